@@ -1,0 +1,3 @@
+//! The impure part: one module per outside thing, each behind a port of the core.
+
+pub mod clock;

@@ -1,0 +1,119 @@
+//! Stage 5: the total, pure function from facts, decrees and two instants to a decision.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::domain::document::{DocumentKind, DocumentState};
+use super::domain::reason::ReasonCode;
+use super::policy::Permit;
+use super::registry::{Facts, Freshness};
+
+/// The document that carried the decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DecidingDocument {
+    /// Kind.
+    pub kind: DocumentKind,
+    /// Series or type.
+    pub series: Option<u16>,
+    /// Reason code that describes this document's own status.
+    pub status: ReasonCode,
+}
+
+/// What a decision was derived from: enough to decide again, and nothing that names anybody (contract §6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Basis {
+    /// How many people the identifier had.
+    pub persons: usize,
+    /// Whether the second factor was asked for and matched.
+    pub check_matched: Option<bool>,
+    /// Whether the holder had reached the age that the rule asks for.
+    pub of_age: Option<bool>,
+    /// ISO 3166 alpha-2.
+    pub nationality: Option<String>,
+    /// ISO 3166-2:IR.
+    pub province: Option<String>,
+    /// Every document considered.
+    pub documents: Vec<BasisDocument>,
+    /// The service rule applied.
+    pub rule: Option<String>,
+}
+
+/// One document as the decision saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BasisDocument {
+    /// Kind.
+    pub kind: DocumentKind,
+    /// Series or type.
+    pub series: Option<u16>,
+    /// State.
+    pub state: DocumentState,
+    /// First instant of the printed interval.
+    pub from: Option<Timestamp>,
+    /// First instant after it.
+    pub until: Option<Timestamp>,
+    /// Status carried.
+    pub legal_status: Option<DocumentKind>,
+}
+
+/// The outcome of a query and what it rests on. Only [`decide`] makes one, from facts that a permit obtained.
+#[derive(Debug)]
+pub struct Decision {
+    permit: Permit,
+    verdict: Verdict,
+}
+
+/// The decision's content, without the proof.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Why; the outcome follows from it.
+    pub reason: ReasonCode,
+    /// The document that carried it.
+    pub document: Option<DecidingDocument>,
+    /// The decree that made the document valid, or ended it.
+    pub decree: Option<String>,
+    /// When the registry said so.
+    pub as_of: Timestamp,
+    /// How fresh that is.
+    pub freshness: Freshness,
+    /// Until when the answer may be relied on.
+    pub valid_until: Timestamp,
+    /// The decrees' version.
+    pub decrees_version: Arc<str>,
+    /// What it was derived from.
+    pub basis: Basis,
+}
+
+impl Decision {
+    /// The permit that the decision consumed.
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The content.
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Takes the decision apart for signing.
+    pub fn into_parts(self) -> (Permit, Verdict) {
+        (self.permit, self.verdict)
+    }
+}
+
+/// Decides, for the instant `now` and what was known at `known_at`.
+pub fn decide(facts: Facts, now: Timestamp, known_at: Timestamp) -> Decision {
+    let _ = known_at;
+    let verdict = Verdict {
+        reason: ReasonCode::RuleMissing,
+        document: None,
+        decree: None,
+        as_of: now,
+        freshness: Freshness::Live,
+        valid_until: now,
+        decrees_version: "".into(),
+        basis: Basis::default(),
+    };
+    Decision { permit: facts.into_permit(), verdict }
+}

@@ -1,0 +1,71 @@
+//! Names of relying agencies, their branches and the scopes of their tokens.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of a relying agency (دستگاه خدمت‌رسان): lower-case letters, digits and hyphens, 2 to 40 long.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AgencyId(Arc<str>);
+
+impl AgencyId {
+    /// Accepts a well-formed agency name; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = (2..=40).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        well_formed.then(|| Self(text.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AgencyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for AgencyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an access token allows (contract §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Ask verification queries.
+    Verify,
+    /// Read patterns in the access log, without persons.
+    LogPatterns,
+    /// Open one person's trail with a case number.
+    LogPerson,
+    /// Open a holder's own view.
+    LogHolder,
+    /// Operate the gateway.
+    Ops,
+}
+
+impl Scope {
+    /// Every scope, in the order in which they are advertised.
+    pub const ALL: [Self; 5] = [Self::Verify, Self::LogPatterns, Self::LogPerson, Self::LogHolder, Self::Ops];
+
+    /// The scope's code in tokens and metadata.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::LogPatterns => "log:patterns",
+            Self::LogPerson => "log:person",
+            Self::LogHolder => "log:holder",
+            Self::Ops => "ops",
+        }
+    }
+
+    /// The scope with this code.
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.code() == code)
+    }
+}

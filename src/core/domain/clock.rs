@@ -1,0 +1,12 @@
+//! The port through which every stage learns what time it is.
+
+use jiff::Timestamp;
+
+/// A source of the present instant.
+///
+/// Nothing in the crate reads the system clock except the one adapter that implements this trait
+/// for real, so a test can drive legal time without touching the machine.
+pub trait Clock: Send + Sync + 'static {
+    /// The present instant in UTC.
+    fn now(&self) -> Timestamp;
+}

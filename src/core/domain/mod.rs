@@ -1,0 +1,16 @@
+//! The vocabulary of the product: identifiers, documents, decrees, services, dates, text and time.
+
+pub mod agency;
+pub mod clock;
+pub mod context;
+pub mod date;
+pub mod decree;
+pub mod document;
+pub mod identifier;
+pub mod person;
+pub mod reason;
+pub mod refusal;
+pub mod request;
+pub mod scheme;
+pub mod service;
+pub mod text;

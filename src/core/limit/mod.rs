@@ -1,0 +1,37 @@
+//! Limits per agency and tier: the port, and how a stage asks it.
+
+use super::domain::agency::AgencyId;
+use super::domain::refusal::LimitNotice;
+
+/// What a call spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tier {
+    /// A query from a counter.
+    Counter,
+    /// A query from a batch.
+    Background,
+    /// A call of the token endpoint.
+    Token,
+    /// A token that has to be verified afresh (about 40 µs of signature check).
+    TokenMiss,
+    /// Anything else: log reads, proofs, unknown routes.
+    Other,
+}
+
+/// Sustained rate and burst of one tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Calls per second, at least 1.
+    pub per_second: u32,
+    /// Calls that may come at once, at least 1.
+    pub burst: u32,
+}
+
+/// Counts calls per agency and tier.
+pub trait Limiter: Send + Sync + 'static {
+    /// Spends one call.
+    ///
+    /// # Errors
+    /// What to tell the caller about the limit it ran into.
+    fn admit(&self, agency: &AgencyId, tier: Tier) -> Result<(), LimitNotice>;
+}

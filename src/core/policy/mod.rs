@@ -1,0 +1,176 @@
+//! Stage 3: from a verified call and a request body to a permit, under one snapshot of the agencies' policies.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::domain::agency::{AgencyId, Scope};
+use super::domain::identifier::Identifier;
+use super::domain::reason::ReasonCatalogue;
+use super::domain::refusal::{Refusal, RefusalCode};
+use super::domain::request::{Check, VerifyRequest};
+use super::domain::scheme::SchemeCatalogue;
+use super::domain::service::{Service, ServiceCatalogue};
+use super::limit::{Rate, Tier};
+use super::token::VerifiedCall;
+
+/// What an agency does while the registry cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// Serve the holder and ask again later (treatment, school in term).
+    Proceed,
+    /// Ask again later before acting (banks).
+    TryLater,
+}
+
+/// What of the document an agency may see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disclosure {
+    /// Document kind.
+    pub kind: bool,
+    /// Document series.
+    pub series: bool,
+    /// Status and decree.
+    pub decree: bool,
+    /// The exact reason; without it the coarse one.
+    pub exact_reason: bool,
+}
+
+/// What one agency may ask for one service and one purpose, and under which duties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The actor must be named.
+    pub actor: bool,
+    /// A second factor must be given and match.
+    pub check: bool,
+    /// The agency's reference must be given.
+    pub reference: bool,
+    /// A nonce must be given.
+    pub nonce: bool,
+    /// Age of facts in seconds that is good enough when the request does not say.
+    pub max_age_s: u32,
+    /// Smallest `max_age` that the agency may ask for; 0 allows forcing live look-ups.
+    pub min_age_s: u32,
+    /// Oldest facts in seconds that may still answer while the registry is unreachable.
+    pub max_stale_s: u32,
+    /// How long an answer may be relied on, in seconds.
+    pub valid_for_s: u32,
+    /// What to do in an outage.
+    pub outage: Outage,
+    /// What the agency may see.
+    pub disclose: Disclosure,
+}
+
+/// One agency's policy, resolved for the request path.
+#[derive(Clone, Debug)]
+pub struct AgencyPolicy {
+    /// The agency.
+    pub id: AgencyId,
+    /// The `spiffe://` identities of its certificates.
+    pub identities: Vec<String>,
+    /// Suspended agencies are refused at the door.
+    pub suspended: bool,
+    /// Scopes that its tokens may carry.
+    pub scopes: Vec<Scope>,
+    /// Grants by service, then purpose.
+    pub grants: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Grant>>>,
+    /// The agency's own numbers for schemes.
+    pub scheme_numbers: HashMap<String, String>,
+    /// Rates by tier.
+    pub rates: HashMap<Tier, Rate>,
+    /// Verification queries a day; `None` is no quota.
+    pub daily_quota: Option<u64>,
+    /// Connections at once.
+    pub max_connections: usize,
+}
+
+/// Everything one call is judged by; immutable, named by its hash.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// `sha256:` and hex over every file of the policy folder.
+    pub version: Arc<str>,
+    /// Policies by agency.
+    pub agencies: HashMap<AgencyId, Arc<AgencyPolicy>>,
+    /// Services.
+    pub services: ServiceCatalogue,
+    /// Identifier schemes.
+    pub schemes: SchemeCatalogue,
+    /// Words of reasons.
+    pub reasons: ReasonCatalogue,
+}
+
+/// The right to look one person up for one service and purpose. Only [`permit`] makes one.
+pub struct Permit {
+    call: VerifiedCall,
+    snapshot: Arc<Snapshot>,
+    grant: Arc<Grant>,
+    service: Arc<Service>,
+    request: VerifyRequest,
+    identifier: Option<Identifier>,
+    body_digest: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Permit").field("service", &self.service.code).finish_non_exhaustive()
+    }
+}
+
+impl Permit {
+    /// The verified call.
+    pub const fn call(&self) -> &VerifiedCall {
+        &self.call
+    }
+
+    /// The snapshot under which the call is judged.
+    pub const fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The grant that allows the call.
+    pub const fn grant(&self) -> &Arc<Grant> {
+        &self.grant
+    }
+
+    /// The service asked for.
+    pub const fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Whom the query is about; `None` when the service needs no document (whatever was sent is dropped).
+    pub const fn identifier(&self) -> Option<&Identifier> {
+        self.identifier.as_ref()
+    }
+
+    /// The second factor given.
+    pub const fn check(&self) -> Option<&Check> {
+        self.request.check.as_ref()
+    }
+
+    /// Oldest acceptable age of facts in seconds, within what the policy allows.
+    pub fn max_age_s(&self) -> u32 {
+        self.request.max_age.unwrap_or(self.grant.max_age_s).clamp(self.grant.min_age_s, self.grant.max_age_s.max(self.grant.min_age_s))
+    }
+
+    /// The lane.
+    pub const fn tier(&self) -> Tier {
+        match self.request.priority {
+            super::domain::request::Priority::Counter => Tier::Counter,
+            super::domain::request::Priority::Background => Tier::Background,
+        }
+    }
+
+    /// SHA-256 of the request body, only where the body carried a nonce (a bare body is guessable).
+    pub const fn body_digest(&self) -> Option<&[u8; 32]> {
+        self.body_digest.as_ref()
+    }
+
+    /// Turns the call into a refusal.
+    pub fn refuse(self, code: RefusalCode, detail: impl Into<String>) -> Box<Refusal> {
+        self.call.refuse(code, detail)
+    }
+
+    /// Gives up the permit, keeping the call.
+    pub fn into_call(self) -> VerifiedCall {
+        self.call
+    }
+}

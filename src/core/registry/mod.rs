@@ -1,0 +1,112 @@
+//! Stage 4: from a permit to facts about a person, through the registry port.
+
+pub mod wire;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::domain::decree::DecreeSet;
+use super::domain::document::coded_enum;
+use super::domain::identifier::Identifier;
+use super::domain::person::Person;
+use super::policy::Permit;
+
+coded_enum! {
+    /// How old the facts are (contract §4).
+    Freshness {
+        /// Asked of the registry for this call.
+        Live = "live",
+        /// From the cache, with the change feed in order.
+        Cached = "cached",
+        /// From the cache while the registry cannot be reached.
+        Stale = "stale",
+    }
+}
+
+/// What the registry said about one identifier.
+#[derive(Clone, Debug)]
+pub struct RegistryAnswer {
+    /// None, one or several people.
+    pub persons: Arc<[Person]>,
+    /// When the registry said so.
+    pub as_of: Timestamp,
+    /// Where it came from.
+    pub freshness: Freshness,
+}
+
+/// The registry did not give an answer within its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the registry did not answer: {0}")]
+pub struct RegistryUnavailable(pub &'static str);
+
+/// How fresh an answer the caller needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Oldest acceptable age in seconds; 0 is live.
+    pub max_age_s: u32,
+}
+
+/// The national registry (سامانه مرجع), or a cache in front of it: the same port.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    /// Looks one identifier up. The permit's existence is the caller's right to ask.
+    ///
+    /// # Errors
+    /// [`RegistryUnavailable`] when no answer fresh enough could be had in time.
+    async fn look_up(&self, permit: &Permit, identifier: &Identifier, need: Need) -> Result<RegistryAnswer, RegistryUnavailable>;
+
+    /// The decrees in force and their version; `None` before they were ever loaded.
+    fn decrees(&self) -> Option<Arc<DecreeSet>>;
+}
+
+/// A permit and what the registry said under it. Only a look-up makes one, and a look-up needs the permit.
+#[derive(Debug)]
+pub struct Facts {
+    permit: Permit,
+    answer: Result<RegistryAnswer, RegistryUnavailable>,
+    decrees: Option<Arc<DecreeSet>>,
+}
+
+impl Facts {
+    /// The permit under which the facts were obtained.
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// What the registry said.
+    pub const fn answer(&self) -> &Result<RegistryAnswer, RegistryUnavailable> {
+        &self.answer
+    }
+
+    /// The decrees of this call's snapshot.
+    pub const fn decrees(&self) -> Option<&Arc<DecreeSet>> {
+        self.decrees.as_ref()
+    }
+
+    /// Takes the facts apart for the decision.
+    pub fn into_permit(self) -> Permit {
+        self.permit
+    }
+}
+
+/// Looks the permit's identifier up. A service that needs no document looks nothing up.
+pub async fn look_up(permit: Permit, registry: &dyn Registry) -> Facts {
+    let need = Need { max_age_s: permit.max_age_s() };
+    look_up_as(permit, registry, need).await
+}
+
+/// The same facts asked again, live: what an answer `not-established` must rest on.
+pub async fn confirm_live(facts: Facts, registry: &dyn Registry) -> Facts {
+    look_up_as(facts.permit, registry, Need { max_age_s: 0 }).await
+}
+
+async fn look_up_as(permit: Permit, registry: &dyn Registry, need: Need) -> Facts {
+    let answer = match permit.identifier() {
+        Some(identifier) => registry.look_up(&permit, identifier, need).await,
+        None => Err(RegistryUnavailable("no identifier was given")),
+    };
+    let decrees = registry.decrees();
+    Facts { permit, answer, decrees }
+}

@@ -1,0 +1,193 @@
+//! The registry's HTTP shapes (contract §5), shared by the gateway's client and the reference registry.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /registry/v1/lookup`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookupRequest<'a> {
+    /// Scheme code.
+    pub scheme: std::borrow::Cow<'a, str>,
+    /// Normalised value.
+    pub value: std::borrow::Cow<'a, str>,
+}
+
+/// The registry's answer; always 200.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LookupAnswer {
+    /// The change cursor that this answer reflects.
+    pub version: u64,
+    /// RFC 3339 instant at which the registry read its store.
+    pub as_of: jiff::Timestamp,
+    /// The registry's keyed hash of this identifier, as it appears in the change feed.
+    pub subject: String,
+    /// None, one or several people.
+    pub persons: Vec<WirePerson>,
+}
+
+/// One person, without name or number.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WirePerson {
+    /// Date of birth as `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
+    pub birth: Option<WireDate>,
+    /// ISO 3166 alpha-2.
+    pub nationality: Option<String>,
+    /// ISO 3166-2:IR.
+    pub province: Option<String>,
+    /// `head` or `member`.
+    pub household_role: Option<String>,
+    /// Protected record or honeypot.
+    #[serde(default)]
+    pub blocked: bool,
+    /// Documents.
+    pub documents: Vec<WireDocument>,
+}
+
+/// A date with its calendar.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WireDate {
+    /// As written.
+    pub date: String,
+    /// `jalali` or `gregorian`.
+    pub calendar: crate::core::domain::date::Calendar,
+}
+
+/// One document, without its number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WireDocument {
+    /// Kind code.
+    pub kind: crate::core::domain::document::DocumentKind,
+    /// Series or type.
+    pub series: Option<u16>,
+    /// State code.
+    pub state: crate::core::domain::document::DocumentState,
+    /// Printed issue date.
+    pub issued: Option<WireDate>,
+    /// Printed expiry date.
+    pub expires: Option<WireDate>,
+    /// Status carried, for smart cards.
+    pub legal_status: Option<crate::core::domain::document::DocumentKind>,
+}
+
+/// `GET /registry/v1/decrees`. `canonical` is each decree's canonical form; the version is the SHA-256 over them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DecreesAnswer {
+    /// `sha256:` and hex.
+    pub version: String,
+    /// The change cursor that this answer reflects.
+    pub cursor: u64,
+    /// When the registry read its store.
+    pub as_of: jiff::Timestamp,
+    /// The decrees.
+    pub decrees: Vec<WireDecree>,
+}
+
+/// One decree in force (or rescinded), in the words of `decrees.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WireDecree {
+    /// Stable name.
+    pub id: String,
+    /// Who decreed.
+    pub authority: String,
+    /// Jalali day.
+    pub issued_on: String,
+    /// Jalali day on which the authority made it known.
+    pub known_from: String,
+    /// First Jalali day of effect.
+    pub effective_from: String,
+    /// Last Jalali day of effect; absent: until further notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_to: Option<String>,
+    /// Selectors.
+    pub select: Vec<WireSelector>,
+    /// `"all"` or a list of service codes.
+    pub services: WireServices,
+    /// Effect code.
+    pub effect: crate::core::domain::decree::Effect,
+    /// Decrees that it replaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<String>,
+    /// Its words.
+    pub text: WireText,
+    /// Where it was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When the second official approved; set by the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<jiff::Timestamp>,
+    /// When it was rescinded; set by the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescinded_at: Option<jiff::Timestamp>,
+}
+
+/// A selector of a decree.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WireSelector {
+    /// Kind code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<crate::core::domain::document::DocumentKind>,
+    /// Series or type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<u16>,
+    /// Status that a smart card carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_status: Option<crate::core::domain::document::DocumentKind>,
+    /// ISO 3166 alpha-2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nationality: Option<String>,
+    /// ISO 3166-2:IR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub province: Option<String>,
+    /// First Jalali day of the issue window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_from: Option<String>,
+    /// Last Jalali day of the issue window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_to: Option<String>,
+    /// `head` or `member`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub household_role: Option<String>,
+}
+
+/// `"all"` or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WireServices {
+    /// The word `all`.
+    Word(AllWord),
+    /// Service codes.
+    List(Vec<String>),
+}
+
+/// The word `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AllWord {
+    /// Every service.
+    All,
+}
+
+/// A text in two languages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WireText {
+    /// Persian.
+    pub fa: String,
+    /// English.
+    pub en: String,
+}
+
+/// `GET /registry/v1/changes?after=CURSOR`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ChangesAnswer {
+    /// Ask next after this cursor.
+    pub cursor: u64,
+    /// Keyed hashes of the identifiers whose people changed.
+    pub subjects: Vec<String>,
+    /// Whether the decrees changed.
+    pub decrees: bool,
+    /// Too much changed to list (an import): forget every cached person.
+    pub everything: bool,
+}

@@ -1,0 +1,1 @@
+//! Stage 8: from a recorded conclusion to the bytes of the reply.
