@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::domain::agency::{AgencyId, Scope};
+use super::domain::context::CallContext;
 use super::domain::refusal::{Refusal, RefusalCode};
 use super::identity::{PeerChain, VerifiedAgency};
 
@@ -59,6 +60,11 @@ impl VerifiedCall {
     /// The token's claims.
     pub const fn claims(&self) -> &Arc<TokenClaims> {
         &self.claims
+    }
+
+    /// What is known of the call, for the stage that learns more.
+    pub(in crate::core) const fn context_mut(&mut self) -> &mut CallContext {
+        self.agency.context_mut()
     }
 
     /// Turns the call into a refusal.
