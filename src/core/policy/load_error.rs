@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::core::domain::place::line_of;
+
 /// One fault in one file. Faults of a folder are collected, so that an official sees all of them at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
@@ -32,15 +34,12 @@ impl LoadError {
         }
     }
 
-    /// A fault that a catalogue's own reader put into words, which may begin with its place.
+    /// A fault that a catalogue's own reader put into words: `line N: what`.
     pub(super) fn catalogue(file: &str, message: &str) -> Self {
-        let rest = message.strip_prefix("policies/").unwrap_or(message);
-        let rest = rest.strip_prefix(file).unwrap_or(rest);
-        let rest = rest.trim_start_matches([':', ' ']);
-        let rest = rest.strip_prefix("line ").unwrap_or(rest);
-        match rest.split_once(':').map(|(line, message)| (line.parse::<usize>(), message)) {
-            Some((Ok(line), message)) => Self { file: file.to_owned(), line: Some(line), message: one_line(message) },
-            _ => Self::of_file(file, rest),
+        let placed = message.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+        match placed.and_then(|(line, what)| line.parse().ok().map(|line| (line, what))) {
+            Some((line, what)) => Self { file: file.to_owned(), line: Some(line), message: one_line(what) },
+            None => Self::of_file(file, message),
         }
     }
 }
@@ -55,11 +54,6 @@ impl fmt::Display for LoadError {
 }
 
 impl std::error::Error for LoadError {}
-
-/// The line, from 1, that holds a byte offset.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
-}
 
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")

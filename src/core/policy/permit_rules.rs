@@ -8,7 +8,8 @@ use cedar_policy::{
 };
 use miette::Diagnostic;
 
-use super::load_error::{LoadError, line_of};
+use super::load_error::LoadError;
+use crate::core::domain::place::line_of;
 
 /// The schema's path in the policy folder.
 pub(super) const SCHEMA_FILE: &str = "estelam.cedarschema";
