@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod keys;
 pub mod pki;
+pub mod policy_files;
+pub mod quota;
 pub mod tls;
 pub mod tokens;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
 
 use super::domain::agency::{AgencyId, Scope};
+use super::domain::context::CallContext;
 use super::domain::refusal::{Refusal, RefusalCode};
 use super::identity::{PeerChain, VerifiedAgency};
 
@@ -76,6 +77,11 @@ impl VerifiedCall {
     /// The token's claims.
     pub const fn claims(&self) -> &Arc<TokenClaims> {
         &self.claims
+    }
+
+    /// What is known of the call, for the stage that learns more.
+    pub(in crate::core) const fn context_mut(&mut self) -> &mut CallContext {
+        self.agency.context_mut()
     }
 
     /// Turns the call into a refusal.
