@@ -2,4 +2,6 @@
 //! and entitles its holder to a service.
 
 pub mod adapters;
+pub mod config;
 pub mod core;
+pub mod flow;

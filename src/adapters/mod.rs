@@ -1,6 +1,7 @@
 //! The impure part: one module per outside thing, each behind a port of the core.
 
 pub mod clock;
+pub mod http;
 pub mod keys;
 pub mod pki;
 pub mod policy_files;
