@@ -6,5 +6,6 @@ pub mod keys;
 pub mod pki;
 pub mod policy_files;
 pub mod quota;
+pub mod registry;
 pub mod tls;
 pub mod tokens;
