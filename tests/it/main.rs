@@ -3,3 +3,8 @@
 
 mod ledger_note;
 mod ledger_vectors;
+mod policy_files;
+mod policy_permit;
+mod policy_reload;
+mod policy_support;
+mod policy_table;

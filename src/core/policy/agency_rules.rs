@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use toml::Spanned;
 
 use super::agency_file::{AgencyFile, FreshnessFile, GrantFile, LimitsFile, RateFile};
@@ -250,7 +250,8 @@ impl Reader<'_> {
     }
 
     fn seconds(&mut self, span: &Spanned<String>) -> Option<u32> {
-        let whole = span.get_ref().parse::<SignedDuration>().ok().filter(|length| length.subsec_nanos() == 0);
+        let length = span.get_ref().parse::<Span>().and_then(|length| length.to_duration(SpanRelativeTo::days_are_24_hours()));
+        let whole = length.ok().filter(|length| length.subsec_nanos() == 0);
         let seconds = whole.and_then(|length| u32::try_from(length.as_secs()).ok());
         if seconds.is_none() {
             self.fault(span.span().start, format!("`{}` is no length of time; write for example \"5 minutes\"", span.get_ref()));
