@@ -204,11 +204,11 @@ fn raise_limits(dir: &Path) -> Result<(), Fault> {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     copy_folder(&shipped, &dir.join("policies")).doing("copying the policies")?;
     let agencies = dir.join("policies/agencies");
-    let limit = Regex::new(r"\b(per_second|burst|daily_quota|max_connections)\s*=\s*[0-9_]+").doing("preparing the limits")?;
+    let limit = Regex::new(r"\b(per_second|burst|daily_quota)\s*=\s*[0-9_]+").doing("preparing the limits")?;
     for agency in fs::read_dir(&agencies).into_iter().flatten() {
         let file = agency.doing("reading the policies")?.path();
         let policy = fs::read_to_string(&file).doing("reading a policy")?;
-        fs::write(&file, limit.replace_all(&policy, "$1 = 1000000").as_ref()).doing("writing a policy")?;
+        fs::write(&file, limit.replace_all(&policy, "$1 = 100000000").as_ref()).doing("writing a policy")?;
     }
     Ok(())
 }

@@ -8,6 +8,9 @@ use hdrhistogram::Histogram;
 use super::{Order, Outcome, Sample};
 use crate::fault::{Doing, Fault};
 
+/// Latencies beyond a minute count as a minute.
+const LONGEST_US: u64 = 60_000_000;
+
 /// Shared by all connections of the (single) thread.
 pub struct Tally {
     started: Instant,
@@ -34,7 +37,7 @@ impl Tally {
             answers: Cell::new(0),
             errors: Cell::new(0),
             first_error: RefCell::new(None),
-            latencies_us: RefCell::new(Histogram::new(3).doing("preparing the histogram")?),
+            latencies_us: RefCell::new(Histogram::new_with_bounds(1, LONGEST_US, 3).doing("preparing the histogram")?),
         })
     }
 
