@@ -8,3 +8,8 @@ mod policy_permit;
 mod policy_reload;
 mod policy_support;
 mod policy_table;
+mod tls_certificates;
+mod tls_connections;
+mod tls_hostile;
+mod tls_revocation;
+mod tls_support;
