@@ -1,0 +1,9 @@
+//! The policy folder on disk: reading it, writing the shipped one out, and keeping the snapshot in force up to date.
+
+mod folder;
+mod store;
+mod watch;
+
+pub use folder::{install, read};
+pub use store::PolicyStore;
+pub use watch::PolicyWatch;
