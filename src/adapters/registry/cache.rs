@@ -212,7 +212,8 @@ impl Inner {
 
     /// Readers check an entry against the changes each time, so that a change between load and store does no harm.
     async fn remember(&self, key: &Key, entry: &Arc<Entry>) {
-        let newer_known = self.cache.get(key).await.is_some_and(|known| known.epoch == entry.epoch && known.fetched.version > entry.fetched.version);
+        let newer_known =
+            self.cache.get(key).await.is_some_and(|known| known.epoch == entry.epoch && known.fetched.version > entry.fetched.version);
         if !newer_known && !self.changes.overtakes(entry.epoch, &entry.fetched) {
             self.cache.insert(key.clone(), Arc::clone(entry)).await;
         }

@@ -89,10 +89,8 @@ pub(super) fn tls(config: &RegistryClientConfig) -> Result<ClientConfig, Registr
         roots.add(root).map_err(|error| pem("root certificates", &error))?;
     }
     let chain = certificates("certificate", &config.cert_pem)?;
-    let key = PrivateKeyDer::from_pem_slice(&config.key_pem).map_err(|_| RegistryClientError::Pem {
-        what: "private key",
-        why: "it holds no private key in PEM form".into(),
-    })?;
+    let key = PrivateKeyDer::from_pem_slice(&config.key_pem)
+        .map_err(|_| RegistryClientError::Pem { what: "private key", why: "it holds no private key in PEM form".into() })?;
     let mut tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| RegistryClientError::Client(error.to_string()))?

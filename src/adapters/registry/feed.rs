@@ -7,7 +7,8 @@ use super::cache::{CachedRegistry, Inner};
 use crate::core::registry::RegistryUnavailable;
 
 /// Pauses after failures in a row; the last one goes on.
-const PAUSES: [Duration; 4] = [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500)];
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500)];
 
 /// Follows the feed until the registry is shut down or dropped.
 pub(super) fn start(registry: &Arc<CachedRegistry>) {

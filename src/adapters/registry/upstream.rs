@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
@@ -16,12 +16,18 @@ use crate::core::registry::RegistryUnavailable;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     scheme: Arc<str>,
-    value: Zeroizing<String>,
+    value: String,
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.value.zeroize();
+    }
 }
 
 impl Key {
     pub(super) fn new(scheme: &str, value: &str) -> Self {
-        Self { scheme: scheme.into(), value: Zeroizing::new(value.to_owned()) }
+        Self { scheme: scheme.into(), value: value.to_owned() }
     }
 
     pub(super) fn of(identifier: &Identifier) -> Self {
