@@ -187,7 +187,12 @@ fn rules_are_validated_strictly() {
         "entity Agency un",
         &["estelam.cedarschema:11: error parsing schema: unexpected token `un`"],
     );
-    check("estelam.cedarschema", "\"sim\", ", "", &["guardrails.cedar:16: for policy `only-telecoms", "permits.cedar:49: for policy `operators-register-sims`"]);
+    check(
+        "estelam.cedarschema",
+        "\"sim\", ",
+        "",
+        &["guardrails.cedar:16: for policy `only-telecoms", "permits.cedar:49: for policy `operators-register-sims`"],
+    );
 }
 
 #[test]
