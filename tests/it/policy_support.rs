@@ -29,6 +29,12 @@ pub fn load(files: &BTreeMap<String, String>) -> Arc<Snapshot> {
     Arc::new(Snapshot::load(files).unwrap_or_else(|errors| panic!("{}", lines(&errors))))
 }
 
+/// The snapshot of the shipped folder, read once.
+pub fn shipped_snapshot() -> Arc<Snapshot> {
+    static SHIPPED: std::sync::OnceLock<Arc<Snapshot>> = std::sync::OnceLock::new();
+    Arc::clone(SHIPPED.get_or_init(|| load(&files())))
+}
+
 /// Errors as lines.
 pub fn lines(errors: &[estelam::core::policy::LoadError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")

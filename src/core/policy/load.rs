@@ -176,8 +176,10 @@ fn resolve(path: &str, text: &str, draft: Draft, rules: &PermitRules, errors: &m
             Err(message) => Some(message),
         };
         if let Some(why) = refused {
-            let message =
-                format!("`{}` (a {kind}) may not ask `{service}` for `{purpose}`: {why}; remove the grant or change the rule", policy.id);
+            let message = format!(
+                "`{}` (of kind `{kind}`) may not ask `{service}` for `{purpose}`: {why}; remove the grant or change the rule",
+                policy.id
+            );
             errors.push(LoadError::at(path, text, offset, message));
             continue;
         }
