@@ -71,7 +71,7 @@ impl Plan {
 
     /// After this the bench gives up, whatever hangs.
     pub const fn time_limit(&self) -> Duration {
-        if self.smoke { Duration::from_secs(75) } else { Duration::from_secs(300 + self.rounds as u64 * (self.seconds + 6) * 3) }
+        if self.smoke { Duration::from_secs(60) } else { Duration::from_secs(300 + (self.rounds as u64 + 5) * (self.seconds + 6) * 2) }
     }
 }
 

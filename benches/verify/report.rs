@@ -14,6 +14,10 @@ pub struct Figures {
     pub verify: Vec<Outcome>,
     /// The verify path at a share of its own peak.
     pub paced: Vec<Outcome>,
+    /// The floor at a calm rate.
+    pub calm_floor: Vec<Outcome>,
+    /// The verify path at the same rate.
+    pub calm_verify: Vec<Outcome>,
     /// Tokens per second.
     pub token: f64,
 }
@@ -68,6 +72,8 @@ pub fn whole(figures: &Figures, setting: &Setting) {
     print_row("floor", &figures.floor);
     print_row("verify", &figures.verify);
     print_row("verify at 70 %", &figures.paced);
+    print_row("floor, calm", &figures.calm_floor);
+    print_row("verify, calm", &figures.calm_verify);
     println!("verify/floor: {:.3} of the rate, {:.3} by processor time", verify_rps / floor_rps, floor_cpu / verify_cpu);
     println!("tokens: {:.0}/s; every answer was found in the ledger", figures.token);
     let summary = Summary {

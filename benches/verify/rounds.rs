@@ -14,6 +14,8 @@ use crate::target::{Floor, Round, start_floor};
 
 /// Share of its own peak at which the verify path's latency is measured.
 const PACE: f64 = 0.7;
+/// Requests per second at which the gateway's latency is compared with the floor's.
+const CALM: f64 = 3000.0;
 
 /// Measures and reports.
 pub fn run(plan: &Plan) -> Result<(), Fault> {
@@ -44,7 +46,9 @@ fn beside_the_gateway(plan: &Plan, home: &Path, places: Places) -> Result<(), Fa
     let mut figures = alternate(plan, &floor, &gateway, places)?;
     let peak = report::median(&figures.verify, |outcome| outcome.rps);
     for _ in 0..plan.rounds().min(3) {
-        figures.paced.push(recorded(&gateway, Round { rate: Some(peak * PACE), ..full_speed(plan) }, places)?);
+        figures.paced.push(recorded(&gateway, at(peak * PACE, plan), places)?);
+        figures.calm_floor.push(floor.target.load(at(CALM, plan), places)?);
+        figures.calm_verify.push(recorded(&gateway, at(CALM, plan), places)?);
     }
     figures.token = gateway.tokens()?.load(full_speed(plan), places)?.rps;
     report::whole(&figures, &Setting { places, request_bytes, reply_bytes: answer.size });
@@ -81,6 +85,10 @@ fn recorded(gateway: &Gateway, round: Round, places: Places) -> Result<Outcome, 
 
 fn full_speed(plan: &Plan) -> Round {
     Round { rate: None, warm_up: plan.warm_up(), window: plan.window() }
+}
+
+fn at(rate: f64, plan: &Plan) -> Round {
+    Round { rate: Some(rate), ..full_speed(plan) }
 }
 
 /// What lies in memory alone is not durable, however often it is synced.

@@ -12,7 +12,7 @@ pub async fn keep_asking(mut connection: Connection, requests: Vec<Vec<u8>>, num
         let Some(due) = turn(&tally).await else { return };
         match connection.exchange(request).await {
             Ok(reply) if reply.status == 200 => tally.note_answer(due),
-            Ok(reply) => tally.note_error(format!("status {}: {}", reply.status, String::from_utf8_lossy(reply.body))),
+            Ok(reply) => tally.note_error(format!("status {}: {}", reply.status, opening(reply.body))),
             Err(fault) => {
                 tally.note_error(fault.to_string());
                 return;
@@ -34,4 +34,9 @@ async fn turn(tally: &Tally) -> Option<Instant> {
         tokio::task::yield_now().await;
     }
     Some(due)
+}
+
+/// Enough of a body to see what is wrong.
+fn opening(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(300).collect()
 }
