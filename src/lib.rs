@@ -5,3 +5,4 @@ pub mod adapters;
 pub mod config;
 pub mod core;
 pub mod flow;
+pub mod registry;
