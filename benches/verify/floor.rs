@@ -13,7 +13,7 @@ use crate::fault::{Doing, Fault};
 use crate::pki;
 
 /// Bytes of the floor's reply beside its body: status line, length, type and date.
-pub const HEAD_BYTES: usize = 108;
+pub const HEAD_BYTES: usize = 110;
 
 /// Serves on a free port of 127.0.0.1, which it prints, until it is told to end.
 pub fn serve(options: &FloorOptions) -> Result<(), Fault> {
