@@ -12,8 +12,6 @@ mod permit;
 mod permit_rules;
 mod shipped;
 mod subject;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
