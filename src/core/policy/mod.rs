@@ -3,6 +3,7 @@
 mod admit;
 mod agency_file;
 mod agency_rules;
+mod agency_terms;
 mod body;
 pub mod cases;
 mod duties;
