@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use estelam::core::domain::refusal::{Refusal, RefusalCode};
-use estelam::core::policy::{BodyTooLarge, Permit, RequestInput, Snapshot, permit};
+use estelam::core::domain::agency::AgencyId;
+use estelam::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
+use estelam::core::limit::{Limiter, QUOTA_POLICY, Tier};
+use estelam::core::policy::{BodyTooLarge, Permit, RequestInput, Snapshot, admit, permit};
 use serde_json::{Value, json};
 
 use crate::policy_support::{call, changed, load, shipped_snapshot};
@@ -252,4 +254,26 @@ fn suspended_agencies_and_foreign_branches_get_no_permit() {
 fn max_age_stays_within_the_policy() {
     let age = |max_age: Value| ask("bank", &bank(&json!({"max_age": max_age}))).unwrap().max_age_s();
     assert_eq!([age(Value::Null), age(json!(0)), age(json!(30)), age(json!(9999))], [60, 0, 30, 60]);
+}
+
+struct Says(Option<LimitNotice>);
+
+impl Limiter for Says {
+    fn admit(&self, _: &AgencyId, tier: Tier) -> Result<(), LimitNotice> {
+        assert_eq!(tier, Tier::Background);
+        self.0.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[test]
+fn limits_turn_permitted_calls_away_with_what_the_limiter_said() {
+    let judged = |notice: Option<LimitNotice>| {
+        let permit = ask("bank", &bank(&json!({"priority": "background"}))).unwrap();
+        admit(permit, &Says(notice)).err().map(|refusal| (refusal.code, refusal.limit))
+    };
+    assert_eq!(judged(None), None);
+    for (policy, code) in [("background", RefusalCode::RateLimited), (QUOTA_POLICY, RefusalCode::QuotaExhausted)] {
+        let notice = Some(LimitNotice { policy, quota: 1, window_s: 1, retry_after_s: 7 });
+        assert_eq!(judged(notice.clone()), Some((code, notice)));
+    }
 }

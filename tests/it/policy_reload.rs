@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use estelam::adapters::policy_files::{PolicyStore, install, read};
+use estelam::adapters::policy_files::{PolicyStore, install, read, set_suspended};
+use estelam::core::domain::agency::AgencyId;
 
 use crate::policy_support::{files, lines};
 
@@ -89,4 +90,21 @@ fn watched_folder_takes_effect_by_itself() {
     let version = changes.recv_timeout(Duration::from_secs(30)).unwrap();
     assert_eq!(version, store.current().version.to_string());
     drop(watch);
+}
+
+#[test]
+fn suspending_changes_one_line_and_can_be_undone() {
+    let (_home, dir) = installed();
+    let store = PolicyStore::open(&dir).unwrap();
+    let bank = AgencyId::parse("bank").unwrap();
+    let suspended = || store.reload().unwrap().agencies[&bank].suspended;
+    let before = fs::read_to_string(dir.join("agencies/bank.toml")).unwrap();
+    for (wanted, lines) in [(true, 1), (true, 1), (false, 1)] {
+        set_suspended(&dir, &bank, wanted).unwrap();
+        assert_eq!(suspended(), wanted);
+        let now = fs::read_to_string(dir.join("agencies/bank.toml")).unwrap();
+        assert_eq!(now.lines().count(), before.lines().count() + lines);
+    }
+    let unknown = set_suspended(&dir, &AgencyId::parse("nobody").unwrap(), true).unwrap_err();
+    assert_eq!(lines(&unknown), "agencies/nobody.toml: no such agency `nobody`");
 }

@@ -100,3 +100,17 @@ fn the_shipped_list_names_every_file_of_the_folder() {
     let on_disk = estelam::adapters::policy_files::read(&folder).unwrap();
     assert_eq!(on_disk, files());
 }
+
+#[test]
+fn a_rule_that_names_one_agency_meets_that_agency_alone() {
+    let mut files = files();
+    let second = files["agencies/bank.toml"].replace("id = \"bank\"", "id = \"bank-2\"").replace("agency/bank\"", "agency/bank-2\"");
+    files.insert("agencies/bank-2.toml".to_owned(), second);
+    let rule = "@id(\"no-cards-from-bank-2\")\nforbid (principal == Agency::\"bank-2\", action, resource == Service::\"bank-card\");\n";
+    files.insert("local.cedar".to_owned(), rule.to_owned());
+    let errors = Loaded::from_files(&files).map(|_| ()).unwrap_err();
+    assert_eq!(errors.len(), 2, "{}", lines(&errors));
+    for error in errors {
+        assert!(error.file == "agencies/bank-2.toml" && error.message.contains("`no-cards-from-bank-2` (local.cedar:1)"), "{error}");
+    }
+}

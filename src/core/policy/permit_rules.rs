@@ -110,6 +110,11 @@ impl PermitRules {
         Ok(Verdict { permitted: response.decision() == Decision::Allow, rules })
     }
 
+    /// Whether some rule names an agency by its id, so that two agencies of one kind could get different verdicts.
+    pub(super) fn name_agencies(&self) -> bool {
+        self.rules.policies().flat_map(|rule| rule.entity_literals()).any(|named| *named.type_name() == self.types.agency)
+    }
+
     fn request(&self, agency: &str, service: &str, purpose: &str) -> Result<Request, String> {
         let purpose = RestrictedExpression::new_entity_uid(uid(&self.types.purpose, purpose));
         let context = Context::from_pairs([("purpose".to_owned(), purpose)]).map_err(|error| error.to_string())?;
@@ -189,8 +194,10 @@ fn read_rules(
             continue;
         }
         let rule = rule.new_id(PolicyId::new(id));
-        if let Err(error) = named.add(rule.clone()).and_then(|()| all.add(rule)) {
-            fault(error.to_string());
+        for set in [&mut named, &mut *all] {
+            if let Err(error) = set.add(rule.clone()) {
+                fault(error.to_string());
+            }
         }
     }
     let verdict = Validator::new(schema.clone()).validate(&named, ValidationMode::Strict);
