@@ -26,7 +26,6 @@ async fn a_slow_handshake_is_cut() {
     let lab = lab(|limits| limits.deadlines.handshake = SHORT).await;
     let mut tcp = TcpStream::connect(lab.address).await.unwrap();
     assert_eq!(patiently(tcp.read(&mut [0; 16])).await.unwrap_or(0), 0);
-    assert!(lab.table.is_empty());
     lab.stop().await;
 }
 

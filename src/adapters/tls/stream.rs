@@ -15,9 +15,10 @@ use super::table::Admission;
 
 /// A connection's bytes after the handshake. Dropping it gives its place in the table back.
 pub struct GuardedStream {
+    // First, so that the place is free by the time the client sees the connection closed.
+    admission: Admission,
     transport: Transport,
     address: SocketAddr,
-    admission: Admission,
 }
 
 /// What carries the bytes.
@@ -28,7 +29,7 @@ pub(super) enum Transport {
 
 impl GuardedStream {
     pub(super) const fn new(transport: Transport, address: SocketAddr, admission: Admission) -> Self {
-        Self { transport, address, admission }
+        Self { admission, transport, address }
     }
 
     /// The connection's handle.
