@@ -143,4 +143,5 @@ mod fixtures_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
-mod testing;
+#[allow(missing_docs, reason = "tests")]
+pub(crate) mod testing;
