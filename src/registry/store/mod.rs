@@ -65,6 +65,8 @@ impl Store {
         let path = dir.join(FILE_NAME);
         let mut writer = connect(&path)?;
         migrations::run(&mut writer)?;
+        // An import touches the index of identifiers all over; 64 MiB keep it in memory.
+        writer.pragma_update(None, "cache_size", -65_536)?;
         Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default() })
     }
 
