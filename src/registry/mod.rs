@@ -65,3 +65,57 @@ fn say(error: &SchemeError) -> String {
         SchemeError::Malformed => "the value does not fit this scheme".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::core::domain::scheme::SHIPPED_SCHEMES;
+
+    fn demo() -> (tempfile::TempDir, Store, SchemeCatalogue) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let schemes = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();
+        (dir, store, schemes)
+    }
+
+    #[test]
+    fn demo_people_are_all_there_and_stay_as_they_are() {
+        let (_dir, store, schemes) = demo();
+        let summary = import_demo_people(&store, &schemes).unwrap();
+        assert_eq!((summary.persons, summary.documents, summary.ambiguous), (12, 14, 1));
+        assert!(summary.rejected.is_empty() && summary.warned.is_empty());
+        let cursor = store.cursor().unwrap();
+        import_demo_people(&store, &schemes).unwrap();
+        assert_eq!(store.cursor().unwrap(), cursor);
+    }
+
+    #[test]
+    fn official_looks_up_by_any_digits_and_learns_no_name() {
+        let (_dir, store, schemes) = demo();
+        import_demo_people(&store, &schemes).unwrap();
+        let report = lookup(&store, &schemes, "yekta", "۹۹۹۰۰۰۰۰۱۸").unwrap();
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["persons"][0]["person"], "fx-04");
+        assert_eq!(json["persons"][0]["documents"][0]["expires"]["date"], "1406-12-29");
+        assert!(!json.to_string().contains("احمدی"));
+        assert_eq!(lookup(&store, &schemes, "fida", "199900000001").unwrap().persons.len(), 2);
+        assert!(lookup(&store, &schemes, "yekta", "9990000050").unwrap().persons.is_empty());
+    }
+
+    #[test]
+    fn refused_look_up_says_what_to_do_without_the_value() {
+        let (_dir, store, schemes) = demo();
+        let error = lookup(&store, &schemes, "national-code", "199900000001").err().unwrap().to_string();
+        assert_eq!(error, "the value does not fit this scheme; it looks like `fida`");
+    }
+
+    #[test]
+    fn what_the_gateway_learns_has_no_number() {
+        let (_dir, store, schemes) = demo();
+        import_demo_people(&store, &schemes).unwrap();
+        let person = store.lookup("amayesh-no", "A170000001").unwrap().remove(0);
+        let wire = serde_json::to_string(&person.to_wire()).unwrap();
+        assert!(wire.contains("1370-05-12") && !wire.contains("A170000001") && !wire.contains("90000"), "{wire}");
+    }
+}

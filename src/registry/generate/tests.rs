@@ -71,7 +71,7 @@ fn numbers_of_a_scheme_never_repeat_and_keep_clear_of_the_reserved() {
     let schemes = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();
     for series in ALL {
         let mut seen = HashSet::new();
-        for index in (0..20_000).chain(MOST_PEOPLE - 20_000..MOST_PEOPLE) {
+        for index in (0..3_000).chain(MOST_PEOPLE - 3_000..MOST_PEOPLE) {
             let text = series.text(series.number(index));
             let raw = crate::core::domain::scheme::RawIdentifier { scheme: series.scheme(), value: &text, ..Default::default() };
             let accepted = schemes.accept(raw, None).unwrap();

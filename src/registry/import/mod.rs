@@ -210,16 +210,17 @@ fn merge_rows(
     Ok(counter.finish())
 }
 
+/// A row, or what was left of one that could not be laid out.
+type Laid = Result<Row, (Row, Fault)>;
+
 /// The rows of one record; a line that is no person is one faulty row.
-fn rows(header: Option<&Header>, line: u64, record: &str) -> Result<Vec<Result<Row, (Row, Fault)>>, ImportError> {
+fn rows(header: Option<&Header>, line: u64, record: &str) -> Result<Vec<Laid>, ImportError> {
     let no_person = Fault { reason: Reason::BadField, column: None };
-    Ok(match header {
-        Some(header) => header.rows(line, record)?.into_iter().map(Ok).collect(),
-        None => match ndjson_rows::rows(line, record) {
-            Some(rows) => rows.into_iter().map(Ok).collect(),
-            None => vec![Err((Row::at(line), no_person))],
-        },
-    })
+    let laid = match header {
+        Some(header) => Some(header.rows(line, record)?),
+        None => ndjson_rows::rows(line, record),
+    };
+    Ok(laid.map_or_else(|| vec![Err((Row::at(line), no_person))], |rows| rows.into_iter().map(Ok).collect()))
 }
 
 #[cfg(test)]

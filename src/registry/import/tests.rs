@@ -258,3 +258,32 @@ fn rejects_of_an_older_import_do_not_stay() {
     office.rows(&[&row(&[])]);
     assert_eq!(office.rejects().lines().count(), 1);
 }
+
+#[test]
+fn whatever_a_file_holds_every_row_is_accounted_for() {
+    let office = Office::new();
+    let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(24));
+    let field = "[\\PC\",\r\n]{0,12}";
+    let rows = proptest::collection::vec(proptest::collection::vec(field, 0..22), 0..12);
+    runner
+        .run(&rows, |rows| {
+            let body: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
+            match office.import("office.csv", format!("{HEADER}\n{}", body.join("\n"))) {
+                Ok(summary) => {
+                    let rejected: u64 = summary.rejected.values().sum();
+                    proptest::prop_assert_eq!(summary.rows, summary.documents + summary.duplicates + rejected);
+                }
+                Err(error) => proptest::prop_assert!(matches!(error, ImportError::OpenQuote { .. }), "{error}"),
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn summary_prints_as_a_table() {
+    let office = Office::new();
+    let table = office.rows(&[&row(&[]), &row(&[("kind", "green-card")])]).to_string();
+    assert!(table.contains("rows                                 2\n"), "{table}");
+    assert!(table.contains("rejected: unknown-kind               1\n"), "{table}");
+}
