@@ -12,5 +12,6 @@
 mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;
+mod tls_listeners;
 mod tls_revocation;
 mod tls_support;
