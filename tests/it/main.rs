@@ -11,5 +11,6 @@ mod policy_table;
 mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;
+mod tls_listeners;
 mod tls_revocation;
 mod tls_support;

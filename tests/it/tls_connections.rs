@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use crate::tls_support::{Lab, patient, patiently};
 
 const SHORT: Duration = Duration::from_millis(150);
+/// Where something must first succeed within the same deadline, on a machine that is busy.
+const AMPLE: Duration = Duration::from_secs(1);
 
 fn limits(change: impl FnOnce(&mut ConnectionLimits)) -> ConnectionLimits {
     let mut limits = patient();
@@ -47,7 +49,7 @@ async fn a_slow_head_is_cut_on_the_first_request() {
 
 #[actix_web::test]
 async fn a_slow_head_is_cut_on_the_second_request() {
-    let lab = lab(|limits| limits.deadlines.head = SHORT).await;
+    let lab = lab(|limits| limits.deadlines.head = AMPLE).await;
     let mut connection = lab.connect_as("bank").await;
     assert_eq!(connection.get("/").await.unwrap(), "200 bank");
     connection.send("GET / HTTP/1.1\r\nhost: loc").await.unwrap();
@@ -73,7 +75,7 @@ async fn a_head_that_trickles_in_is_cut_all_the_same() {
 
 #[actix_web::test]
 async fn a_slow_body_gets_its_answer_and_the_connection_is_closed() {
-    let lab = lab(|limits| limits.deadlines.body = SHORT).await;
+    let lab = lab(|limits| limits.deadlines.body = AMPLE).await;
     let mut connection = lab.connect_as("bank").await;
     for _ in 0..2 {
         connection.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nhello").await.unwrap();
@@ -97,6 +99,28 @@ async fn a_body_in_two_parts_is_put_together() {
         .await
         .unwrap();
     assert_eq!(connection.reply().await.unwrap(), "200 hello");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn a_body_is_asked_for_when_the_client_waits_for_that() {
+    let lab = Lab::start();
+    let mut connection = lab.connect_as("bank").await;
+    connection.send("POST / HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n").await.unwrap();
+    assert_eq!(connection.reply().await.unwrap(), "100 ");
+    connection.send("hello").await.unwrap();
+    assert_eq!(connection.reply().await.unwrap(), "200 hello");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn two_requests_at_once_are_answered_in_order() {
+    let lab = Lab::start();
+    let mut connection = lab.connect_as("bank").await;
+    let post = |body: &str| format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    connection.send(&format!("{}{}", post("first"), post("second"))).await.unwrap();
+    assert_eq!(connection.reply().await.unwrap(), "200 first");
+    assert_eq!(connection.reply().await.unwrap(), "200 second");
     lab.stop().await;
 }
 

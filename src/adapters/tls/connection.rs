@@ -281,3 +281,84 @@ fn milliseconds(duration: Duration) -> u64 {
     // Bounded so that a deadline always fits above the phase bits.
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(1 << 40)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+
+    fn handle() -> (ConnectionHandle, Arc<CoarseTime>) {
+        let time = Arc::new(CoarseTime::default());
+        let second = |seconds| Duration::from_secs(seconds);
+        let deadlines = Deadlines { handshake: second(1), head: second(2), body: second(3), handling: second(4), idle: second(5) };
+        (ConnectionHandle::new(deadlines, Duration::from_millis(100), time.clone()), time)
+    }
+
+    /// Brings a connection into a phase at 10 s, then looks at it just before and after its deadline.
+    fn check(bring: impl FnOnce(&ConnectionHandle), phase: Phase, limit: u64, why: Cut) {
+        let (handle, time) = handle();
+        time.set(10_000);
+        handle.established();
+        bring(&handle);
+        assert_eq!(handle.phase(), phase);
+        handle.sweep(10_100 + limit * 1000);
+        assert_eq!(handle.cut_reason(), None);
+        handle.sweep(10_101 + limit * 1000);
+        assert_eq!(handle.cut_reason(), Some(why));
+    }
+
+    #[test]
+    fn every_phase_has_its_deadline() {
+        check(|_| {}, Phase::Head, 2, Cut::SlowHead);
+        check(ConnectionHandle::body_started, Phase::Body, 3, Cut::SlowBody);
+        check(ConnectionHandle::body_complete, Phase::Handling, 4, Cut::Handling);
+        check(ConnectionHandle::reply_sent, Phase::Idle, 5, Cut::Idle);
+    }
+
+    #[test]
+    fn the_first_byte_of_the_next_request_starts_the_head() {
+        let next = |handle: &ConnectionHandle| {
+            handle.reply_sent();
+            handle.bytes_read();
+        };
+        check(next, Phase::Head, 2, Cut::SlowHead);
+    }
+
+    #[test]
+    fn a_pipelined_request_starts_its_head_when_the_reply_is_out() {
+        let pipelined = |handle: &ConnectionHandle| {
+            handle.body_complete();
+            handle.bytes_read();
+            handle.reply_sent();
+        };
+        check(pipelined, Phase::Head, 2, Cut::SlowHead);
+    }
+
+    #[test]
+    fn more_bytes_do_not_extend_a_head_or_a_body() {
+        let (handle, time) = handle();
+        handle.established();
+        time.set(1_900);
+        handle.bytes_read();
+        handle.sweep(2_101);
+        assert_eq!(handle.cut_reason(), Some(Cut::SlowHead));
+    }
+
+    #[test]
+    fn a_reply_that_is_being_taken_is_not_idle() {
+        let (handle, time) = handle();
+        handle.reply_sent();
+        time.set(4_000);
+        handle.bytes_written();
+        handle.sweep(9_000);
+        assert_eq!(handle.cut_reason(), None);
+    }
+
+    #[test]
+    fn the_first_reason_counts() {
+        let (handle, _) = handle();
+        handle.cut(Cut::NotAccepted);
+        handle.cut(Cut::Idle);
+        assert_eq!(handle.cut_reason(), Some(Cut::NotAccepted));
+    }
+}

@@ -168,3 +168,30 @@ const fn certificate_refusal(why: &CertificateError) -> TlsRefusal {
         _ => TlsRefusal::Invalid,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_send_without_delay() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        assert!(!socket.nodelay().unwrap(), "the system's default is the other one, or this test shows nothing");
+        let table = ConnectionTable::new();
+        let stream = establish("ops", socket, &TlsMode::Plain, &table, &ConnectionLimits::default()).await.unwrap();
+        assert!(stream.socket().nodelay().unwrap());
+        assert_eq!(table.len(), 1);
+        drop(stream);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_tls_counts_as_protocol() {
+        let error = io::Error::new(io::ErrorKind::InvalidData, Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType));
+        assert_eq!(refusal(&error), TlsRefusal::Protocol);
+        assert_eq!(refusal(&io::ErrorKind::UnexpectedEof.into()), TlsRefusal::Client);
+    }
+}

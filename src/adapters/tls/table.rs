@@ -102,6 +102,7 @@ impl ConnectionTable {
         *members.totals.entry(listener).or_default() += 1;
         *members.addresses.entry(origin).or_default() += 1;
         drop(members);
+        metrics::gauge!("estelam_connections_open", "listener" => listener).increment(1.0);
         Ok(Admission { table: self.clone(), id, origin, handle })
     }
 
@@ -167,6 +168,7 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
+        metrics::gauge!("estelam_connections_open", "listener" => self.origin.0).decrement(1.0);
         let mut members = self.table.members();
         members.live.remove(&self.id);
         release(&mut members.totals, &self.origin.0);
