@@ -3,3 +3,4 @@
 
 pub mod adapters;
 pub mod core;
+pub mod registry;

@@ -74,7 +74,7 @@ impl WrittenDate {
 
     fn civil(&self, month: u8, day: u8) -> Result<civil::Date, DateError> {
         let iso = match self.calendar {
-            Calendar::Jalali => Date::try_new_persian(self.year, month, day).map(|date| date.to_iso()),
+            Calendar::Jalali => Date::try_new_persian(self.year, month, day).map(|date| date.to_calendar(Iso)),
             Calendar::Gregorian => Date::try_new_iso(self.year, month, day),
         };
         iso.ok().and_then(civil_of).ok_or(DateError::NoSuchDay)
@@ -105,7 +105,7 @@ fn number(part: Option<&str>, length: RangeInclusive<usize>) -> Result<Option<u1
 }
 
 fn civil_of(date: Date<Iso>) -> Option<civil::Date> {
-    let year = i16::try_from(date.extended_year()).ok()?;
+    let year = i16::try_from(date.year().extended_year()).ok()?;
     civil::Date::new(year, i8::try_from(date.month().ordinal).ok()?, i8::try_from(date.day_of_month().0).ok()?).ok()
 }
 
@@ -205,7 +205,7 @@ const UNIX_EPOCH_RATA_DIE: i64 = 719_163;
 fn jalali_parts(day: civil::Date) -> (i32, u8, u8) {
     let days = day.duration_since(civil::date(1970, 1, 1)).as_hours() / 24;
     let date = Date::from_rata_die(RataDie::new(UNIX_EPOCH_RATA_DIE + days), Persian::new());
-    (date.extended_year(), date.month().ordinal, date.day_of_month().0)
+    (date.year().extended_year(), date.month().ordinal, date.day_of_month().0)
 }
 
 /// The printed interval of a document: whole Tehran days, both ends inclusive, held as half-open instants.

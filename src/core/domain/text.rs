@@ -5,14 +5,16 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 /// Normalises an identifier value: strips bidi marks, joiners, tatweel and no-break spaces, trims, folds digits and
 /// letters, upper-cases Latin letters.
 pub fn identifier_value(text: &str) -> String {
-    let bare: String = text.chars().filter(|c| !is_mark(*c) && *c != NO_BREAK_SPACE).collect();
-    bare.trim().chars().map(|c| fold(c).to_ascii_uppercase()).collect()
+    let mut value = without_marks(text, |c| fold(c).to_ascii_uppercase());
+    trim(&mut value);
+    value
 }
 
 /// Folds Persian and Arabic-Indic digits to ASCII and strips marks; for numbers, dates and codes.
 pub fn digits(text: &str) -> String {
-    let bare: String = text.chars().filter(|c| !is_mark(*c) && *c != NO_BREAK_SPACE).collect();
-    bare.trim().chars().map(fold_digit).collect()
+    let mut value = without_marks(text, fold_digit);
+    trim(&mut value);
+    value
 }
 
 /// Text for storage: marks stripped, white space trimmed and collapsed, digits and letters folded, NFC.
@@ -26,6 +28,18 @@ pub fn stored(text: &str) -> String {
 /// A key for comparing names: the stored form without harakat and spaces, Latin letters in lower case.
 pub fn match_key(text: &str) -> String {
     stored(text).chars().filter(|c| !is_haraka(*c) && !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+}
+
+fn without_marks(text: &str, fold: impl Fn(char) -> char) -> String {
+    let mut value = String::with_capacity(text.len());
+    value.extend(text.chars().filter(|c| !is_mark(*c) && *c != NO_BREAK_SPACE).map(fold));
+    value
+}
+
+fn trim(value: &mut String) {
+    value.truncate(value.trim_end().len());
+    let start = value.len() - value.trim_start().len();
+    value.drain(..start);
 }
 
 const NO_BREAK_SPACE: char = '\u{A0}';
