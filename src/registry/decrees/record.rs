@@ -1,0 +1,276 @@
+//! A decree as the store keeps it: its canonical form, who signed what, and since when it counts.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::{DecreeError, OfficialKey, Officials, Standing};
+use crate::core::registry::wire::WireDecree;
+use crate::registry::store::Store;
+
+/// What officials sign when they enter or approve; followed by the canonical form.
+const DECREE_DOMAIN: &str = "estelam-decree-v1\n";
+/// What officials sign when they rescind; followed by the id and the canonical form.
+const RESCIND_DOMAIN: &str = "estelam-decree-rescind-v1\n";
+
+/// Who signed, and the signature.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Signed {
+    pub by: String,
+    pub signature: Vec<u8>,
+}
+
+/// The two signatures under which a decree is rescinded; kept beside it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Rescission {
+    first: Signed,
+    second: Option<Signed>,
+}
+
+/// One row.
+pub(super) struct Record {
+    pub decree: WireDecree,
+    pub entered: Signed,
+    pub approved: Option<Signed>,
+    pub recorded_at: Option<Timestamp>,
+    pub rescinded_at: Option<Timestamp>,
+    pub rescission: Option<Rescission>,
+}
+
+/// The decrees in force or rescinded, in the order in which they were recorded, with the change cursor of the same snapshot.
+///
+/// # Errors
+/// [`DecreeError::Signature`] if any signature does not verify: then no decree is served, since one that is missing or changed
+/// could turn an answer round.
+pub fn served(store: &Store, officials: &Officials) -> Result<(u64, Vec<WireDecree>), DecreeError> {
+    let (cursor, records) = store.read(|snapshot| Ok::<_, DecreeError>((cursor(snapshot)?, all(snapshot)?)))?;
+    let approved: Vec<Record> = records.into_iter().filter(|record| record.approved.is_some() || record.recorded_at.is_some()).collect();
+    approved.iter().try_for_each(|record| record.verify(officials))?;
+    Ok((cursor, approved.iter().map(Record::to_wire).collect()))
+}
+
+/// `sha256:` and the hash over the canonical form of each decree, one a line.
+pub fn version_of(decrees: &[WireDecree]) -> Result<String, DecreeError> {
+    let mut bytes = Vec::new();
+    for decree in decrees {
+        bytes.extend_from_slice(&canonical(decree)?);
+        bytes.push(b'\n');
+    }
+    let hex: String = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("sha256:{hex}"))
+}
+
+/// Tells the change feed that the decrees changed.
+pub(super) fn announce(connection: &Connection) -> Result<(), DecreeError> {
+    connection.execute("INSERT INTO change (kind) VALUES ('decrees')", [])?;
+    Ok(())
+}
+
+pub(super) fn ids(connection: &Connection) -> Result<Vec<String>, DecreeError> {
+    let mut statement = connection.prepare("SELECT id FROM decree")?;
+    let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(ids)
+}
+
+pub(super) fn all(connection: &Connection) -> Result<Vec<Record>, DecreeError> {
+    let mut statement = connection.prepare(&format!("{SELECT} ORDER BY coalesce(recorded_at, '9'), id"))?;
+    let mut rows = statement.query([])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(Record::from_row(row)?);
+    }
+    Ok(records)
+}
+
+const SELECT: &str = "SELECT id, body, entered_by, entered_signature, approved_by, approved_signature, recorded_at, rescinded_at,
+    (SELECT value FROM meta WHERE key = 'decree-rescission:' || id) FROM decree";
+
+impl Record {
+    /// A decree that one official enters.
+    pub fn entered(decree: WireDecree, by: &str, key: &OfficialKey) -> Result<Self, DecreeError> {
+        let signature = key.sign(&decree_message(&decree)?);
+        let entered = Signed { by: by.to_owned(), signature };
+        Ok(Self { decree, entered, approved: None, recorded_at: None, rescinded_at: None, rescission: None })
+    }
+
+    pub fn get(connection: &Connection, id: &str) -> Result<Self, DecreeError> {
+        let mut statement = connection.prepare(&format!("{SELECT} WHERE id = ?1"))?;
+        let record = statement.query_row([id], |row| Ok(Self::from_row(row))).optional()?;
+        record.ok_or_else(|| DecreeError::Unknown(id.to_owned()))?
+    }
+
+    pub fn insert(&self, connection: &Connection) -> Result<(), DecreeError> {
+        let body = String::from_utf8_lossy(&canonical(&self.decree)?).into_owned();
+        connection.execute(
+            "INSERT INTO decree (id, body, entered_by, entered_signature) VALUES (?1, ?2, ?3, ?4)",
+            params![self.decree.id, body, self.entered.by, self.entered.signature],
+        )?;
+        self.update(connection)
+    }
+
+    /// Writes what may change after entry: the approval and the rescission's instant.
+    pub fn update(&self, connection: &Connection) -> Result<(), DecreeError> {
+        let (by, signature) = self.approved.as_ref().map(|approved| (&approved.by, &approved.signature)).unzip();
+        connection.execute(
+            "UPDATE decree SET approved_by = ?2, approved_signature = ?3, recorded_at = ?4, rescinded_at = ?5 WHERE id = ?1",
+            params![self.decree.id, by, signature, self.recorded_at.map(|at| at.to_string()), self.rescinded_at.map(|at| at.to_string())],
+        )?;
+        Ok(())
+    }
+
+    /// The second official's step.
+    pub fn approve(&mut self, officials: &Officials, by: &str, key: &OfficialKey, at: Timestamp) -> Result<(), DecreeError> {
+        if self.approved.is_some() {
+            return Err(self.refused("it is approved already"));
+        }
+        self.verify(officials)?;
+        if self.entered.by == by {
+            return Err(self.refused("it must be approved by another official than the one who entered it"));
+        }
+        self.approved = Some(Signed { by: by.to_owned(), signature: key.sign(&decree_message(&self.decree)?) });
+        self.recorded_at = Some(at);
+        Ok(())
+    }
+
+    /// Checks every signature that the record carries, and that each step has as many as it needs.
+    pub fn verify(&self, officials: &Officials) -> Result<(), DecreeError> {
+        let message = decree_message(&self.decree)?;
+        self.verify_one(officials, &message, &self.entered)?;
+        match &self.approved {
+            Some(approved) if approved.by == self.entered.by => return Err(self.refused("one official both entered and approved it")),
+            Some(approved) => self.verify_one(officials, &message, approved)?,
+            None if self.recorded_at.is_some() || self.rescinded_at.is_some() => {
+                return Err(self.refused("it is in force without an approval"));
+            }
+            None => {}
+        }
+        if self.approved.is_some() && self.recorded_at.is_none() {
+            return Err(self.refused("it is approved without an instant"));
+        }
+        self.verify_rescission(officials)
+    }
+
+    fn verify_rescission(&self, officials: &Officials) -> Result<(), DecreeError> {
+        let complete = self.rescission.as_ref().is_some_and(Rescission::is_complete);
+        if complete != self.rescinded_at.is_some() {
+            return Err(self.refused("its rescission and the officials' signatures do not agree"));
+        }
+        let Some(rescission) = &self.rescission else { return Ok(()) };
+        let message = rescind_message(&self.decree)?;
+        self.verify_one(officials, &message, &rescission.first)?;
+        match &rescission.second {
+            Some(second) if second.by == rescission.first.by => Err(self.refused("one official alone rescinded it")),
+            Some(second) => self.verify_one(officials, &message, second),
+            None => Ok(()),
+        }
+    }
+
+    fn verify_one(&self, officials: &Officials, message: &[u8], signed: &Signed) -> Result<(), DecreeError> {
+        if officials.signed(&signed.by, message, &signed.signature) {
+            Ok(())
+        } else {
+            Err(DecreeError::Signature { id: self.decree.id.clone(), official: signed.by.clone() })
+        }
+    }
+
+    /// Where the decree stands.
+    pub fn standing(&self) -> Standing {
+        match (&self.approved, &self.rescission, self.rescinded_at) {
+            (None, ..) => Standing::Pending,
+            (Some(_), _, Some(_)) => Standing::Rescinded,
+            (Some(_), Some(_), None) => Standing::RescissionPending,
+            (Some(_), None, None) => Standing::InForce,
+        }
+    }
+
+    /// The decree with the registry's own instants.
+    pub fn to_wire(&self) -> WireDecree {
+        WireDecree { recorded_at: self.recorded_at, rescinded_at: self.rescinded_at, ..self.decree.clone() }
+    }
+
+    fn refused(&self, why: &str) -> DecreeError {
+        DecreeError::Refused { id: self.decree.id.clone(), why: why.to_owned() }
+    }
+
+    fn from_row(row: &Row<'_>) -> Result<Self, DecreeError> {
+        let id: String = row.get(0)?;
+        let unreadable = |_| DecreeError::Refused { id: id.clone(), why: "its row in the store cannot be read".to_owned() };
+        let body: String = row.get(1)?;
+        let decree: WireDecree = serde_json::from_str(&body).map_err(unreadable)?;
+        if decree.id != id {
+            return Err(DecreeError::Refused { id, why: "its row in the store carries another decree".to_owned() });
+        }
+        let rescission: Option<Vec<u8>> = row.get(8)?;
+        let approved: Option<(String, Vec<u8>)> = Option::zip(row.get(4)?, row.get(5)?);
+        Ok(Self {
+            decree,
+            entered: Signed {
+                by: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                signature: row.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
+            },
+            approved: approved.map(|(by, signature)| Signed { by, signature }),
+            recorded_at: instant(row, 6)?,
+            rescinded_at: instant(row, 7)?,
+            rescission: rescission.map(|json| serde_json::from_slice(&json)).transpose().map_err(unreadable)?,
+        })
+    }
+}
+
+impl Rescission {
+    /// The first official's request, or the second one's consent to it.
+    pub fn next(record: &Record, officials: &Officials, by: &str, key: &OfficialKey) -> Result<Self, DecreeError> {
+        let signed = Signed { by: by.to_owned(), signature: key.sign(&rescind_message(&record.decree)?) };
+        match (record.standing(), &record.rescission) {
+            (Standing::InForce, _) => Ok(Self { first: signed, second: None }),
+            (Standing::RescissionPending, Some(asked)) if asked.first.by != by => {
+                record.verify_rescission(officials)?;
+                Ok(Self { first: asked.first.clone(), second: Some(signed) })
+            }
+            (Standing::RescissionPending, _) => {
+                Err(record.refused("it must be rescinded by another official than the one who asked for it"))
+            }
+            (Standing::Pending, _) => Err(record.refused("it is not approved, so that there is nothing to rescind")),
+            (Standing::Rescinded, _) => Err(record.refused("it is rescinded already")),
+        }
+    }
+
+    pub const fn is_complete(&self) -> bool {
+        self.second.is_some()
+    }
+
+    pub fn put(&self, connection: &Connection, id: &str) -> Result<(), DecreeError> {
+        let json = serde_json::to_vec(self).map_err(|_| DecreeError::Refused { id: id.to_owned(), why: "cannot be written".to_owned() })?;
+        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('decree-rescission:' || ?1, ?2)", params![id, json])?;
+        Ok(())
+    }
+}
+
+fn cursor(connection: &Connection) -> Result<u64, DecreeError> {
+    let cursor: i64 = connection.query_row("SELECT coalesce(max(cursor), 0) FROM change", [], |row| row.get(0))?;
+    Ok(u64::try_from(cursor).unwrap_or(0))
+}
+
+fn instant(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, DecreeError> {
+    let text: Option<String> = row.get(column)?;
+    let wrong = |_| rusqlite::Error::InvalidColumnType(column, "instant".to_owned(), rusqlite::types::Type::Text);
+    Ok(text.map(|text| text.parse()).transpose().map_err(wrong)?)
+}
+
+fn canonical(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
+    let why = |error: serde_json::Error| DecreeError::Refused { id: decree.id.clone(), why: error.to_string() };
+    serde_json_canonicalizer::to_vec(decree).map_err(why)
+}
+
+fn decree_message(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
+    Ok([DECREE_DOMAIN.as_bytes(), &canonical(&entered_form(decree))?].concat())
+}
+
+fn rescind_message(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
+    Ok([RESCIND_DOMAIN.as_bytes(), decree.id.as_bytes(), b"\n", &canonical(&entered_form(decree))?].concat())
+}
+
+/// The decree without what only the registry sets.
+fn entered_form(decree: &WireDecree) -> WireDecree {
+    WireDecree { recorded_at: None, rescinded_at: None, ..decree.clone() }
+}

@@ -1,0 +1,71 @@
+//! Keyed hashes of identifiers: the change feed names people by them, so that a feed read by others names nobody.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+/// The key's file inside the registry's folder.
+const FILE_NAME: &str = "subject.key";
+/// Length of the key in bytes.
+const LENGTH: usize = 32;
+
+/// The registry's key for subjects.
+pub struct SubjectKey(hmac::Key);
+
+/// The key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the registry's subject key `{}` cannot be used: {why}", .path.display())]
+pub struct SubjectKeyError {
+    path: PathBuf,
+    why: String,
+}
+
+impl SubjectKey {
+    /// Reads the key of a registry's folder, making it on the first start, readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`SubjectKeyError`] when the file cannot be made, read, or has another length.
+    pub fn open(registry_dir: &Path) -> Result<Self, SubjectKeyError> {
+        let path = registry_dir.join(FILE_NAME);
+        let wrong = |why: String| SubjectKeyError { path: path.clone(), why };
+        let key = match std::fs::read(&path) {
+            Ok(key) => Zeroizing::new(key),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path).map_err(|error| wrong(error.to_string()))?,
+            Err(error) => return Err(wrong(error.to_string())),
+        };
+        if key.len() == LENGTH {
+            Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+        } else {
+            Err(wrong(format!("it is not {LENGTH} bytes long")))
+        }
+    }
+
+    /// The subject of one normalised identifier, in hex.
+    pub fn subject(&self, scheme: &str, value: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(scheme.as_bytes());
+        context.update(&[0]);
+        context.update(value.as_bytes());
+        context.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Written aside and linked into place, so that two processes starting at once end with one whole key.
+fn make(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut key = Zeroizing::new(vec![0; LENGTH]);
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| std::io::Error::other("no randomness"))?;
+    let aside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&aside, path);
+    std::fs::remove_file(&aside)?;
+    match linked {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Zeroizing::new(std::fs::read(path)?)),
+        Err(error) => Err(error),
+    }
+}

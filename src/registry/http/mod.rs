@@ -1,0 +1,76 @@
+//! The registry's HTTP service (contract §5): look-ups, decrees, changes, for callers whose certificate is allowed.
+
+mod guard;
+mod problem;
+mod routes;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use actix_web::web;
+use tokio::sync::watch::Receiver;
+
+use crate::core::domain::clock::Clock;
+use crate::registry::feed::{SubjectKey, SubjectKeyError, watch};
+use crate::registry::store::{Store, StoreError};
+
+/// Largest request body in bytes.
+const BODY_CAP: usize = 4096;
+
+/// What the handlers share.
+pub struct RegistryState {
+    store: Store,
+    dir: PathBuf,
+    subjects: SubjectKey,
+    cursor: Receiver<u64>,
+    clock: Arc<dyn Clock>,
+    allow: Vec<String>,
+}
+
+/// The service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryStateError {
+    /// Its store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its key.
+    #[error(transparent)]
+    Key(#[from] SubjectKeyError),
+}
+
+impl RegistryState {
+    /// Opens the registry in a folder (an installation's `registry/`) for callers whose certificates name one of `allow`.
+    ///
+    /// # Errors
+    /// [`RegistryStateError`] when the store or the key cannot be opened.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>, allow: Vec<String>) -> Result<Self, RegistryStateError> {
+        let store = Store::open(dir)?;
+        let cursor = watch(&store)?;
+        Ok(Self { subjects: SubjectKey::open(dir)?, dir: dir.to_owned(), store, cursor, clock, allow })
+    }
+
+    /// The store, for tools in the same process.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// Mounts the service. The TLS layer must put an `Arc<PeerChain>` into the connection's data; without one every call is 403.
+pub fn configure(state: web::Data<RegistryState>) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    move |config| {
+        config
+            .app_data(state.clone())
+            .app_data(web::PayloadConfig::new(BODY_CAP))
+            .service(
+                web::scope("/registry/v1")
+                    .wrap(actix_web::middleware::from_fn(guard::allowed_only))
+                    .route("/lookup", web::post().to(routes::look_up))
+                    .route("/decrees", web::get().to(routes::decrees))
+                    .route("/changes", web::get().to(routes::changes)),
+            )
+            .route("/health/live", web::get().to(routes::live));
+    }
+}

@@ -1,0 +1,117 @@
+//! The handlers. Store reads run off the event loop; identifiers come in bodies only and go nowhere else.
+
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+
+use super::{RegistryState, problem};
+use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, LookupAnswer, LookupRequest};
+use crate::registry::decrees::{DecreeError, Officials, served, version_of};
+use crate::registry::feed::changes_after;
+use crate::registry::store::{StoreError, StoredPerson};
+
+/// Longest that a poll of the change feed is held, in seconds.
+const LONGEST_POLL_S: u64 = 25;
+
+type State = web::Data<RegistryState>;
+
+/// `POST /registry/v1/lookup`: the same statements for somebody, nobody and an unknown scheme.
+pub(super) async fn look_up(state: State, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    if !is_json(&request) {
+        return problem::not_json();
+    }
+    let reading = web::block(move || {
+        let question: LookupRequest<'_> = serde_json::from_slice(&body).map_err(|_| None)?;
+        found(&state, &question).map_err(Some)
+    });
+    match reading.await {
+        Ok(Ok(answer)) => ok(&answer),
+        Ok(Err(None)) => problem::malformed(),
+        Ok(Err(Some(error))) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+/// `GET /registry/v1/decrees`, every signature checked again.
+pub(super) async fn decrees(state: State) -> HttpResponse {
+    match web::block(move || decrees_in_force(&state)).await {
+        Ok(Ok(answer)) => ok(&answer),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+/// What a follower of the feed asks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangesQuery {
+    /// The last cursor applied.
+    after: u64,
+    /// Seconds to wait for a change; at most, and by default, 25.
+    wait: Option<u64>,
+}
+
+/// `GET /registry/v1/changes?after=CURSOR[&wait=SECONDS]`: answers at once when there is something, else when there is.
+pub(super) async fn changes(state: State, request: HttpRequest) -> HttpResponse {
+    let Ok(query) = web::Query::<ChangesQuery>::from_query(request.query_string()) else { return problem::malformed() };
+    let deadline = Instant::now() + Duration::from_secs(query.wait.unwrap_or(LONGEST_POLL_S).min(LONGEST_POLL_S));
+    let mut cursor = state.cursor.clone();
+    loop {
+        // Marked as seen before the read: a commit during the read wakes the wait after it.
+        cursor.mark_unchanged();
+        let answer = match changed(&state, query.after).await {
+            Ok(answer) => answer,
+            Err(refusal) => return refusal,
+        };
+        let nothing = answer.cursor == query.after && !answer.everything;
+        if !nothing || !matches!(timeout_at(deadline, cursor.changed()).await, Ok(Ok(()))) {
+            return ok(&answer);
+        }
+    }
+}
+
+/// `GET /health/live`.
+pub(super) async fn live() -> HttpResponse {
+    HttpResponse::Ok().insert_header(("cache-control", "no-store")).body("ok\n")
+}
+
+fn found(state: &RegistryState, question: &LookupRequest<'_>) -> Result<LookupAnswer, StoreError> {
+    // Before the read: the answer may only be younger than it says.
+    let as_of = state.clock.now();
+    let subject = state.subjects.subject(&question.scheme, &question.value);
+    let (version, persons) = state.store.lookup_with_cursor(&question.scheme, &question.value)?;
+    Ok(LookupAnswer { version, as_of, subject, persons: persons.iter().map(StoredPerson::to_wire).collect() })
+}
+
+fn decrees_in_force(state: &RegistryState) -> Result<DecreesAnswer, DecreeError> {
+    let as_of = state.clock.now();
+    let (cursor, decrees) = served(&state.store, &Officials::load(&state.dir)?)?;
+    Ok(DecreesAnswer { version: version_of(&decrees)?, cursor, as_of, decrees })
+}
+
+async fn changed(state: &State, after: u64) -> Result<ChangesAnswer, HttpResponse> {
+    let state = state.clone();
+    match web::block(move || state.store.read(|snapshot| changes_after(snapshot, after, &state.subjects))).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn ok(answer: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(answer)
+}
+
+/// Store and decree errors name no person; the caller learns only that there is no answer.
+fn failed(error: &impl std::fmt::Display) -> HttpResponse {
+    tracing::error!(%error, "the registry could not answer");
+    problem::unavailable()
+}
