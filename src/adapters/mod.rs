@@ -7,5 +7,6 @@ pub mod pki;
 pub mod policy_files;
 pub mod quota;
 pub mod registry;
+pub mod store;
 pub mod tls;
 pub mod tokens;

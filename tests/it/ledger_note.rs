@@ -8,7 +8,7 @@ use signed_note::{Note, StandardVerifier, VerifierList};
 
 const ORIGIN: &str = "log.example/estelam";
 
-struct TestSigner(Ed25519KeyPair);
+pub struct TestSigner(pub Ed25519KeyPair);
 
 impl Signer for TestSigner {
     fn key_id(&self) -> &str {
