@@ -1,0 +1,5 @@
+//! Integration tests: one binary, one module per subject.
+
+mod token;
+mod token_attacks;
+mod token_issue;
