@@ -7,16 +7,17 @@ use quick_cache::sync::Cache;
 
 use crate::core::token::TokenClaims;
 
-/// SHA-256 of the certificate's thumbprint and the token's bytes. The thumbprint has a fixed length, so no two pairs run together.
+/// SHA-256 of the token's bytes, and the thumbprint of the certificate it came with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenKey([u8; 32]);
+pub(super) struct TokenKey {
+    token: [u8; 32],
+    thumbprint: [u8; 32],
+}
 
 impl TokenKey {
     pub(super) fn of(compact: &str, thumbprint: &[u8; 32]) -> Option<Self> {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(thumbprint);
-        context.update(compact.as_bytes());
-        context.finish().as_ref().try_into().ok().map(Self)
+        let token = digest::digest(&digest::SHA256, compact.as_bytes()).as_ref().try_into().ok()?;
+        Some(Self { token, thumbprint: *thumbprint })
     }
 }
 
