@@ -15,3 +15,6 @@ mod tls_hostile;
 mod tls_listeners;
 mod tls_revocation;
 mod tls_support;
+mod token;
+mod token_attacks;
+mod token_issue;
