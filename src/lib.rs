@@ -2,4 +2,7 @@
 //! and entitles its holder to a service.
 
 pub mod adapters;
+pub mod config;
 pub mod core;
+pub mod flow;
+pub mod registry;

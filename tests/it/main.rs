@@ -4,3 +4,14 @@
 mod ledger;
 mod ledger_note;
 mod ledger_vectors;
+mod policy_files;
+mod policy_permit;
+mod policy_reload;
+mod policy_support;
+mod policy_table;
+mod tls_certificates;
+mod tls_connections;
+mod tls_hostile;
+mod tls_listeners;
+mod tls_revocation;
+mod tls_support;

@@ -1,5 +1,12 @@
 //! Stage 5: the total, pure function from facts, decrees and two instants to a decision.
 
+mod decrees;
+mod factor;
+mod instants;
+mod person;
+pub mod query;
+mod standing;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,6 +16,7 @@ use super::domain::document::{DocumentKind, DocumentState};
 use super::domain::reason::ReasonCode;
 use super::policy::Permit;
 use super::registry::{Facts, Freshness};
+use query::{Evidence, Query, decide_query, would_establish_nothing};
 
 /// The document that carried the decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +38,8 @@ pub struct Basis {
     pub check_matched: Option<bool>,
     /// Whether the holder had reached the age that the rule asks for.
     pub of_age: Option<bool>,
+    /// Whether the holder was a minor (under 18) on the day asked; decides how long the entry's content is kept.
+    pub minor: Option<bool>,
     /// ISO 3166 alpha-2.
     pub nationality: Option<String>,
     /// ISO 3166-2:IR.
@@ -104,16 +114,34 @@ impl Decision {
 
 /// Decides, for the instant `now` and what was known at `known_at`.
 pub fn decide(facts: Facts, now: Timestamp, known_at: Timestamp) -> Decision {
-    let _ = known_at;
-    let verdict = Verdict {
-        reason: ReasonCode::RuleMissing,
-        document: None,
-        decree: None,
-        as_of: now,
-        freshness: Freshness::Live,
-        valid_until: now,
-        decrees_version: "".into(),
-        basis: Basis::default(),
-    };
+    let evidence = Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref) };
+    let verdict = decide_query(&query_of(facts.permit()), &evidence, now, known_at);
     Decision { permit: facts.into_permit(), verdict }
 }
+
+/// Whether the answer would be `not-established` on facts that are not live: then they must be asked again live before deciding
+/// (contract §4).
+pub fn needs_live_confirmation(facts: &Facts) -> bool {
+    facts.answer().as_ref().is_ok_and(|answer| would_establish_nothing(&query_of(facts.permit()), answer))
+}
+
+fn query_of(permit: &Permit) -> Query<'_> {
+    let grant = permit.grant();
+    Query {
+        service: permit.service(),
+        check: permit.check(),
+        check_required: grant.check,
+        emergency: permit.emergency(),
+        max_age_s: permit.max_age_s(),
+        max_stale_s: grant.max_stale_s,
+        valid_for_s: grant.valid_for_s,
+    }
+}
+
+#[cfg(test)]
+mod fixtures_tests;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+#[allow(missing_docs, reason = "tests")]
+pub(crate) mod testing;

@@ -1,8 +1,15 @@
 //! Dates as papers print them: a calendar that is always named, and a precision that is never guessed.
 
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use icu_calendar::types::RataDie;
+use icu_calendar::{Date, Iso, cal::Persian};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
 use super::document::coded_enum;
+use super::text;
 
 coded_enum! {
     /// The calendar in which a date is written. It is stated beside the date, never guessed from its digits.
@@ -12,6 +19,94 @@ coded_enum! {
         /// The Gregorian calendar.
         Gregorian = "gregorian",
     }
+}
+
+/// A date as a paper shows it: a year, a year and month, or a full date, in its own calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenDate {
+    calendar: Calendar,
+    year: i32,
+    month: Option<u8>,
+    day: Option<u8>,
+}
+
+impl WrittenDate {
+    /// Reads `YYYY/M/D`, `YYYY-M-D`, `YYYY/M`, `YYYY-M` or `YYYY` in any digits.
+    ///
+    /// # Errors
+    /// [`DateError`] says whether the shape or the day was wrong.
+    pub fn parse(text: &str, calendar: Calendar) -> Result<Self, DateError> {
+        let text = text::digits(text);
+        let separator = if text.contains('/') { '/' } else { '-' };
+        let mut parts = text.split(separator);
+        let year = number(parts.next(), 4..=4)?.ok_or(DateError::Shape)?;
+        let month = number(parts.next(), 1..=2)?;
+        let day = number(parts.next(), 1..=2)?;
+        if parts.next().is_some() {
+            return Err(DateError::Shape);
+        }
+        let narrow = |part: Option<u16>| part.map(u8::try_from).transpose().map_err(|_| DateError::Shape);
+        let date = Self { calendar, year: i32::from(year), month: narrow(month)?, day: narrow(day)? };
+        date.interval().map(|_| date)
+    }
+
+    /// The calendar in which it is written.
+    pub const fn calendar(&self) -> Calendar {
+        self.calendar
+    }
+
+    fn interval(&self) -> Result<PartialDate, DateError> {
+        let years = match self.calendar {
+            Calendar::Jalali => JALALI_YEARS,
+            Calendar::Gregorian => GREGORIAN_YEARS,
+        };
+        if !years.contains(&self.year) {
+            return Err(DateError::NoSuchDay);
+        }
+        let first = self.civil(self.month.unwrap_or(1), self.day.unwrap_or(1))?;
+        let last_month = self.month.unwrap_or(12);
+        let last = match self.day {
+            Some(day) => self.civil(last_month, day)?,
+            None => (28..=31).rev().find_map(|day| self.civil(last_month, day).ok()).ok_or(DateError::NoSuchDay)?,
+        };
+        PartialDate::between(first, last).ok_or(DateError::NoSuchDay)
+    }
+
+    fn civil(&self, month: u8, day: u8) -> Result<civil::Date, DateError> {
+        let iso = match self.calendar {
+            Calendar::Jalali => Date::try_new_persian(self.year, month, day).map(|date| date.to_calendar(Iso)),
+            Calendar::Gregorian => Date::try_new_iso(self.year, month, day),
+        };
+        iso.ok().and_then(civil_of).ok_or(DateError::NoSuchDay)
+    }
+}
+
+/// The canonical text: `YYYY`, `YYYY-MM` or `YYYY-MM-DD` in ASCII digits, in the date's own calendar.
+impl fmt::Display for WrittenDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}", self.year)?;
+        self.month.map_or(Ok(()), |month| write!(f, "-{month:02}"))?;
+        self.day.map_or(Ok(()), |day| write!(f, "-{day:02}"))
+    }
+}
+
+/// Years outside these are a slip of the pen or the other calendar, not a date on a paper.
+const JALALI_YEARS: RangeInclusive<i32> = 1200..=1600;
+const GREGORIAN_YEARS: RangeInclusive<i32> = 1800..=2300;
+
+/// One part of a date: ASCII digits alone (no sign), as many as allowed.
+fn number(part: Option<&str>, length: RangeInclusive<usize>) -> Result<Option<u16>, DateError> {
+    let Some(part) = part else { return Ok(None) };
+    let well_formed = length.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    if !well_formed {
+        return Err(DateError::Shape);
+    }
+    part.parse().map(Some).map_err(|_| DateError::Shape)
+}
+
+fn civil_of(date: Date<Iso>) -> Option<civil::Date> {
+    let year = i16::try_from(date.year().extended_year()).ok()?;
+    civil::Date::new(year, i8::try_from(date.month().ordinal).ok()?, i8::try_from(date.day_of_month().0).ok()?).ok()
 }
 
 /// A year, a year and month, or a full date, as the interval of days that it covers.
@@ -38,8 +133,7 @@ impl PartialDate {
     /// # Errors
     /// [`DateError`] says whether the shape or the day was wrong.
     pub fn parse(text: &str, calendar: Calendar) -> Result<Self, DateError> {
-        let _ = (text, calendar);
-        Err(DateError::Shape)
+        WrittenDate::parse(text, calendar)?.interval()
     }
 
     /// The interval from `first` to `last`, both inclusive; `None` when it is empty.
@@ -63,22 +157,55 @@ impl PartialDate {
     }
 }
 
-/// The first instant of a civil day in Asia/Tehran.
+/// The first instant of a civil day in Asia/Tehran: 01:00 on days whose midnight summer time skipped (until 1401).
 pub fn start_of_tehran_day(day: civil::Date) -> Timestamp {
-    let _ = day;
-    Timestamp::UNIX_EPOCH
+    // `compatible` moves a skipped midnight to the instant of the jump. Only days at the far ends of time have none.
+    let bound = if day.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    tehran().to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().unwrap_or(bound)
 }
 
 /// The first instant after a civil day in Asia/Tehran, so that intervals are half-open.
 pub fn end_of_tehran_day(day: civil::Date) -> Timestamp {
-    let _ = day;
-    Timestamp::UNIX_EPOCH
+    day.tomorrow().map_or(Timestamp::MAX, start_of_tehran_day)
 }
 
 /// The civil day in Asia/Tehran on which an instant falls.
 pub fn tehran_day(at: Timestamp) -> civil::Date {
-    let _ = at;
-    civil::Date::MIN
+    tehran().to_datetime(at).date()
+}
+
+/// Full years of age on a civil day, counted in the Jalali calendar: the least and the most that the birth date allows.
+///
+/// Somebody born on 30 Esfand of a leap year gains a year on 1 Farvardin after a common year. Before birth the age is 0.
+pub fn age_on(birth: &PartialDate, day: civil::Date) -> (u16, u16) {
+    (full_years(birth.last, day), full_years(birth.first, day))
+}
+
+/// The time zone by which the law's days begin and end, compiled in, so that no machine's outdated rules can move them.
+fn tehran() -> TimeZone {
+    static TEHRAN: TimeZone = jiff::tz::get!("Asia/Tehran");
+    TEHRAN.clone()
+}
+
+/// A civil day in the Jalali calendar, as `YYYY/MM/DD` in ASCII digits.
+pub fn jalali(day: civil::Date) -> String {
+    let (year, month, day) = jalali_parts(day);
+    format!("{year:04}/{month:02}/{day:02}")
+}
+
+fn full_years(born: civil::Date, day: civil::Date) -> u16 {
+    let (born, day) = (jalali_parts(born), jalali_parts(day));
+    let before_birthday = (day.1, day.2) < (born.1, born.2);
+    u16::try_from(day.0 - born.0 - i32::from(before_birthday)).unwrap_or(0)
+}
+
+/// 1 January 1970 as a count of days from 1 January of the year 1.
+const UNIX_EPOCH_RATA_DIE: i64 = 719_163;
+
+fn jalali_parts(day: civil::Date) -> (i32, u8, u8) {
+    let days = day.duration_since(civil::date(1970, 1, 1)).as_hours() / 24;
+    let date = Date::from_rata_die(RataDie::new(UNIX_EPOCH_RATA_DIE + days), Persian::new());
+    (date.year().extended_year(), date.month().ordinal, date.day_of_month().0)
 }
 
 /// The printed interval of a document: whole Tehran days, both ends inclusive, held as half-open instants.
@@ -121,3 +248,6 @@ impl Validity {
         self.until
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::date::PartialDate;
-use super::document::{DocumentKind, coded_enum};
+use super::document::{Document, DocumentKind, coded_enum};
+use super::person::Person;
 
 coded_enum! {
     /// What a decree does to the documents that it selects.
@@ -42,6 +43,25 @@ pub struct Selector {
     pub household_role: Option<String>,
 }
 
+impl Selector {
+    /// Whether a document of this holder is selected. A field that the selector gives and the record lacks does not match.
+    ///
+    /// The issue window is met when the printed issue date could lie in it (dates have a precision, domain §9).
+    pub fn matches(&self, document: &Document, person: &Person) -> bool {
+        given_is(self.kind.as_ref(), Some(&document.kind))
+            && given_is(self.series.as_ref(), document.series.as_ref())
+            && given_is(self.legal_status.as_ref(), document.legal_status.as_ref())
+            && given_is(self.nationality.as_deref(), person.nationality.as_deref())
+            && given_is(self.province.as_deref(), person.province.as_deref())
+            && given_is(self.household_role.as_deref(), person.household_role.as_deref())
+            && self.issued.is_none_or(|window| document.printed.issued().is_some_and(|issued| window.overlaps(&issued)))
+    }
+}
+
+fn given_is<T: PartialEq + ?Sized>(given: Option<&T>, recorded: Option<&T>) -> bool {
+    given.is_none() || given == recorded
+}
+
 /// Which services a decree covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Services {
@@ -49,6 +69,16 @@ pub enum Services {
     All,
     /// These service codes.
     Only(Vec<String>),
+}
+
+impl Services {
+    /// Whether the decree matters for this service.
+    pub fn cover(&self, service: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(codes) => codes.iter().any(|code| code == service),
+        }
+    }
 }
 
 /// One decree in force, with its two times: when it has effect and when it was known.
@@ -78,6 +108,48 @@ pub struct Decree {
     pub text_fa: String,
     /// Its words in English.
     pub text_en: String,
+}
+
+/// Where a decree is in its life at an instant of legal time, by what is known at an instant of knowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nobody knew of it.
+    Unknown,
+    /// Known, its effect lies ahead.
+    Ahead,
+    /// In force.
+    InForce,
+    /// Its effect is over.
+    Over,
+    /// Rescinded.
+    Withdrawn,
+}
+
+impl Decree {
+    /// The phase by the decree's own dates; that another decree replaced it is for the set to say.
+    pub fn phase(&self, now: Timestamp, known_at: Timestamp) -> Phase {
+        if known_at < self.recorded_at {
+            Phase::Unknown
+        } else if self.rescission_known_at(known_at).is_some_and(|rescinded| rescinded <= now) {
+            Phase::Withdrawn
+        } else if now < self.effective_from {
+            Phase::Ahead
+        } else if self.effective_until.is_some_and(|until| until <= now) {
+            Phase::Over
+        } else {
+            Phase::InForce
+        }
+    }
+
+    /// When the decree was rescinded, as far as that was known.
+    pub fn rescission_known_at(&self, known_at: Timestamp) -> Option<Timestamp> {
+        self.rescinded_at.filter(|rescinded| *rescinded <= known_at)
+    }
+
+    /// Whether any of its selectors selects a document of this holder.
+    pub fn selects(&self, document: &Document, person: &Person) -> bool {
+        self.select.iter().any(|selector| selector.matches(document, person))
+    }
 }
 
 /// An immutable set of decrees and the hash that names it in answers.

@@ -1,5 +1,7 @@
 //! Reasons of answers: stable codes, and their words and next steps from `policies/reasons.toml`.
 
+mod file;
+
 use super::document::coded_enum;
 
 /// The catalogue that ships with the product.
@@ -93,6 +95,54 @@ impl ReasonCode {
             | Self::PendingPropagation => Outcome::Indeterminate,
         }
     }
+
+    /// The reason told to an agency that may not see the exact one (contract §4): the coarse one of the same outcome. What
+    /// says nothing about the holder's own papers, or what the agency must know to act, stays as it is.
+    pub const fn coarse(self) -> Self {
+        match self {
+            Self::DocumentLapsed | Self::DocumentSuspended | Self::DocumentRevoked | Self::EndedByDecree | Self::UnderAge => {
+                Self::ServiceNotCovered
+            }
+            Self::DocumentLost | Self::DocumentReplaced | Self::CardNotDelivered => Self::LapsedRenewable,
+            Self::Valid
+            | Self::ValidByDecree
+            | Self::NoDocumentRequired
+            | Self::ServiceNotCovered
+            | Self::LapsedRenewable
+            | Self::AgeUnknown
+            | Self::RuleMissing
+            | Self::NotEstablished
+            | Self::AmbiguousIdentifier
+            | Self::RegistryUnavailable
+            | Self::TooStale
+            | Self::AreaUnknown
+            | Self::PendingPropagation => self,
+        }
+    }
+}
+
+coded_enum! {
+    /// What an agency does while the registry cannot be asked (domain §8).
+    OutageStep {
+        /// Serve now and ask again later.
+        Proceed = "proceed",
+        /// Ask again later, before acting.
+        TryLater = "try-later",
+    }
+}
+
+coded_enum! {
+    /// Who must act next.
+    NextWho {
+        /// The agency that asked.
+        Agency = "agency",
+        /// The holder.
+        Holder = "holder",
+        /// The registry's authority.
+        Registry = "registry",
+        /// Nobody.
+        Nobody = "none",
+    }
 }
 
 /// What people read about a reason.
@@ -112,10 +162,11 @@ pub struct ReasonText {
     pub next_en: String,
 }
 
-/// The words for every reason code.
+/// The words for every reason code, and for the two ways through an outage.
 #[derive(Clone, Debug, Default)]
 pub struct ReasonCatalogue {
     texts: std::collections::BTreeMap<ReasonCode, ReasonText>,
+    outage: std::collections::BTreeMap<OutageStep, ReasonText>,
 }
 
 impl ReasonCatalogue {
@@ -124,12 +175,19 @@ impl ReasonCatalogue {
     /// # Errors
     /// One line with the place in the file and what to do.
     pub fn parse(toml: &str) -> Result<Self, String> {
-        let _ = toml;
-        Ok(Self::default())
+        file::read(toml)
     }
 
     /// The words for a code; a loaded catalogue has every one.
     pub fn get(&self, code: ReasonCode) -> Option<&ReasonText> {
         self.texts.get(&code)
     }
+
+    /// The words of `registry-unavailable` for an agency that proceeds, or waits, in an outage; they replace those of [`Self::get`].
+    pub fn outage(&self, step: OutageStep) -> Option<&ReasonText> {
+        self.outage.get(&step)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,22 @@
 //! The body of a verification query (استعلام), as typed JSON (contract §4).
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use zeroize::Zeroize;
 
 use super::date::Calendar;
+use super::document::coded_enum;
 
 /// `POST /v1/verify`. Unknown and repeated fields are errors.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
     /// Whom the query is about; absent for a service that needs no document.
+    #[serde(default, deserialize_with = "object")]
     pub identifier: Option<RequestIdentifier>,
     /// Service code.
     pub service: String,
@@ -19,6 +27,7 @@ pub struct VerifyRequest {
     /// The agency's own reference.
     pub reference: Option<String>,
     /// The second factor.
+    #[serde(default, deserialize_with = "object")]
     pub check: Option<Check>,
     /// Oldest acceptable age of the facts in seconds; 0 forces a live look-up.
     pub max_age: Option<u32>,
@@ -32,7 +41,7 @@ pub struct VerifyRequest {
     pub priority: Priority,
 }
 
-/// `identifier` of a query.
+/// `identifier` of a query. Its texts are wiped when it is dropped.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestIdentifier {
@@ -64,13 +73,60 @@ pub struct Check {
     pub calendar: Option<Calendar>,
 }
 
-/// Lane of a query.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Priority {
-    /// Somebody stands at a counter.
-    #[default]
-    Counter,
-    /// A batch that can wait.
-    Background,
+impl Drop for RequestIdentifier {
+    fn drop(&mut self) {
+        self.value.zeroize();
+        self.mrz.zeroize();
+    }
+}
+
+impl Check {
+    /// Whether anything is given that can be a second factor; a name is only a hint.
+    pub const fn has_factor(&self) -> bool {
+        self.birth_year.is_some() || self.birth_date.is_some() || self.document_expires.is_some()
+    }
+}
+
+coded_enum! {
+    /// Lane of a query.
+    #[derive(Default)]
+    Priority {
+        /// Somebody stands at a counter.
+        #[default]
+        Counter = "counter",
+        /// A batch that can wait.
+        Background = "background",
+    }
+}
+
+/// Reads a JSON object and nothing else. A derived reader would take an array of the fields' values as well, and then
+/// two bodies that look different would mean the same.
+pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    deserializer.deserialize_option(ObjectOnly(PhantomData))
+}
+
+struct ObjectOnly<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectOnly<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
 }

@@ -1,11 +1,26 @@
 //! Services (18 codes) and the dated eligibility rules about them: data from `policies/services.toml`.
 
+mod file;
+
 use jiff::Timestamp;
 
-use super::document::DocumentKind;
+use super::document::{DocumentKind, coded_enum};
+use super::reason::ReasonCode;
 
 /// The catalogue that ships with the product.
 pub const SHIPPED_SERVICES: &str = include_str!("../../../policies/services.toml");
+
+coded_enum! {
+    /// How sure we are of a rule.
+    Confidence {
+        /// Stated by the project's founding document.
+        Seed = "seed",
+        /// Found in public sources.
+        Public = "pub",
+        /// Our inference.
+        Inferred = "inf",
+    }
+}
 
 /// One dated rule of a service; the rule in force is the one whose interval holds the instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +35,8 @@ pub struct ServiceRule {
     pub accepts: Vec<DocumentKind>,
     /// Full years that the holder must have reached on the day asked.
     pub min_age: Option<u16>,
+    /// What a valid document of a kind that is not accepted means: `service-not-covered`, unless the rule knows too little for a "no".
+    pub otherwise: ReasonCode,
     /// Where the rule comes from.
     pub source: String,
     /// How sure we are of it: `seed`, `pub` or `inf`.
@@ -55,8 +72,7 @@ impl ServiceCatalogue {
     /// # Errors
     /// One line with the place in the file and what to do.
     pub fn parse(toml: &str) -> Result<Self, String> {
-        let _ = toml;
-        Ok(Self::default())
+        file::read(toml).map(|services| Self { services })
     }
 
     /// The service with this code.
@@ -70,9 +86,25 @@ impl ServiceCatalogue {
     }
 }
 
+impl ServiceRule {
+    /// Whether a document of this kind, carrying this status, is one that the rule names.
+    pub fn accepts(&self, kind: DocumentKind, legal_status: Option<DocumentKind>) -> bool {
+        let carried = legal_status.filter(|_| kind == DocumentKind::SmartCard);
+        self.accepts.is_empty() || self.accepts.contains(&kind) || carried.is_some_and(|status| self.accepts.contains(&status))
+    }
+}
+
 impl Service {
+    /// Whether everybody is served, so that no document is asked for and nobody is looked up.
+    pub const fn is_free_to_all(&self, emergency: bool) -> bool {
+        self.no_document || (emergency && self.no_document_in_emergency)
+    }
+
     /// The rule in force at an instant.
     pub fn rule_at(&self, at: Timestamp) -> Option<&ServiceRule> {
         self.rules.iter().find(|rule| rule.from.is_none_or(|from| from <= at) && rule.until.is_none_or(|until| at < until))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,11 @@ impl VerifiedAgency {
         &self.context
     }
 
+    /// What is known of the call, for the stage that learns more.
+    pub(in crate::core) const fn context_mut(&mut self) -> &mut CallContext {
+        &mut self.context
+    }
+
     /// Turns the call into a refusal.
     pub fn refuse(self, code: RefusalCode, detail: impl Into<String>) -> Box<Refusal> {
         Refusal::new(self.context, code, detail)

@@ -18,6 +18,25 @@ pub enum Tier {
     Other,
 }
 
+impl Tier {
+    /// Every tier.
+    pub const ALL: [Self; 5] = [Self::Counter, Self::Background, Self::Token, Self::TokenMiss, Self::Other];
+
+    /// The tier's name in agency files, limit notices and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Background => "background",
+            Self::Token => "token",
+            Self::TokenMiss => "token_miss",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// [`LimitNotice::policy`] of the daily quota; every other name is a rate.
+pub const QUOTA_POLICY: &str = "quota";
+
 /// Sustained rate and burst of one tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {

@@ -1,5 +1,19 @@
 //! Stage 3: from a verified call and a request body to a permit, under one snapshot of the agencies' policies.
 
+mod admit;
+mod agency_file;
+mod agency_rules;
+mod agency_terms;
+mod body;
+pub mod cases;
+mod duties;
+mod load;
+mod load_error;
+mod permit;
+mod permit_rules;
+mod shipped;
+mod subject;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,11 +21,19 @@ use super::domain::agency::{AgencyId, Scope};
 use super::domain::identifier::Identifier;
 use super::domain::reason::ReasonCatalogue;
 use super::domain::refusal::{Refusal, RefusalCode};
-use super::domain::request::{Check, VerifyRequest};
+use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
 use super::domain::service::{Service, ServiceCatalogue};
 use super::limit::{Rate, Tier};
 use super::token::VerifiedCall;
+
+pub use admit::admit;
+pub use body::{BodyTooLarge, RequestInput};
+pub use load::{Loaded, version};
+pub use load_error::LoadError;
+pub use permit::permit;
+pub use permit_rules::{PermitRules, Verdict};
+pub use shipped::shipped;
 
 /// What an agency does while the registry cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,16 +118,78 @@ pub struct Snapshot {
     pub schemes: SchemeCatalogue,
     /// Words of reasons.
     pub reasons: ReasonCatalogue,
+    /// The catalogue's services by code, so that a permit can own one without a copy.
+    pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
 }
 
-/// The right to look one person up for one service and purpose. Only [`permit`] makes one.
+/// A grant as the request path finds it, with the shared names of its service and purpose.
+pub struct Granted<'a> {
+    /// The service's code.
+    pub service: &'a Arc<str>,
+    /// The purpose's code.
+    pub purpose: &'a Arc<str>,
+    /// What is granted, and under which duties.
+    pub grant: &'a Arc<Grant>,
+}
+
+impl Snapshot {
+    /// The agency's grant for a service and a purpose: two look-ups in tables that were resolved at load.
+    ///
+    /// # Errors
+    /// `unknown-service`, `service-not-allowed` or `purpose-not-allowed`, with what to do.
+    pub fn grant<'a>(&'a self, agency: &'a AgencyPolicy, service: &str, purpose: &str) -> Result<Granted<'a>, (RefusalCode, &'static str)> {
+        let Some((service, purposes)) = agency.grants.get_key_value(service) else {
+            return Err(if self.resolved_services.contains_key(service) {
+                (RefusalCode::ServiceNotAllowed, "this agency's policy does not grant this service; ask the operator of the gateway")
+            } else {
+                (RefusalCode::UnknownService, "no such service; the API description lists them")
+            });
+        };
+        let Some((purpose, grant)) = purposes.get_key_value(purpose) else {
+            let detail = "this agency's policy does not grant this service for this purpose; state the purpose agreed with the operator";
+            return Err((RefusalCode::PurposeNotAllowed, detail));
+        };
+        Ok(Granted { service, purpose, grant })
+    }
+}
+
+impl AgencyPolicy {
+    /// Whether a certificate of this agency that names this branch (or none) is enrolled. An identity without a branch
+    /// admits every branch; `…/branch/NAME` admits that branch alone.
+    pub fn admits_branch(&self, branch: Option<&str>) -> bool {
+        self.identities.iter().filter_map(|identity| identity_parts(identity)).any(|(_, path)| match path.split_once("/branch/") {
+            None => true,
+            Some((_, name)) => branch == Some(name),
+        })
+    }
+}
+
+/// The trust domain of an identity, and what follows `/agency/`.
+pub(in crate::core) fn identity_parts(identity: &str) -> Option<(&str, &str)> {
+    let (domain, path) = identity.strip_prefix("spiffe://")?.split_once("/agency/")?;
+    let well_formed = !domain.is_empty() && domain.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b));
+    well_formed.then_some((domain, path))
+}
+
+/// The right to look one person up for one service and purpose. Only [`permit()`] makes one.
+///
+/// ```compile_fail,E0451
+/// use estelam::core::policy::Permit;
+/// fn forged(call: estelam::core::token::VerifiedCall) -> Permit {
+///     Permit { call, ..unreachable!() }
+/// }
+/// ```
 pub struct Permit {
     call: VerifiedCall,
     snapshot: Arc<Snapshot>,
     grant: Arc<Grant>,
     service: Arc<Service>,
-    request: VerifyRequest,
     identifier: Option<Identifier>,
+    check_digit_warning: bool,
+    check: Option<Check>,
+    max_age: Option<u32>,
+    emergency: bool,
+    priority: Priority,
     body_digest: Option<[u8; 32]>,
 }
 
@@ -143,19 +227,29 @@ impl Permit {
 
     /// The second factor given.
     pub const fn check(&self) -> Option<&Check> {
-        self.request.check.as_ref()
+        self.check.as_ref()
+    }
+
+    /// Whether the identifier's check digit did not fit, where that is only odd (`yekta`, `passport` with an `mrz`).
+    pub const fn check_digit_warning(&self) -> bool {
+        self.check_digit_warning
+    }
+
+    /// Whether the request says that it is an emergency.
+    pub const fn emergency(&self) -> bool {
+        self.emergency
     }
 
     /// Oldest acceptable age of facts in seconds, within what the policy allows.
     pub fn max_age_s(&self) -> u32 {
-        self.request.max_age.unwrap_or(self.grant.max_age_s).clamp(self.grant.min_age_s, self.grant.max_age_s.max(self.grant.min_age_s))
+        self.max_age.unwrap_or(self.grant.max_age_s).clamp(self.grant.min_age_s, self.grant.max_age_s.max(self.grant.min_age_s))
     }
 
     /// The lane.
     pub const fn tier(&self) -> Tier {
-        match self.request.priority {
-            super::domain::request::Priority::Counter => Tier::Counter,
-            super::domain::request::Priority::Background => Tier::Background,
+        match self.priority {
+            Priority::Counter => Tier::Counter,
+            Priority::Background => Tier::Background,
         }
     }
 

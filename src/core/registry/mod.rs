@@ -1,5 +1,6 @@
 //! Stage 4: from a permit to facts about a person, through the registry port.
 
+pub mod convert;
 pub mod wire;
 
 use std::sync::Arc;

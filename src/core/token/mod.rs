@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use subtle::ConstantTimeEq;
 
 use super::domain::agency::{AgencyId, Scope};
+use super::domain::context::CallContext;
 use super::domain::refusal::{Refusal, RefusalCode};
 use super::identity::{PeerChain, VerifiedAgency};
+
+mod claims;
+
+pub use claims::{ACCESS_TOKEN_TYP, Confirmation, MAX_LIFETIME_S, RawClaims, TokenProfile, check_claims};
+
+/// How far ahead of our clock `iat` and `nbf` may lie, in seconds (contract §3).
+pub const MAX_AHEAD_S: i64 = 10;
 
 /// The claims of an access token (RFC 9068) that passed every check but those that change with time.
 #[derive(Clone, Debug)]
@@ -44,6 +53,15 @@ pub trait TokenVerifier: Send + Sync + 'static {
 }
 
 /// A call with a good certificate and a good token, both of the same agency.
+///
+/// Only [`verify`] makes one:
+///
+/// ```compile_fail,E0451
+/// use estelam::core::{identity::VerifiedAgency, token::{TokenClaims, VerifiedCall}};
+/// fn forge(agency: VerifiedAgency, claims: std::sync::Arc<TokenClaims>) -> VerifiedCall {
+///     VerifiedCall { agency, claims }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct VerifiedCall {
     agency: VerifiedAgency,
@@ -61,6 +79,11 @@ impl VerifiedCall {
         &self.claims
     }
 
+    /// What is known of the call, for the stage that learns more.
+    pub(in crate::core) const fn context_mut(&mut self) -> &mut CallContext {
+        self.agency.context_mut()
+    }
+
     /// Turns the call into a refusal.
     pub fn refuse(self, code: RefusalCode, detail: impl Into<String>) -> Box<Refusal> {
         self.agency.refuse(code, detail)
@@ -71,3 +94,104 @@ impl VerifiedCall {
         (self.agency, self.claims)
     }
 }
+
+/// Turns a verified agency and its `Authorization` header into a verified call.
+///
+/// The header must be the only one of its name. What the verifier remembers is never trusted for what can change:
+/// binding, times and revocation are checked here on every use.
+///
+/// # Errors
+/// `token-missing`, `token-invalid` or `token-not-bound`.
+pub fn verify(
+    agency: VerifiedAgency,
+    authorization: Option<&str>,
+    verifier: &dyn TokenVerifier,
+    now: Timestamp,
+) -> Result<VerifiedCall, Box<Refusal>> {
+    match accepted(agency.peer(), authorization, verifier, now) {
+        Ok(claims) => Ok(VerifiedCall { agency, claims }),
+        Err((code, detail)) => Err(agency.refuse(code, detail)),
+    }
+}
+
+/// The checks that can turn out differently later, asked again right before signing.
+///
+/// # Errors
+/// The refusal's code and detail.
+pub fn still_good(call: &VerifiedCall, verifier: &dyn TokenVerifier, now: Timestamp) -> Result<(), (RefusalCode, &'static str)> {
+    good_now(call.agency.peer(), &call.claims, verifier, now)
+}
+
+/// Lets the call go on only if its token has this scope.
+///
+/// # Errors
+/// `scope-missing`.
+pub fn require_scope(call: VerifiedCall, scope: Scope) -> Result<VerifiedCall, Box<Refusal>> {
+    if call.claims.scopes.contains(&scope) {
+        return Ok(call);
+    }
+    let detail = format!("this needs a token with the scope `{}`", scope.code());
+    Err(call.refuse(RefusalCode::ScopeMissing, detail))
+}
+
+fn accepted(
+    peer: &PeerChain,
+    authorization: Option<&str>,
+    verifier: &dyn TokenVerifier,
+    now: Timestamp,
+) -> Result<Arc<TokenClaims>, (RefusalCode, &'static str)> {
+    let header = authorization.ok_or((RefusalCode::TokenMissing, "send an access token as `Authorization: Bearer`"))?;
+    let compact = bearer(header).ok_or((RefusalCode::TokenInvalid, "the `Authorization` header is not `Bearer` and one token"))?;
+    let claims = verifier.verify(compact, peer, now).map_err(|TokenRejected(why)| (RefusalCode::TokenInvalid, why))?;
+    good_now(peer, &claims, verifier, now)?;
+    Ok(claims)
+}
+
+fn good_now(
+    peer: &PeerChain,
+    claims: &TokenClaims,
+    verifier: &dyn TokenVerifier,
+    now: Timestamp,
+) -> Result<(), (RefusalCode, &'static str)> {
+    if !bound(claims, peer) {
+        return Err((RefusalCode::TokenNotBound, "the token belongs to another certificate; ask for one over this connection"));
+    }
+    check_times(claims, now).map_err(|TokenRejected(why)| (RefusalCode::TokenInvalid, why))?;
+    if verifier.revoked(claims) {
+        return Err((RefusalCode::TokenInvalid, "the token was revoked"));
+    }
+    Ok(())
+}
+
+/// The token of a `Bearer` header (RFC 6750 §2.1); its alphabet is the verifier's matter.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let one_token = !token.is_empty() && !token.contains([' ', '\t', ',']);
+    (scheme.eq_ignore_ascii_case("Bearer") && one_token).then_some(token)
+}
+
+/// Whether token and certificate are of one agency and the token was made for this certificate (RFC 8705 §3).
+fn bound(claims: &TokenClaims, peer: &PeerChain) -> bool {
+    let certificate = claims.thumbprint.ct_eq(&peer.thumbprint);
+    let agency = claims.agency.as_str().as_bytes().ct_eq(peer.agency.as_str().as_bytes());
+    (certificate & agency).into()
+}
+
+/// Checks the token's times: no leeway on `exp`, [`MAX_AHEAD_S`] on `iat` and `nbf`.
+///
+/// # Errors
+/// Expired, or not valid yet.
+pub fn check_times(claims: &TokenClaims, now: Timestamp) -> Result<(), TokenRejected> {
+    if claims.expires_at <= now {
+        return Err(TokenRejected("the token has expired"));
+    }
+    let ahead = SignedDuration::from_secs(MAX_AHEAD_S);
+    let too_early = |at: Timestamp| at.duration_since(now) > ahead;
+    if too_early(claims.issued_at) || claims.not_before.is_some_and(too_early) {
+        return Err(TokenRejected("the token is not valid yet; check the clocks"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! The policy folder on disk: reading it, writing the shipped one out, and keeping the snapshot in force up to date.
+
+mod folder;
+mod store;
+mod suspend;
+mod watch;
+
+pub use folder::{install, read};
+pub use store::PolicyStore;
+pub use suspend::set_suspended;
+pub use watch::PolicyWatch;

@@ -1,0 +1,124 @@
+//! The snapshot in force, replaced as a whole or not at all.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::folder::read;
+use crate::core::policy::{LoadError, Snapshot, version};
+
+type Listener = Box<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
+
+/// Holds the snapshot in force and reloads it from its folder.
+pub struct PolicyStore {
+    dir: PathBuf,
+    current: ArcSwap<Snapshot>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    listeners: Vec<Listener>,
+    /// What was refused last, so that an unchanged fault is logged once.
+    refused: Option<Refused>,
+}
+
+#[derive(PartialEq)]
+struct Refused(Option<Arc<str>>, Vec<LoadError>);
+
+impl PolicyStore {
+    /// Loads a policy folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, one line each.
+    pub fn open(dir: &Path) -> Result<Arc<Self>, Vec<LoadError>> {
+        let snapshot = Arc::new(Snapshot::load(&read(dir)?)?);
+        gauge(&snapshot);
+        Ok(Arc::new(Self { dir: dir.to_owned(), current: ArcSwap::new(snapshot), state: Mutex::default() }))
+    }
+
+    /// The snapshot in force. A call takes it once and keeps it to its end.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Calls `listener` after every change that took effect, in order, with the new snapshot. It must not call back into the store's
+    /// `reload` or `on_change`.
+    pub fn on_change(&self, listener: impl Fn(&Arc<Snapshot>) + Send + Sync + 'static) {
+        self.state().listeners.push(Box::new(listener));
+    }
+
+    /// Reads the folder again. If it validates as a whole it takes effect; if not, the old snapshot stays in force, and each
+    /// fault is logged as one line and counted. An unchanged folder changes nothing.
+    ///
+    /// # Errors
+    /// Why the change was refused.
+    pub fn reload(&self) -> Result<Arc<Snapshot>, Vec<LoadError>> {
+        let mut state = self.state();
+        let (files, seen) = match read(&self.dir) {
+            Ok(files) => {
+                let seen = version(&files);
+                (Ok(files), Some(seen))
+            }
+            Err(errors) => (Err(errors), None),
+        };
+        let current = self.current();
+        if seen.as_ref() == Some(&current.version) {
+            state.refused = None;
+            return Ok(current);
+        }
+        match files.and_then(|files| Snapshot::load(&files)) {
+            Ok(snapshot) => Ok(self.swap(&mut state, Arc::new(snapshot))),
+            Err(errors) => {
+                state.refuse(Refused(seen, errors.clone()));
+                Err(errors)
+            }
+        }
+    }
+
+    fn swap(&self, state: &mut State, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.current.store(Arc::clone(&snapshot));
+        state.refused = None;
+        gauge(&snapshot);
+        metrics::counter!("estelam_policy_reloads_total", "result" => "applied").increment(1);
+        tracing::info!(version = %snapshot.version, agencies = snapshot.agencies.len(), "policy changed");
+        for listener in &state.listeners {
+            listener(&snapshot);
+        }
+        snapshot
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn refuse(&mut self, refused: Refused) {
+        if self.refused.as_ref() == Some(&refused) {
+            return;
+        }
+        metrics::counter!("estelam_policy_reloads_total", "result" => "refused").increment(1);
+        for error in &refused.1 {
+            tracing::error!("policy change refused, the old version stays in force: {error}");
+        }
+        self.refused = Some(refused);
+    }
+}
+
+fn gauge(snapshot: &Snapshot) {
+    metrics::gauge!("estelam_policy_agencies").set(u32::try_from(snapshot.agencies.len()).map_or(f64::INFINITY, f64::from));
+}
+
+impl fmt::Debug for PolicyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyStore").field("version", &self.current().version).finish_non_exhaustive()
+    }
+}

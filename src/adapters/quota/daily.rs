@@ -1,0 +1,46 @@
+//! The daily quota: verification queries per civil day in Asia/Tehran, counted in memory (a restart forgets the day's count).
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::core::domain::date::{end_of_tehran_day, tehran_day};
+use crate::core::domain::refusal::LimitNotice;
+use crate::core::limit::QUOTA_POLICY;
+
+const DAY_S: u64 = 24 * 60 * 60;
+
+/// One agency's count of the day.
+pub(super) struct DailyQuota {
+    limit: u64,
+    count: Mutex<Count>,
+}
+
+#[derive(Clone, Copy)]
+struct Count {
+    until: Timestamp,
+    used: u64,
+}
+
+impl DailyQuota {
+    /// A quota that goes on from the count of the one before it.
+    pub(super) fn following(limit: u64, before: Option<&Self>) -> Self {
+        let fresh = Count { until: Timestamp::MIN, used: 0 };
+        let count = before.map_or(fresh, |before| *before.count.lock().unwrap_or_else(PoisonError::into_inner));
+        Self { limit, count: Mutex::new(count) }
+    }
+
+    /// Spends one query of the day on which `now` falls.
+    pub(super) fn spend(&self, now: Timestamp) -> Result<(), LimitNotice> {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= count.until {
+            *count = Count { until: end_of_tehran_day(tehran_day(now)), used: 0 };
+        }
+        if count.used < self.limit {
+            count.used += 1;
+            return Ok(());
+        }
+        let left = u64::try_from(count.until.duration_since(now).as_secs()).unwrap_or(0) + 1;
+        Err(LimitNotice { policy: QUOTA_POLICY, quota: self.limit, window_s: DAY_S, retry_after_s: left })
+    }
+}

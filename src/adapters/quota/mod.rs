@@ -1,0 +1,119 @@
+//! Limits per agency and tier with `governor`, and the daily quota.
+//!
+//! Rates differ from agency to agency, so each agency has a cell of its own per tier: a call costs one hash look-up and
+//! one atomic update, and there is no table of keys that grows and has to be swept.
+
+mod daily;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use governor::clock::{Clock as GovernorClock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use self::daily::DailyQuota;
+use crate::core::domain::agency::AgencyId;
+use crate::core::domain::clock::Clock;
+use crate::core::domain::refusal::LimitNotice;
+use crate::core::limit::{Limiter, Rate, Tier};
+use crate::core::policy::{AgencyPolicy, Snapshot};
+
+/// Seconds after which an agency without a limit of its own may try again; it will be refused again until its policy has one.
+const UNLISTED_RETRY_S: u64 = 60;
+
+/// Counts calls per agency and tier, by the rates of the policy in force. `C` measures durations, `Clock` tells the day.
+pub struct GovernorLimiter<C: GovernorClock = DefaultClock> {
+    agencies: ArcSwap<HashMap<AgencyId, Arc<AgencyCells<C>>>>,
+    elapsed: C,
+    clock: Arc<dyn Clock>,
+}
+
+struct AgencyCells<C: GovernorClock> {
+    tiers: [Option<Arc<Cell<C>>>; Tier::ALL.len()],
+    quota: Option<Arc<DailyQuota>>,
+}
+
+struct Cell<C: GovernorClock> {
+    rate: Rate,
+    limiter: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
+}
+
+impl GovernorLimiter {
+    /// A limiter with the rates of a snapshot.
+    pub fn new(snapshot: &Snapshot, clock: Arc<dyn Clock>) -> Self {
+        Self::with_elapsed(snapshot, clock, DefaultClock::default())
+    }
+}
+
+impl<C: GovernorClock + Clone> GovernorLimiter<C> {
+    /// As [`GovernorLimiter::new`], with another measure of elapsed time.
+    pub fn with_elapsed(snapshot: &Snapshot, clock: Arc<dyn Clock>, elapsed: C) -> Self {
+        let limiter = Self { agencies: ArcSwap::default(), elapsed, clock };
+        limiter.apply(snapshot);
+        limiter
+    }
+
+    /// Takes over the rates of a new snapshot. What an agency has spent stays spent where its rate did not change, and
+    /// its count of the day always stays.
+    pub fn apply(&self, snapshot: &Snapshot) {
+        let before = self.agencies.load();
+        let after = snapshot.agencies.iter().map(|(id, policy)| (id.clone(), Arc::new(self.cells(policy, before.get(id))))).collect();
+        self.agencies.store(Arc::new(after));
+    }
+
+    fn cells(&self, policy: &AgencyPolicy, before: Option<&Arc<AgencyCells<C>>>) -> AgencyCells<C> {
+        let tiers = Tier::ALL.map(|tier| {
+            let rate = *policy.rates.get(&tier)?;
+            let kept = before.and_then(|cells| cells.tier(tier)).filter(|cell| cell.rate == rate);
+            kept.cloned().or_else(|| self.cell(rate))
+        });
+        let used = before.and_then(|cells| cells.quota.as_ref());
+        AgencyCells { tiers, quota: policy.daily_quota.map(|limit| Arc::new(DailyQuota::following(limit, used.map(Arc::as_ref)))) }
+    }
+
+    fn cell(&self, rate: Rate) -> Option<Arc<Cell<C>>> {
+        let quota = Quota::per_second(NonZeroU32::new(rate.per_second)?).allow_burst(NonZeroU32::new(rate.burst)?);
+        Some(Arc::new(Cell { rate, limiter: RateLimiter::direct_with_clock(quota, self.elapsed.clone()) }))
+    }
+
+    fn spend(&self, cell: &Cell<C>, tier: Tier) -> Result<(), LimitNotice> {
+        cell.limiter.check().map_err(|until| {
+            let wait = until.wait_time_from(self.elapsed.now());
+            let retry_after_s = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
+            LimitNotice { policy: tier.name(), quota: u64::from(cell.rate.per_second), window_s: 1, retry_after_s }
+        })
+    }
+}
+
+impl<C: GovernorClock> AgencyCells<C> {
+    fn tier(&self, tier: Tier) -> Option<&Arc<Cell<C>>> {
+        self.tiers.get(tier as usize).and_then(Option::as_ref)
+    }
+}
+
+impl<C: GovernorClock + Clone + Send + Sync + 'static> Limiter for GovernorLimiter<C>
+where
+    C::Instant: Send + Sync,
+{
+    fn admit(&self, agency: &AgencyId, tier: Tier) -> Result<(), LimitNotice> {
+        let agencies = self.agencies.load();
+        let cells = agencies.get(agency);
+        // No limit known is no calls, never calls without limit.
+        let cell = cells.and_then(|cells| cells.tier(tier)).ok_or_else(|| unlisted(tier))?;
+        self.spend(cell, tier)?;
+        match cells.and_then(|cells| cells.quota.as_ref()).filter(|_| matches!(tier, Tier::Counter | Tier::Background)) {
+            Some(quota) => quota.spend(self.clock.now()),
+            None => Ok(()),
+        }
+    }
+}
+
+const fn unlisted(tier: Tier) -> LimitNotice {
+    LimitNotice { policy: tier.name(), quota: 0, window_s: 1, retry_after_s: UNLISTED_RETRY_S }
+}

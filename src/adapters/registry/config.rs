@@ -1,0 +1,115 @@
+//! What the operator says about the registry, and the TLS client made of it: own roots only, own certificate, nothing resumed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::Resumption;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// How the gateway reaches the registry, and how long it trusts what it was told.
+#[derive(Clone)]
+pub struct RegistryClientConfig {
+    /// `https://host[:port]/`.
+    pub base_url: String,
+    /// PEM of the roots that may vouch for the registry; no other root is trusted.
+    pub ca_pem: Vec<u8>,
+    /// PEM of the gateway's client certificate, leaf first.
+    pub cert_pem: Vec<u8>,
+    /// PEM of its private key.
+    pub key_pem: Vec<u8>,
+    /// Longest time for one look-up, reload included.
+    pub timeout: Duration,
+    /// Longest time for TCP and TLS.
+    pub connect_timeout: Duration,
+    /// How long the registry may hold a poll of the change feed.
+    pub poll: Duration,
+    /// Feed silence after which cached facts no longer pass as current.
+    pub feed_bound: Duration,
+    /// Most people remembered.
+    pub capacity: u64,
+    /// Longest time for which an answer is remembered at all.
+    pub hard_ttl: Duration,
+    /// Failures in a row that open the circuit breaker.
+    pub breaker_failures: u32,
+    /// How long the breaker stays open before one probe.
+    pub breaker_pause: Duration,
+}
+
+impl RegistryClientConfig {
+    /// The defaults for a registry at `base_url`.
+    pub fn new(base_url: impl Into<String>, ca_pem: Vec<u8>, cert_pem: Vec<u8>, key_pem: Vec<u8>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            ca_pem,
+            cert_pem,
+            key_pem,
+            timeout: Duration::from_millis(800),
+            connect_timeout: Duration::from_millis(300),
+            poll: Duration::from_secs(4),
+            feed_bound: Duration::from_secs(10),
+            capacity: 200_000,
+            hard_ttl: Duration::from_secs(3600),
+            breaker_failures: 5,
+            breaker_pause: Duration::from_millis(500),
+        }
+    }
+}
+
+impl std::fmt::Debug for RegistryClientConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryClientConfig").field("base_url", &self.base_url).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// Why the client cannot be made. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryClientError {
+    /// The address is not usable.
+    #[error("registry address `{0}` is not of the form `https://host:port`; correct it in the configuration")]
+    Address(String),
+    /// A PEM file is not usable.
+    #[error("the registry client's {what} cannot be used: {why}")]
+    Pem {
+        /// Which file.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The HTTP client refused its settings.
+    #[error("the registry client cannot be made: {0}")]
+    Client(String),
+}
+
+/// The TLS side: own roots, own certificate, the provider passed explicitly, no resumption.
+pub(super) fn tls(config: &RegistryClientConfig) -> Result<ClientConfig, RegistryClientError> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates("root certificates", &config.ca_pem)? {
+        roots.add(root).map_err(|error| pem("root certificates", &error))?;
+    }
+    let chain = certificates("certificate", &config.cert_pem)?;
+    let key = PrivateKeyDer::from_pem_slice(&config.key_pem)
+        .map_err(|_| RegistryClientError::Pem { what: "private key", why: "it holds no private key in PEM form".into() })?;
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| RegistryClientError::Client(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| pem("certificate and key", &error))?;
+    tls.resumption = Resumption::disabled();
+    Ok(tls)
+}
+
+fn certificates(what: &'static str, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, RegistryClientError> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
+    match all {
+        Ok(all) if all.is_empty() => Err(RegistryClientError::Pem { what, why: "it holds no certificate in PEM form".into() }),
+        Ok(all) => Ok(all),
+        Err(error) => Err(pem(what, &error)),
+    }
+}
+
+fn pem(what: &'static str, error: &impl std::fmt::Display) -> RegistryClientError {
+    RegistryClientError::Pem { what, why: error.to_string() }
+}

@@ -1,0 +1,171 @@
+//! The registry over mutual TLS (contract §5). Whatever is odd about an answer makes it no answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
+
+use super::config::{RegistryClientConfig, RegistryClientError, tls};
+use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use crate::core::domain::clock::Clock;
+use crate::core::domain::decree::DecreeSet;
+use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::convert::persons_from;
+use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, LookupAnswer, LookupRequest};
+
+/// Largest answer to a look-up, in bytes.
+const LOOKUP_CAP: usize = 256 << 10;
+/// Largest list of decrees or changes, in bytes.
+const LIST_CAP: usize = 4 << 20;
+/// How far the registry's clock may be from ours.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// Longest subject that is kept, in bytes.
+const SUBJECT_CAP: usize = 128;
+
+/// The client. It remembers nothing but its connections.
+pub struct HttpRegistry {
+    client: Client,
+    lookup: Url,
+    decrees: Url,
+    changes: Url,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpRegistry {
+    /// A client for the configured registry; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`RegistryClientError`] when the address, the certificates or the key cannot be used.
+    pub fn new(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
+        let base = base_url(&config.base_url)?;
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(config)?)
+            .https_only(true)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(config.connect_timeout)
+            .tcp_nodelay(true)
+            .pool_idle_timeout(Duration::from_secs(20))
+            .build()
+            .map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
+        let at = |path: &str| base.join(path).map_err(|_| RegistryClientError::Address(config.base_url.clone()));
+        Ok(Self {
+            client,
+            lookup: at("registry/v1/lookup")?,
+            decrees: at("registry/v1/decrees")?,
+            changes: at("registry/v1/changes")?,
+            timeout: config.timeout,
+            clock,
+        })
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder, limit: Duration, cap: usize) -> Result<T, RegistryUnavailable> {
+        let response = request.timeout(limit).send().await.map_err(|error| fault(&error))?;
+        let body = read(checked(response)?, cap).await?;
+        serde_json::from_slice(&body).map_err(|_| RegistryUnavailable("its answer is not what the contract says"))
+    }
+
+    /// An answer from the future or from long ago was not made for this call.
+    fn timely(&self, as_of: Timestamp, asked: Timestamp) -> Result<Timestamp, RegistryUnavailable> {
+        let now = self.clock.now();
+        if as_of.duration_since(now) > CLOCK_SKEW || asked.duration_since(as_of) > CLOCK_SKEW {
+            return Err(RegistryUnavailable("its clock and ours are more than a minute apart"));
+        }
+        Ok(as_of.min(now))
+    }
+}
+
+#[async_trait]
+impl Upstream for HttpRegistry {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+        let asked = self.clock.now();
+        let body = LookupRequest { scheme: key.scheme().into(), value: key.value().into() };
+        let request = self.client.post(self.lookup.clone()).json(&body);
+        let answer: LookupAnswer = self.ask(request, self.timeout, LOOKUP_CAP).await?;
+        let as_of = self.timely(answer.as_of, asked)?;
+        let persons = persons_from(&answer).map_err(|_| RegistryUnavailable("a record in its answer is not understood"))?;
+        if answer.subject.is_empty() || answer.subject.len() > SUBJECT_CAP {
+            return Err(RegistryUnavailable("its answer names no usable subject"));
+        }
+        Ok(Fetched { version: answer.version, as_of, subject: answer.subject.into(), persons: persons.into() })
+    }
+
+    async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
+        let asked = self.clock.now();
+        // A list may take longer than one person, and nobody waits for it at a counter.
+        let limit = self.timeout * 4;
+        let answer: DecreesAnswer = self.ask(self.client.get(self.decrees.clone()), limit, LIST_CAP).await?;
+        let as_of = self.timely(answer.as_of, asked)?;
+        if !is_version(&answer.version) {
+            return Err(RegistryUnavailable("its decrees carry no version"));
+        }
+        let mut set = DecreeSet::from_wire(&answer).map_err(|error| {
+            tracing::error!(%error, "the registry sent a decree that is not understood; no decree of the list is used");
+            RegistryUnavailable("a decree in its list is not understood")
+        })?;
+        set.as_of = as_of;
+        Ok(FetchedDecrees { cursor: answer.cursor, set })
+    }
+
+    async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable> {
+        let mut url = self.changes.clone();
+        url.query_pairs_mut().append_pair("after", &after.to_string()).append_pair("wait", &hold.as_secs().to_string());
+        let answer: ChangesAnswer = self.ask(self.client.get(url), hold + self.timeout * 2, LIST_CAP).await?;
+        Ok(Changes { cursor: answer.cursor, subjects: answer.subjects, decrees: answer.decrees, everything: answer.everything })
+    }
+}
+
+fn base_url(text: &str) -> Result<Url, RegistryClientError> {
+    let bad = || RegistryClientError::Address(text.to_owned());
+    let url = Url::parse(text).map_err(|_| bad())?;
+    let plain = url.scheme() == "https" && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    if plain && anonymous { Ok(url) } else { Err(bad()) }
+}
+
+fn is_version(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+fn checked(response: Response) -> Result<Response, RegistryUnavailable> {
+    if response.status() != StatusCode::OK {
+        return Err(RegistryUnavailable("it answered with another status than 200"));
+    }
+    let is_json = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")))
+    };
+    if response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+        Ok(response)
+    } else {
+        Err(RegistryUnavailable("its answer is not JSON"))
+    }
+}
+
+async fn read(mut response: Response, cap: usize) -> Result<Vec<u8>, RegistryUnavailable> {
+    const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
+    if response.content_length().is_some_and(|length| length > cap as u64) {
+        return Err(TOO_LARGE);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
+        if body.len() + chunk.len() > cap {
+            return Err(TOO_LARGE);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn fault(error: &reqwest::Error) -> RegistryUnavailable {
+    RegistryUnavailable(match error {
+        error if error.is_timeout() => "it took too long",
+        error if error.is_connect() => "it cannot be reached",
+        _ => "the connection to it broke",
+    })
+}

@@ -1,0 +1,91 @@
+//! What the cache needs of a registry: look-ups with the registry's own version and subject, the decrees, the changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use zeroize::Zeroize;
+
+use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::identifier::Identifier;
+use crate::core::domain::person::Person;
+use crate::core::registry::RegistryUnavailable;
+
+/// An identifier as the cache's key: wiped when dropped, never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    scheme: Arc<str>,
+    value: String,
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.value.zeroize();
+    }
+}
+
+impl Key {
+    pub(super) fn new(scheme: &str, value: &str) -> Self {
+        Self { scheme: scheme.into(), value: value.to_owned() }
+    }
+
+    pub(super) fn of(identifier: &Identifier) -> Self {
+        Self::new(identifier.scheme(), identifier.expose_value())
+    }
+
+    pub(super) fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+/// One answer of the registry about one identifier.
+#[derive(Clone, Debug)]
+pub(super) struct Fetched {
+    /// The change cursor that the answer reflects.
+    pub version: u64,
+    /// When the registry read its store; never later than the receipt.
+    pub as_of: Timestamp,
+    /// The name under which the change feed would speak of this identifier.
+    pub subject: Box<str>,
+    /// None, one or several people.
+    pub persons: Arc<[Person]>,
+}
+
+impl Fetched {
+    /// Nobody, or only people who must look like nobody: such answers are hardly remembered.
+    pub(super) fn is_negative(&self) -> bool {
+        self.persons.iter().all(|person| person.blocked)
+    }
+}
+
+/// The decrees and the cursor that they reflect.
+#[derive(Debug)]
+pub(super) struct FetchedDecrees {
+    pub cursor: u64,
+    pub set: DecreeSet,
+}
+
+/// A batch of the change feed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    pub cursor: u64,
+    pub subjects: Vec<String>,
+    pub decrees: bool,
+    pub everything: bool,
+}
+
+/// A registry without a memory.
+#[async_trait]
+pub(super) trait Upstream: Send + Sync + 'static {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable>;
+
+    async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable>;
+
+    /// What changed after a cursor; the registry may wait up to `hold` for something to say.
+    async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable>;
+}

@@ -1,0 +1,147 @@
+//! What the decrees say about one document, at an instant of legal time and an instant of knowledge.
+
+use jiff::Timestamp;
+
+use super::instants::earlier;
+use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
+use crate::core::domain::document::Document;
+use crate::core::domain::person::Person;
+
+/// The decrees that are known and matter for one service.
+pub(super) struct Relevant<'a> {
+    decrees: Vec<(&'a Decree, Phase)>,
+    now: Timestamp,
+    /// Instants ahead at which a decree begins to replace another, by the id replaced.
+    replaced_ahead: Vec<(&'a str, Timestamp)>,
+    known_at: Timestamp,
+}
+
+/// What the decrees say about one document and the service asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ruling<'a> {
+    /// The EXTEND in force that runs longest.
+    pub extended_by: Option<&'a Decree>,
+    /// The TERMINATE in force, unless a later decree lifted it.
+    pub ended_by: Option<&'a Decree>,
+    /// The GRANT or EXTEND in force that lifted a TERMINATE in force.
+    pub lifted_by: Option<&'a Decree>,
+    /// GRANT or RESTRICT, whichever took effect last.
+    pub service: Option<Bearing>,
+    /// Whether a renewal window is open or announced.
+    pub window_open: bool,
+    /// Whether a renewal window has ended.
+    pub window_ended: bool,
+    /// The next instant at which any of this changes by itself.
+    pub changes_at: Option<Timestamp>,
+}
+
+/// How decrees bear on the service asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bearing {
+    /// The document carries the service whatever the service's rule says.
+    Granted,
+    /// The document does not carry the service.
+    Restricted,
+}
+
+impl<'a> Relevant<'a> {
+    /// The decrees of `set` that were known at `known_at` and cover `service`.
+    pub fn new(set: &'a DecreeSet, service: &str, now: Timestamp, known_at: Timestamp) -> Self {
+        let mut replaced: Vec<&str> = Vec::new();
+        let mut replaced_ahead: Vec<(&str, Timestamp)> = Vec::new();
+        for decree in set.decrees.iter().filter(|decree| !decree.supersedes.is_empty()) {
+            let others = decree.supersedes.iter().map(String::as_str).filter(|id| *id != decree.id);
+            match decree.phase(now, known_at) {
+                Phase::InForce | Phase::Over => replaced.extend(others),
+                Phase::Ahead => replaced_ahead.extend(others.map(|id| (id, decree.effective_from))),
+                Phase::Unknown | Phase::Withdrawn => {}
+            }
+        }
+        let decrees = set
+            .decrees
+            .iter()
+            .map(|decree| (decree, decree.phase(now, known_at)))
+            .filter(|(decree, phase)| !matches!(phase, Phase::Unknown | Phase::Withdrawn) && decree.services.cover(service))
+            .map(|(decree, phase)| if replaced.contains(&decree.id.as_str()) { (decree, Phase::Over) } else { (decree, phase) })
+            .collect();
+        Self { decrees, now, replaced_ahead, known_at }
+    }
+
+    /// What they say about one document.
+    pub fn ruling(&self, document: &Document, person: &Person) -> Ruling<'a> {
+        let mut ruling = Ruling::default();
+        let mut terminated: Option<&Decree> = None;
+        let mut revived: Option<&Decree> = None;
+        let mut restricted: Option<&Decree> = None;
+        let mut granted: Option<&Decree> = None;
+        for (decree, phase) in self.decrees.iter().filter(|(decree, _)| decree.selects(document, person)) {
+            if *phase != Phase::Over {
+                ruling.changes_at = earlier(ruling.changes_at, self.next_change(decree));
+            }
+            match (decree.effect, phase) {
+                (Effect::RenewalWindow, Phase::Over) => ruling.window_ended = true,
+                (Effect::RenewalWindow, _) => ruling.window_open = true,
+                (_, Phase::Over | Phase::Ahead | Phase::Unknown | Phase::Withdrawn) | (Effect::RequireAction, _) => {}
+                (Effect::Extend, _) => {
+                    ruling.extended_by = longest(ruling.extended_by, decree);
+                    revived = latest(revived, decree);
+                }
+                (Effect::Terminate, _) => terminated = latest(terminated, decree),
+                (Effect::Restrict, _) => restricted = latest(restricted, decree),
+                (Effect::Grant, _) => {
+                    granted = latest(granted, decree);
+                    revived = latest(revived, decree);
+                }
+            }
+        }
+        (ruling.ended_by, ruling.lifted_by) = terminated.map_or((None, None), |ended| end_or_lift(ended, revived));
+        ruling.service = bearing(granted, restricted);
+        ruling
+    }
+
+    fn next_change(&self, decree: &Decree) -> Option<Timestamp> {
+        let own = [Some(decree.effective_from), decree.effective_until, decree.rescission_known_at(self.known_at)];
+        let replaced = self.replaced_ahead.iter().filter(|(id, _)| *id == decree.id).map(|(_, from)| Some(*from));
+        own.into_iter().chain(replaced).filter(|at| at.is_some_and(|at| at > self.now)).fold(None, earlier)
+    }
+}
+
+/// A decree that lets documents live again lifts one that ended them, if it took effect no earlier: on the same day it is the
+/// exception to the rule ("all but six groups").
+fn end_or_lift<'a>(ended: &'a Decree, revived: Option<&'a Decree>) -> (Option<&'a Decree>, Option<&'a Decree>) {
+    match revived.filter(|revived| revived.effective_from >= ended.effective_from) {
+        Some(revived) => (None, Some(revived)),
+        None => (Some(ended), None),
+    }
+}
+
+/// On the same day, a grant is the exception to the restriction.
+fn bearing(granted: Option<&Decree>, restricted: Option<&Decree>) -> Option<Bearing> {
+    match (granted, restricted) {
+        (None, None) => None,
+        (Some(granted), Some(restricted)) if granted.effective_from < restricted.effective_from => Some(Bearing::Restricted),
+        (None, Some(_)) => Some(Bearing::Restricted),
+        (Some(_), _) => Some(Bearing::Granted),
+    }
+}
+
+/// The one that took effect last; among equals the smaller id, so that the order of the set never matters.
+fn latest<'a>(best: Option<&'a Decree>, next: &'a Decree) -> Option<&'a Decree> {
+    match best {
+        Some(best) if (best.effective_from, &next.id) >= (next.effective_from, &best.id) => Some(best),
+        _ => Some(next),
+    }
+}
+
+/// The one that runs longest («until further notice» is longest); among equals the one that took effect last.
+fn longest<'a>(best: Option<&'a Decree>, next: &'a Decree) -> Option<&'a Decree> {
+    let end = |decree: &Decree| decree.effective_until.unwrap_or(Timestamp::MAX);
+    match best {
+        Some(best) if end(best) > end(next) => Some(best),
+        Some(best) if end(best) == end(next) => latest(Some(best), next),
+        _ => Some(next),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The decision itself, over plain inputs, so that an auditor can decide an old query again without a permit.
+//!
+//! The order is fixed (contract §4): what the look-up gave, the second factor, everything else. Before a required second factor
+//! matches, nothing is said but `not-established` or `registry-unavailable`.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::decrees::Relevant;
+use super::factor::Factor;
+use super::instants::{earlier, seconds_after};
+use super::person::{Finding, find};
+use super::{Basis, BasisDocument, DecidingDocument, Verdict};
+use crate::core::domain::date::{age_on, tehran_day};
+use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::document::Document;
+use crate::core::domain::person::Person;
+use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::request::Check;
+use crate::core::domain::service::Service;
+use crate::core::registry::{Freshness, RegistryAnswer};
+
+/// What was asked, and the duties under which.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// The service asked for.
+    pub service: &'a Service,
+    /// The second factor given.
+    pub check: Option<&'a Check>,
+    /// Whether the policy requires one to match.
+    pub check_required: bool,
+    /// Whether the request says that it is an emergency.
+    pub emergency: bool,
+    /// Oldest age of cached facts in seconds.
+    pub max_age_s: u32,
+    /// Oldest age in seconds of facts used while the registry is unreachable.
+    pub max_stale_s: u32,
+    /// How long an answer may be relied on, in seconds.
+    pub valid_for_s: u32,
+}
+
+/// What was known: `None` is a registry that did not answer, or decrees that were never loaded.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The people behind the identifier.
+    pub answer: Option<&'a RegistryAnswer>,
+    /// The decrees.
+    pub decrees: Option<&'a DecreeSet>,
+}
+
+/// Full years from which a holder is no minor (domain §8: a minor's entries are kept for a shorter time).
+const ADULT_AGE: u16 = 18;
+
+/// Decides `query` on `evidence`, for the instant `now` and by what was known at `known_at`. Total: every input has a verdict.
+pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, known_at: Timestamp) -> Verdict {
+    let verdict = Builder { query, evidence, now };
+    if query.service.is_free_to_all(query.emergency) {
+        return verdict.plain(ReasonCode::NoDocumentRequired);
+    }
+    let (Some(answer), Some(decrees)) = (evidence.answer, evidence.decrees) else {
+        return verdict.unavailable();
+    };
+    match identify(query, answer) {
+        // Only a live look-up may say that nothing is established; `flow` asks again live before it comes to this.
+        Identified::Nobody { .. } if answer.freshness != Freshness::Live => verdict.unavailable(),
+        Identified::Nobody { persons, check_matched } => {
+            let basis = Basis { persons, check_matched, ..Basis::default() };
+            Verdict { basis, ..verdict.plain(ReasonCode::NotEstablished) }
+        }
+        found if is_too_old(query, answer, now) => verdict.on_facts(answer, ReasonCode::TooStale, &found),
+        found @ Identified::Several { .. } => verdict.on_facts(answer, ReasonCode::AmbiguousIdentifier, &found),
+        found @ Identified::One { person, .. } => {
+            let relevant = Relevant::new(decrees, &query.service.code, now, known_at);
+            let finding = find(person, query.service, &relevant, now);
+            verdict.found(answer, person, &finding, &found)
+        }
+    }
+}
+
+/// Whether the query would be `not-established` on an answer that was not given live, so that it must be asked again.
+pub(super) fn would_establish_nothing(query: &Query<'_>, answer: &RegistryAnswer) -> bool {
+    !query.service.is_free_to_all(query.emergency)
+        && answer.freshness != Freshness::Live
+        && matches!(identify(query, answer), Identified::Nobody { .. })
+}
+
+/// Whom the identifier and the second factor lead to.
+#[derive(Clone, Copy)]
+enum Identified<'a> {
+    /// Nobody: unknown, blocked or not matching.
+    Nobody { persons: usize, check_matched: Option<bool> },
+    /// Several people carry the identifier and the second factor, where given, fits at least one of them.
+    ///
+    /// Also where it fits exactly one: contract §5.1 makes every query on a shared identifier indeterminate, since after a wrong
+    /// merge the register itself does not know whose documents it holds under whose birth date.
+    Several { persons: usize, check_matched: Option<bool> },
+    /// One.
+    One { person: &'a Person, check_matched: Option<bool> },
+}
+
+impl Identified<'_> {
+    fn basis(&self) -> Basis {
+        let (persons, check_matched) = match *self {
+            Self::Nobody { persons, check_matched } | Self::Several { persons, check_matched } => (persons, check_matched),
+            Self::One { check_matched, .. } => (1, check_matched),
+        };
+        Basis { persons, check_matched, ..Basis::default() }
+    }
+}
+
+/// Blocked people look exactly like nobody. A check that was given is tested also where none is required.
+fn identify<'a>(query: &Query<'_>, answer: &'a RegistryAnswer) -> Identified<'a> {
+    let factor = Factor::read(query.check);
+    let tested = factor.is_given() || query.check_required;
+    let passes = |person: &Person| factor.admits(person) && (factor.is_given() || !query.check_required);
+    let persons = answer.persons.iter().filter(|person| !person.blocked).count();
+    let mut visible = answer.persons.iter().filter(|person| !person.blocked);
+    match visible.find(|person| passes(person)) {
+        None => Identified::Nobody { persons, check_matched: tested.then_some(false) },
+        Some(_) if persons > 1 => Identified::Several { persons, check_matched: tested.then_some(true) },
+        Some(person) => Identified::One { person, check_matched: tested.then_some(true) },
+    }
+}
+
+fn is_too_old(query: &Query<'_>, answer: &RegistryAnswer, now: Timestamp) -> bool {
+    let bound = match answer.freshness {
+        Freshness::Live => return false,
+        Freshness::Cached => query.max_age_s,
+        Freshness::Stale => query.max_stale_s,
+    };
+    now.duration_since(answer.as_of) > SignedDuration::from_secs(i64::from(bound))
+}
+
+/// Puts a verdict together from the parts that every verdict has.
+struct Builder<'a> {
+    query: &'a Query<'a>,
+    evidence: &'a Evidence<'a>,
+    now: Timestamp,
+}
+
+impl Builder<'_> {
+    /// A verdict that says nothing about any document: of now, live, of one shape.
+    fn plain(&self, reason: ReasonCode) -> Verdict {
+        Verdict {
+            reason,
+            document: None,
+            decree: None,
+            as_of: self.now,
+            freshness: Freshness::Live,
+            valid_until: seconds_after(self.now, self.query.valid_for_s),
+            decrees_version: self.evidence.decrees.map_or("", |decrees| decrees.version.as_str()).into(),
+            basis: Basis::default(),
+        }
+    }
+
+    /// Nothing could be asked.
+    fn unavailable(&self) -> Verdict {
+        Verdict { freshness: Freshness::Stale, ..self.plain(ReasonCode::RegistryUnavailable) }
+    }
+
+    /// A verdict that rests on an answer of the registry, but on no document.
+    fn on_facts(&self, answer: &RegistryAnswer, reason: ReasonCode, identified: &Identified<'_>) -> Verdict {
+        Verdict { as_of: answer.as_of, freshness: answer.freshness, basis: identified.basis(), ..self.plain(reason) }
+    }
+
+    /// A verdict about one person's documents.
+    fn found(&self, answer: &RegistryAnswer, person: &Person, finding: &Finding<'_>, identified: &Identified<'_>) -> Verdict {
+        let verdict = self.on_facts(answer, finding.reason, identified);
+        let valid_until = earlier(Some(verdict.valid_until), finding.changes_at).unwrap_or(verdict.valid_until);
+        Verdict {
+            document: finding.document.map(|(document, standing)| DecidingDocument {
+                kind: document.kind,
+                series: document.series,
+                status: standing.reason(),
+            }),
+            decree: finding.document.and_then(|(_, standing)| standing.decree()).map(|decree| decree.id.clone()),
+            valid_until,
+            basis: Basis {
+                of_age: finding.of_age,
+                minor: person.birth.map(|birth| age_on(&birth, tehran_day(self.now)).0 < ADULT_AGE),
+                nationality: person.nationality.clone(),
+                province: person.province.clone(),
+                documents: person.documents.iter().map(BasisDocument::from).collect(),
+                rule: finding.rule.map(|rule| rule.id.clone()),
+                ..verdict.basis
+            },
+            ..verdict
+        }
+    }
+}
+
+impl From<&Document> for BasisDocument {
+    fn from(document: &Document) -> Self {
+        Self {
+            kind: document.kind,
+            series: document.series,
+            state: document.state,
+            from: document.printed.from(),
+            until: document.printed.until(),
+            legal_status: document.legal_status,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

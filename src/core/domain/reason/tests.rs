@@ -1,0 +1,1 @@
+//! Claims about the shipped words and about faults in the file.

@@ -1,0 +1,87 @@
+//! Check digits: national code (mod 11), ICAO 9303 (7-3-1), Luhn and IBAN (mod 97).
+
+/// Whether ten digits carry the check digit of the Iranian national code: Σ dᵢ(10−i) for i = 0..8, r = Σ mod 11,
+/// c = r if r < 2, else 11 − r.
+pub(super) fn national_code(value: &str) -> bool {
+    let Some(digits) = digits(value).filter(|digits| digits.len() == 10) else { return false };
+    let sum: u32 = digits.iter().take(9).zip((2..=10).rev()).map(|(digit, weight)| digit * weight).sum();
+    let rest = sum % 11;
+    let expected = if rest < 2 { rest } else { 11 - rest };
+    digits.last() == Some(&expected)
+}
+
+/// Whether a digit string ends in its Luhn check digit (ISO/IEC 7812-1).
+pub(super) fn luhn(value: &str) -> bool {
+    let Some(digits) = digits(value) else { return false };
+    let doubled = |(place, digit): (usize, &u32)| if place % 2 == 1 { digit * 2 / 10 + digit * 2 % 10 } else { *digit };
+    let sum: u32 = digits.iter().rev().enumerate().map(doubled).sum();
+    sum.is_multiple_of(10)
+}
+
+/// Whether an IBAN's mod 97 is 1 (ISO 13616).
+pub(super) fn iban(value: &str) -> bool {
+    let Some((head, tail)) = value.split_at_checked(4) else { return false };
+    let rest = tail.chars().chain(head.chars()).try_fold(0_u32, |rest, c| {
+        let digit = c.to_digit(36)?;
+        let shift = if digit < 10 { 10 } else { 100 };
+        Some((rest * shift + digit) % 97)
+    });
+    rest == Some(1)
+}
+
+/// Whether line 2 of a passport's machine-readable zone names this number and carries its check digit
+/// (ICAO 9303 part 4: number in places 1–9, its check digit in place 10).
+pub(super) fn mrz_names_passport(line: &str, number: &str) -> bool {
+    let Some((field, rest)) = line.split_at_checked(9) else { return false };
+    let check = rest.chars().next().and_then(|c| c.to_digit(10));
+    field.trim_end_matches('<') == number && check.is_some() && check == icao_9303(field)
+}
+
+/// The check digit of a field: weights 7, 3, 1, letters from A = 10, filler 0, mod 10 (ICAO 9303 part 3 §4.9).
+fn icao_9303(field: &str) -> Option<u32> {
+    let weighted = field.chars().zip([7, 3, 1].into_iter().cycle()).map(|(c, weight)| {
+        let value = if c == '<' { Some(0) } else { c.to_digit(36) };
+        value.map(|value| value * weight)
+    });
+    weighted.sum::<Option<u32>>().map(|sum| sum % 10)
+}
+
+fn digits(value: &str) -> Option<Vec<u32>> {
+    value.chars().map(|c| c.to_digit(10)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixture_numbers_check() {
+        for good in ["9990000018", "9990000026", "9990000034", "9990000042", "9990000050"] {
+            assert!(national_code(good), "{good}");
+        }
+        assert!(!national_code("9990000019") && !national_code("999000001") && !national_code("99900000A8"));
+        assert!(luhn("5892101234567895") && !luhn("5892101234567896"));
+        assert!(iban("IR240150000000000000000001") && !iban("IR250150000000000000000001") && !iban("IR"));
+    }
+
+    #[test]
+    fn machine_readable_line_names_its_passport() {
+        let line = "P000000016AFG9001011M3001019<<<<<<<<<<<<<<04";
+        assert!(mrz_names_passport(line, "P00000001"));
+        assert!(!mrz_names_passport(line, "P00000002"));
+        assert!(!mrz_names_passport("P000000017AFG9001011M3001019<<<<<<<<<<<<<<04", "P00000001"));
+        assert!(!mrz_names_passport("", "P00000001") && !mrz_names_passport("P00000001", "P00000001"));
+        // The specimen passport of ICAO 9303.
+        assert!(mrz_names_passport("L898902C36UTO7408122F1204159ZE184226B<<<<<10", "L898902C3"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn exactly_one_check_digit_fits(body in "[0-9]{9}") {
+            let fitting: Vec<_> = (0..10).filter(|digit| national_code(&format!("{body}{digit}"))).collect();
+            proptest::prop_assert_eq!(fitting.len(), 1);
+            let cards = (0..10).filter(|digit| luhn(&format!("{body}{digit}"))).count();
+            proptest::prop_assert_eq!(cards, 1);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Reading `policies/schemes.toml`: every mistake is an error that names its line.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use regex::Regex;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{CheckDigit, Scheme};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    scheme: Vec<Spanned<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    code: Spanned<String>,
+    fa: Spanned<String>,
+    en: Spanned<String>,
+    pattern: Spanned<String>,
+    #[serde(default)]
+    check: CheckDigit,
+    looks: Option<Spanned<String>>,
+    #[serde(default = "yes")]
+    key: bool,
+    #[serde(default)]
+    instead: Vec<Spanned<String>>,
+    services: Option<Vec<String>>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Reads the schemes in file order.
+pub(super) fn read(toml: &str) -> Result<Vec<Scheme>, String> {
+    let file: File = toml::from_str(toml).map_err(|error| {
+        let place = error.span().map_or(1, |span| line_at(toml, span.start));
+        format!("line {place}: {}", error.message().replace('\n', " "))
+    })?;
+    if file.scheme.is_empty() {
+        return Err("line 1: no `[[scheme]]` is given; list at least one".to_owned());
+    }
+    let mut lines = HashMap::new();
+    for entry in &file.scheme {
+        let code = &entry.get_ref().code;
+        let line = line_at(toml, code.span().start);
+        if let Some(earlier) = lines.insert(code.get_ref().as_str(), line) {
+            return Err(format!("line {line}: scheme `{}` stands already in line {earlier}; remove one", code.get_ref()));
+        }
+    }
+    file.scheme.iter().map(|entry| scheme(toml, entry, &lines)).collect()
+}
+
+fn scheme(toml: &str, entry: &Spanned<Entry>, codes: &HashMap<&str, usize>) -> Result<Scheme, String> {
+    let fields = entry.get_ref();
+    for (name, text) in [("code", &fields.code), ("fa", &fields.fa), ("en", &fields.en)] {
+        if text.get_ref().trim().is_empty() {
+            return Err(at(toml, text, &format!("`{name}` is empty; write it out")));
+        }
+    }
+    let code = fields.code.get_ref();
+    if !code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Err(at(toml, &fields.code, &format!("scheme `{code}` must be lower-case letters, digits and hyphens")));
+    }
+    for better in &fields.instead {
+        if !codes.contains_key(better.get_ref().as_str()) {
+            return Err(at(toml, better, &format!("`instead` names scheme `{}`, which this file does not have", better.get_ref())));
+        }
+    }
+    let never_usable = !fields.key || fields.services.is_some();
+    if never_usable && fields.instead.is_empty() {
+        return Err(at(toml, &fields.code, &format!("scheme `{code}` is barred from queries; say in `instead` what to use")));
+    }
+    Ok(Scheme {
+        code: Arc::from(code.as_str()),
+        fa: fields.fa.get_ref().clone(),
+        en: fields.en.get_ref().clone(),
+        pattern: regex(toml, "pattern", &fields.pattern)?,
+        looks: fields.looks.as_ref().map(|looks| regex(toml, "looks", looks)).transpose()?,
+        check: fields.check,
+        key: fields.key,
+        instead: fields.instead.iter().map(|better| better.get_ref().as_str()).collect::<Vec<_>>().join(", "),
+        services: fields.services.clone(),
+    })
+}
+
+/// A pattern always describes the whole value.
+fn regex(toml: &str, name: &str, text: &Spanned<String>) -> Result<Regex, String> {
+    // Values are folded to ASCII before they are matched, and `[0-9]` compiles far smaller than the Unicode class.
+    Regex::new(&format!("^(?:{})$", text.get_ref().replace(r"\d", "[0-9]"))).map_err(|error| {
+        let why = error.to_string();
+        let last = why.lines().last().unwrap_or_default();
+        at(toml, text, &format!("`{name}` is not a regular expression: {}", last.trim_start_matches("error: ")))
+    })
+}
+
+fn at<T>(toml: &str, place: &Spanned<T>, message: &str) -> String {
+    format!("line {}: {message}", line_at(toml, place.span().start))
+}
+
+fn line_at(toml: &str, offset: usize) -> usize {
+    toml.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}

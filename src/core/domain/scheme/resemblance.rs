@@ -1,0 +1,30 @@
+//! Whether a free text (an actor, a reference) is a number of somebody's paper in disguise.
+
+/// Judges a normalised text by the shape of its parts. The thresholds follow the schemes: the shortest number that
+/// names a person has eight digits, or one letter and seven digits.
+pub(super) fn document_number(text: &str) -> bool {
+    if is_uuid(text) {
+        return false;
+    }
+    let joined: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+    is_digits_with_prefix(&joined, 2) || text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_number)
+}
+
+/// Eight digits or more that make up most of the word, or up to three letters before seven digits.
+fn is_number(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    (digits >= 8 && digits * 4 >= word.len() * 3) || is_digits_with_prefix(word, 3)
+}
+
+fn is_digits_with_prefix(word: &str, longest_prefix: usize) -> bool {
+    let digits = word.trim_start_matches(|c: char| c.is_ascii_uppercase());
+    let prefix = word.len() - digits.len();
+    let shortest = if prefix == 0 { 8 } else { 7 };
+    prefix <= longest_prefix && digits.len() >= shortest && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A random UUID often has a group of mostly digits; as a reference it is just what agencies should send.
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+    lengths && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') && text.bytes().any(|b| b.is_ascii_alphabetic())
+}

@@ -1,0 +1,156 @@
+//! Claims about the shipped schemes and about faulty catalogues.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use rstest::rstest;
+
+use super::*;
+
+fn shipped() -> SchemeCatalogue {
+    SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap()
+}
+
+fn accept(scheme: &str, value: &str) -> Result<Accepted, SchemeError> {
+    shipped().accept(RawIdentifier { scheme, value, ..RawIdentifier::default() }, Some("bank-card"))
+}
+
+#[rstest]
+#[case("yekta", "9990000018", "9990000018")]
+#[case("yekta", "۹۹۹۰۰۰۰۰۱۸", "9990000018")]
+#[case("yekta", "٩٩٩٠٠٠٠٠١٨", "9990000018")]
+#[case("yekta", " 999\u{200C}0000018\u{200E}", "9990000018")]
+#[case("fida", "199900000001", "199900000001")]
+#[case("amayesh-no", "a170000001", "A170000001")]
+#[case("laissez-passer-no", "LP0000000006", "LP0000000006")]
+#[case("passport", "p0000000<", "P0000000")]
+#[case("census-tracking", "110000000008", "110000000008")]
+#[case("e-tazkira", "1400-0101-12345", "1400-0101-12345")]
+#[case("paper-tazkira", "12/34/567", "12/34/567")]
+#[case("pupil-code", "x-1/2", "X-1/2")]
+fn values_are_accepted_in_one_spelling(#[case] scheme: &str, #[case] value: &str, #[case] normal: &str) {
+    let accepted = accept(scheme, value).unwrap();
+    assert_eq!((accepted.identifier.scheme(), accepted.identifier.expose_value()), (scheme, normal));
+    assert!(!accepted.check_digit_warning);
+}
+
+#[rstest]
+#[case("national-code", "199900000001", "fida")]
+#[case("national-code", "9990000019", "yekta")]
+#[case("yekta", "199900000001", "fida")]
+#[case("yekta", "A170000001", "amayesh-no")]
+#[case("yekta", "5892101234567895", "pan")]
+#[case("yekta", "09121234567", "msisdn")]
+#[case("fida", "9990000018", "yekta")]
+#[case("fida", "P00000001", "passport")]
+#[case("fida", "110-24C01234", "unhcr-case")]
+#[case("passport", "IR240150000000000000000001", "iban")]
+fn value_of_another_scheme_is_named(#[case] scheme: &str, #[case] value: &str, #[case] hint: &str) {
+    assert_eq!(accept(scheme, value).unwrap_err(), SchemeError::WrongScheme { hint: hint.to_owned() });
+}
+
+#[rstest]
+#[case("yekta", "")]
+#[case("yekta", "abc")]
+#[case("yekta", "99900")]
+#[case("yekta", "9990000018\n1")]
+#[case("fida", "11990000000")]
+#[case("passport", "<<<<<<")]
+#[case("national-code", "0000000001")]
+fn value_that_fits_nothing_is_malformed(#[case] scheme: &str, #[case] value: &str) {
+    assert_eq!(accept(scheme, value).unwrap_err(), SchemeError::Malformed);
+}
+
+#[test]
+fn valid_national_code_is_another_population() {
+    assert_eq!(accept("national-code", "0010350829").unwrap_err(), SchemeError::WrongPopulation);
+}
+
+#[rstest]
+#[case("pan", "5892101234567895")]
+#[case("iban", "IR240150000000000000000001")]
+#[case("household", "90000")]
+#[case("unhcr-case", "anything")]
+#[case("msisdn", "09121234567")]
+fn scheme_that_is_no_key_names_a_better_one(#[case] scheme: &str, #[case] value: &str) {
+    let SchemeError::NotAKey { hint } = accept(scheme, value).unwrap_err() else { panic!("accepted") };
+    assert!(hint.contains("yekta"), "{hint}");
+}
+
+#[test]
+fn telephone_number_serves_the_sim_alone() {
+    let raw = RawIdentifier { scheme: "msisdn", value: "۰۹۱۲۱۲۳۴۵۶۷", ..RawIdentifier::default() };
+    let accepted = shipped().accept(raw, Some("sim")).unwrap();
+    assert_eq!(accepted.identifier.expose_value(), "+989121234567");
+}
+
+#[test]
+fn wrong_check_digit_of_a_yekta_only_warns() {
+    assert!(accept("yekta", "9990000019").unwrap().check_digit_warning);
+}
+
+#[test]
+fn passport_is_checked_only_against_a_line() {
+    let check = |mrz: &'static str| {
+        let raw = RawIdentifier { scheme: "passport", value: "P00000001", mrz: Some(mrz), country: Some("af"), ..RawIdentifier::default() };
+        shipped().accept(raw, None).unwrap()
+    };
+    let fitting = check("P000000016AFG9001011M3001019<<<<<<<<<<<<<<04");
+    assert!(!fitting.check_digit_warning);
+    assert_eq!(fitting.identifier.country(), Some("AF"));
+    assert!(check("P000000017AFG9001011M3001019<<<<<<<<<<<<<<04").check_digit_warning);
+    assert!(check("garbage").check_digit_warning);
+}
+
+#[test]
+fn unknown_scheme_is_said_first() {
+    assert_eq!(accept("fidaa", "").unwrap_err(), SchemeError::UnknownScheme);
+}
+
+#[rstest]
+#[case("9990000018")]
+#[case("۹۹۹۰۰۰۰۰۱۸")]
+#[case("999-000-0018")]
+#[case("A170000001")]
+#[case("A17-0000001")]
+#[case("a170000001")]
+#[case("199900000001")]
+#[case("P00000001")]
+#[case("110000000008")]
+#[case("case-9990000018")]
+#[case("1400-0101-12345")]
+#[case("5892101234567895")]
+#[case("IR240150000000000000000001")]
+#[case("09121234567")]
+fn numbers_in_disguise_are_seen(#[case] text: &str) {
+    assert!(shipped().looks_like_identifier(text));
+}
+
+#[rstest]
+#[case("teller-17")]
+#[case("probe-1")]
+#[case("case-4711")]
+#[case("")]
+#[case("REF-2023-000123")]
+#[case("branch.12_desk-3")]
+#[case("018f3f0e-7b1c-7d2e-9a44-446655440000")]
+fn ordinary_names_are_not_numbers(#[case] text: &str) {
+    assert!(!shipped().looks_like_identifier(text));
+}
+
+const GOOD: &str = "[[scheme]]\ncode = \"a\"\nfa = \"الف\"\nen = \"a\"\npattern = 'A'\n";
+
+#[rstest]
+#[case(GOOD.replace("en = \"a\"\n", ""), "line 1: missing field `en`")]
+#[case(GOOD.replace("الف", " "), "line 3: `fa` is empty")]
+#[case(GOOD.replace("'A'", "'('"), "line 5: `pattern` is not a regular expression")]
+#[case(format!("{GOOD}colour = 1\n"), "line 6: unknown field `colour`")]
+#[case(format!("{GOOD}\n{GOOD}"), "line 8: scheme `a` stands already in line 2")]
+#[case(format!("{GOOD}key = false\n"), "line 2: scheme `a` is barred")]
+#[case(format!("{GOOD}key = false\ninstead = [\"b\"]\n"), "line 7: `instead` names scheme `b`")]
+#[case(format!("{GOOD}check = \"mod-7\"\n"), "line 6: unknown variant `mod-7`")]
+#[case(GOOD.replace("\"a\"\nfa", "\"A b\"\nfa"), "line 2: scheme `A b` must be")]
+#[case("code = ".to_owned(), "line 1: ")]
+#[case(String::new(), "line 1: no `[[scheme]]` is given")]
+fn faulty_catalogue_is_refused_with_its_line(#[case] toml: String, #[case] message: &str) {
+    let error = SchemeCatalogue::parse(&toml).unwrap_err();
+    assert!(error.starts_with(message), "{error}");
+}

@@ -1,0 +1,1 @@
+//! Claims about the shipped services and about faults in the file.

@@ -1,0 +1,91 @@
+//! The form of `agencies/NAME.toml`, as the official who owns it writes it. Unknown keys are errors.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::core::limit::Rate;
+
+/// One agency's file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgencyFile {
+    pub id: Spanned<String>,
+    pub kind: Spanned<String>,
+    pub fa: Spanned<String>,
+    pub en: Spanned<String>,
+    #[serde(default)]
+    pub suspended: bool,
+    pub identities: Spanned<Vec<Spanned<String>>>,
+    pub scopes: Spanned<Vec<Spanned<String>>>,
+    pub outage: Option<Spanned<String>>,
+    pub freshness: Option<FreshnessFile>,
+    #[serde(default)]
+    pub disclosure: DisclosureFile,
+    #[serde(default, rename = "grant")]
+    pub grants: Vec<GrantFile>,
+    pub limits: Spanned<LimitsFile>,
+    #[serde(default)]
+    pub scheme_numbers: BTreeMap<String, Spanned<String>>,
+}
+
+/// Services × purposes, and what must be given with each query.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantFile {
+    pub services: Spanned<Vec<Spanned<String>>>,
+    pub purposes: Spanned<Vec<Spanned<String>>>,
+    pub must_give: Vec<Spanned<String>>,
+    /// Instead of the agency's.
+    pub freshness: Option<FreshnessFile>,
+    /// Instead of the agency's.
+    pub outage: Option<Spanned<String>>,
+}
+
+/// Ages of facts, written as "5 minutes".
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FreshnessFile {
+    pub max_age: Spanned<String>,
+    pub min_age: Spanned<String>,
+    pub max_stale: Spanned<String>,
+    pub valid_for: Spanned<String>,
+}
+
+/// What the agency sees; what is not listed stays hidden.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DisclosureFile {
+    pub kind: bool,
+    pub series: bool,
+    pub decree: bool,
+    pub exact_reason: bool,
+}
+
+/// Rates by tier.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsFile {
+    pub max_connections: Spanned<usize>,
+    pub daily_quota: Option<Spanned<u64>>,
+    pub counter: Option<Spanned<RateFile>>,
+    pub background: Option<Spanned<RateFile>>,
+    pub token: Spanned<RateFile>,
+    pub token_miss: Spanned<RateFile>,
+    pub other: Spanned<RateFile>,
+}
+
+/// One tier's rate.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateFile {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+impl From<RateFile> for Rate {
+    fn from(file: RateFile) -> Self {
+        Self { per_second: file.per_second, burst: file.burst }
+    }
+}

@@ -1,0 +1,131 @@
+//! What must be given beside the query: actor, check, reference, nonce (contract §4), and in which form.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::Grant;
+use super::body::Fault;
+use crate::core::domain::date::{Calendar, PartialDate};
+use crate::core::domain::refusal::RefusalCode;
+use crate::core::domain::request::{Check, RequestIdentifier, VerifyRequest};
+use crate::core::domain::scheme::SchemeCatalogue;
+use crate::core::domain::text;
+
+/// Shortest submitted value that may not occur *within* an actor or a reference either.
+const SMUGGLED_LEN: usize = 6;
+
+/// Characters that a name hint may have.
+const NAME_LEN: usize = 200;
+
+/// Tests the actor alone, so that whoever asks is known of the refusals that follow.
+///
+/// # Errors
+/// `actor-required`, or `malformed-request` for a bad form.
+pub(super) fn actor(request: &VerifyRequest, grant: &Grant, schemes: &SchemeCatalogue) -> Result<(), Fault> {
+    label("actor", request.actor.as_deref(), grant.actor.then_some(ACTOR_REQUIRED), request.identifier.as_ref(), schemes)
+}
+
+/// Tests the other duties in the contract's order. A service that needs no document wants no check: there is nobody to check.
+///
+/// # Errors
+/// `check-required`, `reference-required`, `nonce-required`, or `malformed-request` for a bad form.
+pub(super) fn others(request: &VerifyRequest, grant: &Grant, needs_document: bool, schemes: &SchemeCatalogue) -> Result<(), Fault> {
+    if needs_document {
+        check(request.check.as_ref(), grant.check)?;
+    }
+    let required = grant.reference.then_some(REFERENCE_REQUIRED);
+    label("reference", request.reference.as_deref(), required, request.identifier.as_ref(), schemes)?;
+    nonce(request.nonce.as_deref(), grant.nonce)
+}
+
+type Required = (RefusalCode, &'static str);
+const ACTOR_REQUIRED: Required =
+    (RefusalCode::ActorRequired, "this agency's policy wants `actor`: name the clerk or the account that asks");
+const REFERENCE_REQUIRED: Required =
+    (RefusalCode::ReferenceRequired, "this agency's policy wants `reference`: give the number of your case");
+const CHECK_REQUIRED: Required = (
+    RefusalCode::CheckRequired,
+    "this agency's policy wants `check` with the birth year, the birth date or the printed expiry date; a name alone is not enough",
+);
+const NONCE_REQUIRED: Required = (RefusalCode::NonceRequired, "this agency's policy wants `nonce`: 16 random bytes in base64url");
+
+fn malformed(detail: impl Into<String>) -> Fault {
+    (RefusalCode::MalformedRequest, detail.into())
+}
+
+/// Actor and reference enter the access log, so neither may carry an identifier there.
+fn label(
+    field: &str,
+    given: Option<&str>,
+    required: Option<Required>,
+    submitted: Option<&RequestIdentifier>,
+    schemes: &SchemeCatalogue,
+) -> Result<(), Fault> {
+    let Some(given) = given else { return required.map_or(Ok(()), |(code, detail)| Err((code, detail.to_owned()))) };
+    let fits = (1..=64).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if !fits {
+        return Err(malformed(format!("`{field}` must be 1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")));
+    }
+    if submitted.is_some_and(|identifier| carries(given, &identifier.value)) || schemes.looks_like_identifier(given) {
+        return Err(malformed(format!(
+            "`{field}` looks like an identifier; use a name or number of your own that says nothing of the holder"
+        )));
+    }
+    Ok(())
+}
+
+fn carries(given: &str, value: &str) -> bool {
+    let (given, value) = (text::identifier_value(given), Zeroizing::new(text::identifier_value(value)));
+    given == *value || (value.len() >= SMUGGLED_LEN && given.contains(value.as_str()))
+}
+
+fn check(given: Option<&Check>, required: bool) -> Result<(), Fault> {
+    if required && !given.is_some_and(Check::has_factor) {
+        return Err((CHECK_REQUIRED.0, CHECK_REQUIRED.1.to_owned()));
+    }
+    let Some(check) = given else { return Ok(()) };
+    if check.name.as_ref().is_some_and(|name| name.chars().count() > NAME_LEN) {
+        return Err(malformed(format!("`check.name` is longer than {NAME_LEN} characters")));
+    }
+    if !check.has_factor() {
+        return Ok(());
+    }
+    let Some(calendar) = check.calendar else {
+        return Err(malformed("`check.calendar` is missing: say `jalali` or `gregorian`, it is never guessed"));
+    };
+    if check.birth_year.is_some_and(|year| !years(calendar).contains(&year)) {
+        return Err(malformed("`check.birth_year` is out of range in that calendar"));
+    }
+    for (field, date) in [("check.birth_date", &check.birth_date), ("check.document_expires", &check.document_expires)] {
+        if date.as_ref().is_some_and(|date| !is_date(date, calendar)) {
+            return Err(malformed(format!("`{field}` is no date of that calendar: write YYYY/M/D, YYYY/M or YYYY")));
+        }
+    }
+    Ok(())
+}
+
+fn is_date(date: &str, calendar: Calendar) -> bool {
+    // The interval is of Gregorian days, whatever the calendar of the text.
+    let years = years(Calendar::Gregorian);
+    PartialDate::parse(date, calendar).is_ok_and(|date| u16::try_from(date.first_day().year()).is_ok_and(|year| years.contains(&year)))
+}
+
+/// Years in which people and papers of today can have been born and can expire.
+const fn years(calendar: Calendar) -> std::ops::RangeInclusive<u16> {
+    match calendar {
+        Calendar::Jalali => 1250..=1500,
+        Calendar::Gregorian => 1871..=2122,
+    }
+}
+
+fn nonce(given: Option<&str>, required: bool) -> Result<(), Fault> {
+    let Some(given) = given else {
+        return if required { Err((NONCE_REQUIRED.0, NONCE_REQUIRED.1.to_owned())) } else { Ok(()) };
+    };
+    let mut bytes = [0; 16];
+    match URL_SAFE_NO_PAD.decode_slice(given, &mut bytes) {
+        Ok(16) => Ok(()),
+        _ => Err(malformed("`nonce` must be 16 bytes in base64url without padding")),
+    }
+}

@@ -1,0 +1,220 @@
+//! From the files of the policy folder to one immutable snapshot, or to a list of everything that is wrong with them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use super::agency_rules::{Draft, Known, Wish, draft};
+use super::load_error::LoadError;
+use super::permit_rules::{PermitRules, SCHEMA_FILE, Verdict};
+use super::{AgencyPolicy, Snapshot, cases, identity_parts};
+use crate::core::domain::reason::ReasonCatalogue;
+use crate::core::domain::scheme::SchemeCatalogue;
+use crate::core::domain::service::ServiceCatalogue;
+
+impl Snapshot {
+    /// Reads a whole policy folder (path inside the folder → text). All or nothing.
+    ///
+    /// # Errors
+    /// Every fault found, each as one line with file and line.
+    pub fn load(files: &BTreeMap<String, String>) -> Result<Self, Vec<LoadError>> {
+        Loaded::from_files(files).map(|loaded| loaded.snapshot)
+    }
+}
+
+/// A snapshot with what only its making and its tests need.
+pub struct Loaded {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The rules it was resolved from.
+    pub rules: PermitRules,
+    /// The kind of every agency.
+    pub kinds: BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// As [`Snapshot::load`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::load`].
+    pub fn from_files(files: &BTreeMap<String, String>) -> Result<Self, Vec<LoadError>> {
+        let mut errors: Vec<LoadError> = files.keys().filter_map(|path| misplaced(path)).collect();
+        let catalogues = catalogues(files, &mut errors);
+        let rules = PermitRules::load(files).map_err(|found| errors.extend(found)).ok();
+        if let Err(found) = cases::read(files) {
+            errors.extend(found);
+        }
+        let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
+        same_services(&services, &rules, &mut errors);
+        let known = Known { services: &services, schemes: &schemes, rules: &rules };
+        let (agencies, kinds) = agencies(files, &known, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let resolved_services = services.iter().map(|service| (service.code.as_str().into(), Arc::new(service.clone()))).collect();
+        let snapshot = Snapshot { version: version(files), agencies, services, schemes, reasons, resolved_services };
+        Ok(Self { snapshot, rules, kinds })
+    }
+}
+
+/// `sha256:` and hex over every file: path and bytes, each after its length, in the order of paths.
+pub fn version(files: &BTreeMap<String, String>) -> Arc<str> {
+    use std::fmt::Write;
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for (path, text) in files {
+        for part in [path, text] {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    let mut text = String::from("sha256:");
+    for byte in hash.finish().as_ref() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
+}
+
+/// A file that nothing would read is a mistake (a misspelt folder), not a harmless extra.
+fn misplaced(path: &str) -> Option<LoadError> {
+    let in_place = match path.split_once('/') {
+        None => path.ends_with(".cedar") || [SCHEMA_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path),
+        Some(("agencies" | "cases", name)) => !name.contains('/') && name.ends_with(".toml"),
+        Some(_) => false,
+    };
+    (!in_place)
+        .then(|| LoadError::of_file(path, "nothing reads this file; put agencies into agencies/NAME.toml, cases into cases/NAME.toml"))
+}
+
+type Catalogues = (ServiceCatalogue, SchemeCatalogue, ReasonCatalogue);
+
+fn catalogues(files: &BTreeMap<String, String>, errors: &mut Vec<LoadError>) -> Option<Catalogues> {
+    let services = catalogue(files, "services.toml", ServiceCatalogue::parse, errors);
+    let schemes = catalogue(files, "schemes.toml", SchemeCatalogue::parse, errors);
+    let reasons = catalogue(files, "reasons.toml", ReasonCatalogue::parse, errors);
+    Some((services?, schemes?, reasons?))
+}
+
+fn catalogue<T>(
+    files: &BTreeMap<String, String>,
+    path: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+    errors: &mut Vec<LoadError>,
+) -> Option<T> {
+    let Some(text) = files.get(path) else {
+        errors.push(LoadError::of_file(path, "the file is missing; restore it"));
+        return None;
+    };
+    parse(text).map_err(|message| errors.push(LoadError::catalogue(path, &message))).ok()
+}
+
+/// The schema and the catalogue must list the same services, or a rule could speak of one that does not exist.
+fn same_services(services: &ServiceCatalogue, rules: &PermitRules, errors: &mut Vec<LoadError>) {
+    for service in services.iter().filter(|service| !rules.services().contains(&service.code)) {
+        let message = format!("the service `{}` of services.toml is missing in `entity Service enum`; add it", service.code);
+        errors.push(LoadError::of_file(SCHEMA_FILE, message));
+    }
+    for code in rules.services().iter().filter(|code| services.get(code).is_none()) {
+        let message = format!("the service `{code}` of services.toml is gone, but `entity Service enum` still lists it; remove it");
+        errors.push(LoadError::of_file(SCHEMA_FILE, message));
+    }
+}
+
+type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>);
+
+fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Agencies {
+    let (mut agencies, mut kinds) = (HashMap::new(), BTreeMap::new());
+    let (mut claimed, mut judge) = (Claims::default(), Judge::new(known.rules));
+    for (path, text) in files.iter().filter(|(path, _)| path.starts_with("agencies/")) {
+        let Some(draft) = draft(path, text, known, errors) else { continue };
+        claimed.add(path, text, &draft, errors);
+        kinds.insert(draft.policy.id.as_str().to_owned(), draft.kind.clone());
+        let policy = judge.resolve(path, text, draft, errors);
+        agencies.insert(policy.id.clone(), Arc::new(policy));
+    }
+    if agencies.is_empty() && errors.is_empty() {
+        errors.push(LoadError::of_file("agencies", "there is no agency; add agencies/NAME.toml"));
+    }
+    (agencies, kinds)
+}
+
+/// Identities seen so far, across files.
+#[derive(Default)]
+struct Claims {
+    places: HashMap<String, String>,
+    domain: Option<(String, String)>,
+}
+
+impl Claims {
+    fn add(&mut self, path: &str, text: &str, draft: &Draft, errors: &mut Vec<LoadError>) {
+        for (identity, offset) in &draft.identities {
+            let here = LoadError::at(path, text, *offset, "");
+            let place = format!("{path}:{}", here.line.unwrap_or(1));
+            if let Some(earlier) = self.places.insert(identity.clone(), place.clone()) {
+                errors.push(LoadError {
+                    message: format!("the identity `{identity}` is already claimed at {earlier}; remove one"),
+                    ..here.clone()
+                });
+            }
+            let Some((domain, _)) = identity_parts(identity) else { continue };
+            let (first, at) = self.domain.get_or_insert_with(|| (domain.to_owned(), place));
+            if first != domain {
+                let message = format!("`{identity}` is of another trust domain than `{first}` at {at}; all agencies share one");
+                errors.push(LoadError { message, ..here });
+            }
+        }
+    }
+}
+
+/// Puts grants to Cedar. Rules that speak of kinds alone give every agency of a kind the same verdict, so thousands of
+/// agencies cost no more than their kinds.
+struct Judge<'a> {
+    rules: &'a PermitRules,
+    by_agency: bool,
+    given: HashMap<[String; 4], Result<Verdict, String>>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(rules: &'a PermitRules) -> Self {
+        Self { rules, by_agency: rules.name_agencies(), given: HashMap::new() }
+    }
+
+    fn verdict(&mut self, agency: &str, kind: &str, wish: &Wish) -> &Result<Verdict, String> {
+        let who = if self.by_agency { agency } else { "" };
+        let key = [who, kind, &wish.service, &wish.purpose].map(str::to_owned);
+        self.given.entry(key).or_insert_with(|| self.rules.judge(agency, kind, &wish.service, &wish.purpose))
+    }
+
+    /// Resolves the permitted grants of a file into tables; the others are faults.
+    fn resolve(&mut self, path: &str, text: &str, draft: Draft, errors: &mut Vec<LoadError>) -> AgencyPolicy {
+        let Draft { mut policy, kind, wishes, .. } = draft;
+        for wish in wishes {
+            let rules = self.rules;
+            let refused = match self.verdict(policy.id.as_str(), &kind, &wish) {
+                Ok(verdict) if verdict.permitted => None,
+                Ok(verdict) => Some(refusal(&verdict.rules, rules)),
+                Err(message) => Some(message.clone()),
+            };
+            let Wish { service, purpose, offset, grant } = wish;
+            if let Some(why) = refused {
+                let who = format!("`{}` (of kind `{kind}`) may not ask `{service}` for `{purpose}`", policy.id);
+                errors.push(LoadError::at(path, text, offset, format!("{who}: {why}; remove the grant or change the rule")));
+                continue;
+            }
+            let purposes = policy.grants.entry(service.as_str().into()).or_default();
+            if purposes.insert(purpose.as_str().into(), grant).is_some() {
+                errors.push(LoadError::at(path, text, offset, format!("`{service}` for `{purpose}` is granted twice; remove one")));
+            }
+        }
+        policy
+    }
+}
+
+fn refusal(deciding: &[String], rules: &PermitRules) -> String {
+    if deciding.is_empty() {
+        return "no rule in *.cedar permits it".to_owned();
+    }
+    let named: Vec<String> =
+        deciding.iter().map(|id| format!("`{id}` ({})", rules.places().get(id).map_or("*.cedar", String::as_str))).collect();
+    format!("forbidden by {}", named.join(", "))
+}

@@ -1,0 +1,108 @@
+//! The permit: the one way from a verified call and a body to the right to look somebody up.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use super::body::{self, Fault, RequestInput};
+use super::{AgencyPolicy, Permit, Snapshot, duties, subject};
+use crate::core::domain::refusal::{Refusal, RefusalCode};
+use crate::core::domain::service::Service;
+use crate::core::token::VerifiedCall;
+
+/// Judges a call by its agency's policy, in the contract's order: enrolment, syntax, service, purpose, actor, check,
+/// reference, nonce, scheme. A service that needs no document drops whatever identifier was sent, unread.
+///
+/// # Errors
+/// The first test that fails, as a refusal that knows of the call what was known by then.
+pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Snapshot>) -> Result<Permit, Box<Refusal>> {
+    call.context_mut().policy_version = Some(Arc::clone(&snapshot.version));
+    let policy = match enrolled(&call, &snapshot) {
+        Ok(policy) => policy,
+        Err(fault) => return refuse(call, fault),
+    };
+    let (mut request, bytes) = match body::read(&input) {
+        Ok(read) => read,
+        Err(fault) => return refuse(call, fault),
+    };
+    let (grant, service) = match granted(&mut call, &snapshot, &policy, &request.service, &request.purpose) {
+        Ok(granted) => granted,
+        Err(fault) => return refuse(call, fault),
+    };
+    let needs_document = !(service.no_document || (service.no_document_in_emergency && request.emergency));
+    if let Err(fault) = duties::actor(&request, &grant, &snapshot.schemes) {
+        return refuse(call, fault);
+    }
+    call.context_mut().actor = request.actor.take();
+    if let Err(fault) = duties::others(&request, &grant, needs_document, &snapshot.schemes) {
+        return refuse(call, fault);
+    }
+    call.context_mut().reference = request.reference.take();
+    let (mut identifier, mut check_digit_warning) = (None, false);
+    if needs_document {
+        match subject::accept(request.identifier.as_ref(), &service.code, &policy, &snapshot.schemes) {
+            Ok(accepted) => {
+                check_digit_warning = accepted.check_digit_warning;
+                identifier = Some(accepted.identifier);
+            }
+            Err((fault, hint)) => return refuse_with(call, fault, hint),
+        }
+    }
+    call.context_mut().subject.clone_from(&identifier);
+    Ok(Permit {
+        check: request.check.take().filter(|_| needs_document),
+        body_digest: request.nonce.is_some().then(|| sha256(bytes)),
+        max_age: request.max_age,
+        emergency: request.emergency,
+        priority: request.priority,
+        call,
+        snapshot,
+        grant,
+        service,
+        identifier,
+        check_digit_warning,
+    })
+}
+
+/// The policy of the agency behind the call, if it and its branch may ask at all.
+fn enrolled(call: &VerifiedCall, snapshot: &Snapshot) -> Result<Arc<AgencyPolicy>, Fault> {
+    let peer = call.agency().peer();
+    let policy = snapshot.agencies.get(&peer.agency).filter(|policy| !policy.suspended && policy.admits_branch(peer.branch.as_deref()));
+    policy.cloned().ok_or_else(|| {
+        (RefusalCode::AgencySuspended, "this agency or branch may not ask at present; contact the operator of the gateway".to_owned())
+    })
+}
+
+/// Finds the grant, and writes down service and purpose as soon as each is known to exist.
+fn granted(
+    call: &mut VerifiedCall,
+    snapshot: &Snapshot,
+    policy: &AgencyPolicy,
+    service: &str,
+    purpose: &str,
+) -> Result<(Arc<super::Grant>, Arc<Service>), Fault> {
+    let context = call.context_mut();
+    let known = snapshot.resolved_services.get_key_value(service);
+    context.service = known.map(|(code, _)| Arc::clone(code));
+    let granted = snapshot.grant(policy, service, purpose).map_err(|(code, detail)| (code, detail.to_owned()))?;
+    context.purpose = Some(Arc::clone(granted.purpose));
+    // A grant is resolved against the catalogue of the same snapshot, so the service is there; if not, nothing is allowed.
+    let (_, service) = known.ok_or_else(|| (RefusalCode::UnknownService, "no such service".to_owned()))?;
+    Ok((Arc::clone(granted.grant), Arc::clone(service)))
+}
+
+fn refuse(call: VerifiedCall, fault: Fault) -> Result<Permit, Box<Refusal>> {
+    refuse_with(call, fault, None)
+}
+
+fn refuse_with(call: VerifiedCall, (code, detail): Fault, hint: Option<String>) -> Result<Permit, Box<Refusal>> {
+    let mut refusal = call.refuse(code, detail);
+    refusal.hint = hint;
+    Err(refusal)
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
+}
