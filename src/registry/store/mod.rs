@@ -34,7 +34,10 @@ pub enum StoreError {
     },
     /// SQLite refused.
     #[error("the registry's store failed: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+    /// Another process writes for too long.
+    #[error("another process is writing to the registry; wait until it has finished and try again")]
+    Busy,
     /// A newer estelam wrote the file.
     #[error("the registry's store has version {found}, this estelam knows up to {known}: use the newer estelam")]
     Newer {
@@ -46,6 +49,15 @@ pub enum StoreError {
     /// A caller inside a write transaction gave up; nothing was written.
     #[error("{0}")]
     Refused(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 /// The registry's store. Several processes may use the same file at once.
@@ -65,6 +77,8 @@ impl Store {
         let path = dir.join(FILE_NAME);
         let mut writer = connect(&path)?;
         migrations::run(&mut writer)?;
+        // An import touches the index of identifiers all over; 64 MiB keep it in memory.
+        writer.pragma_update(None, "cache_size", -65_536)?;
         Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default() })
     }
 

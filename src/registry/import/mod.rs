@@ -1,0 +1,230 @@
+//! Importing exports of other offices, CSV or NDJSON (contract §5.1): all of a file or nothing of it.
+
+mod csv_rows;
+mod judge;
+mod merge;
+mod ndjson_rows;
+mod records;
+mod rejects;
+mod row;
+mod summary;
+
+pub use judge::Reason;
+pub use summary::Summary;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::store::{Store, StoreError};
+use crate::core::domain::scheme::SchemeCatalogue;
+use csv_rows::Header;
+use judge::{Fault, judge};
+use merge::Merge;
+use records::Records;
+use rejects::Rejects;
+use row::Row;
+use summary::Counter;
+
+/// What to import.
+pub struct ImportOptions<'a> {
+    /// A file that ends in `.csv`, `.ndjson` or `.jsonl`.
+    pub file: &'a Path,
+    /// Whose person keys these are; `None` is the file's stem.
+    pub source: Option<&'a str>,
+    /// The catalogue that judges identifiers.
+    pub schemes: &'a SchemeCatalogue,
+}
+
+/// Why a file was not imported. None of these holds an identifier or a name.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be opened.
+    #[error("cannot read `{}`: {why}", .file.display())]
+    Open {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        why: io::Error,
+    },
+    /// Reading failed half-way.
+    #[error("reading the file failed: {0}")]
+    Read(#[source] io::Error),
+    /// Neither form.
+    #[error("`{}` is neither CSV nor NDJSON: name it `….csv` or `….ndjson`", .0.display())]
+    Format(PathBuf),
+    /// The source's name is empty.
+    #[error("the source has no name: give one with `--source`")]
+    Source,
+    /// Not UTF-8.
+    #[error("line {line}: not UTF-8; save the file as UTF-8 and import it again")]
+    Encoding {
+        /// The first such line.
+        line: u64,
+    },
+    /// A quote is never closed.
+    #[error("line {line}: a quoted field that begins in this row is never closed")]
+    OpenQuote {
+        /// First line of the row.
+        line: u64,
+    },
+    /// A row that cannot be cut into fields.
+    #[error("line {line}: cannot be read as CSV")]
+    Unreadable {
+        /// First line of the row.
+        line: u64,
+    },
+    /// The header is not one of contract §5.1.
+    #[error("line 1: the header is not accepted: {0}")]
+    Header(String),
+    /// The rejects file cannot be written.
+    #[error("cannot write the rejects file beside the import: {0}")]
+    Rejects(#[source] io::Error),
+    /// The one error after which the file *is* imported.
+    #[error("the file was imported, but its rejects file could not be put in place: {0}; import it again to get it")]
+    RejectsNotPlaced(#[source] io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for ImportError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Imports a file in one transaction; rejected rows go to `FILE.rejects.csv`. `progress` hears bytes done and bytes in all.
+///
+/// # Errors
+/// [`ImportError`]; then nothing was written, save for [`ImportError::RejectsNotPlaced`].
+pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Summary, ImportError> {
+    let form = Form::of(options.file)?;
+    let stem = options.file.file_stem().unwrap_or_default().to_string_lossy();
+    let source = options.source.unwrap_or(&stem).trim();
+    if source.is_empty() {
+        return Err(ImportError::Source);
+    }
+    let open = |why| ImportError::Open { file: options.file.to_owned(), why };
+    let mut file = File::open(options.file).map_err(open)?;
+    check(form, &mut file)?;
+    let mut rejects = Rejects::beside(options.file).map_err(ImportError::Rejects)?;
+    let summary = store.with_writer(|transaction| {
+        let mut merge = Merge::new(transaction, source);
+        let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(ImportError::Rejects);
+        let summary = merge_rows(form, &mut file, options.schemes, &mut merge, &mut reject, progress)?;
+        merge.finish()?;
+        rejects.seal().map_err(ImportError::Rejects)?;
+        Ok::<_, ImportError>(summary)
+    })?;
+    rejects.publish().map_err(ImportError::RejectsNotPlaced)?;
+    Ok(summary)
+}
+
+/// Imports NDJSON that ships inside the product.
+///
+/// # Errors
+/// [`ImportError`]; then nothing was written.
+pub(in crate::registry) fn run_embedded(
+    store: &Store,
+    ndjson: &str,
+    source: &str,
+    schemes: &SchemeCatalogue,
+) -> Result<Summary, ImportError> {
+    store.with_writer(|transaction| {
+        let mut merge = Merge::new(transaction, source);
+        let mut input = io::Cursor::new(ndjson);
+        let summary = merge_rows(Form::Ndjson, &mut input, schemes, &mut merge, &mut |_, _| Ok(()), &mut |_, _| ())?;
+        merge.finish()?;
+        Ok(summary)
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Csv,
+    Ndjson,
+}
+
+impl Form {
+    fn of(file: &Path) -> Result<Self, ImportError> {
+        let extension = file.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        match extension.as_deref() {
+            Some("csv") => Ok(Self::Csv),
+            Some("ndjson" | "jsonl") => Ok(Self::Ndjson),
+            _ => Err(ImportError::Format(file.to_owned())),
+        }
+    }
+}
+
+/// The first pass: header, encoding and quotes of the whole file, before anything is written.
+fn check(form: Form, input: &mut (impl Read + Seek)) -> Result<(), ImportError> {
+    input.seek(SeekFrom::Start(0)).map_err(ImportError::Read)?;
+    let mut records = Records::new(BufReader::new(input), form == Form::Csv);
+    let mut record = String::new();
+    if form == Form::Csv {
+        records.next(&mut record)?;
+        Header::read(&record)?;
+    }
+    while records.next(&mut record)?.is_some() {}
+    Ok(())
+}
+
+/// How many records pass between two reports of progress.
+const PROGRESS_EVERY: u64 = 1_000;
+
+/// The second pass: judges, counts and merges every row.
+fn merge_rows(
+    form: Form,
+    input: &mut (impl Read + Seek),
+    schemes: &SchemeCatalogue,
+    merge: &mut Merge<'_>,
+    reject: &mut dyn FnMut(&Row, Fault) -> Result<(), ImportError>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Summary, ImportError> {
+    let total = input.seek(SeekFrom::End(0)).map_err(ImportError::Read)?;
+    input.seek(SeekFrom::Start(0)).map_err(ImportError::Read)?;
+    let mut records = Records::new(BufReader::new(input), form == Form::Csv);
+    let mut record = String::new();
+    let layout = match form {
+        Form::Csv => records.next(&mut record).and_then(|_| Header::read(&record)).map(Some)?,
+        Form::Ndjson => None,
+    };
+    let mut counter = Counter::default();
+    let mut passed = 0_u64;
+    while let Some(line) = records.next(&mut record)? {
+        for row in rows(layout.as_ref(), line, &record)? {
+            match row.and_then(|row| judge(&row, schemes).map_err(|fault| (row, fault))) {
+                Ok(judged) if counter.accept(&judged) => merge.row(&judged)?,
+                Ok(_duplicate) => {}
+                Err((row, fault)) => {
+                    counter.reject(fault.reason);
+                    reject(&row, fault)?;
+                }
+            }
+        }
+        passed += 1;
+        if passed.is_multiple_of(PROGRESS_EVERY) {
+            progress(records.bytes(), total);
+        }
+    }
+    progress(total, total);
+    Ok(counter.finish())
+}
+
+/// A row, or what was left of one that could not be laid out.
+type Laid = Result<Row, (Row, Fault)>;
+
+/// The rows of one record; a line that is no person is one faulty row.
+fn rows(header: Option<&Header>, line: u64, record: &str) -> Result<Vec<Laid>, ImportError> {
+    let no_person = Fault { reason: Reason::BadField, column: None };
+    let laid = match header {
+        Some(header) => Some(header.rows(line, record)?),
+        None => ndjson_rows::rows(line, record),
+    };
+    Ok(laid.map_or_else(|| vec![Err((Row::at(line), no_person))], |rows| rows.into_iter().map(Ok).collect()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The rejects file: the rows that were not imported, as written, each with its line and reason.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use super::judge::Fault;
+use super::row::{Column, Row};
+
+/// Writes `FILE.rejects.csv` beside the file, first under a name of its own, so that it appears whole or not at all.
+pub(super) struct Rejects {
+    target: PathBuf,
+    draft: PathBuf,
+    writer: csv::Writer<BufWriter<File>>,
+    any: bool,
+}
+
+impl Rejects {
+    /// Starts the rejects of a file. Only its owner may read them: they hold what the file holds.
+    pub(super) fn beside(file: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let target = with_suffix(file, ".rejects.csv");
+        let draft = with_suffix(file, &format!(".rejects.csv.{}.part", std::process::id()));
+        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut writer = csv::Writer::from_writer(BufWriter::new(open));
+        writer.write_record(["line", "reason", "column"].into_iter().chain(Column::ALL.iter().map(|column| column.code())))?;
+        Ok(Self { target, draft, writer, any: false })
+    }
+
+    /// Adds a row.
+    pub(super) fn add(&mut self, row: &Row, fault: Fault) -> io::Result<()> {
+        self.any = true;
+        let (line, column) = (row.line.to_string(), fault.column.map_or("", Column::code));
+        let fields = Column::ALL.iter().map(|column| row.get(*column));
+        Ok(self.writer.write_record([line.as_str(), fault.reason.code(), column].into_iter().chain(fields))?)
+    }
+
+    /// Makes the draft durable; it is not yet in its place.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        self.writer.flush()?;
+        File::open(&self.draft)?.sync_all()
+    }
+
+    /// Puts the draft in its place. A file without rejects leaves none, unless an older one has to go.
+    pub(super) fn publish(self) -> io::Result<Option<PathBuf>> {
+        if self.any || self.target.exists() {
+            std::fs::rename(&self.draft, &self.target)?;
+        }
+        Ok(self.any.then(|| self.target.clone()))
+    }
+}
+
+/// A draft that was not published is not left behind.
+impl Drop for Rejects {
+    fn drop(&mut self) {
+        let _gone_after_publishing = std::fs::remove_file(&self.draft);
+    }
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

@@ -1,0 +1,87 @@
+//! One row of an export (one document), as written, and the columns that it has (contract §5.1).
+
+use crate::core::domain::document::coded_enum;
+
+coded_enum! {
+    /// A column of the CSV form; the NDJSON form is laid out into the same columns.
+    Column {
+        /// The source's own key of the person.
+        Person = "person",
+        /// Scheme of the number on this document.
+        Scheme = "scheme",
+        /// The number on this document.
+        Value = "value",
+        /// Document kind.
+        Kind = "kind",
+        /// Round or type.
+        Series = "series",
+        /// Printed issue date.
+        Issued = "issued",
+        /// Printed expiry date.
+        Expires = "expires",
+        /// Calendar of both printed dates.
+        Calendar = "calendar",
+        /// State; empty is `active`.
+        State = "state",
+        /// Date of birth of whatever precision.
+        Birth = "birth",
+        /// Calendar of the date of birth.
+        BirthCalendar = "birth_calendar",
+        /// ISO 3166 alpha-2.
+        Nationality = "nationality",
+        /// ISO 3166-2:IR or empty.
+        Province = "province",
+        /// Document kind that a smart card carries.
+        LegalStatus = "legal_status",
+        /// Name.
+        Name = "name",
+        /// Father's name.
+        FatherName = "father_name",
+        /// Number of the household.
+        Household = "household",
+        /// `head`, `member` or empty.
+        HouseholdRole = "household_role",
+        /// Issuing country of a passport.
+        Country = "country",
+        /// Machine-readable line of a passport.
+        Mrz = "mrz",
+        /// RFC 3339 instant at which the source wrote the row.
+        RecordedAt = "recorded_at",
+    }
+}
+
+impl Column {
+    /// Whether a header may lack the column.
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::Country | Self::Mrz | Self::RecordedAt)
+    }
+}
+
+/// One row as written.
+#[derive(Clone, Default)]
+pub(super) struct Row {
+    /// Where it begins, counted from 1.
+    pub line: u64,
+    /// Whether it has fewer or more fields than the header.
+    pub ragged: bool,
+    fields: Vec<String>,
+}
+
+impl Row {
+    /// An empty row that begins at a line.
+    pub(super) fn at(line: u64) -> Self {
+        Self { line, ragged: false, fields: vec![String::new(); Column::ALL.len()] }
+    }
+
+    /// The text of one column; empty where the file has none.
+    pub(super) fn get(&self, column: Column) -> &str {
+        self.fields.get(column as usize).map_or("", String::as_str)
+    }
+
+    /// Fills one column in.
+    pub(super) fn set(&mut self, column: Column, text: impl Into<String>) {
+        if let Some(field) = self.fields.get_mut(column as usize) {
+            *field = text.into();
+        }
+    }
+}
