@@ -4,6 +4,7 @@
 mod ledger;
 mod ledger_note;
 mod ledger_vectors;
+mod openapi;
 mod policy_files;
 mod policy_permit;
 mod policy_reload;
