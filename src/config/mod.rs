@@ -61,6 +61,8 @@ pub struct Tls {
     pub key: PathBuf,
     /// Root of the agencies' certificates.
     pub client_ca: PathBuf,
+    /// Intermediate authorities below that root.
+    pub client_intermediates: PathBuf,
     /// Folder of the certificate revocation lists; required.
     pub crls: PathBuf,
     /// Whether TLS 1.2 is accepted beside 1.3.
@@ -218,6 +220,7 @@ impl Config {
             &mut self.tls.certificate,
             &mut self.tls.key,
             &mut self.tls.client_ca,
+            &mut self.tls.client_intermediates,
             &mut self.tls.crls,
             &mut self.registry.ca,
             &mut self.registry.certificate,

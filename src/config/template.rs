@@ -25,6 +25,7 @@ ops = "{ops}"
 certificate = "pki/gateway/cert.pem"
 key = "pki/gateway/key.pem"
 client_ca = "pki/ca.pem"
+client_intermediates = "pki/intermediate.pem"
 # Certificate revocation lists. Without a current list of every issuer nobody is let in.
 crls = "pki/crl"
 

@@ -1,5 +1,12 @@
 //! The reference registry (سامانه مرجع): a service of its own on SQLite, with the tools that fill it.
 
+pub mod decrees;
+pub mod feed;
+pub mod generate;
+pub mod http;
+pub mod import;
+pub mod store;
+
 use serde::Serialize;
 
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
@@ -115,10 +122,3 @@ mod tests {
         assert!(wire.contains("1370-05-12") && !wire.contains("A170000001") && !wire.contains("90000"), "{wire}");
     }
 }
-
-pub mod decrees;
-pub mod feed;
-pub mod generate;
-pub mod http;
-pub mod import;
-pub mod store;

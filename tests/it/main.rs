@@ -16,3 +16,6 @@ mod tls_hostile;
 mod tls_listeners;
 mod tls_revocation;
 mod tls_support;
+mod token;
+mod token_attacks;
+mod token_issue;

@@ -99,6 +99,11 @@ impl CrlSet {
         Ok(())
     }
 
+    /// Whether every list is within its dates at `now`.
+    pub fn current(&self, now: Timestamp) -> bool {
+        self.authorities.iter().all(|authority| authority.from <= now && now < authority.until)
+    }
+
     fn find(&self, name: &[u8]) -> Option<&Authority> {
         self.authorities.iter().find(|authority| authority.name == name)
     }

@@ -101,6 +101,11 @@ impl CertificateTrust {
         profile::peer_chain(leaf, &self.settings.trust_domain, self.clock.now())
     }
 
+    /// Whether every revocation list is within its dates, so that new connections can be judged.
+    pub fn lists_current(&self) -> bool {
+        self.lists.load().current(self.clock.now())
+    }
+
     /// Whether the certificate is good right now.
     pub fn accepts_now(&self, peer: &PeerChain) -> bool {
         self.certificate_accepted(peer, self.clock.now()).is_ok()

@@ -170,6 +170,10 @@ impl SchemeCatalogue {
 
     /// Whether a text (an actor, a reference) looks like an identifier: fits a check-digit scheme or a document number pattern.
     pub fn looks_like_identifier(&self, text: &str) -> bool {
+        // Every number that names a person has at least seven digits; nearly every actor has fewer.
+        if text.is_ascii() && text.bytes().filter(u8::is_ascii_digit).count() < 7 {
+            return false;
+        }
         let value = text::identifier_value(text);
         let fits_checked = |scheme: &Scheme| match scheme.check {
             CheckDigit::None | CheckDigit::Icao9303 => false,

@@ -36,7 +36,7 @@ pub struct ImportOptions<'a> {
     pub schemes: &'a SchemeCatalogue,
 }
 
-/// Why nothing of a file was imported. None of these holds an identifier or a name.
+/// Why a file was not imported. None of these holds an identifier or a name.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file cannot be opened.
@@ -81,6 +81,9 @@ pub enum ImportError {
     /// The rejects file cannot be written.
     #[error("cannot write the rejects file beside the import: {0}")]
     Rejects(#[source] io::Error),
+    /// The one error after which the file *is* imported.
+    #[error("the file was imported, but its rejects file could not be put in place: {0}; import it again to get it")]
+    RejectsNotPlaced(#[source] io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -95,7 +98,7 @@ impl From<rusqlite::Error> for ImportError {
 /// Imports a file in one transaction; rejected rows go to `FILE.rejects.csv`. `progress` hears bytes done and bytes in all.
 ///
 /// # Errors
-/// [`ImportError`]; then nothing was written.
+/// [`ImportError`]; then nothing was written, save for [`ImportError::RejectsNotPlaced`].
 pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Summary, ImportError> {
     let form = Form::of(options.file)?;
     let stem = options.file.file_stem().unwrap_or_default().to_string_lossy();
@@ -115,7 +118,7 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
         rejects.seal().map_err(ImportError::Rejects)?;
         Ok::<_, ImportError>(summary)
     })?;
-    rejects.publish().map_err(ImportError::Rejects)?;
+    rejects.publish().map_err(ImportError::RejectsNotPlaced)?;
     Ok(summary)
 }
 

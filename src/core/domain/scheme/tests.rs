@@ -101,6 +101,18 @@ fn passport_is_checked_only_against_a_line() {
 }
 
 #[test]
+fn every_scheme_of_the_domain_is_shipped() {
+    let codes = "yekta fida old-fida shenasaei naja-faragir amayesh-no hoviat-no refugee-no temporary-card-no census-tracking
+        smart-card-serial laissez-passer-no passport residence-booklet-no residence-permit-no e-tazkira paper-tazkira pupil-code
+        student-code insurance-no national-code household pan iban msisdn unhcr-case";
+    let catalogue = shipped();
+    assert!(codes.split_whitespace().all(|code| catalogue.get(code).is_some()));
+    assert_eq!(catalogue.iter().count(), codes.split_whitespace().count());
+    let barred: Vec<_> = catalogue.iter().filter(|scheme| !scheme.is_key()).map(Scheme::code).collect();
+    assert_eq!(barred, ["pan", "iban", "unhcr-case", "household"]);
+}
+
+#[test]
 fn unknown_scheme_is_said_first() {
     assert_eq!(accept("fidaa", "").unwrap_err(), SchemeError::UnknownScheme);
 }
