@@ -5,6 +5,7 @@ mod ledger;
 mod ledger_note;
 mod ledger_vectors;
 mod mini_pki;
+mod openapi;
 mod policy_files;
 mod policy_permit;
 mod policy_reload;
