@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +26,9 @@ const GATEWAY_CLIENT: &str = "gateway-client";
 /// Examples to try by hand, beside the registry's store.
 pub(super) const NUMBER: &str = "example-number.txt";
 pub(super) const QUERY: &str = "example-query.json";
+
+/// How often the demo looks whether a revocation list is due.
+const LISTS_EVERY: Duration = Duration::from_secs(3600);
 
 /// Generated people besides the fixtures.
 const PEOPLE: u64 = 10_000;
@@ -69,6 +73,16 @@ fn officer_keys(dir: &Path) -> Result<(), CliError> {
     let (public, private) = generate_officer_key().doing("the data-protection officer's key")?;
     write_private(&private_file, format!("{}\n", STANDARD.encode(&*private)).as_bytes())?;
     write_atomically(&public_file, format!("{}\n", STANDARD.encode(public)).as_bytes())
+}
+
+/// Issues new revocation lists before the old ones end; the gateway takes them up by itself.
+pub(super) async fn keep_lists_fresh(dir: PathBuf) {
+    loop {
+        tokio::time::sleep(LISTS_EVERY).await;
+        if let Err(error) = certificates(&dir) {
+            tracing::error!("the revocation lists are not renewed: {error}");
+        }
+    }
 }
 
 fn certificates(dir: &Path) -> Result<DevPki, CliError> {

@@ -72,7 +72,10 @@ impl Demo {
 
     async fn stay(&self, dir: &Path, places: &DemoFile) -> Result<(), CliError> {
         println!("{}", how_to_ask(dir, places));
-        app::stop_signal().await.doing("cannot wait for a signal")
+        let lists = tokio::spawn(install::keep_lists_fresh(dir.join("pki")));
+        let outcome = app::stop_signal().await.doing("cannot wait for a signal");
+        lists.abort();
+        outcome
     }
 }
 
