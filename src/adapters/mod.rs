@@ -1,8 +1,12 @@
 //! The impure part: one module per outside thing, each behind a port of the core.
 
 pub mod clock;
+pub mod http;
 pub mod keys;
+pub mod pki;
 pub mod policy_files;
 pub mod quota;
 pub mod registry;
+pub mod store;
+pub mod tls;
 pub mod tokens;

@@ -2,8 +2,10 @@
 
 mod folder;
 mod store;
+mod suspend;
 mod watch;
 
 pub use folder::{install, read};
 pub use store::PolicyStore;
+pub use suspend::set_suspended;
 pub use watch::PolicyWatch;

@@ -22,7 +22,7 @@ pub(super) enum Factor {
 impl Factor {
     /// Reads what was given. The calendar is stated, never guessed: without it no date can be read.
     pub fn read(check: Option<&Check>) -> Self {
-        let Some(check) = check.filter(|check| has_date(check)) else { return Self::Absent };
+        let Some(check) = check.filter(|check| check.has_factor()) else { return Self::Absent };
         let Some(calendar) = check.calendar else { return Self::Unreadable };
         let year = check.birth_year.map(|year| year.to_string());
         let births = (read(year.as_deref(), calendar), read(check.birth_date.as_deref(), calendar));
@@ -48,10 +48,6 @@ impl Factor {
             }
         }
     }
-}
-
-const fn has_date(check: &Check) -> bool {
-    check.birth_year.is_some() || check.birth_date.is_some() || check.document_expires.is_some()
 }
 
 fn read(text: Option<&str>, calendar: Calendar) -> Result<Option<PartialDate>, ()> {

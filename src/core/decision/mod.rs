@@ -38,6 +38,8 @@ pub struct Basis {
     pub check_matched: Option<bool>,
     /// Whether the holder had reached the age that the rule asks for.
     pub of_age: Option<bool>,
+    /// Whether the holder was a minor (under 18) on the day asked; decides how long the entry's content is kept.
+    pub minor: Option<bool>,
     /// ISO 3166 alpha-2.
     pub nationality: Option<String>,
     /// ISO 3166-2:IR.
@@ -141,4 +143,5 @@ mod fixtures_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
-mod testing;
+#[allow(missing_docs, reason = "tests")]
+pub(crate) mod testing;

@@ -10,6 +10,7 @@ use super::factor::Factor;
 use super::instants::{earlier, seconds_after};
 use super::person::{Finding, find};
 use super::{Basis, BasisDocument, DecidingDocument, Verdict};
+use crate::core::domain::date::{age_on, tehran_day};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::document::Document;
 use crate::core::domain::person::Person;
@@ -45,6 +46,9 @@ pub struct Evidence<'a> {
     /// The decrees.
     pub decrees: Option<&'a DecreeSet>,
 }
+
+/// Full years from which a holder is no minor (domain §8: a minor's entries are kept for a shorter time).
+const ADULT_AGE: u16 = 18;
 
 /// Decides `query` on `evidence`, for the instant `now` and by what was known at `known_at`. Total: every input has a verdict.
 pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, known_at: Timestamp) -> Verdict {
@@ -172,6 +176,7 @@ impl Builder<'_> {
             valid_until,
             basis: Basis {
                 of_age: finding.of_age,
+                minor: person.birth.map(|birth| age_on(&birth, tehran_day(self.now)).0 < ADULT_AGE),
                 nationality: person.nationality.clone(),
                 province: person.province.clone(),
                 documents: person.documents.iter().map(BasisDocument::from).collect(),

@@ -120,11 +120,13 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// What the limiter said, for 429.
     pub limit: Option<LimitNotice>,
+    /// The methods that the resource has, for 405.
+    pub allow: &'static str,
 }
 
 impl Refusal {
     /// A refusal of the call with this context. `detail` must be free of identifiers.
     pub fn new(context: CallContext, code: RefusalCode, detail: impl Into<String>) -> Box<Self> {
-        Box::new(Self { context, code, detail: detail.into(), hint: None, limit: None })
+        Box::new(Self { context, code, detail: detail.into(), hint: None, limit: None, allow: "" })
     }
 }

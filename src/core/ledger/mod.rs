@@ -1,5 +1,14 @@
 //! Stage 7: from a signed conclusion to a recorded one. The entry is durable before a [`Recorded`] exists.
 
+pub mod checkpoint;
+pub mod content;
+pub mod leaf;
+pub mod note;
+pub mod reader;
+pub mod subject;
+pub mod tile;
+pub mod tree;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,6 +16,8 @@ use serde::Serialize;
 use super::domain::document::coded_enum;
 use super::domain::identifier::Identifier;
 use super::signing::Signed;
+
+pub use reader::{LogReader, LogUnreadable, ProofBundle};
 
 coded_enum! {
     /// What an entry is about.
@@ -33,6 +44,17 @@ coded_enum! {
         Minor = "minor",
         /// One year: administrative acts and counts.
         Admin = "admin",
+    }
+}
+
+impl RetentionClass {
+    /// How many days the content of an entry is kept, counted from its ledger time.
+    pub const fn days(self) -> u16 {
+        match self {
+            Self::Detail => 90,
+            Self::Minor => 30,
+            Self::Admin => 365,
+        }
     }
 }
 

@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use toml::Spanned;
 
-use super::agency_file::{AgencyFile, FreshnessFile, GrantFile, LimitsFile, RateFile};
+use super::agency_file::AgencyFile;
 use super::load_error::LoadError;
 use super::permit_rules::PermitRules;
-use super::{AgencyPolicy, Disclosure, Grant, Outage};
+use super::{AgencyPolicy, Grant};
 use crate::core::domain::agency::{AgencyId, Scope};
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
 use crate::core::domain::service::ServiceCatalogue;
-use crate::core::limit::Tier;
 
 /// What agency files are checked against.
 pub(super) struct Known<'a> {
@@ -72,16 +70,17 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
     (!failed).then(|| Draft { policy, kind: file.kind.into_inner(), identities, wishes })
 }
 
-struct Reader<'a> {
+/// Collects the faults of one file while it is read.
+pub(super) struct Reader<'a> {
     path: &'a str,
     text: &'a str,
-    known: &'a Known<'a>,
+    pub known: &'a Known<'a>,
     errors: &'a mut Vec<LoadError>,
     failed: bool,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, offset: usize, message: impl Into<String>) {
+    pub(super) fn fault(&mut self, offset: usize, message: impl Into<String>) {
         self.failed = true;
         self.errors.push(LoadError::at(self.path, self.text, offset, message));
     }
@@ -139,155 +138,6 @@ impl Reader<'_> {
             _ => {}
         }
         scopes
-    }
-
-    fn wishes(&mut self, file: &AgencyFile, grant: &GrantFile) -> Vec<Wish> {
-        for (list, what) in [(&grant.services, "service"), (&grant.purposes, "purpose")] {
-            if list.get_ref().is_empty() {
-                self.fault(list.span().start, format!("a grant needs at least one {what}"));
-            }
-        }
-        let Some(terms) = self.terms(file, grant) else { return Vec::new() };
-        let terms = Arc::new(terms);
-        for purpose in grant.purposes.get_ref() {
-            self.purpose(purpose);
-        }
-        let mut wishes = Vec::new();
-        for service in grant.services.get_ref() {
-            self.service(service, &terms);
-            wishes.extend(grant.purposes.get_ref().iter().map(|purpose| Wish {
-                service: service.get_ref().clone(),
-                purpose: purpose.get_ref().clone(),
-                offset: service.span().start,
-                grant: Arc::clone(&terms),
-            }));
-        }
-        wishes
-    }
-
-    fn purpose(&mut self, purpose: &Spanned<String>) {
-        let purposes = self.known.rules.purposes();
-        if !purposes.contains(purpose.get_ref()) {
-            let message =
-                format!("no such purpose `{}`; use one of {}, or add it to estelam.cedarschema", purpose.get_ref(), listed(purposes));
-            self.fault(purpose.span().start, message);
-        }
-    }
-
-    fn service(&mut self, service: &Spanned<String>, terms: &Grant) {
-        match self.known.services.get(service.get_ref()) {
-            None => self.fault(service.span().start, format!("no such service `{}`; services.toml lists them", service.get_ref())),
-            Some(found) if found.no_document && terms.check => {
-                let message =
-                    format!("`check` cannot be wanted for `{}`, which needs no document; give it a [[grant]] of its own", found.code);
-                self.fault(service.span().start, message);
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn terms(&mut self, file: &AgencyFile, grant: &GrantFile) -> Option<Grant> {
-        let must = self.duties(grant);
-        let at = grant.services.span().start;
-        let Some(freshness) = grant.freshness.as_ref().or(file.freshness.as_ref()) else {
-            self.fault(at, "a grant needs [freshness]; add it to the agency");
-            return None;
-        };
-        let Some(outage) = grant.outage.as_ref().or(file.outage.as_ref()) else {
-            self.fault(at, "a grant needs `outage`; write \"proceed\" or \"try-later\" for the agency");
-            return None;
-        };
-        let outage = match outage.get_ref().as_str() {
-            "proceed" => Outage::Proceed,
-            "try-later" => Outage::TryLater,
-            other => {
-                self.fault(outage.span().start, format!("no such outage rule `{other}`; write \"proceed\" or \"try-later\""));
-                return None;
-            }
-        };
-        let [max_age_s, min_age_s, max_stale_s, valid_for_s] = self.freshness(freshness)?;
-        let shown = &file.disclosure;
-        Some(Grant {
-            actor: must.contains(&"actor"),
-            check: must.contains(&"check"),
-            reference: must.contains(&"reference"),
-            nonce: must.contains(&"nonce"),
-            max_age_s,
-            min_age_s,
-            max_stale_s,
-            valid_for_s,
-            outage,
-            disclose: Disclosure { kind: shown.kind, series: shown.series, decree: shown.decree, exact_reason: shown.exact_reason },
-        })
-    }
-
-    fn duties<'g>(&mut self, grant: &'g GrantFile) -> Vec<&'g str> {
-        const DUTIES: [&str; 4] = ["actor", "check", "reference", "nonce"];
-        for duty in &grant.must_give {
-            if !DUTIES.contains(&duty.get_ref().as_str()) {
-                self.fault(duty.span().start, format!("`{}` cannot be asked for; use {}", duty.get_ref(), listed(DUTIES)));
-            }
-        }
-        grant.must_give.iter().map(|duty| duty.get_ref().as_str()).collect()
-    }
-
-    /// `max_age`, `min_age`, `max_stale`, `valid_for` in seconds.
-    fn freshness(&mut self, file: &FreshnessFile) -> Option<[u32; 4]> {
-        let max_age = self.seconds(&file.max_age)?;
-        let min_age = self.seconds(&file.min_age)?;
-        let max_stale = self.seconds(&file.max_stale)?;
-        let valid_for = self.seconds(&file.valid_for)?;
-        if min_age > max_age {
-            self.fault(file.min_age.span().start, "min_age is above max_age; lower it");
-        }
-        if max_stale < max_age {
-            self.fault(file.max_stale.span().start, "max_stale is below max_age; raise it");
-        }
-        if valid_for == 0 {
-            self.fault(file.valid_for.span().start, "valid_for is nothing; an answer must be good for at least a second");
-        }
-        Some([max_age, min_age, max_stale, valid_for])
-    }
-
-    fn seconds(&mut self, span: &Spanned<String>) -> Option<u32> {
-        let whole = span.get_ref().parse::<SignedDuration>().ok().filter(|length| length.subsec_nanos() == 0);
-        let seconds = whole.and_then(|length| u32::try_from(length.as_secs()).ok());
-        if seconds.is_none() {
-            self.fault(span.span().start, format!("`{}` is no length of time; write for example \"5 minutes\"", span.get_ref()));
-        }
-        seconds
-    }
-
-    fn rates(&mut self, limits: &Spanned<LimitsFile>, verifies: bool) -> HashMap<Tier, super::Rate> {
-        let file = limits.get_ref();
-        if *file.max_connections.get_ref() == 0 {
-            self.fault(file.max_connections.span().start, "max_connections is 0; to bar an agency, write `suspended = true`");
-        }
-        if let Some(quota) = file.daily_quota.as_ref().filter(|quota| *quota.get_ref() == 0) {
-            self.fault(quota.span().start, "daily_quota is 0; to bar an agency, write `suspended = true`; without a quota, leave it out");
-        }
-        let tiers: [(Tier, Option<&Spanned<RateFile>>); 5] = [
-            (Tier::Counter, file.counter.as_ref()),
-            (Tier::Background, file.background.as_ref()),
-            (Tier::Token, Some(&file.token)),
-            (Tier::TokenMiss, Some(&file.token_miss)),
-            (Tier::Other, Some(&file.other)),
-        ];
-        let mut rates = HashMap::new();
-        for (tier, rate) in tiers {
-            match rate {
-                Some(rate) if rate.get_ref().per_second == 0 || rate.get_ref().burst == 0 => {
-                    let message = format!("a rate of 0 in `{}`; to bar an agency, write `suspended = true`", tier.name());
-                    self.fault(rate.span().start, message);
-                }
-                Some(rate) => drop(rates.insert(tier, (*rate.get_ref()).into())),
-                None if verifies => {
-                    self.fault(limits.span().start, format!("an agency that verifies needs `{}` in [limits]", tier.name()));
-                }
-                None => {}
-            }
-        }
-        rates
     }
 
     fn identities(&mut self, file: &AgencyFile, id: &AgencyId) -> Vec<(String, usize)> {

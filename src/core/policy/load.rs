@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 
 use super::agency_rules::{Draft, Known, Wish, draft};
 use super::load_error::LoadError;
-use super::permit_rules::{PermitRules, SCHEMA_FILE};
+use super::permit_rules::{PermitRules, SCHEMA_FILE, Verdict};
 use super::{AgencyPolicy, Snapshot, cases, identity_parts};
 use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::SchemeCatalogue;
@@ -124,12 +124,12 @@ type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy
 
 fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Agencies {
     let (mut agencies, mut kinds) = (HashMap::new(), BTreeMap::new());
-    let mut claimed = Claims::default();
+    let (mut claimed, mut judge) = (Claims::default(), Judge::new(known.rules));
     for (path, text) in files.iter().filter(|(path, _)| path.starts_with("agencies/")) {
         let Some(draft) = draft(path, text, known, errors) else { continue };
         claimed.add(path, text, &draft, errors);
         kinds.insert(draft.policy.id.as_str().to_owned(), draft.kind.clone());
-        let policy = resolve(path, text, draft, known.rules, errors);
+        let policy = judge.resolve(path, text, draft, errors);
         agencies.insert(policy.id.clone(), Arc::new(policy));
     }
     if agencies.is_empty() && errors.is_empty() {
@@ -166,27 +166,48 @@ impl Claims {
     }
 }
 
-/// Puts every grant of the file to Cedar and resolves the permitted ones into tables.
-fn resolve(path: &str, text: &str, draft: Draft, rules: &PermitRules, errors: &mut Vec<LoadError>) -> AgencyPolicy {
-    let Draft { mut policy, kind, wishes, .. } = draft;
-    for Wish { service, purpose, offset, grant } in wishes {
-        let refused = match rules.judge(policy.id.as_str(), &kind, &service, &purpose) {
-            Ok(verdict) if verdict.permitted => None,
-            Ok(verdict) => Some(refusal(&verdict.rules, rules)),
-            Err(message) => Some(message),
-        };
-        if let Some(why) = refused {
-            let message =
-                format!("`{}` (a {kind}) may not ask `{service}` for `{purpose}`: {why}; remove the grant or change the rule", policy.id);
-            errors.push(LoadError::at(path, text, offset, message));
-            continue;
-        }
-        let purposes = policy.grants.entry(service.as_str().into()).or_default();
-        if purposes.insert(purpose.as_str().into(), grant).is_some() {
-            errors.push(LoadError::at(path, text, offset, format!("`{service}` for `{purpose}` is granted twice; remove one")));
-        }
+/// Puts grants to Cedar. Rules that speak of kinds alone give every agency of a kind the same verdict, so thousands of
+/// agencies cost no more than their kinds.
+struct Judge<'a> {
+    rules: &'a PermitRules,
+    by_agency: bool,
+    given: HashMap<[String; 4], Result<Verdict, String>>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(rules: &'a PermitRules) -> Self {
+        Self { rules, by_agency: rules.name_agencies(), given: HashMap::new() }
     }
-    policy
+
+    fn verdict(&mut self, agency: &str, kind: &str, wish: &Wish) -> &Result<Verdict, String> {
+        let who = if self.by_agency { agency } else { "" };
+        let key = [who, kind, &wish.service, &wish.purpose].map(str::to_owned);
+        self.given.entry(key).or_insert_with(|| self.rules.judge(agency, kind, &wish.service, &wish.purpose))
+    }
+
+    /// Resolves the permitted grants of a file into tables; the others are faults.
+    fn resolve(&mut self, path: &str, text: &str, draft: Draft, errors: &mut Vec<LoadError>) -> AgencyPolicy {
+        let Draft { mut policy, kind, wishes, .. } = draft;
+        for wish in wishes {
+            let rules = self.rules;
+            let refused = match self.verdict(policy.id.as_str(), &kind, &wish) {
+                Ok(verdict) if verdict.permitted => None,
+                Ok(verdict) => Some(refusal(&verdict.rules, rules)),
+                Err(message) => Some(message.clone()),
+            };
+            let Wish { service, purpose, offset, grant } = wish;
+            if let Some(why) = refused {
+                let who = format!("`{}` (of kind `{kind}`) may not ask `{service}` for `{purpose}`", policy.id);
+                errors.push(LoadError::at(path, text, offset, format!("{who}: {why}; remove the grant or change the rule")));
+                continue;
+            }
+            let purposes = policy.grants.entry(service.as_str().into()).or_default();
+            if purposes.insert(purpose.as_str().into(), grant).is_some() {
+                errors.push(LoadError::at(path, text, offset, format!("`{service}` for `{purpose}` is granted twice; remove one")));
+            }
+        }
+        policy
+    }
 }
 
 fn refusal(deciding: &[String], rules: &PermitRules) -> String {

@@ -3,6 +3,7 @@
 mod admit;
 mod agency_file;
 mod agency_rules;
+mod agency_terms;
 mod body;
 pub mod cases;
 mod duties;
@@ -12,8 +13,6 @@ mod permit;
 mod permit_rules;
 mod shipped;
 mod subject;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -110,6 +110,11 @@ impl PermitRules {
         Ok(Verdict { permitted: response.decision() == Decision::Allow, rules })
     }
 
+    /// Whether some rule names an agency by its id, so that two agencies of one kind could get different verdicts.
+    pub(super) fn name_agencies(&self) -> bool {
+        self.rules.policies().flat_map(|rule| rule.entity_literals()).any(|named| *named.type_name() == self.types.agency)
+    }
+
     fn request(&self, agency: &str, service: &str, purpose: &str) -> Result<Request, String> {
         let purpose = RestrictedExpression::new_entity_uid(uid(&self.types.purpose, purpose));
         let context = Context::from_pairs([("purpose".to_owned(), purpose)]).map_err(|error| error.to_string())?;
@@ -175,23 +180,29 @@ fn read_rules(
     if read.templates().next().is_some() {
         return Err(vec![LoadError::of_file(path, "templates are not used here; write the rule for a `Kind`")]);
     }
-    let mut errors = Vec::new();
-    let verdict = Validator::new(schema.clone()).validate(&read, ValidationMode::Strict);
-    errors.extend(verdict.validation_errors().map(|error| fault(path, text, error, &error.to_string())));
-    errors.extend(verdict.validation_warnings().map(|warning| fault(path, text, warning, &warning.to_string())));
+    let (mut errors, mut named) = (Vec::new(), PolicySet::new());
     for rule in read.policies() {
+        let line = text.find(&rule.to_string()).map(|offset| line_of(text, offset));
+        let mut fault = |message: String| errors.push(LoadError { file: path.to_owned(), line, message });
         let Some(id) = rule.annotation("id").filter(|id| !id.is_empty()) else {
-            errors.push(LoadError::of_file(path, "a rule has no @id; name every rule"));
+            fault("a rule has no @id; name every rule".to_owned());
             continue;
         };
-        let line = text.find(&format!("@id(\"{id}\")")).map_or(1, |offset| line_of(text, offset));
-        if let Some(earlier) = places.insert(id.to_owned(), format!("{path}:{line}")) {
-            let message = format!("the rule `{id}` is also at {earlier}; give each its own @id");
-            errors.push(LoadError { file: path.to_owned(), line: Some(line), message });
-        } else if let Err(error) = all.add(rule.new_id(PolicyId::new(id))) {
-            errors.push(LoadError::of_file(path, error.to_string()));
+        let place = line.map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"));
+        if let Some(earlier) = places.insert(id.to_owned(), place) {
+            fault(format!("the rule `{id}` is also at {earlier}; give each its own @id"));
+            continue;
+        }
+        let rule = rule.new_id(PolicyId::new(id));
+        for set in [&mut named, &mut *all] {
+            if let Err(error) = set.add(rule.clone()) {
+                fault(error.to_string());
+            }
         }
     }
+    let verdict = Validator::new(schema.clone()).validate(&named, ValidationMode::Strict);
+    errors.extend(verdict.validation_errors().map(|error| fault(path, text, error, &error.to_string())));
+    errors.extend(verdict.validation_warnings().map(|warning| fault(path, text, warning, &warning.to_string())));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 

@@ -1,1 +1,138 @@
 //! Stage 8: from a recorded conclusion to the bytes of the reply.
+
+mod answer;
+mod problem;
+
+use bytes::Bytes;
+
+use super::domain::context::CallContext;
+use super::domain::reason::ReasonCode;
+use super::domain::refusal::RefusalCode;
+use super::ledger::Recorded;
+use super::signing::Conclusion;
+
+/// What the caller wants to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The JSON answer with the statement inside.
+    #[default]
+    Json,
+    /// The compact statement alone (`Accept: application/jwt`).
+    Statement,
+}
+
+/// The bytes that leave. Apart from the bare 503, only [`render`] makes one, from a recorded conclusion.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: u16,
+    content_type: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+    label: &'static str,
+    on_grid: bool,
+    close: bool,
+}
+
+impl Reply {
+    /// HTTP status.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Media type of the body.
+    pub const fn content_type(&self) -> &'static str {
+        self.content_type
+    }
+
+    /// Further header fields.
+    pub fn headers(&self) -> &[(&'static str, String)] {
+        &self.headers
+    }
+
+    /// The body.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The outcome or refusal code, for metrics.
+    pub const fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// Whether it must leave on the fixed time grid (`not-established`, contract §4).
+    pub const fn leaves_on_grid(&self) -> bool {
+        self.on_grid
+    }
+
+    /// Whether the connection must end with it.
+    pub const fn closes_connection(&self) -> bool {
+        self.close
+    }
+
+    /// The same reply, marked as delivered once more to a retry.
+    #[must_use]
+    pub fn redelivered(mut self) -> Self {
+        self.headers.push(("Idempotency-Replayed", "true".to_owned()));
+        if let Some(open) = self.body.strip_suffix(b"}").filter(|_| self.content_type == "application/json") {
+            let mut marked = open.to_vec();
+            marked.extend_from_slice(br#","redelivered":true}"#);
+            self.body = marked.into();
+        }
+        self
+    }
+
+    /// The only reply without a record: the ledger or the signer failed, or the node is stopping. It says nothing of the call.
+    pub fn bare(context: &CallContext, code: RefusalCode) -> Self {
+        Self {
+            status: 503,
+            content_type: problem::MEDIA_TYPE,
+            headers: vec![("Retry-After", "1".to_owned())],
+            body: problem::bare(context, code).into(),
+            label: code.code(),
+            on_grid: false,
+            close: code == RefusalCode::ShuttingDown,
+        }
+    }
+}
+
+/// Renders what was recorded.
+pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
+    let index = recorded.receipt().index;
+    let signed = recorded.into_signed();
+    match signed.conclusion() {
+        Conclusion::Answer(decision) => {
+            let (content_type, body) = match format {
+                Format::Json => ("application/json", answer::body(&signed, decision, origin, index)),
+                Format::Statement => ("application/jwt", signed.statement().as_bytes().to_vec()),
+            };
+            let reason = decision.verdict().reason;
+            Reply {
+                status: 200,
+                content_type,
+                headers: Vec::new(),
+                body: body.into(),
+                label: reason.outcome().code(),
+                on_grid: reason == ReasonCode::NotEstablished,
+                close: false,
+            }
+        }
+        Conclusion::Refusal(refusal) => Reply {
+            status: refusal.code.status(),
+            content_type: problem::MEDIA_TYPE,
+            headers: problem::headers(refusal),
+            body: problem::body(refusal, signed.statement(), origin, index).into(),
+            label: refusal.code.code(),
+            on_grid: false,
+            close: refusal.code == RefusalCode::CertificateNotAccepted,
+        },
+        Conclusion::Delivery(delivery) => Reply {
+            status: delivery.status,
+            content_type: delivery.content_type,
+            headers: Vec::new(),
+            body: delivery.body.clone().into(),
+            label: delivery.code,
+            on_grid: false,
+            close: false,
+        },
+    }
+}

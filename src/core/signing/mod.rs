@@ -1,5 +1,19 @@
-//! Stage 6: from a decision or a refusal to a signed statement.
+//! Stage 6: from a decision, a refusal or a delivery to a signed statement, ready to be recorded.
 
+mod answer;
+mod conclusion;
+mod entry;
+mod refusal;
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+
+pub use self::answer::{AnswerFacts, MayDeny};
+pub use self::conclusion::{Conclusion, Delivery};
 use super::ledger::Entry;
 
 /// A signature algorithm (RFC 7518, RFC 8037).
@@ -41,15 +55,99 @@ pub trait Signer: Send + Sync + 'static {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed>;
 }
 
-/// A signed conclusion, not yet recorded.
+/// The statement signer together with the name it signs under; the protected headers are encoded once.
+pub struct Notary {
+    issuer: Arc<str>,
+    signer: Arc<dyn Signer>,
+    answer_header: String,
+    refusal_header: String,
+}
+
+impl Notary {
+    /// A notary for the gateway with this issuer URL.
+    pub fn new(issuer: Arc<str>, signer: Arc<dyn Signer>) -> Self {
+        let header = |typ: &str| {
+            let json = format!(r#"{{"alg":"{}","typ":"{typ}","kid":"{}"}}"#, signer.algorithm().jose(), signer.key_id());
+            URL_SAFE_NO_PAD.encode(json)
+        };
+        let (answer_header, refusal_header) = (header("estelam-answer+jwt"), header("estelam-refusal+jwt"));
+        Self { issuer, signer, answer_header, refusal_header }
+    }
+
+    /// The issuer URL in every statement.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    fn compact(&self, header: &str, payload: &[u8]) -> Result<String, SignerFailed> {
+        let mut compact = String::with_capacity(header.len() + payload.len() * 4 / 3 + 96);
+        compact.push_str(header);
+        compact.push('.');
+        URL_SAFE_NO_PAD.encode_string(payload, &mut compact);
+        let signature = self.signer.sign(compact.as_bytes())?;
+        compact.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
+        Ok(compact)
+    }
+}
+
+impl std::fmt::Debug for Notary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notary").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// A signed conclusion, not yet recorded. Only [`sign`] makes one.
 #[derive(Debug)]
 pub struct Signed {
+    conclusion: Conclusion,
+    facts: Option<AnswerFacts>,
+    statement: String,
     entry: Option<Entry>,
 }
 
 impl Signed {
+    /// What was concluded.
+    pub const fn conclusion(&self) -> &Conclusion {
+        &self.conclusion
+    }
+
+    /// The answer's facts as the agency may see them; `None` for refusals and deliveries.
+    pub const fn facts(&self) -> Option<&AnswerFacts> {
+        self.facts.as_ref()
+    }
+
+    /// The compact statement.
+    pub fn statement(&self) -> &str {
+        &self.statement
+    }
+
     /// The entry for the ledger, once.
     pub(in crate::core) fn take_entry(&mut self) -> Option<Entry> {
         self.entry.take()
     }
+}
+
+/// Signs a conclusion and prepares its ledger entry.
+///
+/// # Errors
+/// [`SignerFailed`]: the conclusion is dropped, nothing of it may leave.
+pub fn sign(conclusion: Conclusion, notary: &Notary, now: Timestamp) -> Result<Signed, SignerFailed> {
+    let (facts, statement) = match &conclusion {
+        Conclusion::Answer(decision) => {
+            let facts = AnswerFacts::of(decision);
+            let statement = notary.compact(&notary.answer_header, &answer::payload(&facts, decision, &notary.issuer, now))?;
+            (Some(facts), statement)
+        }
+        Conclusion::Refusal(refused) => (None, notary.compact(&notary.refusal_header, &refusal::payload(refused, &notary.issuer, now))?),
+        Conclusion::Delivery(delivery) => (None, delivery.statement.clone()),
+    };
+    let entry = entry::of(&conclusion, sha256(statement.as_bytes()), now);
+    Ok(Signed { conclusion, facts, statement, entry: Some(entry) })
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    out
 }

@@ -1,1 +1,94 @@
-//! Claims.
+//! Claims about the order of tests, freshness and the shape of `not-established`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use jiff::SignedDuration;
+
+use super::{Evidence, decide_query, would_establish_nothing};
+use crate::core::decision::testing::{Ask, amayesh, check, decrees, last_instant, noon, person, service, shipped_decrees, today};
+use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::reason::ReasonCode;
+use crate::core::registry::{Freshness, RegistryAnswer};
+
+fn ask(set: &DecreeSet) -> Ask<'_> {
+    Ask::new("sim", person("1370", vec![amayesh(17, "1402/03/31")]), set, today())
+}
+
+#[test]
+fn nothing_is_decided_without_decrees_or_registry() {
+    let set = decrees(Vec::new());
+    let (ask, service) = (ask(&set), service("sim"));
+    let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness: Freshness::Live };
+    for (answer, decrees) in [(None, Some(&set)), (Some(&answer), None), (None, None)] {
+        let verdict = decide_query(&ask.query(&service), &Evidence { answer, decrees }, today(), today());
+        assert_eq!(verdict.reason, ReasonCode::RegistryUnavailable);
+    }
+}
+
+#[test]
+fn unknown_blocked_and_unprovable_look_alike() {
+    let set = shipped_decrees();
+    let unknown = Ask { persons: Vec::new(), ..ask(&set) }.verdict();
+    let mut blocked = ask(&set);
+    blocked.persons[0].blocked = true;
+    let mismatch = Ask { check: Some(check(1371)), ..ask(&set) }.verdict();
+    let missing = Ask { check_required: true, ..ask(&set) }.verdict();
+    for verdict in [&unknown, &blocked.verdict(), &mismatch, &missing] {
+        let seen = (verdict.reason, verdict.freshness, verdict.as_of, &verdict.document, &verdict.decree, verdict.valid_until);
+        let alike = (ReasonCode::NotEstablished, Freshness::Live, today(), &None, &None, today() + SignedDuration::from_secs(300));
+        assert_eq!(seen, alike);
+    }
+}
+
+#[test]
+fn a_blocked_record_does_not_make_an_identifier_ambiguous() {
+    let set = shipped_decrees();
+    let mut ask = ask(&set);
+    let mut blocked = ask.persons[0].clone();
+    blocked.blocked = true;
+    ask.persons.push(blocked);
+    assert_eq!(ask.reason(), ReasonCode::ValidByDecree);
+}
+
+#[test]
+fn not_established_is_never_said_on_facts_that_are_not_live() {
+    let set = shipped_decrees();
+    for freshness in [Freshness::Cached, Freshness::Stale] {
+        let cached = Ask { freshness, persons: Vec::new(), ..ask(&set) };
+        assert_eq!(cached.reason(), ReasonCode::RegistryUnavailable);
+        let answer = RegistryAnswer { persons: Vec::new().into(), as_of: today(), freshness };
+        assert!(would_establish_nothing(&cached.query(&service("sim")), &answer));
+        assert!(!would_establish_nothing(&cached.query(&service("health-primary")), &answer));
+    }
+}
+
+#[test]
+fn facts_older_than_the_bound_are_too_stale_but_only_after_the_check_matched() {
+    let set = shipped_decrees();
+    let old = |freshness, seconds, year| {
+        let as_of = today() - SignedDuration::from_secs(seconds);
+        Ask { freshness, as_of, check: Some(check(year)), check_required: true, ..ask(&set) }.reason()
+    };
+    assert_eq!(old(Freshness::Cached, 60, 1370), ReasonCode::ValidByDecree);
+    assert_eq!(old(Freshness::Cached, 61, 1370), ReasonCode::TooStale);
+    assert_eq!(old(Freshness::Stale, 600, 1370), ReasonCode::ValidByDecree);
+    assert_eq!(old(Freshness::Stale, 601, 1370), ReasonCode::TooStale);
+    assert_eq!(old(Freshness::Stale, 601, 1371), ReasonCode::RegistryUnavailable);
+}
+
+#[test]
+fn emergency_treatment_looks_at_nobody() {
+    let set = shipped_decrees();
+    let emergency = |emergency| Ask { emergency, persons: Vec::new(), ..Ask::new("treatment", person("", vec![]), &set, today()) }.reason();
+    assert_eq!(emergency(true), ReasonCode::NoDocumentRequired);
+    assert_eq!(emergency(false), ReasonCode::NotEstablished);
+}
+
+#[test]
+fn an_answer_is_good_only_until_it_could_change_by_itself() {
+    let set = decrees(Vec::new());
+    let now = last_instant("1405/03/31") - SignedDuration::from_secs(10);
+    let verdict = Ask::new("sim", person("1370", vec![amayesh(18, "1405/03/31")]), &set, now).verdict();
+    assert_eq!((verdict.reason, verdict.valid_until), (ReasonCode::Valid, last_instant("1405/03/31") + SignedDuration::from_nanos(1)));
+    let far = Ask::new("sim", person("1370", vec![amayesh(18, "1405/03/31")]), &set, noon("1405/01/15")).verdict();
+    assert_eq!(far.valid_until, noon("1405/01/15") + SignedDuration::from_secs(300));
+}

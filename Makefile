@@ -1,0 +1,48 @@
+# The verbs of this repository. `make demo` and `make test` do their own set-up.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: tools ## Build and run the whole system on this machine
+	cargo build --release --locked
+	"$$(scripts/target-dir)/release/estelam" demo $(ARGS)
+
+.PHONY: test
+test: tools lint unit end-to-end bench-smoke ## Everything that CI runs
+	@echo "all checks passed"
+
+.PHONY: tools
+tools:
+	@scripts/tools build
+
+.PHONY: lint
+lint: tools ## Format, lints, dependency rules
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	scripts/dependency-rules
+
+.PHONY: unit
+unit: tools ## Unit, layer, integration and compile-fail tests
+	cargo test --locked --lib --bins --tests
+	cargo test --locked --doc
+
+.PHONY: end-to-end
+end-to-end: tools ## The real binary against curl and a Python JOSE library
+	cargo build --locked
+	scripts/tools python
+	tests/e2e/run "$$(scripts/target-dir)/debug/estelam"
+
+.PHONY: bench
+bench: tools ## The verify path beside the floor, with durable records
+	cargo build --release --locked
+	cargo bench --locked --bench verify -- --estelam "$$(scripts/target-dir)/release/estelam"
+
+.PHONY: bench-smoke
+bench-smoke: tools
+	cargo build --locked
+	cargo test --locked --bench verify -- --smoke --estelam "$$(scripts/target-dir)/debug/estelam"

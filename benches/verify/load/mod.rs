@@ -1,0 +1,127 @@
+//! The load generator: an order comes in on stdin, the outcome goes out on stdout, both JSON.
+
+mod caller;
+mod tally;
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cpu;
+use crate::fault::{Doing, Fault};
+use crate::pki;
+use crate::wire::Connection;
+use tally::Tally;
+
+/// Kept-alive connections.
+const CONNECTIONS: usize = 32;
+/// How long after the window the last replies may take.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What to do.
+#[derive(Serialize, Deserialize)]
+pub struct Order {
+    /// The server.
+    pub address: SocketAddr,
+    /// Whom to trust.
+    pub ca: PathBuf,
+    /// Who asks what; connections are dealt to them in turn.
+    pub callers: Vec<Caller>,
+    /// Requests per second at fixed instants; `None` asks again as soon as a reply is there.
+    pub rate: Option<f64>,
+    /// Load before the window opens.
+    pub warm_up: Duration,
+    /// The measured window.
+    pub window: Duration,
+    /// The server's process, for its processor time.
+    pub server: u32,
+}
+
+/// One agency's connections.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Caller {
+    /// Client certificate, leaf first.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Whole requests, sent in turn.
+    pub requests: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Replies per second within the window.
+    pub rps: f64,
+    /// Processor time of the server per reply, in microseconds.
+    pub server_cpu_us: f64,
+    /// Share of one processor that the server used, 0 to 1.
+    pub server_busy: f64,
+    /// Share of one processor that the load generator used, 0 to 1.
+    pub load_busy: f64,
+    /// Median latency in milliseconds; from the intended instant where a rate was ordered.
+    pub p50_ms: f64,
+    /// 99th percentile of the same.
+    pub p99_ms: f64,
+    /// Replies with status 200, warm-up and drain included.
+    pub answers: u64,
+    /// Everything else: other statuses, broken connections.
+    pub errors: u64,
+    /// What the first error was.
+    pub first_error: Option<String>,
+}
+
+/// Carries out the order on stdin.
+pub fn run_from_stdin() -> Result<(), Fault> {
+    let mut order = Vec::new();
+    std::io::stdin().read_to_end(&mut order).doing("reading the order")?;
+    let order: Order = serde_json::from_slice(&order).doing("reading the order")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting the load")?;
+    let limit = order.warm_up + order.window + 2 * DRAIN;
+    let running = tokio::task::LocalSet::new();
+    let outcome = running.block_on(&runtime, async { tokio::time::timeout(limit, run(order)).await.doing("running the load")? })?;
+    println!("{}", serde_json::to_string(&outcome).doing("writing the outcome")?);
+    Ok(())
+}
+
+async fn run(order: Order) -> Result<Outcome, Fault> {
+    let connections = open_all(&order).await?;
+    let tally = Rc::new(Tally::new(Instant::now(), &order)?);
+    let mut tasks = tokio::task::JoinSet::new();
+    for (number, (connection, requests)) in connections.into_iter().enumerate() {
+        tasks.spawn_local(caller::keep_asking(connection, requests, number, Rc::clone(&tally)));
+    }
+    let opened = sample(tally.opens(), &tally, order.server).await?;
+    let closed = sample(tally.closes(), &tally, order.server).await?;
+    tokio::time::timeout(DRAIN, tasks.join_all()).await.doing("waiting for the last replies")?;
+    Ok(tally.outcome(&opened, &closed))
+}
+
+async fn open_all(order: &Order) -> Result<Vec<(Connection, Vec<Vec<u8>>)>, Fault> {
+    let mut connections = Vec::new();
+    let clients = order.callers.iter().map(|caller| pki::client(&order.ca, Some((&caller.cert, &caller.key))));
+    let clients = clients.collect::<Result<Vec<_>, _>>()?;
+    for (caller, tls) in order.callers.iter().zip(clients).cycle().take(CONNECTIONS) {
+        let connection = Connection::open(order.address, tls).await?;
+        connections.push((connection, caller.requests.iter().map(|request| request.clone().into_bytes()).collect()));
+    }
+    Ok(connections)
+}
+
+/// What had been done, and at which cost, at one instant.
+struct Sample {
+    at: Instant,
+    replies: u64,
+    server: Duration,
+    own: Duration,
+}
+
+async fn sample(at: Instant, tally: &Tally, server: u32) -> Result<Sample, Fault> {
+    tokio::time::sleep_until(at.into()).await;
+    let (server, own) = (cpu::used_by(server)?, cpu::used_by(std::process::id())?);
+    Ok(Sample { at: Instant::now(), replies: tally.replies(), server, own })
+}

@@ -1,0 +1,76 @@
+//! From an HTTP request on a mutual-TLS connection to what the flow takes in.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::Payload;
+
+use super::HttpState;
+use crate::adapters::tls::body::{BodyError, read_body};
+use crate::core::domain::context::CallContext;
+use crate::core::identity::PeerChain;
+use crate::core::policy::BodyTooLarge;
+use crate::core::reply::Format;
+use crate::flow::Incoming;
+
+/// Header fields by which a proxy would claim a client certificate. We terminate TLS ourselves, so each is a forgery.
+const CERTIFICATE_CLAIMS: [&str; 7] = [
+    "client-cert",
+    "client-cert-chain",
+    "x-forwarded-client-cert",
+    "x-ssl-client-cert",
+    "ssl-client-cert",
+    "x-client-cert",
+    "x-forwarded-tls-client-cert",
+];
+
+/// Reads a request whole; `None` when its connection is gone or has no certificate, so that there is nobody to answer.
+pub(super) async fn read(
+    state: &HttpState,
+    request: &HttpRequest,
+    payload: Payload,
+    route: &'static str,
+    limit: usize,
+) -> Option<Incoming> {
+    let peer = request.conn_data::<Arc<PeerChain>>()?.clone();
+    let context = CallContext::new(route, state.gate.clock.now());
+    let body = match read_body(request, payload, limit).await {
+        Ok(body) => Ok(body),
+        Err(BodyError::TooLarge) => Err(BodyTooLarge),
+        Err(_) => return None,
+    };
+    Some(Incoming {
+        peer,
+        context,
+        authorization: text(request, &header::AUTHORIZATION),
+        content_type: text(request, &header::CONTENT_TYPE),
+        idempotency_key: request.headers().get("idempotency-key").map(|value| value.to_str().unwrap_or("").to_owned()),
+        format: format(request),
+        body,
+        oddity: oddity(request),
+    })
+}
+
+fn text(request: &HttpRequest, name: &header::HeaderName) -> Option<String> {
+    // A value that is not text is a value all the same: it must not look like an absent one.
+    request.headers().get(name).map(|value| value.to_str().unwrap_or("").to_owned())
+}
+
+fn format(request: &HttpRequest) -> Format {
+    match request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()) {
+        Some(accept) if accept.trim().eq_ignore_ascii_case("application/jwt") => Format::Statement,
+        _ => Format::Json,
+    }
+}
+
+fn oddity(request: &HttpRequest) -> Option<&'static str> {
+    let headers = request.headers();
+    if CERTIFICATE_CLAIMS.iter().any(|name| headers.contains_key(*name)) {
+        return Some("leave out header fields that claim a client certificate; the certificate of the connection counts");
+    }
+    if headers.get_all(header::AUTHORIZATION).nth(1).is_some() {
+        return Some("send one `Authorization` header field");
+    }
+    (!request.query_string().is_empty()).then_some("leave the query string out; a token goes into the `Authorization` header field")
+}

@@ -1,0 +1,28 @@
+//! Public metadata: the authorization server (RFC 8414), the keys (RFC 7517), the API description.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+
+use super::HttpState;
+
+/// The API description as it ships with the product.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// `GET /.well-known/oauth-authorization-server`.
+pub(super) async fn authorization_server(state: Data<HttpState>) -> HttpResponse {
+    json(state.metadata.clone(), "public, max-age=300")
+}
+
+/// `GET /.well-known/jwks.json`.
+pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
+    json((state.jwks)(), "public, max-age=300")
+}
+
+/// `GET /openapi.json`.
+pub(super) async fn openapi() -> HttpResponse {
+    json(OPENAPI.to_owned(), "public, max-age=300")
+}
+
+fn json(body: String, cache: &'static str) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("Cache-Control", cache)).content_type("application/json").body(body)
+}

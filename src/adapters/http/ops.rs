@@ -1,0 +1,45 @@
+//! The operator's listener: liveness, readiness, metrics.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde::Serialize;
+
+/// Whether the node can really answer, part by part.
+pub trait Readiness: Send + Sync + 'static {
+    /// The parts and whether each is ready.
+    fn parts(&self) -> Vec<(&'static str, bool)>;
+}
+
+/// What the handlers of `ops` need.
+pub struct OpsState {
+    /// Readiness of the node.
+    pub readiness: Arc<dyn Readiness>,
+    /// Renders the metrics in Prometheus' text format.
+    pub render: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+#[derive(Serialize)]
+struct Health {
+    ready: bool,
+    parts: std::collections::BTreeMap<&'static str, bool>,
+}
+
+/// `GET /health/live`: the process serves requests.
+pub(super) async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "live": true }))
+}
+
+/// `GET /health/ready`: 200 only when a query could be answered and recorded now.
+pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
+    let parts: std::collections::BTreeMap<_, _> = state.readiness.parts().into_iter().collect();
+    let ready = parts.values().all(|part| *part);
+    let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(Health { ready, parts })
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics(state: Data<OpsState>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body((state.render)())
+}

@@ -1,0 +1,90 @@
+//! From a reply to the HTTP response, on the time grid where the contract wants it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, rt};
+use tokio::time::Instant;
+
+use super::meters;
+use crate::adapters::tls::connection::{ConnectionHandle, Cut};
+use crate::core::reply::Reply;
+
+/// When a request's handler started.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival(Instant);
+
+impl Arrival {
+    pub(super) fn now() -> Self {
+        Self(Instant::now())
+    }
+}
+
+/// The response to a call, whether its task ended well or not.
+pub(super) async fn with(
+    call: Result<Reply, rt::task::JoinError>,
+    arrival: Arrival,
+    grid: Duration,
+    request: &HttpRequest,
+) -> HttpResponse {
+    let Ok(reply) = call else { return cut(request) };
+    if reply.leaves_on_grid() {
+        tokio::time::sleep_until(next_on_grid(arrival.0, Instant::now(), grid)).await;
+    }
+    meters::replied(reply.label(), arrival.0.elapsed());
+    of(&reply)
+}
+
+/// The response for a reply.
+pub(super) fn of(reply: &Reply) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::with_body(status, BoxBody::new(reply.body().clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in reply.headers() {
+        if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(*name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+    if reply.closes_connection() {
+        response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+    }
+    response
+}
+
+/// Nobody to answer, or a task that died: the connection ends without a word.
+pub(super) fn cut(request: &HttpRequest) -> HttpResponse {
+    if let Some(connection) = request.conn_data::<Arc<ConnectionHandle>>() {
+        connection.cut(Cut::Handling);
+    }
+    let mut response = HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE);
+    response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+    response
+}
+
+/// The first point of the grid, counted from the arrival, that is not over yet.
+fn next_on_grid(arrival: Instant, now: Instant, grid: Duration) -> Instant {
+    let grid_us = grid.as_micros().max(1);
+    let steps = now.duration_since(arrival).as_micros().div_ceil(grid_us).max(1);
+    arrival + Duration::from_micros(u64::try_from(steps.saturating_mul(grid_us)).unwrap_or(u64::MAX / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn fast_and_slower_refusals_leave_at_the_same_point_of_the_grid() {
+        let (arrival, grid) = (Instant::now(), Duration::from_millis(50));
+        for spent in [0, 1, 20, 49, 50] {
+            let leaves = next_on_grid(arrival, arrival + Duration::from_millis(spent), grid);
+            assert_eq!(leaves - arrival, grid, "after {spent} ms");
+        }
+        assert_eq!(next_on_grid(arrival, arrival + Duration::from_millis(51), grid) - arrival, grid * 2);
+    }
+}

@@ -1,0 +1,57 @@
+//! The route lists of the three listeners. A test fails when a gateway route has no row in the refusals table.
+
+use actix_web::web::{self, Data, ServiceConfig};
+
+use super::{HttpState, OpsState, ledger, log, metadata, ops as ops_handlers, token, verify};
+
+/// Every route of the `gateway` listener: method, path, and whether it needs a token.
+pub const GATEWAY_ROUTES: &[(&str, &str, bool)] = &[
+    ("POST", "/v1/verify", true),
+    ("POST", "/oauth2/token", false),
+    ("GET", "/v1/log/proof/{answer_id}", true),
+    ("GET", "/.well-known/oauth-authorization-server", false),
+    ("GET", "/.well-known/jwks.json", false),
+];
+
+/// Routes for agencies, over mutual TLS.
+pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    move |config| {
+        config
+            .app_data(state.clone())
+            .service(web::resource("/v1/verify").route(web::post().to(verify::verify)).default_service(web::to(verify::only_post)))
+            .service(web::resource("/oauth2/token").route(web::post().to(token::token)).default_service(web::to(verify::only_post)))
+            .service(web::resource("/v1/log/proof/{answer_id}").route(web::get().to(log::proof)).default_service(web::to(verify::only_get)))
+            .configure(public_metadata)
+            .default_service(web::to(verify::not_found));
+    }
+}
+
+/// Routes for anyone, over server TLS.
+pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    move |config| {
+        config
+            .app_data(state.clone())
+            .configure(public_metadata)
+            .route("/checkpoint", web::get().to(ledger::checkpoint))
+            .route("/checkpoint.key", web::get().to(ledger::key))
+            .route("/tile/{path:.*}", web::get().to(ledger::tile))
+            .route("/openapi.json", web::get().to(metadata::openapi));
+    }
+}
+
+/// Routes for the operator, on loopback only.
+pub fn ops(state: Data<OpsState>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    move |config| {
+        config
+            .app_data(state.clone())
+            .route("/health/live", web::get().to(ops_handlers::live))
+            .route("/health/ready", web::get().to(ops_handlers::ready))
+            .route("/metrics", web::get().to(ops_handlers::metrics));
+    }
+}
+
+fn public_metadata(config: &mut ServiceConfig) {
+    config
+        .route("/.well-known/oauth-authorization-server", web::get().to(metadata::authorization_server))
+        .route("/.well-known/jwks.json", web::get().to(metadata::jwks));
+}

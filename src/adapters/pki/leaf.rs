@@ -1,0 +1,87 @@
+//! Certificates for agencies and servers.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
+use super::Credential;
+use super::authority::{self, Authority};
+use super::files::{self, PkiError, Readable};
+use super::lists::RevocationList;
+
+const LIFE: SignedDuration = SignedDuration::from_hours(24 * 90);
+
+/// What a certificate is for.
+pub(super) enum Purpose {
+    /// An agency, named by a SPIFFE URI.
+    Client { uri: String },
+    /// A server on this machine.
+    Server,
+}
+
+/// Makes the credential unless it is there and good for another third of its life.
+///
+/// The key stays when a certificate is renewed. A revoked certificate is never renewed: that would undo the revocation.
+pub(super) fn issue(
+    credential: &Credential,
+    purpose: &Purpose,
+    issuer: &Authority,
+    revoked: &RevocationList,
+    now: Timestamp,
+) -> Result<(), PkiError> {
+    if files::read(&credential.cert)?.is_some() {
+        let (serial, not_after) = facts(&credential.cert)?;
+        let left = not_after.duration_since(now);
+        if left.saturating_mul(3) >= LIFE || revoked.contains(&serial) {
+            return Ok(());
+        }
+    }
+    let key = authority::key(&credential.key)?;
+    let leaf = sign(purpose, &key, issuer, now).map_err(|_| PkiError::new(&credential.cert, "the certificate could not be made"))?;
+    files::write(&credential.cert, &format!("{leaf}{}", issuer.certificate), Readable::Everyone)
+}
+
+/// The serial number of the first certificate in the file, big-endian without leading zeros.
+pub(super) fn serial(file: &Path) -> Result<Vec<u8>, PkiError> {
+    facts(file).map(|(serial, _)| serial)
+}
+
+fn facts(file: &Path) -> Result<(Vec<u8>, Timestamp), PkiError> {
+    let broken = || PkiError::new(file, "is not a certificate; remove it to have it made again");
+    let pem = files::read(file)?.ok_or_else(|| PkiError::new(file, "is missing"))?;
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| broken())?;
+    let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| broken())?;
+    let not_after = Timestamp::from_second(certificate.validity().not_after.timestamp()).map_err(|_| broken())?;
+    Ok((certificate.tbs_certificate.serial.to_bytes_be(), not_after))
+}
+
+fn sign(purpose: &Purpose, key: &KeyPair, issuer: &Authority, now: Timestamp) -> Result<String, Unsigned> {
+    let mut params = CertificateParams::default();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    match purpose {
+        Purpose::Client { uri } => {
+            params.distinguished_name = authority::common_name("estelam development client");
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into().map_err(|_| Unsigned)?)];
+        }
+        Purpose::Server => {
+            params.distinguished_name = authority::common_name("localhost");
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            params.subject_alt_names = vec![
+                SanType::DnsName("localhost".try_into().map_err(|_| Unsigned)?),
+                SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
+                SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
+            ];
+        }
+    }
+    authority::date(&mut params, now, LIFE).map_err(|_| Unsigned)?;
+    Ok(params.signed_by(key, &issuer.issuer).map_err(|_| Unsigned)?.pem())
+}
+
+struct Unsigned;

@@ -1,0 +1,87 @@
+//! What the ledger needs to know to open, and why it may refuse.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::core::ledger::note::{NoteError, NoteKey};
+
+/// Where the log is and under which keys.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
+    /// Folder of the log; made if missing.
+    pub dir: PathBuf,
+    /// Origin line of its checkpoints, also the name of the key that signs them; fixed for the life of the log.
+    pub origin: String,
+    /// How often a checkpoint is published, busy or idle.
+    pub checkpoint_every: Duration,
+    /// Entries that may wait for the writer; one more is refused.
+    pub queue: usize,
+    /// Ed25519 public key of the checkpoint signer.
+    pub checkpoint_public_key: [u8; 32],
+    /// Ed25519 public keys of earlier checkpoint signers.
+    pub former_checkpoint_keys: Vec<[u8; 32]>,
+    /// X25519 public key of the data-protection officer, to whom trail keys are sealed.
+    pub dpo_public_key: [u8; 32],
+    /// File with the content key-encryption key (see [`super::create_content_kek`]).
+    pub content_kek: PathBuf,
+}
+
+impl LedgerConfig {
+    /// The keys whose checkpoints are believed, the present one first.
+    ///
+    /// # Errors
+    /// [`NoteError::BadName`] for an origin that cannot name a key.
+    pub fn checkpoint_keys(&self) -> Result<Vec<NoteKey>, NoteError> {
+        std::iter::once(&self.checkpoint_public_key)
+            .chain(&self.former_checkpoint_keys)
+            .map(|key| NoteKey::new(&self.origin, *key))
+            .collect()
+    }
+}
+
+/// Why the ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Another process has it.
+    #[error("the ledger in `{0}` is already open in another process; stop that one first")]
+    InUse(PathBuf),
+    /// A file cannot be used.
+    #[error("cannot {what} `{path}`: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database refuses.
+    #[error("the ledger's database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// Written by another version, or no ledger.
+    #[error("`{0}` is not a ledger of this version; do not overwrite it, use the version that wrote it")]
+    OtherVersion(PathBuf),
+    /// The log was begun under another origin.
+    #[error("this ledger was begun with the origin `{stored}`, the configuration says `{configured}`; an origin never changes")]
+    OtherOrigin {
+        /// In the log.
+        stored: String,
+        /// In the configuration.
+        configured: String,
+    },
+    /// A key file has the wrong form.
+    #[error("`{0}` must hold 32 bytes in base64 on one line")]
+    BadKeyFile(PathBuf),
+    /// A stored key cannot be unwrapped.
+    #[error("a content key of this ledger does not open with the key in `{0}`; restore the key that belongs to this ledger")]
+    WrongKek(PathBuf),
+    /// The log does not fit its checkpoint.
+    #[error("the ledger does not fit its own checkpoint: {0}; run `estelam log verify` and restore the folder from a copy")]
+    Inconsistent(String),
+    /// A checkpoint cannot be signed or read.
+    #[error(transparent)]
+    Checkpoint(#[from] NoteError),
+    /// The cryptographic library failed.
+    #[error("cannot {0}")]
+    Crypto(&'static str),
+}

@@ -1,0 +1,52 @@
+//! Opening the encrypted contents of entries, with the content keys unwrapped once each.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use aws_lc_rs::aead::LessSafeKey;
+use rusqlite::{Connection, OptionalExtension as _};
+use zeroize::Zeroizing;
+
+use super::config::LedgerError;
+use super::keys::{self, Kek};
+
+/// Opens contents.
+pub(super) struct Contents {
+    kek: Kek,
+    keys: HashMap<i64, Option<LessSafeKey>>,
+}
+
+/// What became of one sealed content.
+pub(super) enum Opened {
+    /// salt₂ ‖ content.
+    Plain(Zeroizing<Vec<u8>>),
+    /// Its key is gone or does not unwrap.
+    NoKey,
+    /// The key does not open it.
+    Damaged,
+}
+
+impl Contents {
+    /// With the key-encryption key of a file.
+    pub(super) fn load(kek: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { kek: Kek::load(kek)?, keys: HashMap::new() })
+    }
+
+    /// Opens one content under its row of `content_key`.
+    pub(super) fn open(&mut self, conn: &Connection, key: i64, id: &[u8], sealed: &[u8]) -> rusqlite::Result<Opened> {
+        if !self.keys.contains_key(&key) {
+            let unwrapped = self.unwrap_key(conn, key)?;
+            self.keys.insert(key, unwrapped);
+        }
+        let Some(Some(key)) = self.keys.get(&key) else { return Ok(Opened::NoKey) };
+        Ok(keys::open(key, id, sealed).map_or(Opened::Damaged, Opened::Plain))
+    }
+
+    fn unwrap_key(&self, conn: &Connection, key: i64) -> rusqlite::Result<Option<LessSafeKey>> {
+        let row: Option<(i64, u8, Vec<u8>)> = conn
+            .prepare_cached("SELECT day, class, wrapped FROM content_key WHERE seq = ?1")?
+            .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        Ok(row.and_then(|(day, class, wrapped)| self.kek.unwrap(day, class, &wrapped)))
+    }
+}

@@ -1,0 +1,37 @@
+//! The place where tests make a commit fail, before or after the disk has it.
+
+use std::sync::Arc;
+
+/// Where in a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CommitPoint {
+    /// Nothing is on disk yet.
+    Before,
+    /// Everything is on disk, the caller does not know.
+    After,
+}
+
+/// Decides which commits fail. In a shipped build nothing can make one but [`Faults::none`].
+#[derive(Clone)]
+pub(super) struct Faults(Option<Arc<dyn Fn(CommitPoint) -> bool + Send + Sync>>);
+
+impl Faults {
+    /// No commit fails by intent.
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Commits fail wherever `fails` says so.
+    #[cfg(test)]
+    pub(super) fn when(fails: impl Fn(CommitPoint) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(fails)))
+    }
+
+    /// Fails if a test wants it.
+    pub(super) fn pass(&self, point: CommitPoint) -> rusqlite::Result<()> {
+        match &self.0 {
+            Some(fails) if fails(point) => Err(rusqlite::Error::ExecuteReturnedResults),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Keys around the log: content keys wrapped by a key-encryption key, and trail keys sealed to the data-protection officer.
+//!
+//! ```text
+//! wrapped content key   nonce (12) ‖ AES-256-GCM(KEK, key), associated data "estelam content key v1" ‖ day (i64 BE) ‖ class byte
+//! sealed trail key      HPKE base mode, X25519-HKDF-SHA256, HKDF-SHA256, AES-256-GCM (RFC 9180):
+//!                       encapsulated key (32) ‖ ciphertext, info "estelam trail key v1" ‖ 0x00 ‖ origin, aad epoch name
+//! ```
+
+use std::io::Write as _;
+use std::path::Path;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256;
+use rustls::crypto::hpke::{EncapsulatedSecret, Hpke as _, HpkePrivateKey, HpkePublicKey};
+use zeroize::Zeroizing;
+
+use super::config::LedgerError;
+
+/// A secret of 32 bytes that is wiped when dropped.
+pub(super) type Secret = Zeroizing<[u8; 32]>;
+
+/// Makes a key-encryption key: 32 random bytes in base64 in a new file that its owner alone may read.
+///
+/// # Errors
+/// [`LedgerError::Io`], also when the file is already there.
+pub fn create_content_kek(path: &Path) -> Result<(), LedgerError> {
+    let io = |source| LedgerError::Io { what: "make the key file", path: path.into(), source };
+    let mut options = std::fs::File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.write(true).create_new(true).open(path).map_err(io)?;
+    let text = Zeroizing::new(format!("{}\n", STANDARD.encode(random_secret()?.as_slice())));
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
+}
+
+/// Makes the data-protection officer's X25519 key pair: (public, private).
+///
+/// # Errors
+/// [`LedgerError::Crypto`].
+pub fn generate_officer_key() -> Result<([u8; 32], Zeroizing<Vec<u8>>), LedgerError> {
+    let failed = || LedgerError::Crypto("make a key pair for the data-protection officer");
+    let (public, private) = DH_KEM_X25519_HKDF_SHA256_AES_256.generate_key_pair().map_err(|_| failed())?;
+    Ok((public.0.try_into().map_err(|_| failed())?, Zeroizing::new(private.secret_bytes().to_vec())))
+}
+
+/// Opens a sealed trail key with the officer's private key.
+///
+/// # Errors
+/// [`LedgerError::Crypto`] when it was sealed to another key, for another log or for another epoch.
+pub fn open_trail_key(private: &[u8], origin: &str, epoch: &str, sealed: &[u8]) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
+    let failed = || LedgerError::Crypto("open the trail key of this epoch with this private key");
+    let (encapsulated, ciphertext) = sealed.split_at_checked(32).ok_or_else(failed)?;
+    let key = DH_KEM_X25519_HKDF_SHA256_AES_256
+        .open(
+            &EncapsulatedSecret(encapsulated.to_vec()),
+            &trail_info(origin),
+            epoch.as_bytes(),
+            ciphertext,
+            &HpkePrivateKey::from(private.to_vec()),
+        )
+        .map_err(|_| failed())?;
+    let key = Zeroizing::new(key);
+    Ok(Zeroizing::new(key.as_slice().try_into().map_err(|_| failed())?))
+}
+
+/// Seals a trail key to the officer's public key.
+pub(super) fn seal_trail_key(officer: &[u8; 32], origin: &str, epoch: &str, key: &Secret) -> Result<Vec<u8>, LedgerError> {
+    let (encapsulated, ciphertext) = DH_KEM_X25519_HKDF_SHA256_AES_256
+        .seal(&trail_info(origin), epoch.as_bytes(), key.as_slice(), &HpkePublicKey(officer.to_vec()))
+        .map_err(|_| LedgerError::Crypto("seal a trail key to the data-protection officer's public key"))?;
+    Ok([encapsulated.0, ciphertext].concat())
+}
+
+fn trail_info(origin: &str) -> Vec<u8> {
+    [b"estelam trail key v1\0".as_slice(), origin.as_bytes()].concat()
+}
+
+/// 32 random bytes.
+pub(super) fn random_secret() -> Result<Secret, LedgerError> {
+    let mut secret = Zeroizing::new([0; 32]);
+    rand::fill(secret.as_mut_slice()).map_err(|_| LedgerError::Crypto("draw random bytes"))?;
+    Ok(secret)
+}
+
+/// An AES-256-GCM key from its bytes.
+pub(super) fn aead_key(secret: &[u8]) -> Option<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM, secret).ok().map(LessSafeKey::new)
+}
+
+/// The content key-encryption key.
+pub(super) struct Kek(LessSafeKey);
+
+impl Kek {
+    /// Reads the key file.
+    pub(super) fn load(path: &Path) -> Result<Self, LedgerError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| LedgerError::Io { what: "read the key file", path: path.into(), source })?;
+        let text = Zeroizing::new(text);
+        let secret = STANDARD.decode(text.trim_end()).map(Zeroizing::new).map_err(|_| LedgerError::BadKeyFile(path.into()))?;
+        aead_key(&secret).map(Self).ok_or_else(|| LedgerError::BadKeyFile(path.into()))
+    }
+
+    /// Wraps a content key.
+    pub(super) fn wrap(&self, day: i64, class: u8, key: &Secret) -> Result<Vec<u8>, LedgerError> {
+        let failed = |_| LedgerError::Crypto("wrap a content key");
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).map_err(failed)?;
+        let mut sealed = key.to_vec();
+        self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), content_key_aad(day, class), &mut sealed).map_err(failed)?;
+        Ok([nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Unwraps a content key; none when this is not the key that wrapped it.
+    pub(super) fn unwrap(&self, day: i64, class: u8, wrapped: &[u8]) -> Option<LessSafeKey> {
+        open(&self.0, content_key_aad(day, class).as_ref(), wrapped).and_then(|secret| aead_key(&secret))
+    }
+}
+
+/// Opens nonce ‖ ciphertext ‖ tag.
+pub(super) fn open(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut plain = Zeroizing::new(ciphertext.to_vec());
+    let length = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut plain).ok()?.len();
+    plain.truncate(length);
+    Some(plain)
+}
+
+fn content_key_aad(day: i64, class: u8) -> Aad<Vec<u8>> {
+    Aad::from([b"estelam content key v1".as_slice(), day.to_be_bytes().as_slice(), &[class]].concat())
+}

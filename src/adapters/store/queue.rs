@@ -1,0 +1,129 @@
+//! The bounded queue in front of the writer thread: never waits to fill up, never grows beyond its limit.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::STOPPED;
+use super::prepare::Prepared;
+use crate::core::ledger::{LedgerUnavailable, Receipt};
+
+/// Most entries in one transaction.
+pub(super) const BATCH: usize = 512;
+
+/// An entry and who waits for it.
+pub(super) struct Job {
+    pub(super) entry: Prepared,
+    pub(super) reply: oneshot::Sender<Result<Receipt, LedgerUnavailable>>,
+}
+
+/// Told when a command is done.
+pub(super) type Done = oneshot::Sender<Result<(), LedgerUnavailable>>;
+
+/// What else the writer does.
+pub(super) enum Command {
+    /// Begin the day of this time (microseconds), if it has not begun.
+    BeginDay(i64, Done),
+    /// Store a checkpoint over all that is durable, without publishing it.
+    Checkpoint(Done),
+}
+
+/// What the writer finds.
+pub(super) struct Taken {
+    pub(super) commands: Vec<Command>,
+    /// Entries that still wait after this batch.
+    pub(super) waiting: usize,
+    /// No more will come; false while anything is left.
+    pub(super) closed: bool,
+}
+
+/// The queue.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: Vec<Job>,
+    commands: Vec<Command>,
+    closed: bool,
+    writer_sleeps: bool,
+}
+
+impl Queue {
+    pub(super) fn new(capacity: usize) -> Self {
+        let state = State { jobs: Vec::with_capacity(capacity.min(BATCH)), ..State::default() };
+        Self { state: Mutex::new(state), wake: Condvar::new(), capacity }
+    }
+
+    /// Queues an entry; refused at once when the queue is full.
+    pub(super) fn push(&self, entry: Prepared) -> Result<oneshot::Receiver<Result<Receipt, LedgerUnavailable>>, LedgerUnavailable> {
+        let (reply, receipt) = oneshot::channel();
+        let mut state = self.lock();
+        if state.closed {
+            return Err(STOPPED);
+        }
+        if state.jobs.len() >= self.capacity {
+            return Err(LedgerUnavailable("its queue is full"));
+        }
+        state.jobs.push(Job { entry, reply });
+        self.wake_writer(state);
+        Ok(receipt)
+    }
+
+    /// Queues a command.
+    pub(super) fn command(
+        &self,
+        command: impl FnOnce(Done) -> Command,
+    ) -> Result<oneshot::Receiver<Result<(), LedgerUnavailable>>, LedgerUnavailable> {
+        let (done, wait) = oneshot::channel();
+        let mut state = self.lock();
+        if state.closed {
+            return Err(STOPPED);
+        }
+        state.commands.push(command(done));
+        self.wake_writer(state);
+        Ok(wait)
+    }
+
+    /// Lets the writer finish what is queued and stop.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake_writer(state);
+    }
+
+    /// Waits until there is something to do or `until` has come, and moves at most a batch of entries into `batch`.
+    pub(super) fn take(&self, batch: &mut Vec<Job>, until: Instant) -> Taken {
+        let mut state = self.lock();
+        while state.jobs.is_empty() && state.commands.is_empty() && !state.closed {
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
+            state.writer_sleeps = true;
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.writer_sleeps = false;
+        if state.jobs.len() <= BATCH {
+            std::mem::swap(&mut state.jobs, batch);
+        } else {
+            batch.extend(state.jobs.drain(..BATCH));
+        }
+        let commands = std::mem::take(&mut state.commands);
+        let closed = state.closed && batch.is_empty() && commands.is_empty();
+        Taken { commands, waiting: state.jobs.len(), closed }
+    }
+
+    fn wake_writer(&self, mut state: MutexGuard<'_, State>) {
+        let sleeps = std::mem::take(&mut state.writer_sleeps);
+        drop(state);
+        if sleeps {
+            self.wake.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads beside the writer, each on a read-only connection and off the async threads.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _};
+use uuid::Uuid;
+
+use super::contents::{Contents, Opened};
+use super::queue::Command;
+use super::{SqliteLedger, nodes, schema};
+use crate::core::ledger::content;
+use crate::core::ledger::tile::{TILE_WIDTH, push_bundle_entry, width_in};
+use crate::core::ledger::tree::inclusion_proof;
+use crate::core::ledger::{LogReader, LogUnreadable, ProofBundle};
+
+/// Connections kept open for the next reader.
+const IDLE_CONNECTIONS: usize = 4;
+/// The database refuses.
+const DATABASE: LogUnreadable = LogUnreadable("its database failed");
+
+/// A pool of read-only connections.
+#[derive(Clone)]
+pub(super) struct Readers(Arc<Pool>);
+
+struct Pool {
+    database: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    contents: Mutex<Contents>,
+}
+
+impl Readers {
+    pub(super) fn new(database: PathBuf, contents: Contents) -> Self {
+        Self(Arc::new(Pool { database, idle: Mutex::new(Vec::new()), contents: Mutex::new(contents) }))
+    }
+
+    /// Runs `read` on a connection, on a thread that may block.
+    async fn run<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection, &Mutex<Contents>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LogUnreadable> {
+        let pool = self.0.clone();
+        let outcome = tokio::task::spawn_blocking(move || pool.run(read)).await.map_err(|_| LogUnreadable("the reader stopped"))?;
+        outcome.map_err(|error| {
+            tracing::error!(%error, "the ledger cannot be read");
+            DATABASE
+        })
+    }
+}
+
+impl Pool {
+    fn run<T>(&self, read: impl FnOnce(&Connection, &Mutex<Contents>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = idle.map_or_else(|| schema::open_reader(&self.database), Ok)?;
+        let value = read(&conn, &self.contents)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_CONNECTIONS {
+            idle.push(conn);
+        }
+        Ok(value)
+    }
+}
+
+#[async_trait]
+impl LogReader for SqliteLedger {
+    fn checkpoint(&self) -> Arc<str> {
+        self.shared.published.load().note.clone()
+    }
+
+    fn size(&self) -> u64 {
+        self.shared.size.load(Ordering::Acquire)
+    }
+
+    async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+        if width == 0 || width > width_in(self.shared.published.load().size, level, index) {
+            return Ok(None);
+        }
+        let start = index.saturating_mul(u64::from(TILE_WIDTH));
+        let hashes = self.readers.run(move |conn, _| nodes::hashes(conn, level, start, u64::from(width))).await?;
+        Ok(Some(hashes.concat()))
+    }
+
+    async fn entry_bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+        if width == 0 || width > width_in(self.shared.published.load().size, 0, index) {
+            return Ok(None);
+        }
+        let start = index.saturating_mul(u64::from(TILE_WIDTH));
+        let leaves = self.readers.run(move |conn, _| nodes::leaves(conn, start, u64::from(width))).await?;
+        let mut bundle = Vec::with_capacity(leaves.len() * 34);
+        leaves.iter().for_each(|leaf| push_bundle_entry(&mut bundle, leaf));
+        Ok(Some(bundle))
+    }
+
+    async fn proof(&self, id: Uuid) -> Result<Option<ProofBundle>, LogUnreadable> {
+        let Some(found) = self.readers.run(move |conn, contents| find(conn, contents, id)).await? else { return Ok(None) };
+        let index = found.index;
+        let covering = move |conn: &Connection, _: &Mutex<Contents>| covering_checkpoint(conn, index);
+        let checkpoint = match self.readers.run(covering).await? {
+            Some(checkpoint) => checkpoint,
+            None => {
+                let refused = |_| LogUnreadable("no checkpoint covers the entry yet");
+                let done = self.shared.queue.command(Command::Checkpoint).map_err(refused)?;
+                done.await.map_err(|_| LogUnreadable("the writer has stopped"))?.map_err(refused)?;
+                self.readers.run(covering).await?.ok_or(DATABASE)?
+            }
+        };
+        let (size, note) = checkpoint;
+        let path =
+            self.readers.run(move |conn, _| inclusion_proof(index, size, &mut |level, index| nodes::node(conn, level, index))).await?;
+        Ok(Some(ProofBundle { checkpoint: note, inclusion_path: path, ..found }))
+    }
+}
+
+/// The first entry with this id, still without path and checkpoint.
+fn find(conn: &Connection, contents: &Mutex<Contents>, id: Uuid) -> rusqlite::Result<Option<ProofBundle>> {
+    let id = id.as_bytes().as_slice();
+    let mut select = conn.prepare_cached(
+        "SELECT idx, salt, header, content_commitment, content_key, sealed FROM entry WHERE id = ?1 ORDER BY idx LIMIT 1",
+    )?;
+    select
+        .query_row([id], |row| {
+            Ok(ProofBundle {
+                agency: agency(conn, contents, row.get(4)?, id, row.get(5)?)?,
+                index: row.get(0)?,
+                salt: row.get(1)?,
+                header: row.get(2)?,
+                content_commitment: row.get(3)?,
+                inclusion_path: Vec::new(),
+                checkpoint: String::new(),
+            })
+        })
+        .optional()
+}
+
+/// The agency that an entry's content names; none when the content is gone or does not open.
+fn agency(conn: &Connection, contents: &Mutex<Contents>, key: i64, id: &[u8], sealed: Option<Vec<u8>>) -> rusqlite::Result<Option<String>> {
+    let Some(sealed) = sealed else { return Ok(None) };
+    let opened = contents.lock().unwrap_or_else(PoisonError::into_inner).open(conn, key, id, &sealed)?;
+    let Opened::Plain(plain) = opened else { return Ok(None) };
+    let decoded = plain.split_at_checked(32).and_then(|(_, bytes)| content::decode(bytes).ok());
+    Ok(decoded.and_then(|decoded| decoded.content.agency))
+}
+
+/// The latest checkpoint, if it covers entry `index`: size and note.
+fn covering_checkpoint(conn: &Connection, index: u64) -> rusqlite::Result<Option<(u64, String)>> {
+    let latest: Option<(u64, String)> = conn
+        .prepare_cached("SELECT size, note FROM checkpoint ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(latest.filter(|(size, _)| *size > index))
+}

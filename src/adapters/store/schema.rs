@@ -1,0 +1,96 @@
+//! The database file: its tables, its settings, and the lock that keeps a second process out.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+
+use super::config::LedgerError;
+
+/// Marks the file as a ledger (`PRAGMA application_id`), "estl".
+const APPLICATION_ID: i64 = 0x6573_746C;
+/// Version of the tables.
+const VERSION: i64 = 1;
+
+/// `entry.sealed` is nonce (12) ‖ AES-256-GCM(salt₂ ‖ content), associated data = id; NULL after deletion.
+/// `node` holds the roots of complete subtrees of height 8, 16, 24 …; `level` counts in eights.
+/// `epoch.sealed` is the HPKE-sealed trail key. `content_key.wrapped` opens with the key-encryption key.
+const TABLES: &str = "
+CREATE TABLE meta (origin TEXT NOT NULL) STRICT;
+CREATE TABLE entry (
+  idx INTEGER PRIMARY KEY, id BLOB NOT NULL, leaf BLOB NOT NULL, salt BLOB NOT NULL, header BLOB NOT NULL,
+  content_commitment BLOB NOT NULL, content_key INTEGER NOT NULL, sealed BLOB) STRICT;
+CREATE INDEX entry_by_id ON entry (id);
+CREATE TABLE node (level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoint (seq INTEGER PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
+CREATE TABLE epoch (seq INTEGER PRIMARY KEY, name TEXT NOT NULL, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE content_key (
+  seq INTEGER PRIMARY KEY, day INTEGER NOT NULL, class INTEGER NOT NULL, wrapped BLOB NOT NULL, UNIQUE (day, class)) STRICT;
+";
+
+/// The database of the log in `dir`.
+pub(super) fn database(dir: &Path) -> PathBuf {
+    dir.join("ledger.sqlite")
+}
+
+/// Makes the folder, readable by its owner alone, and takes its lock for as long as the file is held.
+pub(super) fn lock_folder(dir: &Path) -> Result<File, LedgerError> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir).map_err(|source| LedgerError::Io { what: "make the folder", path: dir.into(), source })?;
+    let path = dir.join("ledger.lock");
+    let io = |source| LedgerError::Io { what: "lock", path: path.clone(), source };
+    let file = File::options().create(true).append(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::InUse(dir.into())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// Opens the database for the one writer; makes it if missing. What an earlier process left in the write-ahead log is first
+/// written and synced into the main file, so that nothing stands on pages that only the page cache has.
+pub(super) fn open_writer(dir: &Path, origin: &str) -> Result<Connection, LedgerError> {
+    let path = database(dir);
+    let mut conn = Connection::open(&path)?;
+    conn.pragma_update(None, "journal_mode", "wal")?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "cache_size", -16_384)?;
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    match (application, version) {
+        (APPLICATION_ID, VERSION) => {}
+        (0, 0) => create(&mut conn, origin)?,
+        _ => return Err(LedgerError::OtherVersion(path)),
+    }
+    let stored: String = conn.query_row("SELECT origin FROM meta", [], |row| row.get(0))?;
+    if stored != origin {
+        return Err(LedgerError::OtherOrigin { stored, configured: origin.to_owned() });
+    }
+    Ok(conn)
+}
+
+/// Opens the database for reading, beside the writer or on a copy.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(conn)
+}
+
+/// Whether the file is a ledger of this version.
+pub(super) fn is_ledger(conn: &Connection) -> rusqlite::Result<bool> {
+    let version: Option<i64> = conn.pragma_query_value(None, "user_version", |row| row.get(0)).optional()?;
+    let application: Option<i64> = conn.pragma_query_value(None, "application_id", |row| row.get(0)).optional()?;
+    Ok((application, version) == (Some(APPLICATION_ID), Some(VERSION)))
+}
+
+fn create(conn: &mut Connection, origin: &str) -> rusqlite::Result<()> {
+    let transaction = conn.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.execute("INSERT INTO meta (origin) VALUES (?1)", [origin])?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}

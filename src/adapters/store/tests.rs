@@ -1,0 +1,1 @@
+//! Tests of the ledger that need its inside.

@@ -1,0 +1,117 @@
+//! What `log verify` can find wrong.
+
+use std::path::PathBuf;
+
+use crate::adapters::store::config::LedgerError;
+use crate::core::ledger::note::NoteError;
+
+/// What is wrong with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadEntry {
+    /// No row has this index.
+    #[error("it is missing")]
+    Missing,
+    /// Fields of wrong lengths, or an unknown header.
+    #[error("its header is not in a known form")]
+    Header,
+    /// Earlier than the entry before it.
+    #[error("its time is before that of the entry before it")]
+    Time,
+    /// The leaf is not the hash of salt, header and content commitment.
+    #[error("its leaf does not fit its header and content commitment")]
+    Leaf,
+    /// The content does not decrypt.
+    #[error("its content does not decrypt")]
+    ContentDamaged,
+    /// The content's key is gone or does not unwrap.
+    #[error("the key of its content is missing or does not open with this key file")]
+    ContentKey,
+    /// The content is not what was committed to.
+    #[error("its content does not fit the commitment")]
+    ContentCommitment,
+    /// The content is no canonical JSON of a known form.
+    #[error("its content is not in a known form")]
+    ContentForm,
+    /// The content belongs to another answer.
+    #[error("its id is not the one in its content")]
+    OtherId,
+    /// The content is gone although its time is not over.
+    #[error("its content is gone before its retention time is over")]
+    ContentGone,
+}
+
+/// Why a log does not verify.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The database cannot be opened.
+    #[error("cannot read `{path}`: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The database or a key file cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The database failed on the way.
+    #[error("the ledger's database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The first bad entry.
+    #[error("entry {index} is bad: {what}")]
+    Entry {
+        /// Its index.
+        index: u64,
+        /// What is wrong.
+        what: BadEntry,
+    },
+    /// A stored subtree root is wrong or missing.
+    #[error("the stored hash of tile level {level}, index {index} does not fit the entries")]
+    Node {
+        /// Tile level.
+        level: u8,
+        /// Index within the level.
+        index: u64,
+    },
+    /// A stored checkpoint does not hold by itself.
+    #[error("stored checkpoint {seq} is bad: {fault}")]
+    Checkpoint {
+        /// Its number in the store.
+        seq: u64,
+        /// What is wrong.
+        fault: NoteError,
+    },
+    /// The row and the note disagree.
+    #[error("stored checkpoint {seq} is bad: its row says another size than its note")]
+    CheckpointSize {
+        /// Its number in the store.
+        seq: u64,
+    },
+    /// The checkpoint from elsewhere does not hold by itself.
+    #[error("the checkpoint that was handed in is bad: {0}")]
+    SeenCheckpoint(NoteError),
+    /// The tree has another root than a checkpoint says.
+    #[error("{} over {size} entries does not fit: an entry from {good} to {} was altered", named(*seq), size.saturating_sub(1))]
+    Root {
+        /// Number in the store; none for the one handed in.
+        seq: Option<u64>,
+        /// Size that it covers.
+        size: u64,
+        /// Size of the last checkpoint that fits.
+        good: u64,
+    },
+    /// Entries are gone from the end.
+    #[error("{} covers {size} entries, only {total} are stored: entry {total} is missing", named(*seq))]
+    Lost {
+        /// Number in the store; none for the one handed in.
+        seq: Option<u64>,
+        /// Size that it covers.
+        size: u64,
+        /// Entries stored.
+        total: u64,
+    },
+}
+
+fn named(seq: Option<u64>) -> String {
+    seq.map_or_else(|| "the checkpoint that was handed in".into(), |seq| format!("stored checkpoint {seq}"))
+}

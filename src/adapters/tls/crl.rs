@@ -1,0 +1,203 @@
+//! Certificate revocation lists (RFC 5280, section 5): read, verified against their issuer, and ready to be asked.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+use super::material::{self, MaterialError};
+use crate::core::identity::PeerChain;
+
+/// A verified set: one current list for every authority, and the raw bytes for webpki.
+pub struct CrlSet {
+    authorities: Vec<Authority>,
+    ders: Vec<CertificateRevocationListDer<'static>>,
+}
+
+/// One authority, root or intermediate, with what its list says.
+struct Authority {
+    name: Vec<u8>,
+    parent: Vec<u8>,
+    serial: Vec<u8>,
+    number: Vec<u8>,
+    digest: Vec<u8>,
+    from: Timestamp,
+    until: Timestamp,
+    revoked: HashSet<Vec<u8>>,
+    /// The authority itself or one above it is revoked.
+    fallen: bool,
+}
+
+impl CrlSet {
+    /// Reads the folder's lists, verifies each by the authority that issued it, and demands one for every authority.
+    ///
+    /// # Errors
+    /// The first file that is wrong and what is wrong with it.
+    pub fn load(folder: &Path, authorities: &[(PathBuf, CertificateDer<'static>)], now: Timestamp) -> Result<Self, MaterialError> {
+        let mut set = Self { authorities: Vec::new(), ders: Vec::new() };
+        for (file, der) in material::revocation_lists(folder)? {
+            let authority = authority_of(&file, &der, authorities, now)?;
+            if set.find(&authority.name).is_some() {
+                return Err(MaterialError::new(&file, "is a second revocation list of one authority; keep the newest only"));
+            }
+            set.authorities.push(authority);
+            set.ders.push(der);
+        }
+        set.demand_all(authorities)?;
+        set.inherit();
+        Ok(set)
+    }
+
+    /// The lists as webpki wants them.
+    pub fn ders(&self) -> Vec<CertificateRevocationListDer<'static>> {
+        self.ders.clone()
+    }
+
+    /// Whether `newer` may take this set's place: no list in it may be older than the one in force.
+    ///
+    /// # Errors
+    /// A CRL number went back, or other contents came under the same number.
+    pub fn superseded_by(&self, newer: &Self, folder: &Path) -> Result<(), MaterialError> {
+        for old in &self.authorities {
+            let Some(new) = newer.find(&old.name) else { continue };
+            if number_of(&new.number) < number_of(&old.number) {
+                return Err(MaterialError::new(folder, "holds a revocation list with a lower number than the one in force"));
+            }
+            if new.number == old.number && new.digest != old.digest {
+                return Err(MaterialError::new(folder, "holds a changed revocation list under the number of the one in force"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the certificate is still good at `now`.
+    ///
+    /// # Errors
+    /// Why not; anything unknown is an error.
+    pub fn accepts(&self, peer: &PeerChain, now: Timestamp) -> Result<(), &'static str> {
+        if now < peer.not_before {
+            return Err("the certificate is not valid yet");
+        }
+        if now.as_second() > peer.not_after.as_second() {
+            return Err("the certificate has expired");
+        }
+        let issuer = self.find(&peer.issuer).ok_or("there is no revocation list of the certificate's issuer")?;
+        if now < issuer.from || now >= issuer.until {
+            return Err("the revocation list of the certificate's issuer is out of date");
+        }
+        if issuer.fallen {
+            return Err("the certificate's issuer is revoked");
+        }
+        if issuer.revoked.contains(&*peer.serial) {
+            return Err("the certificate is revoked");
+        }
+        Ok(())
+    }
+
+    /// Whether every list is within its dates at `now`.
+    pub fn current(&self, now: Timestamp) -> bool {
+        self.authorities.iter().all(|authority| authority.from <= now && now < authority.until)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<&Authority> {
+        self.authorities.iter().find(|authority| authority.name == name)
+    }
+
+    fn demand_all(&self, authorities: &[(PathBuf, CertificateDer<'static>)]) -> Result<(), MaterialError> {
+        for (file, der) in authorities {
+            let certificate = parse_certificate(file, der)?;
+            if self.find(certificate.subject().as_raw()).is_none() {
+                return Err(MaterialError::new(file, "has no revocation list of this authority; nothing it issued can be accepted"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is above an authority holds for it too: the narrowest dates, and a revocation anywhere on the way up.
+    fn inherit(&mut self) {
+        for _ in 0..self.authorities.len() {
+            let above: Vec<_> = self.authorities.iter().map(|authority| self.view_from_above(authority)).collect();
+            for (authority, (from, until, fallen)) in self.authorities.iter_mut().zip(above) {
+                authority.from = authority.from.max(from);
+                authority.until = authority.until.min(until);
+                authority.fallen |= fallen;
+            }
+        }
+    }
+
+    fn view_from_above(&self, authority: &Authority) -> (Timestamp, Timestamp, bool) {
+        match self.find(&authority.parent) {
+            Some(parent) => (parent.from, parent.until, parent.fallen || parent.revoked.contains(&authority.serial)),
+            None => (authority.from, authority.until, true),
+        }
+    }
+}
+
+fn authority_of(
+    file: &Path,
+    der: &CertificateRevocationListDer<'_>,
+    authorities: &[(PathBuf, CertificateDer<'static>)],
+    now: Timestamp,
+) -> Result<Authority, MaterialError> {
+    let wrong = |what| MaterialError::new(file, what);
+    let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| wrong("is not a revocation list"))?;
+    if !rest.is_empty() || list.extensions().iter().any(|extension| extension.critical) {
+        return Err(wrong("is a partial revocation list or has bytes after it; only full lists are accepted"));
+    }
+    for (source, certificate) in authorities {
+        let certificate = parse_certificate(source, certificate)?;
+        if certificate.subject().as_raw() == list.issuer().as_raw() {
+            list.verify_signature(certificate.public_key()).map_err(|_| wrong("is not signed by the authority that it names"))?;
+            return describe(file, der, &list, &certificate, now);
+        }
+    }
+    Err(wrong("comes from an authority that is not configured"))
+}
+
+fn describe(
+    file: &Path,
+    der: &CertificateRevocationListDer<'_>,
+    list: &CertificateRevocationList<'_>,
+    certificate: &X509Certificate<'_>,
+    now: Timestamp,
+) -> Result<Authority, MaterialError> {
+    let wrong = |what| MaterialError::new(file, what);
+    let instant = |seconds| Timestamp::from_second(seconds).map_err(|_| wrong("has a date that cannot be read"));
+    let this_update = instant(list.last_update().timestamp())?;
+    let next_update = list.next_update().ok_or_else(|| wrong("does not say when the next list comes (nextUpdate)"))?;
+    let next_update = instant(next_update.timestamp())?;
+    let number = list.crl_number().ok_or_else(|| wrong("has no CRL number"))?;
+    if now < this_update {
+        return Err(wrong("is dated in the future (thisUpdate)"));
+    }
+    if now >= next_update {
+        return Err(wrong("is past its nextUpdate; fetch a newer one"));
+    }
+    Ok(Authority {
+        name: certificate.subject().as_raw().to_vec(),
+        parent: certificate.issuer().as_raw().to_vec(),
+        serial: certificate.tbs_certificate.serial.to_bytes_be(),
+        number: number.to_bytes_be(),
+        digest: digest::digest(&digest::SHA256, der).as_ref().to_vec(),
+        from: this_update.max(instant(certificate.validity().not_before.timestamp())?),
+        until: next_update.min(instant(certificate.validity().not_after.timestamp())?),
+        revoked: list.iter_revoked_certificates().map(|entry| entry.serial().to_bytes_be()).collect(),
+        fallen: false,
+    })
+}
+
+fn parse_certificate<'a>(file: &Path, der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, MaterialError> {
+    X509Certificate::from_der(der)
+        .map(|(_, certificate)| certificate)
+        .map_err(|_| MaterialError::new(file, "holds a certificate that cannot be read"))
+}
+
+/// CRL numbers are big-endian and of any length: shorter is smaller.
+fn number_of(bytes: &[u8]) -> (usize, &[u8]) {
+    (bytes.len(), bytes)
+}

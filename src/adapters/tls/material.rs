@@ -1,0 +1,102 @@
+//! Reading certificates, keys and revocation lists from files, with errors that name the file.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+
+/// Something about a file of the trust material is wrong; what was in force stays in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaterialError {
+    /// The file or folder.
+    pub file: PathBuf,
+    /// What is wrong and what to do, free of names in certificates.
+    pub what: &'static str,
+}
+
+impl MaterialError {
+    /// An error about `file`.
+    pub fn new(file: &Path, what: &'static str) -> Self {
+        Self { file: file.to_owned(), what }
+    }
+}
+
+impl fmt::Display for MaterialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.file.display(), self.what)
+    }
+}
+
+impl std::error::Error for MaterialError {}
+
+/// All certificates of a PEM file, in order.
+///
+/// # Errors
+/// The file cannot be read, is not PEM, or holds no certificate.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(file)?).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(MaterialError::new(file, "holds no certificate; expected `BEGIN CERTIFICATE`")),
+        Ok(found) => Ok(found),
+        Err(_) => Err(MaterialError::new(file, "is not a PEM file of certificates")),
+    }
+}
+
+/// The private key of a PEM file.
+///
+/// # Errors
+/// The file cannot be read or holds no key.
+pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, MaterialError> {
+    let pem = zeroize::Zeroizing::new(read(file)?);
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| MaterialError::new(file, "holds no private key in PEM"))
+}
+
+/// The revocation lists of a folder (`*.pem`, `*.crl`; PEM or DER) with the file each came from, by file name.
+///
+/// # Errors
+/// The folder or a file cannot be read, or a file holds no list.
+pub fn revocation_lists(folder: &Path) -> Result<Vec<(PathBuf, CertificateRevocationListDer<'static>)>, MaterialError> {
+    let unreadable = |_| MaterialError::new(folder, "the folder of revocation lists cannot be read");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "pem" || extension == "crl") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut lists = Vec::new();
+    for file in files {
+        for list in lists_of(&file)? {
+            lists.push((file.clone(), list));
+        }
+    }
+    Ok(lists)
+}
+
+fn lists_of(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, MaterialError> {
+    let bytes = read(file)?;
+    // A DER list is a SEQUENCE; PEM is text.
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![CertificateRevocationListDer::from(bytes)]);
+    }
+    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(MaterialError::new(file, "holds no revocation list; expected `BEGIN X509 CRL`")),
+        Ok(found) => Ok(found),
+        Err(_) => Err(MaterialError::new(file, "is neither a PEM nor a DER revocation list")),
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, MaterialError> {
+    fs::read(file).map_err(|error| {
+        let what = match error.kind() {
+            std::io::ErrorKind::NotFound => "the file is missing",
+            std::io::ErrorKind::PermissionDenied => "the file may not be read by this user",
+            _ => "the file cannot be read",
+        };
+        MaterialError::new(file, what)
+    })
+}

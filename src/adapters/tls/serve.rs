@@ -1,0 +1,168 @@
+//! The accept loop: sockets through [`handshake`](super::handshake) into actix's HTTP/1.1 service, under the table's watch.
+//!
+//! actix's own loop never cuts a slow head on a second request nor any slow body, knows no caps per address or agency, and
+//! takes its TLS settings once. So the loop is ours, over the same parts.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+
+use actix_http::{Extensions, HttpMessage as _, HttpService, KeepAlive, Payload, Protocol, Request};
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, Service, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::{App, web};
+use futures_util::future::{Either, select};
+use tokio::net::TcpStream;
+
+use super::connection::{ConnectionHandle, Cut};
+use super::handshake::{TlsMode, TlsRefusal, establish};
+use super::stream::GuardedStream;
+use super::table::{ConnectionLimits, ConnectionTable};
+
+/// What actix's HTTP service takes for a connection.
+type Accepted = (GuardedStream, Protocol, Option<SocketAddr>);
+
+/// One listener.
+pub struct ListenerSpec {
+    /// Its name in metrics and caps.
+    pub name: &'static str,
+    /// The bound socket.
+    pub listener: TcpListener,
+    /// What TLS it speaks.
+    pub tls: TlsMode,
+    /// Caps and deadlines.
+    pub limits: ConnectionLimits,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+/// How long a graceful stop waits for requests under way, in seconds.
+const DRAIN_SECONDS: u64 = 30;
+/// How long a client may go on sending a body that was refused, before the connection closes under it.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Serves `configure`'s routes on the listener. Await the server to run it; `server.handle().stop(true)` stops it gracefully.
+///
+/// Handlers find `Arc<PeerChain>` (on mutual TLS) and `Arc<ConnectionHandle>` with `HttpRequest::conn_data`.
+///
+/// # Errors
+/// The socket cannot be used.
+pub fn serve(
+    spec: ListenerSpec,
+    table: Arc<ConnectionTable>,
+    configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<Server> {
+    let ListenerSpec { name, listener, tls, limits, workers } = spec;
+    cut_after_reload(&tls, &table);
+    let address = listener.local_addr()?;
+    let builder = ServerBuilder::new()
+        .workers(workers)
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS)
+        // Our own caps answer first, so that a full listener is counted instead of leaving sockets in the queue.
+        .max_concurrent_connections(limits.total.saturating_add(limits.total / 4).saturating_add(64));
+    let stopping = builder.graceful_shutdown_signal();
+    let service = move || {
+        let configure = configure.clone();
+        let head_bytes = limits.head_bytes;
+        let stopping = stopping.clone();
+        let app = App::new().configure(move |routes| configure(routes));
+        let app = map_config(app.into_factory().map_err(|error| error.error_response()), |()| AppConfig::default());
+        let http = HttpService::build()
+            // The watchdog keeps all deadlines; actix's own timers would only cost.
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(std::time::Duration::ZERO)
+            .client_disconnect_timeout(LINGER)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .local_addr(address)
+            .on_connect_ext(introduce)
+            .finish(apply_fn_factory(app, move |request, app| timed(request, app, head_bytes)));
+        let http = apply_fn_factory(http.map_err(drop), until_cut);
+        let (tls, table, limits) = (tls.clone(), table.clone(), limits.clone());
+        fn_service(move |socket: TcpStream| {
+            let (tls, table, limits) = (tls.clone(), table.clone(), limits.clone());
+            async move { establish(name, socket, &tls, &table, &limits).await.map_err(|refusal| count(name, refusal)) }
+        })
+        .and_then(http)
+    };
+    Ok(builder.listen(name, listener, service)?.run())
+}
+
+/// Live connections are judged anew at once when the trust material changes.
+fn cut_after_reload(tls: &TlsMode, table: &Arc<ConnectionTable>) {
+    if let TlsMode::Mutual(trust) = tls {
+        let table: Weak<ConnectionTable> = Arc::downgrade(table);
+        trust.after_reload(move || {
+            if let Some(table) = table.upgrade() {
+                table.recheck();
+            }
+        });
+    }
+}
+
+fn count(listener: &'static str, refusal: TlsRefusal) {
+    metrics::counter!("estelam_tls_refusals_total", "listener" => listener, "reason" => refusal.label()).increment(1);
+}
+
+fn introduce(stream: &GuardedStream, data: &mut Extensions) {
+    let handle = stream.handle();
+    if let Some(peer) = handle.peer() {
+        data.insert(peer.clone());
+    }
+    data.insert(handle.clone());
+}
+
+/// Runs a connection until it ends by itself or is cut.
+fn until_cut<S>(stream: GuardedStream, http: &S) -> impl Future<Output = Result<(), ()>> + use<S>
+where
+    S: Service<Accepted, Response = (), Error = ()>,
+    S::Future: 'static,
+{
+    let handle = stream.handle().clone();
+    let address = stream.address();
+    let connection = http.call((stream, Protocol::Http1, Some(address)));
+    async move {
+        let cut = pin!(handle.until_cut());
+        match select(cut, pin!(connection)).await {
+            // Dropping the connection closes its socket at once, whatever it was doing.
+            Either::Left(((), _connection)) => Ok(()),
+            Either::Right((ended, _)) => ended,
+        }
+    }
+}
+
+/// Tells the connection where its request stands.
+fn timed<S>(mut request: Request, app: &S, head_bytes: usize) -> impl Future<Output = Result<S::Response, S::Error>> + use<S>
+where
+    S: Service<Request>,
+    S::Future: 'static,
+{
+    let handle = request.conn_data::<Arc<ConnectionHandle>>().cloned();
+    let has_body = !matches!(request.payload(), Payload::None);
+    let reply = (head_size(&request) <= head_bytes).then(|| app.call(request));
+    match &handle {
+        Some(handle) if reply.is_none() => handle.cut(Cut::LargeHead),
+        Some(handle) if has_body => handle.body_started(),
+        Some(handle) => handle.body_complete(),
+        None => {}
+    }
+    async move {
+        let Some(reply) = reply else { return std::future::pending().await };
+        let outcome = reply.await;
+        if let Some(handle) = handle {
+            handle.reply_sent();
+        }
+        outcome
+    }
+}
+
+fn head_size(request: &Request) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));
+    fields.fold(target, usize::saturating_add)
+}

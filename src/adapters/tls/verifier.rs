@@ -1,0 +1,111 @@
+//! The check of a client certificate inside the handshake: webpki's path and revocation, then our profile.
+//!
+//! It must happen here and not after the handshake, or the client would never see the alert that says what is wrong.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+
+use super::profile::{self, ProfileError};
+
+/// webpki's verifier with our profile behind it.
+pub struct ProfileVerifier {
+    inner: Arc<dyn ClientCertVerifier>,
+    trust_domain: Arc<str>,
+}
+
+impl ProfileVerifier {
+    /// A verifier for clients below `roots` whose certificates name agencies of `trust_domain`.
+    ///
+    /// Every certificate of the path but the root must be covered by one of `crls`, none of them past its `nextUpdate`.
+    ///
+    /// # Errors
+    /// No root, no CRL (rustls takes none as "do not check"), or a CRL that webpki cannot read.
+    pub fn new(
+        roots: RootCertStore,
+        crls: Vec<CertificateRevocationListDer<'static>>,
+        trust_domain: Arc<str>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, &'static str> {
+        if crls.is_empty() {
+            return Err("there is no revocation list, so no client could be checked");
+        }
+        let inner = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+            .with_crls(crls)
+            .enforce_revocation_expiration()
+            .build()
+            .map_err(|_| "the roots or the revocation lists cannot be used to check clients")?;
+        Ok(Self { inner, trust_domain })
+    }
+}
+
+impl ClientCertVerifier for ProfileVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
+        let now = i64::try_from(now.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let now = now.ok_or(rustls::Error::FailedToGetCurrentTime)?;
+        match profile::peer_chain(end_entity, &self.trust_domain, now) {
+            Ok(_) => Ok(verified),
+            Err(error) => Err(refuse(error)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Counts the broken rule and picks the error whose alert (RFC 8446, section 6.2) tells the client most.
+fn refuse(error: ProfileError) -> rustls::Error {
+    metrics::counter!("estelam_tls_profile_refusals_total", "rule" => error.label()).increment(1);
+    let alert = match error {
+        ProfileError::Unreadable | ProfileError::Version => CertificateError::BadEncoding,
+        ProfileError::NotYetValid => CertificateError::NotValidYet,
+        ProfileError::Expired => CertificateError::Expired,
+        ProfileError::Authority | ProfileError::Purpose | ProfileError::KeyUsage => CertificateError::InvalidPurpose,
+        ProfileError::NameMissing | ProfileError::NameForm | ProfileError::TrustDomain | ProfileError::NamePath | ProfileError::KeyKind => {
+            CertificateError::ApplicationVerificationFailure
+        }
+    };
+    rustls::Error::InvalidCertificate(alert)
+}
+
+impl fmt::Debug for ProfileVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProfileVerifier").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! The token endpoint's logic behind the port of the HTTP layer.
+
+use jiff::Timestamp;
+
+use crate::adapters::http::{TokenIssuer, TokenOutcome};
+use crate::adapters::tokens::{Grant, TokenService, parse_token_request};
+use crate::core::domain::agency::Scope;
+use crate::core::identity::VerifiedAgency;
+
+/// Issues tokens through the token service.
+pub(super) struct Issuing(TokenService);
+
+impl Issuing {
+    pub(super) const fn new(service: TokenService) -> Self {
+        Self(service)
+    }
+}
+
+impl TokenIssuer for Issuing {
+    fn issue(&self, agency: &VerifiedAgency, allowed: &[Scope], content_type: Option<&str>, body: &[u8], now: Timestamp) -> TokenOutcome {
+        let grant = Grant { agency: agency.agency(), allowed, thumbprint: &agency.peer().thumbprint };
+        let issued = parse_token_request(content_type, body)
+            .and_then(|request| self.0.issue(&request, grant, now))
+            .and_then(|token| Ok((token.json()?, token.access_token)));
+        match issued {
+            Ok((body, token)) => TokenOutcome { status: 200, code: "token-issued", body, token: Some(token) },
+            Err(error) => TokenOutcome { status: error.status(), code: error.code.as_str(), body: error.json(), token: None },
+        }
+    }
+}

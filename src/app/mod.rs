@@ -1,0 +1,97 @@
+//! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
+
+mod issuing;
+mod observability;
+mod parts;
+mod readiness;
+mod running;
+mod watch;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use crate::adapters::http;
+use crate::adapters::tls::handshake::TlsMode;
+use crate::adapters::tls::serve::{ListenerSpec, serve};
+use crate::adapters::tls::table::ConnectionTable;
+use crate::config::{Config, Listen};
+use crate::core::domain::clock::Clock;
+
+pub use self::observability::Observability;
+pub use self::parts::{Parts, content_kek, ledger_config};
+pub use self::running::{Running, stop_signal};
+
+/// Why the gateway does not start: one line with what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub(crate) String);
+
+/// The bound sockets of the three listeners.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Agencies.
+    pub gateway: TcpListener,
+    /// Anyone.
+    pub public: TcpListener,
+    /// The operator.
+    pub ops: TcpListener,
+}
+
+impl Listeners {
+    /// Binds the configured addresses.
+    ///
+    /// # Errors
+    /// Which address is not free.
+    pub fn bind(listen: &Listen) -> Result<Self, StartError> {
+        let bind = |address| TcpListener::bind(address).map_err(|error| StartError(format!("cannot listen on {address}: {error}")));
+        Ok(Self { gateway: bind(listen.gateway)?, public: bind(listen.public)?, ops: bind(listen.ops)? })
+    }
+}
+
+/// Starts the gateway: opens everything, runs the listeners, watches files.
+///
+/// # Errors
+/// What is missing or wrong, and where.
+pub async fn start(
+    config: Config,
+    listeners: Listeners,
+    clock: Arc<dyn Clock>,
+    observability: Observability,
+) -> Result<Running, StartError> {
+    let parts = parts::Parts::open(&config, clock).await?;
+    let table = ConnectionTable::new();
+    let mutual = TlsMode::Mutual(parts.trust.clone());
+    let public = TlsMode::ServerOnly(parts.public_tls.clone());
+    let limits = parts.connection_limits(&config);
+    let socket = |error: std::io::Error| StartError(format!("a listener cannot be used: {error}"));
+    let state = parts.http_state(&config);
+    let readiness = readiness::of(&parts);
+    let servers = vec![
+        serve(
+            ListenerSpec {
+                name: "gateway",
+                listener: listeners.gateway,
+                tls: mutual,
+                limits: limits.clone(),
+                workers: config.limits.workers,
+            },
+            table.clone(),
+            http::gateway(state.clone()),
+        )
+        .map_err(socket)?,
+        serve(
+            ListenerSpec { name: "public", listener: listeners.public, tls: public, limits: limits.clone(), workers: 1 },
+            table.clone(),
+            http::public(state.clone()),
+        )
+        .map_err(socket)?,
+        serve(
+            ListenerSpec { name: "ops", listener: listeners.ops, tls: TlsMode::Plain, limits, workers: 1 },
+            table.clone(),
+            http::ops(observability.ops_state(readiness.clone())),
+        )
+        .map_err(socket)?,
+    ];
+    let watches = watch::start(&parts, &table, &config)?;
+    Ok(Running::new(servers, parts, readiness, watches, observability))
+}

@@ -1,0 +1,65 @@
+//! Logs as JSON on standard error, metrics for Prometheus. Neither ever holds an identifier: no call site has one to give.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use super::StartError;
+use crate::adapters::http::{OpsState, Readiness};
+
+/// Seconds: from a cache hit to a registry that is slow.
+const LATENCY_BUCKETS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 512.0];
+/// How often the recorder folds what was recorded since.
+const UPKEEP: Duration = Duration::from_secs(2);
+
+/// The process's recorder of metrics.
+#[derive(Clone, Debug)]
+pub struct Observability {
+    metrics: PrometheusHandle,
+}
+
+impl Observability {
+    /// Installs logging and metrics for the whole process; once.
+    ///
+    /// # Errors
+    /// Something else installed a recorder before.
+    pub fn install() -> Result<Self, StartError> {
+        let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+        let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let handle = builder()?.install_recorder().map_err(|error| StartError(format!("cannot set up metrics: {error}")))?;
+        Ok(Self { metrics: handle })
+    }
+
+    /// A recorder of its own that nothing writes to, for tests that start several gateways in one process.
+    ///
+    /// # Errors
+    /// The buckets are not usable.
+    pub fn detached() -> Result<Self, StartError> {
+        Ok(Self { metrics: builder()?.build_recorder().handle() })
+    }
+
+    pub(super) fn ops_state(&self, readiness: Arc<dyn Readiness>) -> Data<OpsState> {
+        let handle = self.metrics.clone();
+        Data::new(OpsState { readiness, render: Box::new(move || handle.render()) })
+    }
+
+    /// Folds recorded values at intervals until the task is dropped.
+    pub(super) async fn upkeep(self) {
+        let mut tick = tokio::time::interval(UPKEEP);
+        loop {
+            tick.tick().await;
+            self.metrics.run_upkeep();
+        }
+    }
+}
+
+fn builder() -> Result<PrometheusBuilder, StartError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full("estelam_ledger_batch_size".to_owned()), &BATCH_BUCKETS))
+        .map_err(|error| StartError(format!("cannot set up metrics: {error}")))
+}

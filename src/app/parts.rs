@@ -1,0 +1,199 @@
+//! The parts of a gateway, opened in the order in which a fault is easiest to understand.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ServerConfig;
+
+use super::StartError;
+use super::issuing::Issuing;
+use crate::adapters::http::{HttpState, MokaOutbox};
+use crate::adapters::keys::KeyRing;
+use crate::adapters::policy_files::PolicyStore;
+use crate::adapters::quota::GovernorLimiter;
+use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig};
+use crate::adapters::store::{LedgerConfig, SqliteLedger};
+use crate::adapters::tls::config::{ServerIdentity, public};
+use crate::adapters::tls::connection::Deadlines;
+use crate::adapters::tls::table::ConnectionLimits;
+use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
+use crate::adapters::tokens::{CachingVerifier, PinnedKey, TokenService, authorization_server_metadata};
+use crate::config::Config;
+use crate::core::domain::agency::AgencyId;
+use crate::core::domain::clock::Clock;
+use crate::core::ledger::note::NoteKey;
+use crate::core::signing::{Notary, Signer};
+use crate::core::token::TokenProfile;
+use crate::flow::Gate;
+
+/// Idempotency keys remembered at once.
+const OUTBOX_KEYS: u64 = 100_000;
+/// Verified tokens remembered at once.
+const VERIFIED_TOKENS: usize = 100_000;
+/// Connections of an agency whose policy says nothing.
+const CONNECTIONS_OF_A_STRANGER: usize = 1;
+
+/// Everything that a running gateway holds.
+pub struct Parts {
+    /// The request path.
+    pub gate: Arc<Gate>,
+    /// Policies.
+    pub policies: Arc<PolicyStore>,
+    /// Limits.
+    pub limiter: Arc<GovernorLimiter>,
+    /// Certificates and revocation lists.
+    pub trust: Arc<CertificateTrust>,
+    /// TLS settings of the `public` listener.
+    pub public_tls: Arc<ArcSwap<ServerConfig>>,
+    /// The registry behind its cache.
+    pub registry: Arc<CachedRegistry>,
+    /// The access log.
+    pub ledger: Arc<SqliteLedger>,
+    /// Verified tokens.
+    pub tokens: Arc<CachingVerifier>,
+    keys: Arc<KeyRing>,
+    issuer: Arc<Issuing>,
+    checkpoint_key: NoteKey,
+}
+
+impl Parts {
+    pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let policies = PolicyStore::open(&config.policies).map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+        let keys = Arc::new(KeyRing::open(&config.keys).map_err(|error| StartError(error.to_string()))?);
+        let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
+        let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
+        let ledger_config = ledger_config(config, &keys)?;
+        let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
+            .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
+        let ledger =
+            SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let registry = open_registry(config, clock.clone()).await?;
+        let issuer: Arc<str> = config.issuer.as_str().into();
+        let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
+        let signer = keys.tokens();
+        let pinned = PinnedKey::new(signer.key_id(), signer.algorithm(), signer.public_key_bytes().as_ref());
+        let tokens = Arc::new(CachingVerifier::new(profile, vec![pinned], limiter.clone(), VERIFIED_TOKENS));
+        let service =
+            TokenService::new(issuer.clone(), signer.clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+        let current = policies.clone();
+        let gate = Arc::new(Gate {
+            clock,
+            trust: trust.clone(),
+            tokens: tokens.clone(),
+            policy: Box::new(move || current.current()),
+            limiter: limiter.clone(),
+            registry: registry.clone(),
+            notary: Notary::new(issuer, keys.statements().clone()),
+            ledger: ledger.clone(),
+            outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
+            stopping: AtomicBool::new(false),
+        });
+        let issuer = Arc::new(Issuing::new(service));
+        Ok(Self { gate, policies, limiter, trust, public_tls, registry, ledger, tokens, keys, issuer, checkpoint_key })
+    }
+
+    pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {
+        let keys = self.keys.clone();
+        Data::new(HttpState {
+            gate: self.gate.clone(),
+            issuer: self.issuer.clone(),
+            log: self.ledger.clone(),
+            checkpoint_key: self.checkpoint_key.to_string(),
+            metadata: authorization_server_metadata(&config.issuer),
+            jwks: Box::new(move || keys.jwks_json()),
+            body_limit: config.limits.body_bytes,
+            grid: Duration::from_millis(config.limits.grid_ms),
+        })
+    }
+
+    pub(super) fn connection_limits(&self, config: &Config) -> ConnectionLimits {
+        let policies = self.policies.clone();
+        let limits = &config.limits;
+        ConnectionLimits {
+            deadlines: Deadlines {
+                handshake: Duration::from_millis(limits.handshake_ms),
+                head: Duration::from_millis(limits.head_ms),
+                body: Duration::from_millis(limits.body_ms),
+                idle: Duration::from_secs(limits.keep_alive_s),
+                ..Deadlines::default()
+            },
+            total: limits.connections,
+            per_address: limits.connections_per_address,
+            per_agency: Arc::new(move |agency| {
+                policies.current().agencies.get(agency).map_or(CONNECTIONS_OF_A_STRANGER, |policy| policy.max_connections)
+            }),
+            ..ConnectionLimits::default()
+        }
+    }
+}
+
+type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);
+
+fn tls_parts(config: &Config, policies: &Arc<PolicyStore>, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
+    let settings = TrustSettings {
+        trust_domain: config.trust_domain.as_str().into(),
+        roots: config.tls.client_ca.clone(),
+        intermediates: config.tls.client_intermediates.clone(),
+        crl_dir: config.tls.crls.clone(),
+        identity: ServerIdentity { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() },
+        allow_tls12: config.tls.allow_tls12,
+    };
+    let public = public(&settings.identity, clock.clone(), settings.allow_tls12).map_err(|error| StartError(error.to_string()))?;
+    let policies = policies.clone();
+    let active = move |agency: &AgencyId| policies.current().agencies.get(agency).is_some_and(|policy| !policy.suspended);
+    let trust = CertificateTrust::open(settings, clock, Arc::new(active)).map_err(|error| StartError(error.to_string()))?;
+    Ok((trust, Arc::new(ArcSwap::from_pointee(public))))
+}
+
+/// The ledger's configuration, also for `estelam log verify`.
+///
+/// # Errors
+/// A key file is missing or malformed.
+pub fn ledger_config(config: &Config, keys: &KeyRing) -> Result<LedgerConfig, StartError> {
+    Ok(LedgerConfig {
+        dir: config.ledger.dir.clone(),
+        origin: config.ledger.origin.clone(),
+        checkpoint_every: Duration::from_secs(config.ledger.checkpoint_every_s),
+        queue: config.ledger.queue,
+        checkpoint_public_key: ed25519_key(keys)?,
+        former_checkpoint_keys: Vec::new(),
+        dpo_public_key: read_public_key(&config.ledger.dpo_public_key)?,
+        content_kek: content_kek(config),
+    })
+}
+
+/// The file of the key that wraps the keys of the log's content.
+pub fn content_kek(config: &Config) -> PathBuf {
+    config.keys.join("content.key")
+}
+
+fn ed25519_key(keys: &KeyRing) -> Result<[u8; 32], StartError> {
+    let bytes = keys.checkpoints().public_key_bytes();
+    <[u8; 32]>::try_from(bytes.as_ref()).map_err(|_| StartError("the checkpoint key is not an Ed25519 key".to_owned()))
+}
+
+fn read_public_key(path: &Path) -> Result<[u8; 32], StartError> {
+    let text = std::fs::read_to_string(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
+    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    bytes.ok_or_else(|| StartError(format!("`{}` must hold 32 bytes in base64 on one line", path.display())))
+}
+
+async fn open_registry(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<CachedRegistry>, StartError> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())));
+    let part = &config.registry;
+    let mut client = RegistryClientConfig::new(part.url.clone(), read(&part.ca)?, read(&part.certificate)?, read(&part.key)?);
+    client.timeout = Duration::from_millis(part.timeout_ms);
+    client.capacity = part.cache;
+    registry::connect(client, clock).await.map_err(|error| StartError(format!("the registry's client: {error}")))
+}
+
+fn lines(dir: &Path, errors: &[crate::core::policy::LoadError]) -> String {
+    let faults: Vec<_> = errors.iter().map(|error| format!("{}/{error}", dir.display())).collect();
+    faults.join("\n")
+}

@@ -1,0 +1,93 @@
+//! A running gateway: waiting until it is ready, and stopping it without losing a call.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_server::{Server, ServerHandle};
+use tokio::task::JoinHandle;
+
+use super::StartError;
+use super::observability::Observability;
+use super::parts::Parts;
+use super::watch::Watches;
+use crate::adapters::http::Readiness;
+
+/// How long a start may take until the registry's decrees are there.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// The listeners and everything behind them.
+pub struct Running {
+    handles: Vec<ServerHandle>,
+    tasks: Vec<JoinHandle<()>>,
+    parts: Parts,
+    readiness: Arc<dyn Readiness>,
+    _watches: Watches,
+}
+
+impl Running {
+    pub(super) fn new(
+        servers: Vec<Server>,
+        parts: Parts,
+        readiness: Arc<dyn Readiness>,
+        watches: Watches,
+        observability: Observability,
+    ) -> Self {
+        let handles = servers.iter().map(Server::handle).collect();
+        let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
+        tasks.push(tokio::spawn(observability.upkeep()));
+        Self { handles, tasks, parts, readiness, _watches: watches }
+    }
+
+    /// Waits until a query can be answered and recorded.
+    ///
+    /// # Errors
+    /// Which part is not ready after 30 seconds.
+    pub async fn until_ready(&self) -> Result<(), StartError> {
+        let deadline = tokio::time::Instant::now() + READY_WITHIN;
+        loop {
+            let missing: Vec<_> = self.readiness.parts().into_iter().filter(|(_, ready)| !ready).map(|(part, _)| part).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(StartError(format!("not ready: {}", missing.join(", "))));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The parts, for tests that reach behind the listeners.
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Takes no new call, lets those under way end, closes the log: its writer finishes what is queued when the parts are dropped.
+    pub async fn stop(self) {
+        self.parts.gate.stopping.store(true, Ordering::Relaxed);
+        futures_util::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
+        self.parts.registry.shutdown();
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+async fn run(server: Server) {
+    if let Err(error) = server.await {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// The system offers no signals.
+pub async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome,
+        _ = terminate.recv() => Ok(()),
+    }
+}

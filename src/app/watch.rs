@@ -1,0 +1,66 @@
+//! What changes while the gateway runs: policies, revocation lists, limits. Each takes effect by itself, whole or not at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::StartError;
+use super::parts::Parts;
+use crate::adapters::policy_files::PolicyWatch;
+use crate::adapters::tls::table::ConnectionTable;
+use crate::adapters::tls::trust::CertificateTrust;
+use crate::config::Config;
+
+/// Events of one change come in a burst.
+const QUIET: Duration = Duration::from_millis(100);
+/// Lists are read again this often even if no event came.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Watches until it is dropped.
+pub(super) struct Watches {
+    _policies: PolicyWatch,
+    _lists: Option<RecommendedWatcher>,
+    reloads: JoinHandle<()>,
+}
+
+impl Drop for Watches {
+    fn drop(&mut self) {
+        self.reloads.abort();
+    }
+}
+
+/// Starts to watch.
+pub(super) fn start(parts: &Parts, table: &Arc<ConnectionTable>, config: &Config) -> Result<Watches, StartError> {
+    let (limiter, live) = (parts.limiter.clone(), table.clone());
+    parts.policies.on_change(move |snapshot| {
+        limiter.apply(snapshot);
+        // Connections of an agency that was suspended end at once.
+        live.recheck();
+    });
+    let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
+    let (sender, receiver) = mpsc::channel(1);
+    let lists = notify::recommended_watcher(move |_| {
+        // A full channel already says that something changed.
+        let _ = sender.try_send(());
+    })
+    .and_then(|mut watcher| watcher.watch(&config.tls.crls, RecursiveMode::NonRecursive).map(|()| watcher))
+    .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
+    .ok();
+    Ok(Watches { _policies: policies, _lists: lists, reloads: tokio::spawn(reload(parts.trust.clone(), receiver)) })
+}
+
+async fn reload(trust: Arc<CertificateTrust>, mut changes: mpsc::Receiver<()>) {
+    loop {
+        match tokio::time::timeout(SWEEP, changes.recv()).await {
+            Ok(Some(())) => tokio::time::sleep(QUIET).await,
+            Ok(None) | Err(_) => tokio::time::sleep(SWEEP).await,
+        }
+        while changes.try_recv().is_ok() {}
+        if let Err(error) = trust.reload() {
+            tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
+        }
+    }
+}

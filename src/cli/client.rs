@@ -1,0 +1,158 @@
+//! The client a person uses: mutual TLS, a bound token, a query, and the checks that make the answer worth something.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::place::DemoFile;
+use super::{CliError, Failure};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::tls::config::client_config;
+
+/// A connection to a gateway in the name of one agency.
+pub(super) struct Client {
+    http: reqwest::Client,
+    place: DemoFile,
+    agency: String,
+}
+
+/// The body of `POST /v1/verify`.
+#[derive(Debug, Serialize)]
+pub(super) struct Ask {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) identifier: Option<AskIdentifier>,
+    pub(super) service: String,
+    pub(super) purpose: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) actor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) check: Option<AskCheck>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_age: Option<u32>,
+    pub(super) nonce: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) emergency: bool,
+}
+
+/// `identifier` of the body.
+#[derive(Debug, Serialize)]
+pub(super) struct AskIdentifier {
+    pub(super) scheme: String,
+    pub(super) value: String,
+}
+
+/// `check` of the body.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct AskCheck {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) birth_year: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) birth_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) document_expires: Option<String>,
+    pub(super) calendar: String,
+}
+
+/// What the gateway said: status, JSON, and the exact bytes that were sent.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) body: Value,
+    pub(super) sent: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+}
+
+impl Client {
+    /// Reads where the gateway is and which certificate to use.
+    pub(super) fn open(dir: &Path, agency: &str) -> Result<Self, CliError> {
+        let place = DemoFile::read(dir)?;
+        let files = place.agency(agency)?.clone();
+        let file = |path: &Path| dir.join(path);
+        let config = client_config(&file(&place.ca), &file(&files.cert), &file(&files.key), Arc::new(SystemClock))
+            .doing(format_args!("the certificate files of `{agency}` do not make a TLS client"))?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(config)
+            .no_proxy()
+            .https_only(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(30))
+            .build()
+            .doing("cannot build the HTTP client")?;
+        Ok(Self { http, place, agency: agency.to_owned() })
+    }
+
+    /// The gateway's URL, which is also its issuer.
+    pub(super) fn gateway(&self) -> &str {
+        &self.place.gateway
+    }
+
+    /// The agency that asks.
+    pub(super) fn agency(&self) -> &str {
+        &self.agency
+    }
+
+    /// An access token bound to the agency's certificate.
+    pub(super) async fn token(&self, scope: Option<&str>) -> Result<String, CliError> {
+        let mut form = format!("grant_type=client_credentials&client_id={}", self.agency);
+        if let Some(scope) = scope {
+            form.push_str("&scope=");
+            form.push_str(&scope.replace(':', "%3A").replace(' ', "+"));
+        }
+        let response = self
+            .http
+            .post(format!("{}/oauth2/token", self.place.gateway))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await
+            .doing("the gateway cannot be reached")?;
+        let (status, body) = (response.status().as_u16(), response.bytes().await.doing("the gateway broke off")?);
+        match serde_json::from_slice::<TokenAnswer>(&body) {
+            Ok(answer) if status == 200 => Ok(answer.access_token),
+            _ => Err(CliError::failed(format_args!("no token (HTTP {status}): {}", String::from_utf8_lossy(&body)))),
+        }
+    }
+
+    /// Asks one query.
+    pub(super) async fn ask(&self, token: &str, ask: &Ask) -> Result<Answered, CliError> {
+        let sent = serde_json::to_vec(ask).doing("cannot write the query")?;
+        let response = self
+            .http
+            .post(format!("{}/v1/verify", self.place.gateway))
+            .bearer_auth(token)
+            .header("Content-Type", "application/json")
+            .body(sent.clone())
+            .send()
+            .await
+            .doing("the gateway cannot be reached")?;
+        let status = response.status().as_u16();
+        let body = response.json().await.doing("the gateway did not answer with JSON")?;
+        Ok(Answered { status, body, sent })
+    }
+
+    /// Reads JSON from the gateway with a token.
+    pub(super) async fn read(&self, token: &str, path: &str) -> Result<Value, CliError> {
+        let url = format!("{}{path}", self.place.gateway);
+        let response = self.http.get(url).bearer_auth(token).send().await.doing("the gateway cannot be reached")?;
+        let status = response.status().as_u16();
+        let body: Value = response.json().await.doing("the gateway did not answer with JSON")?;
+        if status == 200 { Ok(body) } else { Err(CliError::failed(format_args!("HTTP {status}: {body}"))) }
+    }
+
+    /// Reads a public resource as text.
+    pub(super) async fn public(&self, path: &str) -> Result<String, CliError> {
+        let url = format!("{}{path}", self.place.public);
+        let response = self.http.get(&url).send().await.doing(format_args!("`{url}` cannot be reached"))?;
+        let status = response.status();
+        let text = response.text().await.doing("the public listener broke off")?;
+        if status.is_success() { Ok(text) } else { Err(CliError::failed(format_args!("`{url}` answered {status}"))) }
+    }
+}

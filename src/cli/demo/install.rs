@@ -1,0 +1,70 @@
+//! What a demo folder needs before anything starts: certificates, keys, policies, a filled registry. What is there stays.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::adapters::clock::SystemClock;
+use crate::adapters::keys::KeyRing;
+use crate::adapters::pki::DevPki;
+use crate::adapters::policy_files;
+use crate::adapters::store::{create_content_kek, generate_officer_key};
+use crate::cli::place::{AgencyFiles, write_atomically, write_private};
+use crate::cli::{CliError, Failure, registry};
+use crate::core::domain::agency::AgencyId;
+
+/// The agencies of the demo (contract §1).
+pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
+
+/// Names of our own certificates: the listeners', the registry's, and the gateway's as a client of the registry.
+const SERVERS: [&str; 2] = ["gateway", "registry"];
+const GATEWAY_CLIENT: &str = "gateway-client";
+
+/// Generated people besides the fixtures.
+const PEOPLE: u64 = 10_000;
+const SEED: u64 = 1402;
+
+/// Where an agency's certificate lies, relative to the demo's folder.
+pub(super) fn agency_files(name: &str) -> AgencyFiles {
+    let folder = PathBuf::from("pki").join(name);
+    AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") }
+}
+
+/// Makes what is missing.
+pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
+    certificates(&dir.join("pki")).map(drop)?;
+    KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
+    officer_keys(&dir.join("pki").join("dpo"))?;
+    let kek = dir.join("keys").join("content.key");
+    if !kek.exists() {
+        create_content_kek(&kek).doing("the content key")?;
+    }
+    policy_files::install(&dir.join("policies")).doing("cannot write the policy files")?;
+    registry::fill_demo(dir, PEOPLE, SEED)
+}
+
+/// The data-protection officer's key pair. In an installation the private half is never on this machine.
+fn officer_keys(dir: &Path) -> Result<(), CliError> {
+    let (public_file, private_file) = (dir.join("trail.pub"), dir.join("trail.key"));
+    if public_file.exists() {
+        return Ok(());
+    }
+    let (public, private) = generate_officer_key().doing("the data-protection officer's key")?;
+    write_private(&private_file, format!("{}\n", STANDARD.encode(&*private)).as_bytes())?;
+    write_atomically(&public_file, format!("{}\n", STANDARD.encode(public)).as_bytes())
+}
+
+fn certificates(dir: &Path) -> Result<DevPki, CliError> {
+    let pki = DevPki::create_or_open(dir, Arc::new(SystemClock)).doing("the development certificates")?;
+    for name in SERVERS {
+        pki.issue_server(name).doing(format_args!("the certificate of `{name}`"))?;
+    }
+    for name in AGENCIES.into_iter().chain([GATEWAY_CLIENT]) {
+        let agency = AgencyId::parse(name).ok_or_else(|| CliError::failed(format_args!("`{name}` is not an agency's name")))?;
+        pki.issue_agency(&agency, None).doing(format_args!("the certificate of `{name}`"))?;
+    }
+    pki.refresh_crls().doing("the revocation lists")?;
+    Ok(pki)
+}

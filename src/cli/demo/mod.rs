@@ -1,0 +1,135 @@
+//! `estelam demo`: the whole system on one machine, with a registry process of its own behind the gateway.
+
+mod child;
+mod install;
+mod once;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use self::child::RegistryChild;
+use super::place::{DemoFile, write_atomically};
+use super::{CliError, Failure, block_on};
+use crate::adapters::clock::SystemClock;
+use crate::app::{self, Listeners, Observability, Running};
+use crate::config::{Config, template};
+
+/// Seconds between the demo's checkpoints (contract §6).
+const CHECKPOINT_EVERY_S: u64 = 1;
+
+/// Run the whole system on this machine, with everything it needs.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Folder of the demo; made if missing, kept for the next start
+    #[arg(long, default_value = "var/demo")]
+    dir: PathBuf,
+    /// First of four ports; 0 takes free ones
+    #[arg(long, default_value_t = 8443)]
+    port: u16,
+    /// Ask one real query end to end, print the answer, check its signature and its record, stop
+    #[arg(long)]
+    once: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let observability = Observability::install().doing("cannot set up logging")?;
+        let dir = self.dir.clone();
+        std::fs::create_dir_all(&dir).doing(format_args!("cannot make `{}`", dir.display()))?;
+        let dir = dir.canonicalize().doing(format_args!("cannot find `{}`", dir.display()))?;
+        let _ = std::fs::remove_file(dir.join("demo.json"));
+        install::everything(&dir)?;
+        block_on(self.serve(dir, observability))
+    }
+
+    async fn serve(self, dir: PathBuf, observability: Observability) -> Result<ExitCode, CliError> {
+        let (listeners, registry_port) = self.bind()?;
+        let registry = RegistryChild::start(&dir, registry_port)?;
+        let config = configure(&dir, &listeners, registry.port())?;
+        let places = places(&config, &dir, registry.port())?;
+        let running = app::start(config, listeners, Arc::new(SystemClock), observability).await.doing("the gateway does not start")?;
+        running.until_ready().await.doing("the gateway does not get ready")?;
+        places.write(&dir)?;
+        let outcome = if self.once { once::ask(&dir).await } else { self.stay(&dir, &places).await };
+        stop(running, registry, &dir).await;
+        outcome.map(|()| ExitCode::SUCCESS)
+    }
+
+    fn bind(&self) -> Result<(Listeners, u16), CliError> {
+        let bind = |offset: u16| {
+            let port = if self.port == 0 { 0 } else { self.port.saturating_add(offset) };
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                .doing(format_args!("port {port} is not free; choose another with `--port`, or `--port 0`"))
+        };
+        let listeners = Listeners { gateway: bind(0)?, public: bind(1)?, ops: bind(2)? };
+        Ok((listeners, if self.port == 0 { 0 } else { self.port.saturating_add(3) }))
+    }
+
+    async fn stay(&self, dir: &Path, places: &DemoFile) -> Result<(), CliError> {
+        println!("{}", how_to_ask(dir, places));
+        app::stop_signal().await.doing("cannot wait for a signal")
+    }
+}
+
+/// The demo owns its configuration file: its addresses change with every start on free ports.
+fn configure(dir: &Path, listeners: &Listeners, registry_port: u16) -> Result<Config, CliError> {
+    let address = |listener: &TcpListener| listener.local_addr().doing("a listener has no address");
+    let text =
+        template(address(&listeners.gateway)?, address(&listeners.public)?, address(&listeners.ops)?, registry_port, CHECKPOINT_EVERY_S);
+    let path = dir.join("estelam.toml");
+    write_atomically(&path, text.as_bytes())?;
+    Config::parse(&text, &path).doing("the demo's configuration")
+}
+
+fn places(config: &Config, dir: &Path, registry_port: u16) -> Result<DemoFile, CliError> {
+    let inside = |path: &Path| path.strip_prefix(dir).unwrap_or(path).to_owned();
+    let agencies = install::AGENCIES.iter().map(|name| ((*name).to_owned(), install::agency_files(name))).collect();
+    Ok(DemoFile {
+        gateway: config.issuer.clone(),
+        public: format!("https://localhost:{}", config.listen.public.port()),
+        ops: format!("http://{}", config.listen.ops),
+        registry: format!("https://localhost:{registry_port}"),
+        ca: inside(&config.tls.client_ca),
+        agencies,
+    })
+}
+
+async fn stop(running: Running, registry: RegistryChild, dir: &Path) {
+    let _ = std::fs::remove_file(dir.join("demo.json"));
+    running.stop().await;
+    registry.stop();
+}
+
+fn how_to_ask(dir: &Path, places: &DemoFile) -> String {
+    let dir = dir.display();
+    format!(
+        r#"estelam is running; stop it with Ctrl-C.
+
+  gateway   {gateway}   (agencies, mutual TLS)
+  public    {public}   (keys, checkpoints)
+  ops       {ops}    (health, metrics)
+  registry  {registry}   (a process of its own)
+
+Ask as a bank about an Amayesh 17 card whose printed date is long over:
+
+  echo A170000001 | estelam verify --dir {dir} --as bank --scheme amayesh-no \
+    --service bank-card --purpose account-maintenance --actor teller-17 --birth-year 1370 --lang fa
+
+The same with curl:
+
+  TOKEN=$(estelam token --dir {dir} --as bank)
+  curl --cacert {dir}/pki/ca.pem --cert {dir}/pki/bank/cert.pem --key {dir}/pki/bank/key.pem \
+    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' {gateway}/v1/verify \
+    -d '{{"identifier":{{"scheme":"amayesh-no","value":"A170000001"}},"service":"bank-card","purpose":"account-maintenance",
+         "actor":"teller-17","check":{{"birth_year":1370,"calendar":"jalali"}}}}'
+"#,
+        gateway = places.gateway,
+        public = places.public,
+        ops = places.ops,
+        registry = places.registry,
+    )
+}

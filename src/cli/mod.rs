@@ -1,0 +1,83 @@
+//! The command line (contract §8): one file per verb, one clear line per error.
+
+mod client;
+mod demo;
+mod error;
+mod log;
+mod place;
+mod policy;
+mod proof;
+mod registry;
+mod serve;
+mod token;
+mod verify;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::error::{CliError, Failure};
+
+/// استعلام: asks whether a foreign national's document is legally valid and entitles its holder to a service.
+#[derive(Debug, Parser)]
+#[command(name = "estelam", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the whole system on this machine, with everything it needs
+    Demo(demo::Demo),
+    /// Run the gateway of an installation
+    Serve(serve::Serve),
+    /// Ask one verification query
+    Verify(verify::Verify),
+    /// Get an access token for an agency
+    Token(token::Token),
+    /// The reference registry: serve, import, generate, look up, decrees
+    #[command(subcommand)]
+    Registry(registry::Registry),
+    /// Check the policy files
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Verify the access log
+    #[command(subcommand)]
+    Log(log::Log),
+    /// Print the API description
+    Openapi,
+}
+
+/// Runs the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not entitled, 4 indeterminate.
+pub fn run() -> ExitCode {
+    match dispatch(Cli::parse().verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("estelam: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    match verb {
+        Verb::Demo(demo) => demo.run(),
+        Verb::Serve(serve) => serve.run(),
+        Verb::Verify(verify) => verify.run(),
+        Verb::Token(token) => token.run(),
+        Verb::Registry(registry) => registry.run(),
+        Verb::Policy(policy) => policy.run(),
+        Verb::Log(log) => log.run(),
+        Verb::Openapi => {
+            println!("{}", crate::adapters::http::OPENAPI);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Runs async work on a runtime of its own.
+fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    actix_web::rt::System::new().block_on(work)
+}

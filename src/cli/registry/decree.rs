@@ -1,0 +1,114 @@
+//! `estelam registry decree`: four eyes put a decree in force, and four eyes rescind it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{open_store, services, store_dir};
+use crate::adapters::clock::SystemClock;
+use crate::cli::place::Place;
+use crate::cli::{CliError, Failure};
+use crate::registry::decrees::{self, OfficialKey, Officials, Standing};
+
+/// Decrees.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Decree {
+    /// Enter the decrees of a TOML file as pending
+    Add {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        with: With,
+    },
+    /// Put a pending decree in force with another official's key
+    Approve {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        with: With,
+    },
+    /// Rescind a decree in force: one official asks, another carries it out
+    Rescind {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        with: With,
+    },
+    /// List every decree and where it stands
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Whose act it is.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct With {
+    /// The official's private key, PKCS#8 PEM
+    #[arg(long)]
+    key: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl With {
+    fn officials(&self) -> Result<Officials, CliError> {
+        Officials::load(&store_dir(&self.place.dir)).doing("the officials")
+    }
+
+    fn key(&self) -> Result<OfficialKey, CliError> {
+        OfficialKey::read(&self.key).doing("the official's key")
+    }
+}
+
+impl Decree {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Add { file, with } => {
+                let store = open_store(&with.place)?;
+                let ids = decrees::add(&store, &with.officials()?, &services(&with.place.dir)?, &file, &with.key()?)
+                    .doing("nothing was entered")?;
+                ids.iter().for_each(|id| println!("{id} is pending; another official approves it"));
+            }
+            Self::Approve { id, with } => {
+                let store = open_store(&with.place)?;
+                let at = decrees::approve(&store, &with.officials()?, &id, &with.key()?, &SystemClock).doing("not approved")?;
+                println!("{id} is in force, known since {at}");
+            }
+            Self::Rescind { id, with } => {
+                let store = open_store(&with.place)?;
+                let standing = decrees::rescind(&store, &with.officials()?, &id, &with.key()?, &SystemClock).doing("not rescinded")?;
+                println!("{id}: {}", say(standing));
+            }
+            Self::List { place, json } => list(&place, json)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn list(place: &Place, json: bool) -> Result<(), CliError> {
+    let officials = Officials::load(&store_dir(&place.dir)).doing("the officials")?;
+    let listed = decrees::list(&open_store(place)?, &officials).doing("the decrees")?;
+    if json {
+        println!("{}", serde_json::to_string(&listed).doing("cannot print the decrees")?);
+        return Ok(());
+    }
+    for entry in &listed {
+        let signed = if entry.signatures_verify { "" } else { "  SIGNATURES DO NOT VERIFY" };
+        println!("{:<28} {:<20} {}{signed}", entry.decree.id, say(entry.standing), entry.decree.text.en);
+    }
+    Ok(())
+}
+
+const fn say(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Pending => "pending",
+        Standing::InForce => "in force",
+        Standing::RescissionPending => "rescission pending",
+        Standing::Rescinded => "rescinded",
+    }
+}

@@ -1,0 +1,44 @@
+//! Filling the registry of a demo: the fixture people and decrees, two officials, and a generated population. Once.
+
+use std::path::Path;
+
+use rcgen::{KeyPair, PKCS_ED25519};
+
+use super::{schemes, services, store_dir};
+use crate::cli::place::write_private;
+use crate::cli::{CliError, Failure};
+use crate::registry::decrees::{self, OfficialKey, Officials};
+use crate::registry::store::Store;
+use crate::registry::{DEMO_DECREES, generate, import_demo_people};
+
+/// The demo's two officials; their private keys lie in `pki/officials/`.
+const OFFICIALS: [&str; 2] = ["first-official", "second-official"];
+
+/// Fills an empty registry with the fixtures, the decrees and `people` generated people; a filled one is left alone.
+pub(in crate::cli) fn fill(dir: &Path, people: u64, seed: u64) -> Result<(), CliError> {
+    let store = Store::open(&store_dir(dir)).doing("the registry's store")?;
+    let [first, second] = OFFICIALS.map(|name| official(dir, name));
+    let (first, second) = (first?, second?);
+    if store.persons().doing("the registry's store")? == 0 {
+        generate::run(&store, people, seed, &mut |_, _| ()).doing("the generated people")?;
+    }
+    import_demo_people(&store, &schemes(dir)?).doing("the fixture people")?;
+    let known = Officials::load(&store_dir(dir)).doing("the officials")?;
+    decrees::seed(&store, &known, &services(dir)?, DEMO_DECREES, &first, &second).doing("the decrees").map(drop)
+}
+
+fn official(dir: &Path, name: &str) -> Result<OfficialKey, CliError> {
+    let folder = dir.join("pki").join("officials");
+    std::fs::create_dir_all(&folder).doing(format_args!("cannot make `{}`", folder.display()))?;
+    let path = folder.join(format!("{name}.pem"));
+    if !path.exists() {
+        let key = KeyPair::generate_for(&PKCS_ED25519).doing("an official's key")?;
+        write_private(&path, key.serialize_pem().as_bytes())?;
+    }
+    let key = OfficialKey::read(&path).doing("an official's key")?;
+    let known = Officials::load(&store_dir(dir)).doing("the officials")?;
+    if known.name_of(&key).is_err() {
+        Officials::enrol(&store_dir(dir), name, &key).doing("an official's key")?;
+    }
+    Ok(key)
+}

@@ -1,0 +1,124 @@
+//! `import`, `generate`, `lookup`: filling the registry and looking into it.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{open_store, schemes};
+use crate::cli::place::Place;
+use crate::cli::{CliError, Failure};
+use crate::registry::{generate, import, lookup};
+
+/// Import a file.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Import {
+    /// `FILE.csv` or `FILE.ndjson`
+    file: PathBuf,
+    /// Whose person keys these are; the file's stem if not given
+    #[arg(long)]
+    source: Option<String>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Import {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let (store, schemes) = (open_store(&self.place)?, schemes(&self.place.dir)?);
+        let options = import::ImportOptions { file: &self.file, source: self.source.as_deref(), schemes: &schemes };
+        let bar = bar("{bar:40} {bytes}/{total_bytes} {eta}");
+        let mut progress = |done, total| advance(&bar, done, total);
+        let summary =
+            import::run(&store, &options, &mut progress).doing(format_args!("nothing of `{}` was imported", self.file.display()))?;
+        bar.finish_and_clear();
+        if self.json {
+            println!("{}", serde_json::to_string(&summary).doing("cannot print the summary")?);
+        } else {
+            print!("{summary}");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Generate people.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Generate {
+    /// How many
+    #[arg(long)]
+    people: u64,
+    /// The same seed gives the same people
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Generate {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let store = open_store(&self.place)?;
+        let bar = bar("{bar:40} {human_pos}/{human_len} people {eta}");
+        let mut progress = |done, total| advance(&bar, done, total);
+        generate::run(&store, self.people, self.seed, &mut progress).doing("nothing was generated")?;
+        bar.finish_and_clear();
+        println!("{} people of seed {}", self.people, self.seed);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Look one identifier up.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Lookup {
+    /// Scheme code
+    scheme: String,
+    /// Value; read from standard input if not given, so that other users of this machine do not see it
+    value: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Lookup {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let (store, schemes) = (open_store(&self.place)?, schemes(&self.place.dir)?);
+        let value = match self.value {
+            Some(value) => value,
+            None => first_line()?,
+        };
+        let report = lookup(&store, &schemes, &self.scheme, &value).doing("cannot look this up")?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report).doing("cannot print the people")?);
+        } else if report.persons.is_empty() {
+            println!("nobody");
+        } else {
+            println!("{}", serde_json::to_string_pretty(&report.persons).doing("cannot print the people")?);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn first_line() -> Result<String, CliError> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).doing("cannot read the value from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn bar(template: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
+fn advance(bar: &ProgressBar, done: u64, total: u64) {
+    bar.set_length(total);
+    bar.set_position(done);
+}

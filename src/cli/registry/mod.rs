@@ -1,0 +1,75 @@
+//! `estelam registry`: the reference registry and the tools that fill it. All of them work while the services run.
+
+mod decree;
+mod demo;
+mod import;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::place::Place;
+use super::{CliError, Failure};
+use crate::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
+use crate::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
+use crate::registry::store::Store;
+
+pub(super) use self::demo::fill as fill_demo;
+
+/// The reference registry.
+#[derive(Debug, Subcommand)]
+pub(super) enum Registry {
+    /// Serve look-ups, decrees and changes over mutual TLS
+    Serve(serve::Serve),
+    /// Import an export of another office, CSV or NDJSON; all of a file or nothing of it
+    Import(import::Import),
+    /// Fill the registry with generated people
+    Generate(import::Generate),
+    /// Look one identifier up; its value is read from standard input unless it is given
+    Lookup(import::Lookup),
+    /// Decrees: two officials' keys put one in force
+    #[command(subcommand)]
+    Decree(decree::Decree),
+}
+
+impl Registry {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Serve(serve) => serve.run(),
+            Self::Import(import) => import.run(),
+            Self::Generate(generate) => generate.run(),
+            Self::Lookup(lookup) => lookup.run(),
+            Self::Decree(decree) => decree.run(),
+        }
+    }
+}
+
+/// Where a folder's registry lies.
+fn store_dir(dir: &Path) -> PathBuf {
+    dir.join("registry")
+}
+
+fn open_store(place: &Place) -> Result<Store, CliError> {
+    Store::open(&store_dir(&place.dir)).doing("the registry's store")
+}
+
+/// The installation's own catalogue of schemes, or the shipped one where there is none.
+fn schemes(dir: &Path) -> Result<SchemeCatalogue, CliError> {
+    catalogue(dir, "schemes.toml", SHIPPED_SCHEMES, SchemeCatalogue::parse)
+}
+
+/// The installation's own catalogue of services, or the shipped one where there is none.
+fn services(dir: &Path) -> Result<ServiceCatalogue, CliError> {
+    catalogue(dir, "services.toml", SHIPPED_SERVICES, ServiceCatalogue::parse)
+}
+
+fn catalogue<T>(dir: &Path, name: &str, shipped: &str, parse: fn(&str) -> Result<T, String>) -> Result<T, CliError> {
+    let path = dir.join("policies").join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text).doing(path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => parse(shipped).doing(name),
+        Err(error) => Err(CliError::failed(format_args!("cannot read `{}`: {error}", path.display()))),
+    }
+}

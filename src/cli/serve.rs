@@ -1,0 +1,42 @@
+//! `estelam serve`: the gateway of an installation.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{CliError, Failure, block_on};
+use crate::adapters::clock::SystemClock;
+use crate::app::{self, Listeners, Observability};
+use crate::config::Config;
+
+/// Run the gateway of an installation.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Folder of the installation; its `estelam.toml` is used
+    #[arg(long, conflicts_with = "config")]
+    dir: Option<PathBuf>,
+    /// Configuration file
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let path = match (self.config, self.dir) {
+            (Some(config), _) => config,
+            (None, Some(dir)) => dir.join("estelam.toml"),
+            (None, None) => return Err(CliError::usage("say which installation: `--dir DIR` or `--config FILE`")),
+        };
+        let config = Config::read(&path).doing("the configuration is not usable")?;
+        let observability = Observability::install().doing("cannot set up logging")?;
+        block_on(async {
+            let listeners = Listeners::bind(&config.listen).doing("cannot start")?;
+            let running = app::start(config, listeners, Arc::new(SystemClock), observability).await.doing("the gateway does not start")?;
+            app::stop_signal().await.doing("cannot wait for a signal")?;
+            running.stop().await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! `estelam verify`: one query, its answer in words, its signature and its record checked.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::{Args, ValueEnum};
+
+use super::client::{Answered, Ask, AskCheck, AskIdentifier, Client};
+use super::place::Place;
+use super::{CliError, Failure, block_on, proof, words};
+
+/// Language of the printed answer.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(super) enum Lang {
+    /// فارسی
+    Fa,
+    /// English
+    #[default]
+    En,
+}
+
+/// Ask one verification query.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    place: Place,
+    /// The agency that asks
+    #[arg(long = "as", value_name = "AGENCY", default_value = "bank")]
+    agency: String,
+    /// Scheme of the identifier, for example `yekta`; its value is read from standard input unless `--value` is given
+    #[arg(long)]
+    scheme: Option<String>,
+    /// Value of the identifier (other users of this machine can see it while the command runs)
+    #[arg(long, requires = "scheme")]
+    value: Option<String>,
+    /// Service code, for example `bank-card`
+    #[arg(long)]
+    service: String,
+    /// Purpose code, for example `account-maintenance`
+    #[arg(long)]
+    purpose: String,
+    /// The named clerk or system account
+    #[arg(long)]
+    actor: Option<String>,
+    /// The agency's own reference
+    #[arg(long)]
+    reference: Option<String>,
+    /// Second factor: year of birth
+    #[arg(long)]
+    birth_year: Option<u16>,
+    /// Second factor: date of birth, `YYYY/M/D`
+    #[arg(long)]
+    birth_date: Option<String>,
+    /// Second factor: the printed expiry date, `YYYY/M/D`
+    #[arg(long)]
+    document_expires: Option<String>,
+    /// Calendar of the dates given
+    #[arg(long, default_value = "jalali", value_parser = ["jalali", "gregorian"])]
+    calendar: String,
+    /// Oldest acceptable age of the facts in seconds; 0 asks the registry now
+    #[arg(long)]
+    max_age: Option<u32>,
+    /// Emergency treatment
+    #[arg(long)]
+    emergency: bool,
+    /// Language of the answer
+    #[arg(long, value_enum, default_value = "en")]
+    lang: Lang,
+    /// Print the gateway's JSON as it came
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let (lang, json) = (self.lang, self.json);
+        let client = Client::open(&self.place.dir, &self.agency)?;
+        let ask = self.ask()?;
+        let answered = block_on(async {
+            let token = client.token(None).await?;
+            let answered = client.ask(&token, &ask).await?;
+            if answered.status == 200 {
+                proof::check_statement(&client, &answered).await?;
+            }
+            Ok(answered)
+        })?;
+        print(&answered, lang, json);
+        Ok(exit_code(&answered))
+    }
+
+    fn ask(self) -> Result<Ask, CliError> {
+        let identifier = match (self.scheme, self.value) {
+            (Some(scheme), Some(value)) => Some(AskIdentifier { scheme, value }),
+            (Some(scheme), None) => Some(AskIdentifier { value: read_value(&scheme)?, scheme }),
+            (None, _) => None,
+        };
+        let given = self.birth_year.is_some() || self.birth_date.is_some() || self.document_expires.is_some();
+        let check = given.then_some(AskCheck {
+            birth_year: self.birth_year,
+            birth_date: self.birth_date,
+            document_expires: self.document_expires,
+            calendar: self.calendar,
+        });
+        Ok(Ask {
+            identifier,
+            service: self.service,
+            purpose: self.purpose,
+            actor: self.actor,
+            reference: self.reference,
+            check,
+            max_age: self.max_age,
+            nonce: nonce()?,
+            emergency: self.emergency,
+        })
+    }
+}
+
+/// 128 random bits, so that the statement can commit to the query without making it guessable.
+pub(super) fn nonce() -> Result<String, CliError> {
+    let mut bits = [0; 16];
+    SystemRandom::new().fill(&mut bits).map_err(|_| CliError::failed("the system's random source failed"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bits))
+}
+
+fn read_value(scheme: &str) -> Result<String, CliError> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        eprint!("{scheme}: ");
+        std::io::stderr().flush().doing("cannot ask for the value")?;
+    }
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).doing("cannot read the value from standard input")?;
+    let value = line.trim_end_matches(['\r', '\n']).to_owned();
+    if value.is_empty() {
+        return Err(CliError::usage("no value on standard input; type the number or give `--value`"));
+    }
+    Ok(value)
+}
+
+fn print(answered: &Answered, lang: Lang, json: bool) {
+    if json {
+        println!("{}", answered.body);
+    } else {
+        println!("{}", words::answer(answered, lang));
+    }
+}
+
+fn exit_code(answered: &Answered) -> ExitCode {
+    match answered.body.get("decision").and_then(|decision| decision.as_str()) {
+        Some("entitled" | "no-document-required") => ExitCode::SUCCESS,
+        Some("not-entitled") => ExitCode::from(3),
+        Some("indeterminate") => ExitCode::from(4),
+        _ => ExitCode::from(1),
+    }
+}

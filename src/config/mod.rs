@@ -1,0 +1,234 @@
+//! `estelam.toml`: the configuration of an installation. Unknown keys are refused; paths are relative to the file.
+//!
+//! ```
+//! let error = estelam::config::Config::parse("nonsense = 1", std::path::Path::new("/etc/estelam/estelam.toml")).unwrap_err();
+//! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
+//! ```
+
+mod template;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use self::template::template;
+
+/// Everything that an operator sets.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// URL of the `gateway` listener: `iss` of tokens and statements, `aud` of tokens.
+    pub issuer: String,
+    /// Trust domain of the agencies' `spiffe://` identities.
+    pub trust_domain: String,
+    /// Folder of the policy files.
+    pub policies: PathBuf,
+    /// Folder of the signing keys.
+    pub keys: PathBuf,
+    /// Addresses.
+    pub listen: Listen,
+    /// Certificates.
+    pub tls: Tls,
+    /// The registry behind the gateway.
+    pub registry: Registry,
+    /// The access log.
+    pub ledger: Ledger,
+    /// Bounds on connections and requests.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Addresses of the three listeners.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Agencies.
+    pub gateway: SocketAddr,
+    /// Anyone.
+    pub public: SocketAddr,
+    /// The operator; must be a loopback address.
+    pub ops: SocketAddr,
+}
+
+/// Certificates of the listeners and of the agencies' issuers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain of our listeners, leaf first.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Root of the agencies' certificates.
+    pub client_ca: PathBuf,
+    /// Intermediate authorities below that root.
+    pub client_intermediates: PathBuf,
+    /// Folder of the certificate revocation lists; required.
+    pub crls: PathBuf,
+    /// Whether TLS 1.2 is accepted beside 1.3.
+    #[serde(default)]
+    pub allow_tls12: bool,
+}
+
+/// How the gateway reaches the registry.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// Base URL.
+    pub url: String,
+    /// Root of the registry's certificate.
+    pub ca: PathBuf,
+    /// Our client certificate chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Deadline of one look-up in milliseconds.
+    #[serde(default = "default_timeout")]
+    pub timeout_ms: u64,
+    /// People that the cache holds at most.
+    #[serde(default = "default_cache")]
+    pub cache: u64,
+}
+
+/// The access log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its origin line: a schema-less URL that names this log for ever.
+    pub origin: String,
+    /// Public key of the data-protection officer, to whom trail keys are sealed.
+    pub dpo_public_key: PathBuf,
+    /// Seconds between checkpoints.
+    #[serde(default = "default_checkpoint")]
+    pub checkpoint_every_s: u64,
+    /// Entries that may wait for the disk; more are answered 503.
+    #[serde(default = "default_queue")]
+    pub queue: usize,
+}
+
+/// Bounds on connections and requests.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Worker threads of the `gateway` listener.
+    pub workers: usize,
+    /// Connections at once, in total.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_address: usize,
+    /// Milliseconds for the TLS handshake.
+    pub handshake_ms: u64,
+    /// Milliseconds for a request's head, on every request of a connection.
+    pub head_ms: u64,
+    /// Milliseconds for a request's body, on every request of a connection.
+    pub body_ms: u64,
+    /// Seconds that an idle connection is kept.
+    pub keep_alive_s: u64,
+    /// Largest body of a verification query in bytes.
+    pub body_bytes: usize,
+    /// Grid in milliseconds on which `not-established` leaves.
+    pub grid_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            connections: 10_000,
+            connections_per_address: 256,
+            handshake_ms: 5_000,
+            head_ms: 5_000,
+            body_ms: 5_000,
+            keep_alive_s: 60,
+            body_bytes: 8 * 1024,
+            grid_ms: 50,
+        }
+    }
+}
+
+const fn default_timeout() -> u64 {
+    800
+}
+
+const fn default_cache() -> u64 {
+    200_000
+}
+
+const fn default_checkpoint() -> u64 {
+    600
+}
+
+const fn default_queue() -> usize {
+    4096
+}
+
+/// Why a configuration is not usable: file, line and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// One line with file, line and what to do.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("cannot read `{}`: {error}; name the file with `--config` or `--dir`", path.display())))?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a configuration file; relative paths in it start at the file's folder.
+    ///
+    /// # Errors
+    /// One line with file, line and what to do.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+            ConfigError(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
+        })?;
+        config.check().map_err(|what| ConfigError(format!("{}: {what}", path.display())))?;
+        config.resolve(path.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !self.listen.ops.ip().is_loopback() {
+            return Err("`listen.ops` must be a loopback address: it has no TLS");
+        }
+        if !self.issuer.starts_with("https://") || self.issuer.ends_with('/') {
+            return Err("`issuer` must be an `https://` URL without a slash at its end");
+        }
+        if !self.registry.url.starts_with("https://") || self.registry.url.ends_with('/') {
+            return Err("`registry.url` must be an `https://` URL without a slash at its end");
+        }
+        if self.limits.workers == 0 || self.limits.connections == 0 || self.limits.connections_per_address == 0 {
+            return Err("`limits.workers`, `limits.connections` and `limits.connections_per_address` must be at least 1");
+        }
+        if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
+            return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, base: &Path) {
+        for path in [
+            &mut self.policies,
+            &mut self.keys,
+            &mut self.tls.certificate,
+            &mut self.tls.key,
+            &mut self.tls.client_ca,
+            &mut self.tls.client_intermediates,
+            &mut self.tls.crls,
+            &mut self.registry.ca,
+            &mut self.registry.certificate,
+            &mut self.registry.key,
+            &mut self.ledger.dir,
+            &mut self.ledger.dpo_public_key,
+        ] {
+            *path = base.join(&*path);
+        }
+    }
+}

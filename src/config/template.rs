@@ -1,0 +1,52 @@
+//! The configuration that a new installation starts with.
+
+use std::net::SocketAddr;
+
+/// A commented `estelam.toml` for these addresses. The demo writes it; an operator edits it.
+pub fn template(gateway: SocketAddr, public: SocketAddr, ops: SocketAddr, registry_port: u16, checkpoint_every_s: u64) -> String {
+    let gateway_port = gateway.port();
+    format!(
+        r#"# Configuration of an estelam installation. Paths are relative to this file; unknown keys are refused.
+
+# URL of the gateway: issuer of tokens and statements, audience of tokens.
+issuer = "https://localhost:{gateway_port}"
+# Trust domain of the agencies' certificates (spiffe://<trust-domain>/agency/<name>).
+trust_domain = "estelam.test"
+policies = "policies"
+keys = "keys"
+
+[listen]
+gateway = "{gateway}"
+public = "{public}"
+# Health and metrics; loopback only.
+ops = "{ops}"
+
+[tls]
+certificate = "pki/gateway/cert.pem"
+key = "pki/gateway/key.pem"
+client_ca = "pki/ca.pem"
+client_intermediates = "pki/intermediate.pem"
+# Certificate revocation lists. Without a current list of every issuer nobody is let in.
+crls = "pki/crl"
+
+[registry]
+url = "https://localhost:{registry_port}"
+ca = "pki/ca.pem"
+certificate = "pki/gateway-client/cert.pem"
+key = "pki/gateway-client/key.pem"
+timeout_ms = 800
+
+[ledger]
+dir = "ledger"
+origin = "localhost/estelam-demo"
+# The data-protection officer's public key: only its private half opens the trail keys.
+dpo_public_key = "pki/dpo/trail.pub"
+checkpoint_every_s = {checkpoint_every_s}
+
+[limits]
+# Largest body of a query in bytes, and the grid in milliseconds on which `not-established` leaves.
+body_bytes = 8192
+grid_ms = 50
+"#
+    )
+}

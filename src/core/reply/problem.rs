@@ -1,0 +1,130 @@
+//! Refusals as RFC 9457 problems, with the header fields that RFC 6750 and the RateLimit draft ask for.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::answer::Ledger;
+use crate::core::domain::context::CallContext;
+use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
+
+/// The media type of problems.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    code: RefusalCode,
+    request_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<Ledger<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<&'a str>,
+}
+
+impl<'a> Problem<'a> {
+    fn new(context: &CallContext, code: RefusalCode) -> Self {
+        Self {
+            r#type: format!("urn:estelam:problem:{}", code.code()),
+            title: title(code),
+            status: code.status(),
+            code,
+            request_id: context.request_id,
+            detail: None,
+            hint: None,
+            ledger: None,
+            statement: None,
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        // Serialising these plain fields into memory cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The body of a recorded refusal.
+pub(super) fn body(refusal: &Refusal, statement: &str, origin: &str, index: u64) -> Vec<u8> {
+    let mut problem = Problem::new(&refusal.context, refusal.code);
+    problem.detail = Some(&refusal.detail);
+    problem.hint = refusal.hint.as_deref();
+    problem.ledger = Some(Ledger { origin, index });
+    problem.statement = Some(statement);
+    problem.to_bytes()
+}
+
+/// The body of a refusal without a record; it holds nothing of the call but its id.
+pub(super) fn bare(context: &CallContext, code: RefusalCode) -> Vec<u8> {
+    Problem::new(context, code).to_bytes()
+}
+
+/// The header fields of a refusal.
+pub(super) fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    if let Some(challenge) = challenge(refusal.code) {
+        headers.push(("WWW-Authenticate", challenge.to_owned()));
+    }
+    if let Some(limit) = &refusal.limit {
+        headers.extend(limit_headers(limit));
+    }
+    if refusal.code == RefusalCode::MethodNotAllowed && !refusal.allow.is_empty() {
+        headers.push(("Allow", refusal.allow.to_owned()));
+    }
+    headers
+}
+
+/// RFC 6750 §3: no error code when there was no token at all.
+const fn challenge(code: RefusalCode) -> Option<&'static str> {
+    match code {
+        RefusalCode::TokenMissing => Some(r#"Bearer realm="estelam""#),
+        RefusalCode::TokenInvalid | RefusalCode::TokenNotBound => Some(r#"Bearer realm="estelam", error="invalid_token""#),
+        RefusalCode::ScopeMissing => Some(r#"Bearer realm="estelam", error="insufficient_scope""#),
+        _ => None,
+    }
+}
+
+/// `Retry-After` (RFC 9110 §10.2.3) and the RateLimit header fields draft.
+fn limit_headers(limit: &LimitNotice) -> [(&'static str, String); 3] {
+    [
+        ("Retry-After", limit.retry_after_s.to_string()),
+        ("RateLimit", format!("\"{}\";r=0;t={}", limit.policy, limit.retry_after_s)),
+        ("RateLimit-Policy", format!("\"{}\";q={};w={}", limit.policy, limit.quota, limit.window_s)),
+    ]
+}
+
+const fn title(code: RefusalCode) -> &'static str {
+    match code {
+        RefusalCode::MalformedRequest => "The request is malformed",
+        RefusalCode::ActorRequired => "The actor must be named",
+        RefusalCode::CheckRequired => "A second factor must be given",
+        RefusalCode::ReferenceRequired => "A reference must be given",
+        RefusalCode::NonceRequired => "A nonce must be given",
+        RefusalCode::UnknownService => "There is no such service",
+        RefusalCode::UnknownScheme => "There is no such identifier scheme",
+        RefusalCode::MalformedIdentifier => "The identifier fits no scheme",
+        RefusalCode::WrongScheme => "The identifier does not fit its scheme",
+        RefusalCode::WrongPopulation => "Iranian national codes are not answered here",
+        RefusalCode::TokenMissing => "An access token is needed",
+        RefusalCode::TokenInvalid => "The access token is not accepted",
+        RefusalCode::TokenNotBound => "The access token belongs to another certificate",
+        RefusalCode::CertificateNotAccepted => "The certificate is not accepted",
+        RefusalCode::AgencySuspended => "The agency may not ask at present",
+        RefusalCode::ServiceNotAllowed => "The agency may not ask about this service",
+        RefusalCode::PurposeNotAllowed => "The agency may not ask for this purpose",
+        RefusalCode::ScopeMissing => "The access token lacks the scope",
+        RefusalCode::NotFound => "There is no such resource",
+        RefusalCode::MethodNotAllowed => "The resource has no such method",
+        RefusalCode::KeyReused => "The idempotency key was used with another body",
+        RefusalCode::BodyTooLarge => "The body is too large",
+        RefusalCode::UnsupportedMediaType => "The body must be JSON",
+        RefusalCode::RateLimited => "Too many requests",
+        RefusalCode::QuotaExhausted => "The quota is used up",
+        RefusalCode::LedgerUnavailable => "The answer could not be recorded",
+        RefusalCode::ShuttingDown => "The node is stopping",
+    }
+}

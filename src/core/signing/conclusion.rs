@@ -1,0 +1,47 @@
+//! What a call can end in.
+
+use crate::core::decision::Decision;
+use crate::core::domain::context::CallContext;
+use crate::core::domain::refusal::Refusal;
+use crate::core::ledger::EntryKind;
+
+/// The end of a call: an answer, a refusal, or the delivery of something else that must be recorded.
+#[derive(Debug)]
+pub enum Conclusion {
+    /// A decision about a person.
+    Answer(Box<Decision>),
+    /// A refusal.
+    Refusal(Box<Refusal>),
+    /// An access token, an error of the token endpoint, or a read of the log.
+    Delivery(Box<Delivery>),
+}
+
+impl Conclusion {
+    /// What is known of the call.
+    pub fn context(&self) -> &CallContext {
+        match self {
+            Self::Answer(decision) => decision.permit().call().agency().context(),
+            Self::Refusal(refusal) => &refusal.context,
+            Self::Delivery(delivery) => &delivery.context,
+        }
+    }
+}
+
+/// A body that leaves under a record of its own.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What is known of the call.
+    pub context: CallContext,
+    /// What the entry is about.
+    pub kind: EntryKind,
+    /// A short stable code for the log, for example `token-issued` or `invalid_client`.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// Media type of the body.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+    /// What the entry's header commits to: the token itself, or the body.
+    pub statement: String,
+}

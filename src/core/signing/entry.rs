@@ -1,0 +1,74 @@
+//! The ledger entry of a conclusion (contract §6): what auditors query, without anything that names the holder.
+
+use jiff::Timestamp;
+
+use super::conclusion::Conclusion;
+use crate::core::decision::Decision;
+use crate::core::domain::context::CallContext;
+use crate::core::domain::identifier::Identifier;
+use crate::core::ledger::{Entry, EntryContent, EntryKind, RetentionClass};
+
+/// The entry for a conclusion whose statement has this digest.
+pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Timestamp) -> Entry {
+    let context = conclusion.context();
+    let mut content = common(context, now);
+    let (kind, subject) = match conclusion {
+        Conclusion::Answer(decision) => {
+            add_decision(&mut content, decision);
+            (EntryKind::Answer, decision.permit().identifier().cloned())
+        }
+        Conclusion::Refusal(refusal) => {
+            content.code = Some(refusal.code.code().to_owned());
+            (EntryKind::Refusal, context.subject.clone())
+        }
+        Conclusion::Delivery(delivery) => {
+            content.code = Some(delivery.code.to_owned());
+            (delivery.kind, None::<Identifier>)
+        }
+    };
+    Entry { kind, class: class_of(conclusion), time: now, id: context.request_id, statement_digest, subject, content }
+}
+
+fn class_of(conclusion: &Conclusion) -> RetentionClass {
+    match conclusion {
+        Conclusion::Answer(decision) if decision.verdict().basis.minor == Some(true) => RetentionClass::Minor,
+        _ => RetentionClass::Detail,
+    }
+}
+
+fn common(context: &CallContext, now: Timestamp) -> EntryContent {
+    let latency = now.duration_since(context.received).as_micros();
+    EntryContent {
+        route: context.route.to_owned(),
+        agency: context.agency.as_ref().map(ToString::to_string),
+        branch: context.branch.as_deref().map(str::to_owned),
+        certificate: context.certificate.as_ref().map(short_hex),
+        actor: context.actor.clone(),
+        service: context.service.as_deref().map(str::to_owned),
+        purpose: context.purpose.as_deref().map(str::to_owned),
+        reference: context.reference.clone(),
+        policy_version: context.policy_version.as_deref().map(str::to_owned),
+        latency_us: u64::try_from(latency).unwrap_or(0),
+        ..EntryContent::default()
+    }
+}
+
+fn add_decision(content: &mut EntryContent, decision: &Decision) {
+    let verdict = decision.verdict();
+    content.decision = Some(verdict.reason.outcome().code().to_owned());
+    content.reason = Some(verdict.reason.code().to_owned());
+    content.decrees_version = Some(verdict.decrees_version.to_string());
+    content.decree.clone_from(&verdict.decree);
+    content.freshness = Some(verdict.freshness.code().to_owned());
+    content.as_of = Some(verdict.as_of);
+    content.basis = serde_json::to_string(&verdict.basis).ok();
+}
+
+/// The first 16 hex digits: enough to tell an agency's certificates apart.
+fn short_hex(thumbprint: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    thumbprint.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

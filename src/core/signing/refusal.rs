@@ -1,0 +1,32 @@
+//! The payload of a signed refusal, so that an agency can show that it asked and what it was told.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::core::domain::refusal::{Refusal, RefusalCode};
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    iat: i64,
+    jti: Uuid,
+    status: u16,
+    code: RefusalCode,
+}
+
+/// The statement's payload. It holds neither the detail nor anything from the request.
+pub(super) fn payload(refusal: &Refusal, issuer: &str, now: Timestamp) -> Vec<u8> {
+    let payload = Payload {
+        iss: issuer,
+        aud: refusal.context.agency.as_ref().map(|agency| agency.as_str()),
+        iat: now.as_second(),
+        jti: refusal.context.request_id,
+        status: refusal.code.status(),
+        code: refusal.code,
+    };
+    // Serialising these plain fields into memory cannot fail; an empty payload would fail every check.
+    serde_json::to_vec(&payload).unwrap_or_default()
+}

@@ -1,0 +1,112 @@
+//! One request, straight down: the only place that knows the order of the stages.
+//!
+//! ```text
+//! PeerChain → VerifiedAgency → VerifiedCall → Permit → Facts → Decision | Refusal → Signed → Recorded → Reply
+//! ```
+
+mod gate;
+mod retry;
+
+use std::sync::Arc;
+
+use crate::core::domain::agency::Scope;
+use crate::core::domain::refusal::{Refusal, RefusalCode};
+use crate::core::identity::{self, VerifiedAgency};
+use crate::core::reply::{self, Format, Reply};
+use crate::core::signing::{self, Conclusion, Delivery};
+use crate::core::token::{self, VerifiedCall};
+use crate::core::{decision, ledger, policy, registry};
+
+pub use self::gate::{Gate, Incoming};
+pub use self::retry::{Outbox, Slot};
+
+/// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
+pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
+    let format = incoming.format;
+    let key = incoming.idempotency_key.clone();
+    let digest = incoming.body_digest();
+    let call = match authenticate(&gate, &incoming, Scope::Verify) {
+        Ok(call) => call,
+        Err(refusal) => return conclude(&gate, Conclusion::Refusal(refusal), format).await,
+    };
+    retry::once(&gate, call, key, digest, format, |call| async {
+        let conclusion = match answer(&gate, call, &incoming).await {
+            Ok(decision) => Conclusion::Answer(Box::new(decision)),
+            Err(refusal) => Conclusion::Refusal(refusal),
+        };
+        conclude(&gate, conclusion, format).await
+    })
+    .await
+}
+
+/// The first two stages: a good certificate, a good token of the same agency, the scope.
+pub fn authenticate(gate: &Gate, incoming: &Incoming, scope: Scope) -> Result<VerifiedCall, Box<Refusal>> {
+    authenticate_any(gate, incoming, &[scope])
+}
+
+/// The same for a resource that more than one scope opens.
+pub fn authenticate_any(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<VerifiedCall, Box<Refusal>> {
+    let agency = identify(gate, incoming)?;
+    let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, gate.clock.now())?;
+    let held = scopes.iter().find(|scope| call.claims().scopes.contains(scope)).or(scopes.first());
+    token::require_scope(call, held.copied().unwrap_or(Scope::Ops))
+}
+
+/// The first stage alone, for the token endpoint and for resources that do not exist.
+pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<Refusal>> {
+    if gate.stopping() {
+        return Err(Refusal::new(incoming.context.clone(), RefusalCode::ShuttingDown, "ask another node"));
+    }
+    let agency = identity::identify(incoming.peer.clone(), incoming.context.clone(), &*gate.trust, gate.clock.now())?;
+    match incoming.oddity {
+        Some(oddity) => Err(agency.refuse(RefusalCode::MalformedRequest, oddity)),
+        None => Ok(agency),
+    }
+}
+
+/// The stages in the middle: permit, look-up, decision, and a last look at what may have changed meanwhile.
+async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<decision::Decision, Box<Refusal>> {
+    let permit = policy::permit(call, incoming.input(), (gate.policy)())?;
+    let permit = policy::admit(permit, &*gate.limiter)?;
+    let facts = registry::look_up(permit, &*gate.registry).await;
+    let facts = if decision::needs_live_confirmation(&facts) { registry::confirm_live(facts, &*gate.registry).await } else { facts };
+    let now = gate.clock.now();
+    let decision = decision::decide(facts, now, now);
+    match still_good(gate, decision.permit().call()) {
+        Ok(()) => Ok(decision),
+        Err((code, detail)) => Err(decision.into_parts().0.refuse(code, detail)),
+    }
+}
+
+fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'static str)> {
+    let now = gate.clock.now();
+    identity::still_trusted(call.agency().peer(), &*gate.trust, now)?;
+    token::still_good(call, &*gate.tokens, now)
+}
+
+/// The last three stages, the same for answers, refusals and deliveries: sign, record, reply.
+pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
+    let context = conclusion.context().clone();
+    if let Conclusion::Refusal(refusal) = &conclusion
+        && refusal.code == RefusalCode::ShuttingDown
+    {
+        return Reply::bare(&context, RefusalCode::ShuttingDown);
+    }
+    let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
+        return Reply::bare(&context, RefusalCode::LedgerUnavailable);
+    };
+    match ledger::record(signed, &*gate.ledger).await {
+        Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
+        Err(_) => Reply::bare(&context, RefusalCode::LedgerUnavailable),
+    }
+}
+
+/// Concludes with a refusal.
+pub async fn refuse(gate: &Gate, refusal: Box<Refusal>) -> Reply {
+    conclude(gate, Conclusion::Refusal(refusal), Format::Json).await
+}
+
+/// Concludes with the delivery of something that is not an answer.
+pub async fn deliver(gate: &Gate, delivery: Delivery) -> Reply {
+    conclude(gate, Conclusion::Delivery(Box::new(delivery)), Format::Json).await
+}

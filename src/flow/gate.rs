@@ -1,0 +1,85 @@
+//! What the request path needs: its ports, and one incoming request as the HTTP layer hands it over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+
+use super::retry::Outbox;
+use crate::core::domain::clock::Clock;
+use crate::core::domain::context::CallContext;
+use crate::core::identity::{PeerChain, Trust};
+use crate::core::ledger::Ledger;
+use crate::core::limit::Limiter;
+use crate::core::policy::{BodyTooLarge, RequestInput, Snapshot};
+use crate::core::registry::Registry;
+use crate::core::reply::Format;
+use crate::core::signing::Notary;
+use crate::core::token::TokenVerifier;
+
+/// The ports of the request path, wired once at start.
+pub struct Gate {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Certificates and agencies as they are now.
+    pub trust: Arc<dyn Trust>,
+    /// Access tokens.
+    pub tokens: Arc<dyn TokenVerifier>,
+    /// The policy in force; each call takes one snapshot.
+    pub policy: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
+    /// Limits per agency and tier.
+    pub limiter: Arc<dyn Limiter>,
+    /// The national registry, through the cache.
+    pub registry: Arc<dyn Registry>,
+    /// The statement signer.
+    pub notary: Notary,
+    /// The access log.
+    pub ledger: Arc<dyn Ledger>,
+    /// Answers that a retry may ask for again.
+    pub outbox: Arc<dyn Outbox>,
+    /// Set once the node is stopping.
+    pub stopping: AtomicBool,
+}
+
+impl Gate {
+    /// Whether the node is stopping and takes no new call.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// One request as it came in.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The certificate on the connection.
+    pub peer: Arc<PeerChain>,
+    /// Route, id and arrival.
+    pub context: CallContext,
+    /// The `Authorization` header.
+    pub authorization: Option<String>,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The `Idempotency-Key` header.
+    pub idempotency_key: Option<String>,
+    /// What the caller wants to read.
+    pub format: Format,
+    /// The body, or that it was larger than the limit.
+    pub body: Result<Bytes, BodyTooLarge>,
+    /// Something that makes the whole request unacceptable: a header that claims a certificate, a query string.
+    pub oddity: Option<&'static str>,
+}
+
+impl Incoming {
+    pub(super) fn input(&self) -> RequestInput<'_> {
+        RequestInput { content_type: self.content_type.as_deref(), body: self.body.as_deref().map_err(|too_large| *too_large) }
+    }
+
+    /// SHA-256 of the body, only where a retry may have to be told from another request.
+    pub(super) fn body_digest(&self) -> Option<[u8; 32]> {
+        self.idempotency_key.as_ref()?;
+        let mut out = [0; 32];
+        out.copy_from_slice(digest(&SHA256, self.body.as_deref().unwrap_or_default()).as_ref());
+        Some(out)
+    }
+}

@@ -1,0 +1,27 @@
+//! Asking, from an integrator's chair.
+//!
+//! You need three things from the operator: a certificate with its key, the gateway's root certificate, and the names of
+//! the services and purposes that your policy grants. Then:
+//!
+//! 1. Get a token: `POST /oauth2/token` with `grant_type=client_credentials&client_id=<your agency>` over mutual TLS. It lives at
+//!    most five minutes and works only together with the certificate that fetched it. Keep it until it expires.
+//! 2. Ask: `POST /v1/verify` with `Authorization: Bearer …` and a JSON body. Unknown fields are errors.
+//! 3. Read `decision`, then `reason.code`. Follow `reason.next`.
+//!
+//! | decision | what it means at your counter |
+//! |---|---|
+//! | `entitled` | serve; re-date your record to `valid_until` or name the decree in `document.decree` |
+//! | `not-entitled` | the fact in `reason` stands against it; say so politely and show the next step |
+//! | `indeterminate` | nobody knows yet; `may_deny` is false: you may not refuse the service on this answer |
+//! | `no-document-required` | serve; no identifier was looked up or recorded |
+//!
+//! The printed expiry date is not the law: a decree may have extended the card. That is why you ask.
+//!
+//! Send a fresh `nonce` (128 random bits, base64url) with every query: then the signed statement commits to your very request.
+//! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
+//! `"redelivered": true`. Another body under the same key is `409 key-reused`.
+//!
+//! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. After 429 wait
+//! as many seconds as `Retry-After` says.
+//!
+//! A statement is for its `aud` until its `exp`. It names no holder and is nobody's credential.

@@ -1,0 +1,26 @@
+//! Decisions, dated, each with its reason.
+//!
+//! - **2026-11-23, one order in one place.** `flow` is the only module that knows the order of stages; stages own the one before.
+//! - **2026-11-23, an own accept loop.** Stock actix never cuts a slow head on a later request nor any slow body, cannot cut a live
+//!   connection and cannot swap TLS settings. HTTP/1.1 only: `h2` 0.3 has a public advisory without a fix.
+//! - **2026-11-23, deadlines without timers.** One watchdog per process sweeps coarse deadlines; a timer per request would cost the
+//!   hot path more than the whole table of connections does.
+//! - **2026-11-23, facts are cached, decisions are not.** A decree or policy takes effect on the next request, and an old answer can be
+//!   computed again.
+//! - **2026-11-23, `not-established` is asked live.** A cached absence never answers; so unknown, blocked and unprovable take one path.
+//! - **2026-11-23, a shared identifier stays indeterminate** even where the second factor fits one person: after a wrong merge the
+//!   register itself does not know whose documents it holds under whose birth date (contract §5.1).
+//! - **2026-11-23, a coarse reason brings its own next step**, not the exact one's, which would tell what was to be hidden.
+//! - **2026-11-23, `may_deny` follows the outcome**: false on every `indeterminate`, and only there.
+//! - **2026-11-23, content commitments are over plain content**, so that an entry can be opened to a third party without sharing the
+//!   day's key; the stored bytes are encrypted.
+//! - **2026-11-23, epochs start with the process.** Tag keys live in memory only, so a restart begins a new epoch on the same day.
+//! - **2026-11-23, retries live in memory.** Idempotency keys are kept for ten minutes per process; after a restart a retry is a new query
+//!   with an entry of its own.
+//! - **2026-11-23, the registry is a process of its own** in the demo too, and ends when its standard input closes, so that killing the
+//!   demo leaves nothing behind.
+//! - **2026-11-23, three refusal codes more than the contract lists**: `certificate-not-accepted` (403, a certificate that stopped being good on a
+//!   live connection; the connection ends), `not-found` and `method-not-allowed` (recorded like every refusal).
+//! - **2026-11-23, `HPKE` from rustls.** Trail keys are sealed with RFC 9180 as rustls ships it over aws-lc, instead of another crate.
+//! - **2026-11-23, `regex` for scheme patterns.** Patterns are data that officials own; linear time by construction.
+//! - **2026-11-23, `moka`, `governor`, `jsonwebtoken`, `cedar-policy`, `rusqlite`**: as the design's dependency page tried them together.

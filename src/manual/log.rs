@@ -1,0 +1,27 @@
+//! The access log: what it holds, and how anyone checks it.
+//!
+//! Every answer and every refusal after the TLS handshake is one entry, durable before the reply leaves. An entry has a header that
+//! is kept for ever and a content that is deleted when it is due.
+//!
+//! ```text
+//! leaf      = H( H(salt₁ ‖ header) ‖ H(salt₂ ‖ content) )          H = SHA-256
+//! tree leaf = H( 0x00 ‖ leaf )                                     RFC 6962
+//! ```
+//!
+//! The header's bytes are described in [`crate::core::ledger::leaf`], the content in [`crate::core::ledger::EntryContent`].
+//! Neither holds a number, a name, a birth date, or an unkeyed digest from which one could be guessed. Whom an entry is about stands there
+//! only as two keyed tags: the agency tag joins one agency's entries about one person within one epoch (at most a day); the trail
+//! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use.
+//! Both keys live in memory and are gone with the epoch.
+//!
+//! Anyone can read `GET /checkpoint` (a signed note), `GET /checkpoint.key` and `GET /tile/…` on the public listener. The agency that got an
+//! answer can fetch `GET /v1/log/proof/{answer_id}`: salt₁, header, content commitment, audit path and a checkpoint. With the statement
+//! in hand that proves that the entry is about this statement and is in the log:
+//!
+//! 1. the header ends in SHA-256 of the compact statement;
+//! 2. the leaf follows from salt₁, header and content commitment;
+//! 3. the audit path leads from the leaf to the root in the checkpoint (RFC 6962 §2.1.1);
+//! 4. the checkpoint is signed by the log's key.
+//!
+//! `estelam log verify --dir DIR` walks the whole log and names the first entry that does not hold; `--checkpoint FILE` also compares it
+//! with a checkpoint that you kept from before.

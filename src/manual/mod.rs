@@ -1,0 +1,13 @@
+//! The manual: prose for people who run, read or change estelam.
+//!
+//! - [`tour`]: follow one request through every stage, in ten minutes.
+//! - [`operating`]: an installation's files, its health, what to do when something is red.
+//! - [`asking`]: the API from an integrator's chair, with `curl`.
+//! - [`log`]: what the access log holds, byte by byte, and how anyone checks it.
+//! - [`decisions`]: why things are as they are, dated, shortest first.
+
+pub mod asking;
+pub mod decisions;
+pub mod log;
+pub mod operating;
+pub mod tour;

@@ -1,0 +1,251 @@
+"""The whole system from outside: what the contract promises, tried with clients that nobody here wrote."""
+import base64
+import hashlib
+import json
+import pathlib
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from joserfc import jws
+from joserfc.jwk import KeySet
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from gateway import Demo, curl  # noqa: E402
+
+ROOT = pathlib.Path(__file__).parents[2]
+FIXTURES = ROOT / "tests" / "data" / "fixtures.expected.json"
+CHECKS = []
+
+
+def check(function):
+    CHECKS.append(function)
+    return function
+
+
+def token(demo, agency, scope=None):
+    form = f"grant_type=client_credentials&client_id={agency}" + (f"&scope={scope}" if scope else "")
+    answer = curl(demo, "POST", demo.places["gateway"] + "/oauth2/token", agency,
+                  ["Content-Type: application/x-www-form-urlencoded"], form)
+    assert answer.status == 200, answer.body
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.json()["access_token"]
+
+
+def ask(demo, agency, body, bearer, headers=()):
+    return curl(demo, "POST", demo.places["gateway"] + "/v1/verify", agency,
+                ["Content-Type: application/json", f"Authorization: Bearer {bearer}", *headers],
+                json.dumps(body, ensure_ascii=False))
+
+
+def keys(demo):
+    return KeySet.import_key_set(requests.get(demo.places["public"] + "/.well-known/jwks.json", verify=demo.ca).json())
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@check
+def every_fixture_answers_as_the_domain_says(demo):
+    tokens, jwks = {}, keys(demo)
+    cases = json.loads(FIXTURES.read_text())
+    assert len(cases) >= 16
+    for case in cases:
+        agency = case["agency"]
+        tokens.setdefault(agency, token(demo, agency))
+        scheme, value = case["identifier"]
+        body = {"identifier": {"scheme": scheme, "value": value}, "service": case["service"], "purpose": case["purpose"],
+                "actor": "probe-1", "nonce": b64(secrets.token_bytes(16))}
+        if "check" in case:
+            body["check"] = case["check"]
+        answer = ask(demo, agency, body, tokens[agency])
+        said = answer.json()
+        assert answer.status == case.get("status", 200), (case, said)
+        if answer.status != 200:
+            assert said["code"] == case["code"], (case, said)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert value not in answer.body.decode()
+            continue
+        assert (said["decision"], said["reason"]["code"]) == (case["decision"], case["reason"]), (case, said)
+        assert said.get("document", {}).get("decree") == case.get("decree"), (case, said)
+        assert said["may_deny"] == (said["decision"] != "indeterminate")
+        assert said["reason"]["message"]["fa"] and said["reason"]["message"]["en"]
+        statement_is_genuine(demo, jwks, said, agency, json.dumps(body, ensure_ascii=False).encode())
+
+
+def statement_is_genuine(demo, jwks, said, agency, sent):
+    signed = jws.deserialize_compact(said["statement"], jwks, algorithms=["EdDSA", "Ed25519"])
+    assert signed.headers()["typ"] == "estelam-answer+jwt"
+    claims = json.loads(signed.payload)
+    assert claims["iss"] == demo.places["gateway"] and claims["aud"] == agency
+    assert claims["jti"] == said["answer_id"] and claims["exp"] > claims["iat"]
+    assert claims["req"] == b64(hashlib.sha256(sent).digest())
+    for name in ("decision", "as_of", "freshness", "valid_until", "policy_version", "decrees_version", "may_deny", "document"):
+        assert claims.get(name) == said.get(name), name
+    assert claims["reason"] == said["reason"]["code"]
+
+
+@check
+def a_bare_body_is_not_committed_to(demo):
+    bearer = token(demo, "clinic")
+    body = {"identifier": {"scheme": "yekta", "value": "9990000034"}, "service": "insurance-health", "purpose": "treatment"}
+    said = ask(demo, "clinic", body, bearer).json()
+    assert "req" not in json.loads(jws.deserialize_compact(said["statement"], keys(demo), algorithms=["EdDSA", "Ed25519"]).payload)
+
+
+@check
+def the_statement_alone_can_be_had(demo):
+    body = {"service": "health-primary", "purpose": "treatment"}
+    answer = ask(demo, "clinic", body, token(demo, "clinic"), ["Accept: application/jwt"])
+    assert answer.headers["content-type"] == "application/jwt"
+    assert json.loads(jws.deserialize_compact(answer.body.decode(), keys(demo), algorithms=["EdDSA", "Ed25519"]).payload)["decision"] == "no-document-required"
+
+
+@check
+def a_retry_gets_the_recorded_answer_and_another_body_is_refused(demo):
+    bearer, key = token(demo, "clinic"), f"Idempotency-Key: {secrets.token_hex(8)}"
+    body = {"identifier": {"scheme": "yekta", "value": "9990000034"}, "service": "insurance-health", "purpose": "treatment"}
+    first, second = (ask(demo, "clinic", body, bearer, [key]).json() for _ in range(2))
+    assert second.pop("redelivered") is True
+    assert first == second
+    body["identifier"]["value"] = "9990000042"
+    other = ask(demo, "clinic", body, bearer, [key])
+    assert (other.status, other.json()["code"]) == (409, "key-reused")
+
+
+@check
+def nobody_enters_without_a_certificate_or_with_anothers_token(demo):
+    url = demo.places["gateway"] + "/v1/verify"
+    assert curl(demo, "POST", url, None, [], "{}", expect_failure=True) != 0
+    missing = curl(demo, "POST", url, "bank", ["Content-Type: application/json"], "{}")
+    assert (missing.status, missing.json()["code"]) == (401, "token-missing")
+    assert missing.headers["www-authenticate"].startswith("Bearer")
+    foreign = ask(demo, "bank", {}, token(demo, "school"))
+    assert (foreign.status, foreign.json()["code"]) == (401, "token-not-bound")
+    assert 'error="invalid_token"' in foreign.headers["www-authenticate"]
+    auditor = ask(demo, "security-auditor", {}, token(demo, "security-auditor"))
+    assert (auditor.status, auditor.json()["code"]) == (403, "scope-missing")
+
+
+@check
+def every_answer_can_be_proved_against_the_public_checkpoint(demo):
+    bearer = token(demo, "clinic")
+    said = ask(demo, "clinic", {"service": "health-primary", "purpose": "treatment"}, bearer).json()
+    proof = curl(demo, "GET", f"{demo.places['gateway']}/v1/log/proof/{said['answer_id']}", "clinic", [f"Authorization: Bearer {bearer}"])
+    assert proof.status == 200, proof.body
+    bundle = proof.json()
+    entry_is_included(bundle, said)
+    other = curl(demo, "GET", f"{demo.places['gateway']}/v1/log/proof/{said['answer_id']}", "school",
+                 [f"Authorization: Bearer {token(demo, 'school')}"])
+    assert other.status == 404
+    public = requests.get(demo.places["public"] + "/checkpoint", verify=demo.ca).text
+    assert public.split("\n")[0] == bundle["checkpoint"].split("\n")[0] == said["ledger"]["origin"]
+
+
+def entry_is_included(bundle, said):
+    """RFC 6962 §2.1.1 in a dozen lines, independent of the product's own code."""
+    digest = lambda data: hashlib.sha256(data).digest()  # noqa: E731
+    raw = lambda text: base64.b64decode(text)  # noqa: E731
+    header = raw(bundle["header"])
+    assert digest(said["statement"].encode()) in header, "the header must commit to the statement"
+    leaf = digest(digest(raw(bundle["salt1"]) + header) + raw(bundle["content_commitment"]))
+    node, index, size = digest(b"\x00" + leaf), bundle["index"], bundle["tree_size"]
+    assert index == said["ledger"]["index"]
+    fn, sn = index, size - 1
+    for sibling in map(raw, bundle["path"]):
+        if fn & 1 or fn == sn:
+            node = digest(b"\x01" + sibling + node)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            node = digest(b"\x01" + node + sibling)
+        fn, sn = fn >> 1, sn >> 1
+    assert sn == 0
+    lines = bundle["checkpoint"].split("\n")
+    assert int(lines[1]) == size and base64.b64decode(lines[2]) == node
+    signature_line = next(line for line in lines if line.startswith("\u2014 "))
+    blob = base64.b64decode(signature_line.split(" ")[2])
+    text = bundle["checkpoint"].split("\n\n")[0] + "\n"
+    _, key_hash, key = bundle["checkpoint_key"].split("+", 2)
+    assert blob[:4].hex() == key_hash
+    Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:]).verify(blob[4:], text.encode())
+
+
+@check
+def the_public_listener_needs_no_certificate_and_tells_only_public_things(demo):
+    meta = requests.get(demo.places["public"] + "/.well-known/oauth-authorization-server", verify=demo.ca).json()
+    assert meta["issuer"] == demo.places["gateway"] and meta["tls_client_certificate_bound_access_tokens"] is True
+    assert requests.post(demo.places["public"] + "/v1/verify", json={}, verify=demo.ca).status_code == 404
+    assert requests.get(demo.places["public"] + "/openapi.json", verify=demo.ca).json()["openapi"].startswith("3.")
+    assert requests.get(demo.places["ops"] + "/health/ready").json()["ready"] is True
+    assert "estelam_requests_total" in requests.get(demo.places["ops"] + "/metrics").text
+
+
+@check
+def the_command_line_client_speaks_and_exits_by_the_outcome(demo):
+    base = [demo.binary, "verify", "--dir", str(demo.dir)]
+    bank = base + ["--as", "bank", "--scheme", "amayesh-no", "--service", "bank-card", "--purpose", "account-maintenance", "--actor", "probe-1"]
+    good = subprocess.run(bank + ["--birth-year", "1370"], input=b"A170000001\n", capture_output=True)
+    assert good.returncode == 0 and b"d1-1402-04-07" in good.stdout, good
+    wrong = subprocess.run(bank + ["--birth-year", "1371", "--lang", "fa"], input=b"A170000001\n", capture_output=True)
+    assert wrong.returncode == 4 and "نامعین".encode() in wrong.stdout, wrong
+    clinic = base + ["--as", "clinic", "--scheme", "yekta", "--service", "insurance-health", "--purpose", "treatment", "--json"]
+    no = subprocess.run(clinic, input=b"9990000042\n", capture_output=True)
+    assert no.returncode == 3 and json.loads(no.stdout)["reason"]["code"] == "document-suspended", no
+
+
+@check
+def the_log_verifies_while_the_service_runs(demo):
+    done = subprocess.run([demo.binary, "log", "verify", "--dir", str(demo.dir), "--json"], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["entries"] > 20
+
+
+def nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo):
+    """Runs last, over all output of the whole run and every file but the registry's own store."""
+    people = [json.loads(line) for line in (ROOT / "tests" / "data" / "fixtures.ndjson").read_text().splitlines()]
+    secret = {document["value"] for person in people for document in person["documents"]}
+    secret |= {"9990000050", "5892101234567895"} | {person["name"] for person in people}
+    secret |= {value.translate(str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")) for value in secret}
+    places = {"output": demo.printed(), "metrics": b""}
+    for path in demo.dir.rglob("*"):
+        inside = path.relative_to(demo.dir).parts
+        if path.is_file() and inside[0] != "registry":
+            places["/".join(inside)] = path.read_bytes()
+            assert not any(word in str(path) for word in secret), "a file name names somebody"
+    assert len(places) > 20
+    # The fixture people that ship with the demo are in its policy folder by design of the seed files only.
+    for name, content in places.items():
+        for word in secret:
+            assert word.encode() not in content, f"`{name}` holds an identifier or a name"
+
+
+def main(binary):
+    folder = tempfile.mkdtemp(prefix="estelam-e2e-")
+    demo = Demo(str(pathlib.Path(binary).resolve()), f"{folder}/demo")
+    try:
+        for function in CHECKS:
+            function(demo)
+            print(f"ok   {function.__name__.replace('_', ' ')}")
+        metrics = requests.get(demo.places["ops"] + "/metrics").content
+        demo.output.write(metrics)
+        demo.output.flush()
+    finally:
+        code = demo.stop()
+    assert code == 0, f"the demo ended with {code}"
+    nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo)
+    print("ok   nothing printed and nothing stored outside the registry names anybody")
+    once = subprocess.run([demo.binary, "demo", "--dir", str(demo.dir), "--port", "0", "--once"], capture_output=True)
+    assert once.returncode == 0, once.stderr.decode()
+    print("ok   a second start keeps keys and ledger, asks once and exits 0")
+    shutil.rmtree(folder)
+    print(f"{len(CHECKS) + 2} passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,147 @@
+//! The house rules, read off the sources: layers, sizes, opening lines, routes and reasons without a gap.
+
+use std::path::{Path, PathBuf};
+
+use estelam::core::domain::reason::{ReasonCatalogue, ReasonCode, SHIPPED_REASONS};
+
+const STAGES: [&str; 9] = ["identity", "limit", "token", "policy", "registry", "decision", "signing", "ledger", "reply"];
+const LARGEST_FILE: usize = 400;
+const LARGEST_FUNCTION: usize = 70;
+
+struct Source {
+    path: PathBuf,
+    name: String,
+    text: String,
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                found.push(Source { path, name, text });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources below `{folder}`");
+    found
+}
+
+/// The part of a file before its unit tests.
+fn shipped(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap()
+}
+
+/// Every path below `crate::` that a file mentions, without comments.
+fn crate_paths(text: &str) -> Vec<String> {
+    let code: Vec<&str> = shipped(text).lines().map(|line| line.split("//").next().unwrap()).collect();
+    code.join("\n").split("crate::").skip(1).map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect()).collect()
+}
+
+#[test]
+fn every_file_opens_by_saying_what_lives_there_and_stays_small() {
+    for source in sources("src").into_iter().chain(sources("tests")).chain(sources("benches")) {
+        assert!(source.text.starts_with("//!"), "`{}` must open with a `//!` line", source.name);
+        let lines = source.text.lines().count();
+        assert!(lines <= LARGEST_FILE, "`{}` has {lines} lines; split it", source.name);
+    }
+}
+
+#[test]
+fn every_function_can_be_seen_whole() {
+    for source in sources("src") {
+        let mut open: Option<(usize, String, String)> = None;
+        for (number, line) in source.text.lines().enumerate() {
+            let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+            let code = line.trim_start();
+            if open.is_none() && (code.starts_with("fn ") || code.contains(" fn ")) && !code.starts_with("//") && line.ends_with('{') {
+                open = Some((number, indent, code.to_owned()));
+            } else if let Some((start, at, name)) = &open
+                && line == format!("{at}}}")
+            {
+                assert!(number - start <= LARGEST_FUNCTION, "{}:{}: `{name}` is too long", source.name, start + 1);
+                open = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_core_knows_no_outside_thing() {
+    let banned = [
+        "actix", "reqwest", "moka", "rusqlite", "governor", "notify::", "std::fs", "std::net", "std::process", "tokio::net", "tokio::fs", "tokio::io",
+        "Timestamp::now(", "SystemTime::now(", "Instant::now(",
+    ];
+    for source in sources("src/core") {
+        for line in shipped(&source.text).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for word in banned {
+                assert!(!line.contains(word), "`{}` mentions `{word}`: {line}", source.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn stages_import_only_earlier_stages() {
+    for source in sources("src/core") {
+        let own = own_stage(&source.path);
+        for path in crate_paths(&source.text) {
+            let Some(inner) = path.strip_prefix("core::") else {
+                panic!("`{}` reaches out of the core: crate::{path}", source.name);
+            };
+            let stage = inner.split("::").next().unwrap();
+            let Some(theirs) = STAGES.iter().position(|name| *name == stage) else { continue };
+            match own {
+                // The ledger's port takes what signing made, and signing prepares the ledger's entry: the two share the entry type.
+                Some(own) if STAGES[own] == "signing" && stage == "ledger" => {}
+                Some(own) => assert!(theirs <= own, "`{}` is a stage before `{stage}` and imports it", source.name),
+                None => panic!("`{}` is vocabulary and imports the stage `{stage}`", source.name),
+            }
+        }
+    }
+}
+
+fn own_stage(path: &Path) -> Option<usize> {
+    STAGES.iter().position(|name| path.components().any(|part| part.as_os_str().to_string_lossy().trim_end_matches(".rs") == *name))
+        .filter(|_| !path.components().any(|part| part.as_os_str() == "domain"))
+}
+
+#[test]
+fn the_flow_knows_no_adapter_and_adapters_do_not_know_each_other() {
+    for source in sources("src").into_iter().filter(|source| source.name.starts_with("src/flow")) {
+        for path in crate_paths(&source.text) {
+            assert!(path.starts_with("core::"), "`{}` reaches for crate::{path}", source.name);
+        }
+    }
+    for source in sources("src/adapters") {
+        let own = source.name.split('/').nth(2).unwrap().trim_end_matches(".rs").to_owned();
+        for path in crate_paths(&source.text) {
+            let mut parts = path.split("::");
+            let allowed = match (parts.next().unwrap(), parts.next()) {
+                ("core", _) => true,
+                ("flow", _) => own == "http",
+                // HTTP sits on the connection that TLS accepted: reading a body arms that connection's deadlines.
+                ("adapters", Some("tls")) => own == "http" || own == "tls",
+                ("adapters", Some(other)) => other == own,
+                _ => false,
+            };
+            assert!(allowed, "`{}` reaches for crate::{path}", source.name);
+        }
+    }
+}
+
+#[test]
+fn every_reason_has_persian_and_english_words() {
+    let catalogue = ReasonCatalogue::parse(SHIPPED_REASONS).unwrap();
+    for code in ReasonCode::ALL {
+        let text = catalogue.get(*code).unwrap_or_else(|| panic!("`{}` has no words", code.code()));
+        assert!(!text.fa.is_empty() && !text.en.is_empty() && !text.next_fa.is_empty() && !text.next_en.is_empty(), "`{}`", code.code());
+    }
+}

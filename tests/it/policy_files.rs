@@ -1,0 +1,222 @@
+//! Every mistake in a policy file is one line that says where it is and what to do.
+
+use estelam::core::policy::Snapshot;
+
+use crate::policy_support::{changed, files, lines, load};
+
+/// Changes one text of one shipped file and expects these faults, each a line that begins so.
+fn check(path: &str, from: &str, to: &str, expected: &[&str]) {
+    let errors = Snapshot::load(&changed(path, from, to)).err().map(|errors| lines(&errors)).unwrap_or_default();
+    same(&errors, expected);
+}
+
+fn same(errors: &str, expected: &[&str]) {
+    let fits = errors.lines().count() == expected.len() && errors.lines().zip(expected).all(|(line, begin)| line.starts_with(begin));
+    assert!(fits, "expected lines that begin with {expected:#?}, got:\n{errors}");
+}
+
+fn bank(from: &str, to: &str, expected: &str) {
+    check("agencies/bank.toml", from, to, &[&format!("agencies/bank.toml:{expected}")]);
+}
+
+#[test]
+fn shipped_folder_loads_and_names_its_version() {
+    let version = load(&files()).version.to_string();
+    assert_eq!((version.len(), &version[..7]), (7 + 64, "sha256:"));
+    let other = load(&changed("agencies/bank.toml", "# Banks", "# The banks")).version.to_string();
+    assert_ne!(version, other, "a comment is part of the version");
+}
+
+#[test]
+fn unknown_keys_and_broken_syntax() {
+    bank("outage =", "otage =", "14: unknown field `otage`, expected one of `id`");
+    bank("[disclosure]", "[disclosure", "24: unclosed table");
+    bank("max_connections = 256", "max_connections = \"many\"", "37: invalid type: string \"many\", expected usize");
+    bank("per_second = 2000,", "per_second = -1,", "38: invalid value: integer `-1`");
+}
+
+#[test]
+fn names_that_nobody_knows() {
+    bank("kind = \"bank\"", "kind = \"banc\"", "5: no such kind of agency `banc`; use one of `bank`");
+    bank("\"bank-card\"]", "\"bank-kard\"]", "31: no such service `bank-kard`; services.toml lists them");
+    bank("\"account-opening\"", "\"account-openin\"", "32: no such purpose `account-openin`; use one of");
+    bank("\"actor\", \"check\"", "\"actor\", \"chekc\"", "33: `chekc` cannot be asked for; use `actor`");
+    bank("scopes = [\"verify\"]", "scopes = [\"verify\", \"admin\"]", "11: no such scope `admin`; use one of `verify`");
+    bank("\"try-later\"", "\"later\"", "14: no such outage rule `later`; write \"proceed\" or \"try-later\"");
+}
+
+#[test]
+fn identities_that_are_not_the_agencys_own() {
+    bank("id = \"bank\"", "id = \"banks\"", "4: the id is `banks` but the file is named `bank.toml`; make them equal");
+    bank(
+        "estelam.test/agency/bank\"",
+        "estelam.test/agency/school\"",
+        "10: `spiffe://estelam.test/agency/school` is another agency's identity; write",
+    );
+    bank(
+        "estelam.test/agency/bank\"",
+        "estelam.test/agency/bank/branches/1\"",
+        "10: `spiffe://estelam.test/agency/bank/branches/1` is no identity; write",
+    );
+    bank("spiffe://estelam.test", "https://estelam.test", "10: `https://estelam.test/agency/bank` is no identity; write");
+    bank(
+        "estelam.test/agency/bank\"",
+        "estelam.test/agency/bank\", \"spiffe://estelam.test/agency/bank\"",
+        "10: the identity `spiffe://estelam.test/agency/bank` is already claimed at agencies/bank.toml:10; remove one",
+    );
+    let other = "agencies/clinic.toml";
+    check(
+        other,
+        "spiffe://estelam.test",
+        "spiffe://other.test",
+        &[
+            "agencies/clinic.toml:10: `spiffe://other.test/agency/clinic` is of another trust domain than `estelam.test` at agencies/bank.toml:10",
+        ],
+    );
+    bank("[\"spiffe://estelam.test/agency/bank\"]", "[]", "10: an agency needs at least one identity");
+}
+
+#[test]
+fn limits_and_times_that_make_no_sense() {
+    bank("counter = { per_second = 2000", "counter = { per_second = 0", "38: a rate of 0 in `counter`");
+    bank("max_connections = 256", "max_connections = 0", "37: max_connections is 0");
+    bank("max_connections = 256", "max_connections = 256\ndaily_quota = 0", "38: daily_quota is 0");
+    bank("counter =", "#", "36: an agency that verifies needs `counter` in [limits]");
+    bank("\"1 minute\"", "\"1 fortnight\"", "18: `1 fortnight` is no length of time; write for example \"5 minutes\"");
+    bank("\"0 seconds\"", "\"2 minutes\"", "19: min_age is above max_age; lower it");
+    bank("max_stale = \"1 hour\"", "max_stale = \"1 second\"", "20: max_stale is below max_age; raise it");
+    bank("valid_for = \"5 minutes\"", "valid_for = \"0 seconds\"", "21: valid_for is nothing");
+}
+
+#[test]
+fn scopes_and_grants_go_together() {
+    bank("scopes = [\"verify\"]", "scopes = [\"ops\"]", "31: a grant needs the scope `verify`; add it to `scopes` or remove the grant");
+    check(
+        "agencies/bank.toml",
+        "scopes = [\"verify\"]",
+        "scopes = []",
+        &["agencies/bank.toml:11: an agency needs at least one scope", "agencies/bank.toml:31: a grant needs the scope `verify`"],
+    );
+    let dpo = "agencies/dpo.toml";
+    check(
+        dpo,
+        "[\"log:person\", \"log:holder\"]",
+        "[\"verify\"]",
+        &[
+            "agencies/dpo.toml:11: the scope `verify` needs at least one [[grant]]",
+            "agencies/dpo.toml:14: an agency that verifies needs `counter` in [limits]",
+            "agencies/dpo.toml:14: an agency that verifies needs `background` in [limits]",
+        ],
+    );
+    check(
+        "agencies/bank.toml",
+        "\"bank-card\"]",
+        "\"bank-account\"]",
+        &[
+            "agencies/bank.toml:31: `bank-account` for `account-opening` is granted twice; remove one",
+            "agencies/bank.toml:31: `bank-account` for `account-maintenance` is granted twice",
+        ],
+    );
+    check(
+        "agencies/clinic.toml",
+        "must_give = []",
+        "must_give = [\"check\"]",
+        &["agencies/clinic.toml:32: `check` cannot be wanted for `health-primary`, which needs no document"],
+    );
+}
+
+#[test]
+fn a_grant_that_the_rules_forbid_names_both() {
+    let school = "agencies/school.toml";
+    check(
+        school,
+        "[\"education-school\"]",
+        "[\"education-school\", \"bank-account\"]",
+        &[
+            "agencies/school.toml:32: `school` (of kind `school`) may not ask `bank-account` for `enrolment`: forbidden by `only-banks-ask-about-banking` (guardrails.cedar:3), `schools-ask-about-education-alone` (guardrails.cedar:20); remove the grant or change the rule",
+            "agencies/school.toml:32: `school` (of kind `school`) may not ask `bank-account` for `re-enrolment`: forbidden by",
+        ],
+    );
+    check(
+        "agencies/bank.toml",
+        "\"account-opening\", ",
+        "\"account-opening\", \"renewal\", ",
+        &[
+            "agencies/bank.toml:31: `bank` (of kind `bank`) may not ask `bank-account` for `renewal`: no rule in *.cedar permits it",
+            "agencies/bank.toml:31: `bank` (of kind `bank`) may not ask `bank-card` for `renewal`: no rule",
+        ],
+    );
+}
+
+#[test]
+fn numbers_for_schemes_name_schemes_that_are_keys() {
+    check(
+        "agencies/bank.toml",
+        "[limits]",
+        "[scheme_numbers]\n1 = \"yekta\"\n2 = \"pan\"\n3 = \"nonsense\"\nx = \"fida\"\n\n[limits]",
+        &[
+            "agencies/bank.toml:38: `pan` is never a query key; use another scheme",
+            "agencies/bank.toml:39: no such scheme `nonsense`; schemes.toml lists them",
+            "agencies/bank.toml:40: `x` is no scheme number; use 1 to 6 digits",
+        ],
+    );
+}
+
+#[test]
+fn rules_are_validated_strictly() {
+    let rules = "permits.cedar";
+    check(rules, "permit (", "permitt (", &["permits.cedar:5: invalid policy effect: permitt"]);
+    check(rules, "Kind::\"school\"", "Kind::\"scool\"", &["permits.cedar:6: for policy `schools-enrol-pupils`: entity `Kind::\"scool\"`"]);
+    check(
+        rules,
+        "context.purpose ==",
+        "context.purpos ==",
+        &["permits.cedar:51: for policy `operators-register-sims`, attribute `purpos` in context"],
+    );
+    check(rules, "@id(\"operators-register-sims\")\n", "", &["permits.cedar:45: a rule has no @id; name every rule"]);
+    check(
+        rules,
+        "@id(\"operators-register-sims\")",
+        "@id(\"clinics-treat-patients\")",
+        &["permits.cedar:45: the rule `clinics-treat-patients` is also at permits.cedar:12; give each its own @id"],
+    );
+    check(rules, "principal in Kind::\"school\"", "principal == ?principal", &["permits.cedar: templates are not used here"]);
+    check(
+        "estelam.cedarschema",
+        "entity Agency in",
+        "entity Agency un",
+        &["estelam.cedarschema:11: error parsing schema: unexpected token `un`"],
+    );
+    check(
+        "estelam.cedarschema",
+        "\"sim\", ",
+        "",
+        &["guardrails.cedar:16: for policy `only-telecoms", "permits.cedar:49: for policy `operators-register-sims`"],
+    );
+}
+
+#[test]
+fn files_missing_or_in_the_wrong_place() {
+    let mut missing = files();
+    missing.remove("estelam.cedarschema");
+    missing.remove("services.toml");
+    let mut misplaced = files();
+    misplaced.insert("agency/bank.toml".to_owned(), String::new());
+    same(
+        &lines(&Snapshot::load(&missing).unwrap_err()),
+        &["services.toml: the file is missing; restore it", "estelam.cedarschema: the file is missing; restore it"],
+    );
+    same(
+        &lines(&Snapshot::load(&misplaced).unwrap_err()),
+        &["agency/bank.toml: nothing reads this file; put agencies into agencies/NAME.toml"],
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let mut files = changed("agencies/bank.toml", "\"try-later\"", "\"later\"");
+    files.extend([("agencies/school.toml".to_owned(), "id = 1".to_owned()), ("services.toml".to_owned(), "x".to_owned())]);
+    assert_eq!(Snapshot::load(&files).unwrap_err().len(), 1, "catalogues come first: agencies are checked against them");
+    files.insert("services.toml".to_owned(), crate::policy_support::files()["services.toml"].clone());
+    assert_eq!(Snapshot::load(&files).unwrap_err().len(), 2);
+}

@@ -1,0 +1,110 @@
+//! The policy folder on disk: written out once, and reloaded all or nothing.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use estelam::adapters::policy_files::{PolicyStore, install, read, set_suspended};
+use estelam::core::domain::agency::AgencyId;
+
+use crate::policy_support::{files, lines};
+
+fn installed() -> (tempfile::TempDir, std::path::PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("policies");
+    assert!(install(&dir).unwrap());
+    (home, dir)
+}
+
+fn edit(dir: &Path, path: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(dir.join(path)).unwrap();
+    assert!(text.contains(from));
+    fs::write(dir.join(path), text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn shipped_folder_is_written_out_once() {
+    let (_home, dir) = installed();
+    assert_eq!(read(&dir).unwrap(), files());
+    fs::remove_file(dir.join("agencies/telecom.toml")).unwrap();
+    assert!(!install(&dir).unwrap(), "what an administrator removed stays removed");
+    assert_eq!(read(&dir).unwrap().len(), files().len() - 1);
+}
+
+#[test]
+fn editors_leftovers_are_passed_over_and_bad_bytes_are_not() {
+    let (_home, dir) = installed();
+    for name in [".bank.toml.swp", "bank.toml~", "4913", ".#bank.toml"] {
+        fs::write(dir.join("agencies").join(name), b"\xff").unwrap();
+    }
+    assert_eq!(read(&dir).unwrap(), files());
+    fs::write(dir.join("agencies/new.toml"), b"\xff").unwrap();
+    assert_eq!(lines(&read(&dir).unwrap_err()), "agencies/new.toml: cannot be read: it is not UTF-8");
+}
+
+#[test]
+fn missing_folder_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let errors = PolicyStore::open(&home.path().join("none")).unwrap_err();
+    assert!(lines(&errors).starts_with("policies: the folder `"), "{}", lines(&errors));
+}
+
+#[test]
+fn change_that_does_not_validate_is_refused_whole() {
+    let (_home, dir) = installed();
+    let store = PolicyStore::open(&dir).unwrap();
+    let before = store.current();
+    let (sender, changes) = channel();
+    store.on_change(move |snapshot| sender.send(snapshot.version.to_string()).unwrap());
+
+    // One good change and one bad change together: neither takes effect.
+    edit(&dir, "agencies/school.toml", "id = \"school\"", "id = \"school\"\nsuspended = true");
+    edit(&dir, "agencies/bank.toml", "\"try-later\"", "\"later\"");
+    let errors = store.reload().unwrap_err();
+    assert_eq!(lines(&errors), "agencies/bank.toml:14: no such outage rule `later`; write \"proceed\" or \"try-later\"");
+    assert_eq!((&store.current().version, changes.try_recv().ok()), (&before.version, None));
+
+    edit(&dir, "agencies/bank.toml", "\"later\"", "\"try-later\"");
+    let after = store.reload().unwrap();
+    assert_eq!(changes.try_recv().unwrap(), after.version.to_string());
+    assert!(after.agencies.values().any(|policy| policy.id.as_str() == "school" && policy.suspended));
+    assert!(before.agencies.values().all(|policy| !policy.suspended), "a call in flight keeps its snapshot");
+
+    store.reload().unwrap();
+    assert!(changes.try_recv().is_err(), "an unchanged folder changes nothing");
+}
+
+#[test]
+fn watched_folder_takes_effect_by_itself() {
+    let (_home, dir) = installed();
+    let store = PolicyStore::open(&dir).unwrap();
+    let (sender, changes) = channel();
+    store.on_change(move |snapshot| sender.send(snapshot.version.to_string()).unwrap());
+    let watch = store.watch().unwrap();
+
+    // As editors save: write beside, rename over.
+    let text = fs::read_to_string(dir.join("agencies/school.toml")).unwrap();
+    fs::write(dir.join("agencies/school.toml~"), format!("{text}\n# edited\n")).unwrap();
+    fs::rename(dir.join("agencies/school.toml~"), dir.join("agencies/school.toml")).unwrap();
+    let version = changes.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(version, store.current().version.to_string());
+    drop(watch);
+}
+
+#[test]
+fn suspending_changes_one_line_and_can_be_undone() {
+    let (_home, dir) = installed();
+    let store = PolicyStore::open(&dir).unwrap();
+    let bank = AgencyId::parse("bank").unwrap();
+    let suspended = || store.reload().unwrap().agencies[&bank].suspended;
+    let before = fs::read_to_string(dir.join("agencies/bank.toml")).unwrap();
+    for (wanted, lines) in [(true, 1), (true, 1), (false, 1)] {
+        set_suspended(&dir, &bank, wanted).unwrap();
+        assert_eq!(suspended(), wanted);
+        let now = fs::read_to_string(dir.join("agencies/bank.toml")).unwrap();
+        assert_eq!(now.lines().count(), before.lines().count() + lines);
+    }
+    let unknown = set_suspended(&dir, &AgencyId::parse("nobody").unwrap(), true).unwrap_err();
+    assert_eq!(lines(&unknown), "agencies/nobody.toml: no such agency `nobody`");
+}

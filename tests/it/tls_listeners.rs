@@ -1,0 +1,98 @@
+//! The other listeners (server-only TLS, plain) and what is counted about refused handshakes.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, OnceLock};
+
+use actix_server::ServerHandle;
+use actix_web::{HttpRequest, HttpResponse, web};
+use arc_swap::ArcSwap;
+use estelam::adapters::tls::config::{self, ServerIdentity};
+use estelam::adapters::tls::handshake::TlsMode;
+use estelam::adapters::tls::serve::{ListenerSpec, serve};
+use estelam::core::identity::PeerChain;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::tls_support::{Connection, Lab, patient, patiently};
+
+fn start(lab: &Lab, name: &'static str, tls: TlsMode) -> (SocketAddr, ServerHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let spec = ListenerSpec { name, listener, tls, limits: patient(), workers: 1 };
+    let server = serve(spec, lab.table.clone(), |routes| {
+        routes.route("/", web::get().to(anyone));
+    });
+    let server = server.unwrap();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    (address, handle)
+}
+
+async fn anyone(request: HttpRequest) -> HttpResponse {
+    assert!(request.conn_data::<Arc<PeerChain>>().is_none());
+    HttpResponse::Ok().body("anyone")
+}
+
+#[actix_web::test]
+async fn the_public_listener_asks_nobody_for_a_certificate() {
+    let lab = Lab::start();
+    let server = lab.pki.issue_server("public").unwrap();
+    let identity = ServerIdentity { certificate: server.cert, key: server.key };
+    let settings = config::public(&identity, lab.clock.clone(), false).unwrap();
+    let (address, handle) = start(&lab, "public", TlsMode::ServerOnly(Arc::new(ArcSwap::from_pointee(settings))));
+    let client = config::anonymous_client_config(&lab.pki.ca(), lab.clock.clone()).unwrap();
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let tls = TlsConnector::from(Arc::new(client)).connect("127.0.0.1".try_into().unwrap(), tcp).await.unwrap();
+    assert_eq!(Connection(tls).get("/").await.unwrap(), "200 anyone");
+    handle.stop(true).await;
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn the_plain_listener_speaks_http() {
+    let lab = Lab::start();
+    let (address, handle) = start(&lab, "ops", TlsMode::Plain);
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    tcp.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut reply = String::new();
+    patiently(tcp.read_to_string(&mut reply)).await.unwrap();
+    assert!(reply.ends_with("anyone"), "{reply}");
+    handle.stop(true).await;
+    lab.stop().await;
+}
+
+fn counters() -> &'static PrometheusHandle {
+    static COUNTERS: OnceLock<PrometheusHandle> = OnceLock::new();
+    COUNTERS.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
+}
+
+/// Waits until the counter shows, since a refusal is counted after the client has its alert.
+async fn counted(line: &str) {
+    let until = async {
+        while !counters().render().lines().any(|counter| counter.starts_with(line)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently(until).await;
+}
+
+#[actix_web::test]
+async fn refused_handshakes_are_counted_by_reason_and_without_names() {
+    counters();
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    lab.pki.revoke(&lab.pki.serial_of(&bank).unwrap()).unwrap();
+    lab.trust.reload().unwrap();
+    assert!(lab.try_request(lab.client(&bank)).await.is_err());
+    counted(r#"estelam_tls_refusals_total{listener="gateway",reason="revoked"}"#).await;
+    let anonymous = config::anonymous_client_config(&lab.pki.ca(), lab.clock.clone()).unwrap();
+    assert!(lab.try_request(Arc::new(anonymous)).await.is_err());
+    counted(r#"estelam_tls_refusals_total{listener="gateway",reason="no-certificate"}"#).await;
+    let mut tcp = TcpStream::connect(lab.address).await.unwrap();
+    tcp.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    counted(r#"estelam_tls_refusals_total{listener="gateway",reason="protocol"}"#).await;
+    assert!(!counters().render().contains("bank"));
+    lab.stop().await;
+}

@@ -1,0 +1,224 @@
+//! Revocation: of new handshakes, of live connections, of the judgement on each request; and reload as a whole.
+
+use std::fs;
+use std::path::PathBuf;
+
+use estelam::adapters::pki::{Credential, DevPki};
+use estelam::adapters::tls::material;
+use estelam::adapters::tls::trust::CertificateTrust;
+use estelam::core::domain::clock::Clock;
+use estelam::core::identity::{PeerChain, Trust};
+use jiff::SignedDuration;
+use rustls::{AlertDescription, Error};
+
+use crate::tls_support::{Lab, agency, settings, tls_error};
+
+fn peer(lab: &Lab, credential: &Credential) -> PeerChain {
+    lab.trust.identify(&material::certificates(&credential.cert).unwrap()[0]).unwrap()
+}
+
+fn accepted(lab: &Lab, peer: &PeerChain) -> Result<(), &'static str> {
+    lab.trust.certificate_accepted(peer, lab.clock.now())
+}
+
+fn revoke(lab: &Lab, credential: &Credential) {
+    lab.pki.revoke(&lab.pki.serial_of(credential).unwrap()).unwrap();
+}
+
+fn advance(lab: &Lab, days: i64) {
+    lab.clock.set(lab.clock.now().checked_add(SignedDuration::from_hours(24 * days)).unwrap());
+}
+
+async fn alert(lab: &Lab, credential: &Credential) -> Error {
+    tls_error(&lab.try_request(lab.client(credential)).await.unwrap_err())
+}
+
+#[actix_web::test]
+async fn a_revoked_certificate_cuts_the_live_connection_and_no_other() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let identity = peer(&lab, &bank);
+    let mut held = lab.connect_as("bank").await;
+    let mut other = lab.connect_as("school").await;
+    assert_eq!(held.get("/").await.unwrap(), "200 bank");
+    assert_eq!(other.get("/").await.unwrap(), "200 school");
+    assert_eq!(accepted(&lab, &identity), Ok(()));
+
+    revoke(&lab, &bank);
+    lab.trust.reload().unwrap();
+
+    assert_eq!(held.closed().await, "");
+    assert_eq!(accepted(&lab, &identity), Err("the certificate is revoked"));
+    assert_eq!(alert(&lab, &bank).await, Error::AlertReceived(AlertDescription::CertificateRevoked));
+    assert_eq!(other.get("/").await.unwrap(), "200 school");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn a_request_under_way_is_cut_too() {
+    let lab = Lab::start();
+    let mut held = lab.connect_as("bank").await;
+    assert_eq!(held.get("/").await.unwrap(), "200 bank");
+    held.send("GET /hang HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    assert_eq!(lab.table.cut_where(|peer| peer.agency == agency("school")), 0);
+    assert_eq!(lab.table.cut_where(|peer| peer.agency == agency("bank")), 1);
+    assert_eq!(held.closed().await, "");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn a_revoked_intermediate_takes_everything_with_it() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let identity = peer(&lab, &bank);
+    let mut held = lab.connect_as("bank").await;
+    assert_eq!(held.get("/").await.unwrap(), "200 bank");
+    lab.pki.revoke_intermediate().unwrap();
+    lab.trust.reload().unwrap();
+    assert_eq!(held.closed().await, "");
+    assert_eq!(accepted(&lab, &identity), Err("the certificate's issuer is revoked"));
+    assert_eq!(alert(&lab, &bank).await, Error::AlertReceived(AlertDescription::CertificateRevoked));
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn an_expired_revocation_list_refuses_handshakes_requests_and_live_connections() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let identity = peer(&lab, &bank);
+    let mut held = lab.connect_as("bank").await;
+    assert_eq!(held.get("/").await.unwrap(), "200 bank");
+    advance(&lab, 7);
+    assert_eq!(accepted(&lab, &identity), Err("the revocation list of the certificate's issuer is out of date"));
+    assert_eq!(alert(&lab, &bank).await, Error::AlertReceived(AlertDescription::UnknownCA));
+    // The watchdog finds it without being told.
+    assert_eq!(held.closed().await, "");
+    assert!(lab.trust.reload().unwrap_err().to_string().contains("past its nextUpdate"));
+
+    assert!(lab.pki.refresh_crls().unwrap());
+    lab.trust.reload().unwrap();
+    assert_eq!(accepted(&lab, &identity), Ok(()));
+    assert_eq!(lab.try_request(lab.client(&bank)).await.unwrap(), "200 bank");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn an_expired_certificate_is_refused_on_a_live_connection() {
+    let lab = Lab::start();
+    let identity = peer(&lab, &lab.issue("bank"));
+    advance(&lab, 91);
+    assert_eq!(accepted(&lab, &identity), Err("the certificate has expired"));
+    lab.clock.set(identity.not_before.checked_sub(SignedDuration::from_secs(1)).unwrap());
+    assert_eq!(accepted(&lab, &identity), Err("the certificate is not valid yet"));
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn an_issuer_without_a_list_is_refused() {
+    let lab = Lab::start();
+    let mut identity = peer(&lab, &lab.issue("bank"));
+    identity.issuer = b"another issuer".as_slice().into();
+    assert_eq!(accepted(&lab, &identity), Err("there is no revocation list of the certificate's issuer"));
+    lab.stop().await;
+}
+
+/// Spoils the folder of lists, then expects the reload to fail with `what` and the old lists to stay in force.
+async fn check_refused_reload(what: &str, spoil: impl FnOnce(&Lab, PathBuf)) {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let identity = peer(&lab, &bank);
+    spoil(&lab, lab.pki.crl_dir().join("intermediate.crl.pem"));
+    let error = lab.trust.reload().unwrap_err().to_string();
+    assert!(error.contains(what), "{error}");
+    assert!(error.starts_with('`'), "{error}");
+    assert_eq!(accepted(&lab, &identity), Ok(()));
+    assert_eq!(lab.try_request(lab.client(&bank)).await.unwrap(), "200 bank");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn a_missing_list_refuses_the_reload() {
+    check_refused_reload("no revocation list of this authority", |_, file| fs::remove_file(file).unwrap()).await;
+}
+
+#[actix_web::test]
+async fn a_broken_list_refuses_the_reload() {
+    check_refused_reload("neither a PEM nor a DER", |_, file| {
+        fs::write(file, "-----BEGIN X509 CRL-----\n!!!\n-----END X509 CRL-----\n").unwrap();
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn an_empty_list_file_refuses_the_reload() {
+    check_refused_reload("holds no revocation list", |_, file| fs::write(file, "").unwrap()).await;
+}
+
+#[actix_web::test]
+async fn a_list_of_another_authority_of_the_same_name_refuses_the_reload() {
+    check_refused_reload("not signed by the authority that it names", |lab, file| {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = DevPki::create_or_open(elsewhere.path(), lab.clock.clone()).unwrap();
+        fs::copy(other.crl_dir().join("intermediate.crl.pem"), file).unwrap();
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_second_list_of_one_authority_refuses_the_reload() {
+    check_refused_reload("second revocation list", |_, file| {
+        fs::copy(&file, file.with_file_name("zz.crl")).unwrap();
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_list_from_the_future_refuses_the_reload() {
+    check_refused_reload("dated in the future", |lab, _| {
+        advance(lab, 4);
+        assert!(lab.pki.refresh_crls().unwrap());
+        advance(lab, -4);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn an_older_list_never_replaces_a_newer_one() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let file = lab.pki.crl_dir().join("intermediate.crl.pem");
+    let before = fs::read(&file).unwrap();
+    revoke(&lab, &bank);
+    lab.trust.reload().unwrap();
+    fs::write(&file, before).unwrap();
+    assert!(lab.trust.reload().unwrap_err().to_string().contains("lower number"));
+    assert_eq!(accepted(&lab, &peer(&lab, &bank)), Err("the certificate is revoked"));
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn without_lists_nothing_starts() {
+    let lab = Lab::start();
+    let mut settings = settings(&lab.pki, false);
+    let empty = tempfile::tempdir().unwrap();
+    settings.crl_dir = empty.path().to_owned();
+    let outcome = CertificateTrust::open(settings.clone(), lab.clock.clone(), std::sync::Arc::new(|_| true));
+    assert!(outcome.err().unwrap().to_string().contains("no revocation list of this authority"));
+    settings.crl_dir = empty.path().join("missing");
+    let outcome = CertificateTrust::open(settings, lab.clock.clone(), std::sync::Arc::new(|_| true));
+    assert!(outcome.err().unwrap().to_string().contains("cannot be read"));
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn revoking_survives_a_restart_and_a_refresh() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    revoke(&lab, &bank);
+    advance(&lab, 4);
+    let again = DevPki::create_or_open(lab.dir.path(), lab.clock.clone()).unwrap();
+    assert!(!again.refresh_crls().unwrap(), "opening has refreshed them already");
+    lab.trust.reload().unwrap();
+    assert_eq!(accepted(&lab, &peer(&lab, &bank)), Err("the certificate is revoked"));
+    lab.stop().await;
+}
