@@ -28,7 +28,7 @@ impl Observability {
     /// # Errors
     /// Something else installed a recorder before.
     pub fn install() -> Result<Self, StartError> {
-        let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
         let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
         let handle = builder()?.install_recorder().map_err(|error| StartError(format!("cannot set up metrics: {error}")))?;
         Ok(Self { metrics: handle })

@@ -52,8 +52,10 @@ fn verified(statement: &str, keys: &JwkSet, client: &Client) -> Result<Value, Cl
     }
     let key =
         header.kid.as_deref().and_then(|kid| keys.find(kid)).ok_or_else(|| CliError::failed("no published key signed the statement"))?;
-    let mut rules = Validation::new(Algorithm::EdDSA);
-    rules.algorithms = vec![Algorithm::EdDSA, Algorithm::ES256];
+    if !matches!(header.alg, Algorithm::EdDSA | Algorithm::ES256) {
+        return Err(CliError::failed("the statement names an algorithm that is not ours"));
+    }
+    let mut rules = Validation::new(header.alg);
     rules.set_audience(&[client.agency()]);
     rules.set_issuer(&[client.gateway()]);
     rules.set_required_spec_claims(&["exp", "aud", "iss"]);

@@ -70,7 +70,7 @@ pub enum LedgerError {
         configured: String,
     },
     /// A key file has the wrong form.
-    #[error("`{0}` must hold 32 bytes in base64 on one line")]
+    #[error("`{0}` must hold exactly 32 bytes")]
     BadKeyFile(PathBuf),
     /// A stored key cannot be unwrapped.
     #[error("a content key of this ledger does not open with the key in `{0}`; restore the key that belongs to this ledger")]

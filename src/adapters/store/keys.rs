@@ -11,8 +11,6 @@ use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke as _, HpkePrivateKey, HpkePublicKey};
 use zeroize::Zeroizing;
@@ -22,7 +20,7 @@ use super::config::LedgerError;
 /// A secret of 32 bytes that is wiped when dropped.
 pub(super) type Secret = Zeroizing<[u8; 32]>;
 
-/// Makes a key-encryption key: 32 random bytes in base64 in a new file that its owner alone may read.
+/// Makes a key-encryption key: 32 random bytes in a new file that its owner alone may read.
 ///
 /// # Errors
 /// [`LedgerError::Io`], also when the file is already there.
@@ -32,8 +30,7 @@ pub fn create_content_kek(path: &Path) -> Result<(), LedgerError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.write(true).create_new(true).open(path).map_err(io)?;
-    let text = Zeroizing::new(format!("{}\n", STANDARD.encode(random_secret()?.as_slice())));
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
+    file.write_all(random_secret()?.as_slice()).and_then(|()| file.sync_all()).map_err(io)
 }
 
 /// Makes the data-protection officer's X25519 key pair: (public, private).
@@ -96,10 +93,11 @@ pub(super) struct Kek(LessSafeKey);
 impl Kek {
     /// Reads the key file.
     pub(super) fn load(path: &Path) -> Result<Self, LedgerError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| LedgerError::Io { what: "read the key file", path: path.into(), source })?;
-        let text = Zeroizing::new(text);
-        let secret = STANDARD.decode(text.trim_end()).map(Zeroizing::new).map_err(|_| LedgerError::BadKeyFile(path.into()))?;
+        let secret = std::fs::read(path).map(Zeroizing::new).map_err(|source| LedgerError::Io {
+            what: "read the key file",
+            path: path.into(),
+            source,
+        })?;
         aead_key(&secret).map(Self).ok_or_else(|| LedgerError::BadKeyFile(path.into()))
     }
 

@@ -1,1 +1,13 @@
-//! tokens
+//! Access tokens in and out: the token endpoint's rules, the verifier with its memory, and the metadata.
+
+mod cache;
+mod issue;
+mod metadata;
+mod oauth;
+mod revocation;
+mod verify;
+
+pub use issue::{Grant, IssuedToken, TokenService};
+pub use metadata::authorization_server_metadata;
+pub use oauth::{OAuthCode, OAuthError, TokenRequest, parse_token_request};
+pub use verify::{CachingVerifier, PinnedKey};

@@ -10,7 +10,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
 use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
-use crate::adapters::store::{create_content_kek, generate_officer_key};
+use crate::adapters::store::generate_officer_key;
 use crate::cli::place::{AgencyFiles, write_atomically, write_private};
 use crate::cli::{CliError, Failure, registry};
 use crate::core::domain::agency::AgencyId;
@@ -37,10 +37,6 @@ pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
     certificates(&dir.join("pki")).map(drop)?;
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
     officer_keys(&dir.join("pki").join("dpo"))?;
-    let kek = dir.join("keys").join("content.key");
-    if !kek.exists() {
-        create_content_kek(&kek).doing("the content key")?;
-    }
     policy_files::install(&dir.join("policies")).doing("cannot write the policy files")?;
     registry::fill_demo(dir, PEOPLE, SEED)
 }

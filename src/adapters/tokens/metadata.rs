@@ -1,0 +1,33 @@
+//! What clients may learn about the token endpoint (RFC 8414, RFC 8705 §3.3).
+
+use serde::Serialize;
+
+use crate::core::domain::agency::Scope;
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    issuer: &'a str,
+    token_endpoint: String,
+    jwks_uri: String,
+    scopes_supported: [&'static str; Scope::ALL.len()],
+    /// Required by RFC 8414; empty because there is no authorization endpoint.
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
+    tls_client_certificate_bound_access_tokens: bool,
+}
+
+/// The authorization-server metadata, `application/json`. `issuer` is the gateway's URL without a trailing slash.
+pub fn authorization_server_metadata(issuer: &str) -> String {
+    let metadata = Metadata {
+        issuer,
+        token_endpoint: format!("{issuer}/oauth2/token"),
+        jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        scopes_supported: Scope::ALL.map(Scope::code),
+        response_types_supported: [],
+        grant_types_supported: ["client_credentials"],
+        token_endpoint_auth_methods_supported: ["tls_client_auth"],
+        tls_client_certificate_bound_access_tokens: true,
+    };
+    serde_json::to_string(&metadata).unwrap_or_else(|_| "{}".to_owned())
+}

@@ -1,0 +1,197 @@
+//! The token endpoint's request and its errors (RFC 6749 §4.4 and §5.2).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The longest token request, in bytes.
+const MAX_FORM: usize = 8 * 1024;
+
+/// Parameters that would authenticate the client by anything but its certificate.
+const OTHER_AUTHENTICATION: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+
+/// A well-formed request for a token by client credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// `client_id`, if it was sent. It proves nothing; it only must not contradict the certificate.
+    pub client_id: Option<String>,
+    /// `scope`, if it was sent.
+    pub scope: Option<String>,
+}
+
+/// The error codes of RFC 6749 §5.2, and one for our own faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OAuthCode {
+    /// A parameter is missing, repeated or malformed.
+    InvalidRequest,
+    /// The client is not who it says, or authenticates otherwise than by its certificate.
+    InvalidClient,
+    /// The agency may not have tokens at present.
+    UnauthorizedClient,
+    /// Not `client_credentials`.
+    UnsupportedGrantType,
+    /// None of the requested scopes may be granted.
+    InvalidScope,
+    /// The token cannot be made at present.
+    TemporarilyUnavailable,
+}
+
+/// An error of the token endpoint, free of anything the client sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OAuthError {
+    /// The code.
+    pub code: OAuthCode,
+    /// What is wrong and what to do.
+    pub description: &'static str,
+}
+
+impl OAuthError {
+    /// An error with this code. The description is for developers.
+    pub const fn new(code: OAuthCode, description: &'static str) -> Self {
+        Self { code, description }
+    }
+
+    /// The HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self.code {
+            OAuthCode::InvalidClient => 401,
+            OAuthCode::TemporarilyUnavailable => 503,
+            OAuthCode::InvalidRequest | OAuthCode::UnauthorizedClient | OAuthCode::UnsupportedGrantType | OAuthCode::InvalidScope => 400,
+        }
+    }
+
+    /// The body, `application/json`; send it with `Cache-Control: no-store`.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Body {
+            error: &'static str,
+            error_description: &'static str,
+        }
+        let body = Body { error: self.code.as_str(), error_description: self.description };
+        serde_json::to_string(&body).unwrap_or_else(|_| r#"{"error":"temporarily_unavailable"}"#.to_owned())
+    }
+}
+
+impl OAuthCode {
+    /// The code on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+        }
+    }
+}
+
+/// Reads the form of a token request.
+///
+/// # Errors
+/// Not a form, too long, a repeated parameter, another grant type, or another way of authenticating the client.
+pub fn parse_token_request(content_type: Option<&str>, body: &[u8]) -> Result<TokenRequest, OAuthError> {
+    if !content_type.is_some_and(is_form) {
+        return Err(invalid_request("send the request as `application/x-www-form-urlencoded`"));
+    }
+    let mut parameters = unique_parameters(body)?;
+    if OTHER_AUTHENTICATION.iter().any(|name| parameters.contains_key(*name)) {
+        return Err(OAuthError::new(OAuthCode::InvalidClient, "clients authenticate by their certificate alone"));
+    }
+    match parameters.get("grant_type").map(AsRef::as_ref) {
+        Some("client_credentials") => {}
+        None => return Err(invalid_request("`grant_type` is missing")),
+        Some(_) => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "only `client_credentials` is supported")),
+    }
+    let mut take = |name: &str| parameters.remove(name).map(Cow::into_owned);
+    Ok(TokenRequest { client_id: take("client_id"), scope: take("scope") })
+}
+
+/// The parameters that have a value; one without counts as absent (RFC 6749 §3.2) but still must not be repeated.
+fn unique_parameters(body: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Cow<'_, str>>, OAuthError> {
+    if body.len() > MAX_FORM {
+        return Err(invalid_request("the request is too long"));
+    }
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        if parameters.insert(name, value).is_some() {
+            return Err(invalid_request("a parameter is repeated"));
+        }
+    }
+    parameters.retain(|_, value| !value.is_empty());
+    Ok(parameters)
+}
+
+fn is_form(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+const fn invalid_request(description: &'static str) -> OAuthError {
+    OAuthError::new(OAuthCode::InvalidRequest, description)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
+
+    fn code(body: &str) -> Option<OAuthCode> {
+        parse_token_request(FORM, body.as_bytes()).err().map(|error| error.code)
+    }
+
+    #[test]
+    fn form_is_read_and_unknown_parameters_are_ignored() {
+        let parsed =
+            parse_token_request(FORM, b"grant_type=client_credentials&client_id=school&scope=verify+log%3Apatterns&extra=1").unwrap();
+        assert_eq!(parsed, TokenRequest { client_id: Some("school".into()), scope: Some("verify log:patterns".into()) });
+        assert_eq!(parse_token_request(FORM, b"grant_type=client_credentials&scope=").unwrap(), TokenRequest::default());
+    }
+
+    #[test]
+    fn only_a_form_is_accepted() {
+        let accepted = |content_type| parse_token_request(content_type, b"grant_type=client_credentials").is_ok();
+        assert!(accepted(Some("Application/X-WWW-Form-Urlencoded; charset=UTF-8")));
+        for other in
+            [None, Some(""), Some("application/json"), Some("multipart/form-data"), Some("text/plain; application/x-www-form-urlencoded")]
+        {
+            assert!(!accepted(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_code() {
+        for (body, expected) in [
+            ("", OAuthCode::InvalidRequest),
+            ("scope=verify", OAuthCode::InvalidRequest),
+            ("grant_type=", OAuthCode::InvalidRequest),
+            ("grant_type=client_credentials&grant_type=client_credentials", OAuthCode::InvalidRequest),
+            ("grant_type=client_credentials&scope=verify&scope=ops", OAuthCode::InvalidRequest),
+            ("grant_type=client_credentials&scope=&scope=ops", OAuthCode::InvalidRequest),
+            ("grant_type=client_credentials&x=1&x=2", OAuthCode::InvalidRequest),
+            ("grant_type=password", OAuthCode::UnsupportedGrantType),
+            ("grant_type=Client_Credentials", OAuthCode::UnsupportedGrantType),
+            ("grant_type=client_credentials&client_secret=x", OAuthCode::InvalidClient),
+            ("grant_type=client_credentials&client_assertion=x", OAuthCode::InvalidClient),
+            ("grant_type=client_credentials&client_assertion_type=x", OAuthCode::InvalidClient),
+            ("client_secret=x", OAuthCode::InvalidClient),
+        ] {
+            assert_eq!(code(body), Some(expected), "{body}");
+        }
+        assert_eq!(code(&format!("grant_type=client_credentials&x={}", "y".repeat(MAX_FORM))), Some(OAuthCode::InvalidRequest));
+    }
+
+    #[test]
+    fn errors_are_the_json_of_rfc_6749() {
+        let error = parse_token_request(FORM, b"grant_type=password").unwrap_err();
+        assert_eq!(
+            (error.status(), error.json().as_str()),
+            (400, r#"{"error":"unsupported_grant_type","error_description":"only `client_credentials` is supported"}"#)
+        );
+        assert_eq!(OAuthError::new(OAuthCode::InvalidClient, "x").status(), 401);
+    }
+}
