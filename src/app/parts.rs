@@ -77,7 +77,7 @@ impl Parts {
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let signer = keys.tokens();
-        let pinned = PinnedKey::new(signer.key_id(), signer.algorithm(), signer.public_key_bytes().as_ref());
+        let pinned = PinnedKey::new(signer.key_id(), signer.algorithm(), signer.public_key_bytes());
         let tokens = Arc::new(CachingVerifier::new(profile, vec![pinned], limiter.clone(), VERIFIED_TOKENS));
         let service =
             TokenService::new(issuer.clone(), signer.clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
@@ -175,7 +175,7 @@ pub fn content_kek(config: &Config) -> PathBuf {
 
 fn ed25519_key(keys: &KeyRing) -> Result<[u8; 32], StartError> {
     let bytes = keys.checkpoints().public_key_bytes();
-    <[u8; 32]>::try_from(bytes.as_ref()).map_err(|_| StartError("the checkpoint key is not an Ed25519 key".to_owned()))
+    <[u8; 32]>::try_from(bytes).map_err(|_| StartError("the checkpoint key is not an Ed25519 key".to_owned()))
 }
 
 fn read_public_key(path: &Path) -> Result<[u8; 32], StartError> {
