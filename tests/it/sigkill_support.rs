@@ -1,0 +1,137 @@
+//! The real binary as processes that end with the test, in a folder as the demo makes it.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use estelam::adapters::clock::SystemClock;
+use estelam::adapters::tls::config::client_config;
+use estelam::config::template;
+use serde_json::Value;
+
+/// A bound on what takes seconds at most, so that a failure is a failure and not a hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A child process that is killed at the latest when it is dropped.
+pub struct Process(Child);
+
+impl Process {
+    /// SIGKILL: no handler, no destructor, no flush.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A folder as `estelam demo` makes it, with a registry process that stays up.
+pub struct Installation {
+    folder: tempfile::TempDir,
+    ports: [u16; 3],
+    _registry: Process,
+}
+
+impl Installation {
+    pub fn make() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let made = estelam(&["demo", "--once", "--port", "0", "--dir"], folder.path());
+        assert!(made.status.success(), "the demo does not run: {made:?}");
+        let mut registry = command(&["registry", "serve", "--until-stdin-closes", "--port", "0", "--dir"], folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(registry.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let registry_port = line.trim().strip_prefix("listening on 127.0.0.1:").unwrap().parse().unwrap();
+        let ports = free_ports();
+        let [gateway, public, ops] = ports.map(|port| ([127, 0, 0, 1], port).into());
+        std::fs::write(folder.path().join("estelam.toml"), template(gateway, public, ops, registry_port, 1)).unwrap();
+        Self { folder, ports, _registry: Process(registry) }
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.dir().join("ledger/ledger.sqlite")
+    }
+
+    pub fn gateway(&self) -> String {
+        format!("https://localhost:{}", self.ports[0])
+    }
+
+    pub fn public(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.ports[1])
+    }
+
+    /// Starts the gateway and waits until it says by itself that it can answer and record.
+    pub async fn start(&self, http: &reqwest::Client) -> Process {
+        let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
+        let child = command(&["serve", "--dir"], self.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut process = Process(child);
+        let begun = Instant::now();
+        let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);
+        while !http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
+            let ended = process.0.try_wait().unwrap();
+            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "no ready gateway ({ended:?}):\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        process
+    }
+
+    /// `estelam log verify` against a checkpoint from before; gives the number of entries.
+    pub fn verify_log(&self, seen: Option<&str>) -> u64 {
+        let kept = self.dir().join("seen-checkpoint");
+        let mut verify = command(&["log", "verify", "--json", "--dir"], self.dir());
+        if let Some(note) = seen {
+            std::fs::write(&kept, note).unwrap();
+            verify.arg("--checkpoint").arg(&kept);
+        }
+        let output = verify.output().unwrap();
+        assert!(output.status.success(), "the log does not hold: {output:?}\n{}", self.log());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["entries"].as_u64().unwrap()
+    }
+
+    /// What the gateways have written so far.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir().join("serve.log")).unwrap_or_default()
+    }
+
+    /// An HTTP client with an agency's certificate and connections of its own.
+    pub fn http(&self, agency: &str) -> reqwest::Client {
+        let pki = self.dir().join("pki");
+        let (cert, key) = (pki.join(agency).join("cert.pem"), pki.join(agency).join("key.pem"));
+        let tls = client_config(&pki.join("ca.pem"), &cert, &key, Arc::new(SystemClock)).unwrap();
+        reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE).build().unwrap()
+    }
+}
+
+fn command(args: &[&str], dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_estelam"));
+    command.args(args).arg(dir).env("ESTELAM_LOG", "warn");
+    command
+}
+
+fn estelam(args: &[&str], dir: &Path) -> Output {
+    command(args, dir).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Three ports below those that the system hands out by itself: nothing takes them while the gateway is down between two rounds.
+fn free_ports() -> [u16; 3] {
+    let first = 20_000 + u16::try_from(std::process::id() % 1_200).unwrap() * 10;
+    let mut free = (first..32_768).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    std::array::from_fn(|_| free.next().expect("free ports"))
+}
