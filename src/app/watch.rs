@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -42,9 +43,11 @@ pub(super) fn start(parts: &Parts, table: &Arc<ConnectionTable>, config: &Config
     });
     let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
     let (sender, receiver) = mpsc::channel(1);
-    let lists = notify::recommended_watcher(move |_| {
-        // A full channel already says that something changed.
-        let _ = sender.try_send(());
+    let lists = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if event.is_ok_and(|event| is_change(event.kind)) {
+            // A full channel already says that something changed.
+            let _ = sender.try_send(());
+        }
     })
     .and_then(|mut watcher| watcher.watch(&config.tls.crls, RecursiveMode::NonRecursive).map(|()| watcher))
     .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
@@ -52,11 +55,21 @@ pub(super) fn start(parts: &Parts, table: &Arc<ConnectionTable>, config: &Config
     Ok(Watches { _policies: policies, _lists: lists, reloads: tokio::spawn(reload(parts.trust.clone(), receiver)) })
 }
 
+/// Reading a list is an event too; only what can have changed one counts.
+const fn is_change(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Access(AccessKind::Close(AccessMode::Write))
+    )
+}
+
 async fn reload(trust: Arc<CertificateTrust>, mut changes: mpsc::Receiver<()>) {
     loop {
         match tokio::time::timeout(SWEEP, changes.recv()).await {
             Ok(Some(())) => tokio::time::sleep(QUIET).await,
-            Ok(None) | Err(_) => tokio::time::sleep(SWEEP).await,
+            // No watch: the lists are still read at intervals.
+            Ok(None) => tokio::time::sleep(SWEEP).await,
+            Err(_) => {}
         }
         while changes.try_recv().is_ok() {}
         if let Err(error) = trust.reload() {

@@ -19,7 +19,11 @@
 //!
 //! Send a fresh `nonce` (128 random bits, base64url) with every query: then the signed statement commits to your very request.
 //! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
-//! `"redelivered": true`. Another body under the same key is `409 key-reused`.
+//! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
+//! `409 key-reused`.
+//!
+//! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
+//! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.
 //!
 //! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. After 429 wait
 //! as many seconds as `Retry-After` says.

@@ -24,3 +24,17 @@
 //! - **2026-11-23, `HPKE` from rustls.** Trail keys are sealed with RFC 9180 as rustls ships it over aws-lc, instead of another crate.
 //! - **2026-11-23, `regex` for scheme patterns.** Patterns are data that officials own; linear time by construction.
 //! - **2026-11-23, `moka`, `governor`, `jsonwebtoken`, `cedar-policy`, `rusqlite`**: as the design's dependency page tried them together.
+//! - **2026-11-23, 413 and 415 have codes too** (`body-too-large`, `unsupported-media-type`); the contract names only their statuses.
+//! - **2026-11-23, two reasons more than the contract lists**, both indeterminate: `card-not-delivered` (the only document is not handed out yet) and
+//!   `document-replaced` (the newer one is not known). Neither may count against anyone.
+//! - **2026-11-23, the later of two contrary decrees wins** by `effective_from`; on the same day the exception does («all but six groups»).
+//! - **2026-11-23, a stand-in carries a lost card's status only while that card would itself be valid**; otherwise losing a lapsed card would help.
+//! - **2026-11-23, `wrong-scheme` needs another scheme's telling shape.** Read literally any digits would fit `old-fida`.
+//! - **2026-11-23, Cedar judges each kind of agency once, at load.** The request path does two hash look-ups. Warnings refuse the load.
+//! - **2026-11-23, one limit cell per agency and tier**: rates differ per agency, and no key table needs tending. No limit is no admission.
+//! - **2026-11-23, an unlisted branch is `agency-suspended`**; an identity without a branch admits every branch.
+//! - **2026-11-23, the accept loop cuts a head over 16 KiB without a reply**: it is not yet a request that could be recorded.
+//! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
+//! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`** were in
+//!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
+//! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.

@@ -1,7 +1,7 @@
 //! The access log: what it holds, and how anyone checks it.
 //!
 //! Every answer and every refusal after the TLS handshake is one entry, durable before the reply leaves. An entry has a header that
-//! is kept for ever and a content that is deleted when it is due.
+//! is kept for ever and a content that can be deleted without breaking the tree (the verb that deletes what is due is not there yet).
 //!
 //! ```text
 //! leaf      = H( H(salt₁ ‖ header) ‖ H(salt₂ ‖ content) )          H = SHA-256
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The header's bytes are described in [`crate::core::ledger::leaf`], the content in [`crate::core::ledger::EntryContent`].
-//! Neither holds a number, a name, a birth date, or an unkeyed digest from which one could be guessed. Whom an entry is about stands there
+//! Neither holds a number, a name or a birth date; the content holds no unkeyed digest at all, and the header only the statement's. Whom an entry is about stands there
 //! only as two keyed tags: the agency tag joins one agency's entries about one person within one epoch (at most a day); the trail
 //! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use.
 //! Both keys live in memory and are gone with the epoch.

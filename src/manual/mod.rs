@@ -2,8 +2,8 @@
 //!
 //! - [`tour`]: follow one request through every stage, in ten minutes.
 //! - [`operating`]: an installation's files, its health, what to do when something is red.
-//! - [`asking`]: the API from an integrator's chair, with `curl`.
-//! - [`log`]: what the access log holds, byte by byte, and how anyone checks it.
+//! - [`asking`]: the API from an integrator's chair.
+//! - [`log`]: what the access log holds, and how anyone checks it.
 //! - [`decisions`]: why things are as they are, dated, shortest first.
 
 pub mod asking;

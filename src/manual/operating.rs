@@ -7,6 +7,8 @@
 //! | `estelam.toml` | configuration; unknown keys are refused with file and line | restart |
 //! | `policies/` | agencies, Cedar rules, services, schemes, reasons, cases | by itself, whole or not at all |
 //! | `pki/crl/` | revocation lists of every issuer | by itself, whole or not at all |
+//! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
+//! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/` | signing keys, readable by the service alone | restart |
 //! | `ledger/` | the access log; one process at a time | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
@@ -27,12 +29,14 @@
 //!
 //! # Cutting an agency off
 //!
-//! Set `suspended = true` in its policy file: its next request is refused and its connections end. Revoking a certificate: put
-//! the new list with a higher number into `pki/crl/`; live connections of the certificate are cut when it is read.
+//! Set `suspended = true` in its policy file: its next request is refused and its connections end. Revoking a certificate: replace
+//! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
 //!
 //! # Metrics
 //!
 //! `estelam_requests_total{outcome}`, `estelam_request_seconds{outcome}`, `estelam_registry_*`, `estelam_ledger_*`,
-//! `estelam_tls_refusals_total{reason}`, `estelam_policy_reloads_total{result}`. No label names a person, a clerk or a number.
+//! `estelam_tls_refusals_total{listener,reason}`,
+//! `estelam_tls_profile_refusals_total{rule}`, `estelam_connections_cut_total{reason}`, `estelam_connections_open{listener}`,
+//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`. No label names a person, a clerk or a number.
 //!
 //! Logs are JSON lines on standard error; `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`).

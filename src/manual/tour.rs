@@ -9,7 +9,7 @@
 //! | identity | `PeerChain` → `VerifiedAgency` | [`crate::core::identity`] | `Trust` |
 //! | token | `VerifiedAgency` → `VerifiedCall` | [`crate::core::token`] | `TokenVerifier` |
 //! | policy | `VerifiedCall` + body → `Permit` | [`crate::core::policy`] | a snapshot |
-//! | limit | `Permit` → `Permit` | [`crate::core::limit`] | `Limiter` |
+//! | limit | `Permit` → `Permit` | [`crate::core::limit`]; tokens never seen before have a tier of their own | `Limiter` |
 //! | registry | `Permit` → `Facts` | [`crate::core::registry`] | `Registry` |
 //! | decision | `Facts` → `Decision` | [`crate::core::decision`] | none: a pure function |
 //! | signing | `Decision` or `Refusal` → `Signed` | [`crate::core::signing`] | `Signer` |
@@ -23,7 +23,7 @@
 //!
 //! A look-up without a permit: facts come only from a look-up, and a look-up consumes a permit.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0308
 //! use estelam::core::registry::{Registry, look_up};
 //! async fn snoop(registry: &dyn Registry, identifier: estelam::core::domain::identifier::Identifier) {
 //!     look_up(identifier, registry).await; // wants a `Permit`, which only `policy::permit` makes
@@ -32,7 +32,7 @@
 //!
 //! A reply that was never recorded: rendering consumes a `Recorded`, which only the ledger stage makes.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0308
 //! use estelam::core::{reply, signing::Signed};
 //! fn leak(signed: Signed) -> reply::Reply {
 //!     reply::render(signed, "origin", reply::Format::Json)
@@ -41,7 +41,7 @@
 //!
 //! A receipt paired with another answer: the fields of `Recorded` are private, so a receipt cannot be put beside another conclusion.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! use estelam::core::{ledger::{Receipt, Recorded}, signing::Signed};
 //! fn pair(signed: Signed, receipt: Receipt) -> Recorded {
 //!     Recorded { signed, receipt }
@@ -50,7 +50,7 @@
 //!
 //! A permit used twice: it is moved into the facts of its one look-up.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0382
 //! use estelam::core::{policy::Permit, registry::{Registry, look_up}};
 //! async fn twice(permit: Permit, registry: &dyn Registry) {
 //!     let first = look_up(permit, registry).await;

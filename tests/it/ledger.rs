@@ -11,6 +11,7 @@ use estelam::adapters::store::{
     BadEntry, LedgerConfig, LedgerError, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, create_content_kek, generate_officer_key,
     open_trail_key, verify,
 };
+use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::ledger::checkpoint::Checkpoint;
 use estelam::core::ledger::tree::{Frontier, leaf_hash, sha256};
 use estelam::core::ledger::{Entry, EntryContent, EntryKind, Ledger, LogReader, RetentionClass};
@@ -353,4 +354,32 @@ async fn copied_log_verifies() {
     let options = VerifyOptions { dir: copy, ..log.options() };
     assert_eq!(verify(&options, &mut |_, _| {}).unwrap().entries, 600);
     assert!(verify(&VerifyOptions { dir: Path::new("/nonexistent").into(), ..options }, &mut |_, _| {}).is_err());
+}
+
+#[tokio::test]
+async fn no_identifier_reaches_any_file_of_the_log() {
+    let log = log();
+    let ledger = log.open();
+    let catalogue = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();
+    let values = ["9990000018", "9990000026", "9990000034"];
+    for (number, value) in (0..).zip(values) {
+        let raw = RawIdentifier { scheme: "yekta", value, ..RawIdentifier::default() };
+        let subject = Some(catalogue.accept(raw, None).unwrap().identifier);
+        ledger.append(Entry { subject, ..entry(number, at("2026-11-23T10:00:00Z")) }).await.unwrap();
+    }
+    let scan = |stage: &str| {
+        let mut bytes = 0;
+        for file in std::fs::read_dir(&log.config.dir).unwrap() {
+            let content = std::fs::read(file.unwrap().path()).unwrap();
+            bytes += content.len();
+            for value in values.iter().copied().chain(["statement", "bank", "trail_tag"]) {
+                assert!(!content.windows(value.len()).any(|window| window == value.as_bytes()), "{stage}");
+            }
+        }
+        assert!(bytes > 10_000);
+    };
+    scan("open");
+    drop(ledger);
+    scan("closed");
+    assert_eq!(log.verify().unwrap().contents_checked, 3);
 }

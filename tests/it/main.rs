@@ -4,11 +4,14 @@
 mod ledger;
 mod ledger_note;
 mod ledger_vectors;
+mod mini_pki;
+mod openapi;
 mod policy_files;
 mod policy_permit;
 mod policy_reload;
 mod policy_support;
 mod policy_table;
+mod registry_service;
 mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;

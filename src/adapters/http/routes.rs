@@ -1,16 +1,20 @@
 //! The route lists of the three listeners. A test fails when a gateway route has no row in the refusals table.
 
 use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{Handler, Resource, Responder};
 
 use super::{HttpState, OpsState, ledger, log, metadata, ops as ops_handlers, token, verify};
+
+const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+const JWKS: &str = "/.well-known/jwks.json";
 
 /// Every route of the `gateway` listener: method, path, and whether it needs a token.
 pub const GATEWAY_ROUTES: &[(&str, &str, bool)] = &[
     ("POST", "/v1/verify", true),
     ("POST", "/oauth2/token", false),
     ("GET", "/v1/log/proof/{answer_id}", true),
-    ("GET", "/.well-known/oauth-authorization-server", false),
-    ("GET", "/.well-known/jwks.json", false),
+    ("GET", AUTHORIZATION_SERVER, false),
+    ("GET", JWKS, false),
 ];
 
 /// Routes for agencies, over mutual TLS.
@@ -21,7 +25,8 @@ pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + 
             .service(web::resource("/v1/verify").route(web::post().to(verify::verify)).default_service(web::to(verify::only_post)))
             .service(web::resource("/oauth2/token").route(web::post().to(token::token)).default_service(web::to(verify::only_post)))
             .service(web::resource("/v1/log/proof/{answer_id}").route(web::get().to(log::proof)).default_service(web::to(verify::only_get)))
-            .configure(public_metadata)
+            .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server).default_service(web::to(verify::only_get)))
+            .service(readable(JWKS, metadata::jwks).default_service(web::to(verify::only_get)))
             .default_service(web::to(verify::not_found));
     }
 }
@@ -31,7 +36,8 @@ pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + S
     move |config| {
         config
             .app_data(state.clone())
-            .configure(public_metadata)
+            .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server))
+            .service(readable(JWKS, metadata::jwks))
             .route("/checkpoint", web::get().to(ledger::checkpoint))
             .route("/checkpoint.key", web::get().to(ledger::key))
             .route("/tile/{path:.*}", web::get().to(ledger::tile))
@@ -50,8 +56,11 @@ pub fn ops(state: Data<OpsState>) -> impl Fn(&mut ServiceConfig) + Clone + Send 
     }
 }
 
-fn public_metadata(config: &mut ServiceConfig) {
-    config
-        .route("/.well-known/oauth-authorization-server", web::get().to(metadata::authorization_server))
-        .route("/.well-known/jwks.json", web::get().to(metadata::jwks));
+/// A resource of public metadata: its body, or its head alone.
+fn readable<F, R>(path: &'static str, handler: F) -> Resource
+where
+    F: Handler<(Data<HttpState>,), Output = R>,
+    R: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
 }

@@ -44,6 +44,11 @@ fn admitted(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<Refu
         refusal.limit = Some(limit);
         return Err(refusal);
     }
+    if incoming.authorization.is_some() {
+        return Err(
+            agency.refuse(RefusalCode::MalformedRequest, "leave the `Authorization` header out here: the certificate authenticates")
+        );
+    }
     let Ok(body) = &incoming.body else {
         return Err(agency.refuse(RefusalCode::BodyTooLarge, "a token request is a short form"));
     };

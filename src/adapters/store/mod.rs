@@ -2,6 +2,7 @@
 
 mod config;
 mod contents;
+mod database;
 mod day;
 mod fault;
 mod keys;
@@ -10,7 +11,7 @@ mod prepare;
 mod queue;
 mod reader;
 mod schema;
-mod store;
+
 #[cfg(test)]
 mod tests;
 mod verify;

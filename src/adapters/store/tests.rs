@@ -1,1 +1,156 @@
-//! Tests of the ledger that need its inside.
+//! Commits that fail: whether the disk has them or not, the log must stay consistent and come back by itself.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::fault::{CommitPoint, Faults};
+use super::*;
+use crate::core::ledger::{EntryContent, EntryKind, LogReader as _, RetentionClass};
+use crate::core::signing::{Algorithm, SignerFailed};
+
+struct StillClock;
+
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+struct TestSigner(Ed25519KeyPair);
+
+impl Signer for TestSigner {
+    fn key_id(&self) -> &str {
+        "test"
+    }
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EdDsa
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed> {
+        Ok(self.0.sign(message).as_ref().to_vec())
+    }
+}
+
+/// A log whose next commit fails once when armed: 1 before, 2 after the disk has it.
+struct Log {
+    _folder: tempfile::TempDir,
+    config: LedgerConfig,
+    armed: Arc<AtomicU8>,
+    ledger: Arc<SqliteLedger>,
+}
+
+fn log() -> Log {
+    let folder = tempfile::tempdir().unwrap();
+    let signer = TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap());
+    let config = LedgerConfig {
+        dir: folder.path().join("ledger"),
+        origin: "log.example".into(),
+        checkpoint_every: Duration::from_secs(3600),
+        queue: 64,
+        checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
+        former_checkpoint_keys: Vec::new(),
+        dpo_public_key: generate_officer_key().unwrap().0,
+        content_kek: folder.path().join("kek"),
+    };
+    create_content_kek(&config.content_kek).unwrap();
+    let armed = Arc::new(AtomicU8::new(0));
+    let trigger = armed.clone();
+    let faults = Faults::when(move |point| {
+        let wanted = if point == CommitPoint::Before { 1 } else { 2 };
+        trigger.compare_exchange(wanted, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    });
+    let ledger = SqliteLedger::open_with(config.clone(), Arc::new(signer), Arc::new(StillClock), faults).unwrap();
+    Log { _folder: folder, config, armed, ledger }
+}
+
+impl Log {
+    async fn append(&self, number: u128, time: i64) -> Result<u64, LedgerUnavailable> {
+        let entry = Entry {
+            kind: EntryKind::Answer,
+            class: RetentionClass::Minor,
+            time: Timestamp::from_second(time).unwrap(),
+            id: Uuid::from_u128(number),
+            statement_digest: [0; 32],
+            subject: None,
+            content: EntryContent::default(),
+        };
+        self.ledger.append(entry).await.map(|receipt| receipt.index)
+    }
+
+    async fn ready_again(&self) {
+        let ready = async {
+            while !self.ledger.ready() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ready).await.unwrap();
+    }
+
+    fn verified_entries(self) -> u64 {
+        let Self { config, ledger, _folder, .. } = self;
+        drop(ledger);
+        let options = VerifyOptions {
+            dir: config.dir.clone(),
+            checkpoint_keys: config.checkpoint_keys().unwrap(),
+            content_kek: Some(config.content_kek),
+            seen_checkpoint: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        verify(&options, &mut |_, _| {}).unwrap().entries
+    }
+}
+
+#[tokio::test]
+async fn commit_that_fails_and_is_lost_leaves_a_consistent_log() {
+    let log = log();
+    assert_eq!(log.append(0, 0).await, Ok(0));
+    log.armed.store(1, Ordering::SeqCst);
+    assert_eq!(log.append(1, 0).await, Err(NOT_READY));
+    log.ready_again().await;
+    assert_eq!(log.append(2, 0).await, Ok(1));
+    assert_eq!(log.verified_entries(), 2);
+}
+
+#[tokio::test]
+async fn commit_that_fails_but_persisted_leaves_a_consistent_log() {
+    let log = log();
+    assert_eq!(log.append(0, 0).await, Ok(0));
+    log.armed.store(2, Ordering::SeqCst);
+    assert_eq!(log.append(1, 0).await, Err(NOT_READY));
+    log.ready_again().await;
+    assert_eq!(log.append(2, 0).await, Ok(2));
+    assert_eq!(log.verified_entries(), 3);
+}
+
+#[tokio::test]
+async fn failed_checkpoint_is_not_shown_and_the_next_one_is_consistent() {
+    for point in [1, 2] {
+        let log = log();
+        log.append(0, 0).await.unwrap();
+        log.armed.store(point, Ordering::SeqCst);
+        assert!(log.ledger.proof(Uuid::from_u128(0)).await.is_err());
+        log.ready_again().await;
+        log.append(1, 0).await.unwrap();
+        assert!(log.ledger.proof(Uuid::from_u128(1)).await.unwrap().is_some());
+        assert_eq!(log.verified_entries(), 2);
+    }
+}
+
+#[tokio::test]
+async fn tags_wait_until_the_sealed_trail_key_is_durable() {
+    for point in [1, 2] {
+        let log = log();
+        let tomorrow = 86_400;
+        log.armed.store(point, Ordering::SeqCst);
+        assert_eq!(log.append(0, tomorrow).await, Err(NOT_READY));
+        assert_eq!(log.ledger.size(), 0);
+        log.ready_again().await;
+        assert_eq!(log.append(0, tomorrow).await, Ok(0));
+        assert_eq!(log.verified_entries(), 1);
+    }
+}

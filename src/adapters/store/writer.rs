@@ -9,11 +9,11 @@ use arc_swap::ArcSwap;
 use metrics::{counter, gauge, histogram};
 
 use super::config::{LedgerConfig, LedgerError};
+use super::database::Store;
 use super::day::day_of;
 use super::fault::Faults;
 use super::keys::Kek;
 use super::queue::{Command, Job, Queue};
-use super::store::Store;
 use super::{NOT_READY, Published, Shared};
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::note::NoteKey;

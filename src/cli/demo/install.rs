@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +23,13 @@ pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "
 const SERVERS: [&str; 2] = ["gateway", "registry"];
 const GATEWAY_CLIENT: &str = "gateway-client";
 
+/// Examples to try by hand, beside the registry's store.
+pub(super) const NUMBER: &str = "example-number.txt";
+pub(super) const QUERY: &str = "example-query.json";
+
+/// How often the demo looks whether a revocation list is due.
+const LISTS_EVERY: Duration = Duration::from_secs(3600);
+
 /// Generated people besides the fixtures.
 const PEOPLE: u64 = 10_000;
 const SEED: u64 = 1402;
@@ -38,7 +46,22 @@ pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
     officer_keys(&dir.join("pki").join("dpo"))?;
     policy_files::install(&dir.join("policies")).doing("cannot write the policy files")?;
-    registry::fill_demo(dir, PEOPLE, SEED)
+    registry::fill_demo(dir, PEOPLE, SEED)?;
+    examples(&dir.join("registry"))
+}
+
+/// A fixture number and a whole query, to try by hand. They lie with the registry, where alone numbers may lie, so that nothing
+/// that the demo prints holds one.
+fn examples(dir: &Path) -> Result<(), CliError> {
+    write_atomically(&dir.join(NUMBER), b"A170000001\n")?;
+    let query = serde_json::json!({
+        "identifier": { "scheme": "amayesh-no", "value": "A170000001" },
+        "service": "bank-card",
+        "purpose": "account-maintenance",
+        "actor": "teller-17",
+        "check": { "birth_year": 1370, "calendar": "jalali" },
+    });
+    write_atomically(&dir.join(QUERY), format!("{query:#}\n").as_bytes())
 }
 
 /// The data-protection officer's key pair. In an installation the private half is never on this machine.
@@ -50,6 +73,16 @@ fn officer_keys(dir: &Path) -> Result<(), CliError> {
     let (public, private) = generate_officer_key().doing("the data-protection officer's key")?;
     write_private(&private_file, format!("{}\n", STANDARD.encode(&*private)).as_bytes())?;
     write_atomically(&public_file, format!("{}\n", STANDARD.encode(public)).as_bytes())
+}
+
+/// Issues new revocation lists before the old ones end; the gateway takes them up by itself.
+pub(super) async fn keep_lists_fresh(dir: PathBuf) {
+    loop {
+        tokio::time::sleep(LISTS_EVERY).await;
+        if let Err(error) = certificates(&dir) {
+            tracing::error!("the revocation lists are not renewed: {error}");
+        }
+    }
 }
 
 fn certificates(dir: &Path) -> Result<DevPki, CliError> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use self::child::RegistryChild;
+use self::install::{NUMBER, QUERY};
 use super::place::{DemoFile, write_atomically};
 use super::{CliError, Failure, block_on};
 use crate::adapters::clock::SystemClock;
@@ -79,7 +80,10 @@ impl Demo {
 
     async fn stay(&self, dir: &Path, places: &DemoFile) -> Result<(), CliError> {
         println!("{}", how_to_ask(dir, places));
-        app::stop_signal().await.doing("cannot wait for a signal")
+        let lists = tokio::spawn(install::keep_lists_fresh(dir.join("pki")));
+        let outcome = app::stop_signal().await.doing("cannot wait for a signal");
+        lists.abort();
+        outcome
     }
 }
 
@@ -128,6 +132,7 @@ async fn stop(running: Running, registry: RegistryChild, dir: &Path) {
 
 fn how_to_ask(dir: &Path, places: &DemoFile) -> String {
     let dir = dir.display();
+    let program = std::env::current_exe().map_or_else(|_| "estelam".to_owned(), |path| path.display().to_string());
     format!(
         r#"estelam is running; stop it with Ctrl-C.
 
@@ -138,16 +143,15 @@ fn how_to_ask(dir: &Path, places: &DemoFile) -> String {
 
 Ask as a bank about an Amayesh 17 card whose printed date is long over:
 
-  echo A170000001 | estelam verify --dir {dir} --as bank --scheme amayesh-no \
-    --service bank-card --purpose account-maintenance --actor teller-17 --birth-year 1370 --lang fa
+  {program} verify --dir {dir} --as bank --scheme amayesh-no --service bank-card \
+    --purpose account-maintenance --actor teller-17 --birth-year 1370 --lang fa < {dir}/registry/{NUMBER}
 
 The same with curl:
 
-  TOKEN=$(estelam token --dir {dir} --as bank)
+  TOKEN=$({program} token --dir {dir} --as bank)
   curl --cacert {dir}/pki/ca.pem --cert {dir}/pki/bank/cert.pem --key {dir}/pki/bank/key.pem \
-    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' {gateway}/v1/verify \
-    -d '{{"identifier":{{"scheme":"amayesh-no","value":"A170000001"}},"service":"bank-card","purpose":"account-maintenance",
-         "actor":"teller-17","check":{{"birth_year":1370,"calendar":"jalali"}}}}'
+    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+    -d @{dir}/registry/{QUERY} {gateway}/v1/verify
 "#,
         gateway = places.gateway,
         public = places.public,

@@ -1,1 +1,178 @@
-//! Tests of the four-eyes rule.
+//! Tests of the four-eyes rule: every refusal leaves the store as it was.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::adapters::clock::ManualClock;
+use crate::core::domain::service::SHIPPED_SERVICES;
+use crate::registry::DEMO_DECREES;
+
+struct Office {
+    dir: tempfile::TempDir,
+    store: Store,
+    officials: Officials,
+    services: ServiceCatalogue,
+    keys: Vec<OfficialKey>,
+    clock: ManualClock,
+}
+
+fn now() -> Timestamp {
+    "2026-11-23T10:00:00Z".parse().unwrap()
+}
+
+fn new_key() -> OfficialKey {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    OfficialKey::from_pem(pair.serialize_pem().as_bytes()).unwrap()
+}
+
+fn office() -> Office {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = vec![new_key(), new_key(), new_key()];
+    Officials::enrol(dir.path(), "a", &keys[0]).unwrap();
+    Officials::enrol(dir.path(), "b", &keys[1]).unwrap();
+    Office {
+        store: Store::open(dir.path()).unwrap(),
+        officials: Officials::load(dir.path()).unwrap(),
+        services: ServiceCatalogue::parse(SHIPPED_SERVICES).unwrap(),
+        keys,
+        clock: ManualClock::new(now()),
+        dir,
+    }
+}
+
+impl Office {
+    fn file(&self, text: &str) -> PathBuf {
+        let path = self.dir.path().join("new.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn add(&self, text: &str, key: usize) -> Result<Vec<String>, DecreeError> {
+        add(&self.store, &self.officials, &self.services, &self.file(text), &self.keys[key])
+    }
+
+    fn approve(&self, key: usize) -> Result<Timestamp, DecreeError> {
+        approve(&self.store, &self.officials, "d9", &self.keys[key], &self.clock)
+    }
+
+    fn rescind(&self, key: usize) -> Result<Standing, DecreeError> {
+        rescind(&self.store, &self.officials, "d9", &self.keys[key], &self.clock)
+    }
+
+    fn served(&self) -> Vec<WireDecree> {
+        served(&self.store, &self.officials).unwrap().1
+    }
+
+    fn standing(&self) -> Standing {
+        list(&self.store, &self.officials).unwrap()[0].standing
+    }
+}
+
+const D9: &str = r#"[[decree]]
+id = "d9"
+authority = "ministry-of-interior"
+issued_on = "1405/08/01"
+known_from = "1405/08/01"
+effective_from = "1405/08/01"
+select = [{ kind = "amayesh", series = 18 }]
+services = ["bank-card"]
+effect = "extend"
+text.fa = "تا اطلاع بعدی"
+text.en = "until further notice"
+source = "letter 9"
+"#;
+
+#[test]
+fn two_officials_put_a_decree_in_force_from_the_approval_on() {
+    let office = office();
+    assert_eq!(office.add(D9, 0).unwrap(), ["d9"]);
+    assert!(office.served().is_empty(), "pending is not in force");
+    let cursor = office.store.cursor().unwrap();
+    assert_eq!(office.approve(1).unwrap(), now());
+    assert_eq!(office.served()[0].recorded_at, Some(now()));
+    assert_eq!(office.store.cursor().unwrap(), cursor + 1);
+}
+
+#[test]
+fn one_official_twice_and_a_stranger_are_refused_and_change_nothing() {
+    let office = office();
+    assert!(matches!(office.add(D9, 2), Err(DecreeError::UnknownOfficial)));
+    assert!(list(&office.store, &office.officials).unwrap().is_empty());
+    office.add(D9, 0).unwrap();
+    assert!(office.approve(0).is_err());
+    assert!(matches!(office.approve(2), Err(DecreeError::UnknownOfficial)));
+    assert_eq!(office.standing(), Standing::Pending);
+    assert_eq!(office.store.cursor().unwrap(), 0, "nothing was announced");
+}
+
+#[test]
+fn one_key_under_two_names_is_refused() {
+    let office = office();
+    Officials::enrol(office.dir.path(), "c", &office.keys[0]).unwrap();
+    assert!(Officials::load(office.dir.path()).unwrap_err().to_string().contains("repeats the key"));
+}
+
+#[test]
+fn rescinding_takes_two_officials() {
+    let office = office();
+    office.add(D9, 0).unwrap();
+    assert!(office.rescind(0).is_err(), "not in force yet");
+    office.approve(1).unwrap();
+    assert_eq!(office.rescind(0).unwrap(), Standing::RescissionPending);
+    assert!(office.rescind(0).is_err());
+    assert_eq!(office.served()[0].rescinded_at, None);
+    assert_eq!(office.rescind(1).unwrap(), Standing::Rescinded);
+    assert_eq!(office.served()[0].rescinded_at, Some(now()));
+    assert!(office.rescind(1).is_err());
+}
+
+#[test]
+fn a_row_changed_behind_the_officials_stops_the_whole_list() {
+    for change in [
+        "UPDATE decree SET body = replace(body, '18', '17')",
+        "UPDATE decree SET rescinded_at = '2026-01-01T00:00:00Z'",
+        "UPDATE decree SET approved_by = 'a', approved_signature = entered_signature",
+        "UPDATE decree SET approved_by = NULL, approved_signature = NULL",
+    ] {
+        let office = office();
+        office.add(D9, 0).unwrap();
+        office.approve(1).unwrap();
+        office.store.with_writer(|t| t.execute(change, []).map_err(StoreError::from)).unwrap();
+        assert!(served(&office.store, &office.officials).is_err(), "{change}");
+    }
+}
+
+#[test]
+fn shipped_decrees_are_known_from_their_day_and_seeded_once() {
+    let office = office();
+    let seed = || seed(&office.store, &office.officials, &office.services, DEMO_DECREES, &office.keys[0], &office.keys[1]).unwrap();
+    assert_eq!((seed(), seed()), (4, 0));
+    let d1 = office.served().into_iter().find(|decree| decree.id == "d1-1402-04-07").unwrap();
+    assert_eq!(d1.recorded_at, Some("2023-06-27T20:30:00Z".parse().unwrap()));
+    assert!(version_of(&office.served()).unwrap().starts_with("sha256:"));
+}
+
+#[track_caller]
+fn refused(text: &str, line: usize, part: &str) {
+    let office = office();
+    let error = office.add(text, 0).unwrap_err().to_string();
+    assert!(error.contains(&format!("new.toml:{line}: ")) && error.contains(part), "{error}");
+    assert!(list(&office.store, &office.officials).unwrap().is_empty(), "all or nothing");
+}
+
+#[test]
+fn every_mistake_in_a_file_names_its_line() {
+    refused(&D9.replace("1405/08/01\"\nselect", "1405/07/31\"\nselect"), 1, "effective_from");
+    refused(&D9.replace("source", "sauce"), 12, "sauce");
+    refused(&D9.replace("bank-card", "bank-cart"), 1, "bank-cart");
+    refused(&D9.replace("{ kind = \"amayesh\", series = 18 }", "{}"), 1, "says nothing");
+    refused(&D9.replace("\"extend\"", "\"extent\""), 9, "Effect");
+    refused(&D9.replace("source", "effective_to = \"1405/07/01\"\nsource"), 1, "ends before");
+    refused(&D9.replace("source", "supersedes = [\"d8\"]\nsource"), 1, "d8");
+    refused(&D9.replace("source", "recorded_at = \"2020-01-01T00:00:00Z\"\nsource"), 1, "recorded_at");
+    refused(&format!("{D9}\n{D9}"), 14, "taken");
+    refused(&D9.replace("\"until further notice\"", "\"\""), 1, "text.en");
+}

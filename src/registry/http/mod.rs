@@ -4,9 +4,6 @@ mod guard;
 mod problem;
 mod routes;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

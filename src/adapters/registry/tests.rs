@@ -1,1 +1,0 @@
-//! Tests of the gateway side of the registry.

@@ -1,0 +1,108 @@
+//! A registry in memory whose answers and delays a test drives.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::super::cache::CachedRegistry;
+use super::super::config::RegistryClientConfig;
+use super::super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use crate::adapters::clock::ManualClock;
+use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::person::Person;
+use crate::core::registry::RegistryUnavailable;
+
+/// What the fake says about anybody.
+pub struct FakeRegistry {
+    pub calls: AtomicUsize,
+    pub down: Mutex<bool>,
+    pub version: Mutex<u64>,
+    /// Versions of the next answers, before `version` holds again.
+    pub scripted: Mutex<VecDeque<u64>>,
+    pub somebody: Mutex<bool>,
+    pub gate: Semaphore,
+    pub decrees_version: Mutex<String>,
+    pub pending: Mutex<VecDeque<Changes>>,
+    clock: Arc<ManualClock>,
+}
+
+/// The fake, its clock and the cache before it.
+pub struct Bench {
+    pub fake: Arc<FakeRegistry>,
+    pub clock: Arc<ManualClock>,
+    pub cached: Arc<CachedRegistry>,
+}
+
+pub fn start() -> Timestamp {
+    "2026-11-23T10:00:00Z".parse().unwrap()
+}
+
+pub fn bench() -> Bench {
+    let clock = Arc::new(ManualClock::new(start()));
+    let fake = Arc::new(FakeRegistry {
+        calls: AtomicUsize::new(0),
+        down: Mutex::new(false),
+        version: Mutex::new(1),
+        scripted: Mutex::default(),
+        somebody: Mutex::new(true),
+        gate: Semaphore::new(1000),
+        decrees_version: Mutex::new("one".into()),
+        pending: Mutex::default(),
+        clock: Arc::clone(&clock),
+    });
+    let config = RegistryClientConfig { breaker_failures: 3, ..RegistryClientConfig::new("https://localhost/", vec![], vec![], vec![]) };
+    let cached = CachedRegistry::new(Arc::clone(&fake) as Arc<dyn Upstream>, &config, Arc::clone(&clock) as _);
+    Bench { fake, clock, cached }
+}
+
+impl Bench {
+    /// Lets the cache take one batch from the feed.
+    pub async fn step(&self) -> Result<(), RegistryUnavailable> {
+        super::super::feed::step(self.cached.inner()).await
+    }
+
+    pub fn calls(&self) -> usize {
+        self.fake.calls.load(Ordering::SeqCst)
+    }
+
+    pub fn announce(&self, changes: Changes) {
+        self.fake.pending.lock().unwrap().push_back(changes);
+    }
+}
+
+#[async_trait]
+impl Upstream for FakeRegistry {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let version = self.scripted.lock().unwrap().pop_front().unwrap_or(*self.version.lock().unwrap());
+        let as_of = crate::core::domain::clock::Clock::now(&*self.clock);
+        self.gate.acquire().await.unwrap().forget();
+        if *self.down.lock().unwrap() {
+            return Err(RegistryUnavailable("it is down"));
+        }
+        let person = Person { birth: None, nationality: None, province: None, household_role: None, blocked: false, documents: vec![] };
+        let persons: Arc<[Person]> = if *self.somebody.lock().unwrap() { [person].into() } else { [].into() };
+        Ok(Fetched { version, as_of, subject: format!("subject-{}", key.value()).into(), persons })
+    }
+
+    async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
+        if *self.down.lock().unwrap() {
+            return Err(RegistryUnavailable("it is down"));
+        }
+        let version = self.decrees_version.lock().unwrap().clone();
+        Ok(FetchedDecrees { cursor: 1, set: DecreeSet { version, decrees: vec![], as_of: start() } })
+    }
+
+    async fn changes(&self, after: u64, _: Duration) -> Result<Changes, RegistryUnavailable> {
+        if *self.down.lock().unwrap() {
+            return Err(RegistryUnavailable("it is down"));
+        }
+        let quiet = Changes { cursor: after, ..Changes::default() };
+        Ok(self.pending.lock().unwrap().pop_front().unwrap_or(quiet))
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the gateway side of the registry.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod caching;
+mod fake;
+#[path = "../../../../tests/it/mini_pki.rs"]
+mod mini_pki;
+mod over_tls;

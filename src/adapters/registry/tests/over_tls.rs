@@ -1,0 +1,109 @@
+//! The client against servers that answer oddly, over real mutual TLS.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+
+use super::super::config::RegistryClientConfig;
+use super::super::http::HttpRegistry;
+use super::super::upstream::{Key, Upstream};
+use super::fake::start;
+use super::mini_pki::{MiniPki, Pem};
+use crate::adapters::clock::ManualClock;
+use crate::core::registry::RegistryUnavailable;
+
+const GOOD: &str = r#"{"version":1,"as_of":"2026-11-23T10:00:00Z","subject":"s","persons":[]}"#;
+
+/// A server that gives one reply to every look-up.
+fn serve(pki: &MiniPki, reply: fn() -> HttpResponse) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let app = move || App::new().default_service(web::to(move || async move { reply() }));
+    let server = HttpServer::new(app).workers(1).disable_signals().listen_rustls_0_23(listener, pki.server_config()).unwrap().run();
+    actix_web::rt::spawn(server);
+    port
+}
+
+fn client(ca: &[u8], own: &Pem, port: u16) -> HttpRegistry {
+    let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), ca.to_vec(), own.cert.clone(), own.key.clone());
+    // Long enough for a slow machine: nothing here waits for a deadline to pass.
+    config.timeout = Duration::from_secs(20);
+    config.connect_timeout = Duration::from_secs(20);
+    HttpRegistry::new(&config, Arc::new(ManualClock::new(start()))).unwrap()
+}
+
+async fn asked(reply: fn() -> HttpResponse) -> Result<u64, RegistryUnavailable> {
+    let pki = MiniPki::new();
+    let port = serve(&pki, reply);
+    client(&pki.ca, &pki.client, port).look_up(&Key::new("yekta", "1")).await.map(|fetched| fetched.version)
+}
+
+fn json(body: impl Into<String>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(body.into())
+}
+
+#[actix_web::test]
+async fn good_answer_passes() {
+    assert_eq!(asked(|| json(GOOD)).await, Ok(1));
+}
+
+#[actix_web::test]
+async fn redirect_is_not_followed() {
+    let reply = || HttpResponse::TemporaryRedirect().insert_header(("location", "https://localhost:1/")).finish();
+    assert_eq!(asked(reply).await, Err(RegistryUnavailable("it answered with another status than 200")));
+}
+
+#[actix_web::test]
+async fn oversized_body_is_refused() {
+    let reply = || json(format!("{GOOD}{}", " ".repeat(300 << 10)));
+    assert_eq!(asked(reply).await, Err(RegistryUnavailable("its answer is too large")));
+}
+
+#[actix_web::test]
+async fn wrong_content_type_is_refused() {
+    let reply = || HttpResponse::Ok().content_type("text/html").body(GOOD);
+    assert_eq!(asked(reply).await, Err(RegistryUnavailable("its answer is not JSON")));
+}
+
+#[actix_web::test]
+async fn trailing_text_is_refused() {
+    assert_eq!(asked(|| json(format!("{GOOD}x"))).await, Err(RegistryUnavailable("its answer is not what the contract says")));
+}
+
+#[actix_web::test]
+async fn answer_from_the_future_is_refused() {
+    let reply = || json(GOOD.replace("10:00:00", "10:01:01"));
+    assert_eq!(asked(reply).await, Err(RegistryUnavailable("its clock and ours are more than a minute apart")));
+}
+
+#[actix_web::test]
+async fn server_of_another_root_is_refused() {
+    let (pki, other) = (MiniPki::new(), MiniPki::new());
+    let port = serve(&pki, || json(GOOD));
+    let answer = client(&other.ca, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
+    assert_eq!(answer.unwrap_err(), RegistryUnavailable("it cannot be reached"));
+}
+
+#[actix_web::test]
+async fn client_of_another_root_gets_nothing() {
+    let (pki, other) = (MiniPki::new(), MiniPki::new());
+    let port = serve(&pki, || json(GOOD));
+    assert!(client(&pki.ca, &other.client, port).look_up(&Key::new("yekta", "1")).await.is_err());
+}
+
+#[actix_web::test]
+async fn nobody_listening_is_unavailable() {
+    let pki = MiniPki::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let answer = client(&pki.ca, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
+    assert_eq!(answer.unwrap_err(), RegistryUnavailable("it cannot be reached"));
+}
+
+#[test]
+fn plain_http_is_no_address() {
+    let pki = MiniPki::new();
+    let config = RegistryClientConfig::new("http://localhost/", pki.ca, pki.client.cert, pki.client.key);
+    assert!(HttpRegistry::new(&config, Arc::new(ManualClock::new(start()))).is_err());
+}

@@ -1,1 +1,0 @@
-//! Tests of the registry service over mutual TLS.
