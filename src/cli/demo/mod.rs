@@ -4,6 +4,7 @@ mod child;
 mod install;
 mod once;
 
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,12 +40,19 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let observability = Observability::install().doing("cannot set up logging")?;
-        let dir = self.dir.clone();
-        std::fs::create_dir_all(&dir).doing(format_args!("cannot make `{}`", dir.display()))?;
+        let (dir, _alone) = self.prepare()?;
+        block_on(self.serve(dir, observability))
+    }
+
+    /// Takes the folder for this process and puts into it what is missing.
+    fn prepare(&self) -> Result<(PathBuf, File), CliError> {
+        let dir = &self.dir;
+        std::fs::create_dir_all(dir).doing(format_args!("cannot make `{}`", dir.display()))?;
         let dir = dir.canonicalize().doing(format_args!("cannot find `{}`", dir.display()))?;
+        let alone = alone(&dir)?;
         let _ = std::fs::remove_file(dir.join("demo.json"));
         install::everything(&dir)?;
-        block_on(self.serve(dir, observability))
+        Ok((dir, alone))
     }
 
     async fn serve(self, dir: PathBuf, observability: Observability) -> Result<ExitCode, CliError> {
@@ -76,6 +84,20 @@ impl Demo {
         let outcome = app::stop_signal().await.doing("cannot wait for a signal");
         lists.abort();
         outcome
+    }
+}
+
+/// Holds the folder until the process ends: a second demo would write over the files of the first.
+fn alone(dir: &Path) -> Result<File, CliError> {
+    let path = dir.join("demo.lock");
+    let lock = File::create(&path).doing(format_args!("cannot write `{}`", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(CliError::failed(format_args!(
+            "a demo runs in `{}` already; stop it first, or choose another folder with `--dir`",
+            dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(CliError::failed(format_args!("cannot lock `{}`: {error}", path.display()))),
     }
 }
 
@@ -136,4 +158,22 @@ The same with curl:
         ops = places.ops,
         registry = places.registry,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn second_demo_in_one_folder_is_refused_and_leaves_the_first_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let running = alone(dir.path()).unwrap();
+        std::fs::write(dir.path().join("demo.json"), "{}").unwrap();
+        let second = Demo { dir: dir.path().to_owned(), port: 0, once: false }.prepare().unwrap_err();
+        assert!(second.to_string().contains("a demo runs in"), "{second}");
+        assert!(dir.path().join("demo.json").exists());
+        drop(running);
+        assert!(alone(dir.path()).is_ok());
+    }
 }
