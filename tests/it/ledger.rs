@@ -318,6 +318,11 @@ async fn verify_finds_reordered_rows_lost_tails_and_altered_nodes() {
     assert!(matches!(cut.verify(), Err(VerifyError::Lost { size: 600, total: 590, .. })));
     assert!(matches!(cut.try_open(), Err(LedgerError::Inconsistent(_))));
 
+    let unseen = filled().await;
+    unseen.sql("DELETE FROM checkpoint WHERE size > 0");
+    unseen.sql("DELETE FROM entry WHERE idx >= 500");
+    assert_eq!(first_bad(&unseen), (500, BadEntry::Missing));
+
     let node = filled().await;
     node.sql("UPDATE node SET hash = zeroblob(32) WHERE idx = 1");
     assert!(matches!(node.verify(), Err(VerifyError::Node { level: 1, index: 1 })));

@@ -23,6 +23,8 @@ use crate::core::signing::Signer;
 
 /// Pause between two attempts to reopen the log.
 const REOPEN_EVERY: Duration = Duration::from_millis(200);
+/// How often an idle writer looks at the calendar, so that the secrets of a day that is over do not linger.
+const CALENDAR_EVERY: Duration = Duration::from_secs(10);
 
 /// All that the thread owns.
 pub(super) struct Writer {
@@ -38,6 +40,7 @@ pub(super) struct Writer {
     /// Size and root of all that was ever answered as durable.
     head: (u64, Hash),
     next_checkpoint: Instant,
+    next_calendar: Instant,
 }
 
 impl Writer {
@@ -68,16 +71,21 @@ impl Writer {
             published: ArcSwap::from_pointee(Published { size, note: note.into() }),
         });
         let head = store.head();
-        let next_checkpoint = Instant::now() + config.checkpoint_every;
-        let writer = Self { config, keys, kek, signer, clock, faults, shared: shared.clone(), store: Some(store), head, next_checkpoint };
-        Ok((shared, writer))
+        let now = Instant::now();
+        let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);
+        let (store, handle) = (Some(store), shared.clone());
+        let writer = Self { config, keys, kek, signer, clock, faults, shared, store, head, next_checkpoint, next_calendar };
+        Ok((handle, writer))
     }
 
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let mut batch = Vec::new();
         loop {
-            let until = if self.store.is_some() { self.next_checkpoint } else { Instant::now() + REOPEN_EVERY };
+            let until = match self.store {
+                Some(_) => self.next_checkpoint.min(self.next_calendar),
+                None => Instant::now() + REOPEN_EVERY,
+            };
             let taken = self.shared.queue.take(&mut batch, until);
             if taken.closed {
                 return;
@@ -126,11 +134,14 @@ impl Writer {
     /// What is due by time, busy or idle: a checkpoint, and the end of an epoch.
     fn tick(&mut self) {
         let now = Instant::now();
+        if now >= self.next_calendar {
+            self.next_calendar = now + CALENDAR_EVERY;
+            let _ = self.begin_day(self.clock.now().as_microsecond());
+        }
         if now < self.next_checkpoint || self.store.is_none() {
             return;
         }
         self.next_checkpoint = (self.next_checkpoint + self.config.checkpoint_every).max(now);
-        let _ = self.begin_day(self.clock.now().as_microsecond());
         if self.shared.published.load().size != self.head.0
             && let Ok(note) = self.checkpoint(true)
         {
