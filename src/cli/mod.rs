@@ -1,5 +1,6 @@
 //! The command line (contract §8): one file per verb, one clear line per error.
 
+mod agency;
 mod client;
 mod demo;
 mod error;
@@ -43,6 +44,9 @@ enum Verb {
     /// Check the policy files
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Agencies: list, suspend, resume
+    #[command(subcommand)]
+    Agency(agency::Agency),
     /// Verify the access log
     #[command(subcommand)]
     Log(log::Log),
@@ -69,6 +73,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Token(token) => token.run(),
         Verb::Registry(registry) => registry.run(),
         Verb::Policy(policy) => policy.run(),
+        Verb::Agency(agency) => agency.run(),
         Verb::Log(log) => log.run(),
         Verb::Openapi => {
             println!("{}", crate::adapters::http::OPENAPI);
