@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use estelam::core::ledger::leaf::Header;
 use estelam::core::ledger::tree::Hash;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 
-use super::sigkill_load::{Load, Received, Seen};
+use super::sigkill_load::{Load, Moment, Received, Seen};
 use super::sigkill_support::Installation;
 
 /// How often the process is killed.
 const KILLS: usize = 52;
-/// In every so many rounds the kill waits for a new checkpoint on the public listener, too.
-const ROUNDS_PER_PUBLICATION: usize = 6;
+/// The moments at which it is killed, in turn.
+const MOMENTS: [Moment; 6] = [Moment::Reply, Moment::Stall, Moment::Reply, Moment::Stall, Moment::Publication, Moment::Stall];
 /// Replies before a kill: at least one, at most this many.
 const MOST_REPLIES: u64 = 120;
 
@@ -22,15 +22,14 @@ const MOST_REPLIES: u64 = 120;
 async fn every_received_reply_outlives_sigkill() {
     let installation = Installation::make();
     let (mut seed, mut received, mut newest, mut cut) = (1402, Vec::new(), None, 0);
-    for round in 1..=KILLS {
+    for (round, moment) in (1..=KILLS).zip(MOMENTS.into_iter().cycle()) {
         let goal = 1 + usize::try_from(draw(&mut seed) % MOST_REPLIES).unwrap();
-        let ops = installation.http("operator");
-        let gateway = installation.start(&ops).await;
-        let load = Load::new(&installation, &ops, goal, round % ROUNDS_PER_PUBLICATION == 0, newest).await;
-        let outcome = Arc::new(load).run(&installation, || gateway.kill()).await;
+        let gateway = installation.start().await;
+        let load = Load::new(gateway, &installation, goal, moment, newest).await;
+        let outcome = Arc::new(load).run(&installation).await;
         newest = outcome.newest;
         check_consistency(&installation, newest.as_ref(), round);
-        find_all(&installation, &outcome.received, &format!("after kill {round}"));
+        find_all(&installation, &outcome.received, &format!("after kill {round} ({moment:?})"));
         received.extend(outcome.received);
         cut += outcome.cut_while_waiting;
     }
@@ -38,8 +37,7 @@ async fn every_received_reply_outlives_sigkill() {
     println!("{KILLS} kills on {cut} requests under way; {} replies received whole, {entries} entries in the log", received.len());
     assert!(cut > KILLS, "the kills fell on requests under way");
     assert!(newest.is_some_and(|seen| seen.size > 1), "checkpoints were seen");
-    let ops = installation.http("operator");
-    let _ready_by_itself = installation.start(&ops).await;
+    let _ready_by_itself = installation.start().await;
 }
 
 /// The whole log holds and continues the greatest checkpoint that anybody saw.
@@ -71,7 +69,7 @@ fn find_all(installation: &Installation, received: &[Received], when: &str) -> u
 
 /// What each entry's header is about, read beside the product.
 fn statement_digests(installation: &Installation) -> HashMap<u64, Hash> {
-    let conn = Connection::open_with_flags(installation.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let conn = installation.database(OpenFlags::SQLITE_OPEN_READ_ONLY);
     let mut select = conn.prepare("SELECT idx, header FROM entry").unwrap();
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
     rows.map(|row| row.map(|(index, header)| (index, Header::decode(&header).unwrap().statement_digest)).unwrap()).collect()

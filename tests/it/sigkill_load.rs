@@ -1,5 +1,6 @@
 //! The load of one round: clients that ask as fast as they can until the gateway is gone, and what they hold then.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,12 +12,14 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::sigkill_support::Installation;
+use super::sigkill_support::{Installation, Process};
 
 /// Clients of one agency at once, each with a connection of its own.
 const CLIENTS_PER_AGENCY: usize = 4;
 /// A client asks for the proof of an answer after so many replies.
 const REPLIES_PER_PROOF: usize = 8;
+/// How long the log stays unwritable before the kill: time enough for a reply that does not wait for its record to arrive.
+const STALL: Duration = Duration::from_millis(60);
 /// A bound on a round, so that a failure is a failure and not a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,27 +61,34 @@ pub struct Seen {
     pub note: String,
 }
 
+/// What the process is doing when it is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The last reply of the round has just arrived.
+    Reply,
+    /// The same, and a checkpoint was published during the round.
+    Publication,
+    /// Its log cannot be written: every call under way is past its decision and short of its record.
+    Stall,
+}
+
 /// What the clients of a round have seen together, and when it is enough.
 pub struct Load {
+    process: Mutex<Option<Process>>,
     gateway: String,
     checkpoint: String,
     keys: [NoteKey; 1],
     goal: usize,
-    /// The public checkpoint must also have grown beyond this size.
-    published_beyond: Option<u64>,
-    tally: Mutex<Tally>,
+    moment: Moment,
+    arrived: AtomicUsize,
+    published_before: u64,
+    published: AtomicU64,
+    tally: Mutex<Outcome>,
     enough: Notify,
 }
 
-#[derive(Default)]
-struct Tally {
-    received: Vec<Received>,
-    newest: Option<Seen>,
-    published: u64,
-    cut_while_waiting: usize,
-}
-
 /// What is left of a round when its gateway was killed.
+#[derive(Default)]
 pub struct Outcome {
     pub received: Vec<Received>,
     /// The greatest checkpoint that anybody saw in this round or before.
@@ -88,35 +98,61 @@ pub struct Outcome {
 }
 
 impl Load {
-    /// A load that is enough after `goal` replies, with `grown` only when a checkpoint was published meanwhile, too.
-    pub async fn new(installation: &Installation, ops: &Client, goal: usize, grown: bool, newest: Option<Seen>) -> Self {
-        let fetch = async |path: &str| fetch(ops, &installation.public(path)).await.expect("a ready gateway");
+    /// A load on a ready gateway, which is killed at this moment after `goal` replies.
+    pub async fn new(process: Process, installation: &Installation, goal: usize, moment: Moment, newest: Option<Seen>) -> Self {
+        let http = installation.http("operator");
+        let fetch = async |path: &str| whole(http.get(installation.public(path))).await.expect("a ready gateway").1;
         let keys = [NoteKey::parse(&fetch("/checkpoint.key").await).unwrap()];
         let published = Checkpoint::open(&fetch("/checkpoint").await, &keys).unwrap().size;
         Self {
+            process: Mutex::new(Some(process)),
             gateway: installation.gateway(),
             checkpoint: installation.public("/checkpoint"),
             keys,
             goal,
-            published_beyond: grown.then_some(published),
-            tally: Mutex::new(Tally { newest, ..Tally::default() }),
+            moment,
+            arrived: AtomicUsize::new(0),
+            published_before: published,
+            published: AtomicU64::new(published),
+            tally: Mutex::new(Outcome { newest, ..Outcome::default() }),
             enough: Notify::new(),
         }
     }
 
-    /// Asks until there is enough, calls `kill` with requests under way, and waits until every client has noticed.
-    pub async fn run(self: Arc<Self>, installation: &Installation, kill: impl FnOnce()) -> Outcome {
+    /// Asks until the gateway is killed, and waits until every client has noticed.
+    pub async fn run(self: Arc<Self>, installation: &Installation) -> Outcome {
         let agencies = ["bank", "clinic"].into_iter().cycle().take(2 * CLIENTS_PER_AGENCY);
         let mut clients: Vec<_> =
             agencies.map(|agency| tokio::spawn(self.clone().ask_until_cut(installation.http(agency), agency))).collect();
         clients.push(tokio::spawn(self.clone().watch_checkpoints(installation.http("operator"))));
         tokio::time::timeout(PATIENCE, self.enough.notified()).await.expect("the clients get their replies");
-        kill();
+        if self.moment == Moment::Stall {
+            let _stalled = installation.stall_log();
+            tokio::time::sleep(STALL).await;
+            self.kill();
+        }
         for client in clients {
             client.await.unwrap();
         }
-        let tally = std::mem::take(&mut *self.tally.lock().unwrap());
-        Outcome { received: tally.received, newest: tally.newest, cut_while_waiting: tally.cut_while_waiting }
+        std::mem::take(&mut *self.tally.lock().unwrap())
+    }
+
+    /// A reply has arrived whole. The last one of the round kills at once, before anything else is done with it.
+    fn arrived(&self) {
+        let replies = self.arrived.fetch_add(1, Ordering::Relaxed) + 1;
+        let published = self.moment != Moment::Publication || self.published.load(Ordering::Relaxed) > self.published_before;
+        if replies >= self.goal && published {
+            if self.moment != Moment::Stall {
+                self.kill();
+            }
+            self.enough.notify_one();
+        }
+    }
+
+    fn kill(&self) {
+        if let Some(process) = self.process.lock().unwrap().take() {
+            process.kill();
+        }
     }
 
     async fn ask_until_cut(self: Arc<Self>, http: Client, agency: &'static str) {
@@ -127,23 +163,31 @@ impl Load {
                 break;
             }
         }
-        self.tally.lock().unwrap().cut_while_waiting += 1;
     }
 
     async fn watch_checkpoints(self: Arc<Self>, http: Client) {
-        while let Some(note) = fetch(&http, &self.checkpoint).await {
+        while let Some((status, note)) = whole(http.get(&self.checkpoint)).await {
+            assert_eq!(status, 200, "no checkpoint: {note}");
             let size = self.see(note);
-            let mut tally = self.tally.lock().unwrap();
-            assert!(tally.published <= size, "the public checkpoint shrank");
-            tally.published = size;
-            self.judge(&tally);
+            let before = self.published.swap(size, Ordering::Relaxed);
+            assert!(before <= size, "the public checkpoint shrank");
         }
+    }
+
+    /// Sends a request on which the kill may fall.
+    async fn send(&self, request: reqwest::RequestBuilder) -> Option<(u16, String)> {
+        let reply = whole(request).await;
+        match reply {
+            Some(_) => self.arrived(),
+            None => self.tally.lock().unwrap().cut_while_waiting += 1,
+        }
+        reply
     }
 
     async fn token(&self, http: &Client, agency: &'static str) -> Option<String> {
         let form = format!("grant_type=client_credentials&client_id={agency}");
         let request = http.post(format!("{}/oauth2/token", self.gateway)).header("Content-Type", "application/x-www-form-urlencoded");
-        let (status, body) = whole(request.body(form)).await?;
+        let (status, body) = self.send(request.body(form)).await?;
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(status, 200, "no token: {body}");
         let token = body["access_token"].as_str().unwrap().to_owned();
@@ -157,7 +201,7 @@ impl Load {
         if turn % 7 != 6 {
             request = request.bearer_auth(token);
         }
-        let (status, body) = whole(request.body(question(agency, turn).to_string())).await?;
+        let (status, body) = self.send(request.body(question(agency, turn).to_string())).await?;
         let reply = Received::read(agency, status, &body);
         self.keep(reply.clone());
         Some(reply)
@@ -166,7 +210,7 @@ impl Load {
     /// Fetches and checks the proof of an answer; its checkpoint covers the answer at once.
     async fn proof(&self, http: &Client, token: &str, answer: &Received) -> Option<()> {
         let url = format!("{}/v1/log/proof/{}", self.gateway, answer.answer_id.as_ref()?);
-        let (status, body) = whole(http.get(url).bearer_auth(token)).await?;
+        let (status, body) = self.send(http.get(url).bearer_auth(token)).await?;
         assert_eq!(status, 200, "no proof: {body}");
         let bundle: ProofBundle = serde_json::from_str(&body).unwrap();
         bundle.check(&answer.statement, &self.keys).unwrap();
@@ -177,9 +221,7 @@ impl Load {
     }
 
     fn keep(&self, reply: Received) {
-        let mut tally = self.tally.lock().unwrap();
-        tally.received.push(reply);
-        self.judge(&tally);
+        self.tally.lock().unwrap().received.push(reply);
     }
 
     fn see(&self, note: String) -> u64 {
@@ -189,12 +231,6 @@ impl Load {
             tally.newest = Some(Seen { size, note });
         }
         size
-    }
-
-    fn judge(&self, tally: &Tally) {
-        if tally.received.len() >= self.goal && self.published_beyond.is_none_or(|size| size < tally.published) {
-            self.enough.notify_one();
-        }
     }
 }
 
@@ -218,14 +254,8 @@ fn question(agency: &str, turn: usize) -> Value {
 }
 
 /// Status and body of a reply that came in whole; none when the connection ended before.
-pub async fn whole(request: reqwest::RequestBuilder) -> Option<(u16, String)> {
+async fn whole(request: reqwest::RequestBuilder) -> Option<(u16, String)> {
     let response = request.send().await.ok()?;
     let status = response.status().as_u16();
     Some((status, response.text().await.ok()?))
-}
-
-async fn fetch(http: &Client, url: &str) -> Option<String> {
-    let (status, body) = whole(http.get(url)).await?;
-    assert_eq!(status, 200, "{url}: {body}");
-    Some(body)
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use estelam::adapters::clock::SystemClock;
 use estelam::adapters::tls::config::client_config;
 use estelam::config::template;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 /// A bound on what takes seconds at most, so that a failure is a failure and not a hang.
@@ -65,8 +67,18 @@ impl Installation {
         self.folder.path()
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.dir().join("ledger/ledger.sqlite")
+    /// The log's database, to look into beside the product.
+    pub fn database(&self, flags: OpenFlags) -> Connection {
+        Connection::open_with_flags(self.dir().join("ledger/ledger.sqlite"), flags).unwrap()
+    }
+
+    /// Keeps the log from being written until the connection is dropped, as a disk that hangs would.
+    pub fn stall_log(&self) -> Connection {
+        let conn = self.database(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        // What the killed process leaves behind is left to the next one.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        conn
     }
 
     pub fn gateway(&self) -> String {
@@ -78,7 +90,8 @@ impl Installation {
     }
 
     /// Starts the gateway and waits until it says by itself that it can answer and record.
-    pub async fn start(&self, http: &reqwest::Client) -> Process {
+    pub async fn start(&self) -> Process {
+        let http = self.http("operator");
         let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
         let child = command(&["serve", "--dir"], self.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut process = Process(child);
