@@ -9,6 +9,7 @@ mod policy_permit;
 mod policy_reload;
 mod policy_support;
 mod policy_table;
+mod stack;
 mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;
