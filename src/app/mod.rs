@@ -4,6 +4,7 @@ mod issuing;
 mod observability;
 mod parts;
 mod readiness;
+pub mod registry;
 mod running;
 mod watch;
 

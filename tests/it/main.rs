@@ -16,6 +16,7 @@ mod registry_service;
 mod sigkill;
 mod sigkill_load;
 mod sigkill_support;
+mod stack;
 mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;

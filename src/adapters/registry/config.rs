@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::Resumption;
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+
+use crate::core::domain::clock::Clock;
 
 /// How the gateway reaches the registry, and how long it trusts what it was told.
 #[derive(Clone)]
@@ -82,8 +85,8 @@ pub enum RegistryClientError {
     Client(String),
 }
 
-/// The TLS side: own roots, own certificate, the provider passed explicitly, no resumption.
-pub(super) fn tls(config: &RegistryClientConfig) -> Result<ClientConfig, RegistryClientError> {
+/// The TLS side: own roots, own certificate, the provider and the clock passed explicitly, no resumption.
+pub(super) fn tls(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<ClientConfig, RegistryClientError> {
     let mut roots = RootCertStore::empty();
     for root in certificates("root certificates", &config.ca_pem)? {
         roots.add(root).map_err(|error| pem("root certificates", &error))?;
@@ -91,7 +94,8 @@ pub(super) fn tls(config: &RegistryClientConfig) -> Result<ClientConfig, Registr
     let chain = certificates("certificate", &config.cert_pem)?;
     let key = PrivateKeyDer::from_pem_slice(&config.key_pem)
         .map_err(|_| RegistryClientError::Pem { what: "private key", why: "it holds no private key in PEM form".into() })?;
-    let mut tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = ClientConfig::builder_with_details(provider, Arc::new(ClockTime(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| RegistryClientError::Client(error.to_string()))?
         .with_root_certificates(roots)
@@ -99,6 +103,22 @@ pub(super) fn tls(config: &RegistryClientConfig) -> Result<ClientConfig, Registr
         .map_err(|error| pem("certificate and key", &error))?;
     tls.resumption = Resumption::disabled();
     Ok(tls)
+}
+
+/// Lets rustls judge the registry's certificate by the injected clock.
+struct ClockTime(Arc<dyn Clock>);
+
+impl TimeProvider for ClockTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+impl std::fmt::Debug for ClockTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClockTime")
+    }
 }
 
 fn certificates(what: &'static str, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, RegistryClientError> {

@@ -44,7 +44,7 @@ impl HttpRegistry {
     pub fn new(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
         let base = base_url(&config.base_url)?;
         let client = Client::builder()
-            .tls_backend_preconfigured(tls(config)?)
+            .tls_backend_preconfigured(tls(config, Arc::clone(&clock))?)
             .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

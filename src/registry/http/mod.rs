@@ -6,6 +6,7 @@ mod routes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::web;
 use tokio::sync::watch::Receiver;
@@ -25,6 +26,7 @@ pub struct RegistryState {
     cursor: Receiver<u64>,
     clock: Arc<dyn Clock>,
     allow: Vec<String>,
+    look_ups: AtomicU64,
 }
 
 /// The service cannot start.
@@ -46,12 +48,17 @@ impl RegistryState {
     pub fn open(dir: &Path, clock: Arc<dyn Clock>, allow: Vec<String>) -> Result<Self, RegistryStateError> {
         let store = Store::open(dir)?;
         let cursor = watch(&store)?;
-        Ok(Self { subjects: SubjectKey::open(dir)?, dir: dir.to_owned(), store, cursor, clock, allow })
+        Ok(Self { subjects: SubjectKey::open(dir)?, dir: dir.to_owned(), store, cursor, clock, allow, look_ups: AtomicU64::new(0) })
     }
 
     /// The store, for tools in the same process.
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How many look-ups were asked of this process.
+    pub fn look_ups(&self) -> u64 {
+        self.look_ups.load(Ordering::Relaxed)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The handlers. Store reads run off the event loop; identifiers come in bodies only and go nowhere else.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::http::header::CONTENT_TYPE;
@@ -23,6 +24,7 @@ pub(super) async fn look_up(state: State, request: HttpRequest, body: web::Bytes
     if !is_json(&request) {
         return problem::not_json();
     }
+    state.look_ups.fetch_add(1, Ordering::Relaxed);
     let reading = web::block(move || {
         let question: LookupRequest<'_> = serde_json::from_slice(&body).map_err(|_| None)?;
         found(&state, &question).map_err(Some)

@@ -1,0 +1,55 @@
+//! The reference registry of an installation's folder on its own mutual-TLS listener, for the gateway alone.
+
+use std::fmt::Display;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_server::Server;
+use actix_web::web::Data;
+
+use super::StartError;
+use crate::adapters::pki::TRUST_DOMAIN;
+use crate::adapters::tls::config::ServerIdentity;
+use crate::adapters::tls::handshake::TlsMode;
+use crate::adapters::tls::serve::{ListenerSpec, serve as listen};
+use crate::adapters::tls::table::{ConnectionLimits, ConnectionTable};
+use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
+use crate::core::domain::agency::AgencyId;
+use crate::core::domain::clock::Clock;
+use crate::registry::http::{RegistryState, configure};
+
+/// Who may ask the registry.
+const CALLERS: [&str; 1] = ["gateway-client"];
+
+/// Runs the registry of a folder on a bound socket. The state is for tools and tests in the same process.
+///
+/// # Errors
+/// A certificate, a revocation list or the store cannot be used.
+pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<(Server, Data<RegistryState>), StartError> {
+    let caller = |agency: &AgencyId| CALLERS.contains(&agency.as_str());
+    let trust = CertificateTrust::open(settings(&dir.join("pki")), clock.clone(), Arc::new(caller))
+        .map_err(|error| fault("certificates", &error))?;
+    let state =
+        RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
+    let state = Data::new(state);
+    let limits = ConnectionLimits::default();
+    let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1 };
+    let server = listen(spec, ConnectionTable::new(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
+    Ok((server, state))
+}
+
+fn settings(pki: &Path) -> TrustSettings {
+    TrustSettings {
+        trust_domain: TRUST_DOMAIN.into(),
+        roots: pki.join("ca.pem"),
+        intermediates: pki.join("intermediate.pem"),
+        crl_dir: pki.join("crl"),
+        identity: ServerIdentity { certificate: pki.join("registry/cert.pem"), key: pki.join("registry/key.pem") },
+        allow_tls12: false,
+    }
+}
+
+fn fault(what: &str, error: &impl Display) -> StartError {
+    StartError(format!("the registry's {what}: {error}"))
+}

@@ -1,0 +1,96 @@
+//! What changes while everything runs: decrees through the change feed, policies through their files. Whole or not at all.
+
+use estelam::adapters::policy_files::set_suspended;
+use estelam::core::registry::Registry;
+use estelam::registry::decrees::{self, Standing};
+use serde_json::json;
+
+use super::fixtures::query;
+use super::harness::System;
+use super::workshop::{agency, edit_policy, enrol, officials, services};
+
+const DECREE: &str = r#"
+[[decree]]
+id = "d9-1405-09-02"
+authority = "ministry-of-interior"
+issued_on = "1405/09/02"
+known_from = "1405/09/02"
+effective_from = "1405/09/01"
+select = [{ kind = "amayesh", series = 16 }]
+services = "all"
+effect = "extend"
+text.fa = "کارت‌های آمایش ۱۶ معتبر است"
+text.en = "Amayesh 16 cards are valid"
+source = "a test"
+"#;
+
+async fn check(system: &System, expected: &str) -> serde_json::Value {
+    let reply = system.ask("clinic", &query("clinic", "amayesh-no", "A160000002", "insurance-health")).await;
+    assert_eq!((reply.status, reply.outcome().as_str()), (200, expected), "{}", reply.json);
+    reply.json
+}
+
+/// The version of the decrees that the gateway decides by.
+fn version(system: &System) -> String {
+    system.running.parts().registry.decrees().unwrap().version.clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f20_two_officials_put_a_decree_into_answers_and_take_it_out_again() {
+    let system = System::today().await;
+    let dir = system.dir.path();
+    let (first, second, known) = (enrol(dir, "first"), enrol(dir, "second"), officials(dir));
+    let file = dir.join("decree.toml");
+    std::fs::write(&file, DECREE).unwrap();
+    let before = check(&system, "not-entitled document-lapsed").await;
+
+    let ids = system.registry_store(|store| decrees::add(store, &known, &services(), &file, &first)).unwrap();
+    let alone = system.registry_store(|store| decrees::approve(store, &known, &ids[0], &first, &*system.clock));
+    assert!(alone.is_err(), "one official alone put a decree in force");
+    check(&system, "not-entitled document-lapsed").await;
+
+    system.registry_store(|store| decrees::approve(store, &known, &ids[0], &second, &*system.clock)).unwrap();
+    system.until("the approved decree", |system| version(system) != before["decrees_version"]).await;
+    let during = check(&system, "entitled valid-by-decree").await;
+    assert_eq!(during["document"]["decree"], json!(ids[0]));
+
+    system.advance(1);
+    let asked = system.registry_store(|store| decrees::rescind(store, &known, &ids[0], &first, &*system.clock)).unwrap();
+    assert_eq!(asked, Standing::RescissionPending);
+    check(&system, "entitled valid-by-decree").await;
+    let done = system.registry_store(|store| decrees::rescind(store, &known, &ids[0], &second, &*system.clock)).unwrap();
+    assert_eq!(done, Standing::Rescinded);
+    let in_force = version(&system);
+    system.until("the rescission", |system| version(system) != in_force).await;
+    check(&system, "not-entitled document-lapsed").await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policy_change_takes_effect_whole_or_not_at_all() {
+    let system = System::today().await;
+    let policies = system.running.parts().policies.clone();
+    let question = query("bank", "yekta", "9990000026", "bank-account");
+    let first = policies.current().version.clone();
+    assert_eq!(system.ask("bank", &question).await.json["policy_version"], json!(first.as_ref()));
+
+    // The service takes it up by itself: nobody tells it to reload.
+    set_suspended(&system.config.policies, &agency("bank"), true).unwrap();
+    system.until("the suspension", |_| policies.current().version != first).await;
+    let reply = system.ask("bank", &question).await;
+    assert_eq!((reply.status, reply.code()), (403, "agency-suspended"), "{}", reply.json);
+
+    // A good change beside a broken one: neither takes effect.
+    let second = policies.current().version.clone();
+    edit_policy(system.dir.path(), "school", |text| format!("{text}\nnonsense = 1\n"));
+    edit_policy(system.dir.path(), "bank", |text| text.replace("suspended = true", "suspended = false"));
+    let errors = policies.reload().unwrap_err();
+    assert!(errors.iter().any(|error| error.to_string().starts_with("agencies/school.toml:")), "{errors:?}");
+    assert_eq!(policies.current().version, second);
+    assert_eq!(system.ask("bank", &question).await.code(), "agency-suspended");
+
+    edit_policy(system.dir.path(), "school", |text| text.replace("\nnonsense = 1\n", ""));
+    system.until("the good change", |_| policies.current().version != second).await;
+    assert_eq!(system.ask("bank", &question).await.status, 200);
+    system.stop().await;
+}

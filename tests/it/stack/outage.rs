@@ -1,0 +1,43 @@
+//! The registry is away: nobody is denied anything, and everything is still signed and recorded in time.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::fixtures::query;
+use super::harness::{Reply, System};
+
+/// The deadline of one look-up (0.8 s) and what a busy machine may add.
+const IN_TIME: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f21_outage_is_not_denial() {
+    let system = System::today().await;
+    let known = query("clinic", "amayesh-no", "A170000001", "insurance-health");
+    let live = system.ask("clinic", &known).await;
+    assert_eq!((live.outcome().as_str(), &live.json["freshness"]), ("entitled valid-by-decree", &json!("live")));
+    for agency in ["clinic", "bank"] {
+        system.token(agency).await;
+    }
+    system.stop_registry().await;
+    check(&system, "clinic", "yekta", "9990000034", "treatment", "proceed").await;
+    check(&system, "bank", "yekta", "9990000018", "bank-card", "try-later").await;
+    // Whoever was known before is still answered, and the answer says how old it is.
+    system.advance(1200);
+    let stale = system.ask("clinic", &known).await;
+    assert_eq!((stale.outcome().as_str(), &stale.json["freshness"]), ("entitled valid-by-decree", &json!("stale")), "{}", stale.json);
+    assert_eq!(stale.json["as_of"], live.json["as_of"]);
+    system.stop().await;
+}
+
+async fn check(system: &System, agency: &str, scheme: &str, value: &str, service: &str, next: &str) -> Reply {
+    let entries = system.entries();
+    let asked = Instant::now();
+    let reply = system.ask(agency, &query(agency, scheme, value, service)).await;
+    assert!(asked.elapsed() < IN_TIME, "{agency} waited {:?}", asked.elapsed());
+    assert_eq!((reply.status, reply.outcome().as_str()), (200, "indeterminate registry-unavailable"), "{}", reply.json);
+    assert_eq!((&reply.json["reason"]["next"]["action"], &reply.json["may_deny"]), (&json!(next), &json!(false)));
+    assert!(reply.json["statement"].as_str().unwrap().split('.').count() == 3 && reply.json.get("document").is_none());
+    assert_eq!((system.entries(), &reply.json["ledger"]["index"]), (entries + 1, &json!(entries)));
+    reply
+}

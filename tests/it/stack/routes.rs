@@ -1,0 +1,132 @@
+//! Every gateway route with every kind of certificate and token that must not pass. A route without a row fails the test.
+
+use std::collections::BTreeSet;
+
+use estelam::adapters::http::GATEWAY_ROUTES;
+use estelam::adapters::pki::{Credential, DevPki};
+use estelam::adapters::tls::config::anonymous_client_config;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Method, RequestBuilder};
+
+use super::fixtures::query;
+use super::harness::{FORM, Reply, System, client_with, send, try_send};
+use super::workshop::agency;
+
+/// One route as the table asks for it.
+struct Row {
+    method: &'static str,
+    /// As in the list of routes.
+    route: &'static str,
+    path: &'static str,
+    content_type: Option<&'static str>,
+    body: String,
+}
+
+fn rows() -> Vec<Row> {
+    let row = |method, route, path, content_type, body: &str| Row { method, route, path, content_type, body: body.to_owned() };
+    let question = query("bank", "yekta", "9990000018", "bank-card").to_string();
+    let proof = "/v1/log/proof/00000000-0000-7000-8000-000000000000";
+    let [metadata, jwks] = ["/.well-known/oauth-authorization-server", "/.well-known/jwks.json"];
+    vec![
+        row("POST", "/v1/verify", "/v1/verify", Some("application/json"), &question),
+        row("POST", "/oauth2/token", "/oauth2/token", Some(FORM), "grant_type=client_credentials"),
+        row("GET", "/v1/log/proof/{answer_id}", proof, None, ""),
+        row("GET", metadata, metadata, None, ""),
+        row("GET", jwks, jwks, None, ""),
+    ]
+}
+
+impl Row {
+    fn request(&self, system: &System, client: &Client) -> RequestBuilder {
+        let request = client.request(Method::from_bytes(self.method.as_bytes()).unwrap(), format!("{}{}", system.config.issuer, self.path));
+        let request = self.content_type.into_iter().fold(request, |request, content_type| request.header(CONTENT_TYPE, content_type));
+        request.body(self.body.clone())
+    }
+}
+
+#[test]
+fn every_route_has_its_row() {
+    let listed: BTreeSet<_> = GATEWAY_ROUTES.iter().map(|(method, route, _)| (*method, *route)).collect();
+    let tested: BTreeSet<_> = rows().iter().map(|row| (row.method, row.route)).collect();
+    assert_eq!(listed, tested);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_route_opens_to_a_bad_certificate_or_token() {
+    let system = System::today().await;
+    check_certificates(&system).await;
+    check_tokens(&system).await;
+    system.stop().await;
+}
+
+/// No, revoked, wrong-CA and wrong-EKU certificates get no HTTP at all, good token or not.
+async fn check_certificates(system: &System) {
+    let token = system.token("bank").await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    for (what, client) in bad_clients(system, elsewhere.path()) {
+        for row in rows() {
+            let before = system.entries();
+            let outcome = try_send(row.request(system, &client).bearer_auth(&token)).await;
+            assert!(outcome.is_err(), "{} {} answered a client with {what} certificate: {outcome:?}", row.method, row.route);
+            assert_eq!(system.entries(), before, "{what}: {}", row.route);
+        }
+    }
+    assert_eq!(system.look_ups(), 0);
+}
+
+fn bad_clients(system: &System, elsewhere: &std::path::Path) -> [(&'static str, Client); 4] {
+    let anonymous = client_with(anonymous_client_config(&system.pki.ca(), system.clock.clone()).unwrap());
+    let revoked = system.credential("bank.revoked");
+    system.pki.revoke(&system.pki.serial_of(&revoked).unwrap()).unwrap();
+    system.running.parts().trust.reload().unwrap();
+    let stranger = DevPki::create_or_open(elsewhere, system.clock.clone()).unwrap().issue_agency(&agency("bank"), None).unwrap();
+    let folder = system.dir.path().join("pki/gateway");
+    let server = Credential { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+    [
+        ("no", anonymous),
+        ("a revoked", system.client_of(&revoked)),
+        ("a wrong-CA", system.client_of(&stranger)),
+        ("a wrong-EKU", system.client_of(&server)),
+    ]
+}
+
+/// Missing, foreign, unbound, expired and garbled tokens on a good certificate: 401 as RFC 6750 says, on record, nothing asked.
+async fn check_tokens(system: &System) {
+    let (foreign, unbound, expired) =
+        (system.new_token("school").await, system.new_token("bank.north").await, system.new_token("bank").await);
+    for (row, needs_token) in rows().iter().zip(GATEWAY_ROUTES.iter().map(|(_, _, needs_token)| *needs_token)) {
+        let ask = |token: Option<String>| {
+            let request = row.request(system, &system.client("bank"));
+            token.into_iter().fold(request, |request, token| request.bearer_auth(token))
+        };
+        if !needs_token {
+            let reply = send(ask(None)).await;
+            assert_eq!(reply.status, 200, "{} is open to every good certificate", row.route);
+            continue;
+        }
+        check(system, ask(None), "token-missing", r#"Bearer realm="estelam""#).await;
+        for (token, code) in [
+            (&foreign, "token-not-bound"),
+            (&unbound, "token-not-bound"),
+            (&format!("{expired}x"), "token-invalid"),
+            (&"garbage".to_owned(), "token-invalid"),
+        ] {
+            check(system, ask(Some(token.clone())), code, INVALID).await;
+        }
+        // Both are old enough one second after their five minutes.
+        let now = estelam::core::domain::clock::Clock::now(&*system.clock);
+        system.advance(300);
+        check(system, ask(Some(expired.clone())), "token-invalid", INVALID).await;
+        system.clock.set(now);
+    }
+}
+
+const INVALID: &str = r#"Bearer realm="estelam", error="invalid_token""#;
+
+async fn check(system: &System, request: RequestBuilder, code: &str, challenge: &str) -> Reply {
+    let before = (system.entries() + 1, system.look_ups());
+    let reply = send(request).await;
+    assert_eq!((reply.status, reply.code(), reply.header("www-authenticate")), (401, code, challenge), "{}", reply.json);
+    assert_eq!((system.entries(), system.look_ups()), before, "{code}");
+    reply
+}

@@ -1,0 +1,97 @@
+//! The running gateway's request path with one port wrapped, to see what goes through it or to hold it.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use estelam::adapters::keys::KeyRing;
+use estelam::adapters::tls::material;
+use estelam::core::domain::clock::Clock;
+use estelam::core::domain::context::CallContext;
+use estelam::core::domain::decree::DecreeSet;
+use estelam::core::domain::identifier::Identifier;
+use estelam::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
+use estelam::core::policy::Permit;
+use estelam::core::registry::{Need, Registry, RegistryAnswer, RegistryUnavailable};
+use estelam::core::reply::Format;
+use estelam::core::signing::Notary;
+use estelam::flow::{Gate, Incoming};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::harness::System;
+
+/// The gate of a running system with another registry or ledger.
+pub fn gate(system: &System, registry: Option<Arc<dyn Registry>>, ledger: Option<Arc<dyn Ledger>>) -> Arc<Gate> {
+    let parts = system.running.parts();
+    let (gate, policies) = (&parts.gate, parts.policies.clone());
+    let signer = KeyRing::open(&system.config.keys).unwrap().statements().clone();
+    Arc::new(Gate {
+        clock: gate.clock.clone(),
+        trust: gate.trust.clone(),
+        tokens: gate.tokens.clone(),
+        policy: Box::new(move || policies.current()),
+        limiter: gate.limiter.clone(),
+        registry: registry.unwrap_or_else(|| gate.registry.clone()),
+        notary: Notary::new(system.config.issuer.as_str().into(), signer),
+        ledger: ledger.unwrap_or_else(|| gate.ledger.clone()),
+        outbox: gate.outbox.clone(),
+        stopping: AtomicBool::new(false),
+    })
+}
+
+/// A query as the HTTP layer hands it over.
+pub async fn incoming(system: &System, agency: &str, body: &Value) -> Incoming {
+    let chain = material::certificates(&system.credential(agency).cert).unwrap();
+    let peer = system.running.parts().trust.identify(&chain[0]).unwrap();
+    Incoming {
+        peer: Arc::new(peer),
+        context: CallContext::new("verify", system.clock.now()),
+        authorization: Some(format!("Bearer {}", system.token(agency).await)),
+        content_type: Some("application/json".to_owned()),
+        idempotency_key: None,
+        format: Format::Json,
+        body: Ok(Bytes::from(body.to_string())),
+        oddity: None,
+    }
+}
+
+/// A ledger that notes what it is handed before it hands it on.
+pub struct Noting {
+    pub inner: Arc<dyn Ledger>,
+    /// Whether the entry is about somebody, and its content as JSON.
+    pub noted: Mutex<Vec<(bool, Value)>>,
+}
+
+#[async_trait]
+impl Ledger for Noting {
+    async fn append(&self, entry: Entry) -> Result<Receipt, LedgerUnavailable> {
+        self.noted.lock().unwrap().push((entry.subject.is_some(), serde_json::to_value(&entry.content).unwrap()));
+        self.inner.append(entry).await
+    }
+
+    fn origin(&self) -> &str {
+        self.inner.origin()
+    }
+}
+
+/// A registry that says when a look-up has come, and lets it on when it is told to.
+pub struct Held {
+    pub inner: Arc<dyn Registry>,
+    pub came: Notify,
+    pub go_on: Notify,
+}
+
+#[async_trait]
+impl Registry for Held {
+    async fn look_up(&self, permit: &Permit, identifier: &Identifier, need: Need) -> Result<RegistryAnswer, RegistryUnavailable> {
+        self.came.notify_one();
+        self.go_on.notified().await;
+        self.inner.look_up(permit, identifier, need).await
+    }
+
+    fn decrees(&self) -> Option<Arc<DecreeSet>> {
+        self.inner.decrees()
+    }
+}
