@@ -54,10 +54,10 @@ pub fn authenticate_any(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> R
 
 /// The first stage alone, for the token endpoint and for resources that do not exist.
 pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<Refusal>> {
-    if gate.stopping() {
-        return Err(Refusal::new(incoming.context.clone(), RefusalCode::ShuttingDown, "ask another node"));
-    }
     let agency = identity::identify(incoming.peer.clone(), incoming.context.clone(), &*gate.trust, gate.clock.now())?;
+    if gate.stopping() {
+        return Err(agency.refuse(RefusalCode::ShuttingDown, "ask another node"));
+    }
     match incoming.oddity {
         Some(oddity) => Err(agency.refuse(RefusalCode::MalformedRequest, oddity)),
         None => Ok(agency),
@@ -87,17 +87,12 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
 /// The last three stages, the same for answers, refusals and deliveries: sign, record, reply.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
     let context = conclusion.context().clone();
-    if let Conclusion::Refusal(refusal) = &conclusion
-        && refusal.code == RefusalCode::ShuttingDown
-    {
-        return Reply::bare(&context, RefusalCode::ShuttingDown);
-    }
     let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
-        return Reply::bare(&context, RefusalCode::LedgerUnavailable);
+        return Reply::bare(&context);
     };
     match ledger::record(signed, &*gate.ledger).await {
         Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
-        Err(_) => Reply::bare(&context, RefusalCode::LedgerUnavailable),
+        Err(_) => Reply::bare(&context),
     }
 }
 

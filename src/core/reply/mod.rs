@@ -81,8 +81,9 @@ impl Reply {
         self
     }
 
-    /// The only reply without a record: the ledger or the signer failed, or the node is stopping. It says nothing of the call.
-    pub fn bare(context: &CallContext, code: RefusalCode) -> Self {
+    /// The only reply without a record: the ledger or the signer failed. It says nothing of the call.
+    pub fn bare(context: &CallContext) -> Self {
+        let code = RefusalCode::LedgerUnavailable;
         Self {
             status: 503,
             content_type: problem::MEDIA_TYPE,
@@ -90,7 +91,7 @@ impl Reply {
             body: problem::bare(context, code).into(),
             label: code.code(),
             on_grid: false,
-            close: code == RefusalCode::ShuttingDown,
+            close: false,
         }
     }
 }
@@ -123,7 +124,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
             body: problem::body(refusal, signed.statement(), origin, index).into(),
             label: refusal.code.code(),
             on_grid: false,
-            close: refusal.code == RefusalCode::CertificateNotAccepted,
+            close: matches!(refusal.code, RefusalCode::CertificateNotAccepted | RefusalCode::ShuttingDown),
         },
         Conclusion::Delivery(delivery) => Reply {
             status: delivery.status,

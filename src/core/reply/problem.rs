@@ -72,6 +72,9 @@ pub(super) fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     if let Some(limit) = &refusal.limit {
         headers.extend(limit_headers(limit));
     }
+    if refusal.code == RefusalCode::ShuttingDown {
+        headers.push(("Retry-After", "1".to_owned()));
+    }
     if refusal.code == RefusalCode::MethodNotAllowed && !refusal.allow.is_empty() {
         headers.push(("Allow", refusal.allow.to_owned()));
     }
