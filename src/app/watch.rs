@@ -37,7 +37,7 @@ pub(super) fn start(parts: &Parts, table: &Arc<ConnectionTable>, config: &Config
     let (limiter, live) = (parts.limiter.clone(), table.clone());
     parts.policies.on_change(move |snapshot| {
         limiter.apply(snapshot);
-        // Connections of an agency that was suspended end at once.
+        // A suspended agency keeps its connections: each of its calls gets a refusal on record.
         live.recheck();
     });
     let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
@@ -56,7 +56,9 @@ async fn reload(trust: Arc<CertificateTrust>, mut changes: mpsc::Receiver<()>) {
     loop {
         match tokio::time::timeout(SWEEP, changes.recv()).await {
             Ok(Some(())) => tokio::time::sleep(QUIET).await,
-            Ok(None) | Err(_) => tokio::time::sleep(SWEEP).await,
+            Ok(None) => tokio::time::sleep(SWEEP).await,
+            // Nothing came for a whole sweep: read, and go back to listening at once.
+            Err(_) => {}
         }
         while changes.try_recv().is_ok() {}
         if let Err(error) = trust.reload() {
