@@ -112,6 +112,13 @@ impl System {
         }
     }
 
+    /// Starts the registry again where it was.
+    pub fn start_registry(&self) {
+        let address = self.config.registry.url.strip_prefix("https://").unwrap();
+        let listener = TcpListener::bind(address.replace("localhost", "127.0.0.1")).unwrap();
+        *self.registry.lock().unwrap() = Some(start_registry(self.dir.path(), listener, &self.clock).0);
+    }
+
     /// Moves the clock.
     pub fn set(&self, now: &str) {
         self.clock.set(instant(now));
