@@ -112,10 +112,14 @@ impl System {
         }
     }
 
+    /// Where the gateway looks for the registry.
+    pub fn registry_address(&self) -> String {
+        self.config.registry.url.strip_prefix("https://").unwrap().replace("localhost", "127.0.0.1")
+    }
+
     /// Starts the registry again where it was.
     pub fn start_registry(&self) {
-        let address = self.config.registry.url.strip_prefix("https://").unwrap();
-        let listener = TcpListener::bind(address.replace("localhost", "127.0.0.1")).unwrap();
+        let listener = TcpListener::bind(self.registry_address()).unwrap();
         *self.registry.lock().unwrap() = Some(start_registry(self.dir.path(), listener, &self.clock).0);
     }
 
