@@ -54,10 +54,10 @@ pub fn authenticate_any(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> R
 
 /// The first stage alone, for the token endpoint and for resources that do not exist.
 pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<Refusal>> {
-    if gate.stopping() {
-        return Err(Refusal::new(incoming.context.clone(), RefusalCode::ShuttingDown, "ask another node"));
-    }
     let agency = identity::identify(incoming.peer.clone(), incoming.context.clone(), &*gate.trust, gate.clock.now())?;
+    if gate.stopping() {
+        return Err(agency.refuse(RefusalCode::ShuttingDown, "ask another node"));
+    }
     match incoming.oddity {
         Some(oddity) => Err(agency.refuse(RefusalCode::MalformedRequest, oddity)),
         None => Ok(agency),

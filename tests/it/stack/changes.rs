@@ -1,12 +1,15 @@
 //! What changes while everything runs: decrees through the change feed, policies through their files. Whole or not at all.
 
 use estelam::adapters::policy_files::set_suspended;
+use estelam::adapters::tls::material;
+use estelam::core::domain::clock::Clock;
+use estelam::core::identity::Trust;
 use estelam::core::registry::Registry;
 use estelam::registry::decrees::{self, Standing};
 use serde_json::json;
 
 use super::fixtures::query;
-use super::harness::System;
+use super::harness::{System, send, try_send};
 use super::workshop::{agency, edit_policy, enrol, officials, services};
 
 const DECREE: &str = r#"
@@ -92,5 +95,31 @@ async fn policy_change_takes_effect_whole_or_not_at_all() {
     edit_policy(system.dir.path(), "school", |text| text.replace("\nnonsense = 1\n", ""));
     system.until("the good change", |_| policies.current().version != second).await;
     assert_eq!(system.ask("bank", &question).await.status, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revocation_and_lists_past_their_date_shut_the_door_by_themselves() {
+    let system = System::today().await;
+    let trust = system.running.parts().trust.clone();
+    let jwks = |folder: &str| system.request(folder, "GET", "/.well-known/jwks.json");
+    let branch = system.credential("bank.north");
+    let peer = trust.identify(&material::certificates(&branch.cert).unwrap()[0]).unwrap();
+    assert_eq!(send(jwks("bank.north")).await.status, 200);
+
+    // The list's file is noticed; nobody asks for a reload.
+    system.pki.revoke(&system.pki.serial_of(&branch).unwrap()).unwrap();
+    system.until("the revocation", |system| trust.certificate_accepted(&peer, system.clock.now()).is_err()).await;
+    assert!(try_send(jwks("bank.north")).await.is_err(), "a revoked certificate got an answer");
+    assert_eq!(send(jwks("bank")).await.status, 200);
+
+    system.advance(8 * 24 * 3600);
+    assert!(!trust.lists_current());
+    let stranger = system.client_of(&system.credential("bank"));
+    let knock = stranger.get(format!("{}/.well-known/jwks.json", system.config.issuer));
+    assert!(try_send(knock.try_clone().unwrap()).await.is_err(), "an old list let somebody in");
+    assert!(system.pki.refresh_crls().unwrap());
+    system.until("the new lists", |_| trust.lists_current()).await;
+    assert_eq!(send(knock).await.status, 200);
     system.stop().await;
 }

@@ -112,6 +112,17 @@ impl System {
         }
     }
 
+    /// Where the gateway looks for the registry.
+    pub fn registry_address(&self) -> String {
+        self.config.registry.url.strip_prefix("https://").unwrap().replace("localhost", "127.0.0.1")
+    }
+
+    /// Starts the registry again where it was.
+    pub fn start_registry(&self) {
+        let listener = TcpListener::bind(self.registry_address()).unwrap();
+        *self.registry.lock().unwrap() = Some(start_registry(self.dir.path(), listener, &self.clock).0);
+    }
+
     /// Moves the clock.
     pub fn set(&self, now: &str) {
         self.clock.set(instant(now));

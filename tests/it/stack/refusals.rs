@@ -252,7 +252,7 @@ async fn check_broken_ledger(table: &mut Table) {
         assert_eq!((reply.status, reply.code()), (503, "ledger-unavailable"), "{}", reply.json);
         table.check_problem(&reply, 503, "ledger-unavailable");
         let fields: Vec<_> = reply.json.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, ["code", "request_id", "status", "title", "type"]);
+        assert_eq!(fields, ["type", "title", "status", "code", "request_id"]);
         assert!(!reply.header("retry-after").is_empty());
     }
     assert_eq!(table.system.entries(), entries);
