@@ -13,6 +13,7 @@ use crate::core::policy::{Snapshot, cases};
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
     /// Validate a policy folder and run its cases; every fault is one line with file and line
+    #[command(visible_alias = "test")]
     Check {
         /// Folder of a demo or an installation; its `policies` are checked
         #[arg(long, default_value = "var/demo")]

@@ -30,7 +30,7 @@ pub(super) struct Demo {
     #[arg(long, default_value = "var/demo")]
     dir: PathBuf,
     /// First of four ports; 0 takes free ones
-    #[arg(long, default_value_t = 8443)]
+    #[arg(long, default_value_t = 8443, value_parser = clap::value_parser!(u16).range(..=i64::from(u16::MAX - 3)))]
     port: u16,
     /// Ask one real query end to end, print the answer, check its signature and its record, stop
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{open_store, services, store_dir};
+use super::{existing_store, services, store_dir};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
@@ -69,18 +69,18 @@ impl Decree {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Add { file, with } => {
-                let store = open_store(&with.place)?;
+                let store = existing_store(&with.place)?;
                 let ids = decrees::add(&store, &with.officials()?, &services(&with.place.dir)?, &file, &with.key()?)
                     .doing("nothing was entered")?;
                 ids.iter().for_each(|id| println!("{id} is pending; another official approves it"));
             }
             Self::Approve { id, with } => {
-                let store = open_store(&with.place)?;
+                let store = existing_store(&with.place)?;
                 let at = decrees::approve(&store, &with.officials()?, &id, &with.key()?, &SystemClock).doing("not approved")?;
                 println!("{id} is in force, known since {at}");
             }
             Self::Rescind { id, with } => {
-                let store = open_store(&with.place)?;
+                let store = existing_store(&with.place)?;
                 let standing = decrees::rescind(&store, &with.officials()?, &id, &with.key()?, &SystemClock).doing("not rescinded")?;
                 println!("{id}: {}", say(standing));
             }
@@ -92,7 +92,7 @@ impl Decree {
 
 fn list(place: &Place, json: bool) -> Result<(), CliError> {
     let officials = Officials::load(&store_dir(&place.dir)).doing("the officials")?;
-    let listed = decrees::list(&open_store(place)?, &officials).doing("the decrees")?;
+    let listed = decrees::list(&existing_store(place)?, &officials).doing("the decrees")?;
     if json {
         println!("{}", serde_json::to_string(&listed).doing("cannot print the decrees")?);
         return Ok(());

@@ -32,6 +32,12 @@ fn official(dir: &Path, name: &str) -> Result<OfficialKey, CliError> {
     std::fs::create_dir_all(&folder).doing(format_args!("cannot make `{}`", folder.display()))?;
     let path = folder.join(format!("{name}.pem"));
     if !path.exists() {
+        if store_dir(dir).join("officials").join(format!("{name}.pub.pem")).exists() {
+            let path = path.display();
+            return Err(CliError::failed(format_args!(
+                "`{path}` is missing though decrees may be signed with it; restore it, or start anew in another folder with `--dir`"
+            )));
+        }
         let key = KeyPair::generate_for(&PKCS_ED25519).doing("an official's key")?;
         write_private(&path, key.serialize_pem().as_bytes())?;
     }
@@ -41,4 +47,23 @@ fn official(dir: &Path, name: &str) -> Result<OfficialKey, CliError> {
         Officials::enrol(&store_dir(dir), name, &key).doing("an official's key")?;
     }
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn lost_key_of_an_official_is_not_replaced_under_the_same_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let [name, _] = OFFICIALS;
+        official(dir.path(), name).unwrap();
+        let public = store_dir(dir.path()).join("officials").join(format!("{name}.pub.pem"));
+        let before = std::fs::read(&public).unwrap();
+        std::fs::remove_file(dir.path().join("pki/officials").join(format!("{name}.pem"))).unwrap();
+        let error = official(dir.path(), name).map(drop).unwrap_err();
+        assert!(error.to_string().contains("is missing"), "{error}");
+        assert_eq!(std::fs::read(&public).unwrap(), before);
+    }
 }

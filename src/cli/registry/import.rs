@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{open_store, schemes};
+use super::{existing_store, open_store, schemes};
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
 use crate::registry::{generate, import, lookup};
@@ -86,7 +86,7 @@ pub(in crate::cli) struct Lookup {
 
 impl Lookup {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let (store, schemes) = (open_store(&self.place)?, schemes(&self.place.dir)?);
+        let (store, schemes) = (existing_store(&self.place)?, schemes(&self.place.dir)?);
         let value = match self.value {
             Some(value) => value,
             None => first_line()?,

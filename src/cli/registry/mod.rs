@@ -55,6 +55,15 @@ fn open_store(place: &Place) -> Result<Store, CliError> {
     Store::open(&store_dir(&place.dir)).doing("the registry's store")
 }
 
+/// A registry that is there: a mistyped folder must not look like a registry in which nobody is found.
+fn existing_store(place: &Place) -> Result<Store, CliError> {
+    if Store::exists(&store_dir(&place.dir)) {
+        return open_store(place);
+    }
+    let dir = place.dir.display();
+    Err(CliError::failed(format_args!("there is no registry in `{dir}`; name the folder of a demo or an installation with `--dir`")))
+}
+
 /// The installation's own catalogue of schemes, or the shipped one where there is none.
 fn schemes(dir: &Path) -> Result<SchemeCatalogue, CliError> {
     catalogue(dir, "schemes.toml", SHIPPED_SCHEMES, SchemeCatalogue::parse)
@@ -71,5 +80,22 @@ fn catalogue<T>(dir: &Path, name: &str, shipped: &str, parse: fn(&str) -> Result
         Ok(text) => parse(&text).doing(path.display()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => parse(shipped).doing(name),
         Err(error) => Err(CliError::failed(format_args!("cannot read `{}`: {error}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn mistyped_folder_is_said_and_no_registry_is_made_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place { dir: dir.path().join("typo") };
+        let error = existing_store(&place).map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("there is no registry in `"), "{error}");
+        assert!(!place.dir.exists());
+        open_store(&place).unwrap();
+        assert!(existing_store(&place).is_ok());
     }
 }

@@ -68,6 +68,11 @@ pub struct Store {
 }
 
 impl Store {
+    /// Whether the registry's folder has a store.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(FILE_NAME).is_file()
+    }
+
     /// Opens the store in the registry's folder (an installation's `registry/`), making both if missing.
     ///
     /// # Errors
