@@ -10,7 +10,8 @@
 //! - **2026-11-23, `not-established` is asked live.** A cached absence never answers; so unknown, blocked and unprovable take one path.
 //! - **2026-11-23, a shared identifier stays indeterminate** even where the second factor fits one person: after a wrong merge the
 //!   register itself does not know whose documents it holds under whose birth date (contract §5.1).
-//! - **2026-11-23, a coarse reason brings its own next step**, not the exact one's, which would tell what was to be hidden.
+//! - **2026-11-23, a coarse reason keeps the exact one's next step** (contract §4): the holder must learn what to do. Whoever writes `reasons.toml`
+//!   keeps the steps of one class so alike that they do not tell the reason.
 //! - **2026-11-23, `may_deny` follows the outcome**: false on every `indeterminate`, and only there.
 //! - **2026-11-23, content commitments are over plain content**, so that an entry can be opened to a third party without sharing the
 //!   day's key; the stored bytes are encrypted.

@@ -42,26 +42,28 @@ pub(super) struct Ledger<'a> {
     pub(super) index: u64,
 }
 
-/// The words for the reason shown. A coarse reason has its own next step: the exact one's would tell what was hidden.
-fn words(decision: &Decision, shown: ReasonCode) -> Option<&ReasonText> {
+/// The words for a reason. A coarse reason is shown with the exact one's next step (contract §4): the holder must learn what to do.
+fn words(decision: &Decision, code: ReasonCode) -> Option<&ReasonText> {
     let permit = decision.permit();
     let reasons = &permit.snapshot().reasons;
     let step = match permit.grant().outage {
         Outage::Proceed => OutageStep::Proceed,
         Outage::TryLater => OutageStep::TryLater,
     };
-    let in_outage = if shown == ReasonCode::RegistryUnavailable { reasons.outage(step) } else { None };
-    in_outage.or_else(|| reasons.get(shown))
+    let in_outage = if code == ReasonCode::RegistryUnavailable { reasons.outage(step) } else { None };
+    in_outage.or_else(|| reasons.get(code))
 }
 
 /// The body of a 200.
 pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u64) -> Vec<u8> {
     let (Some(facts), statement) = (signed.facts(), signed.statement()) else { return Vec::new() };
-    let Some(words) = words(decision, facts.reason) else { return Vec::new() };
+    let (Some(words), Some(step)) = (words(decision, facts.reason), words(decision, decision.verdict().reason)) else {
+        return Vec::new();
+    };
     let reason = Reason {
         code: facts.reason,
         message: Message { fa: &words.fa, en: &words.en },
-        next: Next { who: &words.next_who, action: &words.next_action, message: Message { fa: &words.next_fa, en: &words.next_en } },
+        next: Next { who: &step.next_who, action: &step.next_action, message: Message { fa: &step.next_fa, en: &step.next_en } },
     };
     let body = Body { facts, reason, ledger: Ledger { origin, index }, statement };
     // Serialising these plain fields into memory cannot fail.
