@@ -4,8 +4,8 @@ mod answer;
 mod problem;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
-use super::domain::context::CallContext;
 use super::domain::reason::ReasonCode;
 use super::domain::refusal::RefusalCode;
 use super::ledger::Recorded;
@@ -82,12 +82,12 @@ impl Reply {
     }
 
     /// The only reply without a record: the ledger or the signer failed, or the node is stopping. It says nothing of the call.
-    pub fn bare(context: &CallContext, code: RefusalCode) -> Self {
+    pub fn bare(request_id: Uuid, code: RefusalCode) -> Self {
         Self {
             status: 503,
             content_type: problem::MEDIA_TYPE,
             headers: vec![("Retry-After", "1".to_owned())],
-            body: problem::bare(context, code).into(),
+            body: problem::bare(request_id, code).into(),
             label: code.code(),
             on_grid: false,
             close: code == RefusalCode::ShuttingDown,
