@@ -86,13 +86,13 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
 
 /// The last three stages, the same for answers, refusals and deliveries: sign, record, reply.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
-    let context = conclusion.context().clone();
+    let request_id = conclusion.context().request_id;
     let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
-        return Reply::bare(&context);
+        return Reply::bare(request_id);
     };
     match ledger::record(signed, &*gate.ledger).await {
         Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
-        Err(_) => Reply::bare(&context),
+        Err(_) => Reply::bare(request_id),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::web::Payload;
 
 use super::HttpState;
@@ -15,15 +15,17 @@ use crate::core::reply::Format;
 use crate::flow::Incoming;
 
 /// Header fields by which a proxy would claim a client certificate. We terminate TLS ourselves, so each is a forgery.
-const CERTIFICATE_CLAIMS: [&str; 7] = [
-    "client-cert",
-    "client-cert-chain",
-    "x-forwarded-client-cert",
-    "x-ssl-client-cert",
-    "ssl-client-cert",
-    "x-client-cert",
-    "x-forwarded-tls-client-cert",
+static CERTIFICATE_CLAIMS: [HeaderName; 7] = [
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
+    HeaderName::from_static("x-forwarded-client-cert"),
+    HeaderName::from_static("x-ssl-client-cert"),
+    HeaderName::from_static("ssl-client-cert"),
+    HeaderName::from_static("x-client-cert"),
+    HeaderName::from_static("x-forwarded-tls-client-cert"),
 ];
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Reads a request whole; `None` when its connection is gone or has no certificate, so that there is nobody to answer.
 pub(super) async fn read(
@@ -45,14 +47,14 @@ pub(super) async fn read(
         context,
         authorization: text(request, &header::AUTHORIZATION),
         content_type: text(request, &header::CONTENT_TYPE),
-        idempotency_key: request.headers().get("idempotency-key").map(|value| value.to_str().unwrap_or("").to_owned()),
+        idempotency_key: text(request, &IDEMPOTENCY_KEY),
         format: format(request),
         body,
         oddity: oddity(request),
     })
 }
 
-fn text(request: &HttpRequest, name: &header::HeaderName) -> Option<String> {
+fn text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
     // A value that is not text is a value all the same: it must not look like an absent one.
     request.headers().get(name).map(|value| value.to_str().unwrap_or("").to_owned())
 }
@@ -66,7 +68,7 @@ fn format(request: &HttpRequest) -> Format {
 
 fn oddity(request: &HttpRequest) -> Option<&'static str> {
     let headers = request.headers();
-    if CERTIFICATE_CLAIMS.iter().any(|name| headers.contains_key(*name)) {
+    if CERTIFICATE_CLAIMS.iter().any(|name| headers.contains_key(name)) {
         return Some("leave out header fields that claim a client certificate; the certificate of the connection counts");
     }
     if headers.get_all(header::AUTHORIZATION).nth(1).is_some() {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use jiff::Timestamp;
+use metrics::Counter;
 use moka::future::Cache;
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -49,6 +50,7 @@ pub(super) struct Inner {
     breaker: Breaker,
     pub(super) changes: ChangeLog,
     decrees: ArcSwapOption<DecreeSet>,
+    lookups: Lookups,
     timeout: Duration,
     pub(super) feed_bound: Duration,
     pub(super) poll: Duration,
@@ -64,6 +66,7 @@ impl CachedRegistry {
             breaker: Breaker::new(config.breaker_failures, config.breaker_pause),
             changes: ChangeLog::default(),
             decrees: ArcSwapOption::empty(),
+            lookups: Lookups::new(),
             timeout: config.timeout,
             feed_bound: config.feed_bound,
             poll: config.poll,
@@ -113,21 +116,21 @@ impl Inner {
     /// From the cache where that is fresh enough, else from the registry, else (never for a live need) what is remembered.
     pub(super) async fn answer(self: &Arc<Self>, key: Key, need: Need) -> Result<RegistryAnswer, RegistryUnavailable> {
         if need.max_age_s == 0 {
-            count("live");
+            self.lookups.live.increment(1);
             return self.load_alone(key).await.map(|entry| entry.answer(Freshness::Live));
         }
         let known = self.known(&key).await;
         if let Some(entry) = known.as_ref().filter(|entry| self.feed_in_order() && entry.serves(need, self.clock.now())) {
-            count("hit");
+            self.lookups.hit.increment(1);
             return Ok(entry.answer(Freshness::Cached));
         }
-        count("miss");
+        self.lookups.miss.increment(1);
         match self.load_together(&key).await {
             Ok(entry) => Ok(entry.answer(Freshness::Live)),
             // Asked again, since a change may have come while the load failed. "Nobody" is never served stale.
             Err(why) => match self.known(&key).await.filter(|entry| !entry.fetched.is_negative()) {
                 Some(entry) => {
-                    count("stale");
+                    self.lookups.stale.increment(1);
                     Ok(entry.answer(Freshness::Stale))
                 }
                 None => Err(why),
@@ -283,6 +286,17 @@ async fn joined(task: JoinHandle<Loaded>) -> Loaded {
     task.await.unwrap_or(Err(RegistryUnavailable("the look-up was cut off")))
 }
 
-fn count(outcome: &'static str) {
-    metrics::counter!("estelam_registry_lookups_total", "outcome" => outcome).increment(1);
+/// Counters of look-ups by where the answer came from, found once: that costs more than to count.
+struct Lookups {
+    live: Counter,
+    hit: Counter,
+    miss: Counter,
+    stale: Counter,
+}
+
+impl Lookups {
+    fn new() -> Self {
+        let counter = |outcome: &'static str| metrics::counter!("estelam_registry_lookups_total", "outcome" => outcome);
+        Self { live: counter("live"), hit: counter("hit"), miss: counter("miss"), stale: counter("stale") }
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading a request's body under a size cap and the body deadline.
 
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -39,7 +40,7 @@ pub async fn read_body(request: &HttpRequest, payload: web::Payload, cap: usize)
 }
 
 async fn read(request: &HttpRequest, mut payload: web::Payload, cap: usize, deadline: Duration) -> Result<Bytes, BodyError> {
-    let announced = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|announced| announced > cap) {
         return Err(BodyError::TooLarge);
     }

@@ -4,8 +4,8 @@ mod answer;
 mod problem;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
-use super::domain::context::CallContext;
 use super::domain::reason::ReasonCode;
 use super::domain::refusal::RefusalCode;
 use super::ledger::Recorded;
@@ -82,13 +82,13 @@ impl Reply {
     }
 
     /// The only reply without a record: the ledger or the signer failed. It says nothing of the call but its id.
-    pub fn bare(context: &CallContext) -> Self {
+    pub fn bare(request_id: Uuid) -> Self {
         let code = RefusalCode::LedgerUnavailable;
         Self {
             status: 503,
             content_type: problem::MEDIA_TYPE,
             headers: vec![("Retry-After", "1".to_owned())],
-            body: problem::bare(context, code).into(),
+            body: problem::bare(request_id, code).into(),
             label: code.code(),
             on_grid: false,
             close: false,

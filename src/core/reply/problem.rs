@@ -4,7 +4,6 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::answer::Ledger;
-use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 
 /// The media type of problems.
@@ -28,13 +27,13 @@ struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn new(context: &CallContext, code: RefusalCode) -> Self {
+    fn new(request_id: Uuid, code: RefusalCode) -> Self {
         Self {
             r#type: format!("urn:estelam:problem:{}", code.code()),
             title: title(code),
             status: code.status(),
             code,
-            request_id: context.request_id,
+            request_id,
             detail: None,
             hint: None,
             ledger: None,
@@ -50,7 +49,7 @@ impl<'a> Problem<'a> {
 
 /// The body of a recorded refusal.
 pub(super) fn body(refusal: &Refusal, statement: &str, origin: &str, index: u64) -> Vec<u8> {
-    let mut problem = Problem::new(&refusal.context, refusal.code);
+    let mut problem = Problem::new(refusal.context.request_id, refusal.code);
     problem.detail = Some(&refusal.detail);
     problem.hint = refusal.hint.as_deref();
     problem.ledger = Some(Ledger { origin, index });
@@ -59,8 +58,8 @@ pub(super) fn body(refusal: &Refusal, statement: &str, origin: &str, index: u64)
 }
 
 /// The body of a refusal without a record; it holds nothing of the call but its id.
-pub(super) fn bare(context: &CallContext, code: RefusalCode) -> Vec<u8> {
-    Problem::new(context, code).to_bytes()
+pub(super) fn bare(request_id: Uuid, code: RefusalCode) -> Vec<u8> {
+    Problem::new(request_id, code).to_bytes()
 }
 
 /// The header fields of a refusal.

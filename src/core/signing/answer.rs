@@ -97,7 +97,7 @@ fn disclosed(verdict: &Verdict, disclose: Disclosure) -> Option<DisclosedDocumen
 
 /// RFC 3339 in UTC with whole seconds: one length for every instant.
 fn whole_seconds(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    format!("{at:.0}")
 }
 
 #[derive(Serialize)]
@@ -134,4 +134,17 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, no
     };
     // Serialising these plain fields into memory cannot fail; an empty payload would fail every check.
     serde_json::to_vec(&payload).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn instants_have_whole_seconds_cut_never_rounded() {
+        let at = |text: &str| whole_seconds(text.parse().unwrap());
+        assert_eq!(at("2026-11-23T20:37:00Z"), "2026-11-23T20:37:00Z");
+        assert_eq!(at("2026-12-31T23:59:59.999999999Z"), "2026-12-31T23:59:59Z");
+    }
 }
