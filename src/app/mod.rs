@@ -93,6 +93,6 @@ pub async fn start(
         )
         .map_err(socket)?,
     ];
-    let watches = watch::start(&parts, &table, &config)?;
+    let watches = watch::start(&parts, &config)?;
     Ok(Running::new(servers, parts, readiness, watches, observability))
 }

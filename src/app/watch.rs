@@ -11,7 +11,6 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use super::parts::Parts;
 use crate::adapters::policy_files::PolicyWatch;
-use crate::adapters::tls::table::ConnectionTable;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::config::Config;
 
@@ -34,13 +33,10 @@ impl Drop for Watches {
 }
 
 /// Starts to watch.
-pub(super) fn start(parts: &Parts, table: &Arc<ConnectionTable>, config: &Config) -> Result<Watches, StartError> {
-    let (limiter, live) = (parts.limiter.clone(), table.clone());
-    parts.policies.on_change(move |snapshot| {
-        limiter.apply(snapshot);
-        // Connections of an agency that was suspended end at once.
-        live.recheck();
-    });
+pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartError> {
+    let limiter = parts.limiter.clone();
+    // A suspended agency keeps its connections: its next request on them gets a recorded refusal that says why.
+    parts.policies.on_change(move |snapshot| limiter.apply(snapshot));
     let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
     let (sender, receiver) = mpsc::channel(1);
     let lists = notify::recommended_watcher(move |event: notify::Result<Event>| {

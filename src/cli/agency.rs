@@ -22,7 +22,7 @@ pub(super) enum Agency {
         #[arg(long)]
         json: bool,
     },
-    /// Refuse an agency from its next request on, and end its connections
+    /// Refuse an agency from its next request on, on open connections too
     Suspend(Named),
     /// Let a suspended agency ask again
     Resume(Named),

@@ -29,7 +29,7 @@
 //!
 //! # Cutting an agency off
 //!
-//! `estelam agency suspend NAME --dir DIR` (or `suspended = true` in its policy file): its next request is refused and its connections end;
+//! `estelam agency suspend NAME --dir DIR` (or `suspended = true` in its policy file): its next request is refused, on open connections too;
 //! `resume` undoes it. Revoking a certificate: replace
 //! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
 //!
