@@ -40,3 +40,5 @@
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
 //! - **2026-11-23, no link-time optimisation**: thin LTO with one codegen unit was tried; processor time per request did not change beyond the noise.
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.
+//! - **2026-11-23, the kill test holds the log's write lock in half its rounds**: a bare SIGKILL cannot tell an answer before the commit from one after,
+//!   since the sync is faster than the reply's way to the client.
