@@ -18,7 +18,7 @@ use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::quota::GovernorLimiter;
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig};
-use crate::adapters::store::{LedgerConfig, SqliteLedger};
+use crate::adapters::store::{JOURNAL_BYTES, LedgerConfig, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::table::ConnectionLimits;
@@ -161,6 +161,7 @@ pub fn ledger_config(config: &Config, keys: &KeyRing) -> Result<LedgerConfig, St
         origin: config.ledger.origin.clone(),
         checkpoint_every: Duration::from_secs(config.ledger.checkpoint_every_s),
         queue: config.ledger.queue,
+        journal_bytes: JOURNAL_BYTES,
         checkpoint_public_key: ed25519_key(keys)?,
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: read_public_key(&config.ledger.dpo_public_key)?,

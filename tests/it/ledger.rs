@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::store::{
-    BadEntry, LedgerConfig, LedgerError, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, create_content_kek, generate_officer_key,
-    open_trail_key, verify,
+    BadEntry, JOURNAL_BYTES, LedgerConfig, LedgerError, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, create_content_kek,
+    generate_officer_key, open_trail_key, verify,
 };
 use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::ledger::checkpoint::Checkpoint;
@@ -44,6 +44,7 @@ fn log() -> Log {
         origin: ORIGIN.into(),
         checkpoint_every: Duration::from_millis(20),
         queue: 4096,
+        journal_bytes: JOURNAL_BYTES,
         checkpoint_public_key: pair().public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key,

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::core::ledger::note::{NoteError, NoteKey};
 
+/// Length of a journal file: about 5,000 usual entries.
+pub const JOURNAL_BYTES: u64 = 8 << 20;
+
 /// Where the log is and under which keys.
 #[derive(Clone, Debug)]
 pub struct LedgerConfig {
@@ -16,6 +19,8 @@ pub struct LedgerConfig {
     pub checkpoint_every: Duration,
     /// Entries that may wait for the writer; one more is refused.
     pub queue: usize,
+    /// Length of each of the two journal files, in bytes; see [`JOURNAL_BYTES`].
+    pub journal_bytes: u64,
     /// Ed25519 public key of the checkpoint signer.
     pub checkpoint_public_key: [u8; 32],
     /// Ed25519 public keys of earlier checkpoint signers.

@@ -1,116 +1,115 @@
-//! The open database with the tree's right edge in memory: batches, days and checkpoints, each in one transaction.
+//! The open database: what the journal made durable is added in large transactions; days and checkpoints are durable at once.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::day::DayKeys;
 use super::fault::{CommitPoint, Faults};
+use super::filler::Addition;
+use super::journal::{self, Placed};
 use super::keys::Kek;
-use super::prepare::Prepared;
-use super::queue::Job;
-use super::{nodes, schema};
+use super::{nodes, recovery, schema};
 use crate::core::ledger::checkpoint::Checkpoint;
-use crate::core::ledger::leaf::{Header, header_commitment, leaf};
+use crate::core::ledger::leaf::Header;
 use crate::core::ledger::note::NoteKey;
-use crate::core::ledger::tile::TILE_HEIGHT;
-use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
+use crate::core::ledger::tree::{Frontier, Hash};
 use crate::core::signing::Signer;
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (idx, id, leaf, salt, header, content_commitment, content_key, sealed)
                             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const INSERT_NODE: &str = "INSERT INTO node (level, idx, hash) VALUES (?1, ?2, ?3)";
 
-/// The writer's side of the database. After any error it must be dropped and opened again.
+/// The writing side of the database. After any error it must be dropped and opened again.
 pub(super) struct Store {
     conn: Connection,
-    frontier: Frontier,
-    /// Ledger time of the last entry, microseconds; the smallest value when there is none.
-    last_time: i64,
+    /// Number of entries in the database.
+    size: u64,
+    /// How many of them survive a power cut.
+    durable: u64,
     faults: Faults,
 }
 
+/// Where the log ends.
+pub(super) struct End {
+    /// The right edge of its tree.
+    pub(super) frontier: Frontier,
+    /// Ledger time of the last entry, microseconds; the smallest value when there is none.
+    pub(super) last_time: i64,
+}
+
 impl Store {
-    /// Opens the log and checks that its tree has the root of the last stored checkpoint.
-    pub(super) fn open(config: &LedgerConfig, keys: &[NoteKey], faults: Faults) -> Result<Self, LedgerError> {
-        let conn = schema::open_writer(&config.dir, &config.origin)?;
+    /// Opens the log, takes over what only the journal has, and checks that the tree has the root of the last stored checkpoint.
+    pub(super) fn open(config: &LedgerConfig, keys: &[NoteKey], faults: Faults) -> Result<(Self, End), LedgerError> {
+        let conn = schema::open_writer(config)?;
         let size = nodes::stored_size(&conn)?;
-        let frontier = nodes::frontier(&conn, size).map_err(|error| missing(error, size))?;
-        check_last_checkpoint(&conn, keys, size)?;
-        let header: Option<Vec<u8>> =
-            conn.query_row("SELECT header FROM entry ORDER BY idx DESC LIMIT 1", [], |row| row.get(0)).optional()?;
-        let last_time = match header.map(|header| Header::decode(&header)) {
-            None => i64::MIN,
-            Some(Ok(header)) => header.time.as_microsecond(),
-            Some(Err(_)) => return Err(LedgerError::Inconsistent("the last entry's header is damaged".into())),
-        };
-        Ok(Self { conn, frontier, last_time, faults })
+        let mut store = Self { conn, size, durable: size, faults };
+        let frontier = nodes::frontier(&store.conn, size).map_err(|error| missing(error, size))?;
+        let (frontier, additions) = recovery::additions(frontier, journal::pending(&config.dir, size)?)?;
+        if !additions.is_empty() {
+            recovery::check_keys(&store.conn, &additions)?;
+            store.add(&additions)?;
+            store.sync()?;
+        }
+        check_last_checkpoint(&store.conn, keys, store.size)?;
+        let end = End { frontier, last_time: last_time(&store.conn)? };
+        Ok((store, end))
     }
 
-    pub(super) const fn size(&self) -> u64 {
-        self.frontier.size()
-    }
-
-    pub(super) const fn last_time(&self) -> i64 {
-        self.last_time
-    }
-
-    /// Size and root of all that is durable.
-    pub(super) fn head(&self) -> (u64, Hash) {
-        (self.frontier.size(), self.frontier.root())
+    /// Number of entries that are durable here.
+    pub(super) const fn durable(&self) -> u64 {
+        self.durable
     }
 
     /// Whether the tree holds an earlier one as its beginning.
     pub(super) fn extends(&self, size: u64, root: &Hash) -> Result<bool, LedgerError> {
-        Ok(size <= self.size() && nodes::frontier(&self.conn, size)?.root() == *root)
+        Ok(size <= self.size && nodes::frontier(&self.conn, size)?.root() == *root)
     }
 
-    /// Appends a batch durably; the first entry gets the index that [`Self::size`] was.
-    pub(super) fn append(&mut self, batch: &[Job]) -> Result<(), LedgerError> {
+    /// Adds entries that the journal has. They are visible when this returns, and durable here after the next [`Self::sync`].
+    pub(super) fn add(&mut self, additions: &[Addition]) -> Result<(), LedgerError> {
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (mut frontier, mut last_time) = (self.frontier.clone(), self.last_time);
-        let mut complete = Vec::new();
         {
-            let mut insert = transaction.prepare_cached(INSERT_ENTRY)?;
-            for job in batch {
-                last_time = last_time.max(job.entry.time);
-                let leaf = insert_entry(&mut insert, frontier.size(), last_time, &job.entry)?;
-                frontier.append(leaf_hash(&leaf), |level, index, hash| {
-                    if level > 0 && level % TILE_HEIGHT == 0 {
-                        complete.push((level / TILE_HEIGHT, index, *hash));
-                    }
-                });
-            }
-            let mut insert = transaction.prepare_cached(INSERT_NODE)?;
-            for node in &complete {
-                insert.execute(*node)?;
+            let mut entry = transaction.prepare_cached(INSERT_ENTRY)?;
+            let mut node = transaction.prepare_cached(INSERT_NODE)?;
+            for addition in additions {
+                for (index, (placed, leaf)) in (addition.first..).zip(&addition.entries) {
+                    insert(&mut entry, index, placed, leaf)?;
+                }
+                for complete in &addition.nodes {
+                    node.execute(*complete)?;
+                }
             }
         }
-        self.faults.pass(CommitPoint::Before)?;
+        self.faults.pass(CommitPoint::Filling)?;
         transaction.commit()?;
-        self.faults.pass(CommitPoint::After)?;
-        (self.frontier, self.last_time) = (frontier, last_time);
+        self.size = additions.last().map_or(self.size, |last| last.first + last.entries.len() as u64);
         Ok(())
+    }
+
+    /// Makes all that was added durable here.
+    pub(super) fn sync(&mut self) -> Result<(), LedgerError> {
+        let size = self.size;
+        self.durably(|transaction| Ok(transaction.execute("UPDATE meta SET filled = ?1", [size]).map(drop)?))
     }
 
     /// Begins the day of `time`: new epoch, sealed trail key and content keys are durable when this returns.
     pub(super) fn begin_day(&mut self, time: i64, config: &LedgerConfig, kek: &Kek) -> Result<DayKeys, LedgerError> {
-        let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let keys = DayKeys::begin(&transaction, time, config, kek)?;
-        self.faults.pass(CommitPoint::Before)?;
-        transaction.commit()?;
-        self.faults.pass(CommitPoint::After)?;
-        Ok(keys)
+        self.durably(|transaction| DayKeys::begin(transaction, time, config, kek))
     }
 
-    /// Signs a checkpoint over all that is durable and stores it; the note may be shown when this returns.
-    pub(super) fn checkpoint(&mut self, key: &NoteKey, signer: &dyn Signer, public: bool) -> Result<String, LedgerError> {
-        let (size, root) = self.head();
+    /// Signs a checkpoint over the first `size` entries and stores it; the note may be shown when this returns.
+    pub(super) fn checkpoint(
+        &mut self,
+        (size, root): (u64, Hash),
+        key: &NoteKey,
+        signer: &dyn Signer,
+        public: bool,
+    ) -> Result<String, LedgerError> {
         let note = Checkpoint { origin: key.name().to_owned(), size, root }.sign(key, signer)?;
-        let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("INSERT INTO checkpoint (size, public, note) VALUES (?1, ?2, ?3)", (size, public, &note))?;
-        self.faults.pass(CommitPoint::Before)?;
-        transaction.commit()?;
-        self.faults.pass(CommitPoint::After)?;
+        self.durably(|transaction| {
+            transaction.execute("INSERT INTO checkpoint (size, public, note) VALUES (?1, ?2, ?3)", (size, public, &note))?;
+            Ok(())
+        })?;
         Ok(note)
     }
 
@@ -119,29 +118,42 @@ impl Store {
         let select = "SELECT size, note FROM checkpoint WHERE public = 1 ORDER BY seq DESC LIMIT 1";
         Ok(self.conn.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
+
+    /// One transaction that is synced, and with it everything before.
+    fn durably<T>(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        self.conn.pragma_update(None, "synchronous", "full")?;
+        let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = action(&transaction)?;
+        self.faults.pass(CommitPoint::Before)?;
+        transaction.commit()?;
+        self.faults.pass(CommitPoint::After)?;
+        self.conn.pragma_update(None, "synchronous", "normal")?;
+        self.durable = self.size;
+        Ok(value)
+    }
 }
 
-/// Writes one entry and returns its leaf.
-fn insert_entry(insert: &mut CachedStatement<'_>, index: u64, time: i64, entry: &Prepared) -> Result<Hash, LedgerError> {
-    let header = Header {
-        time: jiff::Timestamp::from_microsecond(time).map_err(|_| LedgerError::Inconsistent("time out of range".into()))?,
-        class: entry.class,
-        kind: entry.kind,
-        statement_digest: entry.statement_digest,
-    }
-    .encode();
-    let leaf = leaf(&header_commitment(&entry.header_salt, &header), &entry.content_commitment);
+fn insert(insert: &mut CachedStatement<'_>, index: u64, entry: &Placed, leaf: &Hash) -> Result<(), LedgerError> {
     insert.execute((
         index,
         entry.id.as_slice(),
         leaf.as_slice(),
-        entry.header_salt.as_slice(),
-        header.as_slice(),
+        entry.salt.as_slice(),
+        entry.header.as_slice(),
         entry.content_commitment.as_slice(),
         entry.content_key,
         entry.sealed.as_slice(),
     ))?;
-    Ok(leaf)
+    Ok(())
+}
+
+fn last_time(conn: &Connection) -> Result<i64, LedgerError> {
+    let header: Option<Vec<u8>> = conn.query_row("SELECT header FROM entry ORDER BY idx DESC LIMIT 1", [], |row| row.get(0)).optional()?;
+    match header.map(|header| Header::decode(&header)) {
+        None => Ok(i64::MIN),
+        Some(Ok(header)) => Ok(header.time.as_microsecond()),
+        Some(Err(_)) => Err(LedgerError::Inconsistent("the last entry's header is damaged".into())),
+    }
 }
 
 /// The stored checkpoint of the greatest size must be signed by us and fit the stored tree.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::config::LedgerError;
+
 /// Where in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommitPoint {
@@ -9,6 +11,8 @@ pub(super) enum CommitPoint {
     Before,
     /// Everything is on disk, the caller does not know.
     After,
+    /// Entries that the journal has are on their way into the database.
+    Filling,
 }
 
 /// Decides which commits fail. In a shipped build nothing can make one but [`Faults::none`].
@@ -28,9 +32,9 @@ impl Faults {
     }
 
     /// Fails if a test wants it.
-    pub(super) fn pass(&self, point: CommitPoint) -> rusqlite::Result<()> {
+    pub(super) fn pass(&self, point: CommitPoint) -> Result<(), LedgerError> {
         match &self.0 {
-            Some(fails) if fails(point) => Err(rusqlite::Error::ExecuteReturnedResults),
+            Some(fails) if fails(point) => Err(rusqlite::Error::ExecuteReturnedResults.into()),
             _ => Ok(()),
         }
     }

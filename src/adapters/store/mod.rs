@@ -1,15 +1,20 @@
-//! The access log on SQLite: one writer thread that commits whole batches, readers beside it, and `verify`.
+//! The access log: a writer thread makes whole batches durable in a journal, a filler thread carries them into SQLite, readers
+//! and `verify` look there.
 
 mod config;
 mod contents;
 mod database;
 mod day;
 mod fault;
+mod filler;
+mod journal;
 mod keys;
+mod line;
 mod nodes;
 mod prepare;
 mod queue;
 mod reader;
+mod recovery;
 mod schema;
 
 #[cfg(test)]
@@ -25,7 +30,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
-pub use config::{LedgerConfig, LedgerError};
+pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use keys::{create_content_kek, generate_officer_key, open_trail_key};
 pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};
 
@@ -54,6 +59,14 @@ struct Shared {
     size: AtomicU64,
     keys: ArcSwap<DayKeys>,
     published: ArcSwap<Published>,
+}
+
+impl Shared {
+    /// No more entries until the log was reopened and checked.
+    fn fail(&self) {
+        self.ready.store(false, Ordering::Release);
+        self.queue.nudge();
+    }
 }
 
 /// The checkpoint that everybody may see.
@@ -87,6 +100,14 @@ impl SqliteLedger {
     /// Whether entries are taken now: false after a failed write until the log was reopened and checked.
     pub fn ready(&self) -> bool {
         self.shared.ready.load(Ordering::Acquire)
+    }
+
+    /// Returns when readers find everything that is durable now.
+    ///
+    /// # Errors
+    /// [`LedgerUnavailable`] when the log is not ready.
+    pub async fn settled(&self) -> Result<(), LedgerUnavailable> {
+        self.shared.queue.command(Command::Settle)?.await.unwrap_or(Err(STOPPED))
     }
 
     /// The keys for the UTC day of `time`, after asking the writer to begin that day if need be.

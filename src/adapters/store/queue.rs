@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::STOPPED;
 use super::prepare::Prepared;
+use super::{NOT_READY, STOPPED};
 use crate::core::ledger::{LedgerUnavailable, Receipt};
 
 /// Most entries in one transaction.
@@ -27,6 +27,8 @@ pub(super) enum Command {
     BeginDay(i64, Done),
     /// Store a checkpoint over all that is durable, without publishing it.
     Checkpoint(Done),
+    /// Have everything that is durable in the database, where readers look.
+    Settle(Done),
 }
 
 /// What the writer finds.
@@ -50,6 +52,7 @@ struct State {
     jobs: Vec<Job>,
     commands: Vec<Command>,
     closed: bool,
+    nudged: bool,
     writer_sleeps: bool,
 }
 
@@ -89,6 +92,13 @@ impl Queue {
         Ok(wait)
     }
 
+    /// Lets the writer look at what has changed.
+    pub(super) fn nudge(&self) {
+        let mut state = self.lock();
+        state.nudged = true;
+        self.wake_writer(state);
+    }
+
     /// Lets the writer finish what is queued and stop.
     pub(super) fn close(&self) {
         let mut state = self.lock();
@@ -99,12 +109,14 @@ impl Queue {
     /// Waits until there is something to do or `until` has come, and moves at most a batch of entries into `batch`.
     pub(super) fn take(&self, batch: &mut Vec<Job>, until: Instant) -> Taken {
         let mut state = self.lock();
-        while state.jobs.is_empty() && state.commands.is_empty() && !state.closed {
+        while state.jobs.is_empty() && state.commands.is_empty() && !state.closed && !state.nudged {
             let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
             state.writer_sleeps = true;
             state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.writer_sleeps = false;
+        state.nudged = false;
+        let mut state = self.let_grow(state);
         if state.jobs.len() <= BATCH {
             std::mem::swap(&mut state.jobs, batch);
         } else {
@@ -113,6 +125,19 @@ impl Queue {
         let commands = std::mem::take(&mut state.commands);
         let closed = state.closed && batch.is_empty() && commands.is_empty();
         Taken { commands, waiting: state.jobs.len(), closed }
+    }
+
+    /// Gives way as long as entries keep coming, so that callers on the same processor are all in one batch: a sync costs the same
+    /// for one and for many. Where nobody else wants the processor this returns at once; it never waits for time to pass.
+    fn let_grow<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
+        let mut before = 0;
+        while before < state.jobs.len() && state.jobs.len() < BATCH {
+            before = state.jobs.len();
+            drop(state);
+            std::thread::yield_now();
+            state = self.lock();
+        }
+        state
     }
 
     fn wake_writer(&self, mut state: MutexGuard<'_, State>) {
@@ -125,5 +150,13 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Command {
+    /// Tells whoever waits that the log is not ready.
+    pub(super) fn refuse(self) {
+        let (Self::BeginDay(_, done) | Self::Checkpoint(done) | Self::Settle(done)) = self;
+        let _ = done.send(Err(NOT_READY));
     }
 }

@@ -94,7 +94,15 @@ impl LogReader for SqliteLedger {
     }
 
     async fn proof(&self, id: Uuid) -> Result<Option<ProofBundle>, LogUnreadable> {
-        let Some(found) = self.readers.run(move |conn, contents| find(conn, contents, id)).await? else { return Ok(None) };
+        let found = match self.readers.run(move |conn, contents| find(conn, contents, id)).await? {
+            Some(found) => Some(found),
+            None => {
+                // It may be durable in the journal and on its way into the database.
+                self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
+                self.readers.run(move |conn, contents| find(conn, contents, id)).await?
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
         let index = found.index;
         let covering = move |conn: &Connection, _: &Mutex<Contents>| covering_checkpoint(conn, index);
         let checkpoint = match self.readers.run(covering).await? {

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::config::LedgerError;
+use super::config::{LedgerConfig, LedgerError};
+use super::journal::Journal;
 
 /// Marks the file as a ledger (`PRAGMA application_id`), "estl".
 const APPLICATION_ID: i64 = 0x6573_746C;
+/// Pages in the write-ahead log (16 MiB) until they are moved to the main file.
+const PAGES_PER_CHECKPOINT: i64 = 4096;
 /// Version of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// `entry.sealed` is nonce (12) ‖ AES-256-GCM(salt₂ ‖ content), associated data = id; NULL after deletion.
+/// `meta.filled` is the number of entries at the last sync; the entries after it are in the journal too.
 /// `node` holds the roots of complete subtrees of height 8, 16, 24 …; `level` counts in eights.
 /// `epoch.sealed` is the HPKE-sealed trail key. `content_key.wrapped` opens with the key-encryption key.
 const TABLES: &str = "
-CREATE TABLE meta (origin TEXT NOT NULL) STRICT;
+CREATE TABLE meta (origin TEXT NOT NULL, filled INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE entry (
   idx INTEGER PRIMARY KEY, id BLOB NOT NULL, leaf BLOB NOT NULL, salt BLOB NOT NULL, header BLOB NOT NULL,
   content_commitment BLOB NOT NULL, content_key INTEGER NOT NULL, sealed BLOB) STRICT;
@@ -51,18 +55,30 @@ pub(super) fn lock_folder(dir: &Path) -> Result<File, LedgerError> {
 
 /// Opens the database for the one writer; makes it if missing. What an earlier process left in the write-ahead log is first
 /// written and synced into the main file, so that nothing stands on pages that only the page cache has.
-pub(super) fn open_writer(dir: &Path, origin: &str) -> Result<Connection, LedgerError> {
+pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerError> {
+    let (dir, origin) = (&config.dir, config.origin.as_str());
     let path = database(dir);
     let mut conn = Connection::open(&path)?;
     conn.pragma_update(None, "journal_mode", "wal")?;
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "cache_size", -16_384)?;
+    conn.pragma_update(None, "wal_autocheckpoint", PAGES_PER_CHECKPOINT)?;
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     match (application, version) {
-        (APPLICATION_ID, VERSION) => {}
-        (0, 0) => create(&mut conn, origin)?,
+        (APPLICATION_ID, VERSION) if Journal::is_complete(dir) => {}
+        (APPLICATION_ID, VERSION) => {
+            return Err(LedgerError::Inconsistent("its journal is missing, and with it the latest entries may be".into()));
+        }
+        (APPLICATION_ID, 1) => {
+            Journal::make(dir, config.journal_bytes)?;
+            add_journal(&mut conn)?;
+        }
+        (0, 0) => {
+            Journal::make(dir, config.journal_bytes)?;
+            create(&mut conn, origin)?;
+        }
         _ => return Err(LedgerError::OtherVersion(path)),
     }
     let stored: String = conn.query_row("SELECT origin FROM meta", [], |row| row.get(0))?;
@@ -79,11 +95,19 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Whether the file is a ledger of this version.
+/// Whether the file is a ledger of this version or of one before it.
 pub(super) fn is_ledger(conn: &Connection) -> rusqlite::Result<bool> {
     let version: Option<i64> = conn.pragma_query_value(None, "user_version", |row| row.get(0)).optional()?;
     let application: Option<i64> = conn.pragma_query_value(None, "application_id", |row| row.get(0)).optional()?;
-    Ok((application, version) == (Some(APPLICATION_ID), Some(VERSION)))
+    Ok(application == Some(APPLICATION_ID) && matches!(version, Some(1..=VERSION)))
+}
+
+/// A log of version 1 has everything in its database.
+fn add_journal(conn: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = conn.transaction()?;
+    transaction.execute_batch("ALTER TABLE meta ADD COLUMN filled INTEGER NOT NULL DEFAULT 0")?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
 }
 
 fn create(conn: &mut Connection, origin: &str) -> rusqlite::Result<()> {

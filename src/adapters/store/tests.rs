@@ -36,7 +36,7 @@ impl Signer for TestSigner {
     }
 }
 
-/// A log whose next commit fails once when armed: 1 before, 2 after the disk has it.
+/// A log whose next commit fails once when armed: 1 before, 2 after the disk has it, 3 on the way into the database.
 struct Log {
     _folder: tempfile::TempDir,
     config: LedgerConfig,
@@ -52,6 +52,7 @@ fn log() -> Log {
         origin: "log.example".into(),
         checkpoint_every: Duration::from_secs(3600),
         queue: 64,
+        journal_bytes: 1 << 16,
         checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
@@ -61,7 +62,11 @@ fn log() -> Log {
     let armed = Arc::new(AtomicU8::new(0));
     let trigger = armed.clone();
     let faults = Faults::when(move |point| {
-        let wanted = if point == CommitPoint::Before { 1 } else { 2 };
+        let wanted = match point {
+            CommitPoint::Before => 1,
+            CommitPoint::After => 2,
+            CommitPoint::Filling => 3,
+        };
         trigger.compare_exchange(wanted, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     });
     let ledger = SqliteLedger::open_with(config.clone(), Arc::new(signer), Arc::new(StillClock), faults).unwrap();
@@ -153,4 +158,52 @@ async fn tags_wait_until_the_sealed_trail_key_is_durable() {
         assert_eq!(log.append(0, tomorrow).await, Ok(0));
         assert_eq!(log.verified_entries(), 1);
     }
+}
+
+#[tokio::test]
+async fn database_that_fails_loses_nothing_that_the_journal_has() {
+    let log = log();
+    log.armed.store(3, Ordering::SeqCst);
+    assert_eq!(log.append(0, 0).await, Ok(0));
+    assert!(log.ledger.settled().await.is_err(), "the filler failed on the entry");
+    log.ready_again().await;
+    assert_eq!(log.append(1, 0).await, Ok(1));
+    assert!(log.ledger.proof(Uuid::from_u128(0)).await.unwrap().is_some());
+    assert_eq!(log.verified_entries(), 2);
+}
+
+#[tokio::test]
+async fn journal_is_written_over_only_behind_the_database() {
+    let log = log();
+    for number in 0..200 {
+        assert_eq!(log.append(number, 0).await, Ok(u64::try_from(number).unwrap()));
+    }
+    assert!(log.ledger.proof(Uuid::from_u128(199)).await.unwrap().is_some());
+    assert_eq!(std::fs::metadata(log.config.dir.join("journal.0")).unwrap().len(), log.config.journal_bytes);
+    assert_eq!(log.verified_entries(), 200);
+}
+
+#[tokio::test]
+async fn answered_entries_verify_before_they_reach_the_database() {
+    let log = log();
+    for number in 0..5 {
+        log.append(number, 0).await.unwrap();
+    }
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["ledger.sqlite", "ledger.sqlite-wal", "journal.0", "journal.1"] {
+        std::fs::copy(log.config.dir.join(file), copy.path().join(file)).unwrap();
+    }
+    let options = VerifyOptions {
+        dir: copy.path().into(),
+        checkpoint_keys: log.config.checkpoint_keys().unwrap(),
+        content_kek: Some(log.config.content_kek.clone()),
+        seen_checkpoint: None,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    assert_eq!(verify(&options, &mut |_, _| {}).unwrap().entries, 5);
+    std::fs::remove_file(copy.path().join("journal.1")).unwrap();
+    let config = LedgerConfig { dir: copy.path().into(), ..log.config.clone() };
+    let signer = Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()));
+    let refused = SqliteLedger::open(config, signer, Arc::new(StillClock)).err().unwrap().to_string();
+    assert!(refused.contains("its journal is missing"), "{refused}");
 }

@@ -1,5 +1,5 @@
-//! The writer thread: takes whatever is queued, makes it durable in one transaction, answers all at once; and on a fixed
-//! cadence publishes a checkpoint. After a failed write it reopens and rechecks the log before it takes entries again.
+//! The writer thread: takes whatever is queued, makes it durable in the journal with one sync, answers all at once, and hands it to
+//! the filler. After a failed write it reopens and rechecks the log before it takes entries again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -9,16 +9,18 @@ use arc_swap::ArcSwap;
 use metrics::{counter, gauge, histogram};
 
 use super::config::{LedgerConfig, LedgerError};
-use super::database::Store;
+use super::database::{End, Store};
 use super::day::day_of;
 use super::fault::Faults;
+use super::filler::Filler;
 use super::keys::Kek;
+use super::line::Line;
 use super::queue::{Command, Job, Queue};
 use super::{NOT_READY, Published, Shared};
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Receipt;
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::tree::Hash;
-use crate::core::ledger::{LedgerUnavailable, Receipt};
 use crate::core::signing::Signer;
 
 /// Pause between two attempts to reopen the log.
@@ -28,19 +30,25 @@ const CALENDAR_EVERY: Duration = Duration::from_secs(10);
 
 /// All that the thread owns.
 pub(super) struct Writer {
-    config: LedgerConfig,
-    keys: Vec<NoteKey>,
-    kek: Kek,
-    signer: Arc<dyn Signer>,
-    clock: Arc<dyn Clock>,
-    faults: Faults,
+    means: Arc<Means>,
     shared: Arc<Shared>,
     /// None after a failed write, until reopened.
-    store: Option<Store>,
+    line: Option<Line>,
     /// Size and root of all that was ever answered as durable.
     head: (u64, Hash),
     next_checkpoint: Instant,
     next_calendar: Instant,
+}
+
+/// What it works with, the filler too.
+struct Means {
+    config: LedgerConfig,
+    keys: Vec<NoteKey>,
+    key: NoteKey,
+    kek: Kek,
+    signer: Arc<dyn Signer>,
+    clock: Arc<dyn Clock>,
+    faults: Faults,
 }
 
 impl Writer {
@@ -52,37 +60,37 @@ impl Writer {
         faults: Faults,
     ) -> Result<(Arc<Shared>, Self), LedgerError> {
         let keys = config.checkpoint_keys()?;
+        let key = keys.first().cloned().ok_or(LedgerError::Crypto("find the checkpoint key"))?;
         let kek = Kek::load(&config.content_kek)?;
-        let mut store = Store::open(&config, &keys, faults.clone())?;
-        let now = clock.now().as_microsecond().max(store.last_time());
+        let (mut store, end) = Store::open(&config, &keys, faults.clone())?;
+        let now = clock.now().as_microsecond().max(end.last_time);
         let day = store.begin_day(now, &config, &kek)?;
-        let key = keys.first().ok_or(LedgerError::Crypto("find the checkpoint key"))?;
+        let head = (end.frontier.size(), end.frontier.root());
         let (size, note) = match store.last_published()? {
             Some(published) => published,
-            None => (store.size(), store.checkpoint(key, signer.as_ref(), true)?),
+            None => (head.0, store.checkpoint(head, &key, signer.as_ref(), true)?),
         };
         let shared = Arc::new(Shared {
             origin: config.origin.clone(),
             queue: Queue::new(config.queue),
             ready: AtomicBool::new(true),
-            last_time: AtomicI64::new(store.last_time()),
-            size: AtomicU64::new(store.size()),
+            last_time: AtomicI64::new(end.last_time),
+            size: AtomicU64::new(head.0),
             keys: ArcSwap::from_pointee(day),
             published: ArcSwap::from_pointee(Published { size, note: note.into() }),
         });
-        let head = store.head();
         let now = Instant::now();
         let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);
-        let (store, handle) = (Some(store), shared.clone());
-        let writer = Self { config, keys, kek, signer, clock, faults, shared, store, head, next_checkpoint, next_calendar };
-        Ok((handle, writer))
+        let means = Arc::new(Means { config, keys, key, kek, signer, clock, faults });
+        let line = means.line(store, end, &shared)?;
+        Ok((shared.clone(), Self { means, shared, line: Some(line), head, next_checkpoint, next_calendar }))
     }
 
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let mut batch = Vec::new();
         loop {
-            let until = match self.store {
+            let until = match self.line {
                 Some(_) => self.next_checkpoint.min(self.next_calendar),
                 None => Instant::now() + REOPEN_EVERY,
             };
@@ -91,7 +99,8 @@ impl Writer {
                 return;
             }
             gauge!("estelam_ledger_queue_depth").set(taken.waiting as f64);
-            if self.store.is_none() {
+            if self.line.as_ref().is_none_or(Line::failed) {
+                self.line = None;
                 self.reopen();
             }
             self.commit(&mut batch);
@@ -104,84 +113,85 @@ impl Writer {
 
     /// Makes a batch durable, then answers everyone in it.
     fn commit(&mut self, batch: &mut Vec<Job>) {
-        if batch.is_empty() {
-            return;
-        }
-        let first = self.head.0;
-        let begun = Instant::now();
-        let outcome = self.with_store(|store, _| store.append(batch));
-        histogram!("estelam_ledger_sync_seconds").record(begun.elapsed());
-        histogram!("estelam_ledger_batch_size").record(batch.len() as f64);
-        if outcome.is_ok() {
-            counter!("estelam_ledger_entries_total").increment(batch.len() as u64);
-        }
-        for (index, job) in (first..).zip(batch.drain(..)) {
-            let _ = job.reply.send(outcome.map(|()| Receipt { index }));
+        while !batch.is_empty() {
+            let first = self.head.0;
+            let begun = Instant::now();
+            let (mut entries, mut replies) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+            for job in batch.drain(..Line::fitting(batch)) {
+                entries.push(job.entry);
+                replies.push(job.reply);
+            }
+            let durable = self.append(entries);
+            if durable {
+                histogram!("estelam_ledger_sync_seconds").record(begun.elapsed());
+                histogram!("estelam_ledger_batch_size").record(replies.len() as f64);
+                counter!("estelam_ledger_entries_total").increment(replies.len() as u64);
+            }
+            for (index, reply) in (first..).zip(replies) {
+                let _ = reply.send(if durable { Ok(Receipt { index }) } else { Err(NOT_READY) });
+            }
+            self.line.as_mut().into_iter().for_each(Line::hand_over);
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::BeginDay(time, done) => {
-                let _ = done.send(self.begin_day(time));
+    /// If this fails, nobody knows what the disk has: the log takes nothing until it was rechecked.
+    fn append(&mut self, entries: Vec<super::prepare::Prepared>) -> bool {
+        let Some(line) = &mut self.line else { return false };
+        match line.append(entries) {
+            Ok(head) => {
+                self.head = head;
+                self.shared.size.store(head.0, Ordering::Release);
+                self.shared.last_time.store(line.last_time(), Ordering::Release);
+                true
             }
+            Err(error) => {
+                tracing::error!(%error, "the ledger failed to write and takes no entries until it was reopened and checked");
+                self.shared.fail();
+                self.line = None;
+                false
+            }
+        }
+    }
+
+    fn obey(&self, command: Command) {
+        let (Some(line), means, shared) = (&self.line, self.means.clone(), self.shared.clone()) else {
+            return command.refuse();
+        };
+        match command {
+            Command::BeginDay(time, done) => line.filler().then(Some(done), move |store| means.begin_day(store, time, &shared)),
+            Command::Settle(done) => line.filler().then(Some(done), |_| Ok(())),
             Command::Checkpoint(done) => {
-                let _ = done.send(self.checkpoint(false).map(|_| ()));
+                let head = self.head;
+                line.filler().then(Some(done), move |store| store.checkpoint(head, &means.key, means.signer.as_ref(), false).map(drop));
             }
         }
     }
 
     /// What is due by time, busy or idle: a checkpoint, and the end of an epoch.
     fn tick(&mut self) {
-        let now = Instant::now();
+        let (now, Some(line)) = (Instant::now(), &self.line) else { return };
         if now >= self.next_calendar {
             self.next_calendar = now + CALENDAR_EVERY;
-            let _ = self.begin_day(self.clock.now().as_microsecond());
+            let (time, means, shared) = (self.means.clock.now().as_microsecond(), self.means.clone(), self.shared.clone());
+            if shared.keys.load().day < day_of(time) {
+                line.filler().then(None, move |store| means.begin_day(store, time, &shared));
+            }
         }
-        if now < self.next_checkpoint || self.store.is_none() {
+        if now < self.next_checkpoint {
             return;
         }
-        self.next_checkpoint = (self.next_checkpoint + self.config.checkpoint_every).max(now);
-        if self.shared.published.load().size != self.head.0
-            && let Ok(note) = self.checkpoint(true)
-        {
-            self.shared.published.store(Arc::new(Published { size: self.head.0, note: note.into() }));
+        self.next_checkpoint = (self.next_checkpoint + self.means.config.checkpoint_every).max(now);
+        let (head, means, shared) = (self.head, self.means.clone(), self.shared.clone());
+        if shared.published.load().size != head.0 {
+            line.filler().then(None, move |store| {
+                let note = store.checkpoint(head, &means.key, means.signer.as_ref(), true)?;
+                shared.published.store(Arc::new(Published { size: head.0, note: note.into() }));
+                Ok(())
+            });
         }
     }
 
-    fn begin_day(&mut self, time: i64) -> Result<(), LedgerUnavailable> {
-        if self.shared.keys.load().day >= day_of(time) {
-            return Ok(());
-        }
-        let day = self.with_store(|store, writer| store.begin_day(time, &writer.config, &writer.kek))?;
-        self.shared.keys.store(Arc::new(day));
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, public: bool) -> Result<String, LedgerUnavailable> {
-        self.with_store(|store, writer| {
-            let key = writer.keys.first().ok_or(LedgerError::Crypto("find the checkpoint key"))?;
-            store.checkpoint(key, writer.signer.as_ref(), public)
-        })
-    }
-
-    /// Does one thing with the store. If it fails, nobody knows what the disk has: the store is dropped until it was rechecked.
-    fn with_store<T>(&mut self, action: impl FnOnce(&mut Store, &Self) -> Result<T, LedgerError>) -> Result<T, LedgerUnavailable> {
-        let mut store = self.store.take().ok_or(NOT_READY)?;
-        match action(&mut store, self) {
-            Ok(value) => {
-                self.adopt(store);
-                Ok(value)
-            }
-            Err(error) => {
-                tracing::error!(%error, "the ledger failed to write and takes no entries until it was reopened and checked");
-                self.shared.ready.store(false, Ordering::Release);
-                Err(NOT_READY)
-            }
-        }
-    }
-
-    /// Reopens after a failure. The store may have more than was answered (a commit that failed but persisted), never less.
+    /// Reopens after a failure. The log may have more than was answered (a write that failed but persisted), never less.
     fn reopen(&mut self) {
         match self.try_reopen() {
             Ok(()) => tracing::warn!(size = self.head.0, "the ledger was reopened and checked and takes entries again"),
@@ -190,25 +200,34 @@ impl Writer {
     }
 
     fn try_reopen(&mut self) -> Result<(), LedgerError> {
-        let store = Store::open(&self.config, &self.keys, self.faults.clone())?;
+        let (means, shared) = (self.means.clone(), self.shared.clone());
+        let (store, end) = Store::open(&means.config, &means.keys, means.faults.clone())?;
         let (size, root) = self.head;
         if !store.extends(size, &root)? {
             return Err(LedgerError::Inconsistent(format!("{size} entries were answered for, they are not all there")));
         }
         if let Some((size, note)) = store.last_published()? {
-            self.shared.published.store(Arc::new(Published { size, note: note.into() }));
+            shared.published.store(Arc::new(Published { size, note: note.into() }));
         }
-        self.adopt(store);
-        self.shared.ready.store(true, Ordering::Release);
+        self.head = (end.frontier.size(), end.frontier.root());
+        shared.size.store(self.head.0, Ordering::Release);
+        shared.last_time.store(end.last_time, Ordering::Release);
+        self.line = Some(means.line(store, end, &shared)?);
+        shared.ready.store(true, Ordering::Release);
         Ok(())
     }
+}
 
-    fn adopt(&mut self, store: Store) {
-        if self.head.0 != store.size() {
-            self.head = store.head();
+impl Means {
+    fn line(&self, store: Store, end: End, shared: &Arc<Shared>) -> Result<Line, LedgerError> {
+        Line::new(&self.config, end, Filler::start(store, shared.clone())?, self.faults.clone())
+    }
+
+    fn begin_day(&self, store: &mut Store, time: i64, shared: &Shared) -> Result<(), LedgerError> {
+        if shared.keys.load().day < day_of(time) {
+            let day = store.begin_day(time, &self.config, &self.kek)?;
+            shared.keys.store(Arc::new(day));
         }
-        self.shared.size.store(store.size(), Ordering::Release);
-        self.shared.last_time.store(store.last_time(), Ordering::Release);
-        self.store = Some(store);
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use super::VerifyReport;
 use super::fault::{BadEntry, VerifyError};
 use crate::adapters::store::contents::{Contents, Opened};
+use crate::adapters::store::journal::Placed;
 use crate::core::ledger::content;
 use crate::core::ledger::leaf::{HEADER_LEN, Header, header_commitment, leaf};
 use crate::core::ledger::tree::{Hash, sha256};
@@ -43,6 +44,22 @@ impl Row {
             })
         })?;
         rows.collect()
+    }
+}
+
+impl Row {
+    /// An entry of the journal as the database would have it.
+    pub(super) fn of(index: u64, entry: &Placed) -> Self {
+        Self {
+            index: i64::try_from(index).unwrap_or(i64::MAX),
+            id: entry.id.to_vec(),
+            leaf: entry.leaf().to_vec(),
+            salt: entry.salt.to_vec(),
+            header: entry.header.to_vec(),
+            content_commitment: entry.content_commitment.to_vec(),
+            content_key: entry.content_key,
+            sealed: Some(entry.sealed.clone()),
+        }
     }
 }
 
