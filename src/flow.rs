@@ -66,7 +66,7 @@ pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<
 
 /// The stages in the middle: permit, look-up, decision, and a last look at what may have changed meanwhile.
 async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<decision::Decision, Box<Refusal>> {
-    let permit = policy::permit(call, incoming.input(), (gate.policy)())?;
+    let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
     let permit = policy::admit(permit, &*gate.limiter)?;
     let facts = registry::look_up(permit, &*gate.registry).await;
     let facts = if decision::needs_live_confirmation(&facts) { registry::confirm_live(facts, &*gate.registry).await } else { facts };

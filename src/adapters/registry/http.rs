@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
-use super::config::{RegistryClientConfig, RegistryClientError, tls};
+use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError, tls};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
@@ -33,6 +33,7 @@ pub struct HttpRegistry {
     decrees: Url,
     changes: Url,
     timeout: Duration,
+    keep_decrees: Option<KeepDecrees>,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,6 +62,7 @@ impl HttpRegistry {
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
             timeout: config.timeout,
+            keep_decrees: config.keep_decrees.clone(),
             clock,
         })
     }
@@ -109,6 +111,10 @@ impl Upstream for HttpRegistry {
             tracing::error!(%error, "the registry sent a decree that is not understood; no decree of the list is used");
             RegistryUnavailable("a decree in its list is not understood")
         })?;
+        if let Some(Err(error)) = self.keep_decrees.as_ref().map(|keep| keep(&answer)) {
+            tracing::error!(%error, "the decrees cannot be kept for later, so they are not used");
+            return Err(RegistryUnavailable("its decrees cannot be kept"));
+        }
         set.as_of = as_of;
         Ok(FetchedDecrees { cursor: answer.cursor, set })
     }

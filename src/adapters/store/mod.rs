@@ -4,6 +4,7 @@ mod config;
 mod contents;
 mod database;
 mod day;
+mod entries;
 mod fault;
 mod keys;
 mod nodes;
@@ -26,6 +27,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 pub use config::{LedgerConfig, LedgerError};
+pub use entries::{LogEntries, StoredContent, StoredEntry};
 pub use keys::{create_content_kek, generate_officer_key, open_trail_key};
 pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};
 

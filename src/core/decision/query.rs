@@ -9,10 +9,8 @@ use super::decrees::Relevant;
 use super::factor::Factor;
 use super::instants::{earlier, seconds_after};
 use super::person::{Finding, find};
-use super::{Basis, BasisDocument, DecidingDocument, Verdict};
-use crate::core::domain::date::{age_on, tehran_day};
+use super::{Basis, DecidingDocument, Verdict};
 use crate::core::domain::decree::DecreeSet;
-use crate::core::domain::document::Document;
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::request::Check;
@@ -47,9 +45,6 @@ pub struct Evidence<'a> {
     pub decrees: Option<&'a DecreeSet>,
 }
 
-/// Full years from which a holder is no minor (domain §8: a minor's entries are kept for a shorter time).
-const ADULT_AGE: u16 = 18;
-
 /// Decides `query` on `evidence`, for the instant `now` and by what was known at `known_at`. Total: every input has a verdict.
 pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, known_at: Timestamp) -> Verdict {
     let verdict = Builder { query, evidence, now };
@@ -71,7 +66,7 @@ pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, 
         found @ Identified::One { person, .. } => {
             let relevant = Relevant::new(decrees, &query.service.code, now, known_at);
             let finding = find(person, query.service, &relevant, now);
-            verdict.found(answer, person, &finding, &found)
+            verdict.found(answer, &finding, &found)
         }
     }
 }
@@ -98,12 +93,13 @@ enum Identified<'a> {
 }
 
 impl Identified<'_> {
-    fn basis(&self) -> Basis {
-        let (persons, check_matched) = match *self {
-            Self::Nobody { persons, check_matched } | Self::Several { persons, check_matched } => (persons, check_matched),
-            Self::One { check_matched, .. } => (1, check_matched),
-        };
-        Basis { persons, check_matched, ..Basis::default() }
+    fn basis(&self, now: Timestamp) -> Basis {
+        match *self {
+            Self::Nobody { persons, check_matched } | Self::Several { persons, check_matched } => {
+                Basis { persons, check_matched, ..Basis::default() }
+            }
+            Self::One { person, check_matched } => Basis { check_matched, ..Basis::of(person, now) },
+        }
     }
 }
 
@@ -159,11 +155,12 @@ impl Builder<'_> {
 
     /// A verdict that rests on an answer of the registry, but on no document.
     fn on_facts(&self, answer: &RegistryAnswer, reason: ReasonCode, identified: &Identified<'_>) -> Verdict {
-        Verdict { as_of: answer.as_of, freshness: answer.freshness, basis: identified.basis(), ..self.plain(reason) }
+        let basis = identified.basis(self.now).aged(answer.as_of, self.now);
+        Verdict { as_of: answer.as_of, freshness: answer.freshness, basis, ..self.plain(reason) }
     }
 
     /// A verdict about one person's documents.
-    fn found(&self, answer: &RegistryAnswer, person: &Person, finding: &Finding<'_>, identified: &Identified<'_>) -> Verdict {
+    fn found(&self, answer: &RegistryAnswer, finding: &Finding<'_>, identified: &Identified<'_>) -> Verdict {
         let verdict = self.on_facts(answer, finding.reason, identified);
         let valid_until = earlier(Some(verdict.valid_until), finding.changes_at).unwrap_or(verdict.valid_until);
         Verdict {
@@ -174,29 +171,8 @@ impl Builder<'_> {
             }),
             decree: finding.document.and_then(|(_, standing)| standing.decree()).map(|decree| decree.id.clone()),
             valid_until,
-            basis: Basis {
-                of_age: finding.of_age,
-                minor: person.birth.map(|birth| age_on(&birth, tehran_day(self.now)).0 < ADULT_AGE),
-                nationality: person.nationality.clone(),
-                province: person.province.clone(),
-                documents: person.documents.iter().map(BasisDocument::from).collect(),
-                rule: finding.rule.map(|rule| rule.id.clone()),
-                ..verdict.basis
-            },
+            basis: Basis { of_age: finding.of_age, rule: finding.rule.map(|rule| rule.id.clone()), ..verdict.basis },
             ..verdict
-        }
-    }
-}
-
-impl From<&Document> for BasisDocument {
-    fn from(document: &Document) -> Self {
-        Self {
-            kind: document.kind,
-            series: document.series,
-            state: document.state,
-            from: document.printed.from(),
-            until: document.printed.until(),
-            legal_status: document.legal_status,
         }
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use jiff::{Span, SpanRelativeTo};
 use toml::Spanned;
 
-use super::agency_file::{AgencyFile, FreshnessFile, GrantFile, LimitsFile, RateFile};
+use super::agency_file::{AgencyFile, DisclosureFile, FreshnessFile, GrantFile, LimitsFile, RateFile};
 use super::agency_rules::{Reader, Wish, listed};
+use super::term::{Term, between, whole_day};
 use super::{Disclosure, Grant, Outage};
+use crate::core::domain::reason::OPEN_CLASS;
 use crate::core::limit::{Rate, Tier};
 
 impl Reader<'_> {
@@ -77,7 +79,8 @@ impl Reader<'_> {
             }
         };
         let [max_age_s, min_age_s, max_stale_s, valid_for_s] = self.freshness(freshness)?;
-        let shown = &file.disclosure;
+        let (from, until) = self.term(grant)?;
+        let disclose = self.disclosure(&file.disclosure);
         Some(Grant {
             actor: must.contains(&"actor"),
             check: must.contains(&"check"),
@@ -88,8 +91,36 @@ impl Reader<'_> {
             max_stale_s,
             valid_for_s,
             outage,
-            disclose: Disclosure { kind: shown.kind, series: shown.series, decree: shown.decree, exact_reason: shown.exact_reason },
+            disclose,
+            from,
+            until,
         })
+    }
+
+    /// The half-open interval of a grant; both days written are included, Tehran time.
+    fn term(&mut self, grant: &GrantFile) -> Option<Term> {
+        let text = |written: Option<&Spanned<String>>| written.map(|written| written.get_ref().clone());
+        let place = grant.until.as_ref().or(grant.from.as_ref()).map_or(0, |written| written.span().start);
+        if let Some((written, message)) = grant.from.as_ref().and_then(|day| whole_day(day.get_ref()).err().map(|message| (day, message))) {
+            self.fault(written.span().start, message);
+            return None;
+        }
+        let term = between(text(grant.from.as_ref()).as_deref(), text(grant.until.as_ref()).as_deref());
+        term.map_err(|message| self.fault(place, message)).ok()
+    }
+
+    fn disclosure(&mut self, file: &DisclosureFile) -> Disclosure {
+        let known = self.known.reasons;
+        let mut reasons = known.of_class(OPEN_CLASS);
+        for class in &file.reasons {
+            if known.classes().contains(class.get_ref().as_str()) {
+                reasons = reasons.and(known.of_class(class.get_ref()));
+            } else {
+                let message = format!("no such class of reasons `{}`; reasons.toml has {}", class.get_ref(), listed(known.classes()));
+                self.fault(class.span().start, message);
+            }
+        }
+        Disclosure { kind: file.kind, series: file.series, decree: file.decree, reasons }
     }
 
     fn duties<'g>(&mut self, grant: &'g GrantFile) -> Vec<&'g str> {

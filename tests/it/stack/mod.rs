@@ -6,6 +6,7 @@ mod harness;
 mod holder;
 mod outage;
 mod refusals;
+mod replay;
 mod replies;
 mod routes;
 mod workshop;
