@@ -137,16 +137,16 @@ pub struct Query {
 ///
 /// # Errors
 /// There is no such query in the log, or why it cannot be decided again.
-pub fn find(config: &Config, id: Uuid) -> Result<(Query, Arc<Snapshot>, Arc<DecreeSet>), StartError> {
+pub fn find(config: &Config, id: Uuid) -> Result<(Query, Snapshot, DecreeSet), StartError> {
     let entry = open_log(config)?.find(id).map_err(|error| StartError(error.to_string()))?;
     let query = entry.and_then(query_of).ok_or_else(|| StartError("no verification query with this id is in the log".to_owned()))?;
     let query = query.map_err(|skip| StartError(format!("this query cannot be explained: {}", skip.code())))?;
-    let mut versions = Versions::new(config);
-    let missing = |_| StartError("the policy or the decrees of this query are not in the archive".to_owned());
-    let snapshot = versions.policy(&query.policy_version).map_err(missing)?;
+    let archive = Archive::new(config.archive.clone());
+    let missing = |why: String| StartError(format!("the policy or the decrees of this query are not in the archive: {why}"));
+    let snapshot = archive.policy(&query.policy_version).map_err(missing)?;
     let decrees = match &query.decrees_version {
-        Some(version) => versions.decrees(version).map_err(missing)?,
-        None => Arc::new(DecreeSet { version: String::new(), decrees: Vec::new(), as_of: Timestamp::MIN }),
+        Some(version) => archive.decrees(version).map_err(missing)?,
+        None => DecreeSet { version: String::new(), decrees: Vec::new(), as_of: Timestamp::MIN },
     };
     Ok((query, snapshot, decrees))
 }

@@ -1,6 +1,8 @@
 //! `estelam policy`: writing, testing, explaining and previewing policy.
 
 mod check;
+mod explain;
+mod explain_words;
 mod folder;
 mod replay;
 
@@ -17,6 +19,8 @@ pub(super) enum Policy {
     Check(check::Check),
     /// Run the cases of a policy folder: what is expected, what came, and where that stands
     Test(check::Test),
+    /// Why a query is answered as it is: every document, decree and rule that led there, in Persian and English
+    Explain(explain::Explain),
     /// Decide the recorded queries again under a draft, and count who would be answered differently
     Replay(replay::Replay),
 }
@@ -26,6 +30,7 @@ impl Policy {
         match self {
             Self::Check(check) => check.run(),
             Self::Test(test) => test.run(),
+            Self::Explain(explain) => explain.run(),
             Self::Replay(replay) => replay.run(),
         }
     }

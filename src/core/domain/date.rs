@@ -186,20 +186,18 @@ pub fn age_on(birth: &PartialDate, day: civil::Date) -> (u16, u16) {
     (full_years(birth.last, day), full_years(birth.first, day))
 }
 
-/// A birth date of which [`age_on`] says, on `day`, the least and the most full years given: how an age that was recorded
+/// Every birth date for which [`age_on`] says, on `day`, the least and the most full years given: how an age that was recorded
 /// stands in for a birth date that was not. `None` when the two are the wrong way round.
 pub fn birth_of_age(least: u16, most: u16, day: civil::Date) -> Option<PartialDate> {
     let (year, month, day) = jalali_parts(day);
-    let birthday = |age: u16| {
+    let birthday = |age: i32| {
         // 30 Esfand exists in leap years alone; who was born on the day before has had a birthday by then.
-        let exact = Date::try_new_persian(year - i32::from(age), month, day);
-        exact
-            .or_else(|_| Date::try_new_persian(year - i32::from(age), month, day - 1))
-            .ok()
-            .map(|date| date.to_calendar(Iso))
-            .and_then(civil_of)
+        let exact = Date::try_new_persian(year - age, month, day).or_else(|_| Date::try_new_persian(year - age, month, day - 1));
+        exact.ok().map(|date| date.to_calendar(Iso)).and_then(civil_of)
     };
-    PartialDate::between(birthday(most)?, birthday(least)?)
+    // Whoever was born a day earlier would be a year older.
+    let first = birthday(i32::from(most) + 1)?.tomorrow().ok()?;
+    PartialDate::between(first, birthday(i32::from(least))?)
 }
 
 /// The time zone by which the law's days begin and end, compiled in, so that no machine's outdated rules can move them.

@@ -1,6 +1,7 @@
 //! Answering a case as the gateway would, and comparing.
 
 use super::AnswerCase;
+use crate::core::decision::explain::{Explanation, explain};
 use crate::core::decision::query::{Evidence, Query, decide_query};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::Asked;
@@ -35,7 +36,7 @@ pub fn answer(case: &AnswerCase, snapshot: &Snapshot) -> Answered {
 }
 
 /// The terms under which a case is decided.
-pub(in crate::core::decision) struct Terms<'a> {
+struct Terms<'a> {
     service: &'a Service,
     grant: Option<&'a Grant>,
 }
@@ -47,7 +48,7 @@ impl Terms<'_> {
 }
 
 /// The terms for a case, or its refusal. A case without an agency is about the service alone.
-pub(in crate::core::decision) fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>, Answered> {
+fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>, Answered> {
     let refused =
         |code: RefusalCode, hint| Answered { outcome: "refused".to_owned(), reason: code.code().to_owned(), hint, ..Answered::default() };
     let Some(agency) = &case.agency else {
@@ -78,7 +79,7 @@ const ANY_AGE_S: u32 = u32::MAX;
 const GOOD_FOR_S: u32 = 300;
 
 /// The query of a case, as its permit would put it.
-pub(in crate::core::decision) fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
+fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
     Query {
         service: terms.service,
         check: case.check.as_ref(),
@@ -89,6 +90,16 @@ pub(in crate::core::decision) fn query<'a>(case: &'a AnswerCase, terms: &Terms<'
         max_stale_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.max_stale_s),
         valid_for_s: terms.grant.map_or(GOOD_FOR_S, |grant| grant.valid_for_s),
     }
+}
+
+/// Explains a case as it is answered under a snapshot.
+///
+/// # Errors
+/// The refusal: then nothing is looked up and there is nothing to explain but its code.
+pub fn explained(case: &AnswerCase, snapshot: &Snapshot) -> Result<(Explanation, OutageStep), Answered> {
+    let terms = permitted(case, snapshot)?;
+    let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees) };
+    Ok((explain(&query(case, &terms), &evidence, case.at, case.known_at), terms.step()))
 }
 
 fn decided(case: &AnswerCase, snapshot: &Snapshot, terms: &Terms<'_>) -> Answered {

@@ -17,7 +17,7 @@ use crate::core::policy::{LoadError, Snapshot};
 use crate::core::registry::RegistryAnswer;
 
 pub use file::read;
-pub use judge::{Answered, answer};
+pub use judge::{Answered, answer, explained};
 
 /// One case.
 pub struct AnswerCase {
@@ -56,7 +56,7 @@ pub struct AnswerCase {
 }
 
 /// The answer or refusal that must come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Outcome code, or `refused`.
     pub outcome: String,
