@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::domain::document::{DocumentKind, DocumentState};
+use super::domain::document::{DocumentKind, DocumentState, Facets};
 use super::domain::reason::ReasonCode;
 use super::policy::Permit;
 use super::registry::{Facts, Freshness};
@@ -44,6 +44,8 @@ pub struct Basis {
     pub nationality: Option<String>,
     /// ISO 3166-2:IR.
     pub province: Option<String>,
+    /// The province that the request named.
+    pub area: Option<String>,
     /// Every document considered.
     pub documents: Vec<BasisDocument>,
     /// The service rule applied.
@@ -65,6 +67,13 @@ pub struct BasisDocument {
     pub until: Option<Timestamp>,
     /// Status carried.
     pub legal_status: Option<DocumentKind>,
+    /// States of its bank account and its SIM.
+    #[serde(skip_serializing_if = "Facets::is_empty")]
+    pub facets: Facets,
+    /// Whole hours from its recording to the instant asked: what a propagation delay is measured by, and no instant that would
+    /// tell one holder from another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_hours_ago: Option<u16>,
 }
 
 /// The outcome of a query and what it rests on. Only [`decide`] makes one, from facts that a permit obtained.
@@ -114,7 +123,8 @@ impl Decision {
 
 /// Decides, for the instant `now` and what was known at `known_at`.
 pub fn decide(facts: Facts, now: Timestamp, known_at: Timestamp) -> Decision {
-    let evidence = Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref) };
+    let evidence =
+        Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref), decrees_age_s: facts.decrees_age_s() };
     let verdict = decide_query(&query_of(facts.permit()), &evidence, now, known_at);
     Decision { permit: facts.into_permit(), verdict }
 }
@@ -132,12 +142,15 @@ fn query_of(permit: &Permit) -> Query<'_> {
         check: permit.check(),
         check_required: grant.check,
         emergency: permit.emergency(),
+        area: permit.area(),
         max_age_s: permit.max_age_s(),
         max_stale_s: grant.max_stale_s,
         valid_for_s: grant.valid_for_s,
     }
 }
 
+#[cfg(test)]
+mod area_tests;
 #[cfg(test)]
 mod fixtures_tests;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::decrees::Relevant;
 use super::factor::Factor;
 use super::instants::{earlier, seconds_after};
-use super::person::{Finding, find};
+use super::person::{Asked, Finding, find};
 use super::{Basis, BasisDocument, DecidingDocument, Verdict};
 use crate::core::domain::date::{age_on, tehran_day};
 use crate::core::domain::decree::DecreeSet;
@@ -30,6 +30,8 @@ pub struct Query<'a> {
     pub check_required: bool,
     /// Whether the request says that it is an emergency.
     pub emergency: bool,
+    /// The province that the request names (ISO 3166-2:IR); without one, the registered province.
+    pub area: Option<&'a str>,
     /// Oldest age of cached facts in seconds.
     pub max_age_s: u32,
     /// Oldest age in seconds of facts used while the registry is unreachable.
@@ -45,7 +47,12 @@ pub struct Evidence<'a> {
     pub answer: Option<&'a RegistryAnswer>,
     /// The decrees.
     pub decrees: Option<&'a DecreeSet>,
+    /// Seconds since the registry last said that these decrees are all there are; 0 where an old query is decided again.
+    pub decrees_age_s: u32,
 }
+
+/// Age in seconds that decrees may always have: the registry confirms them every few seconds, and that may fail a few times.
+const DECREES_GRACE_S: u32 = 60;
 
 /// Full years from which a holder is no minor (domain §8: a minor's entries are kept for a shorter time).
 const ADULT_AGE: u16 = 18;
@@ -66,11 +73,13 @@ pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, 
             let basis = Basis { persons, check_matched, ..Basis::default() };
             Verdict { basis, ..verdict.plain(ReasonCode::NotEstablished) }
         }
-        found if is_too_old(query, answer, now) => verdict.on_facts(answer, ReasonCode::TooStale, &found),
+        found if is_too_old(query, answer, now) || are_too_old(query, answer, evidence.decrees_age_s) => {
+            verdict.on_facts(answer, ReasonCode::TooStale, &found)
+        }
         found @ Identified::Several { .. } => verdict.on_facts(answer, ReasonCode::AmbiguousIdentifier, &found),
         found @ Identified::One { person, .. } => {
             let relevant = Relevant::new(decrees, &query.service.code, now, known_at);
-            let finding = find(person, query.service, &relevant, now);
+            let finding = find(person, &Asked { service: query.service, area: query.area, now }, &relevant);
             verdict.found(answer, person, &finding, &found)
         }
     }
@@ -130,6 +139,15 @@ fn is_too_old(query: &Query<'_>, answer: &RegistryAnswer, now: Timestamp) -> boo
     now.duration_since(answer.as_of) > SignedDuration::from_secs(i64::from(bound))
 }
 
+/// Decrees are held to the bounds of the facts: a rescission that nobody could tell us of must not go on entitling.
+fn are_too_old(query: &Query<'_>, answer: &RegistryAnswer, age_s: u32) -> bool {
+    let bound = match answer.freshness {
+        Freshness::Live | Freshness::Cached => query.max_age_s,
+        Freshness::Stale => query.max_stale_s,
+    };
+    age_s > bound.max(DECREES_GRACE_S)
+}
+
 /// Puts a verdict together from the parts that every verdict has.
 struct Builder<'a> {
     query: &'a Query<'a>,
@@ -172,14 +190,15 @@ impl Builder<'_> {
                 series: document.series,
                 status: standing.reason(),
             }),
-            decree: finding.document.and_then(|(_, standing)| standing.decree()).map(|decree| decree.id.clone()),
+            decree: finding.decree.map(|decree| decree.id.clone()),
             valid_until,
             basis: Basis {
                 of_age: finding.of_age,
                 minor: person.birth.map(|birth| age_on(&birth, tehran_day(self.now)).0 < ADULT_AGE),
                 nationality: person.nationality.clone(),
                 province: person.province.clone(),
-                documents: person.documents.iter().map(BasisDocument::from).collect(),
+                area: self.query.area.map(str::to_owned),
+                documents: person.documents.iter().map(|document| BasisDocument::of(document, self.now)).collect(),
                 rule: finding.rule.map(|rule| rule.id.clone()),
                 ..verdict.basis
             },
@@ -188,9 +207,16 @@ impl Builder<'_> {
     }
 }
 
-impl From<&Document> for BasisDocument {
-    fn from(document: &Document) -> Self {
+/// Hours beyond which it no longer matters when a document was recorded: longer than any rule may wait.
+const RECORDED_LONG_AGO_H: i64 = 24 * 365;
+
+impl BasisDocument {
+    /// What a decision at `now` makes of a document.
+    fn of(document: &Document, now: Timestamp) -> Self {
+        let hours = |recorded: Timestamp| now.duration_since(recorded).as_hours().clamp(0, RECORDED_LONG_AGO_H);
         Self {
+            facets: document.facets,
+            recorded_hours_ago: document.recorded_at.and_then(|recorded| u16::try_from(hours(recorded)).ok()),
             kind: document.kind,
             series: document.series,
             state: document.state,
