@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use super::folder::read;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::policy::{LoadError, Snapshot, version};
+use crate::core::registry::version::version_of;
 use crate::core::registry::wire::DecreesAnswer;
 
 /// The archive of one installation.
@@ -86,8 +87,9 @@ impl Archive {
         let said = |error: &dyn std::fmt::Display| format!("`{}`: {error}", place.display());
         let bytes = fs::read(&place).map_err(|error| said(&error))?;
         let answer: DecreesAnswer = serde_json::from_slice(&bytes).map_err(|error| said(&error))?;
-        if answer.version != wanted {
-            return Err(said(&"it holds another version"));
+        let version = version_of(&answer.decrees).map_err(|error| said(&error))?;
+        if version != wanted {
+            return Err(said(&"it was changed after it was kept"));
         }
         DecreeSet::from_wire(&answer).map_err(|error| said(&error))
     }

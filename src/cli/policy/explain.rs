@@ -20,9 +20,10 @@ use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::instant;
 use crate::core::domain::person::Person;
 use crate::core::policy::Snapshot;
+use crate::core::registry::version::version_of;
 use crate::core::registry::wire::DecreesAnswer;
 use crate::core::registry::{Freshness, RegistryAnswer};
-use crate::registry::decrees::{Officials, served, version_of};
+use crate::registry::decrees::{Officials, served};
 use crate::registry::lookup;
 use crate::registry::store::Store;
 
@@ -136,6 +137,7 @@ impl Explain {
             gives: Some(asked.given & !Asked::EMERGENCY),
             max_age: asked.max_age,
             emergency: asked.has(Asked::EMERGENCY),
+            province: basis.area.clone(),
             answer: basis.registry_answer(recorded.as_of, recorded.freshness),
             ..case(recorded.service, at, decrees)
         };
@@ -189,6 +191,7 @@ fn case(service: String, at: Timestamp, decrees: DecreeSet) -> AnswerCase {
         gives: None,
         max_age: None,
         emergency: false,
+        province: None,
         check: None,
         identifier: None,
         answer: None,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::basis_day::DaySpan;
 use crate::core::domain::context::Asked;
 use crate::core::domain::date::{Validity, age_on, birth_of_age, tehran_day};
-use crate::core::domain::document::{Document, DocumentKind, DocumentState};
+use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
 use crate::core::domain::person::Person;
 use crate::core::registry::{Freshness, RegistryAnswer};
 
@@ -37,6 +37,12 @@ pub struct Basis {
     /// ISO 3166-2:IR.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub province: Option<String>,
+    /// The province that the request named.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<String>,
+    /// Age of the decrees in seconds, where it is so great that it may matter.
+    #[serde(rename = "v", default, skip_serializing_if = "is_default")]
+    pub decrees_age_s: u32,
     /// `head` or `member`.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub household_role: Option<String>,
@@ -89,7 +95,17 @@ pub struct BasisDocument {
     /// Status carried.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub legal_status: Option<DocumentKind>,
+    /// States of its bank account and its SIM.
+    #[serde(rename = "f", default, skip_serializing_if = "Facets::is_empty")]
+    pub facets: Facets,
+    /// Whole hours from its recording to the instant asked: what a propagation delay is measured by, and no instant that would
+    /// tell one holder from another.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub recorded_hours_ago: Option<u16>,
 }
+
+/// Hours beyond which it no longer matters when a document was recorded: longer than any rule may wait.
+const RECORDED_LONG_AGO_H: i64 = 24 * 365;
 
 impl Basis {
     /// What matters of one person at `now`. Taken apart field by field, so that a new fact cannot be forgotten here.
@@ -101,7 +117,7 @@ impl Basis {
             nationality: nationality.clone(),
             province: province.clone(),
             household_role: household_role.clone(),
-            documents: documents.iter().map(BasisDocument::from).collect(),
+            documents: documents.iter().map(|document| BasisDocument::of(document, now)).collect(),
             ..Self::default()
         }
     }
@@ -140,23 +156,27 @@ impl Basis {
             province: self.province.clone(),
             household_role: self.household_role.clone(),
             blocked: false,
-            documents: self.documents.iter().map(Document::from).collect(),
+            documents: self.documents.iter().map(|document| document.document(now)).collect(),
         }
     }
 }
 
-impl From<&Document> for BasisDocument {
-    fn from(document: &Document) -> Self {
-        let Document { kind, series, state, printed, legal_status } = *document;
+impl BasisDocument {
+    /// What a decision at `now` makes of a document.
+    pub(super) fn of(document: &Document, now: Timestamp) -> Self {
+        let Document { kind, series, state, printed, legal_status, facets, recorded_at } = *document;
         let (issued, expires) = (printed.issued().map(DaySpan), printed.expires().map(DaySpan));
-        Self { kind, series, state, issued, expires, legal_status }
+        let hours = |recorded: Timestamp| now.duration_since(recorded).as_hours().clamp(0, RECORDED_LONG_AGO_H);
+        let recorded_hours_ago = recorded_at.and_then(|recorded| u16::try_from(hours(recorded)).ok());
+        Self { kind, series, state, issued, expires, legal_status, facets, recorded_hours_ago }
     }
-}
 
-impl From<&BasisDocument> for Document {
-    fn from(document: &BasisDocument) -> Self {
-        let BasisDocument { kind, series, state, issued, expires, legal_status } = *document;
-        Self { kind, series, state, printed: Validity::new(issued.map(|span| span.0), expires.map(|span| span.0)), legal_status }
+    /// The document again, as far as a decision at `now` reads it.
+    fn document(&self, now: Timestamp) -> Document {
+        let Self { kind, series, state, issued, expires, legal_status, facets, recorded_hours_ago } = *self;
+        let printed = Validity::new(issued.map(|span| span.0), expires.map(|span| span.0));
+        let hours = |hours: u16| now.checked_sub(SignedDuration::from_hours(i64::from(hours))).unwrap_or(Timestamp::MIN);
+        Document { kind, series, state, printed, legal_status, facets, recorded_at: recorded_hours_ago.map(hours) }
     }
 }
 

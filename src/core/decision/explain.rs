@@ -188,7 +188,7 @@ impl<'a> Asked<'a> {
     fn documents(&self, person: &Person) -> Vec<ExplainedDocument> {
         let mut carrier = self.verdict.document.as_ref();
         let explained = person.documents.iter().map(|document| {
-            let shown = BasisDocument::from(document);
+            let shown = BasisDocument::of(document, self.at);
             let alone = self.with_person(&Person { documents: vec![document.clone()], ..person.clone() });
             let status = alone.document.as_ref().map_or(alone.reason, |deciding| deciding.status);
             let same = |deciding: &super::DecidingDocument| {

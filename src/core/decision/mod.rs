@@ -83,7 +83,8 @@ impl Decision {
 
 /// Decides, for the instant `now` and what was known at `known_at`.
 pub fn decide(facts: Facts, now: Timestamp, known_at: Timestamp) -> Decision {
-    let evidence = Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref) };
+    let evidence =
+        Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref), decrees_age_s: facts.decrees_age_s() };
     let verdict = decide_query(&query_of(facts.permit()), &evidence, now, known_at);
     Decision { permit: facts.into_permit(), verdict }
 }
@@ -101,12 +102,15 @@ fn query_of(permit: &Permit) -> Query<'_> {
         check: permit.check(),
         check_required: grant.check,
         emergency: permit.emergency(),
+        area: permit.area(),
         max_age_s: permit.max_age_s(),
         max_stale_s: grant.max_stale_s,
         valid_for_s: grant.valid_for_s,
     }
 }
 
+#[cfg(test)]
+mod area_tests;
 #[cfg(test)]
 mod fixtures_tests;
 #[cfg(test)]

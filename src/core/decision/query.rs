@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::decrees::Relevant;
 use super::factor::Factor;
 use super::instants::{earlier, seconds_after};
-use super::person::{Finding, find};
+use super::person::{Asked, Finding, find};
 use super::{Basis, DecidingDocument, Verdict};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
@@ -28,6 +28,8 @@ pub struct Query<'a> {
     pub check_required: bool,
     /// Whether the request says that it is an emergency.
     pub emergency: bool,
+    /// The province that the request names (ISO 3166-2:IR); without one, the registered province.
+    pub area: Option<&'a str>,
     /// Oldest age of cached facts in seconds.
     pub max_age_s: u32,
     /// Oldest age in seconds of facts used while the registry is unreachable.
@@ -43,7 +45,12 @@ pub struct Evidence<'a> {
     pub answer: Option<&'a RegistryAnswer>,
     /// The decrees.
     pub decrees: Option<&'a DecreeSet>,
+    /// Seconds since the registry last said that these decrees are all there are; 0 where an old query is decided again.
+    pub decrees_age_s: u32,
 }
+
+/// Age in seconds that decrees may always have: the registry confirms them every few seconds, and that may fail a few times.
+const DECREES_GRACE_S: u32 = 60;
 
 /// Decides `query` on `evidence`, for the instant `now` and by what was known at `known_at`. Total: every input has a verdict.
 pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, known_at: Timestamp) -> Verdict {
@@ -61,11 +68,13 @@ pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, 
             let basis = Basis { persons, check_matched, ..Basis::default() };
             Verdict { basis, ..verdict.plain(ReasonCode::NotEstablished) }
         }
-        found if is_too_old(query, answer, now) => verdict.on_facts(answer, ReasonCode::TooStale, &found),
+        found if is_too_old(query, answer, now) || are_too_old(query, answer, evidence.decrees_age_s) => {
+            verdict.on_facts(answer, ReasonCode::TooStale, &found)
+        }
         found @ Identified::Several { .. } => verdict.on_facts(answer, ReasonCode::AmbiguousIdentifier, &found),
         found @ Identified::One { person, .. } => {
             let relevant = Relevant::new(decrees, &query.service.code, now, known_at);
-            let finding = find(person, query.service, &relevant, now);
+            let finding = find(person, &Asked { service: query.service, area: query.area, now }, &relevant);
             verdict.found(answer, &finding, &found)
         }
     }
@@ -126,6 +135,15 @@ fn is_too_old(query: &Query<'_>, answer: &RegistryAnswer, now: Timestamp) -> boo
     now.duration_since(answer.as_of) > SignedDuration::from_secs(i64::from(bound))
 }
 
+/// Decrees are held to the bounds of the facts: a rescission that nobody could tell us of must not go on entitling.
+fn are_too_old(query: &Query<'_>, answer: &RegistryAnswer, age_s: u32) -> bool {
+    let bound = match answer.freshness {
+        Freshness::Live | Freshness::Cached => query.max_age_s,
+        Freshness::Stale => query.max_stale_s,
+    };
+    age_s > bound.max(DECREES_GRACE_S)
+}
+
 /// Puts a verdict together from the parts that every verdict has.
 struct Builder<'a> {
     query: &'a Query<'a>,
@@ -155,7 +173,13 @@ impl Builder<'_> {
 
     /// A verdict that rests on an answer of the registry, but on no document.
     fn on_facts(&self, answer: &RegistryAnswer, reason: ReasonCode, identified: &Identified<'_>) -> Verdict {
-        let basis = identified.basis(self.now).aged(answer.as_of, self.now);
+        let stale = self.evidence.decrees_age_s;
+        let basis = Basis {
+            area: self.query.area.map(str::to_owned),
+            // Younger decrees are good for every query.
+            decrees_age_s: if stale > DECREES_GRACE_S { stale } else { 0 },
+            ..identified.basis(self.now).aged(answer.as_of, self.now)
+        };
         Verdict { as_of: answer.as_of, freshness: answer.freshness, basis, ..self.plain(reason) }
     }
 
@@ -169,7 +193,7 @@ impl Builder<'_> {
                 series: document.series,
                 status: standing.reason(),
             }),
-            decree: finding.document.and_then(|(_, standing)| standing.decree()).map(|decree| decree.id.clone()),
+            decree: finding.decree.map(|decree| decree.id.clone()),
             valid_until,
             basis: Basis { of_age: finding.of_age, rule: finding.rule.map(|rule| rule.id.clone()), ..verdict.basis },
             ..verdict

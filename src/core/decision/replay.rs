@@ -108,12 +108,13 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
         check: None,
         check_required: false,
         emergency: asked.has(Asked::EMERGENCY),
+        area: basis.area.as_deref(),
         max_age_s,
         max_stale_s: grant.max_stale_s,
         valid_for_s: grant.valid_for_s,
     };
     let answer = basis.registry_answer(recorded.as_of, freshness);
-    let verdict = decide_query(&query, &Evidence { answer: answer.as_ref(), decrees }, now, now);
+    let verdict = decide_query(&query, &Evidence { answer: answer.as_ref(), decrees, decrees_age_s: basis.decrees_age_s }, now, now);
     Said::Answer { reason: verdict.reason, decree: verdict.decree }
 }
 

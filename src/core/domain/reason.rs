@@ -42,6 +42,10 @@ coded_enum! {
         UnderAge = "under-age",
         /// Valid, but of a kind that does not carry this service.
         ServiceNotCovered = "service-not-covered",
+        /// The bank account or SIM of the card is blocked; the card itself is not.
+        FacetSuspended = "facet-suspended",
+        /// Travel outside the registered province, without a laissez-passer.
+        LaissezPasserNeeded = "laissez-passer-needed",
         /// Past its date, may still be renewed.
         LapsedRenewable = "lapsed-renewable",
         /// Lost, stolen or damaged with no stand-in.
@@ -80,7 +84,9 @@ impl ReasonCode {
             | Self::DocumentRevoked
             | Self::EndedByDecree
             | Self::UnderAge
-            | Self::ServiceNotCovered => Outcome::NotEntitled,
+            | Self::ServiceNotCovered
+            | Self::FacetSuspended
+            | Self::LaissezPasserNeeded => Outcome::NotEntitled,
             Self::LapsedRenewable
             | Self::DocumentLost
             | Self::DocumentReplaced
@@ -100,9 +106,13 @@ impl ReasonCode {
     /// says nothing about the holder's own papers, or what the agency must know to act, stays as it is.
     pub const fn coarse(self) -> Self {
         match self {
-            Self::DocumentLapsed | Self::DocumentSuspended | Self::DocumentRevoked | Self::EndedByDecree | Self::UnderAge => {
-                Self::ServiceNotCovered
-            }
+            Self::DocumentLapsed
+            | Self::DocumentSuspended
+            | Self::DocumentRevoked
+            | Self::EndedByDecree
+            | Self::UnderAge
+            | Self::FacetSuspended
+            | Self::LaissezPasserNeeded => Self::ServiceNotCovered,
             Self::DocumentLost | Self::DocumentReplaced | Self::CardNotDelivered => Self::LapsedRenewable,
             Self::Valid
             | Self::ValidByDecree

@@ -193,6 +193,7 @@ pub struct Permit {
     check_digit_warning: bool,
     check: Option<Check>,
     max_age: Option<u32>,
+    area: Option<String>,
     emergency: bool,
     priority: Priority,
     body_digest: Option<[u8; 32]>,
@@ -238,6 +239,11 @@ impl Permit {
     /// Whether the identifier's check digit did not fit, where that is only odd (`yekta`, `passport` with an `mrz`).
     pub const fn check_digit_warning(&self) -> bool {
         self.check_digit_warning
+    }
+
+    /// The province that the request names (ISO 3166-2:IR).
+    pub fn area(&self) -> Option<&str> {
+        self.area.as_deref()
     }
 
     /// Whether the request says that it is an emergency.

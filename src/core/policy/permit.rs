@@ -56,6 +56,7 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
     Ok(Permit {
         check: request.check.take().filter(|_| needs_document),
         body_digest: request.nonce.is_some().then(|| sha256(bytes)),
+        area: request.province.take().filter(|_| needs_document),
         max_age: request.max_age,
         emergency: request.emergency,
         priority: request.priority,

@@ -11,7 +11,7 @@ use super::{AnswerCase, Expected};
 use crate::core::domain::context::Asked;
 use crate::core::domain::date::Calendar;
 use crate::core::domain::decree::{Decree, DecreeSet};
-use crate::core::domain::document::{DocumentKind, DocumentState};
+use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
 use crate::core::domain::instant;
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::{Outcome, ReasonCode};
@@ -48,6 +48,8 @@ struct AnswerFile {
     max_age: Option<u32>,
     #[serde(default)]
     emergency: bool,
+    /// The province that the query names; the registered one stands in `person`.
+    province: Option<String>,
     check: Option<Check>,
     identifier: Option<RequestIdentifier>,
     /// How many such people the identifier has: 1 unless written.
@@ -91,6 +93,10 @@ struct DocumentFile {
     expires: Option<String>,
     calendar: Option<Calendar>,
     legal_status: Option<DocumentKind>,
+    #[serde(default)]
+    facets: Facets,
+    /// When the registry first had it.
+    recorded_at: Option<String>,
 }
 
 /// Reads every case of answers in a policy folder. The decrees of all case files are known to every case.
@@ -167,6 +173,7 @@ impl Reader<'_> {
             gives,
             max_age: case.max_age,
             emergency: case.emergency,
+            province: case.province,
             check: case.check,
             identifier: case.identifier,
             answer,
@@ -252,6 +259,9 @@ impl Reader<'_> {
         };
         let age = case.facts_age.as_ref().map_or(Ok(SignedDuration::ZERO), |age| self.length(age))?;
         let start = case.name.span().start;
+        for written in case.documents.iter().filter_map(|document| document.recorded_at.as_deref()) {
+            instant::parse(written).map_err(|message| self.fault(start, message))?;
+        }
         let person = Person::try_from_wire(&person(case)).map_err(|error| self.fault(start, error.to_string()))?;
         let persons = vec![person; usize::from(case.persons.unwrap_or(1))];
         Ok(Some(RegistryAnswer { persons: persons.into(), as_of: at.checked_sub(age).unwrap_or(Timestamp::MIN), freshness }))
@@ -284,6 +294,8 @@ fn document(file: &DocumentFile) -> WireDocument {
         issued: date(file.issued.as_ref(), file.calendar),
         expires: date(file.expires.as_ref(), file.calendar),
         legal_status: file.legal_status,
+        facets: file.facets,
+        recorded_at: file.recorded_at.as_deref().and_then(|written| instant::parse(written).ok()),
     }
 }
 

@@ -86,6 +86,7 @@ fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
         // Without a check of its own a case is about something else, and the check is taken to match.
         check_required: terms.grant.is_some_and(|grant| grant.check) && case.check.is_some(),
         emergency: case.emergency,
+        area: case.province.as_deref(),
         max_age_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.age_bound(case.max_age)),
         max_stale_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.max_stale_s),
         valid_for_s: terms.grant.map_or(GOOD_FOR_S, |grant| grant.valid_for_s),
@@ -98,12 +99,12 @@ fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
 /// The refusal: then nothing is looked up and there is nothing to explain but its code.
 pub fn explained(case: &AnswerCase, snapshot: &Snapshot) -> Result<(Explanation, OutageStep), Answered> {
     let terms = permitted(case, snapshot)?;
-    let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees) };
+    let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees), decrees_age_s: 0 };
     Ok((explain(&query(case, &terms), &evidence, case.at, case.known_at), terms.step()))
 }
 
 fn decided(case: &AnswerCase, snapshot: &Snapshot, terms: &Terms<'_>) -> Answered {
-    let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees) };
+    let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees), decrees_age_s: 0 };
     let verdict = decide_query(&query(case, terms), &evidence, case.at, case.known_at);
     let words = snapshot.reasons.words(verdict.reason, terms.step());
     Answered {

@@ -43,6 +43,8 @@ pub struct AnswerCase {
     pub max_age: Option<u32>,
     /// Whether the query says that it is an emergency.
     pub emergency: bool,
+    /// The province that the query names.
+    pub province: Option<String>,
     /// The second factor; `None` is one that matches wherever one is wanted.
     pub check: Option<Check>,
     /// The identifier, where the case is about it.
