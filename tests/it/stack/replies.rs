@@ -89,7 +89,7 @@ async fn statement_says_what_the_json_says_and_freshness_is_as_asked() {
 fn close_the_books(system: &System) {
     edit_policy(system.dir.path(), "school", |text| {
         text.replace("decree = true", "decree = false")
-            .replace(r#"reasons = ["lapse", "decree", "measure", "age", "card"]"#, "reasons = []")
+            .replace(r#"reasons = ["lapse", "decree", "measure", "age", "card", "area"]"#, "reasons = []")
     });
     system.running.parts().policies.reload().unwrap();
 }
