@@ -1,6 +1,6 @@
 //! Reading the contents of entries offline: beside a running service or on a copy, never writing.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -53,7 +53,7 @@ impl LogEntries {
     ///
     /// # Errors
     /// [`LedgerError`]: there is no ledger of this version, or the key file cannot be read.
-    pub fn open(dir: &std::path::Path, content_kek: &PathBuf) -> Result<Self, LedgerError> {
+    pub fn open(dir: &Path, content_kek: &Path) -> Result<Self, LedgerError> {
         let path = schema::database(dir);
         let conn = schema::open_reader(&path)?;
         if !schema::is_ledger(&conn)? {

@@ -134,7 +134,12 @@ fn rule_words(rule: &ExplainedRule, lang: Language) -> String {
         _ => lang.pick("استنباط ما", "our inference"),
     };
     let source = lang.pick("منبع", "source");
-    format!("{} · {} · {source}: {} ({confidence})", rule.id, span(rule.from, rule.until, lang), rule.source)
+    let term = if rule.from.is_none() && rule.until.is_none() {
+        lang.pick("بی‌آغاز و تا اطلاع بعدی", "since ever, until further notice").to_owned()
+    } else {
+        span(rule.from, rule.until, lang)
+    };
+    format!("{} · {} · {source}: {} ({confidence})", rule.id, term, rule.source)
 }
 
 fn document_words(it: &ExplainedDocument, snapshot: &Snapshot, step: OutageStep, lang: Language) -> String {

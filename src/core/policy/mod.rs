@@ -116,6 +116,9 @@ impl Grant {
     }
 }
 
+/// The grants of one service by purpose.
+pub type ByPurpose = HashMap<Arc<str>, Vec<Arc<Grant>>>;
+
 /// One agency's policy, resolved for the request path.
 #[derive(Clone, Debug)]
 pub struct AgencyPolicy {
@@ -128,7 +131,7 @@ pub struct AgencyPolicy {
     /// Scopes that its tokens may carry.
     pub scopes: Vec<Scope>,
     /// Grants by service, then purpose; those of one purpose follow each other in time and never overlap.
-    pub grants: HashMap<Arc<str>, HashMap<Arc<str>, Vec<Arc<Grant>>>>,
+    pub grants: HashMap<Arc<str>, ByPurpose>,
     /// The agency's own numbers for schemes.
     pub scheme_numbers: HashMap<String, String>,
     /// Rates by tier.

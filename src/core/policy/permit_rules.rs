@@ -241,7 +241,10 @@ fn read_rule(rule: &Policy, place: String, named: &mut PolicySet, all: &mut Read
     }
     all.terms.insert(id.to_owned(), term);
     let rule = rule.new_id(PolicyId::new(id));
-    named.add(rule.clone()).and_then(|()| all.rules.add(rule)).map_err(|error| error.to_string())
+    for set in [named, &mut all.rules] {
+        set.add(rule.clone()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// The rules that are in force in a part of time.

@@ -1,6 +1,8 @@
 //! Replay: what was answered is answered again under the recorded versions, and a draft changes what it says it changes.
 
-use estelam::app::review::{Against, Review, Skip, review};
+use estelam::app::review::{self, Against, Review, Skip};
+use estelam::core::decision::explain::{DecreeVerdict, explain};
+use estelam::core::decision::query::{Evidence, Query};
 use estelam::core::decision::replay::Said;
 use estelam::core::domain::reason::ReasonCode;
 use estelam::core::domain::refusal::RefusalCode;
@@ -38,7 +40,7 @@ const SUBJECTS: [(&str, &str); 12] = [
 
 fn everything(system: &System, against: &Against<'_>) -> Review {
     let config = &system.config;
-    review(config, Timestamp::MIN, Timestamp::MAX, against, &mut |done, total| assert!(done <= total)).unwrap()
+    review::review(config, Timestamp::MIN, Timestamp::MAX, against, &mut |done, total| assert!(done <= total)).unwrap()
 }
 
 fn same(system: &System) -> Review {
@@ -177,5 +179,49 @@ async fn a_draft_with_one_changed_rule_changes_exactly_its_answers() {
     let health = everything(&system, &Against::Draft(&health));
     assert!(health.different.iter().all(|it| it.service == "insurance-health" && it.new.code() == ReasonCode::ServiceNotCovered.code()));
     assert!(health.changed() >= 3, "{health:#?}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_explained_from_its_entry_at_any_two_instants() {
+    let system = System::at("2023-06-24T10:00:00+03:30", "").await; // 1402/04/03, before the decree was known
+    let reply = system.ask("bank", &query("bank", "amayesh-no", "A170000001", "bank-card")).await;
+    assert_eq!(reply.outcome(), "indeterminate lapsed-renewable");
+    let id = reply.json["answer_id"].as_str().unwrap().parse().unwrap();
+    let (found, snapshot, decrees) = review::find(&system.config, id).unwrap();
+    assert_eq!(found.recorded.said.code(), "lapsed-renewable");
+    let basis = found.recorded.inputs.basis.clone().unwrap();
+    let answer = basis.registry_answer(found.recorded.as_of, found.recorded.freshness).unwrap();
+    let service = snapshot.services.get("bank-card").unwrap();
+    let query = Query {
+        service,
+        check: None,
+        check_required: false,
+        emergency: false,
+        area: None,
+        max_age_s: 60,
+        max_stale_s: 60,
+        valid_for_s: 60,
+    };
+    let evidence = Evidence { answer: Some(&answer), decrees: Some(&decrees), decrees_age_s: 0 };
+    let at = basis.decided_at(found.recorded.as_of);
+    let then = explain(&query, &evidence, at, at);
+    assert_eq!((then.reason.code(), then.decrees[0].verdict), ("lapsed-renewable", DecreeVerdict::NotYetKnown));
+    let now = explain(&query, &evidence, at, "2023-06-28T10:00:00+03:30".parse().unwrap());
+    assert_eq!((now.reason.code(), now.decree.as_deref()), ("valid-by-decree", Some("d1-1402-04-07")));
+    assert!(now.decrees[0].decisive && now.documents[0].carries && now.decrees[0].verdict == DecreeVerdict::Applied);
+    let told = serde_json::to_string(&now).unwrap();
+    assert!(!told.contains("A170000001") && !told.contains("1370") && !told.contains("1991"), "{told}");
+    system.stop().await;
+}
+
+/// What an entry says is gone once its content is deleted, and what the archive lost is said, not guessed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_is_not_in_the_archive_is_counted_not_guessed() {
+    let system = System::today().await;
+    system.ask("clinic", &query("clinic", "yekta", "9990000018", "treatment")).await;
+    std::fs::remove_dir_all(&system.config.archive).unwrap();
+    let review = everything(&system, &Against::Recorded);
+    assert_eq!((review.same, review.skipped.get(Skip::NotInArchive.code())), (0, Some(&1)));
     system.stop().await;
 }

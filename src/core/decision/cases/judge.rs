@@ -31,7 +31,7 @@ pub struct Answered {
 pub fn answer(case: &AnswerCase, snapshot: &Snapshot) -> Answered {
     match permitted(case, snapshot) {
         Ok(terms) => decided(case, snapshot, &terms),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
@@ -48,9 +48,11 @@ impl Terms<'_> {
 }
 
 /// The terms for a case, or its refusal. A case without an agency is about the service alone.
-fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>, Answered> {
-    let refused =
-        |code: RefusalCode, hint| Answered { outcome: "refused".to_owned(), reason: code.code().to_owned(), hint, ..Answered::default() };
+fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>, Box<Answered>> {
+    let refused = |code: RefusalCode, hint| {
+        let (outcome, reason) = ("refused".to_owned(), code.code().to_owned());
+        Box::new(Answered { outcome, reason, hint, ..Answered::default() })
+    };
     let Some(agency) = &case.agency else {
         let service = snapshot.services.get(&case.service).ok_or_else(|| refused(RefusalCode::UnknownService, None))?;
         return Ok(Terms { service, grant: None });
@@ -97,7 +99,7 @@ fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
 ///
 /// # Errors
 /// The refusal: then nothing is looked up and there is nothing to explain but its code.
-pub fn explained(case: &AnswerCase, snapshot: &Snapshot) -> Result<(Explanation, OutageStep), Answered> {
+pub fn explained(case: &AnswerCase, snapshot: &Snapshot) -> Result<(Explanation, OutageStep), Box<Answered>> {
     let terms = permitted(case, snapshot)?;
     let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees), decrees_age_s: 0 };
     Ok((explain(&query(case, &terms), &evidence, case.at, case.known_at), terms.step()))
