@@ -20,14 +20,16 @@ impl Reader<'_> {
                 self.fault(list.span().start, format!("a grant needs at least one {what}"));
             }
         }
-        let Some(terms) = self.terms(file, grant) else { return Vec::new() };
-        let terms = Arc::new(terms);
+        let terms = self.terms(file, grant).map(Arc::new);
         for purpose in grant.purposes.get_ref() {
             self.purpose(purpose);
         }
+        for service in grant.services.get_ref() {
+            self.service(service, terms.as_deref());
+        }
+        let Some(terms) = terms else { return Vec::new() };
         let mut wishes = Vec::new();
         for service in grant.services.get_ref() {
-            self.service(service, &terms);
             wishes.extend(grant.purposes.get_ref().iter().map(|purpose| Wish {
                 service: service.get_ref().clone(),
                 purpose: purpose.get_ref().clone(),
@@ -47,10 +49,10 @@ impl Reader<'_> {
         }
     }
 
-    fn service(&mut self, service: &Spanned<String>, terms: &Grant) {
+    fn service(&mut self, service: &Spanned<String>, terms: Option<&Grant>) {
         match self.known.services.get(service.get_ref()) {
             None => self.fault(service.span().start, format!("no such service `{}`; services.toml lists them", service.get_ref())),
-            Some(found) if found.no_document && terms.check => {
+            Some(found) if found.no_document && terms.is_some_and(|terms| terms.check) => {
                 let message =
                     format!("`check` cannot be wanted for `{}`, which needs no document; give it a [[grant]] of its own", found.code);
                 self.fault(service.span().start, message);

@@ -13,5 +13,6 @@ mod refusals;
 mod replay;
 mod replies;
 mod routes;
+mod tools;
 mod workshop;
 mod wrapped;
