@@ -10,6 +10,7 @@ mod retry;
 use std::sync::Arc;
 
 use crate::core::domain::agency::Scope;
+use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::identity::{self, VerifiedAgency};
 use crate::core::reply::{self, Format, Reply};
@@ -66,15 +67,25 @@ pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<
 
 /// The stages in the middle: permit, look-up, decision, and a last look at what may have changed meanwhile.
 async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<decision::Decision, Box<Refusal>> {
-    let permit = policy::permit(call, incoming.input(), (gate.policy)())?;
+    let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
     let permit = policy::admit(permit, &*gate.limiter)?;
     let facts = registry::look_up(permit, &*gate.registry).await;
     let facts = if decision::needs_live_confirmation(&facts) { registry::confirm_live(facts, &*gate.registry).await } else { facts };
     let now = gate.clock.now();
     let decision = decision::decide(facts, now, now);
+    alarm_if_unruled(&decision);
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
         Err((code, detail)) => Err(decision.into_parts().0.refuse(code, detail)),
+    }
+}
+
+/// A rule that is missing hurts nobody (the answer is indeterminate), but somebody has to write it: it is never passed over in silence.
+fn alarm_if_unruled(decision: &decision::Decision) {
+    if decision.verdict().reason == ReasonCode::RuleMissing {
+        let service = &decision.permit().service().code;
+        metrics::counter!("estelam_alarms_total", "alarm" => "rule-missing", "service" => service.clone()).increment(1);
+        tracing::error!(%service, "no rule covers this service today; add one to services.toml");
     }
 }
 

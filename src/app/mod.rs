@@ -5,6 +5,7 @@ mod observability;
 mod parts;
 mod readiness;
 pub mod registry;
+pub mod review;
 mod running;
 mod watch;
 

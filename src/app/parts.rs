@@ -15,7 +15,7 @@ use super::StartError;
 use super::issuing::Issuing;
 use crate::adapters::http::{HttpState, MokaOutbox};
 use crate::adapters::keys::KeyRing;
-use crate::adapters::policy_files::PolicyStore;
+use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::GovernorLimiter;
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig};
 use crate::adapters::store::{JOURNAL_BYTES, LedgerConfig, SqliteLedger};
@@ -64,7 +64,8 @@ pub struct Parts {
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open(&config.policies).map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()))
+            .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
         let keys = Arc::new(KeyRing::open(&config.keys).map_err(|error| StartError(error.to_string()))?);
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
         let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
@@ -191,6 +192,8 @@ async fn open_registry(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Cac
     let mut client = RegistryClientConfig::new(part.url.clone(), read(&part.ca)?, read(&part.certificate)?, read(&part.key)?);
     client.timeout = Duration::from_millis(part.timeout_ms);
     client.capacity = part.cache;
+    let archive = Archive::new(config.archive.clone());
+    client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
     registry::connect(client, clock).await.map_err(|error| StartError(format!("the registry's client: {error}")))
 }
 

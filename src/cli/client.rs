@@ -34,6 +34,8 @@ pub(super) struct Ask {
     pub(super) check: Option<AskCheck>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_age: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) province: Option<String>,
     pub(super) nonce: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) emergency: bool,

@@ -63,6 +63,9 @@ pub(super) struct Verify {
     /// Oldest acceptable age of the facts in seconds; 0 asks the registry now
     #[arg(long)]
     max_age: Option<u32>,
+    /// Province that the question is about, as ISO 3166-2 code
+    #[arg(long)]
+    province: Option<String>,
     /// Emergency treatment
     #[arg(long)]
     emergency: bool,
@@ -112,6 +115,7 @@ impl Verify {
             reference: self.reference,
             check,
             max_age: self.max_age,
+            province: self.province,
             nonce: nonce()?,
             emergency: self.emergency,
         })

@@ -24,6 +24,9 @@ pub struct Config {
     pub trust_domain: String,
     /// Folder of the policy files.
     pub policies: PathBuf,
+    /// Folder in which every policy version and decree set is kept, to decide old queries again.
+    #[serde(default = "default_archive")]
+    pub archive: PathBuf,
     /// Folder of the signing keys.
     pub keys: PathBuf,
     /// Addresses.
@@ -148,6 +151,10 @@ impl Default for Limits {
     }
 }
 
+fn default_archive() -> PathBuf {
+    "archive".into()
+}
+
 const fn default_timeout() -> u64 {
     800
 }
@@ -216,6 +223,7 @@ impl Config {
     fn resolve(&mut self, base: &Path) {
         for path in [
             &mut self.policies,
+            &mut self.archive,
             &mut self.keys,
             &mut self.tls.certificate,
             &mut self.tls.key,

@@ -13,6 +13,8 @@ issuer = "https://localhost:{gateway_port}"
 # Trust domain of the agencies' certificates (spiffe://<trust-domain>/agency/<name>).
 trust_domain = "estelam.test"
 policies = "policies"
+# Every policy version and decree set ever in force is kept here, so that old answers can be explained and decided again.
+archive = "archive"
 keys = "keys"
 
 [listen]

@@ -42,3 +42,15 @@
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.
 //! - **2026-11-23, the kill test holds the log's write lock in half its rounds**: a bare SIGKILL cannot tell an answer before the commit from one after,
 //!   since the sync is faster than the reply's way to the client.
+//! - **2026-11-24, an entry holds what a decision read, not what it concluded**: replay runs the decision function itself on people made of the
+//!   derived inputs, so there is no second implementation that could disagree. Ages stand in for birth dates.
+//! - **2026-11-24, a version that cannot be archived does not take effect**: a policy is refused like a faulty one, decrees like an outage.
+//! - **2026-11-24, dates of Cedar rules are annotations** (`@from`, `@until`, Jalali days): officials read them, and every boundary is known at load,
+//!   so that the tables can be cut there. Rules cannot ask for the time in any other way. A grant ends where the last rule that permits it ends.
+//! - **2026-11-24, disclosure classes are data**: a reason that has a coarser form names its class in `reasons.toml`, and an agency is told exactly
+//!   the reasons whose classes its file lists. Reasons that stand for others are open.
+//! - **2026-11-24, a service of which every grant has ended is `service-not-allowed`**; `purpose-not-allowed` only while another purpose holds.
+//! - **2026-11-24, an explanation asks the decision function**: a document's verdict is the one it would have alone, a decree decides if the answer
+//!   is another without it.
+//! - **2026-11-24, replay counts queries, not people, and shows small counts too**: it is the operator's own tool and names no person; published
+//!   statistics suppress counts below 10.

@@ -14,6 +14,35 @@
 //! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use.
 //! Both keys live in memory and are gone with the epoch.
 //!
+//! # Derived inputs
+//!
+//! The content's `basis` is JSON with short names, enough to decide the query again and nothing that names anybody:
+//!
+//! | name | what | left out when |
+//! |---|---|---|
+//! | `q.t` | when policy judged it, seconds since 1970 | never |
+//! | `q.g` | what was given: 1 actor, 2 check, 4 reference, 8 nonce, 16 identifier, 32 emergency, added up | nothing |
+//! | `q.m` | `max_age` | not given |
+//! | `b` | what the decision rested on | a refusal |
+//! | `b.n` | people behind the identifier | none |
+//! | `b.c` | whether the second factor matched | none was tested |
+//! | `b.f` | age of the facts in nanoseconds; with `as_of` it gives the instant decided for | 0 |
+//! | `b.a` | least and most full years of the holder on that day | not known |
+//! | `b.w`, `b.p`, `b.h` | nationality, registered province, `head` or `member` of a household | not known |
+//! | `b.x`, `b.v` | province that the query named; age of the decrees in seconds | not named; a minute or less |
+//! | `b.d[]` | documents: `k` kind, `s` series, `z` state (active), `i` issued, `e` last day, `l` status carried, `f` facets, `h` whole hours since it was recorded | |
+//! | `b.r` | the service rule | none |
+//!
+//! Days are `YYYYMMDD` (Gregorian), or `[first,last]` where only a month or a year is printed. A new fact that decisions read must be added
+//! here, or replay no longer agrees: [`crate::core::decision::Basis`] takes people and documents apart field by field, so that the compiler says so.
+//!
+//! Every policy version and decree set that was ever in force is in `archive/`, by its hash, written before it took effect. So
+//! `estelam policy replay --from DAY --to DAY --dir DIR` decides every query again under its own versions and nothing may differ;
+//! with `--against FOLDER` it counts who would be answered differently under a draft. `estelam policy explain --answer ID` says why one was
+//! answered as it was, as long as its content is kept.
+//!
+//! # Proofs
+//!
 //! Anyone can read `GET /checkpoint` (a signed note), `GET /checkpoint.key` and `GET /tile/…` on the public listener. The agency that got an
 //! answer can fetch `GET /v1/log/proof/{answer_id}`: salt₁, header, content commitment, audit path and a checkpoint. With the statement
 //! in hand that proves that the entry is about this statement and is in the log:

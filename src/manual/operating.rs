@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `estelam.toml` | configuration; unknown keys are refused with file and line | restart |
 //! | `policies/` | agencies, Cedar rules, services, schemes, reasons, cases | by itself, whole or not at all |
+//! | `archive/` | every policy version and decree set ever in force, by hash; keep it as long as the log | written by itself |
 //! | `pki/crl/` | revocation lists of every issuer | by itself, whole or not at all |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
@@ -26,6 +27,17 @@
 //! | `accepting` | the node is stopping | wait |
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
+//!
+//! # Changing policy
+//!
+//! 1. Copy `policies/`, change the copy. Grants in `agencies/NAME.toml` and rules in `*.cedar` may have a first and a last day (`from`,
+//!    `until`; `@from("1405/01/01")`, `@until(…)`); they begin and end by themselves, at Tehran's midnight.
+//! 2. `estelam policy check --policies COPY`: every fault with file and line.
+//! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails.
+//! 4. `estelam policy explain --case NAME --policies COPY`: which documents, decrees and rules led to an answer. `--at` and `--known-at` ask for
+//!    other instants; `--answer ID` explains a recorded answer, `--scheme CODE --service CODE` an identifier read from standard input.
+//! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone.
+//! 6. Put the copy in place: a running service takes it up by itself, whole or not at all.
 //!
 //! # Cutting an agency off
 //!

@@ -7,6 +7,7 @@ mod ledger_note;
 mod ledger_vectors;
 mod mini_pki;
 mod openapi;
+mod policy_dates;
 mod policy_files;
 mod policy_permit;
 mod policy_reload;

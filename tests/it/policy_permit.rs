@@ -6,13 +6,14 @@ use estelam::core::domain::agency::AgencyId;
 use estelam::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use estelam::core::limit::{Limiter, QUOTA_POLICY, Tier};
 use estelam::core::policy::{BodyTooLarge, Permit, RequestInput, Snapshot, admit, permit};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::policy_support::{call, changed, load, shipped_snapshot};
 
 fn ask_bytes(snapshot: &Arc<Snapshot>, agency: &str, body: &[u8]) -> Result<Permit, Box<Refusal>> {
     let input = RequestInput { content_type: Some("application/json"), body: Ok(body) };
-    permit(call(agency, None), input, Arc::clone(snapshot))
+    permit(call(agency, None), input, Arc::clone(snapshot), Timestamp::UNIX_EPOCH)
 }
 
 fn ask(agency: &str, body: &Value) -> Result<Permit, Box<Refusal>> {
@@ -93,7 +94,7 @@ fn media_type_then_size_then_json() {
     let good = bank(&json!({})).to_string();
     let gets = |content_type, body| {
         let input = RequestInput { content_type, body };
-        refused(permit(call("bank", None), input, Arc::clone(&snapshot)))
+        refused(permit(call("bank", None), input, Arc::clone(&snapshot), Timestamp::UNIX_EPOCH))
     };
     for wrong in [None, Some(""), Some("text/plain"), Some("application/jsonp"), Some("application/json; charset=utf-16")] {
         assert_eq!(gets(wrong, Err(BodyTooLarge)), "unsupported-media-type", "{wrong:?}");
@@ -243,7 +244,7 @@ fn suspended_agencies_and_foreign_branches_get_no_permit() {
     let one_branch = load(&changed("agencies/bank.toml", "agency/bank\"", "agency/bank/branch/b1\""));
     let from = |snapshot: &Arc<Snapshot>, branch| {
         let input = RequestInput { content_type: Some("application/json"), body: Ok(body.as_bytes()) };
-        refused(permit(call("bank", branch), input, Arc::clone(snapshot)))
+        refused(permit(call("bank", branch), input, Arc::clone(snapshot), Timestamp::UNIX_EPOCH))
     };
     let got =
         [from(&one_branch, Some("b1")), from(&one_branch, Some("b2")), from(&one_branch, None), from(&shipped_snapshot(), Some("b2"))];

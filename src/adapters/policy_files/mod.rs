@@ -1,10 +1,12 @@
 //! The policy folder on disk: reading it, writing the shipped one out, and keeping the snapshot in force up to date.
 
+mod archive;
 mod folder;
 mod store;
 mod suspend;
 mod watch;
 
+pub use archive::Archive;
 pub use folder::{install, read};
 pub use store::PolicyStore;
 pub use suspend::set_suspended;

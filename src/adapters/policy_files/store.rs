@@ -1,11 +1,13 @@
 //! The snapshot in force, replaced as a whole or not at all.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use super::archive::Archive;
 use super::folder::read;
 use crate::core::policy::{LoadError, Snapshot, version};
 
@@ -14,6 +16,7 @@ type Listener = Box<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
 /// Holds the snapshot in force and reloads it from its folder.
 pub struct PolicyStore {
     dir: PathBuf,
+    archive: Option<Archive>,
     current: ArcSwap<Snapshot>,
     state: Mutex<State>,
 }
@@ -34,9 +37,21 @@ impl PolicyStore {
     /// # Errors
     /// Everything that is wrong with it, one line each.
     pub fn open(dir: &Path) -> Result<Arc<Self>, Vec<LoadError>> {
-        let snapshot = Arc::new(Snapshot::load(&read(dir)?)?);
+        Self::open_with(dir, None)
+    }
+
+    /// Loads a policy folder and keeps it, and every later version, in an archive before it takes effect.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, or that the archive cannot be written.
+    pub fn open_archived(dir: &Path, archive: Archive) -> Result<Arc<Self>, Vec<LoadError>> {
+        Self::open_with(dir, Some(archive))
+    }
+
+    fn open_with(dir: &Path, archive: Option<Archive>) -> Result<Arc<Self>, Vec<LoadError>> {
+        let snapshot = Arc::new(load(&read(dir)?, archive.as_ref())?);
         gauge(&snapshot);
-        Ok(Arc::new(Self { dir: dir.to_owned(), current: ArcSwap::new(snapshot), state: Mutex::default() }))
+        Ok(Arc::new(Self { dir: dir.to_owned(), archive, current: ArcSwap::new(snapshot), state: Mutex::default() }))
     }
 
     /// The snapshot in force. A call takes it once and keeps it to its end.
@@ -74,7 +89,7 @@ impl PolicyStore {
             state.refused = None;
             return Ok(current);
         }
-        match files.and_then(|files| Snapshot::load(&files)) {
+        match files.and_then(|files| load(&files, self.archive.as_ref())) {
             Ok(snapshot) => Ok(self.swap(&mut state, Arc::new(snapshot))),
             Err(errors) => {
                 state.refuse(Refused(seen, errors.clone()));
@@ -98,6 +113,16 @@ impl PolicyStore {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads the files and keeps them; a version that cannot be kept does not take effect.
+fn load(files: &BTreeMap<String, String>, archive: Option<&Archive>) -> Result<Snapshot, Vec<LoadError>> {
+    let snapshot = Snapshot::load(files)?;
+    let kept = archive.map_or(Ok(()), |archive| archive.keep_policy(files));
+    kept.map_err(|error| {
+        vec![LoadError::of_file("policies", format!("this version cannot be kept in the archive: {error}; look at the disk"))]
+    })?;
+    Ok(snapshot)
 }
 
 impl State {

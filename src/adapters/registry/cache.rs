@@ -110,6 +110,10 @@ impl Registry for CachedRegistry {
     fn decrees(&self) -> Option<Arc<DecreeSet>> {
         self.inner.decrees.load_full()
     }
+
+    fn decrees_age_s(&self) -> u32 {
+        self.inner.changes.silent_s()
+    }
 }
 
 impl Inner {

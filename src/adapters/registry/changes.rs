@@ -1,6 +1,7 @@
 //! What the change feed has said: which answers are overtaken, and whether the feed is in order.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -13,9 +14,21 @@ const MOST_SUBJECTS: usize = 100_000;
 
 /// Decides by the registry's own cursors: an answer is good as long as no change to its subject is newer than its version.
 /// No map from subjects back to identifiers is needed, so none exists to be stolen.
-#[derive(Default)]
 pub(super) struct ChangeLog {
     state: RwLock<State>,
+    /// What `contact` counts from.
+    started: Instant,
+    /// Milliseconds from `started` to the last batch applied; [`NEVER`] before the first. Measured by a clock that nobody sets.
+    contact: AtomicU64,
+}
+
+/// No batch of changes was applied yet.
+const NEVER: u64 = u64::MAX;
+
+impl Default for ChangeLog {
+    fn default() -> Self {
+        Self { state: RwLock::default(), started: Instant::now(), contact: AtomicU64::new(NEVER) }
+    }
 }
 
 #[derive(Default)]
@@ -24,7 +37,6 @@ struct State {
     floor: u64,
     cursor: Option<u64>,
     subjects: HashMap<Box<str>, u64>,
-    contact: Option<Instant>,
 }
 
 impl ChangeLog {
@@ -43,7 +55,17 @@ impl ChangeLog {
 
     /// Whether the feed spoke within `bound`.
     pub(super) fn in_order(&self, bound: Duration) -> bool {
-        self.read().contact.is_some_and(|contact| contact.elapsed() <= bound)
+        self.silence().is_some_and(|silence| silence <= bound)
+    }
+
+    /// Seconds since the last batch was applied; `u32::MAX` before the first.
+    pub(super) fn silent_s(&self) -> u32 {
+        self.silence().map_or(u32::MAX, |silence| u32::try_from(silence.as_secs()).unwrap_or(u32::MAX))
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        let contact = self.contact.load(Ordering::Acquire);
+        (contact != NEVER).then(|| self.started.elapsed().saturating_sub(Duration::from_millis(contact)))
     }
 
     /// Where to ask next; `None` before the feed has a starting point.
@@ -77,9 +99,8 @@ impl ChangeLog {
 
     /// The batch up to `cursor` is fully applied, and the feed is in contact.
     pub(super) fn advance(&self, cursor: u64) {
-        let mut state = self.write();
-        state.cursor = Some(cursor);
-        state.contact = Some(Instant::now());
+        self.write().cursor = Some(cursor);
+        self.contact.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(NEVER), Ordering::Release);
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use crate::core::domain::clock::Clock;
+use crate::core::registry::wire::DecreesAnswer;
 
 /// How the gateway reaches the registry, and how long it trusts what it was told.
 #[derive(Clone)]
@@ -38,7 +39,12 @@ pub struct RegistryClientConfig {
     pub breaker_failures: u32,
     /// How long the breaker stays open before one probe.
     pub breaker_pause: Duration,
+    /// Keeps a decree set before it takes effect; one that cannot be kept is not used.
+    pub keep_decrees: Option<KeepDecrees>,
 }
+
+/// Keeps a decree set for later; errors say why it could not.
+pub type KeepDecrees = Arc<dyn Fn(&DecreesAnswer) -> std::io::Result<()> + Send + Sync>;
 
 impl RegistryClientConfig {
     /// The defaults for a registry at `base_url`.
@@ -56,6 +62,7 @@ impl RegistryClientConfig {
             hard_ttl: Duration::from_secs(3600),
             breaker_failures: 5,
             breaker_pause: Duration::from_millis(500),
+            keep_decrees: None,
         }
     }
 }

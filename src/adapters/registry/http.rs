@@ -9,12 +9,13 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
-use super::config::{RegistryClientConfig, RegistryClientError, tls};
+use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError, tls};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::registry::RegistryUnavailable;
 use crate::core::registry::convert::persons_from;
+use crate::core::registry::version::version_of;
 use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, LookupAnswer, LookupRequest};
 
 /// Largest answer to a look-up, in bytes.
@@ -33,6 +34,7 @@ pub struct HttpRegistry {
     decrees: Url,
     changes: Url,
     timeout: Duration,
+    keep_decrees: Option<KeepDecrees>,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,6 +63,7 @@ impl HttpRegistry {
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
             timeout: config.timeout,
+            keep_decrees: config.keep_decrees.clone(),
             clock,
         })
     }
@@ -102,13 +105,19 @@ impl Upstream for HttpRegistry {
         let limit = self.timeout * 4;
         let answer: DecreesAnswer = self.ask(self.client.get(self.decrees.clone()), limit, LIST_CAP).await?;
         let as_of = self.timely(answer.as_of, asked)?;
-        if !is_version(&answer.version) {
-            return Err(RegistryUnavailable("its decrees carry no version"));
+        if version_of(&answer.decrees).ok().as_ref() != Some(&answer.version) {
+            metrics::counter!("estelam_alarms_total", "alarm" => "decrees-not-of-their-version").increment(1);
+            tracing::error!("the registry's decrees are not those that their version names; none of them is used");
+            return Err(RegistryUnavailable("its decrees are not those that their version names"));
         }
         let mut set = DecreeSet::from_wire(&answer).map_err(|error| {
             tracing::error!(%error, "the registry sent a decree that is not understood; no decree of the list is used");
             RegistryUnavailable("a decree in its list is not understood")
         })?;
+        if let Some(Err(error)) = self.keep_decrees.as_ref().map(|keep| keep(&answer)) {
+            tracing::error!(%error, "the decrees cannot be kept for later, so they are not used");
+            return Err(RegistryUnavailable("its decrees cannot be kept"));
+        }
         set.as_of = as_of;
         Ok(FetchedDecrees { cursor: answer.cursor, set })
     }
@@ -127,10 +136,6 @@ fn base_url(text: &str) -> Result<Url, RegistryClientError> {
     let plain = url.scheme() == "https" && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let anonymous = url.username().is_empty() && url.password().is_none();
     if plain && anonymous { Ok(url) } else { Err(bad()) }
-}
-
-fn is_version(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 fn checked(response: Response) -> Result<Response, RegistryUnavailable> {

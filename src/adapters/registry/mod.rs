@@ -20,7 +20,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use cache::CachedRegistry;
-pub use config::{RegistryClientConfig, RegistryClientError};
+pub use config::{KeepDecrees, RegistryClientConfig, RegistryClientError};
 pub use http::HttpRegistry;
 
 use crate::core::domain::clock::Clock;

@@ -5,6 +5,7 @@ mod config;
 mod contents;
 mod database;
 mod day;
+mod entries;
 mod fault;
 mod filler;
 mod journal;
@@ -31,6 +32,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
+pub use entries::{LogEntries, StoredContent, StoredEntry};
 pub use keys::{create_content_kek, generate_officer_key, open_trail_key};
 pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};
 

@@ -36,6 +36,7 @@ fn question() -> Result<Ask, CliError> {
         check: Some(AskCheck { birth_year: Some(1370), calendar: "jalali".to_owned(), ..AskCheck::default() }),
         max_age: None,
         nonce: nonce()?,
+        province: None,
         emergency: false,
     })
 }

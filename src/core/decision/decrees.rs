@@ -27,8 +27,12 @@ pub(super) struct Ruling<'a> {
     pub lifted_by: Option<&'a Decree>,
     /// GRANT or RESTRICT, whichever took effect last.
     pub service: Option<Bearing>,
-    /// Whether a renewal window is open or announced.
+    /// The decree behind that.
+    pub service_by: Option<&'a Decree>,
+    /// Whether a renewal window is open.
     pub window_open: bool,
+    /// Whether a renewal window is announced.
+    pub window_ahead: bool,
     /// Whether a renewal window has ended.
     pub window_ended: bool,
     /// The next instant at which any of this changes by itself.
@@ -61,8 +65,14 @@ impl<'a> Relevant<'a> {
             .decrees
             .iter()
             .map(|decree| (decree, decree.phase(now, known_at)))
-            .filter(|(decree, phase)| !matches!(phase, Phase::Unknown | Phase::Withdrawn) && decree.services.cover(service))
-            .map(|(decree, phase)| if replaced.contains(&decree.id.as_str()) { (decree, Phase::Over) } else { (decree, phase) })
+            .filter(|(decree, _)| decree.services.cover(service))
+            .filter_map(|(decree, phase)| match phase {
+                Phase::Unknown | Phase::Withdrawn => None,
+                phase if !replaced.contains(&decree.id.as_str()) => Some((decree, phase)),
+                // Replaced before it began, it never had any effect: no window of it has ended.
+                Phase::Ahead => None,
+                Phase::InForce | Phase::Over => Some((decree, Phase::Over)),
+            })
             .collect();
         Self { decrees, now, replaced_ahead, known_at }
     }
@@ -80,6 +90,7 @@ impl<'a> Relevant<'a> {
             }
             match (decree.effect, phase) {
                 (Effect::RenewalWindow, Phase::Over) => ruling.window_ended = true,
+                (Effect::RenewalWindow, Phase::Ahead) => ruling.window_ahead = true,
                 (Effect::RenewalWindow, _) => ruling.window_open = true,
                 (_, Phase::Over | Phase::Ahead | Phase::Unknown | Phase::Withdrawn) | (Effect::RequireAction, _) => {}
                 (Effect::Extend, _) => {
@@ -95,7 +106,7 @@ impl<'a> Relevant<'a> {
             }
         }
         (ruling.ended_by, ruling.lifted_by) = terminated.map_or((None, None), |ended| end_or_lift(ended, revived));
-        ruling.service = bearing(granted, restricted);
+        (ruling.service, ruling.service_by) = bearing(granted, restricted).unzip();
         ruling
     }
 
@@ -116,12 +127,11 @@ fn end_or_lift<'a>(ended: &'a Decree, revived: Option<&'a Decree>) -> (Option<&'
 }
 
 /// On the same day, a grant is the exception to the restriction.
-fn bearing(granted: Option<&Decree>, restricted: Option<&Decree>) -> Option<Bearing> {
+fn bearing<'a>(granted: Option<&'a Decree>, restricted: Option<&'a Decree>) -> Option<(Bearing, &'a Decree)> {
     match (granted, restricted) {
-        (None, None) => None,
-        (Some(granted), Some(restricted)) if granted.effective_from < restricted.effective_from => Some(Bearing::Restricted),
-        (None, Some(_)) => Some(Bearing::Restricted),
-        (Some(_), _) => Some(Bearing::Granted),
+        (Some(granted), Some(restricted)) if granted.effective_from < restricted.effective_from => Some((Bearing::Restricted, restricted)),
+        (Some(granted), _) => Some((Bearing::Granted, granted)),
+        (None, restricted) => restricted.map(|restricted| (Bearing::Restricted, restricted)),
     }
 }
 

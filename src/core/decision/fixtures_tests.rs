@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::testing::{Ask, amayesh, date, decrees, document, last_instant, noon, person, shipped_decrees, today};
 use crate::core::domain::date::Calendar;
-use crate::core::domain::document::{Document, DocumentKind, DocumentState};
+use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::request::Check;
@@ -213,6 +213,8 @@ fn wire(fixture: FixturePerson) -> WirePerson {
         issued: Some(WireDate { date: document.issued, calendar: document.calendar }),
         expires: Some(WireDate { date: document.expires, calendar: document.calendar }),
         legal_status: DocumentKind::parse(&document.legal_status),
+        facets: Facets::default(),
+        recorded_at: None,
     };
     WirePerson {
         birth: Some(WireDate { date: fixture.birth.date, calendar: fixture.birth.calendar }),

@@ -1,10 +1,15 @@
 //! Stage 5: the total, pure function from facts, decrees and two instants to a decision.
 
+mod basis;
+mod basis_day;
+pub mod cases;
 mod decrees;
+pub mod explain;
 mod factor;
 mod instants;
 mod person;
 pub mod query;
+pub mod replay;
 mod standing;
 
 use std::sync::Arc;
@@ -12,10 +17,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::domain::document::{DocumentKind, DocumentState};
+use super::domain::document::DocumentKind;
 use super::domain::reason::ReasonCode;
 use super::policy::Permit;
 use super::registry::{Facts, Freshness};
+pub use basis::{Basis, BasisDocument, Inputs};
+pub use basis_day::DaySpan;
 use query::{Evidence, Query, decide_query, would_establish_nothing};
 
 /// The document that carried the decision.
@@ -27,44 +34,6 @@ pub struct DecidingDocument {
     pub series: Option<u16>,
     /// Reason code that describes this document's own status.
     pub status: ReasonCode,
-}
-
-/// What a decision was derived from: enough to decide again, and nothing that names anybody (contract §6).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Basis {
-    /// How many people the identifier had.
-    pub persons: usize,
-    /// Whether the second factor was asked for and matched.
-    pub check_matched: Option<bool>,
-    /// Whether the holder had reached the age that the rule asks for.
-    pub of_age: Option<bool>,
-    /// Whether the holder was a minor (under 18) on the day asked; decides how long the entry's content is kept.
-    pub minor: Option<bool>,
-    /// ISO 3166 alpha-2.
-    pub nationality: Option<String>,
-    /// ISO 3166-2:IR.
-    pub province: Option<String>,
-    /// Every document considered.
-    pub documents: Vec<BasisDocument>,
-    /// The service rule applied.
-    pub rule: Option<String>,
-}
-
-/// One document as the decision saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BasisDocument {
-    /// Kind.
-    pub kind: DocumentKind,
-    /// Series or type.
-    pub series: Option<u16>,
-    /// State.
-    pub state: DocumentState,
-    /// First instant of the printed interval.
-    pub from: Option<Timestamp>,
-    /// First instant after it.
-    pub until: Option<Timestamp>,
-    /// Status carried.
-    pub legal_status: Option<DocumentKind>,
 }
 
 /// The outcome of a query and what it rests on. Only [`decide`] makes one, from facts that a permit obtained.
@@ -114,7 +83,8 @@ impl Decision {
 
 /// Decides, for the instant `now` and what was known at `known_at`.
 pub fn decide(facts: Facts, now: Timestamp, known_at: Timestamp) -> Decision {
-    let evidence = Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref) };
+    let evidence =
+        Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref), decrees_age_s: facts.decrees_age_s() };
     let verdict = decide_query(&query_of(facts.permit()), &evidence, now, known_at);
     Decision { permit: facts.into_permit(), verdict }
 }
@@ -132,12 +102,15 @@ fn query_of(permit: &Permit) -> Query<'_> {
         check: permit.check(),
         check_required: grant.check,
         emergency: permit.emergency(),
+        area: permit.area(),
         max_age_s: permit.max_age_s(),
         max_stale_s: grant.max_stale_s,
         valid_for_s: grant.valid_for_s,
     }
 }
 
+#[cfg(test)]
+mod area_tests;
 #[cfg(test)]
 mod fixtures_tests;
 #[cfg(test)]

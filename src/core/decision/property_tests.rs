@@ -8,7 +8,7 @@ use super::testing::{Ask, check, decree, decrees, noon, service};
 use crate::core::decision::query::{Evidence, decide_query};
 use crate::core::domain::date::{PartialDate, Validity, tehran_day};
 use crate::core::domain::decree::{Decree, Effect, Selector, Services};
-use crate::core::domain::document::{Document, DocumentKind, DocumentState};
+use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
@@ -28,7 +28,15 @@ fn any_document() -> impl Strategy<Value = Document> {
     let printed = (prop::option::of(day()), prop::option::of(day()));
     let status = prop::option::of(prop::sample::select(DocumentKind::ALL));
     (kinds, prop::option::of(0_u16..20), states, printed, status).prop_map(|(kind, series, state, (issued, expires), legal_status)| {
-        Document { kind, series, state, printed: Validity::new(issued, expires), legal_status }
+        Document {
+            kind,
+            series,
+            state,
+            printed: Validity::new(issued, expires),
+            legal_status,
+            facets: Facets::default(),
+            recorded_at: None,
+        }
     })
 }
 
@@ -128,7 +136,7 @@ proptest! {
         let set = decrees(Vec::new());
         let nobody = super::testing::person("", Vec::new());
         let ask = Ask::new(&code, nobody, &set, now);
-        for evidence in [Evidence { answer: None, decrees: Some(&set) }, Evidence { answer: None, decrees: None }] {
+        for evidence in [Evidence { answer: None, decrees: Some(&set), decrees_age_s: 0 }, Evidence { answer: None, decrees: None, decrees_age_s: 0 }] {
             prop_assert!(goodness(decide_query(&ask.query(&service), &evidence, now, now).reason) > 0);
         }
     }

@@ -8,11 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::decrees::Relevant;
 use super::factor::Factor;
 use super::instants::{earlier, seconds_after};
-use super::person::{Finding, find};
-use super::{Basis, BasisDocument, DecidingDocument, Verdict};
-use crate::core::domain::date::{age_on, tehran_day};
+use super::person::{Asked, Finding, find};
+use super::{Basis, DecidingDocument, Verdict};
 use crate::core::domain::decree::DecreeSet;
-use crate::core::domain::document::Document;
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::request::Check;
@@ -30,6 +28,8 @@ pub struct Query<'a> {
     pub check_required: bool,
     /// Whether the request says that it is an emergency.
     pub emergency: bool,
+    /// The province that the request names (ISO 3166-2:IR); without one, the registered province.
+    pub area: Option<&'a str>,
     /// Oldest age of cached facts in seconds.
     pub max_age_s: u32,
     /// Oldest age in seconds of facts used while the registry is unreachable.
@@ -45,10 +45,12 @@ pub struct Evidence<'a> {
     pub answer: Option<&'a RegistryAnswer>,
     /// The decrees.
     pub decrees: Option<&'a DecreeSet>,
+    /// Seconds since the registry last said that these decrees are all there are; 0 where an old query is decided again.
+    pub decrees_age_s: u32,
 }
 
-/// Full years from which a holder is no minor (domain §8: a minor's entries are kept for a shorter time).
-const ADULT_AGE: u16 = 18;
+/// Age in seconds that decrees may always have: the registry confirms them every few seconds, and that may fail a few times.
+const DECREES_GRACE_S: u32 = 60;
 
 /// Decides `query` on `evidence`, for the instant `now` and by what was known at `known_at`. Total: every input has a verdict.
 pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, known_at: Timestamp) -> Verdict {
@@ -66,12 +68,14 @@ pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, 
             let basis = Basis { persons, check_matched, ..Basis::default() };
             Verdict { basis, ..verdict.plain(ReasonCode::NotEstablished) }
         }
-        found if is_too_old(query, answer, now) => verdict.on_facts(answer, ReasonCode::TooStale, &found),
+        found if is_too_old(query, answer, now) || are_too_old(query, answer, evidence.decrees_age_s) => {
+            verdict.on_facts(answer, ReasonCode::TooStale, &found)
+        }
         found @ Identified::Several { .. } => verdict.on_facts(answer, ReasonCode::AmbiguousIdentifier, &found),
         found @ Identified::One { person, .. } => {
             let relevant = Relevant::new(decrees, &query.service.code, now, known_at);
-            let finding = find(person, query.service, &relevant, now);
-            verdict.found(answer, person, &finding, &found)
+            let finding = find(person, &Asked { service: query.service, area: query.area, now }, &relevant);
+            verdict.found(answer, &finding, &found)
         }
     }
 }
@@ -98,12 +102,13 @@ enum Identified<'a> {
 }
 
 impl Identified<'_> {
-    fn basis(&self) -> Basis {
-        let (persons, check_matched) = match *self {
-            Self::Nobody { persons, check_matched } | Self::Several { persons, check_matched } => (persons, check_matched),
-            Self::One { check_matched, .. } => (1, check_matched),
-        };
-        Basis { persons, check_matched, ..Basis::default() }
+    fn basis(&self, now: Timestamp) -> Basis {
+        match *self {
+            Self::Nobody { persons, check_matched } | Self::Several { persons, check_matched } => {
+                Basis { persons, check_matched, ..Basis::default() }
+            }
+            Self::One { person, check_matched } => Basis { check_matched, ..Basis::of(person, now) },
+        }
     }
 }
 
@@ -128,6 +133,15 @@ fn is_too_old(query: &Query<'_>, answer: &RegistryAnswer, now: Timestamp) -> boo
         Freshness::Stale => query.max_stale_s,
     };
     now.duration_since(answer.as_of) > SignedDuration::from_secs(i64::from(bound))
+}
+
+/// Decrees are held to the bounds of the facts: a rescission that nobody could tell us of must not go on entitling.
+fn are_too_old(query: &Query<'_>, answer: &RegistryAnswer, age_s: u32) -> bool {
+    let bound = match answer.freshness {
+        Freshness::Live | Freshness::Cached => query.max_age_s,
+        Freshness::Stale => query.max_stale_s,
+    };
+    age_s > bound.max(DECREES_GRACE_S)
 }
 
 /// Puts a verdict together from the parts that every verdict has.
@@ -159,11 +173,18 @@ impl Builder<'_> {
 
     /// A verdict that rests on an answer of the registry, but on no document.
     fn on_facts(&self, answer: &RegistryAnswer, reason: ReasonCode, identified: &Identified<'_>) -> Verdict {
-        Verdict { as_of: answer.as_of, freshness: answer.freshness, basis: identified.basis(), ..self.plain(reason) }
+        let stale = self.evidence.decrees_age_s;
+        let basis = Basis {
+            area: self.query.area.map(str::to_owned),
+            // Younger decrees are good for every query.
+            decrees_age_s: if stale > DECREES_GRACE_S { stale } else { 0 },
+            ..identified.basis(self.now).aged(answer.as_of, self.now)
+        };
+        Verdict { as_of: answer.as_of, freshness: answer.freshness, basis, ..self.plain(reason) }
     }
 
     /// A verdict about one person's documents.
-    fn found(&self, answer: &RegistryAnswer, person: &Person, finding: &Finding<'_>, identified: &Identified<'_>) -> Verdict {
+    fn found(&self, answer: &RegistryAnswer, finding: &Finding<'_>, identified: &Identified<'_>) -> Verdict {
         let verdict = self.on_facts(answer, finding.reason, identified);
         let valid_until = earlier(Some(verdict.valid_until), finding.changes_at).unwrap_or(verdict.valid_until);
         Verdict {
@@ -172,31 +193,10 @@ impl Builder<'_> {
                 series: document.series,
                 status: standing.reason(),
             }),
-            decree: finding.document.and_then(|(_, standing)| standing.decree()).map(|decree| decree.id.clone()),
+            decree: finding.decree.map(|decree| decree.id.clone()),
             valid_until,
-            basis: Basis {
-                of_age: finding.of_age,
-                minor: person.birth.map(|birth| age_on(&birth, tehran_day(self.now)).0 < ADULT_AGE),
-                nationality: person.nationality.clone(),
-                province: person.province.clone(),
-                documents: person.documents.iter().map(BasisDocument::from).collect(),
-                rule: finding.rule.map(|rule| rule.id.clone()),
-                ..verdict.basis
-            },
+            basis: Basis { of_age: finding.of_age, rule: finding.rule.map(|rule| rule.id.clone()), ..verdict.basis },
             ..verdict
-        }
-    }
-}
-
-impl From<&Document> for BasisDocument {
-    fn from(document: &Document) -> Self {
-        Self {
-            kind: document.kind,
-            series: document.series,
-            state: document.state,
-            from: document.printed.from(),
-            until: document.printed.until(),
-            legal_status: document.legal_status,
         }
     }
 }

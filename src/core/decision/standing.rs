@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::decrees::Ruling;
 use crate::core::domain::decree::Decree;
-use crate::core::domain::document::{Document, DocumentState};
+use crate::core::domain::document::{Document, DocumentState, Facet};
 use crate::core::domain::reason::ReasonCode;
 
 /// How a document stands, in the order in which it wins over other documents of the same person (domain §3).
@@ -18,6 +18,8 @@ pub(super) enum Standing<'a> {
     Revoked,
     /// Suspended.
     Suspended,
+    /// The facet asked for is blocked; the document itself is not.
+    FacetSuspended,
     /// Lost, stolen or damaged.
     Lost,
     /// Ended by a decree.
@@ -33,11 +35,13 @@ pub(super) enum Standing<'a> {
 }
 
 impl<'a> Standing<'a> {
-    /// How `document` stands at `now`.
-    pub fn of(document: &Document, ruling: &Ruling<'a>, now: Timestamp) -> Self {
-        match document.state {
+    /// How `document` stands at `now` for a service that hangs on `facet`.
+    pub fn of(document: &Document, facet: Facet, ruling: &Ruling<'a>, now: Timestamp) -> Self {
+        let own = document.own_state_of(facet);
+        match own.unwrap_or(document.state) {
             DocumentState::Requested | DocumentState::Produced | DocumentState::AtOffice => Self::NotDelivered,
             DocumentState::Delivered | DocumentState::Active => Self::by_dates(document, ruling, now),
+            DocumentState::Suspended | DocumentState::Revoked | DocumentState::Expired if own.is_some() => Self::FacetSuspended,
             DocumentState::Suspended => Self::Suspended,
             DocumentState::Lost | DocumentState::Stolen | DocumentState::Damaged => Self::Lost,
             DocumentState::Replaced | DocumentState::Superseded => Self::Replaced,
@@ -58,11 +62,13 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Round documents may be renewed until a window that admits them has ended with no other open or announced.
+    /// Round documents may be renewed until a window that admits them has ended with no other open or announced; any document
+    /// may while a window that admits it is open.
     const fn past_date(document: &Document, ruling: &Ruling<'a>) -> Self {
         match ruling.ended_by {
             Some(decree) => Self::Ended(decree),
-            None if document.kind.is_round_document() && (ruling.window_open || !ruling.window_ended) => Self::Renewable,
+            None if ruling.window_open => Self::Renewable,
+            None if document.kind.is_round_document() && (ruling.window_ahead || !ruling.window_ended) => Self::Renewable,
             None => Self::Lapsed,
         }
     }
@@ -87,6 +93,7 @@ impl<'a> Standing<'a> {
             Self::ValidByDecree(_) => ReasonCode::ValidByDecree,
             Self::Revoked => ReasonCode::DocumentRevoked,
             Self::Suspended => ReasonCode::DocumentSuspended,
+            Self::FacetSuspended => ReasonCode::FacetSuspended,
             Self::Lost => ReasonCode::DocumentLost,
             Self::Ended(_) => ReasonCode::EndedByDecree,
             Self::Renewable => ReasonCode::LapsedRenewable,
@@ -103,12 +110,13 @@ impl<'a> Standing<'a> {
             Self::ValidByDecree(_) => 1,
             Self::Revoked => 2,
             Self::Suspended => 3,
-            Self::Lost => 4,
-            Self::Ended(_) => 5,
-            Self::Renewable => 6,
-            Self::Lapsed => 7,
-            Self::NotDelivered => 8,
-            Self::Replaced => 9,
+            Self::FacetSuspended => 4,
+            Self::Lost => 5,
+            Self::Ended(_) => 6,
+            Self::Renewable => 7,
+            Self::Lapsed => 8,
+            Self::NotDelivered => 9,
+            Self::Replaced => 10,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::Verdict;
 use super::query::{Evidence, Query, decide_query};
 use crate::core::domain::date::{Calendar, PartialDate, Validity, end_of_tehran_day, start_of_tehran_day};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Selector, Services};
-use crate::core::domain::document::{Document, DocumentKind, DocumentState};
+use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::request::Check;
@@ -48,7 +48,15 @@ pub fn person(birth: &str, documents: Vec<Document>) -> Person {
 /// A document printed to expire on a Jalali day; "" is no printed date.
 pub fn document(kind: DocumentKind, series: Option<u16>, state: DocumentState, expires: &str) -> Document {
     let expires = (!expires.is_empty()).then(|| date(expires));
-    Document { kind, series, state, printed: Validity::new(None, expires), legal_status: None }
+    Document {
+        kind,
+        series,
+        state,
+        printed: Validity::new(None, expires),
+        legal_status: None,
+        facets: Facets::default(),
+        recorded_at: None,
+    }
 }
 
 pub fn amayesh(series: u16, expires: &str) -> Document {
@@ -102,6 +110,7 @@ pub struct Ask<'a> {
     pub check: Option<Check>,
     pub check_required: bool,
     pub emergency: bool,
+    pub area: Option<&'a str>,
     pub freshness: Freshness,
     pub as_of: Timestamp,
 }
@@ -119,6 +128,7 @@ impl<'a> Ask<'a> {
             check,
             check_required,
             emergency,
+            area: None,
             freshness: Freshness::Live,
             as_of: now,
         }
@@ -127,12 +137,26 @@ impl<'a> Ask<'a> {
     pub fn verdict(&self) -> Verdict {
         let service = service(self.service);
         let answer = RegistryAnswer { persons: self.persons.clone().into(), as_of: self.as_of, freshness: self.freshness };
-        decide_query(&self.query(&service), &Evidence { answer: Some(&answer), decrees: Some(self.decrees) }, self.now, self.known_at)
+        decide_query(
+            &self.query(&service),
+            &Evidence { answer: Some(&answer), decrees: Some(self.decrees), decrees_age_s: 0 },
+            self.now,
+            self.known_at,
+        )
     }
 
     pub fn query<'q>(&'q self, service: &'q Service) -> Query<'q> {
         let (check_required, emergency) = (self.check_required, self.emergency);
-        Query { service, check: self.check.as_ref(), check_required, emergency, max_age_s: 60, max_stale_s: 600, valid_for_s: 300 }
+        Query {
+            service,
+            check: self.check.as_ref(),
+            check_required,
+            emergency,
+            area: self.area,
+            max_age_s: 60,
+            max_stale_s: 600,
+            valid_for_s: 300,
+        }
     }
 
     pub fn reason(&self) -> ReasonCode {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agency::AgencyId;
@@ -35,6 +36,50 @@ pub struct CallContext {
     pub subject: Option<Identifier>,
     /// The policy snapshot under which the call is judged.
     pub policy_version: Option<Arc<str>>,
+    /// What the body gave, once it was read.
+    pub asked: Option<Asked>,
+}
+
+/// What a query gave, as far as policy asks about it; never the values themselves (contract §6).
+///
+/// It is part of the entry's derived inputs, so that a query can be judged again under another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// When policy judged the query, in whole seconds since 1970. Policies begin and end on whole seconds.
+    #[serde(rename = "t")]
+    pub at: i64,
+    /// Which of the fields below were given, as a sum of [`Asked::ACTOR`] and the others.
+    #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
+    pub given: u8,
+    /// `max_age`, if given.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u32>,
+}
+
+impl Asked {
+    /// `actor` was given.
+    pub const ACTOR: u8 = 1;
+    /// `check` was given with something that can be a second factor.
+    pub const CHECK: u8 = 2;
+    /// `reference` was given.
+    pub const REFERENCE: u8 = 4;
+    /// `nonce` was given.
+    pub const NONCE: u8 = 8;
+    /// `identifier` was given.
+    pub const IDENTIFIER: u8 = 16;
+    /// The query says that it is an emergency.
+    pub const EMERGENCY: u8 = 32;
+
+    /// Whether one of the fields was given.
+    pub const fn has(&self, field: u8) -> bool {
+        self.given & field != 0
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(given: &u8) -> bool {
+    *given == 0
 }
 
 impl CallContext {
@@ -53,6 +98,7 @@ impl CallContext {
             reference: None,
             subject: None,
             policy_version: None,
+            asked: None,
         }
     }
 }

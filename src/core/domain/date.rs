@@ -164,6 +164,11 @@ pub fn start_of_tehran_day(day: civil::Date) -> Timestamp {
     tehran().to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().unwrap_or(bound)
 }
 
+/// A civil time in Asia/Tehran; one that summer time skipped is the instant of the jump.
+pub fn tehran_instant(at: civil::DateTime) -> Timestamp {
+    tehran().to_ambiguous_timestamp(at).compatible().unwrap_or(Timestamp::MAX)
+}
+
 /// The first instant after a civil day in Asia/Tehran, so that intervals are half-open.
 pub fn end_of_tehran_day(day: civil::Date) -> Timestamp {
     day.tomorrow().map_or(Timestamp::MAX, start_of_tehran_day)
@@ -179,6 +184,20 @@ pub fn tehran_day(at: Timestamp) -> civil::Date {
 /// Somebody born on 30 Esfand of a leap year gains a year on 1 Farvardin after a common year. Before birth the age is 0.
 pub fn age_on(birth: &PartialDate, day: civil::Date) -> (u16, u16) {
     (full_years(birth.last, day), full_years(birth.first, day))
+}
+
+/// Every birth date for which [`age_on`] says, on `day`, the least and the most full years given: how an age that was recorded
+/// stands in for a birth date that was not. `None` when the two are the wrong way round.
+pub fn birth_of_age(least: u16, most: u16, day: civil::Date) -> Option<PartialDate> {
+    let (year, month, day) = jalali_parts(day);
+    let birthday = |age: i32| {
+        // 30 Esfand exists in leap years alone; who was born on the day before has had a birthday by then.
+        let exact = Date::try_new_persian(year - age, month, day).or_else(|_| Date::try_new_persian(year - age, month, day - 1));
+        exact.ok().map(|date| date.to_calendar(Iso)).and_then(civil_of)
+    };
+    // Whoever was born a day earlier would be a year older.
+    let first = birthday(i32::from(most) + 1)?.tomorrow().ok()?;
+    PartialDate::between(first, birthday(i32::from(least))?)
 }
 
 /// The time zone by which the law's days begin and end, compiled in, so that no machine's outdated rules can move them.

@@ -1,5 +1,8 @@
 //! Documents (مدرک): their kinds, states and printed dates.
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
 use super::date::Validity;
 
 /// Declares an enum of kebab-case codes with `code`, `parse` and `ALL`.
@@ -125,6 +128,39 @@ coded_enum! {
     }
 }
 
+coded_enum! {
+    /// The part of a card that a service hangs on. Blocking one never blocks another (domain §3).
+    #[derive(Default)]
+    Facet {
+        /// The holder's identity and legal status; every document has it.
+        #[default]
+        Identity = "identity",
+        /// The bank account behind the card.
+        Bank = "bank",
+        /// The SIM that came with the card.
+        Sim = "sim",
+    }
+}
+
+/// The states of a card's bank account and SIM, where the registry states them apart from the card's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facets {
+    /// Of the bank account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<DocumentState>,
+    /// Of the SIM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sim: Option<DocumentState>,
+}
+
+impl Facets {
+    /// Whether no facet has a state of its own.
+    pub const fn is_empty(&self) -> bool {
+        self.bank.is_none() && self.sim.is_none()
+    }
+}
+
 /// One document as the registry holds it, without its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
@@ -138,4 +174,28 @@ pub struct Document {
     pub printed: Validity,
     /// The status that a smart card carries.
     pub legal_status: Option<DocumentKind>,
+    /// The states of its bank account and its SIM, where they have their own.
+    pub facets: Facets,
+    /// When the registry first had it, where it says so; a permit needs time from then on to reach other systems.
+    pub recorded_at: Option<Timestamp>,
+}
+
+impl Document {
+    /// A facet's own state, where it counts instead of the card's. Neither a suspension nor the loss of the card touches it; a
+    /// card that is not handed out yet has no working facet, and none outlives a card that has ended.
+    pub const fn own_state_of(&self, facet: Facet) -> Option<DocumentState> {
+        match self.state {
+            DocumentState::Delivered
+            | DocumentState::Active
+            | DocumentState::Suspended
+            | DocumentState::Lost
+            | DocumentState::Stolen
+            | DocumentState::Damaged => match facet {
+                Facet::Identity => None,
+                Facet::Bank => self.facets.bank,
+                Facet::Sim => self.facets.sim,
+            },
+            _ => None,
+        }
+    }
 }

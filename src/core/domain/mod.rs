@@ -7,6 +7,7 @@ pub mod date;
 pub mod decree;
 pub mod document;
 pub mod identifier;
+pub mod instant;
 pub mod jws;
 pub mod person;
 pub mod place;

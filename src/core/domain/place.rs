@@ -20,3 +20,8 @@ pub fn syntax_fault(text: &str, error: &toml::de::Error) -> String {
         None => what,
     }
 }
+
+/// Whether a text is a province code of ISO 3166-2:IR.
+pub fn is_province(code: &str) -> bool {
+    code.strip_prefix("IR-").is_some_and(|number| number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit()))
+}

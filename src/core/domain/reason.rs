@@ -42,6 +42,10 @@ coded_enum! {
         UnderAge = "under-age",
         /// Valid, but of a kind that does not carry this service.
         ServiceNotCovered = "service-not-covered",
+        /// The bank account or SIM of the card is blocked; the card itself is not.
+        FacetSuspended = "facet-suspended",
+        /// Travel outside the registered province, without a laissez-passer.
+        LaissezPasserNeeded = "laissez-passer-needed",
         /// Past its date, may still be renewed.
         LapsedRenewable = "lapsed-renewable",
         /// Lost, stolen or damaged with no stand-in.
@@ -80,7 +84,9 @@ impl ReasonCode {
             | Self::DocumentRevoked
             | Self::EndedByDecree
             | Self::UnderAge
-            | Self::ServiceNotCovered => Outcome::NotEntitled,
+            | Self::ServiceNotCovered
+            | Self::FacetSuspended
+            | Self::LaissezPasserNeeded => Outcome::NotEntitled,
             Self::LapsedRenewable
             | Self::DocumentLost
             | Self::DocumentReplaced
@@ -100,9 +106,13 @@ impl ReasonCode {
     /// says nothing about the holder's own papers, or what the agency must know to act, stays as it is.
     pub const fn coarse(self) -> Self {
         match self {
-            Self::DocumentLapsed | Self::DocumentSuspended | Self::DocumentRevoked | Self::EndedByDecree | Self::UnderAge => {
-                Self::ServiceNotCovered
-            }
+            Self::DocumentLapsed
+            | Self::DocumentSuspended
+            | Self::DocumentRevoked
+            | Self::EndedByDecree
+            | Self::UnderAge
+            | Self::FacetSuspended
+            | Self::LaissezPasserNeeded => Self::ServiceNotCovered,
             Self::DocumentLost | Self::DocumentReplaced | Self::CardNotDelivered => Self::LapsedRenewable,
             Self::Valid
             | Self::ValidByDecree
@@ -118,6 +128,34 @@ impl ReasonCode {
             | Self::AreaUnknown
             | Self::PendingPropagation => self,
         }
+    }
+}
+
+/// A set of reasons, cheap to copy and to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReasonSet(u64);
+
+impl ReasonSet {
+    /// Whether a reason is in the set.
+    pub const fn has(self, code: ReasonCode) -> bool {
+        self.0 & Self::bit(code) != 0
+    }
+
+    /// The set with one more reason.
+    #[must_use]
+    pub const fn with(self, code: ReasonCode) -> Self {
+        Self(self.0 | Self::bit(code))
+    }
+
+    /// The reasons of both sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Each reason has a bit of its own: there are fewer than 64.
+    const fn bit(code: ReasonCode) -> u64 {
+        1 << code as u32
     }
 }
 
@@ -148,6 +186,8 @@ coded_enum! {
 /// What people read about a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReasonText {
+    /// The disclosure class: `open`, or a class that an agency's policy must name before it is told this reason exactly.
+    pub class: String,
     /// In Persian.
     pub fa: String,
     /// In English.
@@ -161,6 +201,9 @@ pub struct ReasonText {
     /// What to do, in English.
     pub next_en: String,
 }
+
+/// The disclosure class of reasons that every agency is told.
+pub const OPEN_CLASS: &str = "open";
 
 /// The words for every reason code, and for the two ways through an outage.
 #[derive(Clone, Debug, Default)]
@@ -181,6 +224,23 @@ impl ReasonCatalogue {
     /// The words for a code; a loaded catalogue has every one.
     pub fn get(&self, code: ReasonCode) -> Option<&ReasonText> {
         self.texts.get(&code)
+    }
+
+    /// The words for a code, as an agency reads them that does this in an outage.
+    pub fn words(&self, code: ReasonCode, step: OutageStep) -> Option<&ReasonText> {
+        let in_outage = if code == ReasonCode::RegistryUnavailable { self.outage(step) } else { None };
+        in_outage.or_else(|| self.get(code))
+    }
+
+    /// The reasons of one disclosure class.
+    pub fn of_class(&self, class: &str) -> ReasonSet {
+        let members = self.texts.iter().filter(|(_, text)| text.class == class);
+        members.fold(ReasonSet::default(), |set, (code, _)| set.with(*code))
+    }
+
+    /// Every disclosure class but `open`, which everybody has.
+    pub fn classes(&self) -> std::collections::BTreeSet<&str> {
+        self.texts.values().map(|text| text.class.as_str()).filter(|class| *class != OPEN_CLASS).collect()
     }
 
     /// The words of `registry-unavailable` for an agency that proceeds, or waits, in an outage; they replace those of [`Self::get`].

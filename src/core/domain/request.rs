@@ -33,6 +33,8 @@ pub struct VerifyRequest {
     pub max_age: Option<u32>,
     /// 128 random bits in base64url; makes the statement commit to the request.
     pub nonce: Option<String>,
+    /// The province that the question is about (ISO 3166-2:IR), where the service's rule asks for one.
+    pub province: Option<String>,
     /// Emergency treatment.
     #[serde(default)]
     pub emergency: bool,

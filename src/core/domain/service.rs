@@ -2,9 +2,9 @@
 
 mod file;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::document::{DocumentKind, coded_enum};
+use super::document::{DocumentKind, Facet, coded_enum};
 use super::reason::ReasonCode;
 
 /// The catalogue that ships with the product.
@@ -37,7 +37,33 @@ pub struct ServiceRule {
     pub min_age: Option<u16>,
     /// What a valid document of a kind that is not accepted means: `service-not-covered`, unless the rule knows too little for a "no".
     pub otherwise: ReasonCode,
+    /// Hours that a document recorded anew may take to reach the system of those who ask: until then `pending-propagation`.
+    pub propagation_hours: Option<u16>,
+    /// Where a document that the rule does not name carries the service nevertheless: in the holder's own province, if listed.
+    pub areas: Vec<Area>,
     /// Where the rule comes from.
+    pub source: String,
+    /// How sure we are of it: `seed`, `pub` or `inf`.
+    pub confidence: String,
+}
+
+/// A dated list of provinces known to be open to some holders. Lists conflict, so there is no list of closed ones: a province
+/// on no list is unknown, never barred (domain §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// Stable name.
+    pub id: String,
+    /// First instant in force.
+    pub from: Option<Timestamp>,
+    /// First instant no longer in force.
+    pub until: Option<Timestamp>,
+    /// ISO 3166 alpha-2 nationalities that it speaks of; empty: every one.
+    pub nationalities: Vec<String>,
+    /// Document kinds that it speaks of, or statuses that a smart card carries; empty: every one.
+    pub holders: Vec<DocumentKind>,
+    /// ISO 3166-2:IR provinces that are open.
+    pub provinces: Vec<String>,
+    /// Where the list comes from.
     pub source: String,
     /// How sure we are of it: `seed`, `pub` or `inf`.
     pub confidence: String,
@@ -52,6 +78,8 @@ pub struct Service {
     pub fa: String,
     /// Name in English.
     pub en: String,
+    /// The part of a card that the service hangs on.
+    pub facet: Facet,
     /// Free to everyone: no document is needed and no identifier is looked up or recorded.
     pub no_document: bool,
     /// The same, but only when the request says `emergency: true`.
@@ -89,8 +117,35 @@ impl ServiceCatalogue {
 impl ServiceRule {
     /// Whether a document of this kind, carrying this status, is one that the rule names.
     pub fn accepts(&self, kind: DocumentKind, legal_status: Option<DocumentKind>) -> bool {
-        let carried = legal_status.filter(|_| kind == DocumentKind::SmartCard);
-        self.accepts.is_empty() || self.accepts.contains(&kind) || carried.is_some_and(|status| self.accepts.contains(&status))
+        self.accepts.is_empty() || names(&self.accepts, kind, legal_status)
+    }
+
+    /// Whether a province is on a list, in force at an instant, that speaks of these holders.
+    pub fn lists(
+        &self,
+        province: &str,
+        nationality: Option<&str>,
+        kind: DocumentKind,
+        legal_status: Option<DocumentKind>,
+        at: Timestamp,
+    ) -> bool {
+        let speaks = |area: &&Area| {
+            in_force(area.from, area.until, at)
+                && (area.nationalities.is_empty() || nationality.is_some_and(|code| area.nationalities.iter().any(|listed| listed == code)))
+                && (area.holders.is_empty() || names(&area.holders, kind, legal_status))
+        };
+        self.areas.iter().filter(speaks).any(|area| area.provinces.iter().any(|listed| listed == province))
+    }
+
+    /// Until when a document recorded at `recorded` is still on its way.
+    pub fn arrives(&self, recorded: Timestamp) -> Option<Timestamp> {
+        let hours = SignedDuration::from_hours(i64::from(self.propagation_hours?));
+        Some(recorded.checked_add(hours).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Every instant at which the rule or one of its lists begins or ends.
+    pub fn turns(&self) -> impl Iterator<Item = Timestamp> {
+        [self.from, self.until].into_iter().chain(self.areas.iter().flat_map(|area| [area.from, area.until])).flatten()
     }
 }
 
@@ -102,8 +157,18 @@ impl Service {
 
     /// The rule in force at an instant.
     pub fn rule_at(&self, at: Timestamp) -> Option<&ServiceRule> {
-        self.rules.iter().find(|rule| rule.from.is_none_or(|from| from <= at) && rule.until.is_none_or(|until| at < until))
+        self.rules.iter().find(|rule| in_force(rule.from, rule.until, at))
     }
+}
+
+fn in_force(from: Option<Timestamp>, until: Option<Timestamp>, at: Timestamp) -> bool {
+    from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
+}
+
+/// A smart card counts as itself and as the status that it carries.
+fn names(kinds: &[DocumentKind], kind: DocumentKind, legal_status: Option<DocumentKind>) -> bool {
+    let carried = legal_status.filter(|_| kind == DocumentKind::SmartCard);
+    kinds.contains(&kind) || carried.is_some_and(|status| kinds.contains(&status))
 }
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ pub(super) struct GrantFile {
     pub services: Spanned<Vec<Spanned<String>>>,
     pub purposes: Spanned<Vec<Spanned<String>>>,
     pub must_give: Vec<Spanned<String>>,
+    /// First day, Jalali, included; left out: since ever.
+    pub from: Option<Spanned<String>>,
+    /// Last day, Jalali, included; left out: until further notice.
+    pub until: Option<Spanned<String>>,
     /// Instead of the agency's.
     pub freshness: Option<FreshnessFile>,
     /// Instead of the agency's.
@@ -60,7 +64,8 @@ pub(super) struct DisclosureFile {
     pub kind: bool,
     pub series: bool,
     pub decree: bool,
-    pub exact_reason: bool,
+    /// Disclosure classes of reasons.
+    pub reasons: Vec<Spanned<String>>,
 }
 
 /// Rates by tier.

@@ -10,6 +10,7 @@ use super::load_error::LoadError;
 use super::permit_rules::PermitRules;
 use super::{AgencyPolicy, Grant};
 use crate::core::domain::agency::{AgencyId, Scope};
+use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
 use crate::core::domain::service::ServiceCatalogue;
 
@@ -17,6 +18,7 @@ use crate::core::domain::service::ServiceCatalogue;
 pub(super) struct Known<'a> {
     pub services: &'a ServiceCatalogue,
     pub schemes: &'a SchemeCatalogue,
+    pub reasons: &'a ReasonCatalogue,
     pub rules: &'a PermitRules,
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use jiff::{Span, SpanRelativeTo};
 use toml::Spanned;
 
-use super::agency_file::{AgencyFile, FreshnessFile, GrantFile, LimitsFile, RateFile};
+use super::agency_file::{AgencyFile, DisclosureFile, FreshnessFile, GrantFile, LimitsFile, RateFile};
 use super::agency_rules::{Reader, Wish, listed};
+use super::term::{Term, between, whole_day};
 use super::{Disclosure, Grant, Outage};
+use crate::core::domain::reason::OPEN_CLASS;
 use crate::core::limit::{Rate, Tier};
 
 impl Reader<'_> {
@@ -18,14 +20,16 @@ impl Reader<'_> {
                 self.fault(list.span().start, format!("a grant needs at least one {what}"));
             }
         }
-        let Some(terms) = self.terms(file, grant) else { return Vec::new() };
-        let terms = Arc::new(terms);
+        let terms = self.terms(file, grant).map(Arc::new);
         for purpose in grant.purposes.get_ref() {
             self.purpose(purpose);
         }
+        for service in grant.services.get_ref() {
+            self.service(service, terms.as_deref());
+        }
+        let Some(terms) = terms else { return Vec::new() };
         let mut wishes = Vec::new();
         for service in grant.services.get_ref() {
-            self.service(service, &terms);
             wishes.extend(grant.purposes.get_ref().iter().map(|purpose| Wish {
                 service: service.get_ref().clone(),
                 purpose: purpose.get_ref().clone(),
@@ -45,10 +49,10 @@ impl Reader<'_> {
         }
     }
 
-    fn service(&mut self, service: &Spanned<String>, terms: &Grant) {
+    fn service(&mut self, service: &Spanned<String>, terms: Option<&Grant>) {
         match self.known.services.get(service.get_ref()) {
             None => self.fault(service.span().start, format!("no such service `{}`; services.toml lists them", service.get_ref())),
-            Some(found) if found.no_document && terms.check => {
+            Some(found) if found.no_document && terms.is_some_and(|terms| terms.check) => {
                 let message =
                     format!("`check` cannot be wanted for `{}`, which needs no document; give it a [[grant]] of its own", found.code);
                 self.fault(service.span().start, message);
@@ -77,7 +81,8 @@ impl Reader<'_> {
             }
         };
         let [max_age_s, min_age_s, max_stale_s, valid_for_s] = self.freshness(freshness)?;
-        let shown = &file.disclosure;
+        let (from, until) = self.term(grant)?;
+        let disclose = self.disclosure(&file.disclosure);
         Some(Grant {
             actor: must.contains(&"actor"),
             check: must.contains(&"check"),
@@ -88,8 +93,36 @@ impl Reader<'_> {
             max_stale_s,
             valid_for_s,
             outage,
-            disclose: Disclosure { kind: shown.kind, series: shown.series, decree: shown.decree, exact_reason: shown.exact_reason },
+            disclose,
+            from,
+            until,
         })
+    }
+
+    /// The half-open interval of a grant; both days written are included, Tehran time.
+    fn term(&mut self, grant: &GrantFile) -> Option<Term> {
+        let text = |written: Option<&Spanned<String>>| written.map(|written| written.get_ref().clone());
+        let place = grant.until.as_ref().or(grant.from.as_ref()).map_or(0, |written| written.span().start);
+        if let Some((written, message)) = grant.from.as_ref().and_then(|day| whole_day(day.get_ref()).err().map(|message| (day, message))) {
+            self.fault(written.span().start, message);
+            return None;
+        }
+        let term = between(text(grant.from.as_ref()).as_deref(), text(grant.until.as_ref()).as_deref());
+        term.map_err(|message| self.fault(place, message)).ok()
+    }
+
+    fn disclosure(&mut self, file: &DisclosureFile) -> Disclosure {
+        let known = self.known.reasons;
+        let mut reasons = known.of_class(OPEN_CLASS);
+        for class in &file.reasons {
+            if known.classes().contains(class.get_ref().as_str()) {
+                reasons = reasons.and(known.of_class(class.get_ref()));
+            } else {
+                let message = format!("no such class of reasons `{}`; reasons.toml has {}", class.get_ref(), listed(known.classes()));
+                self.fault(class.span().start, message);
+            }
+        }
+        Disclosure { kind: file.kind, series: file.series, decree: file.decree, reasons }
     }
 
     fn duties<'g>(&mut self, grant: &'g GrantFile) -> Vec<&'g str> {

@@ -79,7 +79,7 @@ fn data_fault(message: &str) -> String {
 }
 
 /// Every field of the contract, the only words of a reader's message that may leave.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "identifier",
     "scheme",
     "value",
@@ -98,6 +98,7 @@ const FIELDS: [&str; 20] = [
     "calendar",
     "max_age",
     "nonce",
+    "province",
     "emergency",
     "priority",
 ];

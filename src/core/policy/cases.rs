@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use super::load::Loaded;
 use super::load_error::LoadError;
+use super::term::whole_day;
 use crate::core::domain::agency::AgencyId;
+use crate::core::domain::date::start_of_tehran_day;
 use crate::core::domain::refusal::RefusalCode;
 
 /// One case.
@@ -25,6 +29,8 @@ pub struct PolicyCase {
     pub purpose: String,
     /// The refusal that must come; `None` is a permit.
     pub expect: Option<RefusalCode>,
+    /// When.
+    pub at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +38,11 @@ pub struct PolicyCase {
 struct CasesFile {
     #[serde(default, rename = "case")]
     cases: Vec<CaseFile>,
+    /// Cases of whole answers and the decrees for them, which a later stage reads.
+    #[serde(rename = "answer")]
+    _answers: Option<IgnoredAny>,
+    #[serde(rename = "decree")]
+    _decrees: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +53,8 @@ struct CaseFile {
     service: String,
     purpose: String,
     expect: Spanned<String>,
+    /// The Jalali day on which it is asked; needed only where a rule or the grant begins or ends.
+    on: Option<Spanned<String>>,
 }
 
 /// Reads every case of a policy folder.
@@ -73,7 +86,11 @@ fn read_case(path: &str, text: &str, case: CaseFile) -> Result<PolicyCase, LoadE
     };
     let line = LoadError::at(path, text, case.policy.span().start, "").line.unwrap_or(1);
     let place = (path.to_owned(), line);
-    Ok(PolicyCase { place, rule: case.policy.into_inner(), agency: case.agency, service: case.service, purpose: case.purpose, expect })
+    let at = match &case.on {
+        None => Timestamp::MAX,
+        Some(day) => start_of_tehran_day(whole_day(day.get_ref()).map_err(|message| LoadError::at(path, text, day.span().start, message))?),
+    };
+    Ok(PolicyCase { at, place, rule: case.policy.into_inner(), agency: case.agency, service: case.service, purpose: case.purpose, expect })
 }
 
 /// Runs every case, and finds rules without a case each way.
@@ -107,12 +124,12 @@ fn judge(case: &PolicyCase, loaded: &Loaded) -> Result<(), String> {
     let (Some(agency), Some(kind)) = (agency, loaded.kinds.get(&case.agency)) else {
         return Err(format!("no such agency `{}`", case.agency));
     };
-    let got = loaded.snapshot.grant(agency, &case.service, &case.purpose).err().map(|(code, _)| code);
+    let got = loaded.snapshot.grant(agency, &case.service, &case.purpose, case.at).err().map(|(code, _)| code);
     if got != case.expect {
         let word = |code: Option<RefusalCode>| code.map_or("permit", RefusalCode::code);
         return Err(format!("expected `{}`, got `{}`", word(case.expect), word(got)));
     }
-    let verdict = loaded.rules.judge(&case.agency, kind, &case.service, &case.purpose)?;
+    let verdict = loaded.rules.judge(&case.agency, kind, &case.service, &case.purpose, case.at)?;
     if verdict.permitted != case.expect.is_none() {
         return Err("the table and the rules disagree".to_owned());
     }

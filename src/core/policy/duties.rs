@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::Grant;
 use super::body::Fault;
 use crate::core::domain::date::{Calendar, PartialDate};
+use crate::core::domain::place::is_province;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::request::{Check, RequestIdentifier, VerifyRequest};
 use crate::core::domain::scheme::SchemeCatalogue;
@@ -33,6 +34,7 @@ pub(super) fn actor(request: &VerifyRequest, grant: &Grant, schemes: &SchemeCata
 pub(super) fn others(request: &VerifyRequest, grant: &Grant, needs_document: bool, schemes: &SchemeCatalogue) -> Result<(), Fault> {
     if needs_document {
         check(request.check.as_ref(), grant.check)?;
+        province(request.province.as_deref())?;
     }
     let required = grant.reference.then_some(REFERENCE_REQUIRED);
     label("reference", request.reference.as_deref(), required, request.identifier.as_ref(), schemes)?;
@@ -103,6 +105,11 @@ fn check(given: Option<&Check>, required: bool) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+fn province(given: Option<&str>) -> Result<(), Fault> {
+    let what = "`province` is no ISO 3166-2 code of a province, such as `IR-07`";
+    if given.is_none_or(is_province) { Ok(()) } else { Err(malformed(what)) }
 }
 
 fn is_date(date: &str, calendar: Calendar) -> bool {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use super::agency_rules::{Draft, Known, Wish, draft};
+use super::agency_rules::{Draft, Known, draft};
+use super::judge::Judge;
 use super::load_error::LoadError;
-use super::permit_rules::{PermitRules, SCHEMA_FILE, Verdict};
+use super::permit_rules::{PermitRules, SCHEMA_FILE};
 use super::{AgencyPolicy, Snapshot, cases, identity_parts};
 use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::SchemeCatalogue;
@@ -47,13 +48,14 @@ impl Loaded {
         }
         let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
         same_services(&services, &rules, &mut errors);
-        let known = Known { services: &services, schemes: &schemes, rules: &rules };
+        let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules };
         let (agencies, kinds) = agencies(files, &known, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
         let resolved_services = services.iter().map(|service| (service.code.as_str().into(), Arc::new(service.clone()))).collect();
-        let snapshot = Snapshot { version: version(files), agencies, services, schemes, reasons, resolved_services };
+        let purposes = rules.purposes().iter().map(|purpose| purpose.as_str().into()).collect();
+        let snapshot = Snapshot { version: version(files), agencies, services, schemes, reasons, purposes, resolved_services };
         Ok(Self { snapshot, rules, kinds })
     }
 }
@@ -164,57 +166,4 @@ impl Claims {
             }
         }
     }
-}
-
-/// Puts grants to Cedar. Rules that speak of kinds alone give every agency of a kind the same verdict, so thousands of
-/// agencies cost no more than their kinds.
-struct Judge<'a> {
-    rules: &'a PermitRules,
-    by_agency: bool,
-    given: HashMap<[String; 4], Result<Verdict, String>>,
-}
-
-impl<'a> Judge<'a> {
-    fn new(rules: &'a PermitRules) -> Self {
-        Self { rules, by_agency: rules.name_agencies(), given: HashMap::new() }
-    }
-
-    fn verdict(&mut self, agency: &str, kind: &str, wish: &Wish) -> &Result<Verdict, String> {
-        let who = if self.by_agency { agency } else { "" };
-        let key = [who, kind, &wish.service, &wish.purpose].map(str::to_owned);
-        self.given.entry(key).or_insert_with(|| self.rules.judge(agency, kind, &wish.service, &wish.purpose))
-    }
-
-    /// Resolves the permitted grants of a file into tables; the others are faults.
-    fn resolve(&mut self, path: &str, text: &str, draft: Draft, errors: &mut Vec<LoadError>) -> AgencyPolicy {
-        let Draft { mut policy, kind, wishes, .. } = draft;
-        for wish in wishes {
-            let rules = self.rules;
-            let refused = match self.verdict(policy.id.as_str(), &kind, &wish) {
-                Ok(verdict) if verdict.permitted => None,
-                Ok(verdict) => Some(refusal(&verdict.rules, rules)),
-                Err(message) => Some(message.clone()),
-            };
-            let Wish { service, purpose, offset, grant } = wish;
-            if let Some(why) = refused {
-                let who = format!("`{}` (of kind `{kind}`) may not ask `{service}` for `{purpose}`", policy.id);
-                errors.push(LoadError::at(path, text, offset, format!("{who}: {why}; remove the grant or change the rule")));
-                continue;
-            }
-            let purposes = policy.grants.entry(service.as_str().into()).or_default();
-            if purposes.insert(purpose.as_str().into(), grant).is_some() {
-                errors.push(LoadError::at(path, text, offset, format!("`{service}` for `{purpose}` is granted twice; remove one")));
-            }
-        }
-        policy
-    }
-}
-
-fn refusal(deciding: &[String], rules: &PermitRules) -> String {
-    if deciding.is_empty() {
-        return "no rule in *.cedar permits it".to_owned();
-    }
-    let named: Vec<String> =
-        deciding.iter().map(|id| format!("`{id}` ({})", rules.places().get(id).map_or("*.cedar", String::as_str))).collect();
-    format!("forbidden by {}", named.join(", "))
 }

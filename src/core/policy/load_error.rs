@@ -22,12 +22,12 @@ impl LoadError {
     }
 
     /// A fault at a byte offset of a file's text.
-    pub(super) fn at(file: &str, text: &str, offset: usize, message: impl Into<String>) -> Self {
+    pub(in crate::core) fn at(file: &str, text: &str, offset: usize, message: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: Some(line_of(text, offset)), message: one_line(&message.into()) }
     }
 
     /// A fault that a TOML reader found.
-    pub(super) fn toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
+    pub(in crate::core) fn toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
         match error.span() {
             Some(span) => Self::at(file, text, span.start, error.message()),
             None => Self::of_file(file, error.message()),

@@ -1,25 +1,31 @@
 //! Stage 3: from a verified call and a request body to a permit, under one snapshot of the agencies' policies.
 
 mod admit;
+mod again;
 mod agency_file;
 mod agency_rules;
 mod agency_terms;
 mod body;
 pub mod cases;
 mod duties;
+mod granted;
+mod judge;
 mod load;
 mod load_error;
 mod permit;
 mod permit_rules;
 mod shipped;
 mod subject;
+mod term;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::domain::agency::{AgencyId, Scope};
 use super::domain::identifier::Identifier;
-use super::domain::reason::ReasonCatalogue;
+use super::domain::reason::{OutageStep, ReasonCatalogue, ReasonSet};
 use super::domain::refusal::{Refusal, RefusalCode};
 use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
@@ -28,7 +34,9 @@ use super::limit::{Rate, Tier};
 use super::token::VerifiedCall;
 
 pub use admit::admit;
+pub use again::{Allowed, Caller, Subject, allow};
 pub use body::{BodyTooLarge, RequestInput};
+pub use granted::Granted;
 pub use load::{Loaded, version};
 pub use load_error::LoadError;
 pub use permit::permit;
@@ -44,6 +52,16 @@ pub enum Outage {
     TryLater,
 }
 
+impl Outage {
+    /// The step that its words in the reason catalogue are kept under.
+    pub const fn step(self) -> OutageStep {
+        match self {
+            Self::Proceed => OutageStep::Proceed,
+            Self::TryLater => OutageStep::TryLater,
+        }
+    }
+}
+
 /// What of the document an agency may see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disclosure {
@@ -53,8 +71,8 @@ pub struct Disclosure {
     pub series: bool,
     /// Status and decree.
     pub decree: bool,
-    /// The exact reason; without it the coarse one.
-    pub exact_reason: bool,
+    /// The reasons that are told exactly; the others are told by their coarse one.
+    pub reasons: ReasonSet,
 }
 
 /// What one agency may ask for one service and one purpose, and under which duties.
@@ -80,7 +98,26 @@ pub struct Grant {
     pub outage: Outage,
     /// What the agency may see.
     pub disclose: Disclosure,
+    /// First instant of the grant; `None` is since ever.
+    pub from: Option<Timestamp>,
+    /// First instant after the grant; `None` is until further notice.
+    pub until: Option<Timestamp>,
 }
+
+impl Grant {
+    /// Whether the grant is in force at an instant: it begins and ends by itself, without a reload.
+    pub fn in_force(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Oldest acceptable age of facts in seconds, for a query that asked for one or for none.
+    pub fn age_bound(&self, asked: Option<u32>) -> u32 {
+        asked.unwrap_or(self.max_age_s).clamp(self.min_age_s, self.max_age_s.max(self.min_age_s))
+    }
+}
+
+/// The grants of one service by purpose.
+pub type ByPurpose = HashMap<Arc<str>, Vec<Arc<Grant>>>;
 
 /// One agency's policy, resolved for the request path.
 #[derive(Clone, Debug)]
@@ -93,8 +130,8 @@ pub struct AgencyPolicy {
     pub suspended: bool,
     /// Scopes that its tokens may carry.
     pub scopes: Vec<Scope>,
-    /// Grants by service, then purpose.
-    pub grants: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Grant>>>,
+    /// Grants by service, then purpose; those of one purpose follow each other in time and never overlap.
+    pub grants: HashMap<Arc<str>, ByPurpose>,
     /// The agency's own numbers for schemes.
     pub scheme_numbers: HashMap<String, String>,
     /// Rates by tier.
@@ -118,39 +155,10 @@ pub struct Snapshot {
     pub schemes: SchemeCatalogue,
     /// Words of reasons.
     pub reasons: ReasonCatalogue,
+    /// The purposes that rules and agencies may name.
+    pub purposes: HashSet<Arc<str>>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
-}
-
-/// A grant as the request path finds it, with the shared names of its service and purpose.
-pub struct Granted<'a> {
-    /// The service's code.
-    pub service: &'a Arc<str>,
-    /// The purpose's code.
-    pub purpose: &'a Arc<str>,
-    /// What is granted, and under which duties.
-    pub grant: &'a Arc<Grant>,
-}
-
-impl Snapshot {
-    /// The agency's grant for a service and a purpose: two look-ups in tables that were resolved at load.
-    ///
-    /// # Errors
-    /// `unknown-service`, `service-not-allowed` or `purpose-not-allowed`, with what to do.
-    pub fn grant<'a>(&'a self, agency: &'a AgencyPolicy, service: &str, purpose: &str) -> Result<Granted<'a>, (RefusalCode, &'static str)> {
-        let Some((service, purposes)) = agency.grants.get_key_value(service) else {
-            return Err(if self.resolved_services.contains_key(service) {
-                (RefusalCode::ServiceNotAllowed, "this agency's policy does not grant this service; ask the operator of the gateway")
-            } else {
-                (RefusalCode::UnknownService, "no such service; the API description lists them")
-            });
-        };
-        let Some((purpose, grant)) = purposes.get_key_value(purpose) else {
-            let detail = "this agency's policy does not grant this service for this purpose; state the purpose agreed with the operator";
-            return Err((RefusalCode::PurposeNotAllowed, detail));
-        };
-        Ok(Granted { service, purpose, grant })
-    }
 }
 
 impl AgencyPolicy {
@@ -188,6 +196,7 @@ pub struct Permit {
     check_digit_warning: bool,
     check: Option<Check>,
     max_age: Option<u32>,
+    area: Option<String>,
     emergency: bool,
     priority: Priority,
     body_digest: Option<[u8; 32]>,
@@ -235,6 +244,11 @@ impl Permit {
         self.check_digit_warning
     }
 
+    /// The province that the request names (ISO 3166-2:IR).
+    pub fn area(&self) -> Option<&str> {
+        self.area.as_deref()
+    }
+
     /// Whether the request says that it is an emergency.
     pub const fn emergency(&self) -> bool {
         self.emergency
@@ -242,7 +256,7 @@ impl Permit {
 
     /// Oldest acceptable age of facts in seconds, within what the policy allows.
     pub fn max_age_s(&self) -> u32 {
-        self.max_age.unwrap_or(self.grant.max_age_s).clamp(self.grant.min_age_s, self.grant.max_age_s.max(self.grant.min_age_s))
+        self.grant.age_bound(self.max_age)
     }
 
     /// The lane.

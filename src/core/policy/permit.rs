@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use jiff::Timestamp;
 
 use super::body::{self, Fault, RequestInput};
 use super::{AgencyPolicy, Permit, Snapshot, duties, subject};
+use crate::core::domain::context::Asked;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
+use crate::core::domain::request::{Check, VerifyRequest};
 use crate::core::domain::service::Service;
 use crate::core::token::VerifiedCall;
 
-/// Judges a call by its agency's policy, in the contract's order: enrolment, syntax, service, purpose, actor, check,
+/// Judges a call by its agency's policy as it is at `now`, in the contract's order: enrolment, syntax, service, purpose, actor, check,
 /// reference, nonce, scheme. A service that needs no document drops whatever identifier was sent, unread.
 ///
 /// # Errors
 /// The first test that fails, as a refusal that knows of the call what was known by then.
-pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Snapshot>) -> Result<Permit, Box<Refusal>> {
+pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Snapshot>, now: Timestamp) -> Result<Permit, Box<Refusal>> {
     call.context_mut().policy_version = Some(Arc::clone(&snapshot.version));
     let policy = match enrolled(&call, &snapshot) {
         Ok(policy) => policy,
@@ -25,7 +28,8 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         Ok(read) => read,
         Err(fault) => return refuse(call, fault),
     };
-    let (grant, service) = match granted(&mut call, &snapshot, &policy, &request.service, &request.purpose) {
+    call.context_mut().asked = Some(asked(&request, now));
+    let (grant, service) = match granted(&mut call, &snapshot, &policy, (&request.service, &request.purpose), now) {
         Ok(granted) => granted,
         Err(fault) => return refuse(call, fault),
     };
@@ -52,6 +56,7 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
     Ok(Permit {
         check: request.check.take().filter(|_| needs_document),
         body_digest: request.nonce.is_some().then(|| sha256(bytes)),
+        area: request.province.take().filter(|_| needs_document),
         max_age: request.max_age,
         emergency: request.emergency,
         priority: request.priority,
@@ -78,17 +83,31 @@ fn granted(
     call: &mut VerifiedCall,
     snapshot: &Snapshot,
     policy: &AgencyPolicy,
-    service: &str,
-    purpose: &str,
+    (service, purpose): (&str, &str),
+    now: Timestamp,
 ) -> Result<(Arc<super::Grant>, Arc<Service>), Fault> {
     let context = call.context_mut();
     let known = snapshot.resolved_services.get_key_value(service);
     context.service = known.map(|(code, _)| Arc::clone(code));
-    let granted = snapshot.grant(policy, service, purpose).map_err(|(code, detail)| (code, detail.to_owned()))?;
-    context.purpose = Some(Arc::clone(granted.purpose));
+    context.purpose = snapshot.purposes.get(purpose).cloned();
+    let granted = snapshot.grant(policy, service, purpose, now).map_err(|(code, detail)| (code, detail.to_owned()))?;
     // A grant is resolved against the catalogue of the same snapshot, so the service is there; if not, nothing is allowed.
     let (_, service) = known.ok_or_else(|| (RefusalCode::UnknownService, "no such service".to_owned()))?;
     Ok((Arc::clone(granted.grant), Arc::clone(service)))
+}
+
+/// What the query gave, for its entry: presence alone.
+fn asked(request: &VerifyRequest, now: Timestamp) -> Asked {
+    let given = [
+        (request.actor.is_some(), Asked::ACTOR),
+        (request.check.as_ref().is_some_and(Check::has_factor), Asked::CHECK),
+        (request.reference.is_some(), Asked::REFERENCE),
+        (request.nonce.is_some(), Asked::NONCE),
+        (request.identifier.is_some(), Asked::IDENTIFIER),
+        (request.emergency, Asked::EMERGENCY),
+    ];
+    let given = given.into_iter().filter_map(|(given, field)| given.then_some(field)).sum();
+    Asked { at: now.as_second(), given, max_age: request.max_age }
 }
 
 fn refuse(call: VerifiedCall, fault: Fault) -> Result<Permit, Box<Refusal>> {

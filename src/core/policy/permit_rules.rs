@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
+    Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
     RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
 };
+use jiff::Timestamp;
 use miette::Diagnostic;
 
 use super::load_error::LoadError;
+use super::term::{Term, between, holds, overlap, parts};
 use crate::core::domain::place::line_of;
 
 /// The schema's path in the policy folder.
@@ -17,7 +19,10 @@ pub(super) const SCHEMA_FILE: &str = "estelam.cedarschema";
 /// Rules that passed strict validation against the schema.
 pub struct PermitRules {
     schema: Schema,
-    rules: PolicySet,
+    /// The rules of each part of time in which none begins or ends.
+    dated: Vec<PolicySet>,
+    parts: Vec<Term>,
+    named_agencies: bool,
     places: BTreeMap<String, String>,
     guardrails: BTreeSet<String>,
     words: Words,
@@ -58,15 +63,23 @@ impl PermitRules {
         let words = read_words(text).map_err(|message| vec![LoadError::of_file(SCHEMA_FILE, message)])?;
         let types = Types::new().map_err(|error| vec![LoadError::of_file(SCHEMA_FILE, error)])?;
         let mut errors = Vec::new();
-        let (mut rules, mut places) = (PolicySet::new(), BTreeMap::new());
+        let mut read = Read::default();
         for (path, text) in files.iter().filter(|(path, _)| is_rule_file(path)) {
-            read_rules(path, text, &schema, &mut rules, &mut places).unwrap_or_else(|found| errors.extend(found));
+            read_rules(path, text, &schema, &mut read).unwrap_or_else(|found| errors.extend(found));
         }
+        let Read { rules, places, terms } = read;
         if rules.is_empty() && errors.is_empty() {
             errors.push(LoadError::of_file("permits.cedar", "there is no rule at all; without one nobody may ask anything"));
         }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let guardrails = rules.policies().filter(|rule| rule.effect() == Effect::Forbid).map(|rule| rule.id().to_string()).collect();
-        if errors.is_empty() { Ok(Self { schema, rules, places, guardrails, words, types }) } else { Err(errors) }
+        let named_agencies = rules.policies().flat_map(Policy::entity_literals).any(|named| *named.type_name() == types.agency);
+        let parts = parts(terms.values().copied());
+        let dated = parts.iter().map(|part| in_force(&rules, &terms, *part)).collect::<Result<_, _>>();
+        let dated = dated.map_err(|message| vec![LoadError::of_file("permits.cedar", message)])?;
+        Ok(Self { schema, dated, parts, named_agencies, places, guardrails, words, types })
     }
 
     /// The kinds of agency that rules may name.
@@ -94,14 +107,31 @@ impl PermitRules {
         self.guardrails.contains(rule)
     }
 
-    /// Puts one query to Cedar.
+    /// The parts of time in which no rule begins or ends, in order.
+    pub(super) fn parts(&self) -> &[Term] {
+        &self.parts
+    }
+
+    /// Every instant at which a rule begins or has ended.
+    pub fn boundaries(&self) -> impl Iterator<Item = Timestamp> {
+        self.parts.iter().filter_map(|(from, _)| *from)
+    }
+
+    /// Puts one query to Cedar, under the rules in force at an instant.
     ///
     /// # Errors
     /// The request does not fit the schema, or a rule failed while it was evaluated: then nothing is permitted.
-    pub fn judge(&self, agency: &str, kind: &str, service: &str, purpose: &str) -> Result<Verdict, String> {
+    pub fn judge(&self, agency: &str, kind: &str, service: &str, purpose: &str, at: Timestamp) -> Result<Verdict, String> {
+        let part = self.parts.iter().position(|part| holds(*part, at)).ok_or("no rules for this instant")?;
+        self.judge_part(part, agency, kind, service, purpose)
+    }
+
+    /// [`Self::judge`] in one part of time.
+    pub(super) fn judge_part(&self, part: usize, agency: &str, kind: &str, service: &str, purpose: &str) -> Result<Verdict, String> {
+        let rules = self.dated.get(part).ok_or("no rules for this part of time")?;
         let request = self.request(agency, service, purpose)?;
         let entities = self.entities(agency, kind)?;
-        let response = Authorizer::new().is_authorized(&request, &self.rules, &entities);
+        let response = Authorizer::new().is_authorized(&request, rules, &entities);
         if let Some(error) = response.diagnostics().errors().next() {
             return Err(format!("a rule failed: {error}"));
         }
@@ -111,8 +141,8 @@ impl PermitRules {
     }
 
     /// Whether some rule names an agency by its id, so that two agencies of one kind could get different verdicts.
-    pub(super) fn name_agencies(&self) -> bool {
-        self.rules.policies().flat_map(|rule| rule.entity_literals()).any(|named| *named.type_name() == self.types.agency)
+    pub(super) const fn name_agencies(&self) -> bool {
+        self.named_agencies
     }
 
     fn request(&self, agency: &str, service: &str, purpose: &str) -> Result<Request, String> {
@@ -169,13 +199,18 @@ fn read_words(text: &str) -> Result<Words, String> {
     Ok(Words { kinds: words("Kind")?, services: words("Service")?, purposes: words("Purpose")? })
 }
 
-fn read_rules(
-    path: &str,
-    text: &str,
-    schema: &Schema,
-    all: &mut PolicySet,
-    places: &mut BTreeMap<String, String>,
-) -> Result<(), Vec<LoadError>> {
+/// What was read of all rule files.
+#[derive(Default)]
+struct Read {
+    rules: PolicySet,
+    places: BTreeMap<String, String>,
+    terms: BTreeMap<String, Term>,
+}
+
+/// What may stand before a rule. A misspelt `@until` would else be a rule without an end.
+const ANNOTATIONS: [&str; 5] = ["id", "from", "until", "source", "confidence"];
+
+fn read_rules(path: &str, text: &str, schema: &Schema, all: &mut Read) -> Result<(), Vec<LoadError>> {
     let read: PolicySet = text.parse().map_err(|error: cedar_policy::ParseErrors| vec![fault(path, text, &error, &error.to_string())])?;
     if read.templates().next().is_some() {
         return Err(vec![LoadError::of_file(path, "templates are not used here; write the rule for a `Kind`")]);
@@ -183,27 +218,45 @@ fn read_rules(
     let (mut errors, mut named) = (Vec::new(), PolicySet::new());
     for rule in read.policies() {
         let line = text.find(&rule.to_string()).map(|offset| line_of(text, offset));
-        let mut fault = |message: String| errors.push(LoadError { file: path.to_owned(), line, message });
-        let Some(id) = rule.annotation("id").filter(|id| !id.is_empty()) else {
-            fault("a rule has no @id; name every rule".to_owned());
-            continue;
-        };
         let place = line.map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"));
-        if let Some(earlier) = places.insert(id.to_owned(), place) {
-            fault(format!("the rule `{id}` is also at {earlier}; give each its own @id"));
-            continue;
-        }
-        let rule = rule.new_id(PolicyId::new(id));
-        for set in [&mut named, &mut *all] {
-            if let Err(error) = set.add(rule.clone()) {
-                fault(error.to_string());
-            }
+        if let Err(message) = read_rule(rule, place, &mut named, all) {
+            errors.push(LoadError { file: path.to_owned(), line, message });
         }
     }
     let verdict = Validator::new(schema.clone()).validate(&named, ValidationMode::Strict);
     errors.extend(verdict.validation_errors().map(|error| fault(path, text, error, &error.to_string())));
     errors.extend(verdict.validation_warnings().map(|warning| fault(path, text, warning, &warning.to_string())));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Takes one rule in under its own name, with its term.
+fn read_rule(rule: &Policy, place: String, named: &mut PolicySet, all: &mut Read) -> Result<(), String> {
+    let id = rule.annotation("id").filter(|id| !id.is_empty()).ok_or("a rule has no @id; name every rule")?;
+    if let Some((other, _)) = rule.annotations().find(|(name, _)| !ANNOTATIONS.contains(name)) {
+        return Err(format!("`@{other}` means nothing here; use @{}", ANNOTATIONS.join(", @")));
+    }
+    let term = between(rule.annotation("from"), rule.annotation("until")).map_err(|message| format!("the rule `{id}`: {message}"))?;
+    if let Some(earlier) = all.places.insert(id.to_owned(), place) {
+        return Err(format!("the rule `{id}` is also at {earlier}; give each its own @id"));
+    }
+    all.terms.insert(id.to_owned(), term);
+    let rule = rule.new_id(PolicyId::new(id));
+    for set in [named, &mut all.rules] {
+        set.add(rule.clone()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// The rules that are in force in a part of time.
+fn in_force(rules: &PolicySet, terms: &BTreeMap<String, Term>, part: Term) -> Result<PolicySet, String> {
+    let mut set = PolicySet::new();
+    for rule in rules.policies() {
+        let term = terms.get(AsRef::<str>::as_ref(rule.id())).copied().unwrap_or((None, None));
+        if overlap(term, part) {
+            set.add(rule.clone()).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(set)
 }
 
 /// One Cedar fault as one line with its place.

@@ -27,6 +27,8 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         "agencies/school.toml",
         "agencies/security-auditor.toml",
         "agencies/telecom.toml",
+        "cases/answers.toml",
+        "cases/decrees.toml",
         "cases/permits.toml",
         "estelam.cedarschema",
         "guardrails.cedar",

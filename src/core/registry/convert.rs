@@ -73,7 +73,8 @@ impl Person {
 impl Document {
     fn try_from_wire(wire: &WireDocument) -> Result<Self, ConvertError> {
         let printed = Validity::new(date("issued", wire.issued.as_ref())?, date("expires", wire.expires.as_ref())?);
-        Ok(Self { kind: wire.kind, series: wire.series, state: wire.state, printed, legal_status: wire.legal_status })
+        let WireDocument { kind, series, state, legal_status, facets, recorded_at, .. } = *wire;
+        Ok(Self { kind, series, state, printed, legal_status, facets, recorded_at })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stage 4: from a permit to facts about a person, through the registry port.
 
 pub mod convert;
+pub mod version;
 pub mod wire;
 
 use std::sync::Arc;
@@ -60,6 +61,9 @@ pub trait Registry: Send + Sync + 'static {
 
     /// The decrees in force and their version; `None` before they were ever loaded.
     fn decrees(&self) -> Option<Arc<DecreeSet>>;
+
+    /// Seconds since the registry last confirmed that these decrees are all there are; `u32::MAX` when it never did.
+    fn decrees_age_s(&self) -> u32;
 }
 
 /// A permit and what the registry said under it. Only a look-up makes one, and a look-up needs the permit.
@@ -68,6 +72,7 @@ pub struct Facts {
     permit: Permit,
     answer: Result<RegistryAnswer, RegistryUnavailable>,
     decrees: Option<Arc<DecreeSet>>,
+    decrees_age_s: u32,
 }
 
 impl Facts {
@@ -84,6 +89,11 @@ impl Facts {
     /// The decrees of this call's snapshot.
     pub const fn decrees(&self) -> Option<&Arc<DecreeSet>> {
         self.decrees.as_ref()
+    }
+
+    /// Seconds since the registry last confirmed the decrees.
+    pub const fn decrees_age_s(&self) -> u32 {
+        self.decrees_age_s
     }
 
     /// Takes the facts apart for the decision.
@@ -109,5 +119,6 @@ async fn look_up_as(permit: Permit, registry: &dyn Registry, need: Need) -> Fact
         None => Err(RegistryUnavailable("no identifier was given")),
     };
     let decrees = registry.decrees();
-    Facts { permit, answer, decrees }
+    let decrees_age_s = registry.decrees_age_s();
+    Facts { permit, answer, decrees, decrees_age_s }
 }

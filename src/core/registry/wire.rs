@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::domain::document::Facets;
+
 /// `POST /registry/v1/lookup`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +69,12 @@ pub struct WireDocument {
     pub expires: Option<WireDate>,
     /// Status carried, for smart cards.
     pub legal_status: Option<crate::core::domain::document::DocumentKind>,
+    /// States of the bank account and the SIM, where they have their own.
+    #[serde(default, skip_serializing_if = "Facets::is_empty")]
+    pub facets: Facets,
+    /// When the registry first had the document, where it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<jiff::Timestamp>,
 }
 
 /// `GET /registry/v1/decrees`. `canonical` is each decree's canonical form; the version is the SHA-256 over them.

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use crate::core::decision::Decision;
-use crate::core::domain::reason::{OutageStep, ReasonCode, ReasonText};
-use crate::core::policy::Outage;
+use crate::core::domain::reason::{ReasonCode, ReasonText};
 use crate::core::signing::{AnswerFacts, Signed};
 
 #[derive(Serialize)]
@@ -46,12 +45,7 @@ pub(super) struct Ledger<'a> {
 fn words(decision: &Decision, code: ReasonCode) -> Option<&ReasonText> {
     let permit = decision.permit();
     let reasons = &permit.snapshot().reasons;
-    let step = match permit.grant().outage {
-        Outage::Proceed => OutageStep::Proceed,
-        Outage::TryLater => OutageStep::TryLater,
-    };
-    let in_outage = if code == ReasonCode::RegistryUnavailable { reasons.outage(step) } else { None };
-    in_outage.or_else(|| reasons.get(code))
+    reasons.words(code, permit.grant().outage.step())
 }
 
 /// The body of a 200.

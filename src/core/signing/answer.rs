@@ -66,12 +66,13 @@ impl AnswerFacts {
     pub fn of(decision: &Decision) -> Self {
         let (permit, verdict) = (decision.permit(), decision.verdict());
         let disclose = permit.grant().disclose;
-        let reason = if disclose.exact_reason { verdict.reason } else { verdict.reason.coarse() };
+        let exact = disclose.reasons.has(verdict.reason);
+        let reason = if exact { verdict.reason } else { verdict.reason.coarse() };
         let outcome = reason.outcome();
         Self {
             answer_id: permit.call().agency().context().request_id,
             decision: outcome,
-            document: disclosed(verdict, disclose),
+            document: disclosed(verdict, disclose, exact),
             reason,
             as_of: whole_seconds(verdict.as_of),
             freshness: verdict.freshness,
@@ -83,13 +84,14 @@ impl AnswerFacts {
     }
 }
 
-fn disclosed(verdict: &Verdict, disclose: Disclosure) -> Option<DisclosedDocument> {
+/// Status and decree would tell a reason that is not told, so they go with it.
+fn disclosed(verdict: &Verdict, disclose: Disclosure, exact: bool) -> Option<DisclosedDocument> {
     let document = verdict.document.as_ref()?;
     let shown = DisclosedDocument {
         kind: disclose.kind.then_some(document.kind),
         series: document.series.filter(|_| disclose.series),
-        status: (disclose.decree && disclose.exact_reason).then_some(document.status),
-        decree: verdict.decree.clone().filter(|_| disclose.decree && disclose.exact_reason),
+        status: (disclose.decree && exact && disclose.reasons.has(document.status)).then_some(document.status),
+        decree: verdict.decree.clone().filter(|_| disclose.decree && exact),
     };
     let empty = shown.kind.is_none() && shown.series.is_none() && shown.status.is_none() && shown.decree.is_none();
     (!empty).then_some(shown)

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::conclusion::Conclusion;
-use crate::core::decision::Decision;
+use crate::core::decision::{Basis, Decision, Inputs};
 use crate::core::domain::context::CallContext;
 use crate::core::domain::identifier::Identifier;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, RetentionClass};
@@ -19,6 +19,7 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
         }
         Conclusion::Refusal(refusal) => {
             content.code = Some(refusal.code.code().to_owned());
+            content.basis = inputs(context, None);
             (EntryKind::Refusal, context.subject.clone())
         }
         Conclusion::Delivery(delivery) => {
@@ -31,7 +32,7 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
 
 fn class_of(conclusion: &Conclusion) -> RetentionClass {
     match conclusion {
-        Conclusion::Answer(decision) if decision.verdict().basis.minor == Some(true) => RetentionClass::Minor,
+        Conclusion::Answer(decision) if decision.verdict().basis.is_minor() == Some(true) => RetentionClass::Minor,
         _ => RetentionClass::Detail,
     }
 }
@@ -61,7 +62,12 @@ fn add_decision(content: &mut EntryContent, decision: &Decision) {
     content.decree.clone_from(&verdict.decree);
     content.freshness = Some(verdict.freshness.code().to_owned());
     content.as_of = Some(verdict.as_of);
-    content.basis = serde_json::to_string(&verdict.basis).ok();
+    content.basis = inputs(decision.permit().call().agency().context(), Some(&verdict.basis));
+}
+
+/// The derived inputs of an entry as JSON (see [`Inputs`]); none where nothing was asked.
+fn inputs(context: &CallContext, basis: Option<&Basis>) -> Option<String> {
+    context.asked.and_then(|asked| serde_json::to_string(&Inputs { asked, basis }).ok())
 }
 
 /// The first 16 hex digits: enough to tell an agency's certificates apart.

@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::DecreeError;
 use crate::core::domain::decree::Decree;
+use crate::core::domain::place::is_province;
 use crate::core::domain::service::ServiceCatalogue;
 use crate::core::registry::wire::{WireDecree, WireSelector, WireServices};
 
@@ -76,7 +77,6 @@ fn check_selector(selector: &WireSelector) -> Result<(), String> {
     if selector.nationality.as_deref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
         return Err("`nationality` is an ISO 3166 alpha-2 code in capitals".into());
     }
-    let is_province = |code: &str| code.strip_prefix("IR-").is_some_and(|rest| rest.len() == 2 && rest.bytes().all(|b| b.is_ascii_digit()));
     if selector.province.as_deref().is_some_and(|code| !is_province(code)) {
         return Err("`province` is an ISO 3166-2 code such as `IR-23`".into());
     }

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 pub use error::DecreeError;
 pub use officials::{OfficialKey, Officials};
-pub use record::{served, version_of};
+pub use record::served;
 
 use crate::core::domain::clock::Clock;
 use crate::core::domain::service::ServiceCatalogue;
@@ -102,10 +102,11 @@ pub fn rescind(store: &Store, officials: &Officials, id: &str, key: &OfficialKey
     store.with_writer(|transaction| {
         let mut record = Record::get(transaction, id)?;
         record.verify(officials)?;
-        let rescission = Rescission::next(&record, officials, name, key)?;
+        let at = clock.now();
+        let rescission = Rescission::next(&record, officials, name, key, at)?;
         rescission.put(transaction, id)?;
         if rescission.is_complete() {
-            record.rescinded_at = Some(clock.now());
+            record.rescinded_at = Some(at);
             record.update(transaction)?;
         }
         record.rescission = Some(rescission);

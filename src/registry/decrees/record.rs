@@ -1,18 +1,20 @@
 //! A decree as the store keeps it: its canonical form, who signed what, and since when it counts.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{DecreeError, OfficialKey, Officials, Standing};
+use crate::core::registry::version;
 use crate::core::registry::wire::WireDecree;
 use crate::registry::store::Store;
 
-/// What officials sign when they enter or approve; followed by the canonical form.
-const DECREE_DOMAIN: &str = "estelam-decree-v1\n";
-/// What officials sign when they rescind; followed by the id and the canonical form.
-const RESCIND_DOMAIN: &str = "estelam-decree-rescind-v1\n";
+/// What the first official's signature is for.
+const ENTER_DOMAIN: &str = "estelam-decree-enter-v2\n";
+/// What the second official's signature is for. It covers the instant, so that no row can be dated back behind the officials.
+const APPROVE_DOMAIN: &str = "estelam-decree-approve-v2\n";
+/// What both signatures under a rescission are for; the second covers the instant.
+const RESCIND_DOMAIN: &str = "estelam-decree-rescind-v2\n";
 
 /// Who signed, and the signature.
 #[derive(Clone, Serialize, Deserialize)]
@@ -50,17 +52,6 @@ pub fn served(store: &Store, officials: &Officials) -> Result<(u64, Vec<WireDecr
     Ok((cursor, approved.iter().map(Record::to_wire).collect()))
 }
 
-/// `sha256:` and the hash over the canonical form of each decree, one a line.
-pub fn version_of(decrees: &[WireDecree]) -> Result<String, DecreeError> {
-    let mut bytes = Vec::new();
-    for decree in decrees {
-        bytes.extend_from_slice(&canonical(decree)?);
-        bytes.push(b'\n');
-    }
-    let hex: String = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("sha256:{hex}"))
-}
-
 /// Tells the change feed that the decrees changed.
 pub(super) fn announce(connection: &Connection) -> Result<(), DecreeError> {
     connection.execute("INSERT INTO change (kind) VALUES ('decrees')", [])?;
@@ -89,7 +80,7 @@ const SELECT: &str = "SELECT id, body, entered_by, entered_signature, approved_b
 impl Record {
     /// A decree that one official enters.
     pub fn entered(decree: WireDecree, by: &str, key: &OfficialKey) -> Result<Self, DecreeError> {
-        let signature = key.sign(&decree_message(&decree)?);
+        let signature = key.sign(&entry_message(&decree)?);
         let entered = Signed { by: by.to_owned(), signature };
         Ok(Self { decree, entered, approved: None, recorded_at: None, rescinded_at: None, rescission: None })
     }
@@ -128,25 +119,20 @@ impl Record {
         if self.entered.by == by {
             return Err(self.refused("it must be approved by another official than the one who entered it"));
         }
-        self.approved = Some(Signed { by: by.to_owned(), signature: key.sign(&decree_message(&self.decree)?) });
+        self.approved = Some(Signed { by: by.to_owned(), signature: key.sign(&approval_message(&self.decree, at)?) });
         self.recorded_at = Some(at);
         Ok(())
     }
 
     /// Checks every signature that the record carries, and that each step has as many as it needs.
     pub fn verify(&self, officials: &Officials) -> Result<(), DecreeError> {
-        let message = decree_message(&self.decree)?;
-        self.verify_one(officials, &message, &self.entered)?;
-        match &self.approved {
-            Some(approved) if approved.by == self.entered.by => return Err(self.refused("one official both entered and approved it")),
-            Some(approved) => self.verify_one(officials, &message, approved)?,
-            None if self.recorded_at.is_some() || self.rescinded_at.is_some() => {
-                return Err(self.refused("it is in force without an approval"));
-            }
-            None => {}
-        }
-        if self.approved.is_some() && self.recorded_at.is_none() {
-            return Err(self.refused("it is approved without an instant"));
+        self.verify_one(officials, &entry_message(&self.decree)?, &self.entered)?;
+        match (&self.approved, self.recorded_at) {
+            (Some(approved), _) if approved.by == self.entered.by => return Err(self.refused("one official both entered and approved it")),
+            (Some(approved), Some(at)) => self.verify_one(officials, &approval_message(&self.decree, at)?, approved)?,
+            (Some(_), None) => return Err(self.refused("it is approved without an instant")),
+            (None, None) if self.rescinded_at.is_none() => {}
+            (None, _) => return Err(self.refused("it is in force without an approval")),
         }
         self.verify_rescission(officials)
     }
@@ -157,12 +143,11 @@ impl Record {
             return Err(self.refused("its rescission and the officials' signatures do not agree"));
         }
         let Some(rescission) = &self.rescission else { return Ok(()) };
-        let message = rescind_message(&self.decree)?;
-        self.verify_one(officials, &message, &rescission.first)?;
-        match &rescission.second {
-            Some(second) if second.by == rescission.first.by => Err(self.refused("one official alone rescinded it")),
-            Some(second) => self.verify_one(officials, &message, second),
-            None => Ok(()),
+        self.verify_one(officials, &rescind_message(&self.decree, None)?, &rescission.first)?;
+        match (&rescission.second, self.rescinded_at) {
+            (Some(second), _) if second.by == rescission.first.by => Err(self.refused("one official alone rescinded it")),
+            (Some(second), at) => self.verify_one(officials, &rescind_message(&self.decree, at)?, second),
+            (None, _) => Ok(()),
         }
     }
 
@@ -218,14 +203,14 @@ impl Record {
 }
 
 impl Rescission {
-    /// The first official's request, or the second one's consent to it.
-    pub fn next(record: &Record, officials: &Officials, by: &str, key: &OfficialKey) -> Result<Self, DecreeError> {
-        let signed = Signed { by: by.to_owned(), signature: key.sign(&rescind_message(&record.decree)?) };
+    /// The first official's request, or the second one's consent to it, at an instant.
+    pub fn next(record: &Record, officials: &Officials, by: &str, key: &OfficialKey, at: Timestamp) -> Result<Self, DecreeError> {
+        let sign = |at| Ok::<_, DecreeError>(Signed { by: by.to_owned(), signature: key.sign(&rescind_message(&record.decree, at)?) });
         match (record.standing(), &record.rescission) {
-            (Standing::InForce, _) => Ok(Self { first: signed, second: None }),
+            (Standing::InForce, _) => Ok(Self { first: sign(None)?, second: None }),
             (Standing::RescissionPending, Some(asked)) if asked.first.by != by => {
                 record.verify_rescission(officials)?;
-                Ok(Self { first: asked.first.clone(), second: Some(signed) })
+                Ok(Self { first: asked.first.clone(), second: Some(sign(Some(at))?) })
             }
             (Standing::RescissionPending, _) => {
                 Err(record.refused("it must be rescinded by another official than the one who asked for it"))
@@ -259,15 +244,28 @@ fn instant(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, DecreeErro
 
 fn canonical(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
     let why = |error: serde_json::Error| DecreeError::Refused { id: decree.id.clone(), why: error.to_string() };
-    serde_json_canonicalizer::to_vec(decree).map_err(why)
+    version::canonical(decree).map_err(why)
 }
 
-fn decree_message(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
-    Ok([DECREE_DOMAIN.as_bytes(), &canonical(&entered_form(decree))?].concat())
+/// What the first official signs.
+fn entry_message(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
+    message(ENTER_DOMAIN, decree, None)
 }
 
-fn rescind_message(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
-    Ok([RESCIND_DOMAIN.as_bytes(), decree.id.as_bytes(), b"\n", &canonical(&entered_form(decree))?].concat())
+/// What the second official signs: the same decree, and the instant from which it counts as known.
+fn approval_message(decree: &WireDecree, at: Timestamp) -> Result<Vec<u8>, DecreeError> {
+    message(APPROVE_DOMAIN, decree, Some(at))
+}
+
+/// What the official signs who asks for a rescission, and (with its instant) the one who carries it out.
+fn rescind_message(decree: &WireDecree, at: Option<Timestamp>) -> Result<Vec<u8>, DecreeError> {
+    message(RESCIND_DOMAIN, decree, at)
+}
+
+/// Domain, instant (or an empty line) and the decree as it was entered.
+fn message(domain: &str, decree: &WireDecree, at: Option<Timestamp>) -> Result<Vec<u8>, DecreeError> {
+    let at = at.map(|at| at.to_string()).unwrap_or_default();
+    Ok([domain.as_bytes(), at.as_bytes(), b"\n", &canonical(&entered_form(decree))?].concat())
 }
 
 /// The decree without what only the registry sets.

@@ -136,11 +136,28 @@ fn a_row_changed_behind_the_officials_stops_the_whole_list() {
         "UPDATE decree SET rescinded_at = '2026-01-01T00:00:00Z'",
         "UPDATE decree SET approved_by = 'a', approved_signature = entered_signature",
         "UPDATE decree SET approved_by = NULL, approved_signature = NULL",
+        "UPDATE decree SET recorded_at = '2026-01-01T00:00:00Z'",
+        "UPDATE decree SET recorded_at = NULL",
     ] {
         let office = office();
         office.add(D9, 0).unwrap();
         office.approve(1).unwrap();
         office.store.with_writer(|t| t.execute(change, []).map_err(StoreError::from)).unwrap();
+        assert!(served(&office.store, &office.officials).is_err(), "{change}");
+    }
+}
+
+#[test]
+fn a_rescission_cannot_be_moved_in_time_behind_the_officials() {
+    for change in ["'2026-01-01T00:00:00Z'", "'2030-01-01T00:00:00Z'", "NULL"] {
+        let office = office();
+        office.add(D9, 0).unwrap();
+        office.approve(1).unwrap();
+        office.rescind(0).unwrap();
+        office.rescind(1).unwrap();
+        assert!(served(&office.store, &office.officials).is_ok());
+        let change = format!("UPDATE decree SET rescinded_at = {change}");
+        office.store.with_writer(|t| t.execute(&change, []).map_err(StoreError::from)).unwrap();
         assert!(served(&office.store, &office.officials).is_err(), "{change}");
     }
 }
@@ -152,7 +169,7 @@ fn shipped_decrees_are_known_from_their_day_and_seeded_once() {
     assert_eq!((seed(), seed()), (4, 0));
     let d1 = office.served().into_iter().find(|decree| decree.id == "d1-1402-04-07").unwrap();
     assert_eq!(d1.recorded_at, Some("2023-06-27T20:30:00Z".parse().unwrap()));
-    assert!(version_of(&office.served()).unwrap().starts_with("sha256:"));
+    assert!(crate::core::registry::version::version_of(&office.served()).unwrap().starts_with("sha256:"));
 }
 
 #[track_caller]

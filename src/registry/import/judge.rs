@@ -5,7 +5,8 @@ use jiff::Timestamp;
 
 use super::row::{Column, Row};
 use crate::core::domain::date::{Calendar, WrittenDate};
-use crate::core::domain::document::{DocumentKind, DocumentState, coded_enum};
+use crate::core::domain::document::{DocumentKind, DocumentState, Facets, coded_enum};
+use crate::core::domain::place::is_province;
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
 use crate::core::domain::text;
 
@@ -47,6 +48,7 @@ pub(super) struct Judged {
     pub expires: Option<WrittenDate>,
     pub state: DocumentState,
     pub legal_status: Option<DocumentKind>,
+    pub facets: Facets,
     pub country: Option<String>,
     pub recorded_at: Option<Timestamp>,
     pub birth: Option<WrittenDate>,
@@ -89,6 +91,10 @@ pub(super) fn judge(row: &Row, schemes: &SchemeCatalogue) -> Result<Judged, Faul
         expires: expires.known(Column::Calendar)?,
         state,
         legal_status: fields.parsed(Column::LegalStatus, DocumentKind::parse)?,
+        facets: Facets {
+            bank: fields.parsed(Column::BankState, DocumentState::parse)?,
+            sim: fields.parsed(Column::SimState, DocumentState::parse)?,
+        },
         country: fields.parsed(Column::Country, country)?,
         recorded_at,
         birth: birth.known(Column::BirthCalendar)?,
@@ -109,6 +115,7 @@ impl Judged {
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let date = |date: Option<WrittenDate>| date.map_or_else(String::new, |date| format!("{} {date}", date.calendar().code()));
+        let state = |state: Option<DocumentState>| state.map_or("", DocumentState::code);
         let kind = |kind: Option<DocumentKind>| kind.map_or("", DocumentKind::code).to_owned();
         fingerprint(&[
             &self.person,
@@ -130,6 +137,8 @@ impl Judged {
             &text(&self.household),
             &text(&self.household_role),
             &text(&self.mrz),
+            state(self.facets.bank),
+            state(self.facets.sim),
         ])
     }
 }
@@ -230,8 +239,7 @@ fn country(code: &str) -> Option<String> {
 }
 
 fn province(code: &str) -> Option<String> {
-    let number = code.strip_prefix("ir-")?;
-    (number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit())).then(|| code.to_ascii_uppercase())
+    Some(code.to_ascii_uppercase()).filter(|code| is_province(code))
 }
 
 fn household_role(code: &str) -> Option<String> {

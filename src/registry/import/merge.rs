@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::judge::Judged;
 use crate::core::domain::date::WrittenDate;
-use crate::core::domain::document::DocumentKind;
+use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::registry::store::StoreError;
 
 /// More changed identifiers than this are told as one `everything`.
@@ -28,8 +28,12 @@ pub(super) struct Merge<'a> {
 /// What a row says of its person: birth, its calendar, nationality, province, name, father's name, household, role.
 type PersonFields = [Option<String>; 8];
 
-/// What may be corrected about a document: expiry, calendar, state, status carried, country, time of recording.
-type DocumentFields = [Option<String>; 6];
+/// What may be corrected about a document: expiry, calendar, state, status carried, country, states of its bank account and its
+/// SIM, time of recording.
+type DocumentFields = [Option<String>; 8];
+
+/// The columns of [`DocumentFields`].
+const DOCUMENT_COLUMNS: &str = "expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at";
 
 impl<'a> Merge<'a> {
     /// Merges into a transaction, under a source's name.
@@ -107,19 +111,20 @@ impl<'a> Merge<'a> {
     }
 
     fn document(&self, person: i64, row: &Judged) -> Result<Option<(i64, DocumentFields)>, StoreError> {
-        let mut find = self.transaction.prepare_cached(
-            "SELECT expires, calendar, state, legal_status, country, recorded_at, id FROM document
-             WHERE person = ?1 AND scheme = ?2 AND value = ?3 AND kind = ?4 AND series IS ?5 AND issued IS ?6",
-        )?;
+        let mut find = self.transaction.prepare_cached(&format!(
+            "SELECT {DOCUMENT_COLUMNS}, id FROM document
+             WHERE person = ?1 AND scheme = ?2 AND value = ?3 AND kind = ?4 AND series IS ?5 AND issued IS ?6"
+        ))?;
         let identity = params![person, row.scheme, row.value, row.kind.code(), row.series, date(row.issued)];
-        Ok(find.query_row(identity, |found| Ok((found.get(6)?, texts(found)?))).optional()?)
+        Ok(find.query_row(identity, |found| Ok((found.get(8)?, texts(found)?))).optional()?)
     }
 
     fn insert_document(&mut self, person: i64, row: &Judged, fields: &DocumentFields) -> Result<(), StoreError> {
-        let [expires, calendar, state, legal_status, country, recorded_at] = fields;
+        let [expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at] = fields;
         let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO document (person, scheme, value, kind, series, issued, expires, calendar, state, legal_status, country, recorded_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO document (person, scheme, value, kind, series, issued, expires, calendar, state, legal_status, country,
+                                   bank_state, sim_state, recorded_at, first_recorded_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)",
         )?;
         let (kind, issued) = (row.kind.code(), date(row.issued));
         insert.execute(params![
@@ -134,6 +139,8 @@ impl<'a> Merge<'a> {
             state,
             legal_status,
             country,
+            bank_state,
+            sim_state,
             recorded_at
         ])?;
         let mut lead = self.transaction.prepare_cached("INSERT OR IGNORE INTO identifier (scheme, value, person) VALUES (?1, ?2, ?3)")?;
@@ -143,11 +150,12 @@ impl<'a> Merge<'a> {
     }
 
     fn update_document(&mut self, person: i64, id: i64, former: DocumentFields, fields: &DocumentFields) -> Result<(), StoreError> {
-        let [expires, calendar, state, legal_status, country, recorded_at] = fields;
+        let [expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at] = fields;
         let mut update = self.transaction.prepare_cached(
-            "UPDATE document SET expires = ?2, calendar = ?3, state = ?4, legal_status = ?5, country = ?6, recorded_at = ?7 WHERE id = ?1",
+            "UPDATE document SET expires = ?2, calendar = ?3, state = ?4, legal_status = ?5, country = ?6, bank_state = ?7,
+             sim_state = ?8, recorded_at = ?9 WHERE id = ?1",
         )?;
-        update.execute(params![id, expires, calendar, state, legal_status, country, recorded_at])?;
+        update.execute(params![id, expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at])?;
         self.former_documents.entry(id).or_insert((person, former));
         Ok(())
     }
@@ -215,8 +223,7 @@ fn write_person(connection: &Connection, id: i64, fields: &PersonFields) -> Resu
 }
 
 fn read_document(connection: &Connection, id: i64) -> Result<DocumentFields, StoreError> {
-    let mut find =
-        connection.prepare_cached("SELECT expires, calendar, state, legal_status, country, recorded_at FROM document WHERE id = ?1")?;
+    let mut find = connection.prepare_cached(&format!("SELECT {DOCUMENT_COLUMNS} FROM document WHERE id = ?1"))?;
     Ok(find.query_row([id], texts)?)
 }
 
@@ -227,6 +234,8 @@ fn document_fields(row: &Judged) -> DocumentFields {
         Some(row.state.code().to_owned()),
         row.legal_status.map(DocumentKind::code).map(str::to_owned),
         row.country.clone(),
+        row.facets.bank.map(DocumentState::code).map(str::to_owned),
+        row.facets.sim.map(DocumentState::code).map(str::to_owned),
         // Always in UTC with the same number of digits, so that texts compare as instants do.
         row.recorded_at.map(|at| format!("{at:.9}")),
     ]

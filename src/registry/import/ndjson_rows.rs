@@ -59,6 +59,8 @@ struct Document {
     country: Text,
     mrz: Text,
     recorded_at: Text,
+    bank_state: Text,
+    sim_state: Text,
 }
 
 /// A string, or what a careless exporter writes instead of one: a whole number or `null`.
@@ -130,6 +132,8 @@ fn with_document(mut row: Row, document: Document) -> Row {
         (Column::Country, document.country),
         (Column::Mrz, document.mrz),
         (Column::RecordedAt, document.recorded_at),
+        (Column::BankState, document.bank_state),
+        (Column::SimState, document.sim_state),
     ] {
         row.set(column, text.0);
     }

@@ -47,13 +47,17 @@ coded_enum! {
         Mrz = "mrz",
         /// RFC 3339 instant at which the source wrote the row.
         RecordedAt = "recorded_at",
+        /// State of the card's bank account, where it has its own.
+        BankState = "bank_state",
+        /// State of the card's SIM, where it has its own.
+        SimState = "sim_state",
     }
 }
 
 impl Column {
     /// Whether a header may lack the column.
     pub const fn is_optional(self) -> bool {
-        matches!(self, Self::Country | Self::Mrz | Self::RecordedAt)
+        matches!(self, Self::Country | Self::Mrz | Self::RecordedAt | Self::BankState | Self::SimState)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::StoreError;
 use crate::core::domain::date::Calendar;
-use crate::core::domain::document::{DocumentKind, DocumentState};
+use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
 use crate::core::registry::wire::{WireDate, WireDocument, WirePerson};
 
 /// A person as the registry keeps one. It has no `Debug`: names and numbers must not reach a log.
@@ -117,7 +117,8 @@ fn person(connection: &Connection, id: i64) -> Result<Option<StoredPerson>, Stor
 
 fn documents(connection: &Connection, person: i64) -> Result<Vec<StoredDocument>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT scheme, value, kind, series, issued, expires, calendar, state, legal_status FROM document WHERE person = ?1 ORDER BY id",
+        "SELECT scheme, value, kind, series, issued, expires, calendar, state, legal_status, bank_state, sim_state, first_recorded_at
+         FROM document WHERE person = ?1 ORDER BY id",
     )?;
     let rows = statement.query_map([person], |row| {
         let facts = WireDocument {
@@ -127,6 +128,8 @@ fn documents(connection: &Connection, person: i64) -> Result<Vec<StoredDocument>
             expires: date(row, 5, 6)?,
             state: code(row, 7, DocumentState::parse)?,
             legal_status: optional_code(row, 8, DocumentKind::parse)?,
+            facets: Facets { bank: optional_code(row, 9, DocumentState::parse)?, sim: optional_code(row, 10, DocumentState::parse)? },
+            recorded_at: optional_code(row, 11, |text| text.parse().ok())?,
         };
         Ok(StoredDocument { scheme: row.get(0)?, value: row.get(1)?, facts })
     })?;

@@ -5,7 +5,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// Each step runs once, in order, and is never edited after a release; `user_version` counts the steps done.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE person (
         id INTEGER PRIMARY KEY,
         source TEXT NOT NULL,
@@ -67,7 +68,15 @@ const STEPS: &[&str] = &["
 
     -- Small facts of this store, for example the key of its change feed.
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-"];
+",
+    "
+    -- States of a card's bank account and its SIM, where they have their own; and when the document came in, which a later
+    -- correction does not move. Documents that were there before are of an unknown, long past time.
+    ALTER TABLE document ADD COLUMN bank_state TEXT;
+    ALTER TABLE document ADD COLUMN sim_state TEXT;
+    ALTER TABLE document ADD COLUMN first_recorded_at TEXT;
+",
+];
 
 /// Brings a store up to date; a store of a newer version is left alone.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use actix_web::web::Data;
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::pki::{Credential, DevPki};
 use estelam::adapters::tls::config::client_config;
+use estelam::app::review::{Against, review};
 use estelam::app::{self, Listeners, Observability, Running};
 use estelam::config::{Config, template};
 use estelam::core::domain::clock::Clock;
@@ -98,7 +99,11 @@ impl System {
     }
 
     /// Stops everything; what is left over would be a failure.
+    ///
+    /// Before that every query that the system recorded is decided again under its own versions: it must be answered the same.
     pub async fn stop(self) {
+        let review = review(&self.config, Timestamp::MIN, Timestamp::MAX, &Against::Recorded, &mut |_, _| ()).unwrap();
+        assert_eq!(review.different, [], "replay disagrees with what was answered");
         self.stop_registry().await;
         self.running.stop().await;
     }

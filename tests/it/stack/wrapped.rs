@@ -94,4 +94,8 @@ impl Registry for Held {
     fn decrees(&self) -> Option<Arc<DecreeSet>> {
         self.inner.decrees()
     }
+
+    fn decrees_age_s(&self) -> u32 {
+        self.inner.decrees_age_s()
+    }
 }

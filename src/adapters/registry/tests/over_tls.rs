@@ -107,3 +107,21 @@ fn plain_http_is_no_address() {
     let config = RegistryClientConfig::new("http://localhost/", pki.ca, pki.client.cert, pki.client.key);
     assert!(HttpRegistry::new(&config, Arc::new(ManualClock::new(start()))).is_err());
 }
+
+const NO_DECREES: &str = r#"{"version":"VERSION","cursor":1,"as_of":"2026-11-23T10:00:00Z","decrees":[]}"#;
+
+/// SHA-256 of nothing, in the form of a version.
+const VERSION_OF_NONE: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[actix_web::test]
+async fn decrees_that_their_version_does_not_name_are_refused() {
+    let fetched = |reply: fn() -> HttpResponse| async move {
+        let pki = MiniPki::new();
+        let port = serve(&pki, reply);
+        client(&pki.ca, &pki.client, port).decrees().await.map(|fetched| fetched.set.version)
+    };
+    assert_eq!(fetched(|| json(NO_DECREES.replace("VERSION", VERSION_OF_NONE))).await, Ok(VERSION_OF_NONE.to_owned()));
+    let lie = RegistryUnavailable("its decrees are not those that their version names");
+    assert_eq!(fetched(|| json(NO_DECREES.replace("VERSION", &VERSION_OF_NONE.replace("e3b0", "e3b1")))).await, Err(lie));
+    assert_eq!(fetched(|| json(NO_DECREES.replace("VERSION", ""))).await, Err(lie));
+}

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Evidence, decide_query, would_establish_nothing};
+use super::{Evidence, Query, decide_query, would_establish_nothing};
 use crate::core::decision::testing::{Ask, amayesh, check, decrees, last_instant, noon, person, service, shipped_decrees, today};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::reason::ReasonCode;
@@ -19,7 +19,7 @@ fn nothing_is_decided_without_decrees_or_registry() {
     let (ask, service) = (ask(&set), service("sim"));
     let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness: Freshness::Live };
     for (answer, decrees) in [(None, Some(&set)), (Some(&answer), None), (None, None)] {
-        let verdict = decide_query(&ask.query(&service), &Evidence { answer, decrees }, today(), today());
+        let verdict = decide_query(&ask.query(&service), &Evidence { answer, decrees, decrees_age_s: 0 }, today(), today());
         assert_eq!(verdict.reason, ReasonCode::RegistryUnavailable);
     }
 }
@@ -91,4 +91,25 @@ fn an_answer_is_good_only_until_it_could_change_by_itself() {
     assert_eq!((verdict.reason, verdict.valid_until), (ReasonCode::Valid, last_instant("1405/03/31") + SignedDuration::from_nanos(1)));
     let far = Ask::new("sim", person("1370", vec![amayesh(18, "1405/03/31")]), &set, noon("1405/01/15")).verdict();
     assert_eq!(far.valid_until, noon("1405/01/15") + SignedDuration::from_secs(300));
+}
+
+#[test]
+fn decrees_that_nobody_confirmed_for_long_decide_nothing() {
+    let set = shipped_decrees();
+    let service = service("sim");
+    let says = |freshness, decrees_age_s, max_age_s| {
+        let ask = ask(&set);
+        let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness };
+        let query = Query { max_age_s, ..ask.query(&service) };
+        decide_query(&query, &Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s }, today(), today()).reason
+    };
+    let decided = says(Freshness::Live, 0, 60);
+    assert_ne!(decided, ReasonCode::TooStale);
+    assert_eq!(says(Freshness::Live, 60, 0), decided, "the registry may be silent for a minute");
+    assert_eq!(says(Freshness::Live, 61, 0), ReasonCode::TooStale);
+    assert_eq!(says(Freshness::Cached, 3600, 3600), decided);
+    assert_eq!(says(Freshness::Cached, 3601, 3600), ReasonCode::TooStale);
+    assert_eq!(says(Freshness::Stale, 600, 60), decided);
+    assert_eq!(says(Freshness::Stale, 601, 60), ReasonCode::TooStale);
+    assert_eq!(says(Freshness::Live, u32::MAX, 60), ReasonCode::TooStale, "never confirmed");
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{NextWho, OutageStep, ReasonCatalogue, ReasonCode, ReasonText};
+use super::{NextWho, OPEN_CLASS, OutageStep, ReasonCatalogue, ReasonCode, ReasonText};
 use crate::core::domain::place::{fault, syntax_fault};
 
 /// Reads the whole catalogue.
@@ -15,8 +15,8 @@ use crate::core::domain::place::{fault, syntax_fault};
 /// One line with the place in the file and what to do.
 pub(super) fn read(text: &str) -> Result<ReasonCatalogue, String> {
     let file: File = toml::from_str(text).map_err(|error| syntax_fault(text, &error))?;
-    let texts = complete(text, "reason", file.reason, ReasonCode::ALL, ReasonCode::code)?;
-    let outage = complete(text, "outage", file.outage, OutageStep::ALL, OutageStep::code)?;
+    let texts = complete(text, "reason", file.reason, ReasonCode::ALL, ReasonCode::code, |code| code.coarse() == code)?;
+    let outage = complete(text, "outage", file.outage, OutageStep::ALL, OutageStep::code, |_| true)?;
     Ok(ReasonCatalogue { texts, outage })
 }
 
@@ -30,6 +30,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    class: Option<Spanned<String>>,
     fa: String,
     en: String,
     next: Next,
@@ -51,13 +52,14 @@ fn complete<K: Copy + Ord>(
     mut entries: BTreeMap<String, Spanned<Entry>>,
     all: &[K],
     code: fn(K) -> &'static str,
+    is_coarse: fn(K) -> bool,
 ) -> Result<BTreeMap<K, ReasonText>, String> {
     let mut texts = BTreeMap::new();
     for key in all {
         let name = code(*key);
         let entry =
             entries.remove(name).ok_or_else(|| format!("[{table}.{name}] is missing; every code needs its words, add the table"))?;
-        texts.insert(*key, words(text, name, entry)?);
+        texts.insert(*key, words(text, name, entry, is_coarse(*key))?);
     }
     match entries.into_iter().next() {
         None => Ok(texts),
@@ -67,9 +69,10 @@ fn complete<K: Copy + Ord>(
     }
 }
 
-fn words(text: &str, name: &str, entry: Spanned<Entry>) -> Result<ReasonText, String> {
+fn words(text: &str, name: &str, entry: Spanned<Entry>, is_coarse: bool) -> Result<ReasonText, String> {
     let place = entry.span();
-    let Entry { fa, en, next } = entry.into_inner();
+    let Entry { class, fa, en, next } = entry.into_inner();
+    let class = class_of(text, name, &place, class, is_coarse)?;
     for (language, words) in [("fa", &fa), ("next.fa", &next.fa)] {
         require(text, &place, is_persian(words), format_args!("`{name}` has no Persian words in `{language}`; write them"))?;
     }
@@ -79,7 +82,28 @@ fn words(text: &str, name: &str, entry: Spanned<Entry>) -> Result<ReasonText, St
     }
     let action = !next.action.is_empty() && next.action.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     require(text, &place, action, format_args!("`{name}` needs a `next.action` of lower-case words joined by hyphens"))?;
-    Ok(ReasonText { fa, en, next_who: next.who.code().to_owned(), next_action: next.action, next_fa: next.fa, next_en: next.en })
+    Ok(ReasonText { class, fa, en, next_who: next.who.code().to_owned(), next_action: next.action, next_fa: next.fa, next_en: next.en })
+}
+
+/// A reason that stands for others must be open to all; one that another can stand for says who may see it.
+fn class_of(text: &str, name: &str, place: &Range<usize>, given: Option<Spanned<String>>, is_coarse: bool) -> Result<String, String> {
+    match given {
+        None if is_coarse => Ok(OPEN_CLASS.to_owned()),
+        None => Err(fault(text, place, format_args!("`{name}` needs a disclosure `class`; agencies name the classes that they may see"))),
+        Some(class) => {
+            let word = class.get_ref();
+            let place = class.span();
+            require(
+                text,
+                &place,
+                word == OPEN_CLASS || !is_coarse,
+                format_args!("`{name}` stands for other reasons, so its class is `open`; remove `class`"),
+            )?;
+            let well_formed = !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            require(text, &place, well_formed, format_args!("`{word}` is no class; use lower-case words joined by hyphens"))?;
+            Ok(class.into_inner())
+        }
+    }
 }
 
 fn is_persian(words: &str) -> bool {

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Confidence, Service, ServiceRule};
+use super::{Area, Confidence, Service, ServiceRule};
 use crate::core::domain::date::{Calendar, PartialDate, end_of_tehran_day, start_of_tehran_day};
-use crate::core::domain::document::DocumentKind;
-use crate::core::domain::place::{fault, syntax_fault};
+use crate::core::domain::document::{DocumentKind, Facet};
+use crate::core::domain::place::{fault, is_province, syntax_fault};
 use crate::core::domain::reason::{Outcome, ReasonCode};
 
 /// Reads every service of the file, in file order.
@@ -45,6 +45,8 @@ struct ServiceEntry {
     fa: String,
     en: String,
     #[serde(default)]
+    facet: Facet,
+    #[serde(default)]
     no_document: bool,
     #[serde(default)]
     no_document_in_emergency: bool,
@@ -62,49 +64,120 @@ struct RuleEntry {
     accepts: Vec<DocumentKind>,
     min_age: Option<u16>,
     otherwise: Option<Spanned<ReasonCode>>,
+    propagation_hours: Option<Spanned<u16>>,
+    #[serde(default)]
+    area: Vec<AreaEntry>,
     source: String,
     confidence: Confidence,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AreaEntry {
+    id: Spanned<String>,
+    from: Option<Spanned<String>>,
+    until: Option<Spanned<String>>,
+    #[serde(default)]
+    nationalities: Vec<Spanned<String>>,
+    #[serde(default)]
+    holders: Vec<DocumentKind>,
+    provinces: Vec<Spanned<String>>,
+    source: String,
+    confidence: Confidence,
+}
+
+/// Longest time in hours that a rule may call "on its way": 31 days.
+const LONGEST_PROPAGATION: u16 = 744;
 
 struct Reader<'a> {
     text: &'a str,
 }
 
 impl Reader<'_> {
-    fn service(&self, entry: ServiceEntry, rule_ids: &mut Vec<String>) -> Result<Service, String> {
+    fn service(&self, mut entry: ServiceEntry, rule_ids: &mut Vec<String>) -> Result<Service, String> {
         let place = entry.code.span();
-        let code = entry.code.into_inner();
+        let code = std::mem::take(entry.code.get_mut());
         self.require(&place, is_code(&code), format_args!("`{code}` is no service code; use lower-case words joined by hyphens"))?;
         let named = !entry.fa.trim().is_empty() && !entry.en.trim().is_empty();
         self.require(&place, named, format_args!("service `{code}` needs a name in `fa` and in `en`"))?;
         let ruled = entry.no_document || !entry.rule.is_empty();
         self.require(&place, ruled, format_args!("service `{code}` has no rule; add a [[service.rule]], or `no_document = true`"))?;
         let mut rules: Vec<ServiceRule> = Vec::with_capacity(entry.rule.len());
-        for rule in entry.rule {
+        for rule in std::mem::take(&mut entry.rule) {
             rules.push(self.rule(rule, &rules, rule_ids)?);
         }
-        let (no_document, no_document_in_emergency) = (entry.no_document, entry.no_document_in_emergency);
-        Ok(Service { code, fa: entry.fa, en: entry.en, no_document, no_document_in_emergency, rules })
+        let ServiceEntry { fa, en, facet, no_document, no_document_in_emergency, .. } = entry;
+        Ok(Service { code, fa, en, facet, no_document, no_document_in_emergency, rules })
     }
 
     fn rule(&self, entry: RuleEntry, earlier: &[ServiceRule], ids: &mut Vec<String>) -> Result<ServiceRule, String> {
         let place = entry.id.span();
-        let id = entry.id.into_inner();
-        self.require(&place, is_code(&id), format_args!("`{id}` is no rule id; use lower-case words joined by hyphens"))?;
-        self.require(&place, !ids.contains(&id), format_args!("rule `{id}` is given twice; every rule needs its own id"))?;
-        self.require(&place, !entry.source.trim().is_empty(), format_args!("rule `{id}` must name its `source`"))?;
-        let from = entry.from.map(|day| self.day(&day).map(start_of_tehran_day)).transpose()?;
-        let until = entry.until.map(|day| self.day(&day).map(end_of_tehran_day)).transpose()?;
-        let ordered = from.zip(until).is_none_or(|(from, until)| from < until);
-        self.require(&place, ordered, format_args!("rule `{id}` ends before it begins; swap `from` and `until`"))?;
+        let id = self.id("rule", entry.id, &entry.source, ids)?;
+        let (from, until) = self.interval("rule", &id, &place, entry.from, entry.until)?;
         if let Some(other) = earlier.iter().find(|other| overlap((from, until), (other.from, other.until))) {
             let what = format_args!("rule `{id}` overlaps rule `{}`; end one the day before the other begins", other.id);
             return Err(fault(self.text, &place, what));
         }
         let otherwise = self.otherwise(entry.otherwise)?;
-        ids.push(id.clone());
+        let propagation_hours = entry.propagation_hours.map(|hours| self.hours(&hours)).transpose()?;
+        let areas: Vec<Area> = entry.area.into_iter().map(|area| self.area(area, ids)).collect::<Result<_, _>>()?;
+        let listed = areas.is_empty() || (!entry.accepts.is_empty() && otherwise == ReasonCode::AreaUnknown);
+        let what = "a rule with areas needs the kinds that carry the service everywhere in `accepts`, and `otherwise = \"area-unknown\"`";
+        self.require(&place, listed, what)?;
         let (accepts, min_age, source, confidence) = (entry.accepts, entry.min_age, entry.source, entry.confidence.code().to_owned());
-        Ok(ServiceRule { id, from, until, accepts, min_age, otherwise, source, confidence })
+        Ok(ServiceRule { id, from, until, accepts, min_age, otherwise, propagation_hours, areas, source, confidence })
+    }
+
+    fn area(&self, entry: AreaEntry, ids: &mut Vec<String>) -> Result<Area, String> {
+        let place = entry.id.span();
+        let id = self.id("area", entry.id, &entry.source, ids)?;
+        let (from, until) = self.interval("area", &id, &place, entry.from, entry.until)?;
+        self.require(&place, !entry.provinces.is_empty(), format_args!("area `{id}` lists no province; a province on no list is unknown"))?;
+        let nationality = |code: &Spanned<String>| {
+            let fits = code.get_ref().len() == 2 && code.get_ref().bytes().all(|b| b.is_ascii_uppercase());
+            let what = format_args!("`{}` is no ISO 3166 alpha-2 code in capitals", code.get_ref());
+            self.require(&code.span(), fits, what).map(|()| code.get_ref().clone())
+        };
+        let province = |code: &Spanned<String>| {
+            let what = format_args!("`{}` is no province; write `IR-` and two digits, as the registry does", code.get_ref());
+            self.require(&code.span(), is_province(code.get_ref()), what).map(|()| code.get_ref().clone())
+        };
+        Ok(Area {
+            id,
+            from,
+            until,
+            nationalities: entry.nationalities.iter().map(nationality).collect::<Result<_, _>>()?,
+            holders: entry.holders,
+            provinces: entry.provinces.iter().map(province).collect::<Result<_, _>>()?,
+            source: entry.source,
+            confidence: entry.confidence.code().to_owned(),
+        })
+    }
+
+    /// An id of its own, and a source.
+    fn id(&self, what: &str, id: Spanned<String>, source: &str, ids: &mut Vec<String>) -> Result<String, String> {
+        let place = id.span();
+        let id = id.into_inner();
+        self.require(&place, is_code(&id), format_args!("`{id}` is no {what} id; use lower-case words joined by hyphens"))?;
+        self.require(&place, !ids.contains(&id), format_args!("{what} `{id}` is given twice; every {what} needs its own id"))?;
+        self.require(&place, !source.trim().is_empty(), format_args!("{what} `{id}` must name its `source`"))?;
+        ids.push(id.clone());
+        Ok(id)
+    }
+
+    fn interval(&self, what: &str, id: &str, place: &Range<usize>, from: Day, until: Day) -> Result<Interval, String> {
+        let from = from.map(|day| self.day(&day).map(start_of_tehran_day)).transpose()?;
+        let until = until.map(|day| self.day(&day).map(end_of_tehran_day)).transpose()?;
+        let ordered = from.zip(until).is_none_or(|(from, until)| from < until);
+        self.require(place, ordered, format_args!("{what} `{id}` ends before it begins; swap `from` and `until`"))?;
+        Ok((from, until))
+    }
+
+    fn hours(&self, written: &Spanned<u16>) -> Result<u16, String> {
+        let hours = *written.get_ref();
+        let what = format_args!("`propagation_hours` is from 1 to {LONGEST_PROPAGATION}; leave it out where nothing has to travel");
+        self.require(&written.span(), (1..=LONGEST_PROPAGATION).contains(&hours), what)?;
+        Ok(hours)
     }
 
     /// A whole Jalali day.
@@ -134,6 +207,7 @@ fn is_code(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+type Day = Option<Spanned<String>>;
 type Interval = (Option<Timestamp>, Option<Timestamp>);
 
 fn overlap(one: Interval, other: Interval) -> bool {

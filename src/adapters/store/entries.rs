@@ -1,0 +1,159 @@
+//! Reading the contents of entries offline: beside a running service or on a copy, never writing.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _};
+use uuid::Uuid;
+
+use super::config::LedgerError;
+use super::contents::{Contents, Opened};
+use super::{nodes, schema};
+use crate::core::ledger::content;
+use crate::core::ledger::leaf::Header;
+use crate::core::ledger::{EntryContent, EntryKind};
+
+/// Entries read in one go.
+const CHUNK: u64 = 1024;
+
+/// One entry as it was read.
+#[derive(Debug)]
+pub struct StoredEntry {
+    /// Its index.
+    pub index: u64,
+    /// `answer_id` or `request_id`.
+    pub id: Uuid,
+    /// Ledger time.
+    pub time: Timestamp,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// Its content.
+    pub content: StoredContent,
+}
+
+/// What became of an entry's content.
+#[derive(Debug)]
+pub enum StoredContent {
+    /// It is there.
+    Kept(Box<EntryContent>),
+    /// It was deleted when due.
+    Deleted,
+    /// It does not open or is in no known form.
+    Unreadable,
+}
+
+/// A log that is open for reading alone.
+pub struct LogEntries {
+    conn: Connection,
+    contents: Contents,
+}
+
+impl LogEntries {
+    /// Opens the log in a folder with the key-encryption key of its contents.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: there is no ledger of this version, or the key file cannot be read.
+    pub fn open(dir: &Path, content_kek: &Path) -> Result<Self, LedgerError> {
+        let path = schema::database(dir);
+        let conn = schema::open_reader(&path)?;
+        if !schema::is_ledger(&conn)? {
+            return Err(LedgerError::OtherVersion(path));
+        }
+        Ok(Self { conn, contents: Contents::load(content_kek)? })
+    }
+
+    /// Hands over every entry with `from <= time < to`, in order; `progress` is told (done, in all) from time to time.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn between(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        progress: &mut dyn FnMut(u64, u64),
+        each: &mut dyn FnMut(StoredEntry),
+    ) -> Result<(), LedgerError> {
+        let size = nodes::stored_size(&self.conn)?;
+        let (mut index, end) = (self.first_at(from, size)?, self.first_at(to, size)?);
+        let (start, total) = (index, end.saturating_sub(index));
+        while index < end {
+            for row in self.rows(index, (index + CHUNK).min(end))? {
+                each(self.entry(row)?);
+            }
+            index = (index + CHUNK).min(end);
+            progress(index - start, total);
+        }
+        Ok(())
+    }
+
+    /// The first entry with this id; `None` when there is none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn find(&mut self, id: Uuid) -> Result<Option<StoredEntry>, LedgerError> {
+        let row = self
+            .conn
+            .prepare_cached("SELECT idx, id, header, content_key, sealed FROM entry WHERE id = ?1 ORDER BY idx LIMIT 1")?
+            .query_row([id.as_bytes().as_slice()], Row::read)
+            .optional()?;
+        row.map(|row| self.entry(row)).transpose()
+    }
+
+    /// The first index whose ledger time is not before `at`: ledger time never decreases.
+    fn first_at(&self, at: Timestamp, size: u64) -> Result<u64, LedgerError> {
+        let (mut low, mut high) = (0, size);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let header: Vec<u8> =
+                self.conn.prepare_cached("SELECT header FROM entry WHERE idx = ?1")?.query_row([middle], |row| row.get(0))?;
+            let before = Header::decode(&header).is_ok_and(|header| header.time < at);
+            if before { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    fn rows(&self, from: u64, to: u64) -> Result<Vec<Row>, LedgerError> {
+        let mut select =
+            self.conn.prepare_cached("SELECT idx, id, header, content_key, sealed FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
+        let rows = select.query_map((from, to), Row::read)?.collect::<rusqlite::Result<_>>()?;
+        Ok(rows)
+    }
+
+    fn entry(&mut self, row: Row) -> Result<StoredEntry, LedgerError> {
+        let header = Header::decode(&row.header).ok();
+        let content = match (&row.sealed, &header) {
+            (None, _) => StoredContent::Deleted,
+            (Some(_), None) => StoredContent::Unreadable,
+            (Some(sealed), Some(_)) => match self.contents.open(&self.conn, row.content_key, &row.id, sealed)? {
+                Opened::Plain(plain) => read(&plain),
+                Opened::NoKey | Opened::Damaged => StoredContent::Unreadable,
+            },
+        };
+        Ok(StoredEntry {
+            index: row.index,
+            id: Uuid::from_slice(&row.id).unwrap_or_default(),
+            time: header.map_or(Timestamp::MIN, |header| header.time),
+            kind: header.map_or(EntryKind::Admin, |header| header.kind),
+            content,
+        })
+    }
+}
+
+fn read(plain: &[u8]) -> StoredContent {
+    let decoded = plain.split_at_checked(32).and_then(|(_, bytes)| content::decode(bytes).ok());
+    decoded.map_or(StoredContent::Unreadable, |decoded| StoredContent::Kept(Box::new(decoded.content)))
+}
+
+struct Row {
+    index: u64,
+    id: Vec<u8>,
+    header: Vec<u8>,
+    content_key: i64,
+    sealed: Option<Vec<u8>>,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { index: row.get(0)?, id: row.get(1)?, header: row.get(2)?, content_key: row.get(3)?, sealed: row.get(4)? })
+    }
+}

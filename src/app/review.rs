@@ -1,0 +1,237 @@
+//! Deciding the recorded queries of an installation again, offline and beside the running service.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::StartError;
+use super::parts::content_kek;
+use crate::adapters::policy_files::Archive;
+use crate::adapters::store::{LogEntries, StoredContent, StoredEntry};
+use crate::config::Config;
+use crate::core::decision::replay::{Recorded, Said, replay};
+use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::refusal::RefusalCode;
+use crate::core::ledger::{EntryContent, EntryKind};
+use crate::core::policy::Snapshot;
+use crate::core::registry::Freshness;
+
+/// The route whose entries are verification queries.
+const ROUTE: &str = "verify";
+
+/// Under what the queries are decided again.
+pub enum Against<'a> {
+    /// The policy and the decrees that were in force for each: nothing may differ.
+    Recorded,
+    /// This policy, with the decrees that were in force for each.
+    Draft(&'a Snapshot),
+}
+
+/// What came of it. Nothing here is about a person.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Review {
+    /// Verification queries in the log between the two instants.
+    pub queries: u64,
+    /// Those decided again with the same outcome.
+    pub same: u64,
+    /// Those answered differently, by agency, service, and what was said and would be said.
+    pub different: Vec<Difference>,
+    /// Those that cannot be decided again, by why.
+    pub skipped: BTreeMap<&'static str, u64>,
+}
+
+impl Review {
+    /// How many would be answered differently.
+    pub fn changed(&self) -> u64 {
+        self.different.iter().map(|difference| difference.queries).sum()
+    }
+}
+
+/// One line of the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Who asked.
+    pub agency: String,
+    /// For what.
+    pub service: String,
+    /// What was said.
+    pub old: Said,
+    /// What would be said.
+    pub new: Said,
+    /// How often.
+    pub queries: u64,
+}
+
+/// Why a query is not decided again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Its content was deleted when due.
+    Deleted,
+    /// Its content does not open, or was written by another version.
+    Unreadable,
+    /// It was refused for its token, its certificate, its form, or by the node: not by policy.
+    NotPolicy,
+    /// The policy or the decrees of its day are not in the archive.
+    NotInArchive,
+}
+
+impl Skip {
+    /// Its name in reports.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Deleted => "content-deleted",
+            Self::Unreadable => "content-unreadable",
+            Self::NotPolicy => "not-refused-by-policy",
+            Self::NotInArchive => "version-not-in-archive",
+        }
+    }
+}
+
+/// Decides every verification query with `from <= time < to` again; `progress` is told (done, in all).
+///
+/// # Errors
+/// The log or its key cannot be read.
+pub fn review(
+    config: &Config,
+    from: Timestamp,
+    to: Timestamp,
+    against: &Against<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Review, StartError> {
+    let mut log = open_log(config)?;
+    let mut versions = Versions::new(config);
+    let mut outcome = Review::default();
+    let mut counts: BTreeMap<(String, String, Said, Said), u64> = BTreeMap::new();
+    let mut each = |entry: StoredEntry| {
+        let Some(query) = query_of(entry) else { return };
+        outcome.queries += 1;
+        match query.and_then(|query| again(&query, &mut versions, against).map(|new| (query, new))) {
+            Ok((query, new)) if new == query.recorded.said => outcome.same += 1,
+            Ok((query, new)) => {
+                *counts.entry((query.recorded.agency, query.recorded.service, query.recorded.said, new)).or_default() += 1;
+            }
+            Err(skip) => *outcome.skipped.entry(skip.code()).or_default() += 1,
+        }
+    };
+    log.between(from, to, progress, &mut each).map_err(|error| StartError(error.to_string()))?;
+    outcome.different =
+        counts.into_iter().map(|((agency, service, old, new), queries)| Difference { agency, service, old, new, queries }).collect();
+    Ok(outcome)
+}
+
+/// One recorded query with the versions under which it was decided.
+pub struct Query {
+    /// The query.
+    pub recorded: Recorded,
+    /// The policy's version.
+    pub policy_version: String,
+    /// The decrees' version; none where there were none.
+    pub decrees_version: Option<String>,
+}
+
+/// The recorded query of an answer's or a refusal's id.
+///
+/// # Errors
+/// There is no such query in the log, or why it cannot be decided again.
+pub fn find(config: &Config, id: Uuid) -> Result<(Query, Snapshot, DecreeSet), StartError> {
+    let entry = open_log(config)?.find(id).map_err(|error| StartError(error.to_string()))?;
+    let query = entry.and_then(query_of).ok_or_else(|| StartError("no verification query with this id is in the log".to_owned()))?;
+    let query = query.map_err(|skip| StartError(format!("this query cannot be explained: {}", skip.code())))?;
+    let archive = Archive::new(config.archive.clone());
+    let missing = |why: String| StartError(format!("the policy or the decrees of this query are not in the archive: {why}"));
+    let snapshot = archive.policy(&query.policy_version).map_err(missing)?;
+    let decrees = match &query.decrees_version {
+        Some(version) => archive.decrees(version).map_err(missing)?,
+        None => DecreeSet { version: String::new(), decrees: Vec::new(), as_of: Timestamp::MIN },
+    };
+    Ok((query, snapshot, decrees))
+}
+
+fn open_log(config: &Config) -> Result<LogEntries, StartError> {
+    LogEntries::open(&config.ledger.dir, &content_kek(config)).map_err(|error| StartError(error.to_string()))
+}
+
+fn again(query: &Query, versions: &mut Versions, against: &Against<'_>) -> Result<Said, Skip> {
+    let decrees = query.decrees_version.as_deref().map(|version| versions.decrees(version)).transpose()?;
+    let recorded;
+    let snapshot = match against {
+        Against::Draft(snapshot) => *snapshot,
+        Against::Recorded => {
+            recorded = versions.policy(&query.policy_version)?;
+            &*recorded
+        }
+    };
+    replay(&query.recorded, snapshot, decrees.as_deref()).map_err(|_| Skip::NotPolicy)
+}
+
+/// The verification query that an entry is about; `None` for every other entry.
+fn query_of(entry: StoredEntry) -> Option<Result<Query, Skip>> {
+    if !matches!(entry.kind, EntryKind::Answer | EntryKind::Refusal) {
+        return None;
+    }
+    match entry.content {
+        StoredContent::Deleted => Some(Err(Skip::Deleted)),
+        StoredContent::Unreadable => Some(Err(Skip::Unreadable)),
+        StoredContent::Kept(content) if content.route == ROUTE => Some(read(*content)),
+        StoredContent::Kept(_) => None,
+    }
+}
+
+fn read(content: EntryContent) -> Result<Query, Skip> {
+    let said = said(&content)?;
+    // Refused before policy knew what was asked.
+    let (Some(inputs), Some(service), Some(policy_version)) = (content.basis, content.service, content.policy_version) else {
+        return Err(Skip::NotPolicy);
+    };
+    let recorded = Recorded {
+        agency: content.agency.ok_or(Skip::NotPolicy)?,
+        branch: content.branch,
+        service,
+        purpose: content.purpose.unwrap_or_default(),
+        inputs: serde_json::from_str(&inputs).map_err(|_| Skip::Unreadable)?,
+        said,
+        as_of: content.as_of.unwrap_or(Timestamp::MIN),
+        freshness: content.freshness.as_deref().and_then(Freshness::parse).unwrap_or(Freshness::Live),
+    };
+    Ok(Query { recorded, policy_version, decrees_version: content.decrees_version.filter(|version| !version.is_empty()) })
+}
+
+fn said(content: &EntryContent) -> Result<Said, Skip> {
+    match (&content.reason, &content.code) {
+        (Some(reason), _) => {
+            let reason = ReasonCode::parse(reason).ok_or(Skip::Unreadable)?;
+            Ok(Said::Answer { reason, decree: content.decree.clone() })
+        }
+        (None, Some(code)) => RefusalCode::parse(code).map(|code| Said::Refusal { code }).ok_or(Skip::Unreadable),
+        (None, None) => Err(Skip::Unreadable),
+    }
+}
+
+/// Versions from the archive, each read once.
+struct Versions {
+    archive: Archive,
+    policies: BTreeMap<String, Option<Arc<Snapshot>>>,
+    decrees: BTreeMap<String, Option<Arc<DecreeSet>>>,
+}
+
+impl Versions {
+    fn new(config: &Config) -> Self {
+        Self { archive: Archive::new(config.archive.clone()), policies: BTreeMap::new(), decrees: BTreeMap::new() }
+    }
+
+    fn policy(&mut self, version: &str) -> Result<Arc<Snapshot>, Skip> {
+        let archive = &self.archive;
+        let known = self.policies.entry(version.to_owned()).or_insert_with(|| archive.policy(version).ok().map(Arc::new));
+        known.clone().ok_or(Skip::NotInArchive)
+    }
+
+    fn decrees(&mut self, version: &str) -> Result<Arc<DecreeSet>, Skip> {
+        let archive = &self.archive;
+        let known = self.decrees.entry(version.to_owned()).or_insert_with(|| archive.decrees(version).ok().map(Arc::new));
+        known.clone().ok_or(Skip::NotInArchive)
+    }
+}

@@ -1,0 +1,198 @@
+//! An explanation in words, in Persian and in English, and as JSON. Dates are Jalali, Tehran time.
+
+use std::fmt::Write;
+
+use clap::ValueEnum;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::core::decision::cases::Answered;
+use crate::core::decision::explain::{DecreeVerdict, ExplainedDecree, ExplainedDocument, ExplainedRule, Explanation};
+use crate::core::domain::date::{jalali, tehran_day};
+use crate::core::domain::reason::{OutageStep, Outcome, ReasonCode};
+use crate::core::policy::Snapshot;
+
+/// A language of explanations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    /// فارسی
+    Fa,
+    /// English
+    En,
+}
+
+impl Language {
+    const fn pick<'a>(self, fa: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Fa => fa,
+            Self::En => en,
+        }
+    }
+}
+
+/// The explanation with its words in both languages.
+pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep) -> Value {
+    let mut json = serde_json::to_value(explanation).unwrap_or_default();
+    let both = |words: &dyn Fn(Language) -> String| json!({ "fa": words(Language::Fa), "en": words(Language::En) });
+    let add = |json: &mut Value, name: &str, value: Value| drop(json.as_object_mut().map(|object| object.insert(name.to_owned(), value)));
+    add(&mut json, "message", both(&|lang| message(snapshot, explanation.reason, step, lang)));
+    let words = snapshot.reasons.words(explanation.reason, step);
+    let next = words.map(
+        |words| json!({ "who": words.next_who, "action": words.next_action, "message": { "fa": words.next_fa, "en": words.next_en } }),
+    );
+    add(&mut json, "next", next.unwrap_or_default());
+    add(&mut json, "policy_version", json!(*snapshot.version));
+    for (index, document) in explanation.documents.iter().enumerate() {
+        if let Some(object) = json.pointer_mut(&format!("/documents/{index}")) {
+            add(object, "why", both(&|lang| message(snapshot, document.verdict, step, lang)));
+        }
+    }
+    for (index, decree) in explanation.decrees.iter().enumerate() {
+        if let Some(object) = json.pointer_mut(&format!("/decrees/{index}")) {
+            add(object, "why", both(&|lang| why(decree, lang)));
+        }
+    }
+    json
+}
+
+/// The explanation in one language.
+pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, lang: Language) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| text.push_str(&format!("{label:<12} {value}\n"));
+    let service = snapshot.services.get(&it.service);
+    let name = service.map_or("", |service| lang.pick(&service.fa, &service.en));
+    line(lang.pick("خدمت", "service"), format!("{name} ({})", it.service));
+    let known = lang.pick("با دانسته‌های", "as known");
+    line(lang.pick("برای لحظه", "asked for"), format!("{} · {known} {}", moment(it.at), moment(it.known_at)));
+    line(lang.pick("پاسخ", "answer"), format!("{} ({})", outcome(it.decision, lang), it.reason.code()));
+    line(lang.pick("دلیل", "reason"), message(snapshot, it.reason, step, lang));
+    if let Some(words) = snapshot.reasons.words(it.reason, step) {
+        line(lang.pick("گام بعد", "next"), lang.pick(&words.next_fa, &words.next_en).to_owned());
+    }
+    line(lang.pick("قاعده", "rule"), it.rule.as_ref().map_or_else(|| none(lang), |rule| rule_words(rule, lang)));
+    if let Some((least, most)) = it.age {
+        let age = if least == most { least.to_string() } else { format!("{least}–{most}") };
+        line(lang.pick("سن", "age"), age);
+    }
+    match it.check_matched {
+        Some(true) => line(lang.pick("عامل دوم", "check"), lang.pick("مطابق است", "matches").to_owned()),
+        Some(false) => line(lang.pick("عامل دوم", "check"), lang.pick("مطابق نیست", "does not match").to_owned()),
+        None => {}
+    }
+    list(
+        &mut text,
+        lang.pick("مدارک", "documents"),
+        it.documents.iter().map(|document| (document.carries, document_words(document, snapshot, step, lang))),
+        lang,
+    );
+    list(&mut text, lang.pick("ابلاغیه‌ها", "decrees"), it.decrees.iter().map(|decree| (decree.decisive, decree_words(decree, lang))), lang);
+    text
+}
+
+/// A refusal: nothing was looked up.
+pub(super) fn refused(refused: &Answered) -> String {
+    let hint = refused.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let code = &refused.reason;
+    format!(
+        "رد شد       {code}{hint}؛ سیاست دستگاه اجازه استعلام نمی‌دهد و کسی جستجو نمی‌شود\nrefused      {code}{hint}: policy does not let this be asked, and nobody is looked up"
+    )
+}
+
+fn list(text: &mut String, label: &str, items: impl Iterator<Item = (bool, String)>, lang: Language) {
+    let items: Vec<_> = items.collect();
+    if items.is_empty() {
+        let _ = writeln!(text, "{label:<12} {}", none(lang));
+        return;
+    }
+    let _ = writeln!(text, "{label}");
+    for (decisive, item) in items {
+        let _ = writeln!(text, "  {} {item}", if decisive { '►' } else { '·' });
+    }
+}
+
+fn none(lang: Language) -> String {
+    lang.pick("هیچ", "none").to_owned()
+}
+
+fn message(snapshot: &Snapshot, reason: ReasonCode, step: OutageStep, lang: Language) -> String {
+    snapshot.reasons.words(reason, step).map_or_else(|| reason.code().to_owned(), |words| lang.pick(&words.fa, &words.en).to_owned())
+}
+
+const fn outcome(outcome: Outcome, lang: Language) -> &'static str {
+    match outcome {
+        Outcome::Entitled => lang.pick("✔ مستحق", "✔ entitled"),
+        Outcome::NotEntitled => lang.pick("✘ غیرمستحق", "✘ not entitled"),
+        Outcome::Indeterminate => lang.pick("? نامعین", "? indeterminate"),
+        Outcome::NoDocumentRequired => lang.pick("✔ مدرک لازم نیست", "✔ no document required"),
+    }
+}
+
+fn rule_words(rule: &ExplainedRule, lang: Language) -> String {
+    let confidence = match rule.confidence.as_str() {
+        "seed" => lang.pick("سند بنیادین", "the founding document"),
+        "pub" => lang.pick("منبع عمومی", "a public source"),
+        _ => lang.pick("استنباط ما", "our inference"),
+    };
+    let source = lang.pick("منبع", "source");
+    let term = if rule.from.is_none() && rule.until.is_none() {
+        lang.pick("بی‌آغاز و تا اطلاع بعدی", "since ever, until further notice").to_owned()
+    } else {
+        span(rule.from, rule.until, lang)
+    };
+    format!("{} · {} · {source}: {} ({confidence})", rule.id, term, rule.source)
+}
+
+fn document_words(it: &ExplainedDocument, snapshot: &Snapshot, step: OutageStep, lang: Language) -> String {
+    let document = &it.document;
+    let series = document.series.map(|series| format!(" {series}")).unwrap_or_default();
+    let status = document.legal_status.map(|status| format!(" ({status})")).unwrap_or_default();
+    let decree = it.decree.as_ref().map(|decree| format!(" [{decree}]")).unwrap_or_default();
+    let printed = span(document.from, document.until, lang);
+    let words = message(snapshot, it.verdict, step, lang);
+    let alone = if it.alone == it.verdict {
+        String::new()
+    } else {
+        format!(" {}: {}", lang.pick("برای این خدمت", "for this service"), message(snapshot, it.alone, step, lang))
+    };
+    format!("{}{series}{status} · {} · {printed} · {}{decree}: {words}{alone}", document.kind, document.state, it.verdict.code())
+}
+
+fn decree_words(it: &ExplainedDecree, lang: Language) -> String {
+    let term = span(Some(it.from), it.until, lang);
+    format!("{} · {} · {term} · {}: {}", it.id, it.effect.code(), why(it, lang), lang.pick(&it.fa, &it.en))
+}
+
+/// What became of a decree.
+fn why(it: &ExplainedDecree, lang: Language) -> String {
+    let known = jalali(tehran_day(it.recorded_at));
+    let by = it.superseded_by.as_deref().unwrap_or_default();
+    let words = match it.verdict {
+        DecreeVerdict::Applied => lang.pick("نافذ است و این مدارک را دربر می‌گیرد", "in force for these documents").to_owned(),
+        DecreeVerdict::NotYetKnown => format!("{} {known}", lang.pick("هنوز دانسته نبود؛ دانسته از", "not yet known; known from")),
+        DecreeVerdict::Rescinded => lang.pick("لغو شده است", "rescinded").to_owned(),
+        DecreeVerdict::Ahead => lang.pick("هنوز آغاز نشده است", "not yet in effect").to_owned(),
+        DecreeVerdict::Over => lang.pick("پایان یافته است", "no longer in effect").to_owned(),
+        DecreeVerdict::Superseded => format!("{} {by}", lang.pick("جایگزین شده با", "superseded by")),
+        DecreeVerdict::OtherService => lang.pick("درباره خدمت‌های دیگر است", "about other services").to_owned(),
+        DecreeVerdict::OutOfSelector => lang.pick("این مدارک را دربر نمی‌گیرد", "selects none of these documents").to_owned(),
+    };
+    let decisive = if it.decisive { lang.pick(" (تعیین‌کننده پاسخ)", " (decides the answer)") } else { "" };
+    format!("{words}{decisive}")
+}
+
+/// A half-open interval as its first and last Jalali day.
+fn span(from: Option<Timestamp>, until: Option<Timestamp>, lang: Language) -> String {
+    let first = from.map(|from| jalali(tehran_day(from)));
+    let last = until.map(|until| jalali(tehran_day(until.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(until))));
+    match (first, last) {
+        (Some(first), Some(last)) => format!("{first} – {last}"),
+        (Some(first), None) => format!("{} {first}", lang.pick("از", "from")),
+        (None, Some(last)) => format!("{} {last}", lang.pick("تا", "to")),
+        (None, None) => lang.pick("بی‌تاریخ", "no dates").to_owned(),
+    }
+}
+
+/// An instant as a Jalali day with its UTC time.
+fn moment(at: Timestamp) -> String {
+    format!("{} ({at:.0})", jalali(tehran_day(at)))
+}

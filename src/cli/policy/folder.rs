@@ -1,0 +1,70 @@
+//! Which policy folder a verb is about, and how its faults are printed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::adapters::policy_files;
+use crate::cli::CliError;
+use crate::core::policy::LoadError;
+
+/// `--dir DIR` or `--policies DIR`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Folder {
+    /// Folder of a demo or an installation; its `policies` are meant
+    #[arg(long, default_value = "var/demo")]
+    pub(super) dir: PathBuf,
+    /// The policy folder itself
+    #[arg(long)]
+    pub(super) policies: Option<PathBuf>,
+}
+
+impl Folder {
+    /// The policy folder.
+    pub(super) fn path(&self) -> PathBuf {
+        self.policies.clone().unwrap_or_else(|| self.dir.join("policies"))
+    }
+}
+
+/// Every file of a policy folder.
+///
+/// # Errors
+/// A folder that is not there is a slip of the command line; a file that cannot be read is a fault.
+pub(super) fn read(folder: &Path) -> Result<BTreeMap<String, String>, Fault> {
+    if !folder.is_dir() {
+        let what = format!("there is no policy folder `{}`; name one with `--policies`, or an installation with `--dir`", folder.display());
+        return Err(Fault::Command(CliError::failed(what)));
+    }
+    policy_files::read(folder).map_err(Fault::Files)
+}
+
+/// What is wrong: with the command, or with the files.
+pub(super) enum Fault {
+    Command(CliError),
+    Files(Vec<LoadError>),
+}
+
+/// Prints the faults of a folder, one a line, and ends with exit code 1.
+pub(super) fn report(folder: &Path, fault: Fault, as_json: bool) -> Result<ExitCode, CliError> {
+    let faults = match fault {
+        Fault::Command(error) => return Err(error),
+        Fault::Files(faults) => faults,
+    };
+    if as_json {
+        let faults: Vec<_> =
+            faults.iter().map(|fault| json!({ "file": fault.file, "line": fault.line, "message": fault.message })).collect();
+        println!("{}", json!({ "ok": false, "faults": faults }));
+        return Ok(ExitCode::FAILURE);
+    }
+    for fault in &faults {
+        eprintln!("{}", folder.join(fault.to_string()).display());
+    }
+    let count = match faults.len() {
+        1 => "1 fault".to_owned(),
+        many => format!("{many} faults"),
+    };
+    Err(CliError::failed(format_args!("{count} in `{}`", folder.display())))
+}

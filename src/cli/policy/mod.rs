@@ -1,0 +1,37 @@
+//! `estelam policy`: writing, testing, explaining and previewing policy.
+
+mod check;
+mod explain;
+mod explain_words;
+mod folder;
+mod replay;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::CliError;
+
+/// Policy files: check, test, explain, preview.
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    /// Validate a policy folder; every fault is one line with file and line
+    Check(check::Check),
+    /// Run the cases of a policy folder: what is expected, what came, and where that stands
+    Test(check::Test),
+    /// Why a query is answered as it is: every document, decree and rule that led there, in Persian and English
+    Explain(explain::Explain),
+    /// Decide the recorded queries again under a draft, and count who would be answered differently
+    Replay(replay::Replay),
+}
+
+impl Policy {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Check(check) => check.run(),
+            Self::Test(test) => test.run(),
+            Self::Explain(explain) => explain.run(),
+            Self::Replay(replay) => replay.run(),
+        }
+    }
+}

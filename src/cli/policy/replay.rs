@@ -1,0 +1,97 @@
+//! `estelam policy replay`: who would be answered differently under a draft; counts alone, never a person.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+
+use super::folder::{Fault, read, report};
+use crate::app::review::{Against, Review, review};
+use crate::cli::place::Place;
+use crate::cli::{CliError, Failure};
+use crate::config::Config;
+use crate::core::domain::instant;
+use crate::core::policy::Snapshot;
+
+/// Decide the recorded queries again.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Replay {
+    #[command(flatten)]
+    place: Place,
+    /// First day or instant: 1405/09/01, "1405/09/01 08:00" (Tehran) or RFC 3339
+    #[arg(long, value_parser = instant::parse)]
+    from: Timestamp,
+    /// Last day (included) or first instant after
+    #[arg(long, value_parser = instant::parse_end)]
+    to: Timestamp,
+    /// The draft's policy folder; without it the recorded versions are used, and nothing may differ
+    #[arg(long)]
+    against: Option<PathBuf>,
+    /// Print the counts as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        if self.to <= self.from {
+            return Err(CliError::usage("`--to` is before `--from`; swap them"));
+        }
+        let draft = match &self.against {
+            None => None,
+            Some(folder) => match read(folder).and_then(|files| Snapshot::load(&files).map_err(Fault::Files)) {
+                Ok(snapshot) => Some(snapshot),
+                Err(fault) => return report(folder, fault, self.json),
+            },
+        };
+        let config = Config::read(&self.place.dir.join("estelam.toml")).doing("the configuration is not usable")?;
+        let against = draft.as_ref().map_or(Against::Recorded, Against::Draft);
+        let bar = bar();
+        let mut progress = |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        };
+        let outcome = review(&config, self.from, self.to, &against, &mut progress).doing("the queries cannot be decided again")?;
+        bar.finish_and_clear();
+        if self.json {
+            println!("{}", serde_json::to_string(&outcome).doing("cannot print the counts")?);
+        } else {
+            print(&outcome);
+        }
+        let broken = draft.is_none() && outcome.changed() > 0;
+        Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+fn print(outcome: &Review) {
+    if !outcome.different.is_empty() {
+        println!("{:>8}  {:<18} {:<20} {:<28} would be", "queries", "agency", "service", "was");
+    }
+    for line in &outcome.different {
+        println!("{:>8}  {:<18} {:<20} {:<28} {}", line.queries, line.agency, line.service, words(&line.old), words(&line.new));
+    }
+    println!("{} queries: {} the same, {} different", outcome.queries, outcome.same, outcome.changed());
+    for (why, count) in &outcome.skipped {
+        println!("{count} not decided again: {why}");
+    }
+}
+
+fn words(said: &crate::core::decision::replay::Said) -> String {
+    use crate::core::decision::replay::Said;
+    match said {
+        Said::Answer { decree: Some(decree), .. } => format!("{} ({decree})", said.code()),
+        _ => said.code().to_owned(),
+    }
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} entries {eta}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

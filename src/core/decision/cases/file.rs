@@ -1,0 +1,305 @@
+//! The form of `[[answer]]` and `[[decree]]` in `cases/*.toml`. Unknown keys are errors.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use toml::Spanned;
+
+use super::{AnswerCase, Expected};
+use crate::core::domain::context::Asked;
+use crate::core::domain::date::Calendar;
+use crate::core::domain::decree::{Decree, DecreeSet};
+use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
+use crate::core::domain::instant;
+use crate::core::domain::person::Person;
+use crate::core::domain::reason::{Outcome, ReasonCode};
+use crate::core::domain::refusal::RefusalCode;
+use crate::core::domain::request::{Check, RequestIdentifier};
+use crate::core::policy::LoadError;
+use crate::core::registry::convert::recorded_when_shipped;
+use crate::core::registry::wire::{WireDate, WireDecree, WireDocument, WirePerson};
+use crate::core::registry::{Freshness, RegistryAnswer};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CasesFile {
+    #[serde(rename = "case")]
+    _permits: Option<IgnoredAny>,
+    #[serde(default, rename = "answer")]
+    answers: Vec<AnswerFile>,
+    #[serde(default, rename = "decree")]
+    decrees: Vec<Spanned<WireDecree>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerFile {
+    name: Spanned<String>,
+    agency: Option<String>,
+    branch: Option<String>,
+    service: String,
+    #[serde(default)]
+    purpose: String,
+    at: Spanned<String>,
+    known_at: Option<Spanned<String>>,
+    gives: Option<Vec<Spanned<String>>>,
+    max_age: Option<u32>,
+    #[serde(default)]
+    emergency: bool,
+    /// The province that the query names; the registered one stands in `person`.
+    province: Option<String>,
+    check: Option<Check>,
+    identifier: Option<RequestIdentifier>,
+    /// How many such people the identifier has: 1 unless written.
+    persons: Option<u8>,
+    #[serde(default)]
+    person: PersonFile,
+    #[serde(default)]
+    documents: Vec<DocumentFile>,
+    registry: Option<Spanned<String>>,
+    facts_age: Option<Spanned<String>>,
+    decrees: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    rescinded: BTreeMap<String, Spanned<String>>,
+    expect: Spanned<String>,
+    reason: Spanned<String>,
+    decree: Option<String>,
+    rule: Option<String>,
+    next: Option<String>,
+    hint: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PersonFile {
+    birth: Option<String>,
+    birth_calendar: Option<Calendar>,
+    nationality: Option<String>,
+    province: Option<String>,
+    household_role: Option<String>,
+    #[serde(default)]
+    blocked: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DocumentFile {
+    kind: DocumentKind,
+    series: Option<u16>,
+    state: Option<DocumentState>,
+    issued: Option<String>,
+    expires: Option<String>,
+    calendar: Option<Calendar>,
+    legal_status: Option<DocumentKind>,
+    #[serde(default)]
+    facets: Facets,
+    /// When the registry first had it.
+    recorded_at: Option<String>,
+}
+
+/// Reads every case of answers in a policy folder. The decrees of all case files are known to every case.
+///
+/// # Errors
+/// Every fault with its place.
+pub fn read(files: &BTreeMap<String, String>) -> Result<Vec<AnswerCase>, Vec<LoadError>> {
+    let (mut parsed, mut errors) = (Vec::new(), Vec::new());
+    for (path, text) in files.iter().filter(|(path, _)| path.starts_with("cases/")) {
+        match toml::from_str::<CasesFile>(text) {
+            Ok(file) => parsed.push((path.as_str(), text.as_str(), file)),
+            Err(error) => errors.push(LoadError::toml(path, text, &error)),
+        }
+    }
+    let mut decrees: Vec<Decree> = Vec::new();
+    for (path, text, file) in &parsed {
+        for wire in &file.decrees {
+            match decree(wire.get_ref(), &decrees) {
+                Ok(decree) => decrees.push(decree),
+                Err(message) => errors.push(LoadError::at(path, text, wire.span().start, message)),
+            }
+        }
+    }
+    let mut cases = Vec::new();
+    for (path, text, file) in parsed {
+        let reader = Reader { path, text, decrees: &decrees };
+        for case in file.answers {
+            reader.case(case).map_or_else(|error| errors.push(error), |case| cases.push(case));
+        }
+    }
+    if errors.is_empty() { Ok(cases) } else { Err(errors) }
+}
+
+/// A decree of the cases is known from its `known_from` day, unless it says when it was recorded.
+fn decree(wire: &WireDecree, earlier: &[Decree]) -> Result<Decree, String> {
+    if earlier.iter().any(|earlier| earlier.id == wire.id) {
+        return Err(format!("the decree `{}` is written twice; keep one", wire.id));
+    }
+    let mut wire = wire.clone();
+    let shipped = recorded_when_shipped(&wire).map_err(|error| error.to_string())?;
+    wire.recorded_at.get_or_insert(shipped);
+    Decree::try_from_wire(&wire).map_err(|error| format!("decree `{}`: {error}", wire.id))
+}
+
+struct Reader<'a> {
+    path: &'a str,
+    text: &'a str,
+    decrees: &'a [Decree],
+}
+
+impl Reader<'_> {
+    fn fault(&self, offset: usize, message: impl Into<String>) -> LoadError {
+        LoadError::at(self.path, self.text, offset, message)
+    }
+
+    fn case(&self, case: AnswerFile) -> Result<AnswerCase, LoadError> {
+        let start = case.name.span().start;
+        let at = self.instant(&case.at)?;
+        let known_at = case.known_at.as_ref().map_or(Ok(at), |known| self.instant(known))?;
+        let expect = self.expected(&case)?;
+        let gives = case.gives.as_ref().map(|gives| self.gives(gives)).transpose()?;
+        let decrees = self.decrees(&case)?;
+        let answer = self.answer(&case, at)?;
+        let line = self.fault(start, "").line.unwrap_or(1);
+        Ok(AnswerCase {
+            place: (self.path.to_owned(), line),
+            name: case.name.into_inner(),
+            agency: case.agency,
+            branch: case.branch,
+            service: case.service,
+            purpose: case.purpose,
+            at,
+            known_at,
+            gives,
+            max_age: case.max_age,
+            emergency: case.emergency,
+            province: case.province,
+            check: case.check,
+            identifier: case.identifier,
+            answer,
+            decrees,
+            expect,
+        })
+    }
+
+    fn instant(&self, written: &Spanned<String>) -> Result<Timestamp, LoadError> {
+        instant::parse(written.get_ref()).map_err(|message| self.fault(written.span().start, message))
+    }
+
+    fn expected(&self, case: &AnswerFile) -> Result<Expected, LoadError> {
+        let (outcome, reason) = (case.expect.get_ref(), case.reason.get_ref());
+        let fits = match outcome.as_str() {
+            "refused" => RefusalCode::parse(reason).is_some(),
+            outcome => match Outcome::parse(outcome) {
+                Some(outcome) => ReasonCode::parse(reason).is_some_and(|reason| reason.outcome() == outcome),
+                None => {
+                    let known = Outcome::ALL.iter().map(|outcome| format!("`{}`", outcome.code())).collect::<Vec<_>>().join(", ");
+                    return Err(self.fault(case.expect.span().start, format!("no such outcome `{outcome}`; use {known} or `refused`")));
+                }
+            },
+        };
+        if !fits {
+            return Err(self.fault(case.reason.span().start, format!("`{reason}` is no reason of `{outcome}`; reasons.toml lists them")));
+        }
+        Ok(Expected {
+            outcome: outcome.clone(),
+            reason: reason.clone(),
+            decree: case.decree.clone(),
+            rule: case.rule.clone(),
+            next: case.next.clone(),
+            hint: case.hint.clone(),
+        })
+    }
+
+    fn gives(&self, gives: &[Spanned<String>]) -> Result<u8, LoadError> {
+        gives.iter().try_fold(0, |sum, field| {
+            let bit = match field.get_ref().as_str() {
+                "actor" => Asked::ACTOR,
+                "check" => Asked::CHECK,
+                "reference" => Asked::REFERENCE,
+                "nonce" => Asked::NONCE,
+                "identifier" => Asked::IDENTIFIER,
+                other => {
+                    let message = format!("`{other}` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`");
+                    return Err(self.fault(field.span().start, message));
+                }
+            };
+            Ok(sum | bit)
+        })
+    }
+
+    fn decrees(&self, case: &AnswerFile) -> Result<DecreeSet, LoadError> {
+        let known = |id: &str| self.decrees.iter().any(|decree| decree.id == id);
+        for id in case.decrees.iter().flatten() {
+            if !known(id.get_ref()) {
+                return Err(self.fault(id.span().start, format!("no such decree `{}`; write it as a [[decree]]", id.get_ref())));
+            }
+        }
+        let mut decrees: Vec<Decree> = match &case.decrees {
+            None => self.decrees.to_vec(),
+            Some(ids) => self.decrees.iter().filter(|decree| ids.iter().any(|id| *id.get_ref() == decree.id)).cloned().collect(),
+        };
+        for (id, at) in &case.rescinded {
+            let decree = decrees.iter_mut().find(|decree| decree.id == *id);
+            let decree = decree.ok_or_else(|| self.fault(at.span().start, format!("no such decree `{id}` in this case")))?;
+            decree.rescinded_at = Some(self.instant(at)?);
+        }
+        Ok(DecreeSet { version: String::new(), decrees, as_of: Timestamp::MAX })
+    }
+
+    fn answer(&self, case: &AnswerFile, at: Timestamp) -> Result<Option<RegistryAnswer>, LoadError> {
+        let freshness = match case.registry.as_ref().map(|word| (word, word.get_ref().as_str())) {
+            None | Some((_, "live")) => Freshness::Live,
+            Some((_, "cached")) => Freshness::Cached,
+            Some((_, "stale")) => Freshness::Stale,
+            Some((_, "down")) => return Ok(None),
+            Some((word, other)) => {
+                return Err(self.fault(word.span().start, format!("no such registry `{other}`; write live, cached, stale or down")));
+            }
+        };
+        let age = case.facts_age.as_ref().map_or(Ok(SignedDuration::ZERO), |age| self.length(age))?;
+        let start = case.name.span().start;
+        for written in case.documents.iter().filter_map(|document| document.recorded_at.as_deref()) {
+            instant::parse(written).map_err(|message| self.fault(start, message))?;
+        }
+        let person = Person::try_from_wire(&person(case)).map_err(|error| self.fault(start, error.to_string()))?;
+        let persons = vec![person; usize::from(case.persons.unwrap_or(1))];
+        Ok(Some(RegistryAnswer { persons: persons.into(), as_of: at.checked_sub(age).unwrap_or(Timestamp::MIN), freshness }))
+    }
+
+    fn length(&self, written: &Spanned<String>) -> Result<SignedDuration, LoadError> {
+        let length = written.get_ref().parse::<Span>().and_then(|length| length.to_duration(SpanRelativeTo::days_are_24_hours()));
+        let wrong = format!("`{}` is no length of time; write for example \"5 minutes\"", written.get_ref());
+        length.map_err(|_| self.fault(written.span().start, wrong))
+    }
+}
+
+fn person(case: &AnswerFile) -> WirePerson {
+    let file = &case.person;
+    WirePerson {
+        birth: date(file.birth.as_ref(), file.birth_calendar),
+        nationality: file.nationality.clone(),
+        province: file.province.clone(),
+        household_role: file.household_role.clone(),
+        blocked: file.blocked,
+        documents: case.documents.iter().map(document).collect(),
+    }
+}
+
+fn document(file: &DocumentFile) -> WireDocument {
+    WireDocument {
+        kind: file.kind,
+        series: file.series,
+        state: file.state.unwrap_or(DocumentState::Active),
+        issued: date(file.issued.as_ref(), file.calendar),
+        expires: date(file.expires.as_ref(), file.calendar),
+        legal_status: file.legal_status,
+        facets: file.facets,
+        recorded_at: file.recorded_at.as_deref().and_then(|written| instant::parse(written).ok()),
+    }
+}
+
+/// Dates are Jalali unless the case says otherwise.
+fn date(text: Option<&String>, calendar: Option<Calendar>) -> Option<WireDate> {
+    text.map(|date| WireDate { date: date.clone(), calendar: calendar.unwrap_or(Calendar::Jalali) })
+}

@@ -1,0 +1,140 @@
+//! Answering a case as the gateway would, and comparing.
+
+use super::AnswerCase;
+use crate::core::decision::explain::{Explanation, explain};
+use crate::core::decision::query::{Evidence, Query, decide_query};
+use crate::core::domain::agency::AgencyId;
+use crate::core::domain::context::Asked;
+use crate::core::domain::reason::OutageStep;
+use crate::core::domain::refusal::RefusalCode;
+use crate::core::domain::service::Service;
+use crate::core::policy::{Caller, Grant, Snapshot, Subject, allow};
+
+/// What came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Outcome code, or `refused`.
+    pub outcome: String,
+    /// Reason or refusal code.
+    pub reason: String,
+    /// The decree named.
+    pub decree: Option<String>,
+    /// The service rule applied.
+    pub rule: Option<String>,
+    /// The next step's action.
+    pub next: Option<String>,
+    /// A better scheme.
+    pub hint: Option<String>,
+}
+
+/// Answers a case under a snapshot.
+pub fn answer(case: &AnswerCase, snapshot: &Snapshot) -> Answered {
+    match permitted(case, snapshot) {
+        Ok(terms) => decided(case, snapshot, &terms),
+        Err(refused) => *refused,
+    }
+}
+
+/// The terms under which a case is decided.
+struct Terms<'a> {
+    service: &'a Service,
+    grant: Option<&'a Grant>,
+}
+
+impl Terms<'_> {
+    fn step(&self) -> OutageStep {
+        self.grant.map_or(OutageStep::TryLater, |grant| grant.outage.step())
+    }
+}
+
+/// The terms for a case, or its refusal. A case without an agency is about the service alone.
+fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>, Box<Answered>> {
+    let refused = |code: RefusalCode, hint| {
+        let (outcome, reason) = ("refused".to_owned(), code.code().to_owned());
+        Box::new(Answered { outcome, reason, hint, ..Answered::default() })
+    };
+    let Some(agency) = &case.agency else {
+        let service = snapshot.services.get(&case.service).ok_or_else(|| refused(RefusalCode::UnknownService, None))?;
+        return Ok(Terms { service, grant: None });
+    };
+    let caller = Caller { agency, branch: case.branch.as_deref(), service: &case.service, purpose: &case.purpose };
+    let subject = case.identifier.as_ref().map_or(Subject::Unrecorded, Subject::Given);
+    let allowed = allow(snapshot, caller, &case.asked(wanted(case, agency, snapshot)), &subject);
+    allowed.map(|allowed| Terms { service: allowed.service, grant: Some(allowed.grant) }).map_err(|(code, hint)| refused(code, hint))
+}
+
+/// What the case's grant asks for, if it has one.
+fn wanted(case: &AnswerCase, agency: &str, snapshot: &Snapshot) -> u8 {
+    let agency = AgencyId::parse(agency).and_then(|id| snapshot.agencies.get(&id));
+    let granted = agency.and_then(|agency| snapshot.grant(agency, &case.service, &case.purpose, case.at).ok());
+    granted.map_or(0, |granted| duties(granted.grant))
+}
+
+fn duties(grant: &Grant) -> u8 {
+    let fields =
+        [(grant.actor, Asked::ACTOR), (grant.check, Asked::CHECK), (grant.reference, Asked::REFERENCE), (grant.nonce, Asked::NONCE)];
+    fields.into_iter().filter_map(|(wanted, field)| wanted.then_some(field)).sum()
+}
+
+/// Bounds in seconds for a case without an agency: any age of facts, an answer for five minutes.
+const ANY_AGE_S: u32 = u32::MAX;
+const GOOD_FOR_S: u32 = 300;
+
+/// The query of a case, as its permit would put it.
+fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
+    Query {
+        service: terms.service,
+        check: case.check.as_ref(),
+        // Without a check of its own a case is about something else, and the check is taken to match.
+        check_required: terms.grant.is_some_and(|grant| grant.check) && case.check.is_some(),
+        emergency: case.emergency,
+        area: case.province.as_deref(),
+        max_age_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.age_bound(case.max_age)),
+        max_stale_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.max_stale_s),
+        valid_for_s: terms.grant.map_or(GOOD_FOR_S, |grant| grant.valid_for_s),
+    }
+}
+
+/// Explains a case as it is answered under a snapshot.
+///
+/// # Errors
+/// The refusal: then nothing is looked up and there is nothing to explain but its code.
+pub fn explained(case: &AnswerCase, snapshot: &Snapshot) -> Result<(Explanation, OutageStep), Box<Answered>> {
+    let terms = permitted(case, snapshot)?;
+    let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees), decrees_age_s: 0 };
+    Ok((explain(&query(case, &terms), &evidence, case.at, case.known_at), terms.step()))
+}
+
+fn decided(case: &AnswerCase, snapshot: &Snapshot, terms: &Terms<'_>) -> Answered {
+    let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees), decrees_age_s: 0 };
+    let verdict = decide_query(&query(case, terms), &evidence, case.at, case.known_at);
+    let words = snapshot.reasons.words(verdict.reason, terms.step());
+    Answered {
+        outcome: verdict.reason.outcome().code().to_owned(),
+        reason: verdict.reason.code().to_owned(),
+        decree: verdict.decree,
+        rule: verdict.basis.rule,
+        next: words.map(|words| words.next_action.clone()),
+        hint: None,
+    }
+}
+
+/// Says what differs from what was expected.
+pub(super) fn compare(case: &AnswerCase, got: &Answered) -> Result<(), String> {
+    let want = &case.expect;
+    let text = |outcome: &str, reason: &str, decree: Option<&str>| match decree {
+        Some(decree) => format!("`{outcome}` `{reason}` by `{decree}`"),
+        None => format!("`{outcome}` `{reason}`"),
+    };
+    if (&want.outcome, &want.reason, &want.decree) != (&got.outcome, &got.reason, &got.decree) {
+        let expected = text(&want.outcome, &want.reason, want.decree.as_deref());
+        return Err(format!("expected {expected}, got {}", text(&got.outcome, &got.reason, got.decree.as_deref())));
+    }
+    for (field, want, got) in [("rule", &want.rule, &got.rule), ("next", &want.next, &got.next), ("hint", &want.hint, &got.hint)] {
+        if want.is_some() && want != got {
+            let word = |value: &Option<String>| value.as_ref().map_or("none".to_owned(), |value| format!("`{value}`"));
+            return Err(format!("expected the {field} {}, got {}", word(want), word(got)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Deciding a recorded query again from its derived inputs, under the recorded policy and decrees or under others.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::query::{Evidence, Query, decide_query};
+use super::{Basis, Inputs};
+use crate::core::domain::context::Asked;
+use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::refusal::RefusalCode;
+use crate::core::policy::{Allowed, Caller, Snapshot, Subject, allow};
+use crate::core::registry::Freshness;
+
+/// One recorded query, without anything that names anybody.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Who asked.
+    pub agency: String,
+    /// From which branch, where the certificate named one.
+    pub branch: Option<String>,
+    /// The service, where it exists.
+    pub service: String,
+    /// The purpose, where it exists; empty otherwise.
+    pub purpose: String,
+    /// The entry's derived inputs.
+    pub inputs: Inputs,
+    /// What was said.
+    pub said: Said,
+    /// When the registry had said so; of answers.
+    pub as_of: Timestamp,
+    /// How fresh that was; of answers.
+    pub freshness: Freshness,
+}
+
+/// What is said to a query.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum Said {
+    /// An answer.
+    Answer {
+        /// Its exact reason.
+        reason: ReasonCode,
+        /// The decree named.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decree: Option<String>,
+    },
+    /// A refusal.
+    Refusal {
+        /// Its code.
+        code: RefusalCode,
+    },
+    /// It would be looked up, with an outcome that nobody can know: nothing was looked up then.
+    LookUp,
+}
+
+impl Said {
+    /// One word: a reason, a refusal's code or `looked-up`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Answer { reason, .. } => reason.code(),
+            Self::Refusal { code } => code.code(),
+            Self::LookUp => "looked-up",
+        }
+    }
+}
+
+/// Why a query cannot be decided again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unrepeatable {
+    /// It was refused for something that is not policy: a token, a certificate, the node's state.
+    NotPolicy,
+}
+
+/// Says to a recorded query what `snapshot` and `decrees` say to it, at the instant at which it was asked.
+///
+/// # Errors
+/// [`Unrepeatable`].
+pub fn replay(recorded: &Recorded, snapshot: &Snapshot, decrees: Option<&DecreeSet>) -> Result<Said, Unrepeatable> {
+    let (asked, caller) = (&recorded.inputs.asked, caller(recorded));
+    let allowed = allow(snapshot, caller, asked, &Subject::Unrecorded).map_err(|(code, _)| code);
+    match (&recorded.said, allowed) {
+        (Said::Answer { .. }, Err(code)) => Ok(Said::Refusal { code }),
+        (Said::Answer { reason, .. }, Ok(allowed)) => Ok(decide_again(recorded, *reason, &allowed, decrees)),
+        (Said::Refusal { code }, allowed) => refuse_again(*code, allowed.err()),
+        (Said::LookUp, _) => Err(Unrepeatable::NotPolicy),
+    }
+}
+
+fn caller(recorded: &Recorded) -> Caller<'_> {
+    Caller { agency: &recorded.agency, branch: recorded.branch.as_deref(), service: &recorded.service, purpose: &recorded.purpose }
+}
+
+fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, decrees: Option<&DecreeSet>) -> Said {
+    let asked = &recorded.inputs.asked;
+    let free = allowed.service.is_free_to_all(asked.has(Asked::EMERGENCY));
+    if reason == ReasonCode::NoDocumentRequired && !free {
+        return Said::LookUp;
+    }
+    let none = Basis::default();
+    let basis = recorded.inputs.basis.as_ref().unwrap_or(&none);
+    let (grant, now) = (allowed.grant, basis.decided_at(recorded.as_of));
+    let max_age_s = grant.age_bound(asked.max_age);
+    let freshness = freshness(recorded, reason, now, max_age_s);
+    let query = Query {
+        service: allowed.service,
+        // The basis has the check's outcome; whoever failed it is not among its people.
+        check: None,
+        check_required: false,
+        emergency: asked.has(Asked::EMERGENCY),
+        area: basis.area.as_deref(),
+        max_age_s,
+        max_stale_s: grant.max_stale_s,
+        valid_for_s: grant.valid_for_s,
+    };
+    let answer = basis.registry_answer(recorded.as_of, freshness);
+    let verdict = decide_query(&query, &Evidence { answer: answer.as_ref(), decrees, decrees_age_s: basis.decrees_age_s }, now, now);
+    Said::Answer { reason: verdict.reason, decree: verdict.decree }
+}
+
+/// Facts from the cache that another policy finds too old would have been asked for again, live, and have been the same.
+fn freshness(recorded: &Recorded, reason: ReasonCode, now: Timestamp, max_age_s: u32) -> Freshness {
+    let too_old = now.duration_since(recorded.as_of) > SignedDuration::from_secs(i64::from(max_age_s));
+    let asked_again = recorded.freshness == Freshness::Cached && too_old && reason != ReasonCode::TooStale;
+    if asked_again { Freshness::Live } else { recorded.freshness }
+}
+
+/// A refusal by policy is judged again; one for what the query held, or for its rate, stands where policy still lets it come so far.
+fn refuse_again(code: RefusalCode, refused: Option<RefusalCode>) -> Result<Said, Unrepeatable> {
+    match code {
+        RefusalCode::ServiceNotAllowed
+        | RefusalCode::PurposeNotAllowed
+        | RefusalCode::ActorRequired
+        | RefusalCode::CheckRequired
+        | RefusalCode::ReferenceRequired
+        | RefusalCode::NonceRequired => Ok(refused.map_or(Said::LookUp, |code| Said::Refusal { code })),
+        RefusalCode::MalformedRequest
+        | RefusalCode::UnknownScheme
+        | RefusalCode::MalformedIdentifier
+        | RefusalCode::WrongScheme
+        | RefusalCode::WrongPopulation
+        | RefusalCode::RateLimited
+        | RefusalCode::QuotaExhausted => Ok(Said::Refusal { code: refused.unwrap_or(code) }),
+        _ => Err(Unrepeatable::NotPolicy),
+    }
+}

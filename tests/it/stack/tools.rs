@@ -1,0 +1,111 @@
+//! The policy tools as an official runs them: the real binary beside a running system.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use estelam::config::template;
+use serde_json::Value;
+
+use super::fixtures::query;
+use super::harness::System;
+
+const NUMBER: &str = "A170000001";
+
+fn estelam(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_estelam"));
+    let mut child =
+        command.arg("policy").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Writes the configuration that the harness holds in memory.
+fn configured(system: &System) -> String {
+    let listen = &system.config.listen;
+    let registry = system.registry_address().rsplit(':').next().unwrap().parse().unwrap();
+    let text = template(listen.gateway, listen.public, listen.ops, registry, 1);
+    std::fs::write(system.dir.path().join("estelam.toml"), text).unwrap();
+    system.dir.path().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn check_names_every_fault_and_a_missing_folder_once() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("policies");
+    estelam::adapters::policy_files::install(&folder).unwrap();
+    let bank = folder.join("agencies/bank.toml");
+    let broken = std::fs::read_to_string(&bank).unwrap().replace("\"bank-card\"]", "\"bank-kard\"]").replace("\"1 minute\"", "\"soon\"");
+    std::fs::write(&bank, broken).unwrap();
+    let arguments = ["check", "--policies", folder.to_str().unwrap()];
+    let output = estelam(&arguments, "");
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 3), "{said}");
+    assert!(
+        said.contains("agencies/bank.toml:18: `soon` is no length of time")
+            && said.ends_with(&format!("2 faults in `{}`\n", folder.display()))
+    );
+    let listed: Value = serde_json::from_slice(&estelam(&[&arguments[..], &["--json"]].concat(), "").stdout).unwrap();
+    assert_eq!((&listed["ok"], listed["faults"].as_array().unwrap().len()), (&Value::Bool(false), 2));
+    let missing = estelam(&["check", "--dir", home.path().join("nowhere").to_str().unwrap()], "");
+    let said = text(&missing.stderr);
+    assert_eq!((missing.status.code(), said.matches("policies").count()), (Some(1), 2), "one path and one option: {said}");
+}
+
+#[test]
+fn a_case_is_run_and_explained_in_both_languages() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let folder = folder.to_str().unwrap();
+    let tested = json(&estelam(&["test", "--policies", folder, "--json"], ""));
+    assert!(tested["answers"].as_u64().unwrap() > 50, "{tested}");
+    let told = estelam(&["explain", "--policies", folder, "--case", "F1 as known"], "");
+    let told = text(&told.stdout);
+    assert!(told.contains("هنوز دانسته نبود") && told.contains("not yet known; known from 1402/04/07"), "{told}");
+    let later = estelam(&["explain", "--policies", folder, "--case", "F1 as known", "--known-at", "1402/04/07", "--json"], "");
+    assert_eq!(json(&later)["reason"], "valid-by-decree");
+    assert_eq!(estelam(&["explain", "--policies", folder], "").status.code(), Some(2), "nothing named is a slip of the command line");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_and_identifiers_are_explained_without_a_number_and_a_draft_is_previewed() {
+    let system = System::today().await;
+    let dir = configured(&system);
+    let reply = system.ask("bank", &query("bank", "amayesh-no", NUMBER, "bank-card")).await;
+    assert_eq!(reply.outcome(), "entitled valid-by-decree");
+    let id = reply.json["answer_id"].as_str().unwrap();
+    let explained = estelam(&["explain", "--dir", &dir, "--answer", id, "--json"], "");
+    let answer = json(&explained);
+    assert_eq!(
+        (&answer["reason"], &answer["decree"], &answer["documents"][0]["carries"]),
+        (&reply.json["reason"]["code"], &reply.json["document"]["decree"], &Value::Bool(true))
+    );
+    let of_number = estelam(
+        &["explain", "--dir", &dir, "--scheme", "amayesh-no", "--service", "bank-card", "--at", "1402/04/03 10:00", "--json"],
+        NUMBER,
+    );
+    assert_eq!(json(&of_number)["reason"], "lapsed-renewable");
+    let wrong = estelam(&["explain", "--dir", &dir, "--scheme", "national-code", "--service", "bank-card"], "199900000001");
+    for output in [&explained, &of_number, &wrong] {
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!said.contains(NUMBER) && !said.contains("199900000001") && !said.contains("1370"), "{said}");
+    }
+    let day = ["replay", "--dir", &dir, "--from", "1405/09/02", "--to", "1405/09/02", "--json"];
+    let recorded = json(&estelam(&day, ""));
+    assert_eq!((&recorded["queries"], &recorded["same"]), (&Value::from(1), &Value::from(1)), "{recorded}");
+    let draft = system.dir.path().join("draft");
+    estelam::adapters::policy_files::install(&draft).unwrap();
+    let services = std::fs::read_to_string(draft.join("services.toml")).unwrap().replace("min_age = 18", "min_age = 90");
+    std::fs::write(draft.join("services.toml"), services).unwrap();
+    let preview = json(&estelam(&[&day[..], &["--against", draft.to_str().unwrap()]].concat(), ""));
+    assert_eq!(preview["different"][0]["new"]["reason"], "under-age", "{preview}");
+    system.stop().await;
+}
