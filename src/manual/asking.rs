@@ -25,6 +25,8 @@
 //! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
 //! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.
 //!
+//! For `travel`, `province` (ISO 3166-2:IR) names the province that the question is about; without it, the registered one.
+//!
 //! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. After 429 wait
 //! as many seconds as `Retry-After` says.
 //!

@@ -54,3 +54,22 @@
 //!   is another without it.
 //! - **2026-11-24, replay counts queries, not people, and shows small counts too**: it is the operator's own tool and names no person; published
 //!   statistics suppress counts below 10.
+//! - **2026-11-23, eligibility stays in TOML tables; Cedar decides who may ask.** A table of kinds, ages, provinces and days with source and
+//!   confidence is what an official can read and own. It is checked whole at load and looked up per request, so that no rule can
+//!   error at run time and be skipped (Cedar skips a policy that errors); a day without a rule is `rule-missing` and a counted alarm.
+//! - **2026-11-23, lists of areas name open provinces only.** Published lists conflict, so that one on no list is `area-unknown`, never barred. A
+//!   query may name a `province`; elsewhere than in the registered one travel takes a laissez-passer.
+//! - **2026-11-23, provinces are numbered as the register does**: ISO 3166-2:IR before November 2020 (its records use IR-32, which only that numbering has). The renumbering gave
+//!   the same codes to other provinces; an importer of a newer source must translate.
+//! - **2026-11-23, a permit's time runs from its first recording**, not from later corrections of it, and any document that a school rule accepts
+//!   may be one; without `recorded_at` nothing waits. `pupil-card` and `education-support-slip` carry schooling: inferred.
+//! - **2026-11-23, two reasons more**: `facet-suspended`, `laissez-passer-needed` (both `not-entitled`), beside the general ones; a facet's own state
+//!   replaces the card's only while the card is handed out and has not ended.
+//! - **2026-11-23, an open renewal window keeps any document renewable that it admits**, also a smart card; an ended one ends the wait of round
+//!   documents alone; one replaced before it began has not ended.
+//! - **2026-11-23, a grant or restriction is named as the decree of the answer** where the document itself rests on none.
+//! - **2026-11-23, the second official signs the instant.** Approval and rescission cover `recorded_at` and `rescinded_at`; a row moved in time
+//!   stops the whole list. Registries made by an earlier build are made anew.
+//! - **2026-11-23, the gateway trusts no list of decrees by itself**: it computes the version again, and refuses a list that lost or changed a
+//!   decree that it had (until restart); then nothing is decided. Decrees that nobody confirmed for longer than the policy's
+//!   bound on facts (at least a minute) are `too-stale`, measured by a clock that nobody sets.

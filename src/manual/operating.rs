@@ -45,11 +45,18 @@
 //! `resume` undoes it. Revoking a certificate: replace
 //! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
 //!
+//! # Alarms
+//!
+//! `estelam_alarms_total{alarm}` should stay at nought. `rule-missing`: a service has no rule for today; its answers are indeterminate, add
+//! one to `services.toml`. `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
+//! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
+//! once an official has looked into it, until the gateway is restarted.
+//!
 //! # Metrics
 //!
 //! `estelam_requests_total{outcome}`, `estelam_request_seconds{outcome}`, `estelam_registry_*`, `estelam_ledger_*`,
 //! `estelam_tls_refusals_total{listener,reason}`,
 //! `estelam_tls_profile_refusals_total{rule}`, `estelam_connections_cut_total{reason}`, `estelam_connections_open{listener}`,
-//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`. No label names a person, a clerk or a number.
+//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`. No label names a person, a clerk or a number.
 //!
 //! Logs are JSON lines on standard error; `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`).

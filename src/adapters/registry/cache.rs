@@ -50,6 +50,8 @@ pub(super) struct Inner {
     breaker: Breaker,
     pub(super) changes: ChangeLog,
     decrees: ArcSwapOption<DecreeSet>,
+    /// The last set that was accepted, kept while none is in use: what comes next must continue it.
+    accepted: Mutex<Option<Arc<DecreeSet>>>,
     lookups: Lookups,
     timeout: Duration,
     pub(super) feed_bound: Duration,
@@ -66,6 +68,7 @@ impl CachedRegistry {
             breaker: Breaker::new(config.breaker_failures, config.breaker_pause),
             changes: ChangeLog::default(),
             decrees: ArcSwapOption::empty(),
+            accepted: Mutex::default(),
             lookups: Lookups::new(),
             timeout: config.timeout,
             feed_bound: config.feed_bound,
@@ -240,9 +243,34 @@ impl Inner {
         self.upstream.decrees().await
     }
 
-    /// Replaces the decrees; `None` when they are known to have changed and the new ones could not be had.
-    pub(super) fn set_decrees(&self, set: Option<DecreeSet>) {
-        self.decrees.store(set.map(Arc::new));
+    /// Replaces the decrees by a set that continues the one before. They are known to have changed when the new ones could not
+    /// be had: then there are none.
+    pub(super) fn accept_decrees(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<u64, RegistryUnavailable> {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let continued = fetched.and_then(|fetched| match accepted.as_ref().map_or(Ok(()), |last| last.is_continued_by(&fetched.set)) {
+            Ok(()) => Ok(fetched),
+            Err(id) => {
+                metrics::counter!("estelam_alarms_total", "alarm" => "decrees-rewritten").increment(1);
+                tracing::error!(
+                    decree = id,
+                    "the registry lost or changed a decree that it had before; none is used until it has it again"
+                );
+                Err(RegistryUnavailable("a decree that it had before is gone or changed"))
+            }
+        });
+        match continued {
+            Ok(FetchedDecrees { cursor, set }) => {
+                let set = Arc::new(set);
+                *accepted = Some(Arc::clone(&set));
+                self.decrees.store(Some(set));
+                Ok(cursor)
+            }
+            Err(why) => {
+                // A rescinded decree must not entitle anybody.
+                self.decrees.store(None);
+                Err(why)
+            }
+        }
     }
 
     pub(super) fn decrees_loaded(&self) -> bool {
@@ -252,7 +280,8 @@ impl Inner {
     /// The registry has just said that no decree changed.
     pub(super) fn confirm_decrees(&self) {
         if let Some(current) = self.decrees.load_full() {
-            self.set_decrees(Some(DecreeSet { as_of: current.as_of.max(self.clock.now()), ..DecreeSet::clone(&current) }));
+            let as_of = current.as_of.max(self.clock.now());
+            self.decrees.store(Some(Arc::new(DecreeSet { as_of, ..DecreeSet::clone(&current) })));
         }
     }
 

@@ -63,15 +63,5 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
 }
 
 async fn load_decrees(inner: &Inner) -> Result<u64, RegistryUnavailable> {
-    match inner.fetch_decrees().await {
-        Ok(fetched) => {
-            inner.set_decrees(Some(fetched.set));
-            Ok(fetched.cursor)
-        }
-        Err(why) => {
-            // They changed and the new ones are unknown: a rescinded decree must not entitle anybody.
-            inner.set_decrees(None);
-            Err(why)
-        }
-    }
+    inner.accept_decrees(inner.fetch_decrees().await)
 }

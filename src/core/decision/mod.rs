@@ -114,6 +114,8 @@ mod area_tests;
 #[cfg(test)]
 mod fixtures_tests;
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 #[allow(missing_docs, reason = "tests")]

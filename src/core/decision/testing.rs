@@ -1,6 +1,8 @@
 //! What the tests of this stage share: the fixture people and decrees, and a query that reads like a sentence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 
 use super::Verdict;
@@ -37,7 +39,8 @@ pub fn last_instant(day: &str) -> Timestamp {
 }
 
 pub fn service(code: &str) -> Service {
-    ServiceCatalogue::parse(SHIPPED_SERVICES).expect("the shipped services").get(code).expect("a shipped service").clone()
+    static SHIPPED: LazyLock<ServiceCatalogue> = LazyLock::new(|| ServiceCatalogue::parse(SHIPPED_SERVICES).expect("the shipped services"));
+    SHIPPED.get(code).expect("a shipped service").clone()
 }
 
 pub fn person(birth: &str, documents: Vec<Document>) -> Person {

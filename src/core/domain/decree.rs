@@ -162,3 +162,22 @@ pub struct DecreeSet {
     /// When the registry last said that this set is current.
     pub as_of: Timestamp,
 }
+
+impl DecreeSet {
+    /// Whether a later set holds everything that this one held: decrees are added and rescinded, never taken back or changed
+    /// (domain §4). A set that fails this would rewrite history. Names the first decree that is missing or changed.
+    ///
+    /// # Errors
+    /// The id of that decree.
+    pub fn is_continued_by<'a>(&'a self, later: &Self) -> Result<(), &'a str> {
+        let continues = |earlier: &Decree, decree: &Decree| {
+            let rescinded_since = earlier.rescinded_at.is_none() && decree.rescinded_at.is_some();
+            earlier == decree || (rescinded_since && *earlier == Decree { rescinded_at: None, ..decree.clone() })
+        };
+        let kept = |earlier: &Decree| later.decrees.iter().any(|decree| decree.id == earlier.id && continues(earlier, decree));
+        self.decrees.iter().find(|earlier| !kept(earlier)).map_or(Ok(()), |lost| Err(lost.id.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

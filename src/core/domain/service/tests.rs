@@ -36,8 +36,42 @@ const RULE: &str = "[[service.rule]]\nsource = \"s\"\nconfidence = \"pub\"\n";
 #[case("id = \"r\"\nfrom = \"1402/07\"", "line 9: `1402/07` is not a whole day; write YYYY/MM/DD")]
 #[case("id = \"r\"\nfrom = \"1402/07/02\"\nuntil = \"1402/07/01\"", "line 8: rule `r` ends before it begins; swap `from` and `until`")]
 #[case("id = \"r\"\notherwise = \"valid\"", "line 9: `otherwise` may be `service-not-covered`, `area-unknown` or `rule-missing`")]
+#[case("id = \"r\"\npropagation_hours = 0", "line 9: `propagation_hours` is from 1 to 744; leave it out where nothing has to travel")]
+#[case("id = \"r\"\npropagation_hours = 745", "line 9: `propagation_hours` is from 1 to 744; leave it out where nothing has to travel")]
+#[case("id = \"r\"\npropagation_hours = -1", "line 9: invalid value: integer `-1`, expected u16")]
+#[case("id = \"r\"\naccepts = [\"passport\"]", "line 9: not a DocumentKind code")]
 fn a_bad_rule_is_refused_by_line(#[case] fields: &str, #[case] message: &str) {
     assert_eq!(rules(&format!("{RULE}{fields}\n")), message);
+}
+
+const AREA: &str = "[[service.rule.area]]\nsource = \"s\"\nconfidence = \"pub\"\n";
+
+#[rstest]
+#[case("id = \"a-1\"\nprovinces = []", "line 14: area `a-1` lists no province; a province on no list is unknown")]
+#[case("id = \"a-1\"\nprovinces = [\"IR-7\"]", "line 15: `IR-7` is no province; write `IR-` and two digits, as the registry does")]
+#[case("id = \"a-1\"\nprovinces = [\"Qom\"]", "line 15: `Qom` is no province; write `IR-` and two digits, as the registry does")]
+#[case("id = \"a-1\"\nprovinces = [\"IR-07\"]\nnationalities = [\"af\"]", "line 16: `af` is no ISO 3166 alpha-2 code in capitals")]
+#[case("id = \"r\"\nprovinces = [\"IR-07\"]", "line 14: area `r` is given twice; every area needs its own id")]
+#[case(
+    "id = \"a-1\"\nfrom = \"1402/07/31\"\nprovinces = [\"IR-07\"]",
+    "line 15: `1402/07/31` is no Jalali day: there is no such day in that calendar"
+)]
+#[case(
+    "id = \"a-1\"\nclosed = [\"IR-07\"]",
+    "line 15: unknown field `closed`, expected one of `id`, `from`, `until`, `nationalities`, `holders`, `provinces`, `source`, `confidence`"
+)]
+fn a_bad_area_is_refused_by_line(#[case] fields: &str, #[case] message: &str) {
+    let rule = format!("{RULE}id = \"r\"\naccepts = [\"laissez-passer\"]\notherwise = \"area-unknown\"\n");
+    assert_eq!(rules(&format!("{rule}{AREA}{fields}\n")), message);
+}
+
+#[test]
+fn areas_never_turn_what_they_do_not_list_into_a_no() {
+    let area = format!("{AREA}id = \"a-1\"\nprovinces = [\"IR-07\"]\n");
+    let refused =
+        "line 8: a rule with areas needs the kinds that carry the service everywhere in `accepts`, and `otherwise = \"area-unknown\"`";
+    assert_eq!(rules(&format!("{RULE}id = \"r\"\naccepts = [\"laissez-passer\"]\n{area}")), refused);
+    assert_eq!(rules(&format!("{RULE}id = \"r\"\notherwise = \"area-unknown\"\n{area}")), refused);
 }
 
 #[test]
