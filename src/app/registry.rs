@@ -34,7 +34,7 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
         RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
     let state = Data::new(state);
     let limits = ConnectionLimits::default();
-    let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1 };
+    let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1, refuse_unreadable: None };
     let server = listen(spec, ConnectionTable::new(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
     Ok((server, state))
 }

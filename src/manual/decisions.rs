@@ -34,7 +34,11 @@
 //! - **2026-11-23, Cedar judges each kind of agency once, at load.** The request path does two hash look-ups. Warnings refuse the load.
 //! - **2026-11-23, one limit cell per agency and tier**: rates differ per agency, and no key table needs tending. No limit is no admission.
 //! - **2026-11-23, an unlisted branch is `agency-suspended`**; an identity without a branch admits every branch.
-//! - **2026-11-23, the accept loop cuts a head over 16 KiB without a reply**: it is not yet a request that could be recorded.
+//! - **2026-11-23, requests that actix's parser refuses are refused on record**: the stream holds back actix's bare 400 or 431 (always the last thing
+//!   written on a connection) and sends a signed and recorded `malformed-request` or `head-too-large` in its place. A second parser in front would cost
+//!   every request; this costs one comparison per reply. Heads over 16 KiB and broken bodies go the same way.
+//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. The `public` listener
+//!   answers broken requests bare: nobody is known there, and strangers must not be able to fill the log.
 //! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
 //! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`** were in
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`profile`] (what a client certificate must be), [`verifier`] (the same inside the handshake),
 //! [`config`] (the TLS settings), [`crl`] and [`trust`] (revocation and reload), then [`serve`] (the accept loop) with
-//! [`handshake`], [`stream`], [`connection`], [`table`] and [`body`].
+//! [`handshake`], [`stream`], [`unreadable`], [`connection`], [`table`] and [`body`].
 
 pub mod body;
 pub mod config;
@@ -16,4 +16,5 @@ pub mod spiffe;
 pub mod stream;
 pub mod table;
 pub mod trust;
+pub mod unreadable;
 pub mod verifier;

@@ -8,5 +8,6 @@ mod outage;
 mod refusals;
 mod replies;
 mod routes;
+mod unreadable;
 mod workshop;
 mod wrapped;
