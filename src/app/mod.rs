@@ -102,5 +102,5 @@ pub async fn start(
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    Ok(Running::new(servers, parts, readiness, watches, observability))
+    Ok(Running::new(servers, table, parts, readiness, watches, observability))
 }

@@ -27,6 +27,7 @@ struct Service {
     pki: MiniPki,
     port: u16,
     keys: [OfficialKey; 2],
+    state: web::Data<RegistryState>,
 }
 
 fn now() -> Timestamp {
@@ -54,7 +55,7 @@ fn start(caller: Option<&'static str>) -> Service {
     let dir = tempfile::tempdir().unwrap();
     let keys = [official(dir.path(), "a"), official(dir.path(), "b")];
     let state = web::Data::new(RegistryState::open(dir.path(), clock(), vec!["gateway".into()]).unwrap());
-    let mount = configure(state);
+    let mount = configure(state.clone());
     let pki = MiniPki::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -71,7 +72,7 @@ fn start(caller: Option<&'static str>) -> Service {
         .unwrap()
         .run();
     actix_web::rt::spawn(server);
-    Service { dir, pki, port, keys }
+    Service { dir, pki, port, keys, state }
 }
 
 fn official(dir: &Path, name: &str) -> OfficialKey {
@@ -200,6 +201,17 @@ async fn changes_by_another_process_wake_the_long_poll() {
     let waiting = async { service.changes("after=0&wait=25").await };
     let (woken, ()) = futures_util::join!(waiting, async { service.seed() });
     assert!(woken.decrees && woken.cursor > 0);
+}
+
+#[actix_web::test]
+async fn a_held_poll_is_answered_when_polls_end() {
+    let service = start(Some("gateway"));
+    let held = async { service.changes("after=0&wait=25").await };
+    let ended = async { service.state.end_polls() };
+    let both = async { futures_util::join!(held, ended) };
+    // Far less than the poll would be held.
+    let (answer, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("the poll is answered");
+    assert_eq!(answer.cursor, 0);
 }
 
 #[actix_web::test]

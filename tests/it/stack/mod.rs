@@ -8,6 +8,7 @@ mod outage;
 mod refusals;
 mod replies;
 mod routes;
+mod stopping;
 mod unreadable;
 mod workshop;
 mod wrapped;
