@@ -36,6 +36,8 @@ use crate::flow::Gate;
 const OUTBOX_KEYS: u64 = 100_000;
 /// Verified tokens remembered at once.
 const VERIFIED_TOKENS: usize = 100_000;
+/// Remembers the numbers of the agencies' revocation lists, beside the log: both must survive everything.
+const AGENCY_LISTS: &str = "revocation-lists.json";
 /// Connections of an agency whose policy says nothing.
 const CONNECTIONS_OF_A_STRANGER: usize = 1;
 
@@ -141,6 +143,7 @@ fn tls_parts(config: &Config, policies: &Arc<PolicyStore>, clock: Arc<dyn Clock>
         roots: config.tls.client_ca.clone(),
         intermediates: config.tls.client_intermediates.clone(),
         crl_dir: config.tls.crls.clone(),
+        crl_memory: config.ledger.dir.join(AGENCY_LISTS),
         identity: ServerIdentity { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() },
         allow_tls12: config.tls.allow_tls12,
     };

@@ -66,8 +66,7 @@ impl RunningRegistry {
 /// A certificate, a revocation list or the store cannot be used.
 pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
     let caller = |agency: &AgencyId| CALLERS.contains(&agency.as_str());
-    let trust = CertificateTrust::open(settings(&dir.join("pki")), clock.clone(), Arc::new(caller))
-        .map_err(|error| fault("certificates", &error))?;
+    let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(caller)).map_err(|error| fault("certificates", &error))?;
     let state =
         RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
     let state = Data::new(state);
@@ -78,12 +77,14 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server) })
 }
 
-fn settings(pki: &Path) -> TrustSettings {
+fn settings(dir: &Path) -> TrustSettings {
+    let pki = dir.join("pki");
     TrustSettings {
         trust_domain: TRUST_DOMAIN.into(),
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
+        crl_memory: dir.join("registry").join("revocation-lists.json"),
         identity: ServerIdentity { certificate: pki.join("registry/cert.pem"), key: pki.join("registry/key.pem") },
         allow_tls12: false,
     }

@@ -117,6 +117,7 @@ pub fn settings(pki: &DevPki, allow_tls12: bool) -> TrustSettings {
         roots: pki.ca(),
         intermediates: pki.intermediate(),
         crl_dir: pki.crl_dir(),
+        crl_memory: pki.crl_dir().with_file_name("revocation-lists.json"),
         identity: ServerIdentity { certificate: server.cert, key: server.key },
         allow_tls12,
     }

@@ -10,6 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
+use super::crl_memory::{Newest, Newests};
 use super::material::{self, MaterialError};
 use crate::core::identity::PeerChain;
 
@@ -24,6 +25,8 @@ struct Authority {
     name: Vec<u8>,
     parent: Vec<u8>,
     serial: Vec<u8>,
+    /// SHA-256 of its public key.
+    key: Vec<u8>,
     number: Vec<u8>,
     digest: Vec<u8>,
     from: Timestamp,
@@ -73,6 +76,12 @@ impl CrlSet {
             }
         }
         Ok(())
+    }
+
+    /// What is to be remembered of each list, by the authority that issued it.
+    pub(super) fn newest(&self) -> Newests {
+        let newest = |authority: &Authority| Newest { number: hexadecimal(&authority.number), sha256: hexadecimal(&authority.digest) };
+        self.authorities.iter().map(|authority| (hexadecimal(&authority.key), newest(authority))).collect()
     }
 
     /// Whether the certificate is still good at `now`.
@@ -182,6 +191,7 @@ fn describe(
         name: certificate.subject().as_raw().to_vec(),
         parent: certificate.issuer().as_raw().to_vec(),
         serial: certificate.tbs_certificate.serial.to_bytes_be(),
+        key: digest::digest(&digest::SHA256, certificate.public_key().raw).as_ref().to_vec(),
         number: number.to_bytes_be(),
         digest: digest::digest(&digest::SHA256, der).as_ref().to_vec(),
         from: this_update.max(instant(certificate.validity().not_before.timestamp())?),
@@ -195,6 +205,10 @@ fn parse_certificate<'a>(file: &Path, der: &'a CertificateDer<'_>) -> Result<X50
     X509Certificate::from_der(der)
         .map(|(_, certificate)| certificate)
         .map_err(|_| MaterialError::new(file, "holds a certificate that cannot be read"))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// CRL numbers are big-endian and of any length: shorter is smaller.

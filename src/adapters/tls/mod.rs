@@ -8,6 +8,7 @@ pub mod body;
 pub mod config;
 pub mod connection;
 pub mod crl;
+mod crl_memory;
 pub mod handshake;
 pub mod material;
 pub mod profile;
