@@ -46,3 +46,7 @@
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.
 //! - **2026-11-23, the kill test holds the log's write lock in half its rounds**: a bare SIGKILL cannot tell an answer before the commit from one after,
 //!   since the sync is faster than the reply's way to the client.
+//! - **2026-11-23, the registry's certificate is judged like an agency's**: lists required and in date, a pinned URI name, and looked at again around every
+//!   call: once it is no longer good, pooled connections are given up with the client that holds them, and what came over them does not count.
+//! - **2026-11-23, the highest CRL numbers lie beside the log**, by the authority's key: whoever can put an old list into the folder cannot undo a
+//!   revocation by a restart. A broken file refuses the start; it is never made anew by itself.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use estelam::adapters::clock::ManualClock;
-use estelam::adapters::registry::{CachedRegistry, RegistryClientConfig, connect};
+use estelam::adapters::registry::{CachedRegistry, RegistryClientConfig, ServerCheck, connect};
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
@@ -128,12 +128,16 @@ impl Service {
     }
 
     async fn gateway(&self) -> Arc<CachedRegistry> {
-        let (ca, pem) = (self.pki.ca.clone(), &self.pki.client);
-        let mut config = RegistryClientConfig::new(self.url("/"), ca, pem.cert.clone(), pem.key.clone());
+        let pem = &self.pki.client;
+        let mut config = RegistryClientConfig::new(self.url("/"), check(&self.pki), pem.cert.clone(), pem.key.clone());
         config.timeout = Duration::from_secs(10);
         config.connect_timeout = Duration::from_secs(10);
         connect(config, clock()).await.unwrap()
     }
+}
+
+fn check(pki: &MiniPki) -> ServerCheck {
+    ServerCheck { verifier: pki.server_verifier(), still_good: Arc::new(|| true) }
 }
 
 fn webpki_anchor(pem: &[u8]) -> rustls_pki_types::TrustAnchor<'static> {
@@ -258,7 +262,7 @@ async fn tampered_decrees_are_not_served_and_leave_the_gateway_without_decrees()
 async fn a_registry_that_is_down_does_not_stop_the_gateway_from_starting() {
     let pki = MiniPki::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = RegistryClientConfig::new(format!("https://localhost:{port}/"), pki.ca, pki.client.cert, pki.client.key);
+    let config = RegistryClientConfig::new(format!("https://localhost:{port}/"), check(&pki), pki.client.cert, pki.client.key);
     let gateway = connect(config, clock()).await.unwrap();
     assert!(!gateway.ready() && gateway.decrees().is_none());
 }

@@ -56,6 +56,18 @@ impl CrlSet {
         Ok(set)
     }
 
+    /// The same for the authorities in some PEM files.
+    ///
+    /// # Errors
+    /// The first file that is wrong and what is wrong with it.
+    pub fn of(folder: &Path, files: &[&Path], now: Timestamp) -> Result<Self, MaterialError> {
+        let mut authorities = Vec::new();
+        for file in files {
+            authorities.extend(material::certificates(file)?.into_iter().map(|certificate| (file.to_path_buf(), certificate)));
+        }
+        Self::load(folder, &authorities, now)
+    }
+
     /// The lists as webpki wants them.
     pub fn ders(&self) -> Vec<CertificateRevocationListDer<'static>> {
         self.ders.clone()
@@ -89,20 +101,28 @@ impl CrlSet {
     /// # Errors
     /// Why not; anything unknown is an error.
     pub fn accepts(&self, peer: &PeerChain, now: Timestamp) -> Result<(), &'static str> {
-        if now < peer.not_before {
+        self.stands((peer.not_before, peer.not_after), &peer.issuer, &peer.serial, now)
+    }
+
+    /// The same for the facts of any certificate: its dates, its issuer's name (DER) and its serial number (big-endian).
+    ///
+    /// # Errors
+    /// Why not; anything unknown is an error.
+    pub fn stands(&self, dates: (Timestamp, Timestamp), issuer: &[u8], serial: &[u8], now: Timestamp) -> Result<(), &'static str> {
+        if now < dates.0 {
             return Err("the certificate is not valid yet");
         }
-        if now.as_second() > peer.not_after.as_second() {
+        if now.as_second() > dates.1.as_second() {
             return Err("the certificate has expired");
         }
-        let issuer = self.find(&peer.issuer).ok_or("there is no revocation list of the certificate's issuer")?;
+        let issuer = self.find(issuer).ok_or("there is no revocation list of the certificate's issuer")?;
         if now < issuer.from || now >= issuer.until {
             return Err("the revocation list of the certificate's issuer is out of date");
         }
         if issuer.fallen {
             return Err("the certificate's issuer is revoked");
         }
-        if issuer.revoked.contains(&*peer.serial) {
+        if issuer.revoked.contains(serial) {
             return Err("the certificate is revoked");
         }
         Ok(())

@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use super::config::{self, ServerIdentity};
 use super::crl::CrlSet;
 use super::crl_memory::CrlMemory;
-use super::material::{self, MaterialError};
+use super::material::MaterialError;
 use super::profile::{self, ProfileError};
 use super::verifier::ProfileVerifier;
 use crate::core::domain::agency::AgencyId;
@@ -128,11 +128,7 @@ impl Trust for CertificateTrust {
 }
 
 fn load(settings: &TrustSettings, clock: &Arc<dyn Clock>) -> Result<(CrlSet, ServerConfig), MaterialError> {
-    let mut authorities = Vec::new();
-    for file in [&settings.roots, &settings.intermediates] {
-        authorities.extend(material::certificates(file)?.into_iter().map(|certificate| (file.clone(), certificate)));
-    }
-    let lists = CrlSet::load(&settings.crl_dir, &authorities, clock.now())?;
+    let lists = CrlSet::of(&settings.crl_dir, &[&settings.roots, &settings.intermediates], clock.now())?;
     let roots = config::roots(&settings.roots)?;
     let verifier = ProfileVerifier::new(roots, lists.ders(), settings.trust_domain.clone(), config::provider())
         .map_err(|what| MaterialError::new(&settings.crl_dir, what))?;

@@ -6,6 +6,7 @@ mod harness;
 mod holder;
 mod outage;
 mod refusals;
+mod registry_trust;
 mod replies;
 mod routes;
 mod stopping;
