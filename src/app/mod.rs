@@ -76,24 +76,32 @@ pub async fn start(
                 tls: mutual,
                 limits: limits.clone(),
                 workers: config.limits.workers,
+                refuse_unreadable: Some(http::refuse_unreadable(state.clone())),
             },
             table.clone(),
             http::gateway(state.clone()),
         )
         .map_err(socket)?,
         serve(
-            ListenerSpec { name: "public", listener: listeners.public, tls: public, limits: limits.clone(), workers: 1 },
+            ListenerSpec {
+                name: "public",
+                listener: listeners.public,
+                tls: public,
+                limits: limits.clone(),
+                workers: 1,
+                refuse_unreadable: None,
+            },
             table.clone(),
             http::public(state.clone()),
         )
         .map_err(socket)?,
         serve(
-            ListenerSpec { name: "ops", listener: listeners.ops, tls: TlsMode::Plain, limits, workers: 1 },
+            ListenerSpec { name: "ops", listener: listeners.ops, tls: TlsMode::Plain, limits, workers: 1, refuse_unreadable: None },
             table.clone(),
             http::ops(observability.ops_state(readiness.clone())),
         )
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    Ok(Running::new(servers, parts, readiness, watches, observability))
+    Ok(Running::new(servers, table, parts, readiness, watches, observability))
 }

@@ -17,10 +17,11 @@ use crate::adapters::http::{HttpState, MokaOutbox};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::GovernorLimiter;
-use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig};
+use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::store::{JOURNAL_BYTES, LedgerConfig, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
+use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{CachingVerifier, PinnedKey, TokenService, authorization_server_metadata};
@@ -36,6 +37,10 @@ use crate::flow::Gate;
 const OUTBOX_KEYS: u64 = 100_000;
 /// Verified tokens remembered at once.
 const VERIFIED_TOKENS: usize = 100_000;
+/// Remembers the numbers of the agencies' revocation lists, beside the log: both must survive everything.
+const AGENCY_LISTS: &str = "revocation-lists.json";
+/// The same for the registry's.
+const REGISTRY_LISTS: &str = "registry-revocation-lists.json";
 /// Connections of an agency whose policy says nothing.
 const CONNECTIONS_OF_A_STRANGER: usize = 1;
 
@@ -53,6 +58,8 @@ pub struct Parts {
     pub public_tls: Arc<ArcSwap<ServerConfig>>,
     /// The registry behind its cache.
     pub registry: Arc<CachedRegistry>,
+    /// The registry's certificate and its revocation lists.
+    pub registry_trust: Arc<ServerTrust>,
     /// The access log.
     pub ledger: Arc<SqliteLedger>,
     /// Verified tokens.
@@ -74,7 +81,8 @@ impl Parts {
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
         let ledger =
             SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
-        let registry = open_registry(config, clock.clone()).await?;
+        let registry_trust = registry_trust(config, clock.clone())?;
+        let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let signer = keys.tokens();
@@ -96,7 +104,7 @@ impl Parts {
             stopping: AtomicBool::new(false),
         });
         let issuer = Arc::new(Issuing::new(service));
-        Ok(Self { gate, policies, limiter, trust, public_tls, registry, ledger, tokens, keys, issuer, checkpoint_key })
+        Ok(Self { gate, policies, limiter, trust, public_tls, registry, registry_trust, ledger, tokens, keys, issuer, checkpoint_key })
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {
@@ -142,6 +150,7 @@ fn tls_parts(config: &Config, policies: &Arc<PolicyStore>, clock: Arc<dyn Clock>
         roots: config.tls.client_ca.clone(),
         intermediates: config.tls.client_intermediates.clone(),
         crl_dir: config.tls.crls.clone(),
+        crl_memory: config.ledger.dir.join(AGENCY_LISTS),
         identity: ServerIdentity { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() },
         allow_tls12: config.tls.allow_tls12,
     };
@@ -186,10 +195,24 @@ fn read_public_key(path: &Path) -> Result<[u8; 32], StartError> {
     bytes.ok_or_else(|| StartError(format!("`{}` must hold 32 bytes in base64 on one line", path.display())))
 }
 
-async fn open_registry(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<CachedRegistry>, StartError> {
+fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTrust>, StartError> {
+    let part = &config.registry;
+    let settings = ServerTrustSettings {
+        roots: part.ca.clone(),
+        intermediates: part.intermediates.clone(),
+        crl_dir: part.crls.clone(),
+        crl_memory: config.ledger.dir.join(REGISTRY_LISTS),
+        identity: part.identity.clone(),
+    };
+    ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))
+}
+
+async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn Clock>) -> Result<Arc<CachedRegistry>, StartError> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())));
     let part = &config.registry;
-    let mut client = RegistryClientConfig::new(part.url.clone(), read(&part.ca)?, read(&part.certificate)?, read(&part.key)?);
+    let judge = trust.clone();
+    let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
+    let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
     client.timeout = Duration::from_millis(part.timeout_ms);
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());

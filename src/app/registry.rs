@@ -4,9 +4,11 @@ use std::fmt::Display;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_server::Server;
+use actix_server::ServerHandle;
 use actix_web::web::Data;
+use tokio::task::JoinHandle;
 
 use super::StartError;
 use crate::adapters::pki::TRUST_DOMAIN;
@@ -22,29 +24,67 @@ use crate::registry::http::{RegistryState, configure};
 /// Who may ask the registry.
 const CALLERS: [&str; 1] = ["gateway-client"];
 
-/// Runs the registry of a folder on a bound socket. The state is for tools and tests in the same process.
+/// How long a stop waits for the replies to held polls before it goes on.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(300);
+
+/// A running registry.
+pub struct RunningRegistry {
+    state: Data<RegistryState>,
+    table: Arc<ConnectionTable>,
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl RunningRegistry {
+    /// The state, for tools and tests in the same process.
+    pub const fn state(&self) -> &Data<RegistryState> {
+        &self.state
+    }
+
+    /// Answers held polls and what else is under way, then stops.
+    ///
+    /// # Errors
+    /// The listener broke off.
+    pub async fn stop(self) -> Result<(), StartError> {
+        self.state.end_polls();
+        self.table.drain(ANSWERED_WITHIN).await;
+        self.handle.stop(true).await;
+        let ended = self.task.await.map_err(|error| fault("listener", &error))?;
+        ended.map_err(|error| fault("listener", &error))
+    }
+
+    /// Stops in the middle of everything, as a machine does that fails.
+    pub async fn break_off(self) {
+        self.handle.stop(false).await;
+        let _ = self.task.await;
+    }
+}
+
+/// Runs the registry of a folder on a bound socket. Wants a runtime.
 ///
 /// # Errors
 /// A certificate, a revocation list or the store cannot be used.
-pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<(Server, Data<RegistryState>), StartError> {
+pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
     let caller = |agency: &AgencyId| CALLERS.contains(&agency.as_str());
-    let trust = CertificateTrust::open(settings(&dir.join("pki")), clock.clone(), Arc::new(caller))
-        .map_err(|error| fault("certificates", &error))?;
+    let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(caller)).map_err(|error| fault("certificates", &error))?;
     let state =
         RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
     let state = Data::new(state);
     let limits = ConnectionLimits::default();
-    let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1 };
-    let server = listen(spec, ConnectionTable::new(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
-    Ok((server, state))
+    let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1, refuse_unreadable: None };
+    let table = ConnectionTable::new();
+    let server = listen(spec, table.clone(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
+    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server) })
 }
 
-fn settings(pki: &Path) -> TrustSettings {
+fn settings(dir: &Path) -> TrustSettings {
+    let pki = dir.join("pki");
     TrustSettings {
         trust_domain: TRUST_DOMAIN.into(),
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
+        crl_memory: dir.join("registry").join("revocation-lists.json"),
         identity: ServerIdentity { certificate: pki.join("registry/cert.pem"), key: pki.join("registry/key.pem") },
         allow_tls12: false,
     }

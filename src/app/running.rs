@@ -12,13 +12,17 @@ use super::observability::Observability;
 use super::parts::Parts;
 use super::watch::Watches;
 use crate::adapters::http::Readiness;
+use crate::adapters::tls::table::ConnectionTable;
 
 /// How long a start may take until the registry's decrees are there.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a stop waits for replies under way before it asks the listeners to wait for the rest.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(300);
 
 /// The listeners and everything behind them.
 pub struct Running {
     handles: Vec<ServerHandle>,
+    table: Arc<ConnectionTable>,
     tasks: Vec<JoinHandle<()>>,
     parts: Parts,
     readiness: Arc<dyn Readiness>,
@@ -28,6 +32,7 @@ pub struct Running {
 impl Running {
     pub(super) fn new(
         servers: Vec<Server>,
+        table: Arc<ConnectionTable>,
         parts: Parts,
         readiness: Arc<dyn Readiness>,
         watches: Watches,
@@ -36,7 +41,7 @@ impl Running {
         let handles = servers.iter().map(Server::handle).collect();
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
-        Self { handles, tasks, parts, readiness, _watches: watches }
+        Self { handles, table, tasks, parts, readiness, _watches: watches }
     }
 
     /// Waits until a query can be answered and recorded.
@@ -65,6 +70,7 @@ impl Running {
     /// Takes no new call, lets those under way end, closes the log: its writer finishes what is queued when the parts are dropped.
     pub async fn stop(self) {
         self.parts.gate.stopping.store(true, Ordering::Relaxed);
+        self.table.drain(ANSWERED_WITHIN).await;
         futures_util::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
         self.parts.registry.shutdown();
         for task in self.tasks {

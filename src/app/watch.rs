@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use super::parts::Parts;
 use crate::adapters::policy_files::PolicyWatch;
+use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::config::Config;
 
@@ -45,10 +46,17 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
             let _ = sender.try_send(());
         }
     })
-    .and_then(|mut watcher| watcher.watch(&config.tls.crls, RecursiveMode::NonRecursive).map(|()| watcher))
+    .and_then(|mut watcher| {
+        watcher.watch(&config.tls.crls, RecursiveMode::NonRecursive)?;
+        watcher.watch(&config.registry.crls, RecursiveMode::NonRecursive).map(|()| watcher)
+    })
     .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
     .ok();
-    Ok(Watches { _policies: policies, _lists: lists, reloads: tokio::spawn(reload(parts.trust.clone(), receiver)) })
+    Ok(Watches {
+        _policies: policies,
+        _lists: lists,
+        reloads: tokio::spawn(reload(parts.trust.clone(), parts.registry_trust.clone(), receiver)),
+    })
 }
 
 /// Reading a list is an event too; only what can have changed one counts.
@@ -59,7 +67,7 @@ const fn is_change(kind: EventKind) -> bool {
     )
 }
 
-async fn reload(trust: Arc<CertificateTrust>, mut changes: mpsc::Receiver<()>) {
+async fn reload(trust: Arc<CertificateTrust>, registry: Arc<ServerTrust>, mut changes: mpsc::Receiver<()>) {
     loop {
         match tokio::time::timeout(SWEEP, changes.recv()).await {
             Ok(Some(())) => tokio::time::sleep(QUIET).await,
@@ -68,7 +76,7 @@ async fn reload(trust: Arc<CertificateTrust>, mut changes: mpsc::Receiver<()>) {
             Err(_) => {}
         }
         while changes.try_recv().is_ok() {}
-        if let Err(error) = trust.reload() {
+        if let Err(error) = trust.reload().and(registry.reload()) {
             tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
         }
     }

@@ -81,6 +81,13 @@ pub struct Registry {
     pub url: String,
     /// Root of the registry's certificate.
     pub ca: PathBuf,
+    /// Intermediate authorities below that root.
+    pub intermediates: PathBuf,
+    /// Folder of the certificate revocation lists of root and intermediates; required.
+    pub crls: PathBuf,
+    /// URI name that the registry's certificate must bear (`spiffe://…`), if it is pinned.
+    #[serde(default)]
+    pub identity: Option<String>,
     /// Our client certificate chain.
     pub certificate: PathBuf,
     /// Its key.
@@ -211,6 +218,9 @@ impl Config {
         if !self.registry.url.starts_with("https://") || self.registry.url.ends_with('/') {
             return Err("`registry.url` must be an `https://` URL without a slash at its end");
         }
+        if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
+            return Err("`registry.identity` must be a `spiffe://` URI, or left out");
+        }
         if self.limits.workers == 0 || self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.workers`, `limits.connections` and `limits.connections_per_address` must be at least 1");
         }
@@ -231,6 +241,8 @@ impl Config {
             &mut self.tls.client_intermediates,
             &mut self.tls.crls,
             &mut self.registry.ca,
+            &mut self.registry.intermediates,
+            &mut self.registry.crls,
             &mut self.registry.certificate,
             &mut self.registry.key,
             &mut self.ledger.dir,

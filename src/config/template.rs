@@ -34,6 +34,11 @@ crls = "pki/crl"
 [registry]
 url = "https://localhost:{registry_port}"
 ca = "pki/ca.pem"
+intermediates = "pki/intermediate.pem"
+# Without a current list of every issuer the registry is not asked.
+crls = "pki/crl"
+# The name that the registry's certificate must bear.
+identity = "spiffe://estelam.test/server/registry"
 certificate = "pki/gateway-client/cert.pem"
 key = "pki/gateway-client/key.pem"
 timeout_ms = 800

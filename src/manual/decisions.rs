@@ -34,7 +34,11 @@
 //! - **2026-11-23, Cedar judges each kind of agency once, at load.** The request path does two hash look-ups. Warnings refuse the load.
 //! - **2026-11-23, one limit cell per agency and tier**: rates differ per agency, and no key table needs tending. No limit is no admission.
 //! - **2026-11-23, an unlisted branch is `agency-suspended`**; an identity without a branch admits every branch.
-//! - **2026-11-23, the accept loop cuts a head over 16 KiB without a reply**: it is not yet a request that could be recorded.
+//! - **2026-11-23, requests that actix's parser refuses are refused on record**: the stream holds back actix's bare 400 or 431 (always the last thing
+//!   written on a connection) and sends a signed and recorded `malformed-request` or `head-too-large` in its place. A second parser in front would cost
+//!   every request; this costs one comparison per reply. Heads over 16 KiB and broken bodies go the same way.
+//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. The `public` listener
+//!   answers broken requests bare: nobody is known there, and strangers must not be able to fill the log.
 //! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
 //! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`** were in
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
@@ -73,3 +77,7 @@
 //! - **2026-11-23, the gateway trusts no list of decrees by itself**: it computes the version again, and refuses a list that lost or changed a
 //!   decree that it had (until restart); then nothing is decided. Decrees that nobody confirmed for longer than the policy's
 //!   bound on facts (at least a minute) are `too-stale`, measured by a clock that nobody sets.
+//! - **2026-11-23, the registry's certificate is judged like an agency's**: lists required and in date, a pinned URI name, and looked at again around every
+//!   call: once it is no longer good, pooled connections are given up with the client that holds them, and what came over them does not count.
+//! - **2026-11-23, the highest CRL numbers lie beside the log**, by the authority's key: whoever can put an old list into the folder cannot undo a
+//!   revocation by a restart. A broken file refuses the start; it is never made anew by itself.

@@ -8,10 +8,12 @@
 //! | `policies/` | agencies, Cedar rules, services, schemes, reasons, cases | by itself, whole or not at all |
 //! | `archive/` | every policy version and decree set ever in force, by hash; keep it as long as the log | written by itself |
 //! | `pki/crl/` | revocation lists of every issuer | by itself, whole or not at all |
+//! | `registry.crls`, `registry.intermediates`, `registry.identity` in `estelam.toml` | how the registry's certificate is judged | lists by themselves, the rest restart |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/` | signing keys, readable by the service alone | restart |
 //! | `ledger/` | the access log; one process at a time | |
+//! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
 //! # Health
@@ -21,7 +23,7 @@
 //!
 //! | part | red means | do |
 //! |---|---|---|
-//! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate |
+//! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
 //! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is missing or past its date | bring the list; nobody is let in meanwhile |
 //! | `accepting` | the node is stopping | wait |

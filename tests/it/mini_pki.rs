@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
@@ -30,6 +32,14 @@ impl MiniPki {
         let ca = params.self_signed(&key).unwrap().pem().into_bytes();
         let issuer = Issuer::new(params, key);
         Self { ca, server: leaf(&issuer, ExtendedKeyUsagePurpose::ServerAuth), client: leaf(&issuer, ExtendedKeyUsagePurpose::ClientAuth) }
+    }
+
+    /// A judge of servers that knows no revocation.
+    pub fn server_verifier(&self) -> Arc<dyn ServerCertVerifier> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&self.ca).unwrap()).unwrap();
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap()
     }
 
     /// A TLS server that asks every client for a certificate of this root.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use estelam::adapters::clock::ManualClock;
-use estelam::adapters::registry::{CachedRegistry, RegistryClientConfig, connect};
+use estelam::adapters::registry::{CachedRegistry, RegistryClientConfig, ServerCheck, connect};
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
@@ -27,6 +27,7 @@ struct Service {
     pki: MiniPki,
     port: u16,
     keys: [OfficialKey; 2],
+    state: web::Data<RegistryState>,
 }
 
 fn now() -> Timestamp {
@@ -54,7 +55,7 @@ fn start(caller: Option<&'static str>) -> Service {
     let dir = tempfile::tempdir().unwrap();
     let keys = [official(dir.path(), "a"), official(dir.path(), "b")];
     let state = web::Data::new(RegistryState::open(dir.path(), clock(), vec!["gateway".into()]).unwrap());
-    let mount = configure(state);
+    let mount = configure(state.clone());
     let pki = MiniPki::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -71,7 +72,7 @@ fn start(caller: Option<&'static str>) -> Service {
         .unwrap()
         .run();
     actix_web::rt::spawn(server);
-    Service { dir, pki, port, keys }
+    Service { dir, pki, port, keys, state }
 }
 
 fn official(dir: &Path, name: &str) -> OfficialKey {
@@ -127,12 +128,16 @@ impl Service {
     }
 
     async fn gateway(&self) -> Arc<CachedRegistry> {
-        let (ca, pem) = (self.pki.ca.clone(), &self.pki.client);
-        let mut config = RegistryClientConfig::new(self.url("/"), ca, pem.cert.clone(), pem.key.clone());
+        let pem = &self.pki.client;
+        let mut config = RegistryClientConfig::new(self.url("/"), check(&self.pki), pem.cert.clone(), pem.key.clone());
         config.timeout = Duration::from_secs(10);
         config.connect_timeout = Duration::from_secs(10);
         connect(config, clock()).await.unwrap()
     }
+}
+
+fn check(pki: &MiniPki) -> ServerCheck {
+    ServerCheck { verifier: pki.server_verifier(), still_good: Arc::new(|| true) }
 }
 
 fn webpki_anchor(pem: &[u8]) -> rustls_pki_types::TrustAnchor<'static> {
@@ -203,6 +208,17 @@ async fn changes_by_another_process_wake_the_long_poll() {
 }
 
 #[actix_web::test]
+async fn a_held_poll_is_answered_when_polls_end() {
+    let service = start(Some("gateway"));
+    let held = async { service.changes("after=0&wait=25").await };
+    let ended = async { service.state.end_polls() };
+    let both = async { futures_util::join!(held, ended) };
+    // Far less than the poll would be held.
+    let (answer, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("the poll is answered");
+    assert_eq!(answer.cursor, 0);
+}
+
+#[actix_web::test]
 async fn a_cursor_from_another_store_means_everything() {
     let service = start(Some("gateway"));
     service.seed();
@@ -246,7 +262,7 @@ async fn tampered_decrees_are_not_served_and_leave_the_gateway_without_decrees()
 async fn a_registry_that_is_down_does_not_stop_the_gateway_from_starting() {
     let pki = MiniPki::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = RegistryClientConfig::new(format!("https://localhost:{port}/"), pki.ca, pki.client.cert, pki.client.key);
+    let config = RegistryClientConfig::new(format!("https://localhost:{port}/"), check(&pki), pki.client.cert, pki.client.key);
     let gateway = connect(config, clock()).await.unwrap();
     assert!(!gateway.ready() && gateway.decrees().is_none());
 }

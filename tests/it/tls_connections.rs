@@ -150,13 +150,13 @@ async fn a_large_body_is_refused_announced_or_not() {
 }
 
 #[actix_web::test]
-async fn a_large_head_is_cut() {
+async fn a_large_head_is_refused_and_the_connection_closed() {
     let lab = lab(|limits| limits.head_bytes = 1000).await;
     let mut connection = lab.connect_as("bank").await;
     assert_eq!(connection.get("/").await.unwrap(), "200 bank");
     let field = "y".repeat(1000);
     connection.send(&format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {field}\r\n\r\n")).await.unwrap();
-    assert_eq!(connection.closed().await, "");
+    assert_eq!(connection.reply().await.unwrap(), "431 ");
     lab.stop().await;
 }
 

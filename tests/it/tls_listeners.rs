@@ -20,7 +20,7 @@ use crate::tls_support::{Connection, Lab, patient, patiently};
 fn start(lab: &Lab, name: &'static str, tls: TlsMode) -> (SocketAddr, ServerHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let spec = ListenerSpec { name, listener, tls, limits: patient(), workers: 1 };
+    let spec = ListenerSpec { name, listener, tls, limits: patient(), workers: 1, refuse_unreadable: None };
     let server = serve(spec, lab.table.clone(), |routes| {
         routes.route("/", web::get().to(anyone));
     });

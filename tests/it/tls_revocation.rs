@@ -196,6 +196,45 @@ async fn an_older_list_never_replaces_a_newer_one() {
     lab.stop().await;
 }
 
+/// Opens the trust as a restart does.
+fn restart(lab: &Lab) -> Result<std::sync::Arc<CertificateTrust>, String> {
+    let opened = CertificateTrust::open(settings(&lab.pki, false), lab.clock.clone(), std::sync::Arc::new(|_| true));
+    opened.map_err(|error| error.to_string())
+}
+
+#[actix_web::test]
+async fn an_older_list_is_refused_after_a_restart_too() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let file = lab.pki.crl_dir().join("intermediate.crl.pem");
+    let before = fs::read(&file).unwrap();
+    revoke(&lab, &bank);
+    lab.trust.reload().unwrap();
+    let after = fs::read(&file).unwrap();
+    fs::write(&file, before).unwrap();
+    let error = restart(&lab).err().unwrap();
+    assert!(error.contains("lower number than one that was in force before"), "{error}");
+    fs::write(&file, after).unwrap();
+    assert!(restart(&lab).is_ok());
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn a_broken_memory_of_numbers_is_refused_and_left_alone() {
+    let lab = Lab::start();
+    let memory = settings(&lab.pki, false).crl_memory;
+    for broken in
+        ["", "{", r#"{"ab": {"number": "1"}}"#, r#"{"ab": {"number": "x", "sha256": "ab"}}"#, r#"{"ab": {"number": "", "sha256": "ab"}}"#]
+    {
+        fs::write(&memory, broken).unwrap();
+        let error = restart(&lab).err().unwrap();
+        assert!(error.contains("revocation-lists.json") && error.contains("restore it"), "{error}");
+        assert!(lab.trust.reload().is_err());
+        assert_eq!(fs::read_to_string(&memory).unwrap(), broken);
+    }
+    lab.stop().await;
+}
+
 #[actix_web::test]
 async fn without_lists_nothing_starts() {
     let lab = Lab::start();

@@ -73,7 +73,8 @@ impl Lab {
         let table = ConnectionTable::with_tick(Duration::from_millis(20));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let spec = ListenerSpec { name: "gateway", listener, tls: TlsMode::Mutual(trust.clone()), limits, workers: 1 };
+        let spec =
+            ListenerSpec { name: "gateway", listener, tls: TlsMode::Mutual(trust.clone()), limits, workers: 1, refuse_unreadable: None };
         let server = serve(spec, table.clone(), routes).unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
@@ -116,6 +117,7 @@ pub fn settings(pki: &DevPki, allow_tls12: bool) -> TrustSettings {
         roots: pki.ca(),
         intermediates: pki.intermediate(),
         crl_dir: pki.crl_dir(),
+        crl_memory: pki.crl_dir().with_file_name("revocation-lists.json"),
         identity: ServerIdentity { certificate: server.cert, key: server.key },
         allow_tls12,
     }

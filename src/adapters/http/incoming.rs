@@ -27,7 +27,7 @@ static CERTIFICATE_CLAIMS: [HeaderName; 7] = [
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Reads a request whole; `None` when its connection is gone or has no certificate, so that there is nobody to answer.
+/// Reads a request whole; `None` when its body came too slowly or is broken, or its connection has no certificate.
 pub(super) async fn read(
     state: &HttpState,
     request: &HttpRequest,
@@ -40,7 +40,7 @@ pub(super) async fn read(
     let body = match read_body(request, payload, limit).await {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => Err(BodyTooLarge),
-        Err(_) => return None,
+        Err(BodyError::Slow | BodyError::Broken) => return None,
     };
     Some(Incoming {
         peer,

@@ -28,7 +28,7 @@ struct ProofBody<'a> {
 pub(super) async fn proof(state: Data<HttpState>, request: HttpRequest, path: Path<String>, payload: Payload) -> HttpResponse {
     let arrival = respond::Arrival::now();
     let Some(incoming) = incoming::read(&state, &request, payload, "log-proof", 0).await else {
-        return respond::cut(&request);
+        return respond::unread(&request).await;
     };
     let grid = state.grid;
     let call = rt::spawn(prove(state.into_inner(), incoming, path.into_inner())).await;

@@ -10,6 +10,7 @@ mod outbox;
 mod respond;
 mod routes;
 mod token;
+mod unreadable;
 mod verify;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use self::metadata::OPENAPI;
 pub use self::ops::{OpsState, Readiness};
 pub use self::outbox::MokaOutbox;
 pub use self::routes::{GATEWAY_ROUTES, gateway, ops, public};
+pub use self::unreadable::refuse_unreadable;
 
 /// What the handlers of `gateway` and `public` need.
 pub struct HttpState {

@@ -21,6 +21,10 @@ impl Arrival {
     pub(super) fn now() -> Self {
         Self(Instant::now())
     }
+
+    pub(super) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// The response to a call, whether its task ended well or not.
@@ -30,7 +34,7 @@ pub(super) async fn with(
     grid: Duration,
     request: &HttpRequest,
 ) -> HttpResponse {
-    let Ok(reply) = call else { return cut(request) };
+    let Ok(reply) = call else { return unread(request).await };
     if reply.leaves_on_grid() {
         tokio::time::sleep_until(next_on_grid(arrival.0, Instant::now(), grid)).await;
     }
@@ -56,14 +60,18 @@ pub(super) fn of(reply: &Reply) -> HttpResponse {
     response
 }
 
-/// Nobody to answer, or a task that died: the connection ends without a word.
-pub(super) fn cut(request: &HttpRequest) -> HttpResponse {
+/// A request that was not read whole, or a task that died: a broken one is refused, else the connection ends without a word.
+pub(super) async fn unread(request: &HttpRequest) -> HttpResponse {
     if let Some(connection) = request.conn_data::<Arc<ConnectionHandle>>() {
+        if connection.body_is_broken() {
+            // Bare as actix's own refusals, so that the connection puts a recorded one in its place.
+            return HttpResponse::new(StatusCode::BAD_REQUEST);
+        }
         connection.cut(Cut::Handling);
+        // The cut drops the connection and this with it; a reply without a record must not slip out before.
+        return std::future::pending().await;
     }
-    let mut response = HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE);
-    response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
-    response
+    HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// The first point of the grid, counted from the arrival, that is not over yet.

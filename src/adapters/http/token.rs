@@ -21,7 +21,7 @@ const BODY_LIMIT: usize = 4096;
 pub(super) async fn token(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let arrival = respond::Arrival::now();
     let Some(incoming) = incoming::read(&state, &request, payload, "token", BODY_LIMIT).await else {
-        return respond::cut(&request);
+        return respond::unread(&request).await;
     };
     let grid = state.grid;
     let call = rt::spawn(issue(state.into_inner(), incoming)).await;

@@ -11,7 +11,7 @@ use crate::flow;
 pub(super) async fn verify(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let arrival = respond::Arrival::now();
     let Some(incoming) = incoming::read(&state, &request, payload, "verify", state.body_limit).await else {
-        return respond::cut(&request);
+        return respond::unread(&request).await;
     };
     let call = rt::spawn(flow::verify(state.gate.clone(), incoming)).await;
     respond::with(call, arrival, state.grid, &request).await
@@ -42,7 +42,7 @@ async fn refused(
 ) -> HttpResponse {
     let arrival = respond::Arrival::now();
     let Some(incoming) = incoming::read(&state, &request, payload, "none", state.body_limit).await else {
-        return respond::cut(&request);
+        return respond::unread(&request).await;
     };
     let gate = state.gate.clone();
     let call = rt::spawn(async move {

@@ -7,6 +7,7 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::Credential;
@@ -20,11 +21,19 @@ const LIFE: SignedDuration = SignedDuration::from_hours(24 * 90);
 pub(super) enum Purpose {
     /// An agency, named by a SPIFFE URI.
     Client { uri: String },
-    /// A server on this machine.
-    Server,
+    /// A server on this machine, named by a SPIFFE URI too.
+    Server { uri: String },
 }
 
-/// Makes the credential unless it is there and good for another third of its life.
+impl Purpose {
+    fn uri(&self) -> &String {
+        match self {
+            Self::Client { uri } | Self::Server { uri } => uri,
+        }
+    }
+}
+
+/// Makes the credential unless it is there, bears its name and is good for another third of its life.
 ///
 /// The key stays when a certificate is renewed. A revoked certificate is never renewed: that would undo the revocation.
 pub(super) fn issue(
@@ -35,9 +44,9 @@ pub(super) fn issue(
     now: Timestamp,
 ) -> Result<(), PkiError> {
     if files::read(&credential.cert)?.is_some() {
-        let (serial, not_after) = facts(&credential.cert)?;
-        let left = not_after.duration_since(now);
-        if left.saturating_mul(3) >= LIFE || revoked.contains(&serial) {
+        let facts = facts(&credential.cert)?;
+        let left = facts.not_after.duration_since(now);
+        if left.saturating_mul(3) >= LIFE && facts.uris.contains(purpose.uri()) || revoked.contains(&facts.serial) {
             return Ok(());
         }
     }
@@ -48,16 +57,25 @@ pub(super) fn issue(
 
 /// The serial number of the first certificate in the file, big-endian without leading zeros.
 pub(super) fn serial(file: &Path) -> Result<Vec<u8>, PkiError> {
-    facts(file).map(|(serial, _)| serial)
+    facts(file).map(|facts| facts.serial)
 }
 
-fn facts(file: &Path) -> Result<(Vec<u8>, Timestamp), PkiError> {
+struct Facts {
+    serial: Vec<u8>,
+    not_after: Timestamp,
+    uris: Vec<String>,
+}
+
+fn facts(file: &Path) -> Result<Facts, PkiError> {
     let broken = || PkiError::new(file, "is not a certificate; remove it to have it made again");
     let pem = files::read(file)?.ok_or_else(|| PkiError::new(file, "is missing"))?;
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| broken())?;
     let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| broken())?;
     let not_after = Timestamp::from_second(certificate.validity().not_after.timestamp()).map_err(|_| broken())?;
-    Ok((certificate.tbs_certificate.serial.to_bytes_be(), not_after))
+    let names = certificate.subject_alternative_name().map_err(|_| broken())?;
+    let uri = |name: &GeneralName<'_>| if let GeneralName::URI(uri) = name { Some((*uri).to_owned()) } else { None };
+    let uris = names.into_iter().flat_map(|names| &names.value.general_names).filter_map(uri).collect();
+    Ok(Facts { serial: certificate.tbs_certificate.serial.to_bytes_be(), not_after, uris })
 }
 
 fn sign(purpose: &Purpose, key: &KeyPair, issuer: &Authority, now: Timestamp) -> Result<String, Unsigned> {
@@ -70,13 +88,14 @@ fn sign(purpose: &Purpose, key: &KeyPair, issuer: &Authority, now: Timestamp) ->
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into().map_err(|_| Unsigned)?)];
         }
-        Purpose::Server => {
+        Purpose::Server { uri } => {
             params.distinguished_name = authority::common_name("localhost");
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
             params.subject_alt_names = vec![
                 SanType::DnsName("localhost".try_into().map_err(|_| Unsigned)?),
                 SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
                 SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
+                SanType::URI(uri.as_str().try_into().map_err(|_| Unsigned)?),
             ];
         }
     }

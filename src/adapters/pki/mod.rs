@@ -71,12 +71,13 @@ impl DevPki {
         }
     }
 
-    /// A certificate for a server on this machine (`localhost`, 127.0.0.1, ::1), in the folder `NAME`.
+    /// A certificate for a server on this machine (`localhost`, 127.0.0.1, ::1), in the folder `NAME`, also named
+    /// `spiffe://<trust-domain>/server/NAME`.
     ///
     /// # Errors
     /// The name is not 1 to 64 of `[A-Za-z0-9._-]`, or a file cannot be read or written.
     pub fn issue_server(&self, name: &str) -> Result<Credential, PkiError> {
-        self.issue(files::component(&self.dir, name)?, leaf::Purpose::Server)
+        self.issue(files::component(&self.dir, name)?, leaf::Purpose::Server { uri: format!("spiffe://{TRUST_DOMAIN}/server/{name}") })
     }
 
     /// Revokes a certificate that the intermediate issued: writes a list with a higher number. Revoking twice is no error.

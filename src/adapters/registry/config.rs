@@ -1,24 +1,34 @@
-//! What the operator says about the registry, and the TLS client made of it: own roots only, own certificate, nothing resumed.
+//! What the operator says about the registry, and the TLS client made of it: own judge of its certificate, own certificate, nothing resumed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use crate::core::domain::clock::Clock;
 use crate::core::registry::wire::DecreesAnswer;
 
+/// Judges the registry's certificate: in the handshake, and again before a connection is used.
+#[derive(Clone)]
+pub struct ServerCheck {
+    /// Path, revocation and name.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// Whether the certificate that passed the last handshake still would.
+    pub still_good: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
 /// How the gateway reaches the registry, and how long it trusts what it was told.
 #[derive(Clone)]
 pub struct RegistryClientConfig {
     /// `https://host[:port]/`.
     pub base_url: String,
-    /// PEM of the roots that may vouch for the registry; no other root is trusted.
-    pub ca_pem: Vec<u8>,
+    /// Judges the registry's certificate.
+    pub server: ServerCheck,
     /// PEM of the gateway's client certificate, leaf first.
     pub cert_pem: Vec<u8>,
     /// PEM of its private key.
@@ -48,10 +58,10 @@ pub type KeepDecrees = Arc<dyn Fn(&DecreesAnswer) -> std::io::Result<()> + Send 
 
 impl RegistryClientConfig {
     /// The defaults for a registry at `base_url`.
-    pub fn new(base_url: impl Into<String>, ca_pem: Vec<u8>, cert_pem: Vec<u8>, key_pem: Vec<u8>) -> Self {
+    pub fn new(base_url: impl Into<String>, server: ServerCheck, cert_pem: Vec<u8>, key_pem: Vec<u8>) -> Self {
         Self {
             base_url: base_url.into(),
-            ca_pem,
+            server,
             cert_pem,
             key_pem,
             timeout: Duration::from_millis(800),
@@ -92,12 +102,8 @@ pub enum RegistryClientError {
     Client(String),
 }
 
-/// The TLS side: own roots, own certificate, the provider and the clock passed explicitly, no resumption.
+/// The TLS side: own judge, own certificate, the provider and the clock passed explicitly, no resumption.
 pub(super) fn tls(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<ClientConfig, RegistryClientError> {
-    let mut roots = RootCertStore::empty();
-    for root in certificates("root certificates", &config.ca_pem)? {
-        roots.add(root).map_err(|error| pem("root certificates", &error))?;
-    }
     let chain = certificates("certificate", &config.cert_pem)?;
     let key = PrivateKeyDer::from_pem_slice(&config.key_pem)
         .map_err(|_| RegistryClientError::Pem { what: "private key", why: "it holds no private key in PEM form".into() })?;
@@ -105,7 +111,8 @@ pub(super) fn tls(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Resul
     let mut tls = ClientConfig::builder_with_details(provider, Arc::new(ClockTime(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| RegistryClientError::Client(error.to_string()))?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(config.server.verifier.clone())
         .with_client_auth_cert(chain, key)
         .map_err(|error| pem("certificate and key", &error))?;
     tls.resumption = Resumption::disabled();

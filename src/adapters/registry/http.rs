@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 
-use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError, tls};
+use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError, ServerCheck, tls};
+use super::refusal::certificate_fault;
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
@@ -26,10 +29,14 @@ const LIST_CAP: usize = 4 << 20;
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// Longest subject that is kept, in bytes.
 const SUBJECT_CAP: usize = 128;
+const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 
 /// The client. It remembers nothing but its connections.
 pub struct HttpRegistry {
-    client: Client,
+    client: ArcSwap<Client>,
+    server: ServerCheck,
+    tls: ClientConfig,
+    connect_timeout: Duration,
     lookup: Url,
     decrees: Url,
     changes: Url,
@@ -45,20 +52,14 @@ impl HttpRegistry {
     /// [`RegistryClientError`] when the address, the certificates or the key cannot be used.
     pub fn new(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
         let base = base_url(&config.base_url)?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls(config, Arc::clone(&clock))?)
-            .https_only(true)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(config.connect_timeout)
-            .tcp_nodelay(true)
-            .pool_idle_timeout(Duration::from_secs(20))
-            .build()
-            .map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
+        let tls = tls(config, Arc::clone(&clock))?;
+        let client = client(&tls, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
         let at = |path: &str| base.join(path).map_err(|_| RegistryClientError::Address(config.base_url.clone()));
         Ok(Self {
-            client,
+            client: ArcSwap::from_pointee(client),
+            server: config.server.clone(),
+            tls,
+            connect_timeout: config.connect_timeout,
             lookup: at("registry/v1/lookup")?,
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
@@ -68,9 +69,29 @@ impl HttpRegistry {
         })
     }
 
-    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder, limit: Duration, cap: usize) -> Result<T, RegistryUnavailable> {
-        let response = request.timeout(limit).send().await.map_err(|error| fault(&error))?;
+    /// The client in use, with connections to a registry whose certificate is still good; else a new one without any.
+    fn client(&self) -> Result<Arc<Client>, RegistryUnavailable> {
+        if !(self.server.still_good)() {
+            let anew = client(&self.tls, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
+            self.client.store(Arc::new(anew));
+            metrics::counter!("estelam_registry_connections_dropped_total").increment(1);
+        }
+        Ok(self.client.load_full())
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        request: impl FnOnce(&Client) -> RequestBuilder,
+        limit: Duration,
+        cap: usize,
+    ) -> Result<T, RegistryUnavailable> {
+        let client = self.client()?;
+        let response = request(&client).timeout(limit).send().await.map_err(|error| fault(&error))?;
         let body = read(checked(response)?, cap).await?;
+        // What was said over a connection that has lost our trust meanwhile does not count.
+        if !Arc::ptr_eq(&client, &self.client()?) {
+            return Err(RegistryUnavailable(NOT_ACCEPTED));
+        }
         serde_json::from_slice(&body).map_err(|_| RegistryUnavailable("its answer is not what the contract says"))
     }
 
@@ -89,7 +110,7 @@ impl Upstream for HttpRegistry {
     async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
         let asked = self.clock.now();
         let body = LookupRequest { scheme: key.scheme().into(), value: key.value().into() };
-        let request = self.client.post(self.lookup.clone()).json(&body);
+        let request = |client: &Client| client.post(self.lookup.clone()).json(&body);
         let answer: LookupAnswer = self.ask(request, self.timeout, LOOKUP_CAP).await?;
         let as_of = self.timely(answer.as_of, asked)?;
         let persons = persons_from(&answer).map_err(|_| RegistryUnavailable("a record in its answer is not understood"))?;
@@ -103,7 +124,7 @@ impl Upstream for HttpRegistry {
         let asked = self.clock.now();
         // A list may take longer than one person, and nobody waits for it at a counter.
         let limit = self.timeout * 4;
-        let answer: DecreesAnswer = self.ask(self.client.get(self.decrees.clone()), limit, LIST_CAP).await?;
+        let answer: DecreesAnswer = self.ask(|client| client.get(self.decrees.clone()), limit, LIST_CAP).await?;
         let as_of = self.timely(answer.as_of, asked)?;
         if version_of(&answer.decrees).ok().as_ref() != Some(&answer.version) {
             metrics::counter!("estelam_alarms_total", "alarm" => "decrees-not-of-their-version").increment(1);
@@ -125,9 +146,22 @@ impl Upstream for HttpRegistry {
     async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable> {
         let mut url = self.changes.clone();
         url.query_pairs_mut().append_pair("after", &after.to_string()).append_pair("wait", &hold.as_secs().to_string());
-        let answer: ChangesAnswer = self.ask(self.client.get(url), hold + self.timeout * 2, LIST_CAP).await?;
+        let answer: ChangesAnswer = self.ask(|client| client.get(url), hold + self.timeout * 2, LIST_CAP).await?;
         Ok(Changes { cursor: answer.cursor, subjects: answer.subjects, decrees: answer.decrees, everything: answer.everything })
     }
+}
+
+fn client(tls: &ClientConfig, connect_timeout: Duration) -> reqwest::Result<Client> {
+    Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .https_only(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(connect_timeout)
+        .tcp_nodelay(true)
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build()
 }
 
 fn base_url(text: &str) -> Result<Url, RegistryClientError> {
@@ -168,6 +202,9 @@ async fn read(mut response: Response, cap: usize) -> Result<Vec<u8>, RegistryUna
 }
 
 fn fault(error: &reqwest::Error) -> RegistryUnavailable {
+    if let Some(why) = certificate_fault(error) {
+        return RegistryUnavailable(why);
+    }
     RegistryUnavailable(match error {
         error if error.is_timeout() => "it took too long",
         error if error.is_connect() => "it cannot be reached",

@@ -12,6 +12,7 @@ mod changes;
 mod config;
 mod feed;
 mod http;
+mod refusal;
 mod upstream;
 
 #[cfg(test)]
@@ -20,7 +21,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use cache::CachedRegistry;
-pub use config::{KeepDecrees, RegistryClientConfig, RegistryClientError};
+pub use config::{KeepDecrees, RegistryClientConfig, RegistryClientError, ServerCheck};
 pub use http::HttpRegistry;
 
 use crate::core::domain::clock::Clock;

@@ -35,6 +35,9 @@ pub async fn read_body(request: &HttpRequest, payload: web::Payload, cap: usize)
     let outcome = read(request, payload, cap, deadline).await;
     if let Some(handle) = handle {
         handle.body_complete();
+        if outcome == Err(BodyError::Broken) {
+            handle.body_broken();
+        }
     }
     outcome
 }

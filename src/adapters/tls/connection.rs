@@ -81,14 +81,12 @@ pub enum Cut {
     SlowBody,
     /// A handler took too long.
     Handling,
-    /// A head was larger than allowed.
-    LargeHead,
     /// The certificate or the agency is no longer accepted.
     NotAccepted,
 }
 
 impl Cut {
-    const ALL: [Self; 6] = [Self::Idle, Self::SlowHead, Self::SlowBody, Self::Handling, Self::LargeHead, Self::NotAccepted];
+    const ALL: [Self; 5] = [Self::Idle, Self::SlowHead, Self::SlowBody, Self::Handling, Self::NotAccepted];
 
     /// The label in metrics.
     pub const fn label(self) -> &'static str {
@@ -97,7 +95,6 @@ impl Cut {
             Self::SlowHead => "slow-head",
             Self::SlowBody => "slow-body",
             Self::Handling => "handling",
-            Self::LargeHead => "large-head",
             Self::NotAccepted => "not-accepted",
         }
     }
@@ -108,8 +105,7 @@ impl Cut {
             Self::SlowHead => 2,
             Self::SlowBody => 3,
             Self::Handling => 4,
-            Self::LargeHead => 5,
-            Self::NotAccepted => 6,
+            Self::NotAccepted => 5,
         }
     }
 }
@@ -139,6 +135,7 @@ pub struct ConnectionHandle {
     /// Phase in the low three bits, deadline in milliseconds of `CoarseTime` above them; deadline 0 is none.
     state: AtomicU64,
     ahead: AtomicBool,
+    broken_body: AtomicBool,
     cut: AtomicU8,
     waker: AtomicWaker,
     holder: OnceLock<Holder>,
@@ -156,6 +153,7 @@ impl ConnectionHandle {
         Self {
             state: AtomicU64::new(Phase::Handshake.code()),
             ahead: AtomicBool::new(false),
+            broken_body: AtomicBool::new(false),
             cut: AtomicU8::new(0),
             waker: AtomicWaker::new(),
             holder: OnceLock::new(),
@@ -184,6 +182,16 @@ impl ConnectionHandle {
         } else {
             self.enter(Phase::Idle, self.deadlines.idle);
         }
+    }
+
+    /// The body of the request under way is broken: nothing can be read after it.
+    pub(super) fn body_broken(&self) {
+        self.broken_body.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the body of the request under way is broken.
+    pub fn body_is_broken(&self) -> bool {
+        self.broken_body.load(Ordering::Relaxed)
     }
 
     /// How long a body may take.

@@ -10,6 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
+use super::crl_memory::{Newest, Newests};
 use super::material::{self, MaterialError};
 use crate::core::identity::PeerChain;
 
@@ -24,6 +25,8 @@ struct Authority {
     name: Vec<u8>,
     parent: Vec<u8>,
     serial: Vec<u8>,
+    /// SHA-256 of its public key.
+    key: Vec<u8>,
     number: Vec<u8>,
     digest: Vec<u8>,
     from: Timestamp,
@@ -53,6 +56,18 @@ impl CrlSet {
         Ok(set)
     }
 
+    /// The same for the authorities in some PEM files.
+    ///
+    /// # Errors
+    /// The first file that is wrong and what is wrong with it.
+    pub fn of(folder: &Path, files: &[&Path], now: Timestamp) -> Result<Self, MaterialError> {
+        let mut authorities = Vec::new();
+        for file in files {
+            authorities.extend(material::certificates(file)?.into_iter().map(|certificate| (file.to_path_buf(), certificate)));
+        }
+        Self::load(folder, &authorities, now)
+    }
+
     /// The lists as webpki wants them.
     pub fn ders(&self) -> Vec<CertificateRevocationListDer<'static>> {
         self.ders.clone()
@@ -75,25 +90,39 @@ impl CrlSet {
         Ok(())
     }
 
+    /// What is to be remembered of each list, by the authority that issued it.
+    pub(super) fn newest(&self) -> Newests {
+        let newest = |authority: &Authority| Newest { number: hexadecimal(&authority.number), sha256: hexadecimal(&authority.digest) };
+        self.authorities.iter().map(|authority| (hexadecimal(&authority.key), newest(authority))).collect()
+    }
+
     /// Whether the certificate is still good at `now`.
     ///
     /// # Errors
     /// Why not; anything unknown is an error.
     pub fn accepts(&self, peer: &PeerChain, now: Timestamp) -> Result<(), &'static str> {
-        if now < peer.not_before {
+        self.stands((peer.not_before, peer.not_after), &peer.issuer, &peer.serial, now)
+    }
+
+    /// The same for the facts of any certificate: its dates, its issuer's name (DER) and its serial number (big-endian).
+    ///
+    /// # Errors
+    /// Why not; anything unknown is an error.
+    pub fn stands(&self, dates: (Timestamp, Timestamp), issuer: &[u8], serial: &[u8], now: Timestamp) -> Result<(), &'static str> {
+        if now < dates.0 {
             return Err("the certificate is not valid yet");
         }
-        if now.as_second() > peer.not_after.as_second() {
+        if now.as_second() > dates.1.as_second() {
             return Err("the certificate has expired");
         }
-        let issuer = self.find(&peer.issuer).ok_or("there is no revocation list of the certificate's issuer")?;
+        let issuer = self.find(issuer).ok_or("there is no revocation list of the certificate's issuer")?;
         if now < issuer.from || now >= issuer.until {
             return Err("the revocation list of the certificate's issuer is out of date");
         }
         if issuer.fallen {
             return Err("the certificate's issuer is revoked");
         }
-        if issuer.revoked.contains(&*peer.serial) {
+        if issuer.revoked.contains(serial) {
             return Err("the certificate is revoked");
         }
         Ok(())
@@ -182,6 +211,7 @@ fn describe(
         name: certificate.subject().as_raw().to_vec(),
         parent: certificate.issuer().as_raw().to_vec(),
         serial: certificate.tbs_certificate.serial.to_bytes_be(),
+        key: digest::digest(&digest::SHA256, certificate.public_key().raw).as_ref().to_vec(),
         number: number.to_bytes_be(),
         digest: digest::digest(&digest::SHA256, der).as_ref().to_vec(),
         from: this_update.max(instant(certificate.validity().not_before.timestamp())?),
@@ -195,6 +225,10 @@ fn parse_certificate<'a>(file: &Path, der: &'a CertificateDer<'_>) -> Result<X50
     X509Certificate::from_der(der)
         .map(|(_, certificate)| certificate)
         .map_err(|_| MaterialError::new(file, "holds a certificate that cannot be read"))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// CRL numbers are big-endian and of any length: shorter is smaller.

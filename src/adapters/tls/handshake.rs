@@ -13,6 +13,7 @@ use super::connection::Holder;
 use super::stream::{GuardedStream, Transport};
 use super::table::{Admission, ConnectionLimits, ConnectionTable, Full};
 use super::trust::CertificateTrust;
+use super::unreadable::RefuseUnreadable;
 use crate::core::identity::PeerChain;
 
 /// What TLS a listener speaks.
@@ -101,6 +102,7 @@ pub(super) async fn establish(
     mode: &TlsMode,
     table: &Arc<ConnectionTable>,
     limits: &ConnectionLimits,
+    refuse: Option<RefuseUnreadable>,
 ) -> Result<GuardedStream, TlsRefusal> {
     let address = socket.peer_addr().map_err(|_| TlsRefusal::Client)?;
     // Without it, replies of two writes wait for the client's delayed acknowledgement.
@@ -116,7 +118,7 @@ pub(super) async fn establish(
         TlsMode::Plain => Transport::Plain(socket),
     };
     admission.handle.established();
-    Ok(GuardedStream::new(transport, address, admission))
+    Ok(GuardedStream::new(transport, address, admission, refuse))
 }
 
 async fn handshake(socket: TcpStream, config: Arc<ServerConfig>, limits: &ConnectionLimits) -> Result<TlsStream<TcpStream>, TlsRefusal> {
@@ -181,8 +183,8 @@ mod tests {
         let (socket, _) = listener.accept().await.unwrap();
         assert!(!socket.nodelay().unwrap(), "the system's default is the other one, or this test shows nothing");
         let table = ConnectionTable::new();
-        let stream = establish("ops", socket, &TlsMode::Plain, &table, &ConnectionLimits::default()).await.unwrap();
-        assert!(stream.socket().nodelay().unwrap());
+        let stream = establish("ops", socket, &TlsMode::Plain, &table, &ConnectionLimits::default(), None).await.unwrap();
+        assert!(stream.socket().unwrap().nodelay().unwrap());
         assert_eq!(table.len(), 1);
         drop(stream);
         assert!(table.is_empty());

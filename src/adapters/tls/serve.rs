@@ -12,14 +12,16 @@ use actix_http::{Extensions, HttpMessage as _, HttpService, KeepAlive, Payload, 
 use actix_server::{Server, ServerBuilder};
 use actix_service::{IntoServiceFactory, Service, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::{App, web};
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpResponse, web};
 use futures_util::future::{Either, select};
 use tokio::net::TcpStream;
 
-use super::connection::{ConnectionHandle, Cut};
+use super::connection::ConnectionHandle;
 use super::handshake::{TlsMode, TlsRefusal, establish};
 use super::stream::GuardedStream;
 use super::table::{ConnectionLimits, ConnectionTable};
+use super::unreadable::RefuseUnreadable;
 
 /// What actix's HTTP service takes for a connection.
 type Accepted = (GuardedStream, Protocol, Option<SocketAddr>);
@@ -36,6 +38,8 @@ pub struct ListenerSpec {
     pub limits: ConnectionLimits,
     /// Worker threads.
     pub workers: usize,
+    /// Answers requests that cannot be read, on a mutual-TLS listener that records its refusals; elsewhere actix answers them bare.
+    pub refuse_unreadable: Option<RefuseUnreadable>,
 }
 
 /// How long a graceful stop waits for requests under way, in seconds.
@@ -54,7 +58,7 @@ pub fn serve(
     table: Arc<ConnectionTable>,
     configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
-    let ListenerSpec { name, listener, tls, limits, workers } = spec;
+    let ListenerSpec { name, listener, tls, limits, workers, refuse_unreadable } = spec;
     cut_after_reload(&tls, &table);
     let address = listener.local_addr()?;
     let builder = ServerBuilder::new()
@@ -83,10 +87,10 @@ pub fn serve(
             .on_connect_ext(introduce)
             .finish(apply_fn_factory(app, move |request, app| timed(request, app, head_bytes)));
         let http = apply_fn_factory(http.map_err(drop), until_cut);
-        let (tls, table, limits) = (tls.clone(), table.clone(), limits.clone());
+        let (tls, table, limits, refuse) = (tls.clone(), table.clone(), limits.clone(), refuse_unreadable.clone());
         fn_service(move |socket: TcpStream| {
-            let (tls, table, limits) = (tls.clone(), table.clone(), limits.clone());
-            async move { establish(name, socket, &tls, &table, &limits).await.map_err(|refusal| count(name, refusal)) }
+            let (tls, table, limits, refuse) = (tls.clone(), table.clone(), limits.clone(), refuse.clone());
+            async move { establish(name, socket, &tls, &table, &limits, refuse).await.map_err(|refusal| count(name, refusal)) }
         })
         .and_then(http)
     };
@@ -139,21 +143,23 @@ where
 /// Tells the connection where its request stands.
 fn timed<S>(mut request: Request, app: &S, head_bytes: usize) -> impl Future<Output = Result<S::Response, S::Error>> + use<S>
 where
-    S: Service<Request>,
+    S: Service<Request, Error = HttpResponse>,
     S::Future: 'static,
 {
     let handle = request.conn_data::<Arc<ConnectionHandle>>().cloned();
     let has_body = !matches!(request.payload(), Payload::None);
     let reply = (head_size(&request) <= head_bytes).then(|| app.call(request));
     match &handle {
-        Some(handle) if reply.is_none() => handle.cut(Cut::LargeHead),
         Some(handle) if has_body => handle.body_started(),
         Some(handle) => handle.body_complete(),
         None => {}
     }
     async move {
-        let Some(reply) = reply else { return std::future::pending().await };
-        let outcome = reply.await;
+        let outcome = match reply {
+            Some(reply) => reply.await,
+            // Bare as actix's own, so that the stream puts a recorded one in its place.
+            None => Err(HttpResponse::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)),
+        };
         if let Some(handle) = handle {
             handle.reply_sent();
         }

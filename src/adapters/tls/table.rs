@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::connection::{CoarseTime, ConnectionHandle, Cut, Deadlines, Holder};
+use super::connection::{CoarseTime, ConnectionHandle, Cut, Deadlines, Holder, Phase};
 use crate::core::domain::agency::AgencyId;
 use crate::core::identity::PeerChain;
 
@@ -62,6 +62,8 @@ struct Members {
 
 /// How many rounds of the watchdog pass between two looks at every certificate.
 const ROUNDS_PER_RECHECK: u64 = 10;
+/// How often a drain looks again.
+const DRAIN_STEP: Duration = Duration::from_millis(2);
 
 impl ConnectionTable {
     /// A table whose watchdog looks every 100 ms.
@@ -114,6 +116,26 @@ impl ConnectionTable {
     /// Cuts every connection whose certificate is no longer accepted; says how many.
     pub fn recheck(&self) -> usize {
         self.cut_holders(|holder| !holder.trust.accepts_now(&holder.peer))
+    }
+
+    /// How many connections have a request that was not answered yet.
+    pub fn under_way(&self) -> usize {
+        self.members().live.values().filter(|handle| is_under_way(handle)).count()
+    }
+
+    /// Before a stop: waits up to `within` for replies under way, then closes the connections that wait for a next request.
+    ///
+    /// A listener that stops looks at its connections only once a second, so idle ones would hold it up.
+    pub async fn drain(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        while self.under_way() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
+        let handles: Vec<_> = self.members().live.values().cloned().collect();
+        handles.iter().filter(|handle| !is_under_way(handle)).for_each(|handle| handle.cut(Cut::Idle));
+        while self.len() > self.under_way() && Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
     }
 
     /// How many connections are open.
@@ -177,6 +199,10 @@ impl Drop for Admission {
             release(&mut members.agencies, &peer.agency);
         }
     }
+}
+
+fn is_under_way(handle: &ConnectionHandle) -> bool {
+    matches!(handle.phase(), Phase::Body | Phase::Handling)
 }
 
 fn watch(table: &Weak<ConnectionTable>, tick: Duration) {

@@ -10,7 +10,8 @@ use rustls_pki_types::CertificateDer;
 
 use super::config::{self, ServerIdentity};
 use super::crl::CrlSet;
-use super::material::{self, MaterialError};
+use super::crl_memory::CrlMemory;
+use super::material::MaterialError;
 use super::profile::{self, ProfileError};
 use super::verifier::ProfileVerifier;
 use crate::core::domain::agency::AgencyId;
@@ -28,6 +29,8 @@ pub struct TrustSettings {
     pub intermediates: PathBuf,
     /// Folder of revocation lists: one for each root and intermediate.
     pub crl_dir: PathBuf,
+    /// File in which the highest number of every list is remembered across restarts; made if missing.
+    pub crl_memory: PathBuf,
     /// The listener's own certificate.
     pub identity: ServerIdentity,
     /// Whether TLS 1.2 is accepted besides 1.3.
@@ -55,6 +58,7 @@ impl CertificateTrust {
     /// The file that is wrong and what is wrong with it.
     pub fn open(settings: TrustSettings, clock: Arc<dyn Clock>, agency_active: AgencyActive) -> Result<Arc<Self>, MaterialError> {
         let (lists, gateway) = load(&settings, &clock)?;
+        CrlMemory::at(&settings.crl_memory).admit(&lists, &settings.crl_dir)?;
         Ok(Arc::new(Self {
             settings,
             clock,
@@ -74,6 +78,7 @@ impl CertificateTrust {
         let one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let (lists, gateway) = load(&self.settings, &self.clock)?;
         self.lists.load().superseded_by(&lists, &self.settings.crl_dir)?;
+        CrlMemory::at(&self.settings.crl_memory).admit(&lists, &self.settings.crl_dir)?;
         self.lists.store(Arc::new(lists));
         self.gateway.store(Arc::new(gateway));
         drop(one_at_a_time);
@@ -123,11 +128,7 @@ impl Trust for CertificateTrust {
 }
 
 fn load(settings: &TrustSettings, clock: &Arc<dyn Clock>) -> Result<(CrlSet, ServerConfig), MaterialError> {
-    let mut authorities = Vec::new();
-    for file in [&settings.roots, &settings.intermediates] {
-        authorities.extend(material::certificates(file)?.into_iter().map(|certificate| (file.clone(), certificate)));
-    }
-    let lists = CrlSet::load(&settings.crl_dir, &authorities, clock.now())?;
+    let lists = CrlSet::of(&settings.crl_dir, &[&settings.roots, &settings.intermediates], clock.now())?;
     let roots = config::roots(&settings.roots)?;
     let verifier = ProfileVerifier::new(roots, lists.ders(), settings.trust_domain.clone(), config::provider())
         .map_err(|what| MaterialError::new(&settings.crl_dir, what))?;

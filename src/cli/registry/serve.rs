@@ -31,17 +31,14 @@ impl Serve {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).doing(format_args!("cannot listen on port {}", self.port))?;
         let port = listener.local_addr().doing("the listener has no address")?.port();
         block_on(async {
-            let (server, _) = registry::serve(&self.place.dir, listener, Arc::new(SystemClock)).doing("the registry does not start")?;
-            let handle = server.handle();
-            let running = tokio::spawn(server);
+            let running = registry::serve(&self.place.dir, listener, Arc::new(SystemClock)).doing("the registry does not start")?;
             println!("listening on 127.0.0.1:{port}");
             if self.until_stdin_closes {
                 until_stdin_closes().await;
             } else {
                 stop_signal().await.doing("cannot wait for a signal")?;
             }
-            handle.stop(true).await;
-            running.await.doing("the listener broke off")?.doing("the listener broke off")?;
+            running.stop().await.doing("the registry broke off")?;
             Ok(ExitCode::SUCCESS)
         })
     }

@@ -50,6 +50,8 @@ coded_enum! {
         KeyReused = "key-reused",
         /// The body is larger than the limit.
         BodyTooLarge = "body-too-large",
+        /// The request line and header fields are too long or too many.
+        HeadTooLarge = "head-too-large",
         /// The body is not `application/json`.
         UnsupportedMediaType = "unsupported-media-type",
         /// Too many requests in a short time.
@@ -87,6 +89,7 @@ impl RefusalCode {
             Self::MethodNotAllowed => 405,
             Self::KeyReused => 409,
             Self::BodyTooLarge => 413,
+            Self::HeadTooLarge => 431,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited | Self::QuotaExhausted => 429,
             Self::LedgerUnavailable | Self::ShuttingDown => 503,

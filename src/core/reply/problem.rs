@@ -123,6 +123,7 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::MethodNotAllowed => "The resource has no such method",
         RefusalCode::KeyReused => "The idempotency key was used with another body",
         RefusalCode::BodyTooLarge => "The body is too large",
+        RefusalCode::HeadTooLarge => "The header fields are too large",
         RefusalCode::UnsupportedMediaType => "The body must be JSON",
         RefusalCode::RateLimited => "Too many requests",
         RefusalCode::QuotaExhausted => "The quota is used up",

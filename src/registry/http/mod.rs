@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::web;
-use tokio::sync::watch::Receiver;
+use tokio::sync::watch::{Receiver, Sender};
 
 use crate::core::domain::clock::Clock;
 use crate::registry::feed::{SubjectKey, SubjectKeyError, watch};
@@ -24,6 +24,8 @@ pub struct RegistryState {
     dir: PathBuf,
     subjects: SubjectKey,
     cursor: Receiver<u64>,
+    /// True once the service is stopping: a poll that is held then would only delay the stop.
+    ending: Sender<bool>,
     clock: Arc<dyn Clock>,
     allow: Vec<String>,
     look_ups: AtomicU64,
@@ -48,7 +50,14 @@ impl RegistryState {
     pub fn open(dir: &Path, clock: Arc<dyn Clock>, allow: Vec<String>) -> Result<Self, RegistryStateError> {
         let store = Store::open(dir)?;
         let cursor = watch(&store)?;
-        Ok(Self { subjects: SubjectKey::open(dir)?, dir: dir.to_owned(), store, cursor, clock, allow, look_ups: AtomicU64::new(0) })
+        let subjects = SubjectKey::open(dir)?;
+        let ending = Sender::new(false);
+        Ok(Self { subjects, dir: dir.to_owned(), store, cursor, ending, clock, allow, look_ups: AtomicU64::new(0) })
+    }
+
+    /// Answers every held poll of the change feed now, and holds no further one.
+    pub fn end_polls(&self) {
+        self.ending.send_replace(true);
     }
 
     /// The store, for tools in the same process.

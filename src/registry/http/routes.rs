@@ -61,7 +61,7 @@ pub(super) struct ChangesQuery {
 pub(super) async fn changes(state: State, request: HttpRequest) -> HttpResponse {
     let Ok(query) = web::Query::<ChangesQuery>::from_query(request.query_string()) else { return problem::malformed() };
     let deadline = Instant::now() + Duration::from_secs(query.wait.unwrap_or(LONGEST_POLL_S).min(LONGEST_POLL_S));
-    let mut cursor = state.cursor.clone();
+    let (mut cursor, mut ending) = (state.cursor.clone(), state.ending.subscribe());
     loop {
         // Marked as seen before the read: a commit during the read wakes the wait after it.
         cursor.mark_unchanged();
@@ -70,7 +70,13 @@ pub(super) async fn changes(state: State, request: HttpRequest) -> HttpResponse 
             Err(refusal) => return refusal,
         };
         let nothing = answer.cursor == query.after && !answer.everything;
-        if !nothing || !matches!(timeout_at(deadline, cursor.changed()).await, Ok(Ok(()))) {
+        let more = async {
+            tokio::select! {
+                changed = cursor.changed() => changed.is_ok(),
+                _ = ending.wait_for(|ending| *ending) => false,
+            }
+        };
+        if !nothing || !timeout_at(deadline, more).await.unwrap_or(false) {
             return ok(&answer);
         }
     }

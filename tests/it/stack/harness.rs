@@ -5,22 +5,19 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_server::ServerHandle;
-use actix_web::web::Data;
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::pki::{Credential, DevPki};
 use estelam::adapters::tls::config::client_config;
 use estelam::app::review::{Against, review};
+use estelam::app::registry::RunningRegistry;
 use estelam::app::{self, Listeners, Observability, Running};
 use estelam::config::{Config, template};
 use estelam::core::domain::clock::Clock;
 use estelam::core::ledger::LogReader;
-use estelam::registry::http::RegistryState;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use tokio::task::JoinHandle;
 
 use super::workshop::{self, agency};
 
@@ -57,13 +54,6 @@ impl Reply {
     }
 }
 
-/// The registry's process, as far as it is one here.
-struct Registry {
-    state: Data<RegistryState>,
-    server: ServerHandle,
-    task: JoinHandle<std::io::Result<()>>,
-}
-
 /// Everything, running.
 pub struct System {
     pub clock: Arc<ManualClock>,
@@ -71,7 +61,8 @@ pub struct System {
     pub dir: tempfile::TempDir,
     pub config: Config,
     pub running: Running,
-    registry: Mutex<Option<Registry>>,
+    /// The registry's process, as far as it is one here.
+    registry: Mutex<Option<RunningRegistry>>,
     clients: Mutex<HashMap<String, Client>>,
     tokens: Mutex<HashMap<String, (String, Timestamp)>>,
 }
@@ -112,9 +103,13 @@ impl System {
     pub async fn stop_registry(&self) {
         let registry = self.registry.lock().unwrap().take();
         if let Some(registry) = registry {
-            registry.server.stop(false).await;
-            registry.task.await.unwrap().unwrap();
+            registry.break_off().await;
         }
+    }
+
+    /// The registry, to be stopped as its own process stops.
+    pub fn take_registry(&self) -> RunningRegistry {
+        self.registry.lock().unwrap().take().unwrap()
     }
 
     /// Where the gateway looks for the registry.
@@ -140,7 +135,7 @@ impl System {
 
     /// Look-ups that the registry was asked for.
     pub fn look_ups(&self) -> u64 {
-        self.registry.lock().unwrap().as_ref().map_or(0, |registry| registry.state.look_ups())
+        self.registry.lock().unwrap().as_ref().map_or(0, |registry| registry.state().look_ups())
     }
 
     /// Durable entries of the access log.
@@ -150,7 +145,7 @@ impl System {
 
     /// Changes the registry's store as its own tools would.
     pub fn registry_store<T>(&self, work: impl FnOnce(&estelam::registry::store::Store) -> T) -> T {
-        let state = self.registry.lock().unwrap().as_ref().unwrap().state.clone();
+        let state = self.registry.lock().unwrap().as_ref().unwrap().state().clone();
         work(state.store())
     }
 
@@ -245,10 +240,9 @@ fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn start_registry(dir: &std::path::Path, listener: TcpListener, clock: &Arc<ManualClock>) -> (Registry, u16) {
+fn start_registry(dir: &std::path::Path, listener: TcpListener, clock: &Arc<ManualClock>) -> (RunningRegistry, u16) {
     let port = listener.local_addr().unwrap().port();
-    let (server, state) = app::registry::serve(dir, listener, clock.clone()).unwrap();
-    (Registry { state, server: server.handle(), task: tokio::spawn(server) }, port)
+    (app::registry::serve(dir, listener, clock.clone()).unwrap(), port)
 }
 
 fn configure(dir: &std::path::Path, listeners: &Listeners, registry_port: u16) -> Config {

@@ -15,5 +15,8 @@ mod replay;
 mod replies;
 mod routes;
 mod tools;
+mod registry_trust;
+mod stopping;
+mod unreadable;
 mod workshop;
 mod wrapped;

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::super::cache::CachedRegistry;
-use super::super::config::RegistryClientConfig;
+use super::super::config::{RegistryClientConfig, ServerCheck};
 use super::super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use super::mini_pki::MiniPki;
 use crate::adapters::clock::ManualClock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
@@ -38,6 +39,11 @@ pub struct Bench {
     pub cached: Arc<CachedRegistry>,
 }
 
+/// A judge that knows the PKI's root and no revocation.
+pub fn check(pki: &MiniPki) -> ServerCheck {
+    ServerCheck { verifier: pki.server_verifier(), still_good: Arc::new(|| true) }
+}
+
 pub fn start() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()
 }
@@ -55,7 +61,10 @@ pub fn bench() -> Bench {
         pending: Mutex::default(),
         clock: Arc::clone(&clock),
     });
-    let config = RegistryClientConfig { breaker_failures: 3, ..RegistryClientConfig::new("https://localhost/", vec![], vec![], vec![]) };
+    let config = RegistryClientConfig {
+        breaker_failures: 3,
+        ..RegistryClientConfig::new("https://localhost/", check(&MiniPki::new()), vec![], vec![])
+    };
     let cached = CachedRegistry::new(Arc::clone(&fake) as Arc<dyn Upstream>, &config, Arc::clone(&clock) as _);
     Bench { fake, clock, cached }
 }

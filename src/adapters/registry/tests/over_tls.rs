@@ -9,7 +9,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use super::super::config::RegistryClientConfig;
 use super::super::http::HttpRegistry;
 use super::super::upstream::{Key, Upstream};
-use super::fake::start;
+use super::fake::{check, start};
 use super::mini_pki::{MiniPki, Pem};
 use crate::adapters::clock::ManualClock;
 use crate::core::registry::RegistryUnavailable;
@@ -26,8 +26,8 @@ fn serve(pki: &MiniPki, reply: fn() -> HttpResponse) -> u16 {
     port
 }
 
-fn client(ca: &[u8], own: &Pem, port: u16) -> HttpRegistry {
-    let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), ca.to_vec(), own.cert.clone(), own.key.clone());
+fn client(trusted: &MiniPki, own: &Pem, port: u16) -> HttpRegistry {
+    let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), check(trusted), own.cert.clone(), own.key.clone());
     // Long enough for a slow machine: nothing here waits for a deadline to pass.
     config.timeout = Duration::from_secs(20);
     config.connect_timeout = Duration::from_secs(20);
@@ -37,7 +37,7 @@ fn client(ca: &[u8], own: &Pem, port: u16) -> HttpRegistry {
 async fn asked(reply: fn() -> HttpResponse) -> Result<u64, RegistryUnavailable> {
     let pki = MiniPki::new();
     let port = serve(&pki, reply);
-    client(&pki.ca, &pki.client, port).look_up(&Key::new("yekta", "1")).await.map(|fetched| fetched.version)
+    client(&pki, &pki.client, port).look_up(&Key::new("yekta", "1")).await.map(|fetched| fetched.version)
 }
 
 fn json(body: impl Into<String>) -> HttpResponse {
@@ -82,29 +82,29 @@ async fn answer_from_the_future_is_refused() {
 async fn server_of_another_root_is_refused() {
     let (pki, other) = (MiniPki::new(), MiniPki::new());
     let port = serve(&pki, || json(GOOD));
-    let answer = client(&other.ca, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
-    assert_eq!(answer.unwrap_err(), RegistryUnavailable("it cannot be reached"));
+    let answer = client(&other, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
+    assert_eq!(answer.unwrap_err(), RegistryUnavailable("its certificate comes from an unknown authority"));
 }
 
 #[actix_web::test]
 async fn client_of_another_root_gets_nothing() {
     let (pki, other) = (MiniPki::new(), MiniPki::new());
     let port = serve(&pki, || json(GOOD));
-    assert!(client(&pki.ca, &other.client, port).look_up(&Key::new("yekta", "1")).await.is_err());
+    assert!(client(&pki, &other.client, port).look_up(&Key::new("yekta", "1")).await.is_err());
 }
 
 #[actix_web::test]
 async fn nobody_listening_is_unavailable() {
     let pki = MiniPki::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let answer = client(&pki.ca, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
+    let answer = client(&pki, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
     assert_eq!(answer.unwrap_err(), RegistryUnavailable("it cannot be reached"));
 }
 
 #[test]
 fn plain_http_is_no_address() {
     let pki = MiniPki::new();
-    let config = RegistryClientConfig::new("http://localhost/", pki.ca, pki.client.cert, pki.client.key);
+    let config = RegistryClientConfig::new("http://localhost/", check(&pki), pki.client.cert, pki.client.key);
     assert!(HttpRegistry::new(&config, Arc::new(ManualClock::new(start()))).is_err());
 }
 

@@ -1,0 +1,166 @@
+//! Whether a server that we ask is the right one: its path, its revocation and its name, on the rules that agencies live by.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+
+use super::config;
+use super::crl::CrlSet;
+use super::crl_memory::CrlMemory;
+use super::material::MaterialError;
+use crate::core::domain::clock::Clock;
+
+/// Where the trust material for a server lies.
+#[derive(Clone, Debug)]
+pub struct ServerTrustSettings {
+    /// PEM: the roots that may vouch for it, and no others.
+    pub roots: PathBuf,
+    /// PEM: the intermediate authorities below them.
+    pub intermediates: PathBuf,
+    /// Folder of revocation lists: one for each root and intermediate.
+    pub crl_dir: PathBuf,
+    /// File in which the highest number of every list is remembered across restarts; made if missing.
+    pub crl_memory: PathBuf,
+    /// The URI name that its certificate must bear, if it is pinned: `spiffe://<trust-domain>/…`.
+    pub identity: Option<String>,
+}
+
+/// Judges a server's certificate in the handshake, and again while its connections live.
+pub struct ServerTrust {
+    settings: ServerTrustSettings,
+    clock: Arc<dyn Clock>,
+    judge: ArcSwap<Judge>,
+    accepted: ArcSwapOption<Accepted>,
+    reloading: Mutex<()>,
+}
+
+/// What is in force: the lists, and the verifier built from them.
+struct Judge {
+    lists: CrlSet,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+/// The last certificate that passed a handshake.
+struct Accepted {
+    issuer: Vec<u8>,
+    serial: Vec<u8>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl ServerTrust {
+    /// Reads everything once.
+    ///
+    /// # Errors
+    /// The file that is wrong and what is wrong with it.
+    pub fn open(settings: ServerTrustSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, MaterialError> {
+        let judge = ArcSwap::from_pointee(load(&settings, &clock)?);
+        Ok(Arc::new(Self { settings, clock, judge, accepted: ArcSwapOption::empty(), reloading: Mutex::new(()) }))
+    }
+
+    /// Reads everything again; all of it takes force, or nothing does.
+    ///
+    /// # Errors
+    /// The file that is wrong and what is wrong with it; what was in force stays.
+    pub fn reload(&self) -> Result<(), MaterialError> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let judge = load(&self.settings, &self.clock)?;
+        self.judge.store(Arc::new(judge));
+        Ok(())
+    }
+
+    /// Whether the certificate that passed the last handshake is still good. If not, its connections must not be used again: the
+    /// next handshake decides anew.
+    pub fn still_good(&self) -> bool {
+        let Some(accepted) = self.accepted.load_full() else { return true };
+        let lists = &self.judge.load().lists;
+        lists.stands((accepted.not_before, accepted.not_after), &accepted.issuer, &accepted.serial, self.clock.now()).is_ok()
+    }
+}
+
+fn load(settings: &ServerTrustSettings, clock: &Arc<dyn Clock>) -> Result<Judge, MaterialError> {
+    let lists = CrlSet::of(&settings.crl_dir, &[&settings.roots, &settings.intermediates], clock.now())?;
+    let roots = Arc::new(config::roots(&settings.roots)?);
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, config::provider())
+        .with_crls(lists.ders())
+        .enforce_revocation_expiration()
+        .build()
+        .map_err(|_| MaterialError::new(&settings.crl_dir, "the roots or the revocation lists cannot be used to check a server"))?;
+    CrlMemory::at(&settings.crl_memory).admit(&lists, &settings.crl_dir)?;
+    Ok(Judge { lists, verifier })
+}
+
+impl ServerCertVerifier for ServerTrust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let judge = self.judge.load();
+        let verified = judge.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        let unreadable = || Error::InvalidCertificate(CertificateError::BadEncoding);
+        let (_, certificate) = X509Certificate::from_der(end_entity).map_err(|_| unreadable())?;
+        if self.settings.identity.as_deref().is_some_and(|identity| !bears(&certificate, identity)) {
+            return Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
+        }
+        self.accepted.store(Some(Arc::new(accepted(&certificate).ok_or_else(unreadable)?)));
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.judge.load().verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.judge.load().verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.load().verifier.supported_verify_schemes()
+    }
+}
+
+/// Whether the URI is among the certificate's names, byte by byte.
+fn bears(certificate: &X509Certificate<'_>, identity: &str) -> bool {
+    let Ok(Some(names)) = certificate.subject_alternative_name() else { return false };
+    names.value.general_names.iter().any(|name| matches!(name, GeneralName::URI(uri) if *uri == identity))
+}
+
+fn accepted(certificate: &X509Certificate<'_>) -> Option<Accepted> {
+    let validity = certificate.validity();
+    Some(Accepted {
+        issuer: certificate.issuer().as_raw().to_vec(),
+        serial: certificate.tbs_certificate.serial.to_bytes_be(),
+        not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
+        not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
+    })
+}
+
+impl fmt::Debug for ServerTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTrust").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! Only the right registry is believed: a certificate that is revoked, of another name or of nobody makes it unavailable.
+
+use std::fs;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use estelam::adapters::pki::{Credential, DevPki};
+use estelam::adapters::registry::{CachedRegistry, RegistryClientConfig, ServerCheck, connect};
+use estelam::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
+use estelam::core::registry::Registry;
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::json;
+
+use super::fixtures::query;
+use super::harness::System;
+
+/// Puts another server certificate in the registry's place and starts it again.
+async fn restart_with(system: &System, credential: &Credential) {
+    system.stop_registry().await;
+    let own = system.dir.path().join("pki/registry");
+    fs::copy(&credential.cert, own.join("cert.pem")).unwrap();
+    fs::copy(&credential.key, own.join("key.pem")).unwrap();
+    system.start_registry();
+}
+
+/// Nobody is looked up, nobody is denied, and the node says that it is not ready.
+async fn check_unavailable(system: &System, what: &str) {
+    system.until(what, |system| !system.running.parts().registry.ready()).await;
+    let asked = system.look_ups();
+    let reply = system.ask("bank", &query("bank", "yekta", "9990000026", "bank-card")).await;
+    assert_eq!((reply.status, reply.outcome().as_str()), (200, "indeterminate registry-unavailable"), "{what}: {}", reply.json);
+    assert_eq!(reply.json["may_deny"], json!(false), "{what}");
+    assert_eq!(system.look_ups(), asked, "{what}");
+}
+
+/// The feed's silence counts only after its bound; decrees that cannot be had count at once. So the clock moves on.
+fn let_time_pass(system: &System) {
+    system.advance(60);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_registry_is_not_asked_on_live_connections_either() {
+    let system = System::today().await;
+    let known = query("bank", "yekta", "9990000018", "bank-card");
+    assert_eq!(system.ask("bank", &known).await.status, 200);
+    let own = system.dir.path().join("pki/registry");
+    let credential = Credential { cert: own.join("cert.pem"), key: own.join("key.pem") };
+    system.pki.revoke(&system.pki.serial_of(&credential).unwrap()).unwrap();
+    system.running.parts().registry_trust.reload().unwrap();
+    assert!(!system.running.parts().registry_trust.still_good());
+    let_time_pass(&system);
+    check_unavailable(&system, "a revoked certificate").await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_of_another_name_or_of_nobody_is_not_believed_and_the_right_one_is_again() {
+    let system = System::today().await;
+    let right = system.dir.path().join("right");
+    fs::create_dir_all(&right).unwrap();
+    let kept = Credential { cert: right.join("cert.pem"), key: right.join("key.pem") };
+    for (from, to) in [("cert.pem", &kept.cert), ("key.pem", &kept.key)] {
+        fs::copy(system.dir.path().join("pki/registry").join(from), to).unwrap();
+    }
+    // The same host, the same authority; but the gateway's name.
+    let gateway = system.dir.path().join("pki/gateway");
+    restart_with(&system, &Credential { cert: gateway.join("cert.pem"), key: gateway.join("key.pem") }).await;
+    let_time_pass(&system);
+    check_unavailable(&system, "another identity").await;
+    restart_with(&system, &self_signed(&system)).await;
+    check_unavailable(&system, "a self-signed certificate").await;
+    restart_with(&system, &kept).await;
+    system.until("the right registry", |system| system.running.parts().registry.ready()).await;
+    system.stop().await;
+}
+
+fn self_signed(system: &System) -> Credential {
+    let folder = system.dir.path().join("nobody");
+    fs::create_dir_all(&folder).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let name = "spiffe://estelam.test/server/registry".try_into().unwrap();
+    params.subject_alt_names.push(rcgen::SanType::URI(name));
+    let credential = Credential { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+    fs::write(&credential.cert, params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(&credential.key, key.serialize_pem()).unwrap();
+    credential
+}
+
+/// A client of the running registry with settings of its own.
+async fn client(system: &System, change: impl FnOnce(&mut ServerTrustSettings)) -> Result<Arc<CachedRegistry>, String> {
+    let part = &system.config.registry;
+    let mut settings = ServerTrustSettings {
+        roots: part.ca.clone(),
+        intermediates: part.intermediates.clone(),
+        crl_dir: part.crls.clone(),
+        crl_memory: system.dir.path().join("own-memory.json"),
+        identity: part.identity.clone(),
+    };
+    change(&mut settings);
+    let trust = ServerTrust::open(settings, system.clock.clone()).map_err(|error| error.to_string())?;
+    let judge = trust.clone();
+    let server = ServerCheck { verifier: trust, still_good: Arc::new(move || judge.still_good()) };
+    let own = [&part.certificate, &part.key].map(|file| fs::read(file).unwrap());
+    let [cert, key] = own;
+    Ok(connect(RegistryClientConfig::new(part.url.clone(), server, cert, key), system.clock.clone()).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_required_and_must_be_in_date() {
+    let system = System::today().await;
+    assert!(system.config.registry.identity.is_some(), "the shipped configuration pins the registry");
+    let good = client(&system, |_| ()).await.unwrap();
+    system.until("the decrees", |_| good.ready() && good.decrees().is_some()).await;
+    let unpinned = client(&system, |settings| settings.identity = None).await.unwrap();
+    system.until("the decrees", |_| unpinned.ready()).await;
+    let empty = system.dir.path().join("empty");
+    fs::create_dir_all(&empty).unwrap();
+    let error = client(&system, |settings| settings.crl_dir = empty).await.err().unwrap();
+    assert!(error.contains("no revocation list of this authority"), "{error}");
+    system.advance(8 * 24 * 3600);
+    let error = client(&system, |_| ()).await.err().unwrap();
+    assert!(error.contains("past its nextUpdate"), "{error}");
+    // What was good is not asked any more either.
+    system.until("the end of the lists", |_| !good.ready()).await;
+    let again = DevPki::create_or_open(&system.dir.path().join("pki"), system.clock.clone());
+    assert!(again.is_ok());
+    system.stop().await;
+}
+
+#[test]
+fn a_configuration_without_lists_of_the_registry_is_refused_with_what_is_missing() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = estelam::config::template(address, address, address, 1, 1);
+    let without: String = text.lines().filter(|line| !line.starts_with("crls = ")).map(|line| format!("{line}\n")).collect();
+    let error = estelam::config::Config::parse(&without, std::path::Path::new("/x/estelam.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/x/estelam.toml:") && error.contains("missing field `crls`"), "{error}");
+    let unnamed = text.replace("identity = \"spiffe:", "identity = \"https:");
+    let error = estelam::config::Config::parse(&unnamed, std::path::Path::new("/x/estelam.toml")).unwrap_err().to_string();
+    assert!(error.contains("`registry.identity` must be"), "{error}");
+}
