@@ -18,6 +18,7 @@ use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::quota::GovernorLimiter;
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig};
+use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{LedgerConfig, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub policies: Arc<PolicyStore>,
     /// Limits.
     pub limiter: Arc<GovernorLimiter>,
+    /// What keeps holders from being searched for.
+    pub shield: Arc<MemoryShield>,
     /// Certificates and revocation lists.
     pub trust: Arc<CertificateTrust>,
     /// TLS settings of the `public` listener.
@@ -67,6 +70,7 @@ impl Parts {
         let policies = PolicyStore::open(&config.policies).map_err(|errors| StartError(lines(&config.policies, &errors)))?;
         let keys = Arc::new(KeyRing::open(&config.keys).map_err(|error| StartError(error.to_string()))?);
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
+        let shield = Arc::new(MemoryShield::new(&policies.current(), Arc::new(LoggedAlerts::default())));
         let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
         let ledger_config = ledger_config(config, &keys)?;
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
@@ -88,6 +92,7 @@ impl Parts {
             tokens: tokens.clone(),
             policy: Box::new(move || current.current()),
             limiter: limiter.clone(),
+            shield: shield.clone(),
             registry: registry.clone(),
             notary: Notary::new(issuer, keys.statements().clone()),
             ledger: ledger.clone(),
@@ -95,7 +100,7 @@ impl Parts {
             stopping: AtomicBool::new(false),
         });
         let issuer = Arc::new(Issuing::new(service));
-        Ok(Self { gate, policies, limiter, trust, public_tls, registry, ledger, tokens, keys, issuer, checkpoint_key })
+        Ok(Self { gate, policies, limiter, shield, trust, public_tls, registry, ledger, tokens, keys, issuer, checkpoint_key })
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {

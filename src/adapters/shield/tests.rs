@@ -1,0 +1,1 @@
+//! Strategies against the shield alone, under a clock in hand.
