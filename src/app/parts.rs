@@ -50,6 +50,8 @@ pub struct Parts {
     pub limiter: Arc<GovernorLimiter>,
     /// What keeps holders from being searched for.
     pub shield: Arc<MemoryShield>,
+    /// What it raised.
+    pub alerts: Arc<LoggedAlerts>,
     /// Certificates and revocation lists.
     pub trust: Arc<CertificateTrust>,
     /// TLS settings of the `public` listener.
@@ -70,7 +72,8 @@ impl Parts {
         let policies = PolicyStore::open(&config.policies).map_err(|errors| StartError(lines(&config.policies, &errors)))?;
         let keys = Arc::new(KeyRing::open(&config.keys).map_err(|error| StartError(error.to_string()))?);
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
-        let shield = Arc::new(MemoryShield::new(&policies.current(), Arc::new(LoggedAlerts::default())));
+        let alerts = Arc::new(LoggedAlerts::default());
+        let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
         let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
         let ledger_config = ledger_config(config, &keys)?;
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
@@ -100,7 +103,7 @@ impl Parts {
             stopping: AtomicBool::new(false),
         });
         let issuer = Arc::new(Issuing::new(service));
-        Ok(Self { gate, policies, limiter, shield, trust, public_tls, registry, ledger, tokens, keys, issuer, checkpoint_key })
+        Ok(Self { gate, policies, limiter, shield, alerts, trust, public_tls, registry, ledger, tokens, keys, issuer, checkpoint_key })
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-pub use self::alerts::LoggedAlerts;
+pub use self::alerts::{ALERT_TARGET, DayOfAlerts, LoggedAlerts};
 use self::failures::Failures;
 use self::source::{Source, Stop};
 use self::tags::Tags;

@@ -3,8 +3,11 @@
 mod changes;
 mod fixtures;
 mod harness;
+mod harvest;
 mod holder;
 mod outage;
+mod protection;
+mod record;
 mod refusals;
 mod replies;
 mod routes;
