@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use estelam::registry::store::StoreError;
 use harness::{System, TODAY};
 use rusqlite::Transaction;
 use serde_json::json;
@@ -35,7 +36,8 @@ const WARM: usize = 50;
 /// What a slow registry adds to each look-up.
 const DELAY: Duration = Duration::from_millis(120);
 
-/// How many requests of each kind there are in a situation; a hundredth of it and no verdict with `--smoke`.
+/// How many requests of each kind there are in a situation; `--requests N` changes it; `--smoke` sends a few and gives no
+/// verdict.
 const REQUESTS: usize = 10_000;
 const SMOKE_REQUESTS: usize = 60;
 
@@ -55,7 +57,8 @@ struct Taken {
 
 fn main() -> ExitCode {
     let smoke = std::env::args().any(|argument| argument == "--smoke");
-    let requests = if smoke { SMOKE_REQUESTS } else { REQUESTS };
+    let given = std::env::args().skip_while(|argument| argument != "--requests").nth(1).and_then(|number| number.parse().ok());
+    let requests = if smoke { SMOKE_REQUESTS } else { given.unwrap_or(REQUESTS) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let alike = runtime.block_on(measure(requests));
     println!(
@@ -101,7 +104,9 @@ async fn prepared(requests: usize) -> System {
         })
         .collect();
     let system = System::at(TODAY, &people).await;
-    let block = |transaction: &Transaction<'_>| Ok(transaction.execute("UPDATE person SET blocked = 1 WHERE person LIKE 'blocked-%'", [])?);
+    let block = |transaction: &Transaction<'_>| {
+        Ok::<usize, StoreError>(transaction.execute("UPDATE person SET blocked = 1 WHERE person LIKE 'blocked-%'", [])?)
+    };
     assert_eq!(system.registry_store(|store| store.with_writer(block)).unwrap(), requests);
     workshop::edit_policy(system.dir.path(), "bank", |text| {
         text.replace("counter = { per_second = 2000, burst = 4000 }", "counter = { per_second = 1000000, burst = 1000000 }")
