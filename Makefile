@@ -42,6 +42,11 @@ end-to-end: tools ## The real binary against curl and a Python JOSE library
 bench: tools ## The verify path beside the floor, with durable records
 	cargo bench --locked --bench verify
 
+.PHONY: timing
+timing: tools ## Whether unknown, blocked and unprovable can be told apart by time (minutes)
+	cargo bench --locked --bench timing
+
 .PHONY: bench-smoke
 bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures
 	cargo test --locked --bench verify -- --smoke
+	cargo test --locked --bench timing -- --smoke

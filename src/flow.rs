@@ -13,6 +13,7 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::identity::{self, VerifiedAgency};
+use crate::core::limit::Settled;
 use crate::core::reply::{self, Format, Reply};
 use crate::core::signing::{self, Conclusion, Delivery};
 use crate::core::token::{self, VerifiedCall};
@@ -69,11 +70,9 @@ pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<
 async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<decision::Decision, Box<Refusal>> {
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
     let permit = policy::admit(permit, &*gate.limiter)?;
+    let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let facts = registry::look_up(permit, &*gate.registry).await;
-    let facts = if decision::needs_live_confirmation(&facts) { registry::confirm_live(facts, &*gate.registry).await } else { facts };
-    let now = gate.clock.now();
-    let decision = decision::decide(facts, now, now);
-    alarm_if_unruled(&decision);
+    let decision = guarded(gate, decided(gate, facts).await).await;
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
         Err((code, detail)) => Err(decision.into_parts().0.refuse(code, detail)),
@@ -86,6 +85,25 @@ fn alarm_if_unruled(decision: &decision::Decision) {
         let service = &decision.permit().service().code;
         metrics::counter!("estelam_alarms_total", "alarm" => "rule-missing", "service" => service.clone()).increment(1);
         tracing::error!(%service, "no rule covers this service today; add one to services.toml");
+    }
+}
+
+/// Decides; what comes to nothing on remembered facts is asked again live.
+async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
+    let facts = if decision::needs_live_confirmation(&facts) { registry::confirm_live(facts, &*gate.registry).await } else { facts };
+    let now = gate.clock.now();
+    let decision = decision::decide(facts, now, now);
+    alarm_if_unruled(&decision);
+    decision
+}
+
+/// Counts the outcome for the holder's protection; one that may not be told becomes that of a number which is nobody's, by the same
+/// look-ups.
+async fn guarded(gate: &Gate, decision: decision::Decision) -> decision::Decision {
+    let counted = policy::asked(decision.permit()).zip(decision.seen());
+    match counted.map(|(asked, seen)| gate.shield.settle(&asked, seen, gate.clock.now())) {
+        None | Some(Settled::Told) => decision,
+        Some(Settled::Withheld) => decided(gate, registry::withhold(decision.into_facts())).await,
     }
 }
 

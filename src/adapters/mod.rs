@@ -7,6 +7,7 @@ pub mod pki;
 pub mod policy_files;
 pub mod quota;
 pub mod registry;
+pub mod shield;
 pub mod store;
 pub mod tls;
 pub mod tokens;

@@ -1,5 +1,6 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
+mod alerts;
 mod issuing;
 mod observability;
 mod parts;

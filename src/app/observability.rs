@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::StartError;
 use crate::adapters::http::{OpsState, Readiness};
+use crate::adapters::shield::ALERT_TARGET;
 
 /// Seconds: from a cache hit to a registry that is slow.
 const LATENCY_BUCKETS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -29,7 +33,11 @@ impl Observability {
     /// Something else installed a recorder before.
     pub fn install() -> Result<Self, StartError> {
         let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
-        let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let is_alert = |metadata: &tracing::Metadata<'_>| metadata.target() == ALERT_TARGET;
+        let usual = fmt::layer().json().with_writer(std::io::stderr).with_filter(filter_fn(move |metadata| !is_alert(metadata)));
+        // Alerts say the day; the instant would lead to the call, and so to the person.
+        let alerts = fmt::layer().json().with_writer(std::io::stderr).without_time().with_filter(filter_fn(is_alert));
+        let _ = tracing_subscriber::registry().with(filter).with(usual).with(alerts).try_init();
         let handle = builder()?.install_recorder().map_err(|error| StartError(format!("cannot set up metrics: {error}")))?;
         Ok(Self { metrics: handle })
     }

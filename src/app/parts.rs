@@ -18,6 +18,7 @@ use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::GovernorLimiter;
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
+use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{JOURNAL_BYTES, LedgerConfig, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
@@ -52,6 +53,10 @@ pub struct Parts {
     pub policies: Arc<PolicyStore>,
     /// Limits.
     pub limiter: Arc<GovernorLimiter>,
+    /// What keeps holders from being searched for.
+    pub shield: Arc<MemoryShield>,
+    /// What it raised.
+    pub alerts: Arc<LoggedAlerts>,
     /// Certificates and revocation lists.
     pub trust: Arc<CertificateTrust>,
     /// TLS settings of the `public` listener.
@@ -75,6 +80,8 @@ impl Parts {
             .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
         let keys = Arc::new(KeyRing::open(&config.keys).map_err(|error| StartError(error.to_string()))?);
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
+        let alerts = Arc::new(LoggedAlerts::default());
+        let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
         let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
         let ledger_config = ledger_config(config, &keys)?;
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
@@ -97,6 +104,7 @@ impl Parts {
             tokens: tokens.clone(),
             policy: Box::new(move || current.current()),
             limiter: limiter.clone(),
+            shield: shield.clone(),
             registry: registry.clone(),
             notary: Notary::new(issuer, keys.statements().clone()),
             ledger: ledger.clone(),
@@ -104,7 +112,22 @@ impl Parts {
             stopping: AtomicBool::new(false),
         });
         let issuer = Arc::new(Issuing::new(service));
-        Ok(Self { gate, policies, limiter, trust, public_tls, registry, registry_trust, ledger, tokens, keys, issuer, checkpoint_key })
+        Ok(Self {
+            gate,
+            policies,
+            limiter,
+            shield,
+            alerts,
+            trust,
+            public_tls,
+            registry,
+            registry_trust,
+            ledger,
+            tokens,
+            keys,
+            issuer,
+            checkpoint_key,
+        })
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use actix_server::{Server, ServerHandle};
 use tokio::task::JoinHandle;
 
-use super::StartError;
 use super::observability::Observability;
 use super::parts::Parts;
 use super::watch::Watches;
+use super::{StartError, alerts};
 use crate::adapters::http::Readiness;
 use crate::adapters::tls::table::ConnectionTable;
 
@@ -41,6 +41,7 @@ impl Running {
         let handles = servers.iter().map(Server::handle).collect();
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
+        tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone())));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
     }
 

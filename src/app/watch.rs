@@ -35,9 +35,12 @@ impl Drop for Watches {
 
 /// Starts to watch.
 pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartError> {
-    let limiter = parts.limiter.clone();
+    let (limiter, shield) = (parts.limiter.clone(), parts.shield.clone());
     // A suspended agency keeps its connections: its next request on them gets a recorded refusal that says why.
-    parts.policies.on_change(move |snapshot| limiter.apply(snapshot));
+    parts.policies.on_change(move |snapshot| {
+        limiter.apply(snapshot);
+        shield.apply(snapshot);
+    });
     let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
     let (sender, receiver) = mpsc::channel(1);
     let lists = notify::recommended_watcher(move |event: notify::Result<Event>| {

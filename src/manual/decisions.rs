@@ -81,3 +81,21 @@
 //!   call: once it is no longer good, pooled connections are given up with the client that holds them, and what came over them does not count.
 //! - **2026-11-23, the highest CRL numbers lie beside the log**, by the authority's key: whoever can put an old list into the folder cannot undo a
 //!   revocation by a restart. A broken file refuses the start; it is never made anew by itself.
+//! - **2026-11-24, a guess counts when its outcome is known, not when it is asked**: whoever guesses with a hundred queries at once is told no
+//!   more than whoever guesses one by one, and honest queries in parallel are never mistaken for guesses.
+//! - **2026-11-24, what is withheld is facts with nobody in them**, so that it takes the path of a number that is nobody's, look-ups included.
+//! - **2026-11-24, a closed value is closed to checked queries.** Where policy wants no second factor and none is given, its answer says what it
+//!   always said; the second factor can no longer be tried there either.
+//! - **2026-11-24, "nobody" is remembered as long as anybody**, though it never answers: a second ask took another path by whether somebody is there.
+//!   For the same reason stale facts that come to nobody are not asked a second time while the registry fails, and `registry-unavailable`
+//!   leaves on the grid.
+//! - **2026-11-24, guesses count during an outage too**: on stale facts a match is told, so a mismatch must be counted.
+//! - **2026-11-24, a run is a thousand numbers** (a hundred where the last digit is a check digit): twenty different values of one run in a day stop a
+//!   branch, whatever their order. Siblings and classes stay far below; forty consecutive values cannot.
+//! - **2026-11-24, 429 only for what the caller did**: every rule that throttles knows nothing of whether anybody was found but what the caller was
+//!   told. Honeypots and failed second factors make answers `not-established` instead.
+//! - **2026-11-24, the gateway cannot tell a honeypot from a protected record**; either raises the alert, and only the third of a day has an effect.
+//! - **2026-11-24, alerts enter the access log once their day is over**: an entry made at once would stand beside the call that it is about. For
+//!   the same reason their line of the log has no instant.
+//! - **2026-11-24, counts of protection and daily quotas live in memory**: keyed by SipHash under a key of the process. A restart forgets them, as it
+//!   does the day's tag keys; nodes count apart.

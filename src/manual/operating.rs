@@ -54,11 +54,31 @@
 //! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
 //! once an official has looked into it, until the gateway is restarted.
 //!
+//! # Searches for holders
+//!
+//! `[protection]` of an agency's file holds the bounds; what is left out has its default. `estelam_alerts_total{rule,agency}` counts every
+//! alert, a line of the log (target `estelam::alert`, without the instant) tells the first of a rule, an agency and a day, and the access log
+//! gets one `admin` entry of each once the day is over. What to do: ask the agency which branch it was; its own records and
+//! `log:patterns` tell, the alert does not. `estelam registry honeypot mint --count N` makes numbers that no paper bears; plant them where only a
+//! thief would find them.
+//!
+//! | rule | raised when | effect |
+//! |---|---|---|
+//! | `failed-checks` | a value had `failed_checks` wrong second factors | its checked answers are `not-established` for the day |
+//! | `failed-values` | `failed_values` different values had some | checked answers on further values are `not-established` |
+//! | `sequential-values` | `sequential_values` values of one run of a thousand | the branch waits |
+//! | `unknown-values`, `distinct-values` | too many that are nobody's; too many at all; where no second factor is wanted | it waits; new values wait for the next day |
+//! | `actor-burst`, `branch-burst` | too many new values in a minute | they wait for the next minute |
+//! | `honeypot` | a honeypot or a protected record was asked for | from the `honeypots`th on the branch learns nothing that day |
+//!
+//! `make timing` measures whether unknown, blocked and unprovable can be told apart by the time that they take.
+//!
 //! # Metrics
 //!
 //! `estelam_requests_total{outcome}`, `estelam_request_seconds{outcome}`, `estelam_registry_*`, `estelam_ledger_*`,
 //! `estelam_tls_refusals_total{listener,reason}`,
 //! `estelam_tls_profile_refusals_total{rule}`, `estelam_connections_cut_total{reason}`, `estelam_connections_open{listener}`,
-//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`. No label names a person, a clerk or a number.
+//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_total{rule,agency}`. No label names a
+//! person, a clerk or a number.
 //!
 //! Logs are JSON lines on standard error; `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`).

@@ -9,7 +9,7 @@
 //! | identity | `PeerChain` → `VerifiedAgency` | [`crate::core::identity`] | `Trust` |
 //! | token | `VerifiedAgency` → `VerifiedCall` | [`crate::core::token`] | `TokenVerifier` |
 //! | policy | `VerifiedCall` + body → `Permit` | [`crate::core::policy`] | a snapshot |
-//! | limit | `Permit` → `Permit` | [`crate::core::limit`]; tokens never seen before have a tier of their own | `Limiter` |
+//! | limit | `Permit` → `Permit` | [`crate::core::limit`]; tokens never seen before have a tier of their own | `Limiter`, `Shield` |
 //! | registry | `Permit` → `Facts` | [`crate::core::registry`] | `Registry` |
 //! | decision | `Facts` → `Decision` | [`crate::core::decision`] | none: a pure function |
 //! | signing | `Decision` or `Refusal` → `Signed` | [`crate::core::signing`] | `Signer` |

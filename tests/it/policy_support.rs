@@ -7,7 +7,7 @@ use estelam::core::domain::agency::{AgencyId, Scope};
 use estelam::core::domain::context::CallContext;
 use estelam::core::identity::{PeerChain, Trust, identify};
 use estelam::core::policy::{Snapshot, shipped};
-use estelam::core::token::{TokenClaims, TokenRejected, TokenVerifier, VerifiedCall, verify};
+use estelam::core::token::{TokenClaims, TokenFault, TokenVerifier, VerifiedCall, verify};
 use jiff::Timestamp;
 
 /// The shipped policy folder.
@@ -71,7 +71,7 @@ impl Trust for Trusting {
 struct Accepting(AgencyId);
 
 impl TokenVerifier for Accepting {
-    fn verify(&self, _: &str, peer: &PeerChain, now: Timestamp) -> Result<Arc<TokenClaims>, TokenRejected> {
+    fn verify(&self, _: &str, peer: &PeerChain, now: Timestamp) -> Result<Arc<TokenClaims>, TokenFault> {
         Ok(Arc::new(TokenClaims {
             agency: self.0.clone(),
             thumbprint: peer.thumbprint,

@@ -191,7 +191,11 @@ fn new_tokens_over_the_limit_are_refused_and_remembered_ones_still_pass() {
     gate.allowance.0.store(1, Ordering::SeqCst);
     assert_eq!(gate.refusal(&first, NOW), None);
     let refusal = gate.call(agency("school", [9; 32]), &second, NOW).unwrap_err();
-    assert!(refusal.code == RefusalCode::TokenInvalid && refusal.detail.starts_with("too many new tokens"), "{}", refusal.detail);
+    assert!(
+        refusal.code == RefusalCode::RateLimited && refusal.limit.is_some() && refusal.detail.starts_with("too many new tokens"),
+        "{}",
+        refusal.detail
+    );
     assert_eq!(gate.refusal(&first, NOW), None);
     gate.allowance.0.store(1, Ordering::SeqCst);
     assert_eq!(gate.refusal(&second, NOW), None, "a refusal is not remembered");

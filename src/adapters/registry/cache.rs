@@ -23,9 +23,6 @@ use crate::core::domain::identifier::Identifier;
 use crate::core::policy::Permit;
 use crate::core::registry::{Freshness, Need, Registry, RegistryAnswer, RegistryUnavailable};
 
-/// Longest age in seconds of a remembered "nobody".
-const NEGATIVE_AGE_S: u32 = 2;
-
 type Loaded = Result<Arc<Entry>, RegistryUnavailable>;
 type Load = Shared<BoxFuture<'static, Loaded>>;
 
@@ -295,11 +292,12 @@ impl Entry {
         RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.fetched.as_of, freshness }
     }
 
+    /// "Nobody" is remembered as long as anybody, so that a second ask takes one path for both. It never answers: whoever would be
+    /// told so is looked up live (`decision::needs_live_confirmation`).
     fn serves(&self, need: Need, now: Timestamp) -> bool {
-        let bound = if self.fetched.is_negative() { need.max_age_s.min(NEGATIVE_AGE_S) } else { need.max_age_s };
         // A clock that went back makes every age unknown: the answer is then not fresh enough.
         let age = now.duration_since(self.fetched.as_of);
-        !age.is_negative() && age <= jiff::SignedDuration::from_secs(i64::from(bound))
+        !age.is_negative() && age <= jiff::SignedDuration::from_secs(i64::from(need.max_age_s))
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
-    /// Nobody, or only people who must look like nobody: such answers are hardly remembered.
+    /// Nobody, or only people who must look like nobody: such answers are never served stale.
     pub(super) fn is_negative(&self) -> bool {
         self.persons.iter().all(|person| person.blocked)
     }

@@ -29,9 +29,11 @@ pub(super) struct Addition {
     pub(super) nodes: Vec<(u8, u64, Hash)>,
 }
 
+type Action = Box<dyn FnOnce(&mut Store) -> Result<(), LedgerError> + Send>;
+
 /// Something to do with the database once everything handed over before is in it, and who waits for it.
 struct Task {
-    action: Box<dyn FnOnce(&mut Store) -> Result<(), LedgerError> + Send>,
+    action: Action,
     done: Option<Done>,
 }
 

@@ -11,7 +11,7 @@ use crate::core::domain::jws::CompactJws;
 use crate::core::identity::PeerChain;
 use crate::core::limit::{Limiter, Tier};
 use crate::core::signing::Algorithm;
-use crate::core::token::{TokenClaims, TokenProfile, TokenRejected, TokenVerifier, check_times};
+use crate::core::token::{TokenClaims, TokenFault, TokenProfile, TokenRejected, TokenVerifier, check_times};
 
 /// The longest access token that is looked at, in bytes.
 const MAX_TOKEN: usize = 4096;
@@ -69,7 +69,7 @@ impl CachingVerifier {
         self.verified.len()
     }
 
-    fn verify_afresh(&self, compact: &str, peer: &PeerChain) -> Result<TokenClaims, TokenRejected> {
+    fn verify_afresh(&self, compact: &str, peer: &PeerChain) -> Result<TokenClaims, TokenFault> {
         let jws = CompactJws::parse(compact, MAX_TOKEN).map_err(|rejected| TokenRejected(rejected.0))?;
         self.profile.check_header(&jws.header)?;
         let key = self
@@ -78,22 +78,20 @@ impl CachingVerifier {
             .find(|key| *key.kid == *jws.header.kid)
             .ok_or(TokenRejected("the token is signed with a key that is not known here"))?;
         if jws.header.alg != key.algorithm.jose() {
-            return Err(TokenRejected("the token's algorithm is not that of its key"));
+            return Err(TokenRejected("the token's algorithm is not that of its key").into());
         }
-        self.limiter
-            .admit(&peer.agency, Tier::TokenMiss)
-            .map_err(|_| TokenRejected("too many new tokens in a short time; use each token until shortly before it expires"))?;
+        self.limiter.admit(&peer.agency, Tier::TokenMiss).map_err(TokenFault::Limited)?;
         if !key.verifies(&jws) {
-            return Err(TokenRejected("the token's signature is not good"));
+            return Err(TokenRejected("the token's signature is not good").into());
         }
-        self.profile.check_payload(&jws.payload)
+        Ok(self.profile.check_payload(&jws.payload)?)
     }
 }
 
 impl TokenVerifier for CachingVerifier {
-    fn verify(&self, compact: &str, peer: &PeerChain, now: Timestamp) -> Result<Arc<TokenClaims>, TokenRejected> {
+    fn verify(&self, compact: &str, peer: &PeerChain, now: Timestamp) -> Result<Arc<TokenClaims>, TokenFault> {
         if compact.len() > MAX_TOKEN {
-            return Err(TokenRejected("the token is too long"));
+            return Err(TokenRejected("the token is too long").into());
         }
         let key = TokenKey::of(compact, &peer.thumbprint).ok_or(TokenRejected("the token cannot be hashed"))?;
         if let Some(claims) = self.verified.get(&key) {

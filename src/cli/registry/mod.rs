@@ -2,6 +2,7 @@
 
 mod decree;
 mod demo;
+mod honeypot;
 mod import;
 mod serve;
 
@@ -32,6 +33,9 @@ pub(super) enum Registry {
     /// Decrees: two officials' keys put one in force
     #[command(subcommand)]
     Decree(decree::Decree),
+    /// Honeypots: numbers that only a search comes upon
+    #[command(subcommand)]
+    Honeypot(honeypot::Honeypot),
 }
 
 impl Registry {
@@ -42,6 +46,7 @@ impl Registry {
             Self::Generate(generate) => generate.run(),
             Self::Lookup(lookup) => lookup.run(),
             Self::Decree(decree) => decree.run(),
+            Self::Honeypot(honeypot) => honeypot.run(),
         }
     }
 }

@@ -19,6 +19,8 @@ use serde::Serialize;
 
 use super::domain::document::DocumentKind;
 use super::domain::reason::ReasonCode;
+use super::domain::request::Check;
+use super::limit::Seen;
 use super::policy::Permit;
 use super::registry::{Facts, Freshness};
 pub use basis::{Basis, BasisDocument, Inputs};
@@ -39,7 +41,7 @@ pub struct DecidingDocument {
 /// The outcome of a query and what it rests on. Only [`decide`] makes one, from facts that a permit obtained.
 #[derive(Debug)]
 pub struct Decision {
-    permit: Permit,
+    facts: Facts,
     verdict: Verdict,
 }
 
@@ -67,7 +69,7 @@ pub struct Verdict {
 impl Decision {
     /// The permit that the decision consumed.
     pub const fn permit(&self) -> &Permit {
-        &self.permit
+        self.facts.permit()
     }
 
     /// The content.
@@ -77,7 +79,24 @@ impl Decision {
 
     /// Takes the decision apart for signing.
     pub fn into_parts(self) -> (Permit, Verdict) {
-        (self.permit, self.verdict)
+        (self.facts.into_permit(), self.verdict)
+    }
+
+    /// Gives the decision up for the facts that it rests on.
+    pub fn into_facts(self) -> Facts {
+        self.facts
+    }
+
+    /// What those who protect holders count; `None` where nothing was found out about anybody.
+    pub fn seen(&self) -> Option<Seen> {
+        let (answer, query) = (self.facts.answer().as_ref().ok()?, query_of(self.facts.permit()));
+        self.facts.decrees()?;
+        Some(Seen {
+            // Where facts are stale, `registry-unavailable` is what a second factor that does not match comes to.
+            established: !matches!(self.verdict.reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
+            checked: query.check_required || query.check.is_some_and(Check::has_factor),
+            blocked: answer.persons.iter().any(|person| person.blocked),
+        })
     }
 }
 
@@ -86,7 +105,7 @@ pub fn decide(facts: Facts, now: Timestamp, known_at: Timestamp) -> Decision {
     let evidence =
         Evidence { answer: facts.answer().as_ref().ok(), decrees: facts.decrees().map(Arc::as_ref), decrees_age_s: facts.decrees_age_s() };
     let verdict = decide_query(&query_of(facts.permit()), &evidence, now, known_at);
-    Decision { permit: facts.into_permit(), verdict }
+    Decision { facts, verdict }
 }
 
 /// Whether the answer would be `not-established` on facts that are not live: then they must be asked again live before deciding

@@ -80,10 +80,11 @@ pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, 
     }
 }
 
-/// Whether the query would be `not-established` on an answer that was not given live, so that it must be asked again.
+/// Whether the query would be `not-established` on a remembered answer, so that it must be asked again. Not on a stale one: the
+/// registry has just failed this call, and a second wait for it would tell somebody from nobody.
 pub(super) fn would_establish_nothing(query: &Query<'_>, answer: &RegistryAnswer) -> bool {
     !query.service.is_free_to_all(query.emergency)
-        && answer.freshness != Freshness::Live
+        && answer.freshness == Freshness::Cached
         && matches!(identify(query, answer), Identified::Nobody { .. })
 }
 

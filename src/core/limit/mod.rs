@@ -1,7 +1,11 @@
-//! Limits per agency and tier: the port, and how a stage asks it.
+//! Limits per agency and tier, and the protection of holders: the ports, and how a stage asks them.
+
+mod protection;
 
 use super::domain::agency::AgencyId;
 use super::domain::refusal::LimitNotice;
+
+pub use self::protection::{Alerts, Asked, ENUMERATION_POLICY, Protection, Rule, Seen, Settled, Shield};
 
 /// What a call spends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

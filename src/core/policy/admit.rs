@@ -1,8 +1,11 @@
-//! Spends one call of the agency's limit. It stands after the permit: only a call that may be asked at all is counted.
+//! Spends one call of the agency's limit, then of what protects holders from being searched for. It stands after the permit:
+//! only a call that may be asked at all is counted.
+
+use jiff::Timestamp;
 
 use super::Permit;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::limit::{Limiter, QUOTA_POLICY};
+use crate::core::limit::{Asked, Limiter, QUOTA_POLICY, Shield};
 
 /// Lets a permitted call through if the agency's rate and quota allow it.
 ///
@@ -18,4 +21,30 @@ pub fn admit(permit: Permit, limiter: &dyn Limiter) -> Result<Permit, Box<Refusa
     let mut refusal = permit.refuse(code, detail);
     refusal.limit = Some(notice);
     Err(refusal)
+}
+
+/// Lets an admitted call through unless it is one step of a search for holders. A call that names nobody is not looked at.
+///
+/// # Errors
+/// `rate-limited`, alike whichever rule it was.
+pub fn screen(permit: Permit, shield: &dyn Shield, now: Timestamp) -> Result<Permit, Box<Refusal>> {
+    let screened = asked(&permit).map_or(Ok(()), |asked| shield.screen(&asked, now));
+    let Err(notice) = screened else { return Ok(permit) };
+    let detail = "these queries look like a search for holders; ask about the people before you, and wait as `Retry-After` says";
+    let mut refusal = permit.refuse(RefusalCode::RateLimited, detail);
+    refusal.limit = Some(notice);
+    Err(refusal)
+}
+
+/// Who asks about whom; `None` where the service needs nobody named.
+pub fn asked(permit: &Permit) -> Option<Asked<'_>> {
+    let (peer, identifier) = (permit.call().agency().peer(), permit.identifier()?);
+    Some(Asked {
+        agency: &peer.agency,
+        branch: peer.branch.as_deref(),
+        certificate: &peer.thumbprint,
+        actor: permit.call().agency().context().actor.as_deref(),
+        identifier,
+        check_required: permit.grant().check,
+    })
 }

@@ -27,6 +27,8 @@ pub(super) struct AgencyFile {
     pub grants: Vec<GrantFile>,
     pub limits: Spanned<LimitsFile>,
     #[serde(default)]
+    pub protection: ProtectionFile,
+    #[serde(default)]
     pub scheme_numbers: BTreeMap<String, Spanned<String>>,
 }
 
@@ -79,6 +81,21 @@ pub(super) struct LimitsFile {
     pub token: Spanned<RateFile>,
     pub token_miss: Spanned<RateFile>,
     pub other: Spanned<RateFile>,
+}
+
+/// What keeps holders from being searched for; what is left out has its default.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ProtectionFile {
+    pub failed_checks: Option<Spanned<u32>>,
+    pub failed_values: Option<Spanned<u32>>,
+    pub sequential_values: Option<Spanned<u32>>,
+    pub distinct_values: Option<Spanned<u32>>,
+    pub unknown_values: Option<Spanned<u32>>,
+    pub honeypots: Option<Spanned<u32>>,
+    pub actor_per_minute: Option<Spanned<u32>>,
+    pub branch_per_minute: Option<Spanned<u32>>,
+    pub pause: Option<Spanned<String>>,
 }
 
 /// One tier's rate.

@@ -57,6 +57,7 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
     let rates = reader.rates(&file.limits, scopes.contains(&Scope::Verify));
     let identities = reader.identities(&file, &id);
     let scheme_numbers = reader.scheme_numbers(&file);
+    let protection = reader.protection(&file.protection);
     let policy = AgencyPolicy {
         identities: identities.iter().map(|(identity, _)| identity.clone()).collect(),
         id,
@@ -67,6 +68,7 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
         rates,
         daily_quota: file.limits.get_ref().daily_quota.as_ref().map(|quota| *quota.get_ref()),
         max_connections: *file.limits.get_ref().max_connections.get_ref(),
+        protection,
     };
     let failed = reader.failed;
     (!failed).then(|| Draft { policy, kind: file.kind.into_inner(), identities, wishes })

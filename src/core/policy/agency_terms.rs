@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::{Span, SpanRelativeTo};
 use toml::Spanned;
 
-use super::agency_file::{AgencyFile, DisclosureFile, FreshnessFile, GrantFile, LimitsFile, RateFile};
+use super::agency_file::{AgencyFile, DisclosureFile, FreshnessFile, GrantFile, LimitsFile, ProtectionFile, RateFile};
 use super::agency_rules::{Reader, Wish, listed};
 use super::term::{Term, between, whole_day};
 use super::{Disclosure, Grant, Outage};
 use crate::core::domain::reason::OPEN_CLASS;
-use crate::core::limit::{Rate, Tier};
+use crate::core::limit::{Protection, Rate, Tier};
 
 impl Reader<'_> {
     pub(super) fn wishes(&mut self, file: &AgencyFile, grant: &GrantFile) -> Vec<Wish> {
@@ -161,6 +161,37 @@ impl Reader<'_> {
             self.fault(span.span().start, format!("`{}` is no length of time; write for example \"5 minutes\"", span.get_ref()));
         }
         seconds
+    }
+
+    pub(super) fn protection(&mut self, file: &ProtectionFile) -> Protection {
+        let usual = Protection::default();
+        let mut bound = |given: &Option<Spanned<u32>>, name: &str, usual: u32| match given {
+            Some(given) if *given.get_ref() == 0 => {
+                let message = format!("{name} is 0, which would answer nobody; to bar an agency, write `suspended = true`");
+                self.fault(given.span().start, message);
+                usual
+            }
+            Some(given) => *given.get_ref(),
+            None => usual,
+        };
+        let mut protection = Protection {
+            failed_checks: bound(&file.failed_checks, "failed_checks", usual.failed_checks),
+            failed_values: bound(&file.failed_values, "failed_values", usual.failed_values),
+            sequential_values: bound(&file.sequential_values, "sequential_values", usual.sequential_values),
+            distinct_values: bound(&file.distinct_values, "distinct_values", usual.distinct_values),
+            unknown_values: bound(&file.unknown_values, "unknown_values", usual.unknown_values),
+            honeypots: bound(&file.honeypots, "honeypots", usual.honeypots),
+            actor_per_minute: file.actor_per_minute.as_ref().map(|_| bound(&file.actor_per_minute, "actor_per_minute", 1)),
+            branch_per_minute: file.branch_per_minute.as_ref().map(|_| bound(&file.branch_per_minute, "branch_per_minute", 1)),
+            ..usual
+        };
+        if let Some(pause) = &file.pause {
+            protection.pause_s = self.seconds(pause).unwrap_or(usual.pause_s);
+            if protection.pause_s == 0 {
+                self.fault(pause.span().start, "pause is nothing; whoever is stopped must wait at least a second");
+            }
+        }
+        protection
     }
 
     pub(super) fn rates(&mut self, limits: &Spanned<LimitsFile>, verifies: bool) -> HashMap<Tier, Rate> {

@@ -30,10 +30,10 @@ use super::domain::refusal::{Refusal, RefusalCode};
 use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
 use super::domain::service::{Service, ServiceCatalogue};
-use super::limit::{Rate, Tier};
+use super::limit::{Protection, Rate, Tier};
 use super::token::VerifiedCall;
 
-pub use admit::admit;
+pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
 pub use body::{BodyTooLarge, RequestInput};
 pub use granted::Granted;
@@ -140,6 +140,8 @@ pub struct AgencyPolicy {
     pub daily_quota: Option<u64>,
     /// Connections at once.
     pub max_connections: usize,
+    /// What keeps holders from being searched for.
+    pub protection: Protection,
 }
 
 /// Everything one call is judged by; immutable, named by its hash.

@@ -73,6 +73,7 @@ pub struct Facts {
     answer: Result<RegistryAnswer, RegistryUnavailable>,
     decrees: Option<Arc<DecreeSet>>,
     decrees_age_s: u32,
+    withheld: bool,
 }
 
 impl Facts {
@@ -102,6 +103,17 @@ impl Facts {
     }
 }
 
+/// The same facts with nobody in them, now and after a further look-up: what a caller learns who may learn nothing. From here on
+/// they take the very path of a number that is nobody's.
+pub fn withhold(facts: Facts) -> Facts {
+    let answer = facts.answer.map(emptied);
+    Facts { answer, withheld: true, ..facts }
+}
+
+fn emptied(answer: RegistryAnswer) -> RegistryAnswer {
+    RegistryAnswer { persons: Arc::default(), ..answer }
+}
+
 /// Looks the permit's identifier up. A service that needs no document looks nothing up.
 pub async fn look_up(permit: Permit, registry: &dyn Registry) -> Facts {
     let need = Need { max_age_s: permit.max_age_s() };
@@ -110,7 +122,9 @@ pub async fn look_up(permit: Permit, registry: &dyn Registry) -> Facts {
 
 /// The same facts asked again, live: what an answer `not-established` must rest on.
 pub async fn confirm_live(facts: Facts, registry: &dyn Registry) -> Facts {
-    look_up_as(facts.permit, registry, Need { max_age_s: 0 }).await
+    let withheld = facts.withheld;
+    let facts = look_up_as(facts.permit, registry, Need { max_age_s: 0 }).await;
+    if withheld { withhold(facts) } else { facts }
 }
 
 async fn look_up_as(permit: Permit, registry: &dyn Registry, need: Need) -> Facts {
@@ -120,5 +134,5 @@ async fn look_up_as(permit: Permit, registry: &dyn Registry, need: Need) -> Fact
     };
     let decrees = registry.decrees();
     let decrees_age_s = registry.decrees_age_s();
-    Facts { permit, answer, decrees, decrees_age_s }
+    Facts { permit, answer, decrees, decrees_age_s, withheld: false }
 }

@@ -59,7 +59,8 @@ impl Reply {
         self.label
     }
 
-    /// Whether it must leave on the fixed time grid (`not-established`, contract §4).
+    /// Whether it must leave on the fixed time grid: `not-established` (contract §4), and what may be said before a second factor
+    /// matches at all, `registry-unavailable`.
     pub const fn leaves_on_grid(&self) -> bool {
         self.on_grid
     }
@@ -113,7 +114,8 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
                 headers: Vec::new(),
                 body: body.into(),
                 label: reason.outcome().code(),
-                on_grid: reason == ReasonCode::NotEstablished,
+                // Both, so that a registry that fails at once does not tell a remembered number from another.
+                on_grid: matches!(reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
                 close: false,
             }
         }

@@ -33,6 +33,7 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
 fn class_of(conclusion: &Conclusion) -> RetentionClass {
     match conclusion {
         Conclusion::Answer(decision) if decision.verdict().basis.is_minor() == Some(true) => RetentionClass::Minor,
+        Conclusion::Delivery(delivery) if delivery.kind == EntryKind::Admin => RetentionClass::Admin,
         _ => RetentionClass::Detail,
     }
 }

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::domain::agency::{AgencyId, Scope};
 use super::domain::context::CallContext;
-use super::domain::refusal::{Refusal, RefusalCode};
+use super::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use super::identity::{PeerChain, VerifiedAgency};
 
 mod claims;
@@ -40,13 +40,28 @@ pub struct TokenClaims {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenRejected(pub &'static str);
 
+/// Why a verifier gives no claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// The token is not accepted.
+    Rejected(TokenRejected),
+    /// Too many tokens that were never seen before; this one was not looked at.
+    Limited(LimitNotice),
+}
+
+impl From<TokenRejected> for TokenFault {
+    fn from(rejected: TokenRejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
 /// Verifies compact tokens: signature, `typ`, algorithm, claims; an implementation may remember what it verified.
 pub trait TokenVerifier: Send + Sync + 'static {
     /// Verifies a token presented on the connection with this certificate.
     ///
     /// # Errors
-    /// Why it is not accepted, free of token bytes.
-    fn verify(&self, compact: &str, peer: &PeerChain, now: Timestamp) -> Result<Arc<TokenClaims>, TokenRejected>;
+    /// Why it is not accepted, free of token bytes; or that it was not looked at.
+    fn verify(&self, compact: &str, peer: &PeerChain, now: Timestamp) -> Result<Arc<TokenClaims>, TokenFault>;
 
     /// Whether the token was revoked since.
     fn revoked(&self, claims: &TokenClaims) -> bool;
@@ -101,7 +116,7 @@ impl VerifiedCall {
 /// binding, times and revocation are checked here on every use.
 ///
 /// # Errors
-/// `token-missing`, `token-invalid` or `token-not-bound`.
+/// `token-missing`, `token-invalid` or `token-not-bound`; `rate-limited` for a flood of tokens never seen before.
 pub fn verify(
     agency: VerifiedAgency,
     authorization: Option<&str>,
@@ -110,7 +125,11 @@ pub fn verify(
 ) -> Result<VerifiedCall, Box<Refusal>> {
     match accepted(agency.peer(), authorization, verifier, now) {
         Ok(claims) => Ok(VerifiedCall { agency, claims }),
-        Err((code, detail)) => Err(agency.refuse(code, detail)),
+        Err(Unaccepted { code, detail, limit }) => {
+            let mut refusal = agency.refuse(code, detail);
+            refusal.limit = limit;
+            Err(refusal)
+        }
     }
 }
 
@@ -134,15 +153,40 @@ pub fn require_scope(call: VerifiedCall, scope: Scope) -> Result<VerifiedCall, B
     Err(call.refuse(RefusalCode::ScopeMissing, detail))
 }
 
+struct Unaccepted {
+    code: RefusalCode,
+    detail: &'static str,
+    limit: Option<LimitNotice>,
+}
+
+impl From<(RefusalCode, &'static str)> for Unaccepted {
+    fn from((code, detail): (RefusalCode, &'static str)) -> Self {
+        Self { code, detail, limit: None }
+    }
+}
+
+impl From<TokenFault> for Unaccepted {
+    fn from(fault: TokenFault) -> Self {
+        match fault {
+            TokenFault::Rejected(TokenRejected(why)) => (RefusalCode::TokenInvalid, why).into(),
+            TokenFault::Limited(notice) => Self {
+                code: RefusalCode::RateLimited,
+                detail: "too many new tokens in a short time; use each token until shortly before it expires",
+                limit: Some(notice),
+            },
+        }
+    }
+}
+
 fn accepted(
     peer: &PeerChain,
     authorization: Option<&str>,
     verifier: &dyn TokenVerifier,
     now: Timestamp,
-) -> Result<Arc<TokenClaims>, (RefusalCode, &'static str)> {
+) -> Result<Arc<TokenClaims>, Unaccepted> {
     let header = authorization.ok_or((RefusalCode::TokenMissing, "send an access token as `Authorization: Bearer`"))?;
     let compact = bearer(header).ok_or((RefusalCode::TokenInvalid, "the `Authorization` header is not `Bearer` and one token"))?;
-    let claims = verifier.verify(compact, peer, now).map_err(|TokenRejected(why)| (RefusalCode::TokenInvalid, why))?;
+    let claims = verifier.verify(compact, peer, now)?;
     good_now(peer, &claims, verifier, now)?;
     Ok(claims)
 }

@@ -28,8 +28,8 @@ struct Remembers {
 }
 
 impl TokenVerifier for Remembers {
-    fn verify(&self, compact: &str, _: &PeerChain, _: Timestamp) -> Result<Arc<TokenClaims>, TokenRejected> {
-        if compact == "good" { Ok(Arc::new(self.claims.clone())) } else { Err(TokenRejected("not good")) }
+    fn verify(&self, compact: &str, _: &PeerChain, _: Timestamp) -> Result<Arc<TokenClaims>, TokenFault> {
+        if compact == "good" { Ok(Arc::new(self.claims.clone())) } else { Err(TokenRejected("not good").into()) }
     }
     fn revoked(&self, _: &TokenClaims) -> bool {
         self.revoked.load(Ordering::SeqCst)

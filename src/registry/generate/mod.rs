@@ -1,11 +1,13 @@
 //! Filling a registry with made-up people: deterministic, free of collisions, fast.
 
+mod honeypot;
 mod number;
 mod population;
 mod random;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+pub use self::honeypot::{HONEYPOT_SOURCE, Honeypot, mint_honeypots};
 use super::store::{Store, StoreError};
 use crate::core::domain::document::DocumentKind;
 use number::{MOST_PEOPLE, Series};

@@ -68,7 +68,7 @@ impl Series {
 pub(super) const MOST_PEOPLE: u64 = 88_000_000;
 
 /// The check digit of nine digits (domain §5).
-fn national_code_check(nine: u64) -> u64 {
+pub(super) fn national_code_check(nine: u64) -> u64 {
     let mut sum = 0;
     let mut rest = nine;
     for weight in 2..=10 {

@@ -118,7 +118,7 @@ async fn decrees_that_their_version_does_not_name_are_refused() {
     let fetched = |reply: fn() -> HttpResponse| async move {
         let pki = MiniPki::new();
         let port = serve(&pki, reply);
-        client(&pki.ca, &pki.client, port).decrees().await.map(|fetched| fetched.set.version)
+        client(&pki, &pki.client, port).decrees().await.map(|fetched| fetched.set.version)
     };
     assert_eq!(fetched(|| json(NO_DECREES.replace("VERSION", VERSION_OF_NONE))).await, Ok(VERSION_OF_NONE.to_owned()));
     let lie = RegistryUnavailable("its decrees are not those that their version names");

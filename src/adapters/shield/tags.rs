@@ -1,0 +1,65 @@
+//! Keyed hashes of what is counted (SipHash under a key drawn at start): no table holds an identifier, a clerk or a branch.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::core::limit::Asked;
+
+/// Last digits by which the numbers of one run differ: a thousand plain ones, a hundred where the last is a check digit.
+const RUN_DIGITS: usize = 3;
+
+/// The key.
+#[derive(Default)]
+pub(super) struct Tags(RandomState);
+
+/// One call, as far as it is counted.
+pub(super) struct Tagged {
+    /// The branch, or the certificate where it names none.
+    pub place: u64,
+    /// The identifier.
+    pub value: u64,
+    /// The run of numbers that it is of; `None` for a value that ends in no digit.
+    pub run: Option<u64>,
+    /// The actor.
+    pub actor: u64,
+}
+
+/// What a hash is of, so that equal texts of different sorts have different tags.
+#[derive(Hash)]
+enum Of<'a> {
+    Branch(&'a str),
+    Certificate(&'a [u8; 32]),
+    Value(&'a str, &'a str),
+    Run(&'a str, &'a str),
+    Actor(&'a str),
+}
+
+impl Tags {
+    pub(super) fn of(&self, asked: &Asked<'_>) -> Tagged {
+        let (scheme, value) = (asked.identifier.scheme(), asked.identifier.expose_value());
+        let tag = |of: Of<'_>| self.0.hash_one((asked.agency, of));
+        Tagged {
+            place: tag(asked.branch.map_or(Of::Certificate(asked.certificate), Of::Branch)),
+            value: tag(Of::Value(scheme, value)),
+            run: run_of(value).map(|run| tag(Of::Run(scheme, run))),
+            actor: tag(Of::Actor(asked.actor.unwrap_or_default())),
+        }
+    }
+}
+
+/// A value without its last digits.
+fn run_of(value: &str) -> Option<&str> {
+    let digits = value.bytes().rev().take(RUN_DIGITS).take_while(u8::is_ascii_digit).count();
+    if digits == 0 { None } else { value.get(..value.len() - digits) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run_of;
+
+    #[test]
+    fn numbers_of_one_thousand_are_one_run() {
+        assert_eq!(run_of("9990000018"), Some("9990000"));
+        assert_eq!(run_of("A170000001"), run_of("A170000999"));
+        assert_eq!((run_of("AB7"), run_of("17"), run_of("ABC"), run_of("")), (Some("AB"), Some(""), None, None));
+    }
+}

@@ -1,0 +1,33 @@
+//! An entry of the access log as it lies on the disk, opened with the keys of the installation.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use estelam::app::content_kek;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::harness::System;
+
+/// Length of the salt before the content.
+const SALT_LEN: usize = 32;
+
+/// The content of the entry with this id.
+pub fn content(system: &System, id: &str) -> Value {
+    let file = system.config.ledger.dir.join("ledger.sqlite");
+    let store = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let id = Uuid::parse_str(id).unwrap().into_bytes();
+    let query = "SELECT sealed, day, class, wrapped FROM entry JOIN content_key ON content_key.seq = entry.content_key WHERE id = ?1";
+    let (sealed, day, class, wrapped): (Vec<u8>, i64, u8, Vec<u8>) =
+        store.query_row(query, [id.as_slice()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+    let kek = std::fs::read(content_kek(&system.config)).unwrap();
+    let aad = [b"estelam content key v1".as_slice(), day.to_be_bytes().as_slice(), &[class]].concat();
+    let plain = open(&open(&kek, &aad, &wrapped), &id, &sealed);
+    serde_json::from_slice(&plain[SALT_LEN..]).unwrap()
+}
+
+fn open(key: &[u8], aad: &[u8], sealed: &[u8]) -> Vec<u8> {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
+    let (nonce, rest) = sealed.split_at(NONCE_LEN);
+    let mut rest = rest.to_vec();
+    key.open_in_place(Nonce::try_assume_unique_for_key(nonce).unwrap(), Aad::from(aad), &mut rest).unwrap().to_vec()
+}
