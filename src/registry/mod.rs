@@ -65,7 +65,7 @@ fn say(error: &SchemeError) -> String {
         SchemeError::NotAKey { hint } => format!("this scheme never names a person; use {hint}"),
         SchemeError::WrongScheme { hint } => format!("the value does not fit this scheme; it looks like `{hint}`"),
         SchemeError::WrongPopulation => "the value is an Iranian national code; this registry holds foreign nationals".to_owned(),
-        SchemeError::Malformed => "the value does not fit this scheme".to_owned(),
+        SchemeError::Malformed | SchemeError::LineContradicts => "the value does not fit this scheme".to_owned(),
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
         let (_dir, store, schemes) = demo();
         import_demo_people(&store, &schemes).unwrap();
         let person = store.lookup("amayesh-no", "A170000001").unwrap().remove(0);
-        let wire = serde_json::to_string(&person.to_wire()).unwrap();
+        let wire = serde_json::to_string(&person.to_wire("amayesh-no", "A170000001")).unwrap();
         assert!(wire.contains("1370-05-12") && !wire.contains("A170000001") && !wire.contains("90000"), "{wire}");
     }
 }

@@ -13,10 +13,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::domain::document::{DocumentKind, DocumentState};
+use super::domain::name::NameMatch;
 use super::domain::reason::ReasonCode;
 use super::policy::Permit;
 use super::registry::{Facts, Freshness};
-use query::{Evidence, Query, decide_query, would_establish_nothing};
+use query::{Claims, Evidence, Query, decide_query, would_establish_nothing};
 
 /// The document that carried the decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +45,9 @@ pub struct Basis {
     pub nationality: Option<String>,
     /// ISO 3166-2:IR.
     pub province: Option<String>,
+    /// How a name that was given as a hint agreed; it changes no answer and is told to nobody who asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_hint: Option<NameMatch>,
     /// Every document considered.
     pub documents: Vec<BasisDocument>,
     /// The service rule applied.
@@ -130,6 +134,7 @@ fn query_of(permit: &Permit) -> Query<'_> {
     Query {
         service: permit.service(),
         check: permit.check(),
+        claims: permit.identifier().map(Claims::from).unwrap_or_default(),
         check_required: grant.check,
         emergency: permit.emergency(),
         max_age_s: permit.max_age_s(),

@@ -6,7 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::decrees::Relevant;
-use super::factor::Factor;
+pub use super::factor::Claims;
+use super::factor::{self, Factor};
 use super::instants::{earlier, seconds_after};
 use super::person::{Finding, find};
 use super::{Basis, BasisDocument, DecidingDocument, Verdict};
@@ -26,6 +27,8 @@ pub struct Query<'a> {
     pub service: &'a Service,
     /// The second factor given.
     pub check: Option<&'a Check>,
+    /// What was said of the paper beside its number.
+    pub claims: Claims<'a>,
     /// Whether the policy requires one to match.
     pub check_required: bool,
     /// Whether the request says that it is an emergency.
@@ -109,8 +112,8 @@ impl Identified<'_> {
 
 /// Blocked people look exactly like nobody. A check that was given is tested also where none is required.
 fn identify<'a>(query: &Query<'_>, answer: &'a RegistryAnswer) -> Identified<'a> {
-    let factor = Factor::read(query.check);
-    let tested = factor.is_given() || query.check_required;
+    let factor = Factor::read(query.check, query.claims);
+    let tested = factor.tells_apart() || query.check_required;
     let passes = |person: &Person| factor.admits(person) && (factor.is_given() || !query.check_required);
     let persons = answer.persons.iter().filter(|person| !person.blocked).count();
     let mut visible = answer.persons.iter().filter(|person| !person.blocked);
@@ -179,6 +182,7 @@ impl Builder<'_> {
                 minor: person.birth.map(|birth| age_on(&birth, tehran_day(self.now)).0 < ADULT_AGE),
                 nationality: person.nationality.clone(),
                 province: person.province.clone(),
+                name_hint: factor::name_hint(self.query.check, person),
                 documents: person.documents.iter().map(BasisDocument::from).collect(),
                 rule: finding.rule.map(|rule| rule.id.clone()),
                 ..verdict.basis

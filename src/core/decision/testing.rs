@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 
 use super::Verdict;
-use super::query::{Evidence, Query, decide_query};
+use super::query::{Claims, Evidence, Query, decide_query};
 use crate::core::domain::date::{Calendar, PartialDate, Validity, end_of_tehran_day, start_of_tehran_day};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Selector, Services};
 use crate::core::domain::document::{Document, DocumentKind, DocumentState};
-use crate::core::domain::person::Person;
+use crate::core::domain::person::{Marks, Person};
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::request::Check;
 use crate::core::domain::service::{SHIPPED_SERVICES, Service, ServiceCatalogue};
@@ -42,7 +42,15 @@ pub fn service(code: &str) -> Service {
 
 pub fn person(birth: &str, documents: Vec<Document>) -> Person {
     let birth = (!birth.is_empty()).then(|| date(birth));
-    Person { birth, nationality: Some("AF".into()), province: Some("IR-30".into()), household_role: None, blocked: false, documents }
+    Person {
+        birth,
+        nationality: Some("AF".into()),
+        province: Some("IR-30".into()),
+        household_role: None,
+        blocked: false,
+        documents,
+        marks: Marks::default(),
+    }
 }
 
 /// A document printed to expire on a Jalali day; "" is no printed date.
@@ -132,7 +140,16 @@ impl<'a> Ask<'a> {
 
     pub fn query<'q>(&'q self, service: &'q Service) -> Query<'q> {
         let (check_required, emergency) = (self.check_required, self.emergency);
-        Query { service, check: self.check.as_ref(), check_required, emergency, max_age_s: 60, max_stale_s: 600, valid_for_s: 300 }
+        Query {
+            service,
+            check: self.check.as_ref(),
+            claims: Claims::default(),
+            check_required,
+            emergency,
+            max_age_s: 60,
+            max_stale_s: 600,
+            valid_for_s: 300,
+        }
     }
 
     pub fn reason(&self) -> ReasonCode {

@@ -8,6 +8,7 @@ pub mod decree;
 pub mod document;
 pub mod identifier;
 pub mod jws;
+pub mod name;
 pub mod person;
 pub mod place;
 pub mod reason;

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::StoreError;
 use crate::core::domain::date::Calendar;
 use crate::core::domain::document::{DocumentKind, DocumentState};
-use crate::core::registry::wire::{WireDate, WireDocument, WirePerson};
+use crate::core::domain::name::NameKey;
+use crate::core::registry::wire::{WireDate, WireDocument, WirePaper, WirePerson};
 
 /// A person as the registry keeps one. It has no `Debug`: names and numbers must not reach a log.
 #[derive(Clone, Serialize)]
@@ -46,14 +47,19 @@ pub struct StoredDocument {
     pub scheme: String,
     /// The number.
     pub value: String,
+    /// The issuing country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
     /// What is known of it beyond its number.
     #[serde(flatten)]
     pub facts: WireDocument,
 }
 
 impl StoredPerson {
-    /// What the gateway may learn: no name, no number, no household.
-    pub fn to_wire(&self) -> WirePerson {
+    /// What the gateway may learn for the number it asked about: no name, no number, no household.
+    pub fn to_wire(&self, scheme: &str, value: &str) -> WirePerson {
+        let asked = self.documents.iter().filter(|document| document.scheme == scheme && document.value == value);
+        let papers = asked.map(|document| WirePaper { series: document.facts.series, country: document.country.clone() });
         WirePerson {
             birth: self.birth.clone(),
             nationality: self.nationality.clone(),
@@ -61,6 +67,8 @@ impl StoredPerson {
             household_role: self.household_role.clone(),
             blocked: self.blocked,
             documents: self.documents.iter().map(|document| document.facts.clone()).collect(),
+            papers: papers.collect(),
+            name_key: self.name.as_deref().and_then(NameKey::of),
         }
     }
 }
@@ -117,7 +125,7 @@ fn person(connection: &Connection, id: i64) -> Result<Option<StoredPerson>, Stor
 
 fn documents(connection: &Connection, person: i64) -> Result<Vec<StoredDocument>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT scheme, value, kind, series, issued, expires, calendar, state, legal_status FROM document WHERE person = ?1 ORDER BY id",
+        "SELECT scheme, value, kind, series, issued, expires, calendar, state, legal_status, country FROM document WHERE person = ?1 ORDER BY id",
     )?;
     let rows = statement.query_map([person], |row| {
         let facts = WireDocument {
@@ -128,7 +136,7 @@ fn documents(connection: &Connection, person: i64) -> Result<Vec<StoredDocument>
             state: code(row, 7, DocumentState::parse)?,
             legal_status: optional_code(row, 8, DocumentKind::parse)?,
         };
-        Ok(StoredDocument { scheme: row.get(0)?, value: row.get(1)?, facts })
+        Ok(StoredDocument { scheme: row.get(0)?, value: row.get(1)?, country: row.get(9)?, facts })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
