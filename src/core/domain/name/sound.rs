@@ -58,20 +58,20 @@ const OTHER: u32 = 3;
 
 /// Edit distance over units (Wagner and Fischer), with costs by what writers of these names exchange.
 fn distance(one: &[(char, u8)], other: &[(char, u8)]) -> u32 {
-    let mut before: Vec<u32> = std::iter::once(0)
-        .chain(other.iter().scan(0, |sum, unit| {
-            *sum += missing(unit.0);
-            Some(*sum)
-        }))
-        .collect();
+    let mut before = vec![0];
+    let mut sum = 0;
+    before.extend((0..other.len()).map(|place| {
+        sum += missing(other, place);
+        sum
+    }));
     for (row, left) in one.iter().enumerate() {
         let mut diagonal = before.first().copied().unwrap_or(0);
-        let mut last = diagonal + missing(left.0);
+        let mut last = diagonal + missing(one, row);
         let mut current = vec![last];
         for ((column, right), above) in other.iter().enumerate().zip(before.iter().skip(1)) {
             let ends = row + 1 == one.len() && column + 1 == other.len();
             let changed = diagonal + consonants(left.0, right.0) + vowels(left.1, right.1, ends);
-            last = changed.min(last + missing(right.0)).min(above + missing(left.0));
+            last = changed.min(last + missing(other, column)).min(above + missing(one, row));
             diagonal = *above;
             current.push(last);
         }
@@ -80,9 +80,10 @@ fn distance(one: &[(char, u8)], other: &[(char, u8)]) -> u32 {
     before.last().copied().unwrap_or(0)
 }
 
-/// The l of the article is swallowed before many letters.
-const fn missing(consonant: char) -> u32 {
-    if consonant == 'l' { 2 } else { OTHER }
+/// The l of the article, in the middle of a word, is swallowed before many letters.
+fn missing(units: &[(char, u8)], place: usize) -> u32 {
+    let is_article = place > 0 && place + 1 < units.len() && units.get(place).is_some_and(|unit| unit.0 == 'l');
+    if is_article { 2 } else { OTHER }
 }
 
 const fn consonants(one: char, other: char) -> u32 {
@@ -257,7 +258,7 @@ const SPELLINGS: &[(&str, &str, u8)] = &[
     ("oo", "", U | LONG_U),
     ("ou", "", U | LONG_U),
     ("ow", "", U | LONG_U),
-    ("au", "", U | LONG_U | SOFT_A),
+    ("au", "", U | SOFT_A),
     ("aw", "", U | LONG_U | SOFT_A),
     ("av", "", A | U | LONG_U),
     ("a", "", A),
