@@ -133,7 +133,7 @@ fn both_spelt(one: u8, other: u8) -> u32 {
                 0
             }
         }
-        () if !long && (one_class | other_class) & I == 0 => 1,
+        () if !long && (one_class | other_class) & (A | U) == A | U => 1,
         () => 2,
     }
 }
