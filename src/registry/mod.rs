@@ -5,8 +5,10 @@ pub mod feed;
 pub mod generate;
 pub mod http;
 pub mod import;
+pub mod membership;
 pub mod store;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
@@ -48,14 +50,24 @@ pub enum LookupError {
     Store(#[from] StoreError),
 }
 
-/// Looks an identifier up as an official wrote it.
+/// Looks an identifier up as an official wrote it; with `known_at`, by what the registry knew then.
 ///
 /// # Errors
 /// [`LookupError`] when the identifier does not fit its scheme or the store cannot be read.
-pub fn lookup(store: &Store, schemes: &SchemeCatalogue, scheme: &str, value: &str) -> Result<LookupReport, LookupError> {
+pub fn lookup(
+    store: &Store,
+    schemes: &SchemeCatalogue,
+    scheme: &str,
+    value: &str,
+    known_at: Option<Timestamp>,
+) -> Result<LookupReport, LookupError> {
     let raw = RawIdentifier { scheme, value, ..RawIdentifier::default() };
     let accepted = schemes.accept(raw, None).map_err(LookupError::Identifier)?;
-    let persons = store.lookup(accepted.identifier.scheme(), accepted.identifier.expose_value())?;
+    let (scheme, value) = (accepted.identifier.scheme(), accepted.identifier.expose_value());
+    let persons = match known_at {
+        Some(at) => store.lookup_known_at(scheme, value, at)?,
+        None => store.lookup(scheme, value)?,
+    };
     Ok(LookupReport { persons })
 }
 
@@ -65,7 +77,7 @@ fn say(error: &SchemeError) -> String {
         SchemeError::NotAKey { hint } => format!("this scheme never names a person; use {hint}"),
         SchemeError::WrongScheme { hint } => format!("the value does not fit this scheme; it looks like `{hint}`"),
         SchemeError::WrongPopulation => "the value is an Iranian national code; this registry holds foreign nationals".to_owned(),
-        SchemeError::Malformed => "the value does not fit this scheme".to_owned(),
+        SchemeError::Malformed | SchemeError::LineContradicts => "the value does not fit this scheme".to_owned(),
     }
 }
 
@@ -97,19 +109,19 @@ mod tests {
     fn official_looks_up_by_any_digits_and_learns_no_name() {
         let (_dir, store, schemes) = demo();
         import_demo_people(&store, &schemes).unwrap();
-        let report = lookup(&store, &schemes, "yekta", "۹۹۹۰۰۰۰۰۱۸").unwrap();
+        let report = lookup(&store, &schemes, "yekta", "۹۹۹۰۰۰۰۰۱۸", None).unwrap();
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["persons"][0]["person"], "fx-04");
         assert_eq!(json["persons"][0]["documents"][0]["expires"]["date"], "1406-12-29");
         assert!(!json.to_string().contains("احمدی"));
-        assert_eq!(lookup(&store, &schemes, "fida", "199900000001").unwrap().persons.len(), 2);
-        assert!(lookup(&store, &schemes, "yekta", "9990000050").unwrap().persons.is_empty());
+        assert_eq!(lookup(&store, &schemes, "fida", "199900000001", None).unwrap().persons.len(), 2);
+        assert!(lookup(&store, &schemes, "yekta", "9990000050", None).unwrap().persons.is_empty());
     }
 
     #[test]
     fn refused_look_up_says_what_to_do_without_the_value() {
         let (_dir, store, schemes) = demo();
-        let error = lookup(&store, &schemes, "national-code", "199900000001").err().unwrap().to_string();
+        let error = lookup(&store, &schemes, "national-code", "199900000001", None).err().unwrap().to_string();
         assert_eq!(error, "the value does not fit this scheme; it looks like `fida`");
     }
 
@@ -118,7 +130,7 @@ mod tests {
         let (_dir, store, schemes) = demo();
         import_demo_people(&store, &schemes).unwrap();
         let person = store.lookup("amayesh-no", "A170000001").unwrap().remove(0);
-        let wire = serde_json::to_string(&person.to_wire()).unwrap();
+        let wire = serde_json::to_string(&person.to_wire("amayesh-no", "A170000001")).unwrap();
         assert!(wire.contains("1370-05-12") && !wire.contains("A170000001") && !wire.contains("90000"), "{wire}");
     }
 }

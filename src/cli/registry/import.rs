@@ -6,10 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
 use super::{existing_store, open_store, schemes};
+use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
+use crate::core::domain::clock::Clock;
 use crate::registry::{generate, import, lookup};
 
 /// Import a file.
@@ -30,7 +33,8 @@ pub(in crate::cli) struct Import {
 impl Import {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let (store, schemes) = (open_store(&self.place)?, schemes(&self.place.dir)?);
-        let options = import::ImportOptions { file: &self.file, source: self.source.as_deref(), schemes: &schemes };
+        let now = SystemClock.now();
+        let options = import::ImportOptions { file: &self.file, source: self.source.as_deref(), schemes: &schemes, now };
         let bar = bar("{bar:40} {bytes}/{total_bytes} {eta}");
         let mut progress = |done, total| advance(&bar, done, total);
         let summary =
@@ -77,6 +81,9 @@ pub(in crate::cli) struct Lookup {
     scheme: String,
     /// Value; read from standard input if not given, so that other users of this machine do not see it
     value: Option<String>,
+    /// What this registry knew at an instant (RFC 3339), before later imports, merges and splits
+    #[arg(long, value_name = "INSTANT")]
+    known_at: Option<Timestamp>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -91,7 +98,7 @@ impl Lookup {
             Some(value) => value,
             None => first_line()?,
         };
-        let report = lookup(&store, &schemes, &self.scheme, &value).doing("cannot look this up")?;
+        let report = lookup(&store, &schemes, &self.scheme, &value, self.known_at).doing("cannot look this up")?;
         if self.json {
             println!("{}", serde_json::to_string(&report).doing("cannot print the people")?);
         } else if report.persons.is_empty() {

@@ -4,6 +4,7 @@ mod decree;
 mod demo;
 mod honeypot;
 mod import;
+mod membership;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,12 @@ pub(super) enum Registry {
     Generate(import::Generate),
     /// Look one identifier up; its value is read from standard input unless it is given
     Lookup(import::Lookup),
+    /// Make two records one person; the first leads
+    Merge(membership::Merge),
+    /// Part a record from the person that it was merged into
+    Split(membership::Split),
+    /// Show which records a person had, and when
+    Records(membership::Records),
     /// Decrees: two officials' keys put one in force
     #[command(subcommand)]
     Decree(decree::Decree),
@@ -45,6 +52,9 @@ impl Registry {
             Self::Import(import) => import.run(),
             Self::Generate(generate) => generate.run(),
             Self::Lookup(lookup) => lookup.run(),
+            Self::Merge(merge) => merge.run(),
+            Self::Split(split) => split.run(),
+            Self::Records(records) => records.run(),
             Self::Decree(decree) => decree.run(),
             Self::Honeypot(honeypot) => honeypot.run(),
         }

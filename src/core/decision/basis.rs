@@ -9,7 +9,8 @@ use super::basis_day::DaySpan;
 use crate::core::domain::context::Asked;
 use crate::core::domain::date::{Validity, age_on, birth_of_age, tehran_day};
 use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
-use crate::core::domain::person::Person;
+use crate::core::domain::name::NameMatch;
+use crate::core::domain::person::{Marks, Person};
 use crate::core::registry::{Freshness, RegistryAnswer};
 
 /// Full years from which a holder is no minor (domain §8: a minor's entries are kept for a shorter time).
@@ -46,6 +47,9 @@ pub struct Basis {
     /// `head` or `member`.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub household_role: Option<String>,
+    /// How a name that was given as a hint agreed; it changes no answer and is told to nobody who asks.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub name_hint: Option<NameMatch>,
     /// Every document considered.
     #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<BasisDocument>,
@@ -110,7 +114,7 @@ const RECORDED_LONG_AGO_H: i64 = 24 * 365;
 impl Basis {
     /// What matters of one person at `now`. Taken apart field by field, so that a new fact cannot be forgotten here.
     pub(super) fn of(person: &Person, now: Timestamp) -> Self {
-        let Person { birth, nationality, province, household_role, blocked: _, documents } = person;
+        let Person { birth, nationality, province, household_role, blocked: _, documents, marks: _ } = person;
         Self {
             persons: 1,
             age: birth.map(|birth| age_on(&birth, tehran_day(now))),
@@ -157,6 +161,7 @@ impl Basis {
             household_role: self.household_role.clone(),
             blocked: false,
             documents: self.documents.iter().map(|document| document.document(now)).collect(),
+            marks: Marks::default(),
         }
     }
 }

@@ -1,17 +1,55 @@
-//! The second factor: facts that the asker reads from the paper or hears from the holder. A name never decides.
+//! The second factor: facts that the asker reads from the paper or hears from the holder. A name is a hint and never decides.
+//!
+//! What is given beside the number (`series`, `country`) narrows it in the same way: a paper that contradicts it was not the one shown.
+//! It proves nothing by itself, so it is no second factor where the policy wants one.
 
 use crate::core::domain::date::{Calendar, PartialDate};
-use crate::core::domain::person::Person;
+use crate::core::domain::identifier::Identifier;
+use crate::core::domain::name::{NameKey, NameMatch};
+use crate::core::domain::person::{PaperMark, Person};
 use crate::core::domain::request::Check;
 
+/// What the asker said of the paper beside its number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claims<'a> {
+    /// Series of the document.
+    pub series: Option<u16>,
+    /// Issuing country, as identifiers hold it.
+    pub country: Option<&'a str>,
+}
+
+impl<'a> From<&'a Identifier> for Claims<'a> {
+    fn from(identifier: &'a Identifier) -> Self {
+        Self { series: identifier.series(), country: identifier.country() }
+    }
+}
+
+impl Claims<'_> {
+    const fn is_empty(&self) -> bool {
+        self.series.is_none() && self.country.is_none()
+    }
+
+    /// Whether a document that bears the number could be the one described; what the registry does not know contradicts nothing.
+    fn admit(&self, paper: &PaperMark) -> bool {
+        let series = self.series.zip(paper.series).is_none_or(|(given, known)| given == known);
+        let country = self.country.zip(paper.country.as_deref()).is_none_or(|(given, known)| given == known);
+        series && country
+    }
+}
+
 /// A check, read once for all people.
-pub(super) enum Factor {
+pub(super) struct Factor<'a> {
+    check: Given,
+    claims: Claims<'a>,
+}
+
+enum Given {
     /// Nothing was asked that could tell people apart.
     Absent,
     /// What was given cannot be read, so nobody can match it.
     Unreadable,
     /// Everything given must match.
-    Given {
+    Dates {
         /// Birth years and dates given.
         births: [Option<PartialDate>; 2],
         /// The printed expiry date given.
@@ -19,30 +57,46 @@ pub(super) enum Factor {
     },
 }
 
-impl Factor {
-    /// Reads what was given. The calendar is stated, never guessed: without it no date can be read.
-    pub fn read(check: Option<&Check>) -> Self {
-        let Some(check) = check.filter(|check| check.has_factor()) else { return Self::Absent };
-        let Some(calendar) = check.calendar else { return Self::Unreadable };
-        let year = check.birth_year.map(|year| year.to_string());
-        let births = (read(year.as_deref(), calendar), read(check.birth_date.as_deref(), calendar));
-        match (births, read(check.document_expires.as_deref(), calendar)) {
-            ((Ok(year), Ok(date)), Ok(expires)) => Self::Given { births: [year, date], expires },
-            _ => Self::Unreadable,
-        }
+impl<'a> Factor<'a> {
+    /// Reads what was given.
+    pub fn read(check: Option<&Check>, claims: Claims<'a>) -> Self {
+        Self { check: dates(check), claims }
     }
 
-    /// Whether anything was given that could match or fail.
+    /// Whether a second factor was given that could match or fail.
     pub const fn is_given(&self) -> bool {
-        !matches!(self, Self::Absent)
+        !matches!(self.check, Given::Absent)
+    }
+
+    /// Whether anything was given by which people are told apart.
+    pub const fn tells_apart(&self) -> bool {
+        self.is_given() || !self.claims.is_empty()
     }
 
     /// Whether a person passes. Two dates of whatever calendar and precision match when their intervals overlap.
     pub fn admits(&self, person: &Person) -> bool {
-        match self {
-            Self::Absent => true,
-            Self::Unreadable => false,
-            Self::Given { births, expires } => {
+        self.admits_paper(person) && self.admits_dates(person)
+    }
+
+    /// Whether one of the documents that bear the number is the one described. A registry that does not say which these are leaves
+    /// the claim to be tested on all of the person's.
+    fn admits_paper(&self, person: &Person) -> bool {
+        if self.claims.is_empty() {
+            return true;
+        }
+        let papers = &person.marks.papers;
+        if papers.is_empty() {
+            let of = |series| PaperMark { series, country: None };
+            return person.documents.is_empty() || person.documents.iter().any(|document| self.claims.admit(&of(document.series)));
+        }
+        papers.iter().any(|paper| self.claims.admit(paper))
+    }
+
+    fn admits_dates(&self, person: &Person) -> bool {
+        match &self.check {
+            Given::Absent => true,
+            Given::Unreadable => false,
+            Given::Dates { births, expires } => {
                 let born = |given: &PartialDate| person.birth.is_some_and(|birth| birth.overlaps(given));
                 births.iter().flatten().all(born) && expires.is_none_or(|given| has_expiry(person, &given))
             }
@@ -50,8 +104,28 @@ impl Factor {
     }
 }
 
+/// How the name that was given agrees with the person's; `None` where either is missing. It goes into the access log alone: a caller
+/// who learnt it could try names on a number, and no answer may depend on it (domain §9).
+pub(super) fn name_hint(check: Option<&Check>, person: &Person) -> Option<NameMatch> {
+    let given = check?.name.as_deref()?;
+    let held = person.marks.name.as_ref()?;
+    NameKey::of(given).map(|hint| held.compare(&hint))
+}
+
+/// The calendar is stated, never guessed: without it no date can be read.
+fn dates(check: Option<&Check>) -> Given {
+    let Some(check) = check.filter(|check| check.has_factor()) else { return Given::Absent };
+    let Some(calendar) = check.calendar else { return Given::Unreadable };
+    let year = check.birth_year.map(|year| year.to_string());
+    let births = (read(year.as_deref(), calendar), read(check.birth_date.as_deref(), calendar));
+    match (births, read(check.document_expires.as_deref(), calendar)) {
+        ((Ok(year), Ok(date)), Ok(expires)) => Given::Dates { births: [year, date], expires },
+        _ => Given::Unreadable,
+    }
+}
+
 fn read(text: Option<&str>, calendar: Calendar) -> Result<Option<PartialDate>, ()> {
-    text.map(|text| PartialDate::parse(text, calendar)).transpose().map_err(|_unreadable| ())
+    text.map(|text| PartialDate::parse_spoken(text, calendar)).transpose().map_err(|_unreadable| ())
 }
 
 fn has_expiry(person: &Person, given: &PartialDate) -> bool {

@@ -25,7 +25,7 @@ use super::policy::Permit;
 use super::registry::{Facts, Freshness};
 pub use basis::{Basis, BasisDocument, Inputs};
 pub use basis_day::DaySpan;
-use query::{Evidence, Query, decide_query, would_establish_nothing};
+use query::{Claims, Evidence, Query, decide_query, would_establish_nothing};
 
 /// The document that carried the decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -119,6 +119,7 @@ fn query_of(permit: &Permit) -> Query<'_> {
     Query {
         service: permit.service(),
         check: permit.check(),
+        claims: permit.identifier().map(Claims::from).unwrap_or_default(),
         check_required: grant.check,
         emergency: permit.emergency(),
         area: permit.area(),

@@ -56,7 +56,7 @@ prop_compose! {
 
 prop_compose! {
     fn any_person()(documents in prop::collection::vec(any_document(), 0..4), birth in prop::option::of(day()), blocked in any::<bool>()) -> Person {
-        Person { birth, nationality: None, province: None, household_role: None, blocked, documents }
+        Person { birth, nationality: None, province: None, household_role: None, blocked, documents, marks: Default::default() }
     }
 }
 

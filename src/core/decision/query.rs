@@ -6,7 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::decrees::Relevant;
-use super::factor::Factor;
+pub use super::factor::Claims;
+use super::factor::{self, Factor};
 use super::instants::{earlier, seconds_after};
 use super::person::{Asked, Finding, find};
 use super::{Basis, DecidingDocument, Verdict};
@@ -24,6 +25,8 @@ pub struct Query<'a> {
     pub service: &'a Service,
     /// The second factor given.
     pub check: Option<&'a Check>,
+    /// What was said of the paper beside its number.
+    pub claims: Claims<'a>,
     /// Whether the policy requires one to match.
     pub check_required: bool,
     /// Whether the request says that it is an emergency.
@@ -103,6 +106,13 @@ enum Identified<'a> {
 }
 
 impl Identified<'_> {
+    const fn person(&self) -> Option<&Person> {
+        match self {
+            Self::One { person, .. } => Some(person),
+            Self::Nobody { .. } | Self::Several { .. } => None,
+        }
+    }
+
     fn basis(&self, now: Timestamp) -> Basis {
         match *self {
             Self::Nobody { persons, check_matched } | Self::Several { persons, check_matched } => {
@@ -115,8 +125,8 @@ impl Identified<'_> {
 
 /// Blocked people look exactly like nobody. A check that was given is tested also where none is required.
 fn identify<'a>(query: &Query<'_>, answer: &'a RegistryAnswer) -> Identified<'a> {
-    let factor = Factor::read(query.check);
-    let tested = factor.is_given() || query.check_required;
+    let factor = Factor::read(query.check, query.claims);
+    let tested = factor.tells_apart() || query.check_required;
     let passes = |person: &Person| factor.admits(person) && (factor.is_given() || !query.check_required);
     let persons = answer.persons.iter().filter(|person| !person.blocked).count();
     let mut visible = answer.persons.iter().filter(|person| !person.blocked);
@@ -196,7 +206,12 @@ impl Builder<'_> {
             }),
             decree: finding.decree.map(|decree| decree.id.clone()),
             valid_until,
-            basis: Basis { of_age: finding.of_age, rule: finding.rule.map(|rule| rule.id.clone()), ..verdict.basis },
+            basis: Basis {
+                of_age: finding.of_age,
+                name_hint: identified.person().and_then(|person| factor::name_hint(self.query.check, person)),
+                rule: finding.rule.map(|rule| rule.id.clone()),
+                ..verdict.basis
+            },
             ..verdict
         }
     }

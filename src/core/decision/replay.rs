@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::query::{Evidence, Query, decide_query};
+use super::query::{Claims, Evidence, Query, decide_query};
 use super::{Basis, Inputs};
 use crate::core::domain::context::Asked;
 use crate::core::domain::decree::DecreeSet;
@@ -106,6 +106,7 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
         service: allowed.service,
         // The basis has the check's outcome; whoever failed it is not among its people.
         check: None,
+        claims: Claims::default(),
         check_required: false,
         emergency: asked.has(Asked::EMERGENCY),
         area: basis.area.as_deref(),

@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use super::Verdict;
-use super::query::{Evidence, Query, decide_query};
+use super::query::{Claims, Evidence, Query, decide_query};
 use crate::core::domain::date::{Calendar, PartialDate, Validity, end_of_tehran_day, start_of_tehran_day};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Selector, Services};
 use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
-use crate::core::domain::person::Person;
+use crate::core::domain::person::{Marks, Person};
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::request::Check;
 use crate::core::domain::service::{SHIPPED_SERVICES, Service, ServiceCatalogue};
@@ -45,7 +45,15 @@ pub fn service(code: &str) -> Service {
 
 pub fn person(birth: &str, documents: Vec<Document>) -> Person {
     let birth = (!birth.is_empty()).then(|| date(birth));
-    Person { birth, nationality: Some("AF".into()), province: Some("IR-30".into()), household_role: None, blocked: false, documents }
+    Person {
+        birth,
+        nationality: Some("AF".into()),
+        province: Some("IR-30".into()),
+        household_role: None,
+        blocked: false,
+        documents,
+        marks: Marks::default(),
+    }
 }
 
 /// A document printed to expire on a Jalali day; "" is no printed date.
@@ -153,6 +161,7 @@ impl<'a> Ask<'a> {
         Query {
             service,
             check: self.check.as_ref(),
+            claims: Claims::default(),
             check_required,
             emergency,
             area: self.area,

@@ -11,6 +11,8 @@ use jiff::{Timestamp, civil};
 use super::document::coded_enum;
 use super::text;
 
+mod month_name;
+
 coded_enum! {
     /// The calendar in which a date is written. It is stated beside the date, never guessed from its digits.
     Calendar {
@@ -48,6 +50,18 @@ impl WrittenDate {
         let narrow = |part: Option<u16>| part.map(u8::try_from).transpose().map_err(|_| DateError::Shape);
         let date = Self { calendar, year: i32::from(year), month: narrow(month)?, day: narrow(day)? };
         date.interval().map(|_| date)
+    }
+
+    /// Reads what [`WrittenDate::parse`] reads, and Jalali dates with a month's Persian or Dari name in either order: `۱۲ حوت ۱۳۷۰`,
+    /// `1370 اسفند 12`, `حوت 1370`. For what people type in a query; files keep to numbers.
+    ///
+    /// # Errors
+    /// [`DateError`] says whether the shape or the day was wrong.
+    pub fn parse_spoken(text: &str, calendar: Calendar) -> Result<Self, DateError> {
+        match month_name::numbered(text).filter(|_| calendar == Calendar::Jalali) {
+            Some(numbered) => Self::parse(&numbered, calendar),
+            None => Self::parse(text, calendar),
+        }
     }
 
     /// The calendar in which it is written.
@@ -134,6 +148,14 @@ impl PartialDate {
     /// [`DateError`] says whether the shape or the day was wrong.
     pub fn parse(text: &str, calendar: Calendar) -> Result<Self, DateError> {
         WrittenDate::parse(text, calendar)?.interval()
+    }
+
+    /// Reads a date as people type one, also with a month's name; see [`WrittenDate::parse_spoken`].
+    ///
+    /// # Errors
+    /// [`DateError`] says whether the shape or the day was wrong.
+    pub fn parse_spoken(text: &str, calendar: Calendar) -> Result<Self, DateError> {
+        WrittenDate::parse_spoken(text, calendar)?.interval()
     }
 
     /// The interval from `first` to `last`, both inclusive; `None` when it is empty.

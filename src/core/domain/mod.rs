@@ -9,6 +9,7 @@ pub mod document;
 pub mod identifier;
 pub mod instant;
 pub mod jws;
+pub mod name;
 pub mod person;
 pub mod place;
 pub mod reason;

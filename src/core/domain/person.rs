@@ -2,6 +2,7 @@
 
 use super::date::PartialDate;
 use super::document::Document;
+use super::name::NameKey;
 
 /// One person behind an identifier. It holds no number and no name, so that nothing downstream can leak one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,4 +19,24 @@ pub struct Person {
     pub blocked: bool,
     /// Every document of the person.
     pub documents: Vec<Document>,
+    /// What an asker's further words about the paper and its holder are compared with; it takes no part in any rule.
+    pub marks: Marks,
+}
+
+/// What tells a person's papers apart beyond their facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The documents that bear the number asked for; none where the registry does not say.
+    pub papers: Vec<PaperMark>,
+    /// The name, for a hint alone; none where the registry holds no name.
+    pub name: Option<NameKey>,
+}
+
+/// One document that bears the number asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PaperMark {
+    /// Its round or type.
+    pub series: Option<u16>,
+    /// Its issuing country, as [`super::scheme::country::canonical`] writes it.
+    pub country: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The catalogue of identifier schemes: data from `policies/schemes.toml`, checked at load.
 
 mod check;
+pub mod country;
 mod file;
 mod resemblance;
 
@@ -34,6 +35,8 @@ pub struct Scheme {
     key: bool,
     instead: String,
     services: Option<Vec<String>>,
+    /// First digits of numbers that are given out, where the scheme has a table of them.
+    prefixes: Vec<String>,
 }
 
 impl Scheme {
@@ -93,7 +96,7 @@ pub struct RawIdentifier<'a> {
 pub struct Accepted {
     /// The normalised identifier.
     pub identifier: Identifier,
-    /// A check digit that warns only (`yekta`, `passport` with an `mrz` line) did not fit.
+    /// A check digit that does not bar the identifier (`yekta`; the `mrz` line of an imported `passport`) did not fit.
     pub check_digit_warning: bool,
 }
 
@@ -116,6 +119,8 @@ pub enum SchemeError {
     WrongPopulation,
     /// The value fits nothing.
     Malformed,
+    /// The machine-readable line contradicts the value or itself: one of the two was misread.
+    LineContradicts,
 }
 
 impl SchemeCatalogue {
@@ -150,7 +155,7 @@ impl SchemeCatalogue {
             return Err(SchemeError::NotAKey { hint: scheme.instead.clone() });
         }
         let value = text::identifier_value(raw.value);
-        if !scheme.pattern.is_match(&value) {
+        if !scheme.pattern.is_match(&value) || !scheme.is_given_out(&value) {
             return Err(self.misplaced(scheme, &value));
         }
         let check_digit_warning = match scheme.check {
@@ -162,6 +167,10 @@ impl SchemeCatalogue {
             CheckDigit::Iban => !check::iban(&value),
             CheckDigit::None | CheckDigit::Msisdn => false,
         };
+        // In a query somebody can read the line again; an import keeps the row with a warning (contract §5.1).
+        if check_digit_warning && scheme.check == CheckDigit::Icao9303 && service.is_some() {
+            return Err(SchemeError::LineContradicts);
+        }
         let country = raw.country.map(country_code).transpose()?.flatten();
         let value = canonical(scheme.check, value).ok_or(SchemeError::Malformed)?;
         let identifier = Identifier::new(scheme.code.clone(), value, country, raw.series);
@@ -200,7 +209,14 @@ impl Scheme {
     fn recognises(&self, value: &str) -> bool {
         let looks = self.looks.as_ref().is_some_and(|looks| looks.is_match(value));
         // Any ten digits have the shape of a national code; only a right check digit tells.
-        looks && (self.check != CheckDigit::NationalCode || check::national_code(value))
+        looks && self.is_given_out(value) && (self.check != CheckDigit::NationalCode || check::national_code(value))
+    }
+
+    /// Whether a number begins as numbers of the scheme do, where there is a table of beginnings.
+    fn is_given_out(&self, value: &str) -> bool {
+        let national = value.strip_prefix("+98").map(|rest| format!("0{rest}"));
+        let value = national.as_deref().unwrap_or(value);
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| value.starts_with(prefix.as_str()))
     }
 }
 
@@ -220,11 +236,12 @@ fn mrz_fits(line: &str, number: &str) -> bool {
     check::mrz_names_passport(&text::identifier_value(line), number.trim_end_matches('<'))
 }
 
-/// Two (ISO 3166 alpha-2) or three letters (as machine-readable lines have them); empty counts as not given.
+/// Two (ISO 3166 alpha-2) or three letters (as machine-readable lines have them), kept as two where there are two; empty counts as
+/// not given.
 fn country_code(text: &str) -> Result<Option<String>, SchemeError> {
     let code = text::identifier_value(text);
     let well_formed = code.is_empty() || ((2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase()));
-    if well_formed { Ok(Some(code).filter(|code| !code.is_empty())) } else { Err(SchemeError::Malformed) }
+    if well_formed { Ok(Some(country::canonical(&code)).filter(|code| !code.is_empty())) } else { Err(SchemeError::Malformed) }
 }
 
 #[cfg(test)]

@@ -25,14 +25,27 @@ pub fn stored(text: &str) -> String {
     composed.chars().map(fold).collect()
 }
 
-/// A key for comparing names: the stored form without harakat and spaces, Latin letters in lower case.
+/// A key for comparing names: the stored form without harakat, spaces and hyphens, one letter for the shapes that writers of Persian,
+/// Dari, Pashto and Arabic exchange, Latin letters in lower case.
 pub fn match_key(text: &str) -> String {
-    stored(text).chars().filter(|c| !is_haraka(*c) && !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+    matched(text).chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// The words of a name, each in the form of [`match_key`].
+pub fn match_words(text: &str) -> Vec<String> {
+    matched(text).split_whitespace().map(str::to_owned).collect()
+}
+
+fn matched(text: &str) -> String {
+    // Compatibility forms are what copies from PDF files and old programs hold.
+    let plain = ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned();
+    let letters = stored(&plain).chars().filter(|c| !is_haraka(*c) && !is_joint(*c)).map(fold_shape).collect::<String>();
+    letters.replace(['-', '\u{2010}', '\u{2011}', '.', ','], " ").to_lowercase()
 }
 
 fn without_marks(text: &str, fold: impl Fn(char) -> char) -> String {
     let mut value = String::with_capacity(text.len());
-    value.extend(text.chars().filter(|c| !is_mark(*c) && *c != NO_BREAK_SPACE).map(fold));
+    value.extend(text.chars().filter(|c| !is_mark(*c) && !is_haraka(*c) && *c != NO_BREAK_SPACE).map(fold));
     value
 }
 
@@ -48,7 +61,7 @@ const NO_BREAK_SPACE: char = '\u{A0}';
 const fn is_mark(c: char) -> bool {
     matches!(
         c,
-        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{061C}' | '\u{0640}' | '\u{FEFF}'
+        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{AD}' | '\u{061C}' | '\u{0640}' | '\u{FEFF}'
     )
 }
 
@@ -63,6 +76,30 @@ const fn fold(c: char) -> char {
         'ك' => 'ک',
         'ة' => 'ه',
         _ => fold_digit(c),
+    }
+}
+
+/// Apostrophes and the hamza that stands alone: written or left out at will.
+const fn is_joint(c: char) -> bool {
+    matches!(c, '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{02BC}' | '\u{02BF}' | 'ء')
+}
+
+/// One letter for shapes that stand for the same one in names.
+const fn fold_shape(c: char) -> char {
+    match c {
+        'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
+        'ؤ' => 'و',
+        'ئ' | 'ې' | 'ۍ' | 'ێ' => 'ی',
+        'ۀ' | 'ہ' | 'ھ' | 'ە' | 'ۂ' => 'ه',
+        'ګ' => 'گ',
+        'ڼ' => 'ن',
+        'ړ' => 'ر',
+        'ډ' => 'د',
+        'ټ' => 'ت',
+        'ښ' => 'ش',
+        'ږ' => 'ژ',
+        'ځ' | 'څ' => 'ز',
+        _ => c,
     }
 }
 
@@ -102,6 +139,20 @@ mod tests {
         assert_eq!(match_key("فاطمة"), match_key("فاطمه"));
         assert_eq!(match_key("نجیب‌الله"), match_key("نجيب الله"));
         assert_eq!(match_key("مُحَمَّد"), match_key("محمد"));
+    }
+
+    #[test]
+    fn shapes_that_writers_exchange_are_one_letter() {
+        for (one, other) in [("فؤاد", "فواد"), ("رئیس", "رییس"), ("آرش", "ارش"), ("ګل", "گل"), ("زهرۀ", "زهره"), ("ﻋﻠﻲ", "علی")]
+        {
+            assert_eq!(match_key(one), match_key(other), "{one}");
+        }
+        assert_eq!(match_words("Abd-ul Karim"), ["abd", "ul", "karim"]);
+    }
+
+    #[test]
+    fn points_above_letters_do_not_change_a_number() {
+        assert_eq!(identifier_value("A۱۷\u{064E}0"), "A170");
     }
 
     #[test]

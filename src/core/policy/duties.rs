@@ -101,7 +101,9 @@ fn check(given: Option<&Check>, required: bool) -> Result<(), Fault> {
     }
     for (field, date) in [("check.birth_date", &check.birth_date), ("check.document_expires", &check.document_expires)] {
         if date.as_ref().is_some_and(|date| !is_date(date, calendar)) {
-            return Err(malformed(format!("`{field}` is no date of that calendar: write YYYY/M/D, YYYY/M or YYYY")));
+            return Err(malformed(format!(
+                "`{field}` is no date of that calendar: write YYYY/M/D, YYYY/M or YYYY, or name the Jalali month"
+            )));
         }
     }
     Ok(())
@@ -115,7 +117,8 @@ fn province(given: Option<&str>) -> Result<(), Fault> {
 fn is_date(date: &str, calendar: Calendar) -> bool {
     // The interval is of Gregorian days, whatever the calendar of the text.
     let years = years(Calendar::Gregorian);
-    PartialDate::parse(date, calendar).is_ok_and(|date| u16::try_from(date.first_day().year()).is_ok_and(|year| years.contains(&year)))
+    PartialDate::parse_spoken(date, calendar)
+        .is_ok_and(|date| u16::try_from(date.first_day().year()).is_ok_and(|year| years.contains(&year)))
 }
 
 /// Years in which people and papers of today can have been born and can expire.

@@ -3,11 +3,14 @@
 
 use jiff::{Timestamp, civil};
 
-use super::wire::{AllWord, DecreesAnswer, LookupAnswer, WireDate, WireDecree, WireDocument, WirePerson, WireSelector, WireServices};
+use super::wire::{
+    AllWord, DecreesAnswer, LookupAnswer, WireDate, WireDecree, WireDocument, WirePaper, WirePerson, WireSelector, WireServices,
+};
 use crate::core::domain::date::{Calendar, DateError, PartialDate, Validity, end_of_tehran_day, start_of_tehran_day};
 use crate::core::domain::decree::{Decree, DecreeSet, Selector, Services};
 use crate::core::domain::document::Document;
-use crate::core::domain::person::Person;
+use crate::core::domain::person::{Marks, PaperMark, Person};
+use crate::core::domain::scheme::country;
 
 /// Why a record of the registry is not understood. It names the field, and a decree's public id, never a person's data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +69,14 @@ impl Person {
             household_role: household_role(wire.household_role.as_deref())?,
             blocked: wire.blocked,
             documents: wire.documents.iter().map(Document::try_from_wire).collect::<Result<_, _>>()?,
+            marks: Marks { papers: wire.papers.iter().map(PaperMark::from).collect(), name: wire.name_key.clone() },
         })
+    }
+}
+
+impl From<&WirePaper> for PaperMark {
+    fn from(wire: &WirePaper) -> Self {
+        Self { series: wire.series, country: wire.country.as_deref().map(country::canonical) }
     }
 }
 

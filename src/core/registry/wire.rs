@@ -43,6 +43,23 @@ pub struct WirePerson {
     pub blocked: bool,
     /// Documents.
     pub documents: Vec<WireDocument>,
+    /// The documents that bear the number asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub papers: Vec<WirePaper>,
+    /// How the name is spelt and sounds, for a hint; no name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_key: Option<crate::core::domain::name::NameKey>,
+}
+
+/// What tells one document that bears the number asked for from others of that number.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WirePaper {
+    /// Series or type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<u16>,
+    /// Issuing country, two or three letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// A date with its calendar.

@@ -1,11 +1,13 @@
 //! The change feed of the registry: what changed after a cursor, with identifiers as keyed hashes, and a wake-up for those who wait.
 
 mod subject;
+mod tell;
 mod watch;
 
 use rusqlite::Connection;
 
 pub use subject::{SubjectKey, SubjectKeyError};
+pub(in crate::registry) use tell::tell;
 pub use watch::watch;
 
 use crate::core::registry::wire::ChangesAnswer;

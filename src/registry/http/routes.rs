@@ -13,7 +13,7 @@ use crate::core::registry::version::version_of;
 use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, LookupAnswer, LookupRequest};
 use crate::registry::decrees::{DecreeError, Officials, served};
 use crate::registry::feed::changes_after;
-use crate::registry::store::{StoreError, StoredPerson};
+use crate::registry::store::StoreError;
 
 /// Longest that a poll of the change feed is held, in seconds.
 const LONGEST_POLL_S: u64 = 25;
@@ -92,7 +92,8 @@ fn found(state: &RegistryState, question: &LookupRequest<'_>) -> Result<LookupAn
     let as_of = state.clock.now();
     let subject = state.subjects.subject(&question.scheme, &question.value);
     let (version, persons) = state.store.lookup_with_cursor(&question.scheme, &question.value)?;
-    Ok(LookupAnswer { version, as_of, subject, persons: persons.iter().map(StoredPerson::to_wire).collect() })
+    let persons = persons.iter().map(|person| person.to_wire(&question.scheme, &question.value)).collect();
+    Ok(LookupAnswer { version, as_of, subject, persons })
 }
 
 fn decrees_in_force(state: &RegistryState) -> Result<DecreesAnswer, DecreeError> {

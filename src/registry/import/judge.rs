@@ -215,7 +215,9 @@ fn scheme_fault(error: SchemeError) -> Fault {
     match error {
         SchemeError::UnknownScheme => fault(Reason::UnknownScheme, Column::Scheme),
         SchemeError::NotAKey { .. } => fault(Reason::NotAKey, Column::Scheme),
-        SchemeError::WrongScheme { .. } | SchemeError::WrongPopulation | SchemeError::Malformed => fault(Reason::BadValue, Column::Value),
+        SchemeError::WrongScheme { .. } | SchemeError::WrongPopulation | SchemeError::Malformed | SchemeError::LineContradicts => {
+            fault(Reason::BadValue, Column::Value)
+        }
     }
 }
 

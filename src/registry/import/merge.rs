@@ -2,15 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::judge::Judged;
 use crate::core::domain::date::WrittenDate;
 use crate::core::domain::document::{DocumentKind, DocumentState};
-use crate::registry::store::StoreError;
-
-/// More changed identifiers than this are told as one `everything`.
-const MOST_NAMED_CHANGES: usize = 5_000;
+use crate::registry::feed::tell;
+use crate::registry::store::{StoreError, instant};
 
 /// Merges the rows of one source into the store.
 ///
@@ -19,6 +18,8 @@ const MOST_NAMED_CHANGES: usize = 5_000;
 pub(super) struct Merge<'a> {
     transaction: &'a Transaction<'a>,
     source: &'a str,
+    /// When this import happens; none for what comes with an installation and was known ever since.
+    known_from: Option<String>,
     persons: HashMap<String, i64>,
     changed: HashSet<i64>,
     former_persons: HashMap<i64, PersonFields>,
@@ -36,11 +37,12 @@ type DocumentFields = [Option<String>; 8];
 const DOCUMENT_COLUMNS: &str = "expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at";
 
 impl<'a> Merge<'a> {
-    /// Merges into a transaction, under a source's name.
-    pub(super) fn new(transaction: &'a Transaction<'a>, source: &'a str) -> Self {
+    /// Merges into a transaction, under a source's name. What is corrected stays on record as known until `now`.
+    pub(super) fn new(transaction: &'a Transaction<'a>, source: &'a str, now: Option<Timestamp>) -> Self {
         Self {
             transaction,
             source,
+            known_from: now.map(instant),
             persons: HashMap::new(),
             changed: HashSet::new(),
             former_persons: HashMap::new(),
@@ -71,7 +73,7 @@ impl<'a> Merge<'a> {
                 self.changed.insert(person);
             }
         }
-        tell_changes(self.transaction, &self.changed)?;
+        tell(self.transaction, &self.changed)?;
         Ok(self.changed.len())
     }
 
@@ -86,7 +88,8 @@ impl<'a> Merge<'a> {
         let former = read_person(self.transaction, id)?;
         let merged = merge_person(&former, fields);
         if merged != former {
-            write_person(self.transaction, id, &merged)?;
+            self.keep_past(KEEP_PERSON, id)?;
+            write_person(self.transaction, id, &merged, self.known_from.as_deref())?;
             self.former_persons.entry(id).or_insert(former);
         }
         Ok(id)
@@ -100,11 +103,24 @@ impl<'a> Merge<'a> {
     fn insert_person(&mut self, key: &str, fields: &PersonFields) -> Result<i64, StoreError> {
         let [birth, birth_calendar, nationality, province, name, father_name, household, role] = fields;
         let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO person (source, person, birth, birth_calendar, nationality, province, name, father_name, household, household_role)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO person (source, person, birth, birth_calendar, nationality, province, name, father_name, household, household_role,
+                known_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
-        let id =
-            insert.insert(params![self.source, key, birth, birth_calendar, nationality, province, name, father_name, household, role])?;
+        let known = &self.known_from;
+        let id = insert.insert(params![
+            self.source,
+            key,
+            birth,
+            birth_calendar,
+            nationality,
+            province,
+            name,
+            father_name,
+            household,
+            role,
+            known
+        ])?;
         self.persons.insert(key.to_owned(), id);
         self.changed.insert(id);
         Ok(id)
@@ -123,8 +139,8 @@ impl<'a> Merge<'a> {
         let [expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at] = fields;
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO document (person, scheme, value, kind, series, issued, expires, calendar, state, legal_status, country,
-                                   bank_state, sim_state, recorded_at, first_recorded_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)",
+                                   bank_state, sim_state, recorded_at, first_recorded_at, known_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15)",
         )?;
         let (kind, issued) = (row.kind.code(), date(row.issued));
         insert.execute(params![
@@ -141,7 +157,8 @@ impl<'a> Merge<'a> {
             country,
             bank_state,
             sim_state,
-            recorded_at
+            recorded_at,
+            self.known_from
         ])?;
         let mut lead = self.transaction.prepare_cached("INSERT OR IGNORE INTO identifier (scheme, value, person) VALUES (?1, ?2, ?3)")?;
         lead.execute(params![row.scheme, row.value, person])?;
@@ -151,35 +168,44 @@ impl<'a> Merge<'a> {
 
     fn update_document(&mut self, person: i64, id: i64, former: DocumentFields, fields: &DocumentFields) -> Result<(), StoreError> {
         let [expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at] = fields;
+        self.keep_past(KEEP_DOCUMENT, id)?;
         let mut update = self.transaction.prepare_cached(
             "UPDATE document SET expires = ?2, calendar = ?3, state = ?4, legal_status = ?5, country = ?6, bank_state = ?7,
-             sim_state = ?8, recorded_at = ?9 WHERE id = ?1",
+             sim_state = ?8, recorded_at = ?9, known_from = coalesce(?10, known_from) WHERE id = ?1",
         )?;
-        update.execute(params![id, expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at])?;
+        update.execute(params![
+            id,
+            expires,
+            calendar,
+            state,
+            legal_status,
+            country,
+            bank_state,
+            sim_state,
+            recorded_at,
+            self.known_from
+        ])?;
         self.former_documents.entry(id).or_insert((person, former));
+        Ok(())
+    }
+
+    /// Keeps what a record says, before it is corrected. What this same import wrote was never known to anybody.
+    fn keep_past(&self, statement: &str, id: i64) -> Result<(), StoreError> {
+        if let Some(now) = &self.known_from {
+            self.transaction.prepare_cached(statement)?.execute(params![id, now])?;
+        }
         Ok(())
     }
 }
 
-/// Writes one change per identifier of the people who changed, or one for everything.
-fn tell_changes(connection: &Connection, changed: &HashSet<i64>) -> Result<(), StoreError> {
-    let mut identifiers = HashSet::new();
-    let mut find = connection.prepare_cached("SELECT DISTINCT scheme, value FROM document WHERE person = ?1")?;
-    for person in changed {
-        for identifier in find.query_map([person], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))? {
-            identifiers.insert(identifier?);
-        }
-        if identifiers.len() > MOST_NAMED_CHANGES {
-            connection.execute("INSERT INTO change (kind) VALUES ('everything')", [])?;
-            return Ok(());
-        }
-    }
-    let mut insert = connection.prepare_cached("INSERT INTO change (kind, scheme, value) VALUES ('person', ?1, ?2)")?;
-    for (scheme, value) in identifiers {
-        insert.execute(params![scheme, value])?;
-    }
-    Ok(())
-}
+const KEEP_PERSON: &str = "INSERT INTO person_past (person, known_from, known_until, birth, birth_calendar, nationality, province, name,
+        father_name, household, household_role)
+    SELECT id, known_from, ?2, birth, birth_calendar, nationality, province, name, father_name, household, household_role
+    FROM person WHERE id = ?1 AND known_from IS NOT ?2";
+
+const KEEP_DOCUMENT: &str = "INSERT INTO document_past (document, known_from, known_until, expires, calendar, state, legal_status, country,
+        bank_state, sim_state)
+    SELECT id, known_from, ?2, expires, calendar, state, legal_status, country, bank_state, sim_state FROM document WHERE id = ?1 AND known_from IS NOT ?2";
 
 fn person_fields(row: &Judged) -> PersonFields {
     [
@@ -212,13 +238,13 @@ fn read_person(connection: &Connection, id: i64) -> Result<PersonFields, StoreEr
     Ok(find.query_row([id], texts)?)
 }
 
-fn write_person(connection: &Connection, id: i64, fields: &PersonFields) -> Result<(), StoreError> {
+fn write_person(connection: &Connection, id: i64, fields: &PersonFields, known_from: Option<&str>) -> Result<(), StoreError> {
     let [birth, birth_calendar, nationality, province, name, father_name, household, role] = fields;
     let mut update = connection.prepare_cached(
         "UPDATE person SET birth = ?2, birth_calendar = ?3, nationality = ?4, province = ?5, name = ?6, father_name = ?7,
-         household = ?8, household_role = ?9 WHERE id = ?1",
+         household = ?8, household_role = ?9, known_from = coalesce(?10, known_from) WHERE id = ?1",
     )?;
-    update.execute(params![id, birth, birth_calendar, nationality, province, name, father_name, household, role])?;
+    update.execute(params![id, birth, birth_calendar, nationality, province, name, father_name, household, role, known_from])?;
     Ok(())
 }
 

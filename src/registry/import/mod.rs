@@ -16,6 +16,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::store::{Store, StoreError};
 use crate::core::domain::scheme::SchemeCatalogue;
 use csv_rows::Header;
@@ -34,6 +36,8 @@ pub struct ImportOptions<'a> {
     pub source: Option<&'a str>,
     /// The catalogue that judges identifiers.
     pub schemes: &'a SchemeCatalogue,
+    /// When this is: what the file says is known from now on, whatever its `recorded_at` claims.
+    pub now: Timestamp,
 }
 
 /// Why a file was not imported. None of these holds an identifier or a name.
@@ -111,7 +115,7 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     check(form, &mut file)?;
     let mut rejects = Rejects::beside(options.file).map_err(ImportError::Rejects)?;
     let summary = store.with_writer(|transaction| {
-        let mut merge = Merge::new(transaction, source);
+        let mut merge = Merge::new(transaction, source, Some(options.now));
         let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(ImportError::Rejects);
         let summary = merge_rows(form, &mut file, options.schemes, &mut merge, &mut reject, progress)?;
         merge.finish()?;
@@ -122,7 +126,7 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     Ok(summary)
 }
 
-/// Imports NDJSON that ships inside the product.
+/// Imports NDJSON that ships inside the product: known since ever, as an installation's decrees are.
 ///
 /// # Errors
 /// [`ImportError`]; then nothing was written.
@@ -133,7 +137,7 @@ pub(in crate::registry) fn run_embedded(
     schemes: &SchemeCatalogue,
 ) -> Result<Summary, ImportError> {
     store.with_writer(|transaction| {
-        let mut merge = Merge::new(transaction, source);
+        let mut merge = Merge::new(transaction, source, None);
         let mut input = io::Cursor::new(ndjson);
         let summary = merge_rows(Form::Ndjson, &mut input, schemes, &mut merge, &mut |_, _| Ok(()), &mut |_, _| ())?;
         merge.finish()?;

@@ -22,7 +22,12 @@ impl Office {
     }
 
     fn import_file(&self, file: &Path) -> Result<Summary, ImportError> {
-        run(&self.store, &ImportOptions { file, source: None, schemes: &self.schemes }, &mut |_, _| ())
+        self.import_at(file, "2026-11-23T10:00:00Z")
+    }
+
+    fn import_at(&self, file: &Path, now: &str) -> Result<Summary, ImportError> {
+        let now = now.parse().unwrap();
+        run(&self.store, &ImportOptions { file, source: None, schemes: &self.schemes, now }, &mut |_, _| ())
     }
 
     fn import(&self, name: &str, content: impl AsRef<[u8]>) -> Result<Summary, ImportError> {

@@ -1,5 +1,6 @@
 //! From an identifier to the people behind it.
 
+use jiff::Timestamp;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
@@ -7,7 +8,8 @@ use serde::Serialize;
 use super::StoreError;
 use crate::core::domain::date::Calendar;
 use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
-use crate::core::registry::wire::{WireDate, WireDocument, WirePerson};
+use crate::core::domain::name::NameKey;
+use crate::core::registry::wire::{WireDate, WireDocument, WirePaper, WirePerson};
 
 /// A person as the registry keeps one. It has no `Debug`: names and numbers must not reach a log.
 #[derive(Clone, Serialize)]
@@ -35,6 +37,9 @@ pub struct StoredPerson {
     pub household_role: Option<String>,
     /// A protected record or a honeypot.
     pub blocked: bool,
+    /// Records of the same person that were merged into this one, as `SOURCE/KEY`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<String>,
     /// Every document.
     pub documents: Vec<StoredDocument>,
 }
@@ -46,14 +51,32 @@ pub struct StoredDocument {
     pub scheme: String,
     /// The number.
     pub value: String,
+    /// The issuing country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
     /// What is known of it beyond its number.
     #[serde(flatten)]
     pub facts: WireDocument,
 }
 
 impl StoredPerson {
-    /// What the gateway may learn: no name, no number, no household.
-    pub fn to_wire(&self) -> WirePerson {
+    /// Takes over what another record of the same person knows and this one does not. A block on either blocks the person.
+    fn fill_from(&mut self, other: Self) {
+        self.birth = self.birth.take().or(other.birth);
+        self.nationality = self.nationality.take().or(other.nationality);
+        self.province = self.province.take().or(other.province);
+        self.name = self.name.take().or(other.name);
+        self.father_name = self.father_name.take().or(other.father_name);
+        self.household = self.household.take().or(other.household);
+        self.household_role = self.household_role.take().or(other.household_role);
+        self.blocked |= other.blocked;
+        self.merged.push(format!("{}/{}", other.source, other.person));
+    }
+
+    /// What the gateway may learn for the number it asked about: no name, no number, no household.
+    pub fn to_wire(&self, scheme: &str, value: &str) -> WirePerson {
+        let asked = self.documents.iter().filter(|document| document.scheme == scheme && document.value == value);
+        let papers = asked.map(|document| WirePaper { series: document.facts.series, country: document.country.clone() });
         WirePerson {
             birth: self.birth.clone(),
             nationality: self.nationality.clone(),
@@ -61,6 +84,8 @@ impl StoredPerson {
             household_role: self.household_role.clone(),
             blocked: self.blocked,
             documents: self.documents.iter().map(|document| document.facts.clone()).collect(),
+            papers: papers.collect(),
+            name_key: self.name.as_deref().and_then(NameKey::of),
         }
     }
 }
@@ -79,48 +104,93 @@ pub(super) fn count(connection: &Connection, query: &str) -> Result<u64, StoreEr
 /// No person has this row id, so looking for it costs what looking for somebody costs.
 const NOBODY: i64 = 0;
 
-/// Everybody behind an identifier, in the order in which they came into the store.
-pub(super) fn persons(connection: &Connection, scheme: &str, value: &str) -> Result<Vec<StoredPerson>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT person FROM identifier WHERE scheme = ?1 AND value = ?2 ORDER BY person")?;
-    let mut ids = statement.query_map(params![scheme, value], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+/// What is known now: later than every instant that the store writes.
+const NOW: &str = "~";
+
+/// An instant as the store writes it: UTC with nine digits of fraction, so that texts compare as instants do.
+pub(in crate::registry) fn instant(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// Everybody behind an identifier, in the order in which they came into the store. Records that were merged are one person, under
+/// the key of the record that leads. With `known_at`, what this registry knew then.
+pub(super) fn persons(
+    connection: &Connection,
+    scheme: &str,
+    value: &str,
+    known_at: Option<Timestamp>,
+) -> Result<Vec<StoredPerson>, StoreError> {
+    let at = known_at.map_or_else(|| NOW.to_owned(), instant);
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT coalesce(membership.head, identifier.person) AS head
+         FROM identifier LEFT JOIN membership ON membership.record = identifier.person
+            AND membership.known_from <= ?3 AND (membership.known_until IS NULL OR membership.known_until > ?3)
+         WHERE scheme = ?1 AND value = ?2 ORDER BY head",
+    )?;
+    let mut ids = statement.query_map(params![scheme, value, at], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     if ids.is_empty() {
         ids.push(NOBODY);
     }
-    let found: Vec<Option<StoredPerson>> = ids.into_iter().map(|id| person(connection, id)).collect::<Result<_, _>>()?;
-    Ok(found.into_iter().flatten().collect())
+    let found: Vec<Option<StoredPerson>> = ids.into_iter().map(|id| person(connection, id, &at)).collect::<Result<_, _>>()?;
+    // The number itself may have become known later than the person.
+    let bears = |person: &StoredPerson| person.documents.iter().any(|document| document.scheme == scheme && document.value == value);
+    Ok(found.into_iter().flatten().filter(|person| known_at.is_none() || bears(person)).collect())
 }
 
-fn person(connection: &Connection, id: i64) -> Result<Option<StoredPerson>, StoreError> {
-    let documents = documents(connection, id)?;
+/// One person from all the records that count as one, the leading one first: what it leaves open the others fill.
+fn person(connection: &Connection, head: i64, at: &str) -> Result<Option<StoredPerson>, StoreError> {
+    let documents = documents(connection, head, at)?;
     let mut statement = connection.prepare_cached(
-        "SELECT person, source, birth, birth_calendar, nationality, province, name, father_name, household, household_role, blocked
-         FROM person WHERE id = ?1",
+        "WITH record (id) AS (SELECT ?1 UNION ALL SELECT record FROM membership
+            WHERE head = ?1 AND known_from <= ?2 AND (known_until IS NULL OR known_until > ?2))
+         SELECT person, source, birth, birth_calendar, nationality, province, name, father_name, household, household_role, blocked, id
+         FROM person WHERE id IN record AND (known_from IS NULL OR known_from <= ?2)
+         UNION ALL
+         SELECT now.person, now.source, past.birth, past.birth_calendar, past.nationality, past.province, past.name, past.father_name,
+            past.household, past.household_role, now.blocked, now.id
+         FROM person AS now JOIN person_past AS past ON past.person = now.id
+         WHERE now.id IN record AND (past.known_from IS NULL OR past.known_from <= ?2) AND past.known_until > ?2
+         ORDER BY id",
     )?;
-    let mut rows = statement.query_map([id], |row| {
-        Ok(StoredPerson {
-            person: row.get(0)?,
-            source: row.get(1)?,
-            birth: date(row, 2, 3)?,
-            nationality: row.get(4)?,
-            province: row.get(5)?,
-            name: row.get(6)?,
-            father_name: row.get(7)?,
-            household: row.get(8)?,
-            household_role: row.get(9)?,
-            blocked: row.get(10)?,
-            documents: Vec::new(),
-        })
-    })?;
-    let person = rows.next().transpose()?;
-    Ok(person.map(|person| StoredPerson { documents, ..person }))
+    let rows = statement.query_map(params![head, at], |row| Ok((row.get::<_, i64>(11)?, record(row)?)))?;
+    let (mut leading, others): (Vec<_>, Vec<_>) = rows.collect::<Result<Vec<_>, _>>()?.into_iter().partition(|(id, _)| *id == head);
+    let Some((_, mut person)) = leading.pop() else { return Ok(None) };
+    others.into_iter().for_each(|(_, other)| person.fill_from(other));
+    Ok(Some(StoredPerson { documents, ..person }))
 }
 
-fn documents(connection: &Connection, person: i64) -> Result<Vec<StoredDocument>, StoreError> {
+fn record(row: &Row<'_>) -> rusqlite::Result<StoredPerson> {
+    Ok(StoredPerson {
+        person: row.get(0)?,
+        source: row.get(1)?,
+        birth: date(row, 2, 3)?,
+        nationality: row.get(4)?,
+        province: row.get(5)?,
+        name: row.get(6)?,
+        father_name: row.get(7)?,
+        household: row.get(8)?,
+        household_role: row.get(9)?,
+        blocked: row.get(10)?,
+        merged: Vec::new(),
+        documents: Vec::new(),
+    })
+}
+
+fn documents(connection: &Connection, head: i64, at: &str) -> Result<Vec<StoredDocument>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT scheme, value, kind, series, issued, expires, calendar, state, legal_status, bank_state, sim_state, first_recorded_at
-         FROM document WHERE person = ?1 ORDER BY id",
+        "WITH record (id) AS (SELECT ?1 UNION ALL SELECT record FROM membership
+            WHERE head = ?1 AND known_from <= ?2 AND (known_until IS NULL OR known_until > ?2))
+         SELECT scheme, value, kind, series, issued, expires, calendar, state, legal_status, bank_state, sim_state,
+            first_recorded_at, country, id
+         FROM document WHERE person IN record AND (known_from IS NULL OR known_from <= ?2)
+         UNION ALL
+         SELECT scheme, value, kind, series, issued, past.expires, past.calendar, past.state, past.legal_status, past.bank_state,
+            past.sim_state, first_recorded_at, past.country, id
+         FROM document AS now JOIN document_past AS past ON past.document = now.id
+         WHERE now.person IN record AND (past.known_from IS NULL OR past.known_from <= ?2) AND past.known_until > ?2
+         ORDER BY id",
     )?;
-    let rows = statement.query_map([person], |row| {
+    let rows = statement.query_map(params![head, at], |row| {
         let facts = WireDocument {
             kind: code(row, 2, DocumentKind::parse)?,
             series: row.get(3)?,
@@ -131,7 +201,7 @@ fn documents(connection: &Connection, person: i64) -> Result<Vec<StoredDocument>
             facets: Facets { bank: optional_code(row, 9, DocumentState::parse)?, sim: optional_code(row, 10, DocumentState::parse)? },
             recorded_at: optional_code(row, 11, |text| text.parse().ok())?,
         };
-        Ok(StoredDocument { scheme: row.get(0)?, value: row.get(1)?, facts })
+        Ok(StoredDocument { scheme: row.get(0)?, value: row.get(1)?, country: row.get(12)?, facts })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

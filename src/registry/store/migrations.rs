@@ -76,6 +76,54 @@ const STEPS: &[&str] = &[
     ALTER TABLE document ADD COLUMN sim_state TEXT;
     ALTER TABLE document ADD COLUMN first_recorded_at TEXT;
 ",
+    "
+    -- Since when this registry knows a record as it stands; NULL is since ever (it came with the installation). Instants are UTC
+    -- texts of one width, so that they compare as instants do.
+    ALTER TABLE person ADD COLUMN known_from TEXT;
+    ALTER TABLE document ADD COLUMN known_from TEXT;
+
+    -- What a record said before it was corrected, from known_from until before known_until.
+    CREATE TABLE person_past (
+        person INTEGER NOT NULL REFERENCES person (id),
+        known_from TEXT,
+        known_until TEXT NOT NULL,
+        birth TEXT,
+        birth_calendar TEXT,
+        nationality TEXT,
+        province TEXT,
+        name TEXT,
+        father_name TEXT,
+        household TEXT,
+        household_role TEXT
+    ) STRICT;
+    CREATE INDEX past_of_person ON person_past (person);
+    CREATE TABLE document_past (
+        document INTEGER NOT NULL REFERENCES document (id),
+        known_from TEXT,
+        known_until TEXT NOT NULL,
+        expires TEXT,
+        calendar TEXT,
+        state TEXT NOT NULL,
+        legal_status TEXT,
+        country TEXT,
+        bank_state TEXT,
+        sim_state TEXT
+    ) STRICT;
+    CREATE INDEX past_of_document ON document_past (document);
+
+    -- Records of one person: `head` stands for `record` from known_from until before known_until. A record without a row stands
+    -- for itself; rows are ended, never deleted.
+    CREATE TABLE membership (
+        record INTEGER NOT NULL REFERENCES person (id),
+        head INTEGER NOT NULL REFERENCES person (id),
+        known_from TEXT NOT NULL,
+        known_until TEXT,
+        merged_because TEXT NOT NULL,
+        split_because TEXT
+    ) STRICT;
+    CREATE INDEX membership_of_record ON membership (record);
+    CREATE INDEX membership_of_head ON membership (head);
+",
 ];
 
 /// Brings a store up to date; a store of a newer version is left alone.

@@ -3,12 +3,14 @@
 mod lookup;
 mod migrations;
 
+pub(in crate::registry) use lookup::instant;
 pub use lookup::{StoredDocument, StoredPerson};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// The name of the file inside the registry's folder.
@@ -148,7 +150,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn lookup_with_cursor(&self, scheme: &str, value: &str) -> Result<(u64, Vec<StoredPerson>), StoreError> {
-        self.read(|snapshot| Ok((lookup::cursor(snapshot)?, lookup::persons(snapshot, scheme, value)?)))
+        self.read(|snapshot| Ok((lookup::cursor(snapshot)?, lookup::persons(snapshot, scheme, value, None)?)))
+    }
+
+    /// Everybody to whom the identifier led by what this registry knew at an instant: records merged or split since then stand as
+    /// they stood, corrected documents say what they said.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn lookup_known_at(&self, scheme: &str, value: &str, known_at: Timestamp) -> Result<Vec<StoredPerson>, StoreError> {
+        self.read(|snapshot| lookup::persons(snapshot, scheme, value, Some(known_at)))
     }
 
     /// How many people the store holds.

@@ -94,7 +94,15 @@ impl Upstream for FakeRegistry {
         if *self.down.lock().unwrap() {
             return Err(RegistryUnavailable("it is down"));
         }
-        let person = Person { birth: None, nationality: None, province: None, household_role: None, blocked: false, documents: vec![] };
+        let person = Person {
+            birth: None,
+            nationality: None,
+            province: None,
+            household_role: None,
+            blocked: false,
+            documents: vec![],
+            marks: Default::default(),
+        };
         let persons: Arc<[Person]> = if *self.somebody.lock().unwrap() { [person].into() } else { [].into() };
         Ok(Fetched { version, as_of, subject: format!("subject-{}", key.value()).into(), persons })
     }

@@ -283,6 +283,8 @@ fn person(case: &AnswerFile) -> WirePerson {
         household_role: file.household_role.clone(),
         blocked: file.blocked,
         documents: case.documents.iter().map(document).collect(),
+        papers: Vec::new(),
+        name_key: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::AnswerCase;
 use crate::core::decision::explain::{Explanation, explain};
-use crate::core::decision::query::{Evidence, Query, decide_query};
+use crate::core::decision::query::{Claims, Evidence, Query, decide_query};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::Asked;
 use crate::core::domain::reason::OutageStep;
@@ -85,6 +85,7 @@ fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
     Query {
         service: terms.service,
         check: case.check.as_ref(),
+        claims: Claims::default(),
         // Without a check of its own a case is about something else, and the check is taken to match.
         check_required: terms.grant.is_some_and(|grant| grant.check) && case.check.is_some(),
         emergency: case.emergency,

@@ -1,13 +1,15 @@
 //! Claims about the second factor.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use super::Factor;
+use super::{Claims, Factor, name_hint};
 use crate::core::decision::testing::{amayesh, check, person};
-use crate::core::domain::date::Calendar;
+use crate::core::domain::date::{Calendar, PartialDate};
+use crate::core::domain::name::{NameKey, NameMatch};
+use crate::core::domain::person::{Marks, PaperMark, Person};
 use crate::core::domain::request::Check;
 
 fn admits(check: &Check) -> bool {
-    Factor::read(Some(check)).admits(&person("1370/05/12", vec![amayesh(17, "1402/03/31")]))
+    Factor::read(Some(check), Claims::default()).admits(&person("1370/05/12", vec![amayesh(17, "1402/03/31")]))
 }
 
 #[test]
@@ -36,10 +38,90 @@ fn what_cannot_be_read_matches_nobody() {
 #[test]
 fn a_name_alone_is_no_factor() {
     let name = Check { birth_year: None, name: Some("x".into()), ..check(1370) };
-    assert!(!Factor::read(Some(&name)).is_given());
+    assert!(!Factor::read(Some(&name), Claims::default()).is_given());
 }
 
 #[test]
 fn an_unknown_birth_matches_no_birth_given() {
-    assert!(!Factor::read(Some(&check(1370))).admits(&person("", Vec::new())));
+    assert!(!Factor::read(Some(&check(1370)), Claims::default()).admits(&person("", Vec::new())));
+}
+
+/// A person whose number stands on papers of these series and countries.
+fn with_papers(papers: &[(Option<u16>, Option<&str>)]) -> Person {
+    let papers = papers.iter().map(|(series, country)| PaperMark { series: *series, country: country.map(str::to_owned) }).collect();
+    Person {
+        marks: Marks { papers, name: NameKey::of("نجیب‌الله حسینی") }, ..person("1370/05/12", vec![amayesh(17, "1402/03/31")])
+    }
+}
+
+fn admits_claim(papers: &[(Option<u16>, Option<&str>)], series: Option<u16>, country: Option<&str>) -> bool {
+    Factor::read(None, Claims { series, country }).admits(&with_papers(papers))
+}
+
+#[test]
+fn a_series_that_contradicts_the_paper_of_that_number_matches_nobody() {
+    assert!(admits_claim(&[(Some(17), None)], Some(17), None));
+    assert!(!admits_claim(&[(Some(17), None)], Some(16), None));
+    assert!(admits_claim(&[(Some(16), None), (Some(17), None)], Some(16), None), "a number that stays through the rounds");
+    assert!(admits_claim(&[(None, None)], Some(16), None), "what the registry does not know contradicts nothing");
+    assert!(!admits_claim(&[], Some(16), None), "without word of which paper it is, all of the person's count");
+    assert!(admits_claim(&[], Some(17), None));
+}
+
+#[test]
+fn a_country_that_contradicts_the_passport_matches_nobody() {
+    assert!(admits_claim(&[(None, Some("AF"))], None, Some("AF")));
+    assert!(!admits_claim(&[(None, Some("AF"))], None, Some("PK")));
+    assert!(admits_claim(&[(None, None)], None, Some("PK")));
+    assert!(!admits_claim(&[(Some(17), Some("PK")), (Some(16), Some("AF"))], Some(17), Some("AF")), "one paper must fit in full");
+}
+
+#[test]
+fn a_series_is_no_second_factor() {
+    let factor = Factor::read(None, Claims { series: Some(17), country: None });
+    assert!(!factor.is_given() && factor.tells_apart());
+}
+
+#[test]
+fn f15_a_name_matches_or_is_close_and_never_bars() {
+    let hint = |name: &str| Check { name: Some(name.into()), ..check(1370) };
+    let person = with_papers(&[]);
+    let cases =
+        [("حسینی", NameMatch::Match), ("Hussaini", NameMatch::Close), ("Hosseini", NameMatch::Close), ("Ahmadi", NameMatch::Different)];
+    for (name, expected) in cases {
+        let check = hint(name);
+        assert_eq!(name_hint(Some(&check), &person), Some(expected), "{name}");
+        assert!(Factor::read(Some(&check), Claims::default()).admits(&person), "{name}");
+    }
+    assert_eq!(name_hint(Some(&hint("123")), &person), None);
+    assert_eq!(name_hint(Some(&check(1370)), &person), None);
+}
+
+/// A day of our time as either calendar writes it, to a year, a month or a day.
+fn written(day: jiff::civil::Date, calendar: Calendar, precision: usize) -> String {
+    let text = match calendar {
+        Calendar::Jalali => crate::core::domain::date::jalali(day),
+        Calendar::Gregorian => day.strftime("%Y/%m/%d").to_string(),
+    };
+    text.split('/').take(precision).collect::<Vec<_>>().join("/")
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_true_date_matches_in_any_calendar_and_precision(
+        days in 0_i64..60_000, held in 0_usize..2, given in 0_usize..2, held_parts in 1_usize..=3, given_parts in 1_usize..=3, off in -1500_i64..1500,
+    ) {
+        let day = jiff::civil::date(1930, 1, 1).checked_add(jiff::Span::new().days(days)).unwrap();
+        let other = day.checked_add(jiff::Span::new().days(off)).unwrap();
+        let (held_calendar, calendar) = (Calendar::ALL[held], Calendar::ALL[given]);
+        let held = PartialDate::parse(&written(day, held_calendar, held_parts), held_calendar).unwrap();
+        let person = Person { birth: Some(held), ..person("1370", vec![]) };
+        let asked = |day, parts| Check { birth_year: None, birth_date: Some(written(day, calendar, parts)), calendar: Some(calendar), ..check(1) };
+        let admits = |check: &Check| Factor::read(Some(check), Claims::default()).admits(&person);
+        proptest::prop_assert!(admits(&asked(day, given_parts)));
+        // Another day matches exactly when the two intervals share a day.
+        let interval = PartialDate::parse(&written(other, calendar, given_parts), calendar).unwrap();
+        let shared = interval.first_day().max(held.first_day()) <= interval.last_day().min(held.last_day());
+        proptest::prop_assert_eq!(admits(&asked(other, given_parts)), shared);
+    }
 }

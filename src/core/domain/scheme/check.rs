@@ -29,12 +29,30 @@ pub(super) fn iban(value: &str) -> bool {
     rest == Some(1)
 }
 
-/// Whether line 2 of a passport's machine-readable zone names this number and carries its check digit
-/// (ICAO 9303 part 4: number in places 1–9, its check digit in place 10).
+/// Whether line 2 of a passport's machine-readable zone names this number and all its check digits fit (ICAO 9303 part 4 §4.2.2):
+/// number in places 1–9, birth 14–19, expiry 22–27, optional data 29–42, and the composite over all of them in place 44.
 pub(super) fn mrz_names_passport(line: &str, number: &str) -> bool {
-    let Some((field, rest)) = line.split_at_checked(9) else { return false };
-    let check = rest.chars().next().and_then(|c| c.to_digit(10));
-    field.trim_end_matches('<') == number && check.is_some() && check == icao_9303(field)
+    let well_formed = line.len() == MRZ_LEN && line.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'<');
+    let part = |from: usize, to: usize| line.get(from..to).unwrap_or_default();
+    let checked = |from: usize, to: usize| fits(part(from, to), part(to, to + 1));
+    // Without optional data, a filler may stand for its check digit.
+    let optional = checked(28, 42) || (part(28, 43).bytes().all(|b| b == b'<'));
+    let composite = [part(0, 10), part(13, 20), part(21, 43)].concat();
+    well_formed
+        && part(0, 9).trim_end_matches('<') == number
+        && checked(0, 9)
+        && checked(13, 19)
+        && checked(21, 27)
+        && optional
+        && fits(&composite, part(43, 44))
+}
+
+/// Length of each line of a passport's machine-readable zone.
+const MRZ_LEN: usize = 44;
+
+fn fits(field: &str, check: &str) -> bool {
+    let check = check.chars().next().and_then(|c| c.to_digit(10));
+    check.is_some() && check == icao_9303(field)
 }
 
 /// The check digit of a field: weights 7, 3, 1, letters from A = 10, filler 0, mod 10 (ICAO 9303 part 3 §4.9).
@@ -71,6 +89,16 @@ mod tests {
         assert!(!mrz_names_passport(line, "P00000002"));
         assert!(!mrz_names_passport("P000000017AFG9001011M3001019<<<<<<<<<<<<<<04", "P00000001"));
         assert!(!mrz_names_passport("", "P00000001") && !mrz_names_passport("P00000001", "P00000001"));
+        // Birth, expiry, personal number and composite are checked as well.
+        for wrong in [
+            "P000000016AFG9001012M3001019<<<<<<<<<<<<<<04",
+            "P000000016AFG9001011M3001018<<<<<<<<<<<<<<04",
+            "P000000016AFG9001011M3001019<<<<<<<<<<<<<<14",
+            "P000000016AFG9001011M3001019<<<<<<<<<<<<<<05",
+            "P000000016AFG9001011M3001019<<<<<<<<<<<<<<0",
+        ] {
+            assert!(!mrz_names_passport(wrong, "P00000001"), "{wrong}");
+        }
         // The specimen passport of ICAO 9303.
         assert!(mrz_names_passport("L898902C36UTO7408122F1204159ZE184226B<<<<<10", "L898902C3"));
     }

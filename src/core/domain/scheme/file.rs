@@ -31,6 +31,8 @@ struct Entry {
     #[serde(default)]
     instead: Vec<Spanned<String>>,
     services: Option<Vec<String>>,
+    #[serde(default)]
+    prefixes: Vec<Spanned<String>>,
 }
 
 const fn yes() -> bool {
@@ -87,7 +89,27 @@ fn scheme(toml: &str, entry: &Spanned<Entry>, codes: &HashMap<&str, usize>) -> R
         key: fields.key,
         instead: fields.instead.iter().map(|better| better.get_ref().as_str()).collect::<Vec<_>>().join(", "),
         services: fields.services.clone(),
+        prefixes: prefixes(toml, fields)?,
     })
+}
+
+/// A table of beginnings: digits alone, each once, and never missing where numbers are told by it.
+fn prefixes(toml: &str, fields: &Entry) -> Result<Vec<String>, String> {
+    if fields.check == CheckDigit::Msisdn && fields.prefixes.is_empty() {
+        return Err(at(toml, &fields.code, "telephone numbers need `prefixes`; list the beginnings that operators give out"));
+    }
+    let mut known: Vec<String> = Vec::with_capacity(fields.prefixes.len());
+    for prefix in &fields.prefixes {
+        let text = prefix.get_ref();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(at(toml, prefix, &format!("prefix `{text}` must be digits, for example \"0912\"")));
+        }
+        if known.iter().any(|earlier| text.starts_with(earlier.as_str()) || earlier.starts_with(text.as_str())) {
+            return Err(at(toml, prefix, &format!("prefix `{text}` is already covered by another; remove one")));
+        }
+        known.push(text.clone());
+    }
+    Ok(known)
 }
 
 /// A pattern always describes the whole value.

@@ -87,6 +87,114 @@ fn wrong_check_digit_of_a_yekta_only_warns() {
     assert!(accept("yekta", "9990000019").unwrap().check_digit_warning);
 }
 
+#[rstest]
+#[case("09121234567", true)]
+#[case("۰۹۳۵۱۲۳۴۵۶۷", true)]
+#[case("+989121234567", true)]
+#[case("09991234567", true)]
+#[case("09401234567", false)]
+#[case("09811234567", false)]
+#[case("+989401234567", false)]
+#[case("0912123456", false)]
+fn telephone_number_begins_as_operators_give_them_out(#[case] value: &str, #[case] accepted: bool) {
+    let raw = RawIdentifier { scheme: "msisdn", value, ..RawIdentifier::default() };
+    let result = shipped().accept(raw, Some("sim"));
+    assert_eq!(result.as_ref().is_ok(), accepted, "{result:?}");
+    if !accepted {
+        assert_eq!(result.unwrap_err(), SchemeError::Malformed);
+        assert_eq!(accept("yekta", value).unwrap_err(), SchemeError::Malformed, "no number of any scheme");
+    }
+}
+
+#[rstest]
+#[case("P000000016AFG9001011M3001019<<<<<<<<<<<<<<04", true)]
+#[case(" p000000016afg9001011m3001019<<<<<<<<<<<<<<04\u{200E}", true)]
+#[case("P000000017AFG9001011M3001019<<<<<<<<<<<<<<04", false)]
+#[case("P000000016AFG9001012M3001019<<<<<<<<<<<<<<04", false)]
+#[case("P000000016AFG9001011M3001019<<<<<<<<<<<<<<05", false)]
+#[case("P000000024AFG9001011M3001019<<<<<<<<<<<<<<04", false)]
+#[case("P0000000", false)]
+#[case("", false)]
+fn query_with_a_line_that_contradicts_is_refused(#[case] mrz: &str, #[case] accepted: bool) {
+    let raw = RawIdentifier { scheme: "passport", value: "P00000001", mrz: Some(mrz), ..RawIdentifier::default() };
+    let result = shipped().accept(raw, Some("treatment")).map(drop);
+    assert_eq!(result, if accepted { Ok(()) } else { Err(SchemeError::LineContradicts) });
+}
+
+/// A good value of every scheme, and whether its shape alone tells the scheme.
+const SAMPLES: &[(&str, &str, bool)] = &[
+    ("fida", "199900000001", true),
+    ("yekta", "9990000018", true),
+    ("pan", "5892101234567895", true),
+    ("iban", "IR240150000000000000000001", true),
+    ("msisdn", "09121234567", true),
+    ("e-tazkira", "1400-0101-12345", true),
+    ("paper-tazkira", "12/34/567", true),
+    ("unhcr-case", "110-24C01234", true),
+    ("national-code", "0013542419", true),
+    ("amayesh-no", "A170000001", true),
+    ("hoviat-no", "H160000003", true),
+    ("temporary-card-no", "T300000011", true),
+    ("laissez-passer-no", "LP0000000006", true),
+    ("passport", "P00000001", true),
+    ("census-tracking", "810000000008", true),
+    ("smart-card-serial", "SC12345678X", false),
+    ("refugee-no", "R12345678Y", false),
+    ("old-fida", "12345", false),
+    ("shenasaei", "123456789", false),
+    ("naja-faragir", "1234567", false),
+    ("residence-booklet-no", "123456", false),
+    ("residence-permit-no", "1234567", false),
+    ("pupil-code", "X-1.2", false),
+    ("student-code", "9912-34", false),
+    ("insurance-no", "7-7", false),
+    ("household", "90000", false),
+];
+
+/// The table of domain §5, written down once more and by hand.
+fn fits(scheme: &str, value: &str) -> bool {
+    let digits = value.bytes().all(|b| b.is_ascii_digit());
+    let plain = value.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    match scheme {
+        "fida" => digits && value.len() == 12 && value.starts_with('1'),
+        "yekta" => digits && value.len() == 10 && value.starts_with('9'),
+        "national-code" => digits && value.len() == 10,
+        "old-fida" | "shenasaei" | "naja-faragir" | "census-tracking" => digits,
+        "amayesh-no" | "hoviat-no" | "refugee-no" | "temporary-card-no" | "smart-card-serial" | "laissez-passer-no" => {
+            plain && (6..=20).contains(&value.len())
+        }
+        "passport" => plain && (6..=9).contains(&value.len()),
+        "residence-booklet-no" | "residence-permit-no" => digits && value.len() <= 12,
+        "e-tazkira" => value == "1400-0101-12345",
+        "paper-tazkira" => value == "12/34/567",
+        "pupil-code" | "student-code" | "insurance-no" => value.bytes().all(|b| b.is_ascii_alphanumeric() || b"./_-".contains(&b)),
+        _ => false,
+    }
+}
+
+/// Every value of one scheme under every other: taken where its pattern fits, else named by its telling shape, else malformed.
+#[test]
+fn every_value_under_every_scheme_is_judged_as_the_table_says() {
+    for (of, value, telling) in SAMPLES {
+        for (under, ..) in SAMPLES {
+            let found = accept(under, value).map(|accepted| accepted.identifier.scheme().to_owned());
+            let expected = match *under {
+                "pan" | "iban" | "unhcr-case" | "household" | "msisdn" => {
+                    assert!(matches!(found, Err(SchemeError::NotAKey { .. })), "{of} under {under}: {found:?}");
+                    continue;
+                }
+                // The only mod-11 numbers here; every other ten digits are no Iranian's.
+                "national-code" if matches!(*of, "national-code" | "yekta") => Err(SchemeError::WrongPopulation),
+                _ if fits(under, value) => Ok((*under).to_owned()),
+                _ if *telling => Err(SchemeError::WrongScheme { hint: (*of).to_owned() }),
+                _ => Err(SchemeError::Malformed),
+            };
+            assert_eq!(found, expected, "{of} under {under}");
+        }
+    }
+    assert_eq!(SAMPLES.len(), shipped().iter().count());
+}
+
 #[test]
 fn passport_is_checked_only_against_a_line() {
     let check = |mrz: &'static str| {
@@ -96,6 +204,8 @@ fn passport_is_checked_only_against_a_line() {
     let fitting = check("P000000016AFG9001011M3001019<<<<<<<<<<<<<<04");
     assert!(!fitting.check_digit_warning);
     assert_eq!(fitting.identifier.country(), Some("AF"));
+    let three = RawIdentifier { scheme: "passport", value: "P00000001", country: Some("AFG"), ..RawIdentifier::default() };
+    assert_eq!(shipped().accept(three, None).unwrap().identifier.country(), Some("AF"));
     assert!(check("P000000017AFG9001011M3001019<<<<<<<<<<<<<<04").check_digit_warning);
     assert!(check("garbage").check_digit_warning);
 }
@@ -160,6 +270,9 @@ const GOOD: &str = "[[scheme]]\ncode = \"a\"\nfa = \"الف\"\nen = \"a\"\npatte
 #[case(format!("{GOOD}key = false\ninstead = [\"b\"]\n"), "line 7: `instead` names scheme `b`")]
 #[case(format!("{GOOD}check = \"mod-7\"\n"), "line 6: unknown variant `mod-7`")]
 #[case(GOOD.replace("\"a\"\nfa", "\"A b\"\nfa"), "line 2: scheme `A b` must be")]
+#[case(format!("{GOOD}check = \"msisdn\"\n"), "line 2: telephone numbers need `prefixes`")]
+#[case(format!("{GOOD}prefixes = [\n\"091x\",\n]\n"), "line 7: prefix `091x` must be digits")]
+#[case(format!("{GOOD}prefixes = [\"091\", \"0912\"]\n"), "line 6: prefix `0912` is already covered")]
 #[case("code = ".to_owned(), "line 1: ")]
 #[case(String::new(), "line 1: no `[[scheme]]` is given")]
 fn faulty_catalogue_is_refused_with_its_line(#[case] toml: String, #[case] message: &str) {
