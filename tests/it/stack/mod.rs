@@ -4,6 +4,7 @@ mod changes;
 mod fixtures;
 mod harness;
 mod holder;
+mod identifiers;
 mod outage;
 mod refusals;
 mod replies;

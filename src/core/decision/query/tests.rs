@@ -3,10 +3,13 @@
 
 use jiff::SignedDuration;
 
-use super::{Evidence, decide_query, would_establish_nothing};
+use super::{Claims, Evidence, Query, decide_query, would_establish_nothing};
 use crate::core::decision::testing::{Ask, amayesh, check, decrees, last_instant, noon, person, service, shipped_decrees, today};
 use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::name::{NameKey, NameMatch};
+use crate::core::domain::person::PaperMark;
 use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::request::Check;
 use crate::core::registry::{Freshness, RegistryAnswer};
 
 fn ask(set: &DecreeSet) -> Ask<'_> {
@@ -91,4 +94,36 @@ fn an_answer_is_good_only_until_it_could_change_by_itself() {
     assert_eq!((verdict.reason, verdict.valid_until), (ReasonCode::Valid, last_instant("1405/03/31") + SignedDuration::from_nanos(1)));
     let far = Ask::new("sim", person("1370", vec![amayesh(18, "1405/03/31")]), &set, noon("1405/01/15")).verdict();
     assert_eq!(far.valid_until, noon("1405/01/15") + SignedDuration::from_secs(300));
+}
+
+#[test]
+fn a_name_changes_nothing_but_the_note_of_it_in_the_log() {
+    let set = shipped_decrees();
+    let mut asked = ask(&set);
+    asked.persons[0].marks.name = NameKey::of("نجیب‌الله حسینی");
+    let with = |name: Option<&str>| Check { name: name.map(Into::into), ..check(1370) };
+    let plain = Ask { check: Some(with(None)), persons: asked.persons.clone(), ..ask(&set) }.verdict();
+    for (name, hint) in [("حسینی", NameMatch::Match), ("Hosseini", NameMatch::Close), ("Karimi", NameMatch::Different)] {
+        let mut verdict = Ask { check: Some(with(Some(name))), persons: asked.persons.clone(), ..ask(&set) }.verdict();
+        assert_eq!(verdict.basis.name_hint.take(), Some(hint));
+        assert_eq!(verdict, plain, "{name}");
+    }
+    let json = serde_json::to_value(&plain.basis).unwrap();
+    assert!(json.get("name_hint").is_none(), "no trace where no name was given");
+}
+
+#[test]
+fn a_series_that_contradicts_looks_like_nobody() {
+    let set = shipped_decrees();
+    let (service, mut asked) = (service("sim"), ask(&set));
+    asked.persons[0].marks.papers = vec![PaperMark { series: Some(17), country: None }];
+    let answer = RegistryAnswer { persons: asked.persons.clone().into(), as_of: today(), freshness: Freshness::Live };
+    let verdict = |series| {
+        let claims = Claims { series: Some(series), country: None };
+        let evidence = Evidence { answer: Some(&answer), decrees: Some(&set) };
+        decide_query(&Query { claims, ..asked.query(&service) }, &evidence, today(), today())
+    };
+    assert_eq!(verdict(17).reason, ReasonCode::ValidByDecree);
+    let (contradicted, mismatch) = (verdict(16), Ask { check: Some(check(1371)), ..ask(&set) }.verdict());
+    assert_eq!(contradicted, mismatch, "it is one answer with a second factor that does not match");
 }
