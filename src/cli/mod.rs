@@ -35,7 +35,7 @@ enum Verb {
     /// Run the gateway of an installation
     Serve(serve::Serve),
     /// Ask one verification query
-    Verify(verify::Verify),
+    Verify(Box<verify::Verify>),
     /// Get an access token for an agency
     Token(token::Token),
     /// The reference registry: serve, import, generate, look up, decrees
