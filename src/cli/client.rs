@@ -42,10 +42,16 @@ pub(super) struct Ask {
 }
 
 /// `identifier` of the body.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct AskIdentifier {
     pub(super) scheme: String,
     pub(super) value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) series: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mrz: Option<String>,
 }
 
 /// `check` of the body.
@@ -57,6 +63,8 @@ pub(super) struct AskCheck {
     pub(super) birth_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) document_expires: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
     pub(super) calendar: String,
 }
 

@@ -36,6 +36,15 @@ pub(super) struct Verify {
     /// Value of the identifier (other users of this machine can see it while the command runs)
     #[arg(long, requires = "scheme")]
     value: Option<String>,
+    /// Issuing country of a passport, two or three letters
+    #[arg(long, requires = "scheme")]
+    country: Option<String>,
+    /// Series of the document
+    #[arg(long, requires = "scheme")]
+    series: Option<u16>,
+    /// Machine-readable line 2 of a passport
+    #[arg(long, requires = "scheme")]
+    mrz: Option<String>,
     /// Service code, for example `bank-card`
     #[arg(long)]
     service: String,
@@ -57,6 +66,9 @@ pub(super) struct Verify {
     /// Second factor: the printed expiry date, `YYYY/M/D`
     #[arg(long)]
     document_expires: Option<String>,
+    /// The holder's name in any script: a hint for the access log, never part of the answer
+    #[arg(long)]
+    name: Option<String>,
     /// Calendar of the dates given
     #[arg(long, default_value = "jalali", value_parser = ["jalali", "gregorian"])]
     calendar: String,
@@ -95,16 +107,18 @@ impl Verify {
     }
 
     fn ask(self) -> Result<Ask, CliError> {
-        let identifier = match (self.scheme, self.value) {
-            (Some(scheme), Some(value)) => Some(AskIdentifier { scheme, value }),
-            (Some(scheme), None) => Some(AskIdentifier { value: read_value(&scheme)?, scheme }),
-            (None, _) => None,
+        let value = match (&self.scheme, self.value) {
+            (Some(scheme), None) => read_value(scheme)?,
+            (_, given) => given.unwrap_or_default(),
         };
-        let given = self.birth_year.is_some() || self.birth_date.is_some() || self.document_expires.is_some();
+        let (country, series, mrz) = (self.country, self.series, self.mrz);
+        let identifier = self.scheme.map(|scheme| AskIdentifier { scheme, value, country, series, mrz });
+        let given = self.birth_year.is_some() || self.birth_date.is_some() || self.document_expires.is_some() || self.name.is_some();
         let check = given.then_some(AskCheck {
             birth_year: self.birth_year,
             birth_date: self.birth_date,
             document_expires: self.document_expires,
+            name: self.name,
             calendar: self.calendar,
         });
         Ok(Ask {

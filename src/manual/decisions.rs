@@ -99,3 +99,15 @@
 //!   the same reason their line of the log has no instant.
 //! - **2026-11-24, counts of protection and daily quotas live in memory**: keyed by SipHash under a key of the process. A restart forgets them, as it
 //!   does the day's tag keys; nodes count apart.
+//! - **2026-11-23, a line (`mrz`) that contradicts refuses a query** with `malformed-identifier` and only warns in an import: a clerk can read it again,
+//!   an export cannot. All five check digits count. Its dates are compared with nothing: passports often print 1 January for a year-only birth.
+//! - **2026-11-23, `series` and `country` that contradict lead to nobody.** The reason is `not-established`, as for any fact that does not fit, so that
+//!   nothing tells whether the number exists. Only papers of that number count, and what the registry does not know contradicts nothing.
+//! - **2026-11-23, the name hint stays in the access log.** A caller who learnt match or different could try names on a number; so it is no field of any
+//!   answer, and the log keeps one word of it (`name_hint`). The gateway gets fingerprints and consonants of names, never names.
+//! - **2026-11-23, names are compared by own rules** of some 250 lines: phonetic crates know Latin alone, and transliterators lose which vowels
+//!   Persian wrote, which is what tells حسن from حسین.
+//! - **2026-11-23, records are merged by a dated table, never by moving rows**; a split ends a row. What an import corrects is kept as known until then,
+//!   stamped by this system's clock, whatever `recorded_at` claims. People who come with an installation are known since ever.
+//! - **2026-11-23, agency numbers for schemes are strings** in any digits; a JSON integer is `malformed-request`, since schemes are string codes.
+//! - **2026-11-23, months may be named in queries, not in files**: contract §5.1 lists the forms that an import takes.

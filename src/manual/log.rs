@@ -31,6 +31,7 @@
 //! | `b.w`, `b.p`, `b.h` | nationality, registered province, `head` or `member` of a household | not known |
 //! | `b.x`, `b.v` | province that the query named; age of the decrees in seconds | not named; a minute or less |
 //! | `b.d[]` | documents: `k` kind, `s` series, `z` state (active), `i` issued, `e` last day, `l` status carried, `f` facets, `h` whole hours since it was recorded | |
+//! | `b.m` | how a name given as a hint agreed: match, close, different | no name was given |
 //! | `b.r` | the service rule | none |
 //!
 //! Days are `YYYYMMDD` (Gregorian), or `[first,last]` where only a month or a year is printed. A new fact that decisions read must be added

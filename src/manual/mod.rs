@@ -3,11 +3,13 @@
 //! - [`tour`]: follow one request through every stage, in ten minutes.
 //! - [`operating`]: an installation's files, its health, what to do when something is red.
 //! - [`asking`]: the API from an integrator's chair.
+//! - [`identifiers`]: what is compared with what: numbers, dates, names; records of one person.
 //! - [`log`]: what the access log holds, and how anyone checks it.
 //! - [`decisions`]: why things are as they are, dated, shortest first.
 
 pub mod asking;
 pub mod decisions;
+pub mod identifiers;
 pub mod log;
 pub mod operating;
 pub mod tour;

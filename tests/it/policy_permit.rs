@@ -203,6 +203,12 @@ fn own_numbers_of_an_agency_stand_for_schemes() {
     let body = bank(&json!({"identifier": {"scheme": "3", "value": "9990000018"}})).to_string();
     let mapped = load(&changed("agencies/bank.toml", "[limits]", "[scheme_numbers]\n3 = \"yekta\"\n\n[limits]"));
     assert_eq!(refused(ask_bytes(&mapped, "bank", body.as_bytes())), "permit");
+    let persian = body.replace("\"3\"", "\"۳\"");
+    assert_eq!(refused(ask_bytes(&mapped, "bank", persian.as_bytes())), "permit");
+    let unmapped = body.replace("\"3\"", "\"4\"");
+    assert_eq!(refused(ask_bytes(&mapped, "bank", unmapped.as_bytes())), "unknown-scheme");
+    let integer = body.replace("\"3\"", "3");
+    assert_eq!(refused(ask_bytes(&mapped, "bank", integer.as_bytes())), "malformed-request");
     assert_eq!(refused(ask_bytes(&shipped_snapshot(), "bank", body.as_bytes())), "unknown-scheme");
 }
 

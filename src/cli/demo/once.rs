@@ -28,7 +28,7 @@ pub(super) async fn ask(dir: &Path) -> Result<(), CliError> {
 
 fn question() -> Result<Ask, CliError> {
     Ok(Ask {
-        identifier: Some(AskIdentifier { scheme: "amayesh-no".to_owned(), value: "A170000001".to_owned() }),
+        identifier: Some(AskIdentifier { scheme: "amayesh-no".to_owned(), value: "A170000001".to_owned(), ..AskIdentifier::default() }),
         service: "bank-card".to_owned(),
         purpose: "account-maintenance".to_owned(),
         actor: Some("teller-17".to_owned()),

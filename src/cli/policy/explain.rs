@@ -159,7 +159,8 @@ impl Explain {
         let store = Store::open(&dir).doing("the registry's store")?;
         let value = self.value.clone().map_or_else(first_line, Ok)?;
         let found = lookup(&store, &snapshot.schemes, scheme, &value, None).doing("cannot look this up")?;
-        let persons: Result<Vec<Person>, _> = found.persons.iter().map(|person| Person::try_from_wire(&person.to_wire(scheme, &value))).collect();
+        let persons: Result<Vec<Person>, _> =
+            found.persons.iter().map(|person| Person::try_from_wire(&person.to_wire(scheme, &value))).collect();
         let persons = persons.doing("a record of the registry is not understood")?;
         let now = SystemClock.now();
         let officials = Officials::load(&dir).doing("the officials' keys")?;

@@ -7,6 +7,7 @@ mod fixtures;
 mod harness;
 mod harvest;
 mod holder;
+mod identifiers;
 mod legal;
 mod legal_table;
 mod outage;

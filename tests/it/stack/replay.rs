@@ -195,6 +195,7 @@ async fn an_answer_is_explained_from_its_entry_at_any_two_instants() {
     let service = snapshot.services.get("bank-card").unwrap();
     let query = Query {
         service,
+        claims: estelam::core::decision::query::Claims::default(),
         check: None,
         check_required: false,
         emergency: false,

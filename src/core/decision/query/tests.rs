@@ -3,10 +3,13 @@
 
 use jiff::SignedDuration;
 
-use super::{Evidence, Query, decide_query, would_establish_nothing};
+use super::{Claims, Evidence, Query, decide_query, would_establish_nothing};
 use crate::core::decision::testing::{Ask, amayesh, check, decrees, last_instant, noon, person, service, shipped_decrees, today};
 use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::name::{NameKey, NameMatch};
+use crate::core::domain::person::PaperMark;
 use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::request::Check;
 use crate::core::registry::{Freshness, RegistryAnswer};
 
 fn ask(set: &DecreeSet) -> Ask<'_> {
@@ -112,4 +115,36 @@ fn decrees_that_nobody_confirmed_for_long_decide_nothing() {
     assert_eq!(says(Freshness::Stale, 600, 60), decided);
     assert_eq!(says(Freshness::Stale, 601, 60), ReasonCode::TooStale);
     assert_eq!(says(Freshness::Live, u32::MAX, 60), ReasonCode::TooStale, "never confirmed");
+}
+
+#[test]
+fn a_name_changes_nothing_but_the_note_of_it_in_the_log() {
+    let set = shipped_decrees();
+    let mut asked = ask(&set);
+    asked.persons[0].marks.name = NameKey::of("نجیب‌الله حسینی");
+    let with = |name: Option<&str>| Check { name: name.map(Into::into), ..check(1370) };
+    let plain = Ask { check: Some(with(None)), persons: asked.persons.clone(), ..ask(&set) }.verdict();
+    for (name, hint) in [("حسینی", NameMatch::Match), ("Hosseini", NameMatch::Close), ("Karimi", NameMatch::Different)] {
+        let mut verdict = Ask { check: Some(with(Some(name))), persons: asked.persons.clone(), ..ask(&set) }.verdict();
+        assert_eq!(verdict.basis.name_hint.take(), Some(hint));
+        assert_eq!(verdict, plain, "{name}");
+    }
+    let json = serde_json::to_value(&plain.basis).unwrap();
+    assert!(json.get("m").is_none(), "no trace where no name was given");
+}
+
+#[test]
+fn a_series_that_contradicts_looks_like_nobody() {
+    let set = shipped_decrees();
+    let (service, mut asked) = (service("sim"), ask(&set));
+    asked.persons[0].marks.papers = vec![PaperMark { series: Some(17), country: None }];
+    let answer = RegistryAnswer { persons: asked.persons.clone().into(), as_of: today(), freshness: Freshness::Live };
+    let verdict = |series| {
+        let claims = Claims { series: Some(series), country: None };
+        let evidence = Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s: 0 };
+        decide_query(&Query { claims, ..asked.query(&service) }, &evidence, today(), today())
+    };
+    assert_eq!(verdict(17).reason, ReasonCode::ValidByDecree);
+    let (contradicted, mismatch) = (verdict(16), Ask { check: Some(check(1371)), ..ask(&set) }.verdict());
+    assert_eq!(contradicted, mismatch, "it is one answer with a second factor that does not match");
 }

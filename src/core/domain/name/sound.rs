@@ -296,10 +296,9 @@ fn latin(word: &str) -> Sound {
         doubled = spelling.map(|(_, consonants, _)| *consonants).filter(|consonants| !consonants.is_empty());
     }
     // A final e is the «ه» of Persian: an a.
-    if word.ends_with('e') || word.ends_with("eh") {
-        if let Some((_, vowels)) = sound.units.last_mut().filter(|(_, vowels)| *vowels & LONG_I == 0 && *vowels & U == 0) {
-            *vowels &= !I;
-        }
+    let silent = word.ends_with('e') || word.ends_with("eh");
+    if let Some((_, vowels)) = sound.units.last_mut().filter(|(_, vowels)| silent && *vowels & (LONG_I | U) == 0) {
+        *vowels &= !I;
     }
     Sound(sound.units)
 }

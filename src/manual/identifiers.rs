@@ -1,0 +1,49 @@
+//! Identifiers, second factors, names and dates: what is compared with what.
+//!
+//! # Identifiers
+//!
+//! An identifier is a scheme and a value. `policies/schemes.toml` lists the schemes, each with its pattern; values are compared after marks
+//! are stripped, digits and letters folded and Latin letters capitalised. In this order:
+//!
+//! | what was sent | what comes of it |
+//! |---|---|
+//! | a scheme that is not listed | `unknown-scheme` |
+//! | `household`, `pan`, `iban`, `unhcr-case`; `msisdn` for any service but `sim` | `wrong-scheme`, before the value is read; `hint` says what to use |
+//! | a value that fails its pattern and has another scheme's telling shape (`looks`) | `wrong-scheme` with that scheme as `hint` |
+//! | a value that fails its pattern otherwise, a telephone number that no operator gives out | `malformed-identifier` |
+//! | a valid national code of Iran | `wrong-population` |
+//! | a passport with an `mrz` line that names another number or fails a check digit | `malformed-identifier` |
+//! | anything else | a look-up |
+//!
+//! Nothing of this asks the registry, so none of it tells whether anybody has the number.
+//!
+//! An agency that numbers its document types writes its map into its file; then `identifier.scheme` may be that number, as a string:
+//!
+//! ```toml
+//! [scheme_numbers]
+//! 0 = "passport"
+//! 3 = "amayesh-no"
+//! ```
+//!
+//! `series` and `country` describe the paper that was shown. They are compared with the papers that bear the number; if all of these are known
+//! to be others, the number leads to nobody (`not-established`). What the registry does not know contradicts nothing, and neither is a second
+//! factor.
+//!
+//! # Second factor
+//!
+//! `birth_year`, `birth_date` and `document_expires` are read in the calendar that `calendar` names; it is never guessed. A year or a month is
+//! the interval of its days, and two dates match when their intervals share a day. Everything given must match. Jalali months may be named in
+//! Persian (اسفند) or Dari (حوت).
+//!
+//! # Names
+//!
+//! `check.name` is a hint. It matches (the same letters, in any order, titles aside), is close (another spelling: حسینی, Hussaini, Hosseini) or
+//! different. It changes no answer and is told to nobody who asks; the access log keeps the one word. The gateway holds no names: the registry
+//! sends fingerprints and sounds of consonants.
+//!
+//! # One person, several records
+//!
+//! `estelam registry merge FIRST SECOND --because WHY` makes two records one person from now on, under the first; `split RECORD --because WHY` parts
+//! them again, and takes back what had come with the record. `registry records RECORD` shows the history. Both reach the gateway through the change
+//! feed at once. Nothing is deleted: `registry lookup SCHEME VALUE --known-at INSTANT` says what the registry knew then, merges, splits and corrected
+//! documents included, so an answer that was given before a split can still be explained.

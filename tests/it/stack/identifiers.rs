@@ -1,0 +1,113 @@
+//! Numbers, papers and names through the whole stack: what is said beside a number, and records of one person.
+
+use std::time::{Duration, Instant};
+
+use estelam::core::domain::clock::Clock;
+use estelam::registry::membership;
+use serde_json::{Value, json};
+
+use super::fixtures::query;
+use super::harness::{Reply, System};
+
+const LINE: &str = "P000000016AFG9001011M3001019<<<<<<<<<<<<<<04";
+
+/// Asks for treatment about an identifier with more fields.
+async fn treat(system: &System, identifier: Value) -> Reply {
+    let mut body = query("clinic", "", "", "treatment");
+    body["identifier"] = identifier;
+    system.ask("clinic", &body).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_beside_a_number_must_fit_its_paper() {
+    let system = System::today().await;
+    let cases = [
+        (json!({"scheme": "amayesh-no", "value": "A170000001", "series": 17}), 200, "valid-by-decree"),
+        (json!({"scheme": "amayesh-no", "value": "A170000001", "series": 16}), 200, "not-established"),
+        (json!({"scheme": "yekta", "value": "9990000018", "series": 17}), 200, "valid"),
+        (json!({"scheme": "passport", "value": "P00000001", "country": "AFG", "mrz": LINE}), 200, "valid"),
+        (json!({"scheme": "passport", "value": "P00000001", "mrz": LINE.replace("016", "017")}), 400, "malformed-identifier"),
+        (json!({"scheme": "passport", "value": "P00000002", "mrz": LINE}), 400, "malformed-identifier"),
+        (json!({"scheme": "passport", "value": "P00000001", "country": "Afghanistan"}), 400, "malformed-identifier"),
+        (json!({"scheme": 3, "value": "P00000001"}), 400, "malformed-request"),
+        (json!({"scheme": "msisdn", "value": "09121234567"}), 400, "wrong-scheme"),
+    ];
+    for (identifier, status, code) in cases {
+        let before = system.look_ups();
+        let reply = treat(&system, identifier.clone()).await;
+        assert_eq!((reply.status, reply.code()), (status, code), "{identifier}: {}", reply.json);
+        assert!(status == 200 || system.look_ups() == before, "a refusal asks the registry nothing: {identifier}");
+    }
+    system.stop().await;
+}
+
+/// F15: the name matches or is close; the answer is the same to the byte that its facts make.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f15_a_name_is_a_hint_that_no_answer_shows() {
+    let system = System::today().await;
+    let mut body = query("bank", "amayesh-no", "A170000001", "bank-card");
+    let mut seen = Vec::new();
+    for name in [Value::Null, json!("حسینی"), json!("Hussaini"), json!("Hosseini"), json!("Ahmadi")] {
+        body["check"]["name"] = name;
+        let reply = system.ask("bank", &body).await;
+        assert_eq!(reply.outcome(), "entitled valid-by-decree");
+        let mut json = reply.json;
+        for own in ["answer_id", "ledger", "statement", "freshness"] {
+            json[own].take();
+        }
+        seen.push(json);
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_may_name_its_month_and_still_guesses_nothing() {
+    let system = System::today().await;
+    let mut body = query("bank", "amayesh-no", "A170000001", "bank-card");
+    for (date, status, code) in [
+        ("۱۲ مرداد ۱۳۷۰", 200, "valid-by-decree"),
+        ("12 اسد 1370", 200, "valid-by-decree"),
+        ("اسد ۱۳۷۰", 200, "valid-by-decree"),
+        ("13 اسد 1370", 200, "not-established"),
+        ("31 میزان 1370", 400, "malformed-request"),
+    ] {
+        body["check"] = json!({"birth_date": date, "calendar": "jalali"});
+        let reply = system.ask("bank", &body).await;
+        assert_eq!((reply.status, reply.code()), (status, code), "{date}: {}", reply.json);
+    }
+    body["check"] = json!({"birth_date": "1991-08-03", "calendar": "gregorian"});
+    assert_eq!(system.ask("bank", &body).await.code(), "valid-by-decree");
+    body["check"] = json!({"birth_date": "1370/05/12"});
+    assert_eq!(system.ask("bank", &body).await.code(), "malformed-request");
+    system.stop().await;
+}
+
+/// F16 and its end: records that are one person, and are not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn merges_and_splits_reach_answers_through_the_feed() {
+    let system = System::today().await;
+    let shared = json!({"scheme": "fida", "value": "199900000001"});
+    comes(&system, &shared, "ambiguous-identifier").await;
+    system.registry_store(|store| membership::merge(store, "fx-09", "fx-10", "one person", system.clock.now())).unwrap();
+    comes(&system, &shared, "valid-by-decree").await;
+    system.advance(30); // within what an answer is remembered for
+    system.registry_store(|store| membership::split(store, "fx-10", "two brothers", system.clock.now())).unwrap();
+    comes(&system, &shared, "ambiguous-identifier").await;
+    let then = "2026-11-23T12:00:10Z".parse().unwrap();
+    let known = system.registry_store(|store| store.lookup_known_at("fida", "199900000001", then)).unwrap();
+    assert_eq!(known.len(), 1, "what was answered in between can still be explained");
+    system.stop().await;
+}
+
+/// Asks until a change has come through.
+async fn comes(system: &System, identifier: &Value, code: &str) {
+    let started = Instant::now();
+    loop {
+        let reply = treat(system, identifier.clone()).await;
+        if reply.code() == code {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "never came: {code}; {}", reply.json);
+    }
+}
