@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::LedgerError;
 use super::contents::Contents;
-use super::{nodes, recovery, schema};
+use super::{recovery, schema};
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::tile::{TILE_HEIGHT, TILE_WIDTH};
