@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use estelam::adapters::store::open_offline;
 use estelam::core::ledger::leaf::Header;
 use estelam::core::ledger::tree::Hash;
-use rusqlite::OpenFlags;
 
 use super::sigkill_load::{Load, Moment, Received, Seen};
 use super::sigkill_support::Installation;
@@ -69,7 +69,7 @@ fn find_all(installation: &Installation, received: &[Received], when: &str) -> u
 
 /// What each entry's header is about, read beside the product.
 fn statement_digests(installation: &Installation) -> HashMap<u64, Hash> {
-    let conn = installation.database(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let conn = open_offline(&installation.dir().join("ledger")).unwrap();
     let mut select = conn.prepare("SELECT idx, header FROM entry").unwrap();
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
     rows.map(|row| row.map(|(index, header)| (index, Header::decode(&header).unwrap().statement_digest)).unwrap()).collect()

@@ -1,6 +1,6 @@
 //! The open database: what the journal made durable is added in large transactions; days and checkpoints are durable at once.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::day::DayKeys;
@@ -73,7 +73,7 @@ impl Store {
             let mut node = transaction.prepare_cached(INSERT_NODE)?;
             for addition in additions {
                 for (index, (placed, leaf)) in (addition.first..).zip(&addition.entries) {
-                    insert(&mut entry, index, placed, leaf)?;
+                    insert_entry(&mut entry, index, placed, leaf)?;
                 }
                 for complete in &addition.nodes {
                     node.execute(*complete)?;
@@ -133,7 +133,8 @@ impl Store {
     }
 }
 
-fn insert(insert: &mut CachedStatement<'_>, index: u64, entry: &Placed, leaf: &Hash) -> Result<(), LedgerError> {
+/// Writes one entry; the statement takes the columns of `entry` in their order.
+pub(super) fn insert_entry(insert: &mut Statement<'_>, index: u64, entry: &Placed, leaf: &Hash) -> Result<(), LedgerError> {
     insert.execute((
         index,
         entry.id.as_slice(),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::config::LedgerError;
 use super::contents::{Contents, Opened};
-use super::{nodes, schema};
+use super::{nodes, recovery};
 use crate::core::ledger::content;
 use crate::core::ledger::leaf::Header;
 use crate::core::ledger::{EntryContent, EntryKind};
@@ -52,13 +52,9 @@ impl LogEntries {
     /// Opens the log in a folder with the key-encryption key of its contents.
     ///
     /// # Errors
-    /// [`LedgerError`]: there is no ledger of this version, or the key file cannot be read.
+    /// [`LedgerError`]: see [`super::open_offline`]; or the key file cannot be read.
     pub fn open(dir: &Path, content_kek: &Path) -> Result<Self, LedgerError> {
-        let path = schema::database(dir);
-        let conn = schema::open_reader(&path)?;
-        if !schema::is_ledger(&conn)? {
-            return Err(LedgerError::OtherVersion(path));
-        }
+        let conn = recovery::open_offline(dir)?;
         Ok(Self { conn, contents: Contents::load(content_kek)? })
     }
 

@@ -1,10 +1,14 @@
 //! From frames of the journal to what the database lacks: each frame must lead to the root that was written with it.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::config::LedgerError;
+use super::database::insert_entry;
 use super::filler::Addition;
-use super::journal::Frame;
+use super::journal::{self, Frame};
+use super::{nodes, schema};
 use crate::core::ledger::tile::TILE_HEIGHT;
 use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
 
@@ -50,3 +54,44 @@ pub(super) fn check_keys(conn: &Connection, additions: &[Addition]) -> Result<()
     }
     Ok(())
 }
+
+/// Number of entries in the database, and what only the journal has. A running service fills the one from the other meanwhile.
+pub(super) fn ends(conn: &Connection, dir: &Path) -> Result<(u64, Vec<Frame>), LedgerError> {
+    loop {
+        let stored = nodes::stored_size(conn)?;
+        match journal::pending(dir, stored) {
+            Err(LedgerError::Inconsistent(_)) if nodes::stored_size(conn)? > stored => {}
+            outcome => return Ok((stored, outcome?)),
+        }
+    }
+}
+
+/// Opens a log for reading alone, beside a running service or on a copy: here `entry` also has what only the journal has.
+///
+/// # Errors
+/// [`LedgerError`]: there is no ledger of this version in the folder, or entries are missing between database and journal.
+pub fn open_offline(dir: &Path) -> Result<Connection, LedgerError> {
+    let path = schema::database(dir);
+    let conn = schema::open_reader(&path)?;
+    if !schema::is_ledger(&conn)? {
+        return Err(LedgerError::OtherVersion(path));
+    }
+    let (stored, tail) = ends(&conn, dir)?;
+    let additions = additions(nodes::frontier(&conn, stored)?, tail)?.1;
+    conn.execute_batch(OFFLINE)?;
+    let mut insert = conn.prepare("INSERT INTO temp.tail VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    for addition in &additions {
+        for (index, (placed, leaf)) in (addition.first..).zip(&addition.entries) {
+            insert_entry(&mut insert, index, placed, leaf)?;
+        }
+    }
+    drop(insert);
+    Ok(conn)
+}
+
+/// The view hides the table of the same name; what the service carries into the table meanwhile is not shown twice.
+const OFFLINE: &str = "
+CREATE TEMP TABLE tail (idx INTEGER PRIMARY KEY, id, leaf, salt, header, content_commitment, content_key, sealed);
+CREATE TEMP VIEW entry AS SELECT * FROM main.entry
+  UNION ALL SELECT * FROM temp.tail WHERE idx > (SELECT coalesce(max(idx), -1) FROM main.entry);
+";

@@ -1,8 +1,8 @@
 //! An entry of the access log as it lies on the disk, opened with the keys of the installation.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use estelam::adapters::store::open_offline;
 use estelam::app::content_kek;
-use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -13,8 +13,7 @@ const SALT_LEN: usize = 32;
 
 /// The content of the entry with this id.
 pub fn content(system: &System, id: &str) -> Value {
-    let file = system.config.ledger.dir.join("ledger.sqlite");
-    let store = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let store = open_offline(&system.config.ledger.dir).unwrap();
     let id = Uuid::parse_str(id).unwrap().into_bytes();
     let query = "SELECT sealed, day, class, wrapped FROM entry JOIN content_key ON content_key.seq = entry.content_key WHERE id = ?1";
     let (sealed, day, class, wrapped): (Vec<u8>, i64, u8, Vec<u8>) =

@@ -245,10 +245,14 @@ async fn check_suspension(table: &mut Table) {
 /// A log that cannot be written lets nothing leave, answer or refusal; and takes entries again once it can.
 async fn check_broken_ledger(table: &mut Table) {
     let (good, bad) = (table.system.query("bank", &good()).await, table.system.query("bank", &json!([])).await);
-    let (entries, dir) = (table.system.entries(), table.system.config.ledger.dir.join("ledger.sqlite"));
-    let database = Connection::open(dir).unwrap();
+    let last = table.system.query("bank", &self::good()).await;
+    let database = Connection::open(table.system.config.ledger.dir.join("ledger.sqlite")).unwrap();
     database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     database.execute_batch("CREATE TRIGGER broken BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'broken'); END").unwrap();
+    // The journal still has this one; the database behind it fails on it.
+    assert_eq!(send(last).await.status, 200);
+    table.system.until("the broken ledger", |system| !system.running.parts().ledger.ready()).await;
+    let entries = table.system.entries();
     for request in [good, bad] {
         let reply = send(request).await;
         assert_eq!((reply.status, reply.code()), (503, "ledger-unavailable"), "{}", reply.json);

@@ -3,15 +3,14 @@
 mod entry;
 mod fault;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::LedgerError;
 use super::contents::Contents;
-use super::journal::{self, Frame};
-use super::{nodes, recovery, schema};
+use super::{recovery, schema};
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::tile::{TILE_HEIGHT, TILE_WIDTH};
@@ -66,7 +65,7 @@ pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Re
     let mut expected = Expected::load(&conn, options)?;
     // In this order, for a running service only adds: the size is read last, so it covers what was read before.
     let tiles = stored_tiles(&conn)?;
-    let (total, tail) = ends(&conn, &options.dir)?;
+    let (total, tail) = recovery::ends(&conn, &options.dir)?;
     if total / u64::from(TILE_WIDTH) < tiles {
         return Err(VerifyError::Entry { index: total, what: BadEntry::Missing });
     }
@@ -93,17 +92,6 @@ pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Re
     let total = frontier.size();
     expected.finish(total)?;
     Ok(VerifyReport { entries: total, checkpoints: expected.checked, ..walk.report })
-}
-
-/// Number of entries in the database, and what only the journal has. A running service fills the one from the other meanwhile.
-fn ends(conn: &Connection, dir: &Path) -> Result<(u64, Vec<Frame>), VerifyError> {
-    loop {
-        let stored = nodes::stored_size(conn)?;
-        match journal::pending(dir, stored) {
-            Err(LedgerError::Inconsistent(_)) if nodes::stored_size(conn)? > stored => {}
-            outcome => return Ok((stored, outcome?)),
-        }
-    }
 }
 
 fn open(options: &VerifyOptions) -> rusqlite::Result<Connection> {
