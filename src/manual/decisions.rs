@@ -111,3 +111,8 @@
 //!   stamped by this system's clock, whatever `recorded_at` claims. People who come with an installation are known since ever.
 //! - **2026-11-23, agency numbers for schemes are strings** in any digits; a JSON integer is `malformed-request`, since schemes are string codes.
 //! - **2026-11-23, months may be named in queries, not in files**: contract §5.1 lists the forms that an import takes.
+//! - **2026-11-24, a journal of fixed length in front of the database**: a database transaction for each batch synced index pages and
+//!   lengths besides the entries and held up every reply behind it. The frames are ours, since the log is what the product is for; their
+//!   checksum is `crc32fast` (MIT or Apache-2.0, no dependencies beyond `cfg-if`). The tree's root in each frame ties it to the log.
+//! - **2026-11-24, the writer gives way while entries keep coming** (`yield`, never a timer): where callers share its processor a batch then
+//!   holds all of them, and where they do not it costs nothing. A sync costs the same for one entry and for thirty.

@@ -14,6 +14,14 @@
 //! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use.
 //! Both keys live in memory and are gone with the epoch.
 //!
+//! # On the disk
+//!
+//! An entry is durable once it is in the journal (`ledger/journal.0` and `.1`, two files of fixed length written in turn, one frame
+//! and one sync for all entries that wait). A second thread carries it into the database (`ledger/ledger.sqlite`) a moment later;
+//! a journal file is written over only when the database has all its entries and was synced. At a start, and in `log verify`,
+//! `policy replay` and `policy explain`, what only the journal has is read back; each frame must lead to the tree's root that was
+//! written with it. A frame cut off at the end was never answered for; a gap before a whole frame refuses the start.
+//!
 //! # Derived inputs
 //!
 //! The content's `basis` is JSON with short names, enough to decide the query again and nothing that names anybody:

@@ -12,7 +12,7 @@
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/` | signing keys, readable by the service alone | restart |
-//! | `ledger/` | the access log; one process at a time | |
+//! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
