@@ -28,7 +28,9 @@ pub fn stored(text: &str) -> String {
 /// A key for comparing names: the stored form without harakat, spaces and hyphens, one letter for the shapes that writers of Persian,
 /// Dari, Pashto and Arabic exchange, Latin letters in lower case.
 pub fn match_key(text: &str) -> String {
-    matched(text).chars().filter(|c| !c.is_whitespace()).collect()
+    let joined: String = matched(text).chars().filter(|c| !c.is_whitespace()).collect();
+    // A letter and an accent that a space kept apart are one letter now.
+    ComposingNormalizerBorrowed::new_nfc().normalize(&joined).into_owned()
 }
 
 /// The words of a name, each in the form of [`match_key`].
@@ -158,6 +160,12 @@ mod tests {
     #[test]
     fn storage_is_composed() {
         assert_eq!(stored("ا\u{0653}"), "آ");
+    }
+
+    #[test]
+    fn repro_accent_behind_a_space_joins_its_letter_at_once() {
+        assert_eq!(match_key("I´"), "í");
+        assert_eq!(match_key(&match_key("I´")), match_key("I´"));
     }
 
     proptest::proptest! {
