@@ -48,8 +48,9 @@ impl Store {
         if !additions.is_empty() {
             recovery::check_keys(&store.conn, &additions)?;
             store.add(&additions)?;
-            store.sync()?;
         }
+        // Before the journal is written over: what lies in the write-ahead log may never have been synced.
+        store.sync()?;
         check_last_checkpoint(&store.conn, keys, store.size)?;
         let end = End { frontier, last_time: last_time(&store.conn)? };
         Ok((store, end))
