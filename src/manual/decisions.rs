@@ -44,8 +44,8 @@
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
 //! - **2026-11-23, no link-time optimisation**: thin LTO with one codegen unit was tried; processor time per request did not change beyond the noise.
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.
-//! - **2026-11-23, the kill test holds the log's write lock in half its rounds**: a bare SIGKILL cannot tell an answer before the commit from one after,
-//!   since the sync is faster than the reply's way to the client.
+//! - **2026-11-23, the kill test holds the database's write lock in half its rounds**: what is answered then is in the journal alone, so that a
+//!   kill shows whether the journal is enough. (It once showed an answer before its commit; a bare SIGKILL is too slow for that.)
 //! - **2026-11-24, an entry holds what a decision read, not what it concluded**: replay runs the decision function itself on people made of the
 //!   derived inputs, so there is no second implementation that could disagree. Ages stand in for birth dates.
 //! - **2026-11-24, a version that cannot be archived does not take effect**: a policy is refused like a faulty one, decrees like an outage.

@@ -72,7 +72,7 @@ impl Installation {
         Connection::open_with_flags(self.dir().join("ledger/ledger.sqlite"), flags).unwrap()
     }
 
-    /// Keeps the log from being written until the connection is dropped, as a disk that hangs would.
+    /// Keeps the log's database from being written until the connection is dropped: what is answered meanwhile is in the journal alone.
     pub fn stall_log(&self) -> Connection {
         let conn = self.database(OpenFlags::SQLITE_OPEN_READ_WRITE);
         // What the killed process leaves behind is left to the next one.
