@@ -63,6 +63,9 @@ pub enum LedgerError {
     /// The database refuses.
     #[error("the ledger's database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The journal is full of entries that the database could not take.
+    #[error("the ledger's database failed while the journal was full; look at its error above, nothing that was answered is lost")]
+    Behind,
     /// Written by another version, or no ledger.
     #[error("`{0}` is not a ledger of this version; do not overwrite it, use the version that wrote it")]
     OtherVersion(PathBuf),

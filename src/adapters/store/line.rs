@@ -59,7 +59,7 @@ impl Line {
         let frame = self.frame.finish(addition.first, &root);
         if !self.journal.has_room(frame.len() as u64) {
             if !self.filler.wait_for(self.journal.turns_after()) {
-                return Err(LedgerError::Inconsistent("the database lags behind the journal".into()));
+                return Err(LedgerError::Behind);
             }
             self.journal.turn(addition.first);
             self.filler.sync();
