@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 
 use super::StartError;
 use super::issuing::Issuing;
-use crate::adapters::http::{HttpState, MokaOutbox};
+use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::GovernorLimiter;
@@ -25,7 +25,9 @@ use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
-use crate::adapters::tokens::{CachingVerifier, PinnedKey, TokenService, authorization_server_metadata};
+use crate::adapters::tokens::{
+    CachingVerifier, PROTECTED_RESOURCE, PinnedKey, TokenService, authorization_server_metadata, protected_resource_metadata,
+};
 use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
@@ -138,6 +140,10 @@ impl Parts {
             log: self.ledger.clone(),
             checkpoint_key: self.checkpoint_key.to_string(),
             metadata: authorization_server_metadata(&config.issuer),
+            resource: Resource {
+                url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
+                metadata: protected_resource_metadata(&config.issuer, self.keys.statements().algorithm()),
+            },
             jwks: Box::new(move || keys.jwks_json()),
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),

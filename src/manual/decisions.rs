@@ -37,8 +37,8 @@
 //! - **2026-11-23, requests that actix's parser refuses are refused on record**: the stream holds back actix's bare 400 or 431 (always the last thing
 //!   written on a connection) and sends a signed and recorded `malformed-request` or `head-too-large` in its place. A second parser in front would cost
 //!   every request; this costs one comparison per reply. Heads over 16 KiB and broken bodies go the same way.
-//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. The `public` listener
-//!   answers broken requests bare: nobody is known there, and strangers must not be able to fill the log.
+//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. On the `public` listener
+//!   broken requests get the same problems without a record: nobody is known there, and strangers must not be able to fill the log.
 //! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
 //! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`** were in
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
@@ -116,3 +116,6 @@
 //!   checksum is `crc32fast` (MIT or Apache-2.0, no dependencies beyond `cfg-if`). The tree's root in each frame ties it to the log.
 //! - **2026-11-24, the writer gives way while entries keep coming** (`yield`, never a timer): where callers share its processor a batch then
 //!   holds all of them, and where they do not it costs nothing. A sync costs the same for one entry and for thirty.
+//! - **2026-11-24, a header field that comes twice is `malformed-request`**, `Authorization` too: RFC 6750 §3.1 calls a token given in more than
+//!   one way `invalid_request` and gives it 400, which the challenge says. A body under a content coding is 415, after the token, like any body
+//!   that is not JSON as it lies there; at the token endpoint it is RFC 6749's `invalid_request`.

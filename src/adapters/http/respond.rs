@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use tokio::time::Instant;
 
-use super::meters;
+use super::{challenge, meters};
 use crate::adapters::tls::connection::{ConnectionHandle, Cut};
 use crate::core::reply::Reply;
 
@@ -39,7 +39,9 @@ pub(super) async fn with(
         tokio::time::sleep_until(next_on_grid(arrival.0, Instant::now(), grid)).await;
     }
     meters::replied(reply.label(), arrival.0.elapsed());
-    of(&reply)
+    let mut response = of(&reply);
+    challenge::complete(&mut response, request);
+    response
 }
 
 /// The response for a reply.

@@ -204,6 +204,13 @@ impl System {
         self.pki.issue_agency(&agency(name), branch).unwrap()
     }
 
+    /// The challenge of a refusal: RFC 6750 §3, and where the metadata is (RFC 9728 §5.1).
+    pub fn challenge(&self, error: &str) -> String {
+        let error = if error.is_empty() { String::new() } else { format!(r#", error="{error}""#) };
+        let metadata = format!("{}/.well-known/oauth-protected-resource", self.config.issuer);
+        format!(r#"Bearer realm="estelam"{error}, resource_metadata="{metadata}""#)
+    }
+
     /// Waits for something that the system does by itself.
     pub async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
