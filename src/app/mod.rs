@@ -8,6 +8,7 @@ mod readiness;
 pub mod registry;
 pub mod review;
 mod running;
+mod spent;
 mod watch;
 
 use std::net::TcpListener;

@@ -13,6 +13,7 @@ use rustls::ServerConfig;
 
 use super::StartError;
 use super::issuing::Issuing;
+use super::spent::SpentFile;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::{Archive, PolicyStore};
@@ -74,6 +75,7 @@ pub struct Parts {
     keys: Arc<KeyRing>,
     issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
+    pub(super) spent: Arc<SpentFile>,
 }
 
 impl Parts {
@@ -90,6 +92,8 @@ impl Parts {
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
         let ledger =
             SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
+        spent.restore(config)?;
         let registry_trust = registry_trust(config, clock.clone())?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
@@ -129,6 +133,7 @@ impl Parts {
             keys,
             issuer,
             checkpoint_key,
+            spent,
         })
     }
 

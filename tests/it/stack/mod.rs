@@ -19,6 +19,7 @@ mod refusals;
 mod registry_trust;
 mod replay;
 mod replies;
+mod restart;
 mod routes;
 mod stopping;
 mod strangers;
