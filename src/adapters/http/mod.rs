@@ -10,6 +10,7 @@ mod outbox;
 mod respond;
 mod routes;
 mod token;
+mod unbroken;
 mod unreadable;
 mod verify;
 
