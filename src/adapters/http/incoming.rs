@@ -85,7 +85,7 @@ fn format(request: &HttpRequest) -> Format {
 
 fn oddity(request: &HttpRequest) -> Option<&'static str> {
     let headers = request.headers();
-    if CERTIFICATE_CLAIMS.iter().any(|name| headers.contains_key(name)) {
+    if headers.keys().any(|name| CERTIFICATE_CLAIMS.contains(name)) {
         return Some("leave out header fields that claim a client certificate; the certificate of the connection counts");
     }
     if let Some((_, detail)) = SINGLE.iter().find(|(name, _)| is_repeated(request, name)) {

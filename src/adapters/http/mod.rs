@@ -12,6 +12,7 @@ mod respond;
 mod routes;
 mod stranger;
 mod token;
+mod unbroken;
 mod unreadable;
 mod verify;
 

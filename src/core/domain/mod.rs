@@ -12,6 +12,7 @@ pub mod jws;
 pub mod name;
 pub mod person;
 pub mod place;
+pub mod random;
 pub mod reason;
 pub mod refusal;
 pub mod request;

@@ -95,7 +95,7 @@ impl VerifiedCall {
     }
 
     /// What is known of the call, for the stage that learns more.
-    pub(in crate::core) const fn context_mut(&mut self) -> &mut CallContext {
+    pub(in crate::core) fn context_mut(&mut self) -> &mut CallContext {
         self.agency.context_mut()
     }
 

@@ -82,7 +82,9 @@ fn words(text: &str, name: &str, entry: Spanned<Entry>, is_coarse: bool) -> Resu
     }
     let action = !next.action.is_empty() && next.action.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     require(text, &place, action, format_args!("`{name}` needs a `next.action` of lower-case words joined by hyphens"))?;
-    Ok(ReasonText { class, fa, en, next_who: next.who.code().to_owned(), next_action: next.action, next_fa: next.fa, next_en: next.en })
+    let Next { who, action: next_action, fa: next_fa, en: next_en } = next;
+    let text = ReasonText { class, fa, en, next_who: who.code().to_owned(), next_action, next_fa, next_en, json: <[String; 2]>::default() };
+    Ok(text.written())
 }
 
 /// A reason that stands for others must be open to all; one that another can stand for says who may see it.
