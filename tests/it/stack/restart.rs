@@ -34,6 +34,8 @@ async fn the_days_quota_outlives_restarts_whatever_became_of_its_file() {
     let mut old = Vec::new();
     let system = system.restarted(|log| old = std::fs::read(log.join(FILE)).unwrap()).await;
     assert!(!String::from_utf8_lossy(&old).contains("A170000001"));
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&system.config.ledger.dir).unwrap());
+    assert_eq!(mode & 0o777, 0o700, "the log's folder is its owner's alone");
     answered(&system, 1).await;
     // A process that was killed leaves an older file: what came after it is counted in the log.
     let system = system.restarted(|log| std::fs::write(log.join(FILE), &old).unwrap()).await;
