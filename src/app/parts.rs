@@ -13,7 +13,8 @@ use rustls::ServerConfig;
 
 use super::StartError;
 use super::issuing::Issuing;
-use crate::adapters::http::{HttpState, MokaOutbox};
+use super::spent::SpentFile;
+use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::GovernorLimiter;
@@ -25,7 +26,9 @@ use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
-use crate::adapters::tokens::{CachingVerifier, PinnedKey, TokenService, authorization_server_metadata};
+use crate::adapters::tokens::{
+    CachingVerifier, PROTECTED_RESOURCE, PinnedKey, TokenService, authorization_server_metadata, protected_resource_metadata,
+};
 use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
@@ -72,6 +75,7 @@ pub struct Parts {
     keys: Arc<KeyRing>,
     issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
+    pub(super) spent: Arc<SpentFile>,
 }
 
 impl Parts {
@@ -88,6 +92,8 @@ impl Parts {
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
         let ledger =
             SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
+        spent.restore(config)?;
         let registry_trust = registry_trust(config, clock.clone())?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
@@ -127,6 +133,7 @@ impl Parts {
             keys,
             issuer,
             checkpoint_key,
+            spent,
         })
     }
 
@@ -138,6 +145,10 @@ impl Parts {
             log: self.ledger.clone(),
             checkpoint_key: self.checkpoint_key.to_string(),
             metadata: authorization_server_metadata(&config.issuer),
+            resource: Resource {
+                url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
+                metadata: protected_resource_metadata(&config.issuer, self.keys.statements().algorithm()),
+            },
             jwks: Box::new(move || keys.jwks_json()),
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),

@@ -42,6 +42,7 @@ impl Running {
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
         tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone())));
+        tasks.push(tokio::spawn(parts.spent.clone().keep()));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
     }
 
@@ -78,6 +79,7 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
+        self.parts.spent.write();
     }
 }
 

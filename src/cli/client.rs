@@ -123,7 +123,7 @@ impl Client {
             .body(form)
             .send()
             .await
-            .doing("the gateway cannot be reached")?;
+            .map_err(|error| self.unreached(&error))?;
         let (status, body) = (response.status().as_u16(), response.bytes().await.doing("the gateway broke off")?);
         match serde_json::from_slice::<TokenAnswer>(&body) {
             Ok(answer) if status == 200 => Ok(answer.access_token),
@@ -142,7 +142,7 @@ impl Client {
             .body(sent.clone())
             .send()
             .await
-            .doing("the gateway cannot be reached")?;
+            .map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         let body = response.json().await.doing("the gateway did not answer with JSON")?;
         Ok(Answered { status, body, sent })
@@ -151,10 +151,19 @@ impl Client {
     /// Reads JSON from the gateway with a token.
     pub(super) async fn read(&self, token: &str, path: &str) -> Result<Value, CliError> {
         let url = format!("{}{path}", self.place.gateway);
-        let response = self.http.get(url).bearer_auth(token).send().await.doing("the gateway cannot be reached")?;
+        let response = self.http.get(url).bearer_auth(token).send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         let body: Value = response.json().await.doing("the gateway did not answer with JSON")?;
         if status == 200 { Ok(body) } else { Err(CliError::failed(format_args!("HTTP {status}: {body}"))) }
+    }
+
+    /// Says why there was no reply: what the connection met is the last of the causes.
+    fn unreached(&self, error: &reqwest::Error) -> CliError {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        CliError::failed(format_args!("the gateway at {} does not answer: {cause}; is it running?", self.place.gateway))
     }
 
     /// Reads a public resource as text.
