@@ -88,7 +88,9 @@ fn oddity(request: &HttpRequest) -> Option<&'static str> {
     if headers.keys().any(|name| CERTIFICATE_CLAIMS.contains(name)) {
         return Some("leave out header fields that claim a client certificate; the certificate of the connection counts");
     }
-    if let Some((_, detail)) = SINGLE.iter().find(|(name, _)| is_repeated(request, name)) {
+    // Hardly any request repeats a field at all.
+    let repeats = headers.len() > headers.len_keys();
+    if let Some((_, detail)) = SINGLE.iter().find(|(name, _)| repeats && is_repeated(request, name)) {
         return Some(detail);
     }
     (!request.query_string().is_empty()).then_some("leave the query string out; a token goes into the `Authorization` header field")

@@ -4,6 +4,7 @@ mod alarm;
 mod changes;
 mod decree_table;
 mod fixtures;
+mod hanging_up;
 mod harness;
 mod harvest;
 mod headers;
