@@ -1,9 +1,11 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
 mod alerts;
+pub mod holds;
 mod issuing;
 mod observability;
 mod parts;
+pub mod purge;
 mod readiness;
 pub mod registry;
 pub mod review;
@@ -105,5 +107,8 @@ pub async fn start(
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    Ok(Running::new(servers, table, parts, readiness, watches, observability))
+    let purging = purge::keep(parts.ledger.clone(), config.clone(), vec![parts.checkpoint_key().clone()], parts.gate.clock.clone());
+    let mut running = Running::new(servers, table, parts, readiness, watches, observability);
+    running.also(purging);
+    Ok(running)
 }

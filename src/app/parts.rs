@@ -137,6 +137,10 @@ impl Parts {
         })
     }
 
+    pub(super) const fn checkpoint_key(&self) -> &NoteKey {
+        &self.checkpoint_key
+    }
+
     pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {
         let keys = self.keys.clone();
         Data::new(HttpState {

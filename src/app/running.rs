@@ -46,6 +46,11 @@ impl Running {
         Self { handles, table, tasks, parts, readiness, _watches: watches }
     }
 
+    /// Runs a task until the gateway stops.
+    pub(super) fn also(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(tokio::spawn(task));
+    }
+
     /// Waits until a query can be answered and recorded.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 
 use super::place::Place;
+use super::retention::{HoldCommand, Purge};
+use super::witness::Witness;
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
@@ -29,11 +31,26 @@ pub(super) enum Log {
         #[arg(long)]
         json: bool,
     },
+    /// Delete the contents that are due; header and leaf stay
+    Purge(Purge),
+    /// Legal holds by two people
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// Watch a log from outside: cosign its checkpoint if it continues the last one seen, refuse and report a fork
+    Witness(Witness),
 }
 
 impl Log {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let Self::Verify { place, checkpoint, json } = self;
+        match self {
+            Self::Verify { place, checkpoint, json } => Self::verify(&place, checkpoint, json),
+            Self::Purge(purge) => purge.run(),
+            Self::Hold(hold) => hold.run(),
+            Self::Witness(witness) => witness.run(),
+        }
+    }
+
+    fn verify(place: &Place, checkpoint: Option<PathBuf>, json: bool) -> Result<ExitCode, CliError> {
         let config = place.config()?;
         let keys = KeyRing::open(&config.keys).doing("the keys")?;
         let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;

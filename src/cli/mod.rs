@@ -10,9 +10,11 @@ mod policy;
 mod proof;
 mod reach;
 mod registry;
+mod retention;
 mod serve;
 mod token;
 mod verify;
+mod witness;
 mod words;
 
 use std::process::ExitCode;

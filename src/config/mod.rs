@@ -113,6 +113,12 @@ pub struct Ledger {
     /// Seconds between checkpoints.
     #[serde(default = "default_checkpoint")]
     pub checkpoint_every_s: u64,
+    /// Folder of the legal holds, and of the public keys of those who sign them.
+    #[serde(default = "default_holds")]
+    pub holds: PathBuf,
+    /// File with the verifier key (C2SP) of the witness, if there is one.
+    #[serde(default)]
+    pub witness_key: Option<PathBuf>,
     /// Entries that may wait for the disk; more are answered 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
@@ -160,6 +166,10 @@ impl Default for Limits {
 
 fn default_archive() -> PathBuf {
     "archive".into()
+}
+
+fn default_holds() -> PathBuf {
+    "holds".into()
 }
 
 const fn default_timeout() -> u64 {
@@ -247,7 +257,11 @@ impl Config {
             &mut self.registry.key,
             &mut self.ledger.dir,
             &mut self.ledger.dpo_public_key,
+            &mut self.ledger.holds,
         ] {
+            *path = base.join(&*path);
+        }
+        if let Some(path) = &mut self.ledger.witness_key {
             *path = base.join(&*path);
         }
     }

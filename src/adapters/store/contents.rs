@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::config::LedgerError;
 use super::keys::{self, Kek};
+use super::purge::HELD;
 
 /// Opens contents.
 pub(super) struct Contents {
@@ -42,10 +43,19 @@ impl Contents {
         Ok(keys::open(key, id, sealed).map_or(Opened::Damaged, Opened::Plain))
     }
 
+    /// Wipes a key that was destroyed in the store.
+    pub(super) fn forget(&mut self, key: i64) {
+        self.keys.remove(&key);
+    }
+
     fn unwrap_key(&self, conn: &Connection, key: i64) -> rusqlite::Result<Option<LessSafeKey>> {
+        let (select, number, mark) = match key {
+            ..0 => ("SELECT day, class, wrapped FROM held_key WHERE seq = ?1", key.unsigned_abs(), HELD),
+            _ => ("SELECT day, class, wrapped FROM content_key WHERE seq = ?1", key.unsigned_abs(), 0),
+        };
         let row: Option<(i64, u8, Vec<u8>)> = conn
-            .prepare_cached("SELECT day, class, wrapped FROM content_key WHERE seq = ?1")?
-            .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .prepare_cached(select)?
+            .query_row([number], |row| Ok((row.get(0)?, row.get::<_, u8>(1)? | mark, row.get(2)?)))
             .optional()?;
         Ok(row.and_then(|(day, class, wrapped)| self.kek.unwrap(day, class, &wrapped)))
     }

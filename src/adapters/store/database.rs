@@ -21,7 +21,7 @@ const INSERT_NODE: &str = "INSERT INTO node (level, idx, hash) VALUES (?1, ?2, ?
 
 /// The writing side of the database. After any error it must be dropped and opened again.
 pub(super) struct Store {
-    conn: Connection,
+    pub(super) conn: Connection,
     /// Number of entries in the database.
     size: u64,
     /// How many of them survive a power cut.
@@ -121,7 +121,7 @@ impl Store {
     }
 
     /// One transaction that is synced, and with it everything before.
-    fn durably<T>(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    pub(super) fn durably<T>(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         self.conn.pragma_update(None, "synchronous", "full")?;
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = action(&transaction)?;

@@ -76,6 +76,17 @@ impl Line {
         }
     }
 
+    /// Overwrites the journal once all that it holds is durable in the database. Entries wait meanwhile: only for contents that are
+    /// deleted before newer ones took their place, which a busy log never has.
+    pub(super) fn erase_journal(&mut self) -> Result<(), LedgerError> {
+        self.hand_over();
+        self.filler.sync();
+        if !self.filler.wait_for(self.frontier.size()) {
+            return Err(LedgerError::Behind);
+        }
+        self.journal.erase()
+    }
+
     /// Ledger time of the last entry, microseconds.
     pub(super) const fn last_time(&self) -> i64 {
         self.last_time

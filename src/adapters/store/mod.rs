@@ -13,6 +13,7 @@ mod keys;
 mod line;
 mod nodes;
 mod prepare;
+mod purge;
 mod queue;
 mod reader;
 mod recovery;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
 pub use keys::{create_content_kek, generate_officer_key, open_trail_key};
+pub use purge::{PurgeError, PurgeOrder, PurgeReport, Witnessed};
 pub use recovery::open_offline;
 pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};
 
@@ -50,6 +52,8 @@ pub struct SqliteLedger {
     shared: Arc<Shared>,
     readers: Readers,
     writer: Mutex<Option<JoinHandle<()>>>,
+    purging: tokio::sync::Mutex<()>,
+    place: purge::Place,
     _lock: File,
 }
 
@@ -91,13 +95,14 @@ impl SqliteLedger {
     fn open_with(config: LedgerConfig, signer: Arc<dyn Signer>, clock: Arc<dyn Clock>, faults: Faults) -> Result<Arc<Self>, LedgerError> {
         let lock = schema::lock_folder(&config.dir)?;
         let readers = Readers::new(schema::database(&config.dir), contents::Contents::load(&config.content_kek)?);
+        let place = purge::Place::of(&config);
         let (shared, writer) = writer::Writer::start(config, signer, clock, faults)?;
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run()).map_err(|source| LedgerError::Io {
             what: "start the thread of",
             path: "the ledger's writer".into(),
             source,
         })?;
-        Ok(Arc::new(Self { shared, readers, writer: Mutex::new(Some(thread)), _lock: lock }))
+        Ok(Arc::new(Self { shared, readers, writer: Mutex::new(Some(thread)), purging: tokio::sync::Mutex::default(), place, _lock: lock }))
     }
 
     /// Whether entries are taken now: false after a failed write until the log was reopened and checked.

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::config::LedgerError;
+use super::database::Store;
 use super::prepare::Prepared;
 use super::{NOT_READY, STOPPED};
 use crate::core::ledger::{LedgerUnavailable, Receipt};
@@ -21,6 +23,9 @@ pub(super) struct Job {
 /// Told when a command is done.
 pub(super) type Done = oneshot::Sender<Result<(), LedgerUnavailable>>;
 
+/// Something to do with the database.
+pub(super) type Work = Box<dyn FnOnce(&mut Store) -> Result<(), LedgerError> + Send>;
+
 /// What else the writer does.
 pub(super) enum Command {
     /// Begin the day of this time (microseconds), if it has not begun.
@@ -29,6 +34,10 @@ pub(super) enum Command {
     Checkpoint(Done),
     /// Have everything that is durable in the database, where readers look.
     Settle(Done),
+    /// Do something with the database, after all that is durable now.
+    Work(Work, Done),
+    /// Overwrite the journal, after all that it holds is durable in the database.
+    EraseJournal(Done),
 }
 
 /// What the writer finds.
@@ -156,7 +165,7 @@ impl Queue {
 impl Command {
     /// Tells whoever waits that the log is not ready.
     pub(super) fn refuse(self) {
-        let (Self::BeginDay(_, done) | Self::Checkpoint(done) | Self::Settle(done)) = self;
+        let (Self::BeginDay(_, done) | Self::Checkpoint(done) | Self::Settle(done) | Self::Work(_, done) | Self::EraseJournal(done)) = self;
         let _ = done.send(Err(NOT_READY));
     }
 }

@@ -36,8 +36,19 @@ impl Readers {
         Self(Arc::new(Pool { database, idle: Mutex::new(Vec::new()), contents: Mutex::new(contents) }))
     }
 
+    /// Wipes content keys that were destroyed in the store.
+    pub(super) fn forget(&self, keys: impl Iterator<Item = i64>) {
+        let mut contents = self.0.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.for_each(|key| contents.forget(key));
+    }
+
+    /// Closes connections that nobody uses.
+    pub(super) fn close_idle(&self) {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Runs `read` on a connection, on a thread that may block.
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection, &Mutex<Contents>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LogUnreadable> {

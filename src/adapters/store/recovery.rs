@@ -61,6 +61,7 @@ pub(super) fn ends(conn: &Connection, dir: &Path) -> Result<(u64, Vec<Frame>), L
         let stored = nodes::stored_size(conn)?;
         match journal::pending(dir, stored) {
             Err(LedgerError::Inconsistent(_)) if nodes::stored_size(conn)? > stored => {}
+            Ok(frames) if frames.is_empty() && nodes::stored_size(conn)? > stored => {}
             outcome => return Ok((stored, outcome?)),
         }
     }

@@ -145,21 +145,33 @@ impl Writer {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "the ledger failed to write and takes no entries until it was reopened and checked");
-                self.shared.fail();
-                self.line = None;
+                self.give_up(&error);
                 false
             }
         }
     }
 
-    fn obey(&self, command: Command) {
-        let (Some(line), means, shared) = (&self.line, self.means.clone(), self.shared.clone()) else {
+    fn give_up(&mut self, error: &LedgerError) {
+        tracing::error!(%error, "the ledger failed to write and takes no entries until it was reopened and checked");
+        self.shared.fail();
+        self.line = None;
+    }
+
+    fn obey(&mut self, command: Command) {
+        let (Some(line), means, shared) = (&mut self.line, self.means.clone(), self.shared.clone()) else {
             return command.refuse();
         };
         match command {
             Command::BeginDay(time, done) => line.filler().then(Some(done), move |store| means.begin_day(store, time, &shared)),
             Command::Settle(done) => line.filler().then(Some(done), |_| Ok(())),
+            Command::Work(work, done) => line.filler().then(Some(done), work),
+            Command::EraseJournal(done) => {
+                let erased = line.erase_journal();
+                let _ = done.send(erased.as_ref().map_or(Err(NOT_READY), |()| Ok(())));
+                if let Err(error) = erased {
+                    self.give_up(&error);
+                }
+            }
             Command::Checkpoint(done) => {
                 let head = self.head;
                 line.filler().then(Some(done), move |store| store.checkpoint(head, &means.key, means.signer.as_ref(), false).map(drop));

@@ -2,12 +2,15 @@
 
 pub mod checkpoint;
 pub mod content;
+pub mod cosignature;
 pub mod leaf;
 pub mod note;
 pub mod reader;
+pub mod retention;
 pub mod subject;
 pub mod tile;
 pub mod tree;
+pub mod witness;
 
 use std::borrow::Cow;
 

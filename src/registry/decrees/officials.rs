@@ -40,7 +40,8 @@ impl OfficialKey {
         self.0.public_key().as_ref()
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    /// Signs a message.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.0.sign(message).as_ref().to_vec()
     }
 }
@@ -95,7 +96,7 @@ impl Officials {
     }
 
     /// Whether an official signed a message.
-    pub(super) fn signed(&self, name: &str, message: &[u8], signature: &[u8]) -> bool {
+    pub fn signed(&self, name: &str, message: &[u8], signature: &[u8]) -> bool {
         self.0.get(name).is_some_and(|public| UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok())
     }
 

@@ -15,7 +15,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 pub(super) use frame::{Frame, FrameBuilder, Placed};
-pub(super) use recover::pending;
+pub(super) use recover::{holds_any, pending};
 
 use super::config::LedgerError;
 use super::fault::{CommitPoint, Faults};
@@ -82,6 +82,16 @@ impl Journal {
         self.active.offset = 0;
     }
 
+    /// Overwrites both files with zeros; durable when this returns. Only when the database has everything.
+    pub(super) fn erase(&mut self) -> Result<(), LedgerError> {
+        for segment in [&mut self.active, &mut self.other] {
+            let zeroed = zero(&segment.file, self.len).and_then(|()| segment.file.sync_data());
+            zeroed.map_err(|source| LedgerError::Io { what: "overwrite", path: segment.path.clone(), source })?;
+            (segment.offset, segment.left_at) = (0, 0);
+        }
+        Ok(())
+    }
+
     /// Writes a frame; it is durable when this returns.
     pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), LedgerError> {
         self.faults.pass(CommitPoint::Before)?;
@@ -103,15 +113,25 @@ impl Segment {
 /// Opens a file and writes zeros up to its full length, so that later syncs find every block in place.
 fn open_prewritten(path: &Path, len: u64) -> io::Result<File> {
     let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
-    let mut at = file.metadata()?.len();
-    if at < len {
-        let zeros = vec![0; PIECE];
-        while at < len {
-            let piece = zeros.get(..usize::try_from(len - at).unwrap_or(PIECE).min(PIECE)).unwrap_or(&zeros);
-            file.write_all_at(piece, at)?;
-            at += piece.len() as u64;
-        }
+    let there = file.metadata()?.len();
+    if there < len {
+        write_zeros(&file, there, len)?;
         file.sync_all()?;
     }
     Ok(file)
+}
+
+/// Overwrites the whole file, also what lies beyond its usual length.
+fn zero(file: &File, len: u64) -> io::Result<()> {
+    write_zeros(file, 0, file.metadata()?.len().max(len))
+}
+
+fn write_zeros(file: &File, mut at: u64, len: u64) -> io::Result<()> {
+    let zeros = vec![0; PIECE];
+    while at < len {
+        let piece = zeros.get(..usize::try_from(len - at).unwrap_or(PIECE).min(PIECE)).unwrap_or(&zeros);
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+    }
+    Ok(())
 }

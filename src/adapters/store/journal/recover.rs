@@ -37,6 +37,17 @@ pub(in crate::adapters::store) fn pending(dir: &Path, stored: u64) -> Result<Vec
     Ok(frames)
 }
 
+/// Whether any whole frame, however old, has an entry under one of these content keys.
+pub(in crate::adapters::store) fn holds_any(dir: &Path, keys: &[i64]) -> Result<bool, LedgerError> {
+    let mut frames = Vec::new();
+    for name in NAMES {
+        let path = dir.join(name);
+        let bytes = fs::read(&path).map_err(|source| LedgerError::Io { what: "read", path, source })?;
+        scan(&bytes, 0, &mut frames);
+    }
+    Ok(frames.iter().flat_map(|frame| &frame.entries).any(|entry| keys.contains(&entry.content_key)))
+}
+
 /// Collects every whole frame that reaches beyond `stored`. Old frames lie about after newer ones: their entries are stored.
 fn scan(bytes: &[u8], stored: u64, frames: &mut Vec<Frame>) {
     let mut at = 0;

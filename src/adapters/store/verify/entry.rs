@@ -1,14 +1,16 @@
 //! Checking one entry: header, time, leaf, and the content where it is still there.
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::VerifyReport;
 use super::fault::{BadEntry, VerifyError};
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::journal::Placed;
+use crate::adapters::store::purge::Purged;
 use crate::core::ledger::content;
 use crate::core::ledger::leaf::{HEADER_LEN, Header, header_commitment, leaf};
+use crate::core::ledger::retention::kept_until;
 use crate::core::ledger::tree::{Hash, sha256};
 
 /// One row of `entry`, whatever the lengths of its fields.
@@ -66,14 +68,15 @@ impl Row {
 /// What carries over from one entry to the next.
 pub(super) struct Walk {
     contents: Option<Contents>,
+    purged: Purged,
     now: Timestamp,
     time: Timestamp,
     pub(super) report: VerifyReport,
 }
 
 impl Walk {
-    pub(super) fn new(contents: Option<Contents>, now: Timestamp) -> Self {
-        Self { contents, now, time: Timestamp::MIN, report: VerifyReport::default() }
+    pub(super) fn new(contents: Option<Contents>, purged: Purged, now: Timestamp) -> Self {
+        Self { contents, purged, now, time: Timestamp::MIN, report: VerifyReport::default() }
     }
 
     /// Checks the row that must be entry `index` and returns its recomputed leaf.
@@ -96,12 +99,14 @@ impl Walk {
     }
 
     fn check_content(&mut self, conn: &Connection, row: &Row, header: &Header) -> rusqlite::Result<Result<(), BadEntry>> {
-        let Some(sealed) = &row.sealed else { return Ok(self.deleted(header)) };
+        let Some(sealed) = &row.sealed else { return self.deleted(conn, row, header) };
         let Some(contents) = &mut self.contents else {
             self.report.contents_unopened += 1;
             return Ok(Ok(()));
         };
         let outcome = match contents.open(conn, row.content_key, &row.id, sealed)? {
+            // A purge was recorded and did not get to the end: the key is gone, the bytes will be.
+            Opened::NoKey if self.purged.until(row.content_key).is_some() => return self.deleted(conn, row, header),
             Opened::NoKey => Err(BadEntry::ContentKey),
             Opened::Damaged => Err(BadEntry::ContentDamaged),
             Opened::Plain(plain) => check_plain(&plain, row),
@@ -110,10 +115,20 @@ impl Walk {
         Ok(outcome)
     }
 
-    fn deleted(&mut self, header: &Header) -> Result<(), BadEntry> {
-        let kept_until = header.time.checked_add((i64::from(header.class.days()) * 24).hours()).unwrap_or(Timestamp::MAX);
+    /// A content may be gone only under a key that a recorded purge destroyed, and only if it was due then.
+    fn deleted(&mut self, conn: &Connection, row: &Row, header: &Header) -> rusqlite::Result<Result<(), BadEntry>> {
         self.report.contents_deleted += 1;
-        if kept_until <= self.now { Ok(()) } else { Err(BadEntry::ContentGone) }
+        if self.purged.until(row.content_key).is_none()
+            && let Ok(purged) = Purged::load(conn)?
+        {
+            // The running service may have recorded it since.
+            self.purged = purged;
+        }
+        Ok(match self.purged.until(row.content_key) {
+            None => Err(BadEntry::ContentGone),
+            Some(until) if kept_until(header.time, header.class) > until.min(self.now) => Err(BadEntry::ContentNotDue),
+            Some(_) => Ok(()),
+        })
     }
 }
 

@@ -35,9 +35,12 @@ pub enum BadEntry {
     /// The content belongs to another answer.
     #[error("its id is not the one in its content")]
     OtherId,
-    /// The content is gone although its time is not over.
-    #[error("its content is gone before its retention time is over")]
+    /// The content is gone and no recorded purge destroyed its key.
+    #[error("its content is gone and no recorded purge deleted it")]
     ContentGone,
+    /// A purge deleted the content although its time was not over.
+    #[error("its content was purged before its retention time was over")]
+    ContentNotDue,
 }
 
 /// Why a log does not verify.
@@ -64,6 +67,14 @@ pub enum VerifyError {
         index: u64,
         /// What is wrong.
         what: BadEntry,
+    },
+    /// The record of a purge does not hold.
+    #[error("the record of the purge at entry {index} is bad: {what}")]
+    Purge {
+        /// The entry that it names.
+        index: u64,
+        /// What is wrong.
+        what: &'static str,
     },
     /// A stored subtree root is wrong or missing.
     #[error("the stored hash of tile level {level}, index {index} does not fit the entries")]

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::LedgerError;
 use super::contents::Contents;
+use super::purge::Purged;
 use super::{recovery, schema};
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
@@ -32,7 +33,7 @@ pub struct VerifyOptions {
     pub content_kek: Option<PathBuf>,
     /// A checkpoint that somebody kept (the signed note itself).
     pub seen_checkpoint: Option<String>,
-    /// The present instant, to tell a content deleted when due from one that is missing.
+    /// The present instant: nothing that is deleted may fall due after it.
     pub now: Timestamp,
 }
 
@@ -47,7 +48,7 @@ pub struct VerifyReport {
     pub contents_checked: u64,
     /// Contents that are there but were not opened for want of the key file.
     pub contents_unopened: u64,
-    /// Contents deleted when due.
+    /// Contents deleted when due, by a purge that is an entry of the log itself.
     pub contents_deleted: u64,
 }
 
@@ -69,7 +70,8 @@ pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Re
     if total / u64::from(TILE_WIDTH) < tiles {
         return Err(VerifyError::Entry { index: total, what: BadEntry::Missing });
     }
-    let mut walk = Walk::new(contents, options.now);
+    let purged = Purged::load(&conn)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
+    let mut walk = Walk::new(contents, purged, options.now);
     let mut frontier = Frontier::default();
     expected.compare(&frontier)?;
     while frontier.size() < total {

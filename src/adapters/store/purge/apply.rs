@@ -1,0 +1,121 @@
+//! The steps of a purge on the writing side of the database: small transactions, so that entries never wait long behind one.
+
+use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+
+use super::plan::Due;
+use crate::adapters::store::config::LedgerError;
+use crate::adapters::store::contents::{Contents, Opened};
+use crate::adapters::store::database::Store;
+use crate::adapters::store::keys::{Kek, aead_key, random_secret};
+use crate::core::domain::random::random;
+use crate::core::ledger::leaf::class_byte;
+
+/// Marks a wrapped key as one of held contents, in the data that its encryption is bound to.
+pub(in crate::adapters::store) const HELD: u8 = 0x80;
+
+impl Store {
+    /// Keeps the statement of a purge that entry `index` records, before any of it is carried out.
+    pub(super) fn begin_purge(&mut self, index: u64, statement: &str) -> Result<(), LedgerError> {
+        self.durably(|transaction| {
+            transaction.execute("INSERT INTO purge (idx, statement) VALUES (?1, ?2)", (index, statement))?;
+            Ok(())
+        })
+    }
+
+    /// Encrypts some of the held contents again under a new key; key and contents become durable together.
+    pub(super) fn keep_held(&mut self, due: &Due, held: &[u64], kek: &std::path::Path) -> Result<(), LedgerError> {
+        let (secret, wrapping) = (random_secret()?, Kek::load(kek)?);
+        let wrapped = wrapping.wrap(due.day, class_byte(due.class) | HELD, &secret)?;
+        let key = aead_key(secret.as_slice()).ok_or(LedgerError::Crypto("make a content key"))?;
+        let mut contents = Contents::load(kek)?;
+        self.erasing(|transaction| {
+            let insert = "INSERT INTO held_key (day, class, wrapped) VALUES (?1, ?2, ?3)";
+            transaction.execute(insert, (due.day, class_byte(due.class), wrapped))?;
+            let number = -transaction.last_insert_rowid();
+            held.iter().try_for_each(|index| seal_again(transaction, &mut contents, *index, due.key, (number, &key)))
+        })
+    }
+
+    /// Destroys a content key. Whatever has to stay must be under another one by now.
+    pub(super) fn destroy_key(&mut self, key: i64) -> Result<(), LedgerError> {
+        self.erasing(|transaction| {
+            match key {
+                ..0 => transaction.execute("DELETE FROM held_key WHERE seq = ?1", [key.unsigned_abs()])?,
+                _ => transaction.execute("DELETE FROM content_key WHERE seq = ?1", [key])?,
+            };
+            Ok(())
+        })
+    }
+
+    /// Deletes contents whose key is destroyed, salt₂ with them. A key that is still there is left alone.
+    pub(super) fn clear(&mut self, key: i64, from: u64, to: u64) -> Result<(), LedgerError> {
+        self.erasing(|transaction| {
+            if super::plan::is_stored(transaction, key)? {
+                return Ok(());
+            }
+            let indices = under(transaction, key, from, to)?;
+            // One row a statement: a statement that spans pages would copy them to a temporary file.
+            let mut clear = transaction.prepare_cached("UPDATE entry SET sealed = NULL WHERE idx = ?1")?;
+            indices.iter().try_for_each(|index| clear.execute([index]).map(drop))?;
+            Ok(())
+        })
+    }
+
+    /// Forgets trail keys of days without any readable content, notes that all is done, and leaves nothing in the write-ahead log.
+    pub(super) fn finish_purge(&mut self, index: u64) -> Result<(), LedgerError> {
+        self.erasing(|transaction| {
+            transaction.execute(
+                "DELETE FROM epoch WHERE substr(name, 1, 10) NOT IN (
+                   SELECT date(day * 86400, 'unixepoch') FROM content_key WHERE class <> 3
+                   UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)",
+                [],
+            )?;
+            transaction.execute("UPDATE purge SET done = 1 WHERE idx = ?1", [index])?;
+            Ok(())
+        })
+    }
+
+    /// Moves everything from the write-ahead log into the database and empties it; whether no reader stood in the way.
+    pub(super) fn empty_wal(&mut self) -> Result<bool, LedgerError> {
+        Ok(self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))? == 0)
+    }
+
+    /// A durable transaction in which what is deleted is overwritten.
+    fn erasing(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<(), LedgerError>) -> Result<(), LedgerError> {
+        self.conn.pragma_update(None, "secure_delete", "on")?;
+        self.durably(action)?;
+        Ok(self.conn.pragma_update(None, "secure_delete", "off")?)
+    }
+}
+
+fn under(conn: &Connection, key: i64, from: u64, to: u64) -> rusqlite::Result<Vec<u64>> {
+    let mut select =
+        conn.prepare_cached("SELECT idx FROM entry WHERE idx >= ?1 AND idx < ?2 AND content_key = ?3 AND sealed IS NOT NULL ORDER BY idx")?;
+    select.query_map((from, to, key), |row| row.get(0))?.collect()
+}
+
+fn seal_again(
+    conn: &Connection,
+    contents: &mut Contents,
+    index: u64,
+    old: i64,
+    (number, key): (i64, &LessSafeKey),
+) -> Result<(), LedgerError> {
+    let select = "SELECT id, sealed FROM entry WHERE idx = ?1 AND content_key = ?2 AND sealed IS NOT NULL";
+    let found: Option<(Vec<u8>, Vec<u8>)> =
+        conn.prepare_cached(select)?.query_row((index, old), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let damaged = || LedgerError::Inconsistent(format!("entry {index} is under a legal hold and does not open"));
+    let (id, sealed) = found.ok_or_else(damaged)?;
+    let Opened::Plain(plain) = contents.open(conn, old, &id, &sealed)? else { return Err(damaged()) };
+    let nonce = random::<NONCE_LEN>().ok_or(LedgerError::Crypto("draw random bytes"))?;
+    let mut again = plain.to_vec();
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(id.as_slice()), &mut again)
+        .map_err(|_| LedgerError::Crypto("encrypt a held content again"))?;
+    conn.prepare_cached("UPDATE entry SET content_key = ?2, sealed = ?3 WHERE idx = ?1")?.execute((
+        index,
+        number,
+        [nonce.as_slice(), &again].concat(),
+    ))?;
+    Ok(())
+}

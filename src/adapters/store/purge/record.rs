@@ -1,0 +1,92 @@
+//! What the database keeps about purges: their statements for ever, and the keys of contents under a legal hold.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use crate::core::ledger::EntryKind;
+use crate::core::ledger::leaf::Header;
+use crate::core::ledger::retention::PurgeStatement;
+use crate::core::ledger::tree::sha256;
+
+/// `purge.idx` is the entry that recorded it; `done` is 0 until every byte is gone.
+/// `entry.content_key` is `-held_key.seq` where a held content was encrypted again.
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS purge (idx INTEGER PRIMARY KEY, statement TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE IF NOT EXISTS held_key (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, day INTEGER NOT NULL, class INTEGER NOT NULL, wrapped BLOB NOT NULL) STRICT;
+";
+
+/// Adds what logs of earlier builds lack.
+pub(in crate::adapters::store) fn make_tables(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLES)
+}
+
+/// Which keys were destroyed lawfully, for `verify`: by key, up to which instant contents were due.
+#[derive(Debug, Default)]
+pub(in crate::adapters::store) struct Purged(HashMap<i64, Timestamp>);
+
+/// A purge's record that does not hold: (entry that it names, what is wrong).
+pub(in crate::adapters::store) type BadRecord = (u64, &'static str);
+
+impl Purged {
+    /// Reads and checks every record: the entry that it names must be there, administrative, commit to exactly this statement, and be of
+    /// no earlier ledger time than the instant that due dates were counted up to.
+    pub(in crate::adapters::store) fn load(conn: &Connection) -> rusqlite::Result<Result<Self, BadRecord>> {
+        let mut purged = Self::default();
+        if !exists(conn)? {
+            return Ok(Ok(purged));
+        }
+        for (index, statement) in statements(conn)? {
+            match check(conn, index, &statement)? {
+                Ok(statement) => purged.add(&statement),
+                Err(what) => return Ok(Err((index, what))),
+            }
+        }
+        Ok(Ok(purged))
+    }
+
+    /// Up to which instant contents under this key were due when it was destroyed; none when no record names it.
+    pub(in crate::adapters::store) fn until(&self, key: i64) -> Option<Timestamp> {
+        self.0.get(&key).copied()
+    }
+
+    fn add(&mut self, statement: &PurgeStatement) {
+        for key in &statement.keys {
+            let until = self.0.entry(key.key).or_insert(statement.as_of);
+            *until = statement.as_of.max(*until);
+        }
+    }
+}
+
+/// Whether the log has the table at all.
+fn exists(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'purge')", [], |row| row.get(0))
+}
+
+fn statements(conn: &Connection) -> rusqlite::Result<Vec<(u64, String)>> {
+    let mut select = conn.prepare("SELECT idx, statement FROM purge ORDER BY idx")?;
+    select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn check(conn: &Connection, index: u64, text: &str) -> rusqlite::Result<Result<PurgeStatement, &'static str>> {
+    let header: Option<Vec<u8>> =
+        conn.prepare_cached("SELECT header FROM entry WHERE idx = ?1")?.query_row([index], |row| row.get(0)).optional()?;
+    let Some(header) = header.and_then(|header| Header::decode(&header).ok()) else { return Ok(Err("no such entry records it")) };
+    if header.kind != EntryKind::Admin || header.statement_digest != sha256(text.as_bytes()) {
+        return Ok(Err("the entry that it names is about something else"));
+    }
+    let Ok(statement) = serde_json::from_str::<PurgeStatement>(text) else { return Ok(Err("it is in no known form")) };
+    if statement.as_of > header.time {
+        return Ok(Err("it counted due dates up to an instant after its own entry"));
+    }
+    Ok(Ok(statement))
+}
+
+/// The statements of purges that were recorded and not finished, oldest first.
+pub(in crate::adapters::store) fn unfinished(conn: &Connection) -> rusqlite::Result<Vec<(u64, PurgeStatement)>> {
+    let mut select = conn.prepare("SELECT idx, statement FROM purge WHERE done = 0 ORDER BY idx")?;
+    let rows: Vec<(u64, String)> = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    Ok(rows.into_iter().filter_map(|(index, text)| Some((index, serde_json::from_str(&text).ok()?))).collect())
+}

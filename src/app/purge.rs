@@ -1,0 +1,133 @@
+//! Deletion of what is due: in a running gateway every hour, and at once when `estelam log purge` asks by a file in the log's folder;
+//! by the command itself where no gateway runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::StartError;
+use super::holds::Holds;
+use crate::adapters::store::{PurgeOrder, PurgeReport, SqliteLedger, Witnessed};
+use crate::config::Config;
+use crate::core::domain::clock::Clock;
+use crate::core::ledger::RetentionClass;
+use crate::core::ledger::checkpoint::Checkpoint;
+use crate::core::ledger::cosignature::WitnessKey;
+use crate::core::ledger::note::NoteKey;
+
+/// How often it is seen whether somebody asks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks between two purges by schedule: an hour.
+const LOOKS_PER_PURGE: u64 = 3600;
+
+/// What somebody asks for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PurgeRequest {
+    /// Tells requests apart.
+    pub nonce: String,
+    /// Only these days and classes.
+    pub only: Vec<(Date, RetentionClass)>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// A checkpoint that the configured witness cosigned.
+    pub witnessed: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PurgeOutcome {
+    /// That of the request.
+    pub nonce: String,
+    /// The report as JSON.
+    pub report: Option<serde_json::Value>,
+    /// Why nothing was deleted.
+    pub error: Option<String>,
+}
+
+/// The file in which a running gateway finds a request.
+pub fn request_file(config: &Config) -> PathBuf {
+    config.ledger.dir.join("purge-request.json")
+}
+
+/// The file in which it says what came of it.
+pub fn outcome_file(config: &Config) -> PathBuf {
+    config.ledger.dir.join("purge-outcome.json")
+}
+
+/// Deletes as asked.
+///
+/// # Errors
+/// A hold cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
+pub async fn purge(
+    ledger: &SqliteLedger,
+    config: &Config,
+    keys: &[NoteKey],
+    clock: &dyn Clock,
+    request: &PurgeRequest,
+) -> Result<PurgeReport, StartError> {
+    let holds = Holds::open(&config.ledger.holds)?.in_force()?;
+    let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, config, keys)).transpose()?;
+    let order = PurgeOrder { now: clock.now(), witnessed, holds, only: request.only.clone(), dry_run: request.dry_run };
+    ledger.purge(order).await.map_err(|error| StartError(error.to_string()))
+}
+
+/// Checks that the note is a checkpoint of this log and that the configured witness cosigned it.
+fn witnessed(note: &str, config: &Config, keys: &[NoteKey]) -> Result<Witnessed, StartError> {
+    let Some(path) = &config.ledger.witness_key else {
+        return Err(StartError("no witness is known: set `ledger.witness_key` to the file with its verifier key".to_owned()));
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
+    let witness = WitnessKey::parse(&text).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
+    let refused = |error| StartError(format!("the witness's checkpoint does not hold: {error}"));
+    Checkpoint::open(note, keys).map_err(refused)?;
+    Ok(Witnessed { time: witness.cosigned_at(note).map_err(refused)?, note: note.to_owned() })
+}
+
+/// Purges by schedule and on request until the task is dropped.
+pub(super) async fn keep(ledger: Arc<SqliteLedger>, config: Config, keys: Vec<NoteKey>, clock: Arc<dyn Clock>) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    let mut looks: u64 = 0;
+    loop {
+        tick.tick().await;
+        looks += 1;
+        let asked = take_request(&request_file(&config)).await;
+        if let Some(request) = &asked {
+            let outcome = purge(&ledger, &config, &keys, clock.as_ref(), request).await;
+            tell(&outcome_file(&config), &request.nonce, outcome).await;
+        } else if looks.is_multiple_of(LOOKS_PER_PURGE) {
+            match purge(&ledger, &config, &keys, clock.as_ref(), &PurgeRequest::default()).await {
+                Ok(report) if report.entry.is_some() => tracing::info!(keys = report.keys.len(), "contents that were due were deleted"),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "nothing was deleted"),
+            }
+        }
+    }
+}
+
+/// Takes a request away, so that it is carried out once.
+async fn take_request(path: &Path) -> Option<PurgeRequest> {
+    let text = tokio::fs::read(path).await.ok()?;
+    tokio::fs::remove_file(path).await.ok()?;
+    serde_json::from_slice(&text).inspect_err(|error| tracing::warn!(%error, "a request to purge cannot be read")).ok()
+}
+
+async fn tell(path: &Path, nonce: &str, outcome: Result<PurgeReport, StartError>) {
+    let (report, error) = match outcome {
+        Ok(report) => (serde_json::to_value(report).ok(), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let outcome = PurgeOutcome { nonce: nonce.to_owned(), report, error };
+    let draft = path.with_extension("tmp");
+    let text = serde_json::to_vec(&outcome).unwrap_or_default();
+    let written = async {
+        tokio::fs::write(&draft, text).await?;
+        tokio::fs::rename(&draft, path).await
+    };
+    if let Err(error) = written.await {
+        tracing::warn!(%error, "the outcome of a purge cannot be written");
+    }
+}

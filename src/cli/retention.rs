@@ -1,0 +1,248 @@
+//! `estelam log purge` and `estelam log hold`: deleting what is due, and keeping what an order of two people holds.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::place::{Place, write_atomically};
+use super::{CliError, Failure, block_on};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::keys::KeyRing;
+use crate::adapters::store::{LedgerError, SqliteLedger};
+use crate::app;
+use crate::app::holds::Holds;
+use crate::app::purge::{PurgeOutcome, PurgeRequest, outcome_file, purge, request_file};
+use crate::config::Config;
+use crate::core::ledger::RetentionClass;
+use crate::core::ledger::retention::{Hold, HoldAct};
+use crate::registry::decrees::{OfficialKey, Officials};
+
+/// How long a running gateway may take; it goes on if the command is ended.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Pause between two looks.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Delete the contents that are due, at once. A running gateway does it by itself every hour; this command asks it, or does it where none runs.
+#[derive(Debug, Args)]
+pub(super) struct Purge {
+    #[command(flatten)]
+    place: Place,
+    /// Only this day (UTC); refused whole if it is not due. May be repeated
+    #[arg(long, requires = "class")]
+    day: Vec<Date>,
+    /// The class of the days
+    #[arg(long, requires = "day")]
+    class: Option<Class>,
+    /// A checkpoint that the configured witness cosigned lately: its time is believed instead of this machine's clock
+    #[arg(long)]
+    witnessed: Option<PathBuf>,
+    /// Only say what would be deleted
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Class {
+    Detail,
+    Minor,
+    Admin,
+}
+
+impl Purge {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let config = self.place.config()?;
+        let request = self.request()?;
+        let report = match here(&config, &request)? {
+            Some(report) => report,
+            None => elsewhere(&config, &request)?,
+        };
+        if self.json {
+            println!("{report}");
+        } else {
+            print(&report, self.dry_run);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn request(&self) -> Result<PurgeRequest, CliError> {
+        let classes = match self.class {
+            None => RetentionClass::ALL,
+            Some(Class::Detail) => &[RetentionClass::Detail],
+            Some(Class::Minor) => &[RetentionClass::Minor],
+            Some(Class::Admin) => &[RetentionClass::Admin],
+        };
+        let only = self.day.iter().flat_map(|day| classes.iter().map(|class| (*day, *class))).collect();
+        let read = |path: &PathBuf| std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()));
+        let witnessed = self.witnessed.as_ref().map(read).transpose()?;
+        Ok(PurgeRequest { nonce: Uuid::now_v7().to_string(), only, dry_run: self.dry_run, witnessed })
+    }
+}
+
+/// Purges in this process; `None` when a gateway has the log open.
+fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Value>, CliError> {
+    let keys = KeyRing::open(&config.keys).doing("the keys")?;
+    let settings = app::ledger_config(config, &keys).doing("the ledger")?;
+    let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
+    if !settings.dir.is_dir() {
+        return Err(CliError::failed(format_args!("there is no log in `{}`", settings.dir.display())));
+    }
+    let ledger = match SqliteLedger::open(settings, keys.checkpoints().clone(), Arc::new(SystemClock)) {
+        Ok(ledger) => ledger,
+        Err(LedgerError::InUse(_)) => return Ok(None),
+        Err(error) => return Err(CliError::failed(error)),
+    };
+    let report = block_on(async { purge(&ledger, config, &note_keys, &SystemClock, request).await.map_err(CliError::failed) })?;
+    serde_json::to_value(report).doing("cannot print the report").map(Some)
+}
+
+/// Asks the running gateway by a file in the log's folder and waits for what comes of it.
+fn elsewhere(config: &Config, request: &PurgeRequest) -> Result<serde_json::Value, CliError> {
+    let text = serde_json::to_vec(request).doing("cannot write the request")?;
+    write_atomically(&request_file(config), &text)?;
+    let (begun, outcome) = (Instant::now(), outcome_file(config));
+    while begun.elapsed() < PATIENCE {
+        let found = std::fs::read(&outcome).ok().and_then(|bytes| serde_json::from_slice::<PurgeOutcome>(&bytes).ok());
+        match found.filter(|found| found.nonce == request.nonce) {
+            Some(PurgeOutcome { report: Some(report), .. }) => return Ok(report),
+            Some(PurgeOutcome { error, .. }) => return Err(CliError::failed(error.unwrap_or_default())),
+            None => std::thread::sleep(AGAIN),
+        }
+    }
+    Err(CliError::failed(
+        "the process that has the log open does not answer; its own log says why. It deletes what is due every hour by itself",
+    ))
+}
+
+fn print(report: &serde_json::Value, dry_run: bool) {
+    let keys = report.get("keys").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+    let text = |key: &serde_json::Value, name: &str| key.get(name).map(|value| value.to_string().replace('"', "")).unwrap_or_default();
+    for key in keys {
+        println!("{}  {:<6}  {:>9} deleted  {:>6} held", text(key, "day"), text(key, "class"), text(key, "entries"), text(key, "held"));
+    }
+    match report.get("entry").filter(|entry| !entry.is_null()) {
+        _ if keys.is_empty() => println!("nothing is due"),
+        Some(entry) => println!("recorded as entry {entry}"),
+        None if dry_run => println!("nothing was deleted: this was a dry run"),
+        None => {}
+    }
+}
+
+/// Legal holds: what two people hold is not deleted.
+#[derive(Debug, Subcommand)]
+pub(super) enum HoldCommand {
+    /// Let somebody sign holds: put the public half of a key beside the holds
+    Enrol {
+        /// The person's name
+        name: String,
+        /// The person's private key (PKCS#8 PEM)
+        #[arg(long)]
+        key: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Begin a hold with the first of two signatures
+    Add(Box<Add>),
+    /// Put a hold in force with another person's signature
+    Approve(Sign),
+    /// Release a hold: two people must
+    Release(Sign),
+    /// List every hold and where it stands
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// A new hold.
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// Its name: letters, digits, hyphens
+    id: String,
+    /// Why: an order, a case; no number and no name of a person
+    #[arg(long)]
+    reason: String,
+    /// First day of the entries that it holds
+    #[arg(long)]
+    from: Date,
+    /// Last day of them
+    #[arg(long)]
+    to: Date,
+    /// Last day of the hold itself
+    #[arg(long)]
+    until: Date,
+    /// Only entries of this agency
+    #[arg(long)]
+    agency: Option<String>,
+    /// Only this answer. May be repeated
+    #[arg(long)]
+    answer: Vec<Uuid>,
+    /// Private key of the person who signs
+    #[arg(long)]
+    key: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// A further signature.
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// The hold
+    id: String,
+    /// Private key of the person who signs
+    #[arg(long)]
+    key: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl HoldCommand {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Enrol { name, key, place } => {
+                Officials::enrol(&place.config()?.ledger.holds, &name, &read_key(&key)?).map_err(CliError::failed)?;
+                println!("`{name}` may sign holds");
+            }
+            Self::Add(add) => {
+                let Add { id, reason, from, to, until, agency, answer: answers, key, place } = *add;
+                let hold = Hold { id, reason, from, to, agency, answers, until };
+                open(&place)?.add(hold, &read_key(&key)?).map_err(CliError::failed)?;
+                println!("signed once; it holds nothing until another person approves it");
+            }
+            Self::Approve(sign) => sign.run(HoldAct::Hold)?,
+            Self::Release(sign) => sign.run(HoldAct::Release)?,
+            Self::List { place } => {
+                for (file, standing) in open(&place)?.all().map_err(CliError::failed)? {
+                    let hold = file.hold;
+                    let standing = serde_json::to_value(standing).doing("cannot print")?;
+                    let standing = standing.as_str().unwrap_or_default();
+                    println!("{:<20} {standing:<9} {} to {}, until {}: {}", hold.id, hold.from, hold.to, hold.until, hold.reason);
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Sign {
+    fn run(self, act: HoldAct) -> Result<(), CliError> {
+        open(&self.place)?.approve(&self.id, act, &read_key(&self.key)?).map_err(CliError::failed)?;
+        println!("signed");
+        Ok(())
+    }
+}
+
+fn open(place: &Place) -> Result<Holds, CliError> {
+    Holds::open(&place.config()?.ledger.holds).map_err(CliError::failed)
+}
+
+fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {
+    OfficialKey::read(path).map_err(CliError::failed)
+}

@@ -1,0 +1,134 @@
+//! `estelam log witness`: what an auditor runs elsewhere. It needs no installation: the log's public listener, and its public key.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::place::write_atomically;
+use super::{CliError, Failure, block_on};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::keys::FileSigner;
+use crate::adapters::tls::config::anonymous_client_config;
+use crate::core::domain::clock::Clock;
+use crate::core::ledger::checkpoint::Checkpoint;
+use crate::core::ledger::cosignature::WitnessKey;
+use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::tile::TilePath;
+use crate::core::ledger::witness::{TileName, judge, tiles_needed};
+
+/// The last checkpoint that was cosigned.
+const SEEN: &str = "checkpoint";
+/// The witness's own key.
+const KEY: &str = "witness.pem";
+/// The longest tile, in bytes.
+const TILE_BYTES: usize = 256 * 32;
+
+/// Watch a log from outside: cosign its checkpoint if it continues the last one seen, refuse and report a fork
+#[derive(Debug, Args)]
+pub(super) struct Witness {
+    /// URL of the log's public listener
+    #[arg(long)]
+    url: String,
+    /// Root certificate of that listener
+    #[arg(long)]
+    ca: PathBuf,
+    /// File with the log's verifier key (`/checkpoint.key`, got and compared by another way)
+    #[arg(long)]
+    log_key: PathBuf,
+    /// The witness's name, in its cosignatures
+    #[arg(long)]
+    name: String,
+    /// Folder of the witness: its key, made at the first run, and the last checkpoint that it cosigned
+    #[arg(long)]
+    state: PathBuf,
+    /// Look again every so many seconds until ended; once if left out
+    #[arg(long)]
+    every: Option<u64>,
+}
+
+impl Witness {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        std::fs::create_dir_all(&self.state).doing(format_args!("cannot make `{}`", self.state.display()))?;
+        let text = std::fs::read_to_string(&self.log_key).doing(format_args!("cannot read `{}`", self.log_key.display()))?;
+        let log = NoteKey::parse(&text).doing(format_args!("`{}`", self.log_key.display()))?;
+        let signer = self.signer()?;
+        let public = <[u8; 32]>::try_from(signer.public_key_bytes()).doing("the witness's key must be an Ed25519 key")?;
+        let key = WitnessKey::new(&self.name, public).doing("the witness's name")?;
+        write_atomically(&self.state.join("witness.key"), format!("{key}\n").as_bytes())?;
+        block_on(async {
+            let tls = anonymous_client_config(&self.ca, Arc::new(SystemClock)).doing("the root certificate")?;
+            let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(Duration::from_secs(30));
+            let http = http.build().doing("cannot build the HTTP client")?;
+            loop {
+                println!("{}", self.look(&http, &log, &key, &signer).await?);
+                let Some(every) = self.every else { return Ok(ExitCode::SUCCESS) };
+                tokio::time::sleep(Duration::from_secs(every.max(1))).await;
+            }
+        })
+    }
+
+    /// One look: one line that says what was found.
+    async fn look(&self, http: &reqwest::Client, log: &NoteKey, key: &WitnessKey, signer: &FileSigner) -> Result<String, CliError> {
+        let keys = std::slice::from_ref(log);
+        let note = String::from_utf8(self.get(http, "checkpoint", 64 * 1024).await?).doing("the checkpoint is not text")?;
+        let new = Checkpoint::open(&note, keys).doing("the checkpoint does not hold")?;
+        let place = self.state.join(SEEN);
+        let Some(seen) = read_if_there(&place)? else {
+            write_atomically(&place, key.cosign(&note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
+            return Ok(format!("{} entries: the first checkpoint seen, cosigned", new.size));
+        };
+        let seen = Checkpoint::open(&seen, keys)
+            .doing(format_args!("`{}` does not hold; do not delete it, find out who changed it", place.display()))?;
+        let mut tiles = BTreeMap::new();
+        for name in tiles_needed(&seen, &new) {
+            tiles.insert(name, self.get(http, &path_of(name), TILE_BYTES).await?);
+        }
+        if let Err(refusal) = judge(&seen, &new, &tiles) {
+            // Kept as proof: both notes are signed by the log.
+            write_atomically(&self.state.join("refused"), note.as_bytes())?;
+            return Err(CliError::failed(format_args!(
+                "not cosigned: {refusal}; both signed checkpoints are kept in `{}`",
+                self.state.display()
+            )));
+        }
+        write_atomically(&place, key.cosign(&note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
+        Ok(format!("{} entries: continues the {} seen before, cosigned", new.size, seen.size))
+    }
+
+    async fn get(&self, http: &reqwest::Client, path: &str, most: usize) -> Result<Vec<u8>, CliError> {
+        let url = format!("{}/{path}", self.url.trim_end_matches('/'));
+        let response = http.get(&url).send().await.doing(format_args!("`{url}` cannot be reached"))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(CliError::failed(format_args!("`{url}` answered {status}")));
+        }
+        let bytes = response.bytes().await.doing(format_args!("`{url}` broke off"))?;
+        if bytes.len() > most { Err(CliError::failed(format_args!("`{url}` is too long"))) } else { Ok(bytes.to_vec()) }
+    }
+
+    fn signer(&self) -> Result<FileSigner, CliError> {
+        let path = self.state.join(KEY);
+        if !path.exists() {
+            let pem = FileSigner::generate_pem().ok_or_else(|| CliError::failed("the system gave no random numbers for a key"))?;
+            super::place::write_private(&path, pem.as_bytes())?;
+        }
+        let pem = std::fs::read(&path).map(zeroize::Zeroizing::new).doing(format_args!("cannot read `{}`", path.display()))?;
+        FileSigner::from_pem(&pem).ok_or_else(|| CliError::failed(format_args!("`{}` is no private key in PEM", path.display())))
+    }
+}
+
+fn path_of((level, index, width): TileName) -> String {
+    TilePath::Hashes { level, index, width }.to_string()
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, CliError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(CliError::failed(format_args!("cannot read `{}`: {error}", path.display()))),
+    }
+}
