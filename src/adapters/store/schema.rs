@@ -67,6 +67,8 @@ pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerErr
     conn.pragma_update(None, "journal_mode", "wal")?;
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "cache_size", -16_384)?;
+    // From the first entry on: a page that is split leaves no copy behind that a later deletion would not find.
+    conn.pragma_update(None, "secure_delete", "on")?;
     let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
     conn.pragma_update(None, "wal_autocheckpoint", BYTES_PER_CHECKPOINT / page)?;
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

@@ -1,7 +1,7 @@
 //! The steps of a purge on the writing side of the database: small transactions, so that entries never wait long behind one.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::plan::Due;
 use crate::adapters::store::config::LedgerError;
@@ -29,7 +29,7 @@ impl Store {
         let wrapped = wrapping.wrap(due.day, class_byte(due.class) | HELD, &secret)?;
         let key = aead_key(secret.as_slice()).ok_or(LedgerError::Crypto("make a content key"))?;
         let mut contents = Contents::load(kek)?;
-        self.erasing(|transaction| {
+        self.durably(|transaction| {
             let insert = "INSERT INTO held_key (day, class, wrapped) VALUES (?1, ?2, ?3)";
             transaction.execute(insert, (due.day, class_byte(due.class), wrapped))?;
             let number = -transaction.last_insert_rowid();
@@ -39,7 +39,7 @@ impl Store {
 
     /// Destroys a content key. Whatever has to stay must be under another one by now.
     pub(super) fn destroy_key(&mut self, key: i64) -> Result<(), LedgerError> {
-        self.erasing(|transaction| {
+        self.durably(|transaction| {
             match key {
                 ..0 => transaction.execute("DELETE FROM held_key WHERE seq = ?1", [key.unsigned_abs()])?,
                 _ => transaction.execute("DELETE FROM content_key WHERE seq = ?1", [key])?,
@@ -50,7 +50,7 @@ impl Store {
 
     /// Deletes contents whose key is destroyed, salt₂ with them. A key that is still there is left alone.
     pub(super) fn clear(&mut self, key: i64, from: u64, to: u64) -> Result<(), LedgerError> {
-        self.erasing(|transaction| {
+        self.durably(|transaction| {
             if super::plan::is_stored(transaction, key)? {
                 return Ok(());
             }
@@ -64,7 +64,7 @@ impl Store {
 
     /// Forgets trail keys of days without any readable content, notes that all is done, and leaves nothing in the write-ahead log.
     pub(super) fn finish_purge(&mut self, index: u64) -> Result<(), LedgerError> {
-        self.erasing(|transaction| {
+        self.durably(|transaction| {
             transaction.execute(
                 "DELETE FROM epoch WHERE substr(name, 1, 10) NOT IN (
                    SELECT date(day * 86400, 'unixepoch') FROM content_key WHERE class <> 3
@@ -79,13 +79,6 @@ impl Store {
     /// Moves everything from the write-ahead log into the database and empties it; whether no reader stood in the way.
     pub(super) fn empty_wal(&mut self) -> Result<bool, LedgerError> {
         Ok(self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))? == 0)
-    }
-
-    /// A durable transaction in which what is deleted is overwritten.
-    fn erasing(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<(), LedgerError>) -> Result<(), LedgerError> {
-        self.conn.pragma_update(None, "secure_delete", "on")?;
-        self.durably(action)?;
-        Ok(self.conn.pragma_update(None, "secure_delete", "off")?)
     }
 }
 

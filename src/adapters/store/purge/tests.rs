@@ -118,7 +118,12 @@ fn entry(number: u128, time: Timestamp) -> Entry {
         id: Uuid::from_u128(number),
         statement_digest: [0; 32],
         subject: None,
-        content: Box::new(EntryContent { route: "verify".into(), agency: Some(agency.into()), ..EntryContent::default() }),
+        content: Box::new(EntryContent {
+            route: "verify".into(),
+            agency: Some(agency.into()),
+            basis: Some("b".repeat(600)),
+            ..EntryContent::default()
+        }),
     }
 }
 
@@ -134,18 +139,20 @@ fn hold(agency: &str, from: &str, to: &str) -> Hold {
     }
 }
 
-/// (wrapped key, sealed contents) of a class and its first day.
-fn secrets(log: &Log, class: i64) -> Vec<Vec<u8>> {
+/// Wrapped keys and sealed contents of a class on its first days.
+fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
     let conn = log.sql();
-    let (key, wrapped): (i64, Vec<u8>) = conn
-        .query_row("SELECT seq, wrapped FROM content_key WHERE class = ?1 ORDER BY day LIMIT 1", [class], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .unwrap();
+    let mut select = conn.prepare("SELECT seq, wrapped FROM content_key WHERE class = ?1 ORDER BY day LIMIT ?2").unwrap();
+    let keys: Vec<(i64, Vec<u8>)> =
+        select.query_map((class, days), |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
     let mut select = conn.prepare("SELECT sealed FROM entry WHERE content_key = ?1").unwrap();
-    let sealed: Vec<Vec<u8>> = select.query_map([key], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    assert!(!sealed.is_empty());
-    std::iter::once(wrapped).chain(sealed).collect()
+    let mut secrets = Vec::new();
+    for (key, wrapped) in keys {
+        secrets.push(wrapped);
+        secrets.extend(select.query_map([key], |row| row.get::<_, Vec<u8>>(0)).unwrap().map(Result::unwrap));
+    }
+    assert!(secrets.len() > usize::try_from(days).unwrap());
+    secrets
 }
 
 /// How many of the secrets have any 16 of their bytes in a file of the folder.
@@ -163,8 +170,8 @@ async fn purge_leaves_no_byte_of_key_or_content_and_the_tree_still_verifies() {
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 40).await;
-    let minors = secrets(&log, 2);
-    let details = secrets(&log, 1);
+    let minors = secrets(&log, 2, 9);
+    let details = secrets(&log, 1, 40);
     assert_eq!(found_in_files(&log.config.dir, &minors), minors.len());
     let before = log.verify().unwrap();
     let report = ledger.purge(log.order()).await.unwrap();
@@ -211,7 +218,7 @@ async fn clock_far_ahead_of_the_log_purges_nothing() {
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 3).await;
-    let minors = secrets(&log, 2);
+    let minors = secrets(&log, 2, 3);
     log.clock.set(at("2026-06-01T00:00:00Z"));
     assert!(matches!(ledger.purge(log.order()).await, Err(PurgeError::ClockAhead { .. })));
     // An entry under the wrong clock does not make it right.
@@ -230,7 +237,7 @@ async fn held_contents_stay_readable_under_a_new_key_until_the_hold_ends() {
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 110).await;
-    let details = secrets(&log, 1);
+    let details = secrets(&log, 1, 19);
     let order = PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-02")], ..log.order() };
     let report = ledger.purge(order.clone()).await.unwrap();
     assert_eq!(report.keys.iter().filter(|key| key.class == RetentionClass::Detail).map(|key| key.held).sum::<u64>(), 4);
