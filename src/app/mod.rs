@@ -12,6 +12,7 @@ pub mod review;
 mod running;
 mod spent;
 mod watch;
+mod witnessed;
 
 use std::net::TcpListener;
 use std::sync::Arc;

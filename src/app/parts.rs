@@ -90,6 +90,7 @@ impl Parts {
         let ledger_config = ledger_config(config, &keys)?;
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
+        super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));

@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::StartError;
 use super::holds::Holds;
+use super::witnessed::witnessed;
 use crate::adapters::store::{PurgeOrder, PurgeReport, SqliteLedger, Witnessed};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::RetentionClass;
-use crate::core::ledger::checkpoint::Checkpoint;
-use crate::core::ledger::cosignature::WitnessKey;
 use crate::core::ledger::note::NoteKey;
 
 /// How often it is seen whether somebody asks.
@@ -71,20 +70,9 @@ pub async fn purge(
 ) -> Result<PurgeReport, StartError> {
     let holds = Holds::open(&config.ledger.holds)?.in_force()?;
     let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, config, keys)).transpose()?;
+    let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
     let order = PurgeOrder { now: clock.now(), witnessed, holds, only: request.only.clone(), dry_run: request.dry_run };
     ledger.purge(order).await.map_err(|error| StartError(error.to_string()))
-}
-
-/// Checks that the note is a checkpoint of this log and that the configured witness cosigned it.
-fn witnessed(note: &str, config: &Config, keys: &[NoteKey]) -> Result<Witnessed, StartError> {
-    let Some(path) = &config.ledger.witness_key else {
-        return Err(StartError("no witness is known: set `ledger.witness_key` to the file with its verifier key".to_owned()));
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
-    let witness = WitnessKey::parse(&text).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
-    let refused = |error| StartError(format!("the witness's checkpoint does not hold: {error}"));
-    Checkpoint::open(note, keys).map_err(refused)?;
-    Ok(Witnessed { time: witness.cosigned_at(note).map_err(refused)?, note: note.to_owned() })
 }
 
 /// Purges by schedule and on request until the task is dropped.

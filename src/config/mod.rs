@@ -119,6 +119,9 @@ pub struct Ledger {
     /// File with the verifier key (C2SP) of the witness, if there is one.
     #[serde(default)]
     pub witness_key: Option<PathBuf>,
+    /// File with the last checkpoint that the witness cosigned; a log that does not continue it is not opened.
+    #[serde(default)]
+    pub witness_checkpoint: Option<PathBuf>,
     /// Entries that may wait for the disk; more are answered 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
@@ -231,6 +234,9 @@ impl Config {
         if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
             return Err("`registry.identity` must be a `spiffe://` URI, or left out");
         }
+        if self.ledger.witness_checkpoint.is_some() && self.ledger.witness_key.is_none() {
+            return Err("`ledger.witness_checkpoint` needs `ledger.witness_key` beside it");
+        }
         if self.limits.workers == 0 || self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.workers`, `limits.connections` and `limits.connections_per_address` must be at least 1");
         }
@@ -261,7 +267,7 @@ impl Config {
         ] {
             *path = base.join(&*path);
         }
-        if let Some(path) = &mut self.ledger.witness_key {
+        for path in [&mut self.ledger.witness_key, &mut self.ledger.witness_checkpoint].into_iter().flatten() {
             *path = base.join(&*path);
         }
     }

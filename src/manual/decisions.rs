@@ -146,3 +146,10 @@
 //!   a configuration that it has not written.
 //! - **2026-11-24, `agency suspend` says so once it is in force**: the service reads a changed folder a tenth of a second later, so the command waits
 //!   until its health names the version of the folder.
+//! - **2026-11-24, deletion needs a record, not only an age.** `log verify` accepts a missing content only under a key that a recorded purge names and
+//!   that was due at the purge's own instant; before, any content past its time could vanish unseen.
+//! - **2026-11-24, silence counts two days.** Without a witness's time a jump of the host's clock looks like a long silence in the log; so the age of
+//!   a content leaves out what the log did not live through. The price: an installation that stood still deletes later, or with a witness.
+//! - **2026-11-24, `secure_delete` always, not only while purging.** SQLite splits pages as they fill and leaves copies of rows in the old ones.
+//! - **2026-11-24, a running gateway is asked to purge by a file in the log's folder**, which only its owner can write: no listener, no credential more.
+//! - **2026-11-24, a hold with one signature holds nothing, an unreadable one stops every deletion.** One person alone neither keeps nor frees.

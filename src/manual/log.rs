@@ -63,3 +63,37 @@
 //!
 //! `estelam log verify --dir DIR` walks the whole log and names the first entry that does not hold; `--checkpoint FILE` also compares it
 //! with a checkpoint that you kept from before.
+//!
+//! # Deletion
+//!
+//! Contents are kept by retention class: `detail` 90 days, `minor` 30, `admin` one year, from ledger time. Then the key of a day and class is
+//! destroyed and contents with salt₂ are overwritten; header, salt₁, content commitment and leaf stay, so the tree still verifies. A gateway does
+//! it every hour, `estelam log purge` at once: it asks the process that has the log open by `ledger/purge-request.json`, or does it itself.
+//! `--day DAY --class CLASS` asks for one; if it is not due, the whole run is refused. `--dry-run` only says what would go.
+//!
+//! A purge is an administrative entry before it takes effect. Its header commits to a statement that the log keeps for ever (table `purge`): the
+//! instant up to which due dates were counted, the keys (day, class, counts), the holds in force, the witness's checkpoint if there was one. `log
+//! verify` takes a missing content only where such a statement names its key and it was due at that instant, and no statement may name
+//! an instant after its own entry. A crash at any point leaves a log that verifies; the next purge finishes it.
+//!
+//! The host's clock alone makes nothing due: a stretch of more than two days without an entry counts two days, and a clock more than two days ahead
+//! of the last entry is refused. `--witnessed FILE` gives a checkpoint that the configured witness cosigned; then its time counts.
+//!
+//! No byte of a key or content is left in database pages (`secure_delete` from the first entry on), write-ahead log (emptied) or journal
+//! (overwritten if newer entries have not taken the place); readers forget the key. Trail keys go with the last content of their day. Copies that you
+//! made before hold sealed contents and wrapped keys still: they open only with `keys/content.key`, so keep that key apart from them, and destroy
+//! copies older than 30 days.
+//!
+//! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own. It holds once two people signed it
+//! and until two released it: `estelam log hold enrol NAME --key KEY` (once each), `hold add ID --reason … --from … --to … --until … --key A`, `hold
+//! approve ID --key B`, `hold release ID --key A`, then `--key B`, `hold list`. Held contents are encrypted again under a new key, then the old one goes. While a
+//! hold cannot be read or a signature does not fit, nothing is deleted.
+//!
+//! # Witness
+//!
+//! An auditor runs `estelam log witness --url URL --ca FILE --log-key FILE --name NAME --state DIR` on a machine of one's own (`--every 600` to go on).
+//! It fetches the checkpoint, shows by tiles that it continues the last one in `DIR/checkpoint`, and cosigns it there (C2SP cosignature/v1) in one step.
+//! A log that went back or forked is refused: exit 1, the other signed note is kept in `DIR/refused`. `DIR/witness.key` is its verifier key.
+//!
+//! In `estelam.toml`, `ledger.witness_key` names that key's file and `ledger.witness_checkpoint` the last cosigned checkpoint, fetched
+//! before a start. A log that does not continue it (a restored copy, a second writer) is not opened, and nothing is signed.

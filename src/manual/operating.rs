@@ -13,6 +13,8 @@
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/` | signing keys, readable by the service alone | restart |
 //! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
+//! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
+//! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | restart |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
 //! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |

@@ -22,6 +22,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod witnessed;
 mod writer;
 
 use std::fs::File;
@@ -38,6 +39,7 @@ pub use keys::{create_content_kek, generate_officer_key, open_trail_key};
 pub use purge::{PurgeError, PurgeOrder, PurgeReport, Witnessed};
 pub use recovery::open_offline;
 pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};
+pub use witnessed::{NotWitnessed, continues};
 
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};

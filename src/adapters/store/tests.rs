@@ -207,3 +207,26 @@ async fn answered_entries_verify_before_they_reach_the_database() {
     let refused = SqliteLedger::open(config, signer, Arc::new(StillClock)).err().unwrap().to_string();
     assert!(refused.contains("its journal is missing"), "{refused}");
 }
+
+#[tokio::test]
+async fn older_copy_or_other_log_does_not_continue_what_a_witness_has_seen() {
+    let (log, other) = (log(), log());
+    for number in 0..300 {
+        log.append(number, 0).await.unwrap();
+        other.append(number + 1_000, 0).await.unwrap();
+    }
+    log.ledger.proof(Uuid::from_u128(299)).await.unwrap();
+    let proof = log.ledger.proof(Uuid::from_u128(0)).await.unwrap().unwrap();
+    let seen = crate::core::ledger::checkpoint::Checkpoint::open(&proof.checkpoint, &log.config.checkpoint_keys().unwrap()).unwrap();
+    assert_eq!(seen.size, 300);
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["ledger.sqlite", "ledger.sqlite-wal", "journal.0", "journal.1"] {
+        std::fs::copy(log.config.dir.join(file), copy.path().join(file)).unwrap();
+    }
+    continues(copy.path(), &seen).unwrap();
+    let later = crate::core::ledger::checkpoint::Checkpoint { size: 301, ..seen.clone() };
+    assert!(matches!(continues(copy.path(), &later), Err(NotWitnessed::Behind { here: 300, seen: 301, .. })));
+    assert!(matches!(continues(&other.config.dir, &seen), Err(NotWitnessed::Fork { seen: 300, .. })));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(continues(empty.path(), &seen), Err(NotWitnessed::Behind { here: 0, .. })));
+}
