@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use indicatif::ProgressBar;
 
+use super::backup::{Backup, Restore};
 use super::place::Place;
 use super::retention::{HoldCommand, Purge};
 use super::witness::Witness;
@@ -36,6 +37,10 @@ pub(super) enum Log {
     /// Legal holds by two people
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Copy the log into a new folder; the service goes on meanwhile
+    Backup(Backup),
+    /// Put a copy back where no log is, if it has all that was seen outside
+    Restore(Restore),
     /// Watch a log from outside: cosign its checkpoint if it continues the last one seen, refuse and report a fork
     Witness(Witness),
 }
@@ -46,6 +51,8 @@ impl Log {
             Self::Verify { place, checkpoint, json } => Self::verify(&place, checkpoint, json),
             Self::Purge(purge) => purge.run(),
             Self::Hold(hold) => hold.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::Restore(restore) => restore.run(),
             Self::Witness(witness) => witness.run(),
         }
     }

@@ -1,6 +1,7 @@
 //! The command line (contract §8): one file per verb, one clear line per error.
 
 mod agency;
+mod backup;
 mod client;
 mod demo;
 mod error;

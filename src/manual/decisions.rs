@@ -153,3 +153,4 @@
 //! - **2026-11-24, `secure_delete` always, not only while purging.** SQLite splits pages as they fill and leaves copies of rows in the old ones.
 //! - **2026-11-24, a running gateway is asked to purge by a file in the log's folder**, which only its owner can write: no listener, no credential more.
 //! - **2026-11-24, a hold with one signature holds nothing, an unreadable one stops every deletion.** One person alone neither keeps nor frees.
+//! - **2026-11-24, back-ups by `VACUUM INTO`**: one moment, no deleted bytes, and no further feature of the SQLite crate than is there.

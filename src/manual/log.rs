@@ -97,3 +97,10 @@
 //!
 //! In `estelam.toml`, `ledger.witness_key` names that key's file and `ledger.witness_checkpoint` the last cosigned checkpoint, fetched
 //! before a start. A log that does not continue it (a restored copy, a second writer) is not opened, and nothing is signed.
+//!
+//! # Back-ups
+//!
+//! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, with its last checkpoint beside it; the content key
+//! is not in it. `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, if it has every entry of the last checkpoint that anybody outside
+//! has seen (the witness's). A copy that lacks some is refused: going on from it would be a fork. Then keep it for reading (`log verify` on it), and begin
+//! a log under a new `ledger.origin`.

@@ -1,6 +1,7 @@
 //! The access log: a writer thread makes whole batches durable in a journal, a filler thread carries them into SQLite, readers
 //! and `verify` look there.
 
+mod backup;
 mod config;
 mod contents;
 mod database;
@@ -33,6 +34,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
+pub use backup::{backup, restore};
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
 pub use keys::{create_content_kek, generate_officer_key, open_trail_key};

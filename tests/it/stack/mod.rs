@@ -15,6 +15,7 @@ mod legal_table;
 mod outage;
 mod people;
 mod protection;
+mod purging;
 mod record;
 mod refusals;
 mod registry_trust;

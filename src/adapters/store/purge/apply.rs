@@ -18,7 +18,7 @@ impl Store {
     /// Keeps the statement of a purge that entry `index` records, before any of it is carried out.
     pub(super) fn begin_purge(&mut self, index: u64, statement: &str) -> Result<(), LedgerError> {
         self.durably(|transaction| {
-            transaction.execute("INSERT INTO purge (idx, statement) VALUES (?1, ?2)", (index, statement))?;
+            transaction.execute("INSERT INTO purge (idx, said) VALUES (?1, ?2)", (index, statement))?;
             Ok(())
         })
     }

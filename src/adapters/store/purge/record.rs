@@ -10,10 +10,10 @@ use crate::core::ledger::leaf::Header;
 use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tree::sha256;
 
-/// `purge.idx` is the entry that recorded it; `done` is 0 until every byte is gone.
+/// `purge.idx` is the entry that recorded it, `said` its statement; `done` is 0 until every byte is gone.
 /// `entry.content_key` is `-held_key.seq` where a held content was encrypted again.
 const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS purge (idx INTEGER PRIMARY KEY, statement TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE IF NOT EXISTS purge (idx INTEGER PRIMARY KEY, said TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS held_key (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, day INTEGER NOT NULL, class INTEGER NOT NULL, wrapped BLOB NOT NULL) STRICT;
 ";
@@ -66,7 +66,7 @@ fn exists(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 fn statements(conn: &Connection) -> rusqlite::Result<Vec<(u64, String)>> {
-    let mut select = conn.prepare("SELECT idx, statement FROM purge ORDER BY idx")?;
+    let mut select = conn.prepare("SELECT idx, said FROM purge ORDER BY idx")?;
     select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
@@ -86,7 +86,7 @@ fn check(conn: &Connection, index: u64, text: &str) -> rusqlite::Result<Result<P
 
 /// The statements of purges that were recorded and not finished, oldest first.
 pub(in crate::adapters::store) fn unfinished(conn: &Connection) -> rusqlite::Result<Vec<(u64, PurgeStatement)>> {
-    let mut select = conn.prepare("SELECT idx, statement FROM purge WHERE done = 0 ORDER BY idx")?;
+    let mut select = conn.prepare("SELECT idx, said FROM purge WHERE done = 0 ORDER BY idx")?;
     let rows: Vec<(u64, String)> = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     Ok(rows.into_iter().filter_map(|(index, text)| Some((index, serde_json::from_str(&text).ok()?))).collect())
 }

@@ -267,7 +267,7 @@ async fn deletion_without_a_record_or_before_its_time_is_found() {
     let purged: i64 = log.sql().query_row("SELECT content_key FROM entry WHERE idx = 0", [], |row| row.get(0)).unwrap();
     log.sql().execute("UPDATE entry SET content_key = ?1 WHERE idx = 1", [purged]).unwrap();
     bad(BadEntry::ContentNotDue);
-    log.sql().execute("UPDATE purge SET statement = replace(statement, '2026', '2027')", []).unwrap();
+    log.sql().execute("UPDATE purge SET said = replace(said, '2026', '2027')", []).unwrap();
     assert!(matches!(log.verify(), Err(VerifyError::Purge { .. })));
 }
 
