@@ -115,6 +115,7 @@ fn metadata_names_the_endpoints_of_the_issuer() {
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["tls_client_auth"],
         "tls_client_certificate_bound_access_tokens": true,
+        "mtls_endpoint_aliases": { "token_endpoint": "https://gate.test/oauth2/token" },
     });
     assert_eq!(metadata, expected);
 }
