@@ -141,8 +141,8 @@
 //! - **2026-11-24, a header field that comes twice is `malformed-request`**, `Authorization` too: RFC 6750 §3.1 calls a token given in more than
 //!   one way `invalid_request` and gives it 400, which the challenge says. A body under a content coding is 415, after the token, like any body
 //!   that is not JSON as it lies there; at the token endpoint it is RFC 6749's `invalid_request`.
-//! - **2026-11-24, nothing is made in a folder that is not there**, also by `registry import` and `generate`: people imported under a mistyped name
-//!   would be found by nobody. A registry begins in any folder that exists, empty or not. The demo alone makes its folder, and refuses one with
-//!   a configuration that it has not written.
+//! - **2026-11-24, nothing is made in a folder that is not there**, but by the first `registry import` or `generate`, which say that a new registry
+//!   begins: people imported under a mistyped name would be found by nobody. The demo makes its folder, and refuses one with a configuration
+//!   that it has not written.
 //! - **2026-11-24, `agency suspend` says so once it is in force**: the service reads a changed folder a tenth of a second later, so the command waits
 //!   until its health names the version of the folder.
