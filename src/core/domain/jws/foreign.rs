@@ -31,7 +31,7 @@ pub struct ForeignJws<'a> {
     pub typ: Option<String>,
     /// Which key signed, if it says so; well-formed.
     pub kid: Option<String>,
-    /// The payload: JSON in which no member occurs twice.
+    /// The payload, decoded.
     pub payload: Vec<u8>,
     /// Header and payload as they were signed.
     pub signing_input: &'a str,
@@ -46,6 +46,16 @@ impl<'a> ForeignJws<'a> {
     /// Too long; not three parts of canonical base64url; an algorithm that is not accepted; a header member that is refused, malformed or
     /// there twice; a payload that is not JSON or has a member twice.
     pub fn parse(compact: &'a str, max_len: usize) -> Result<Self, JwsRejected> {
+        let jws = Self::parse_any(compact, max_len)?;
+        let unique = members_are_unique(&jws.payload);
+        unique.then_some(jws).ok_or(JwsRejected("the token's payload is not JSON, or a member of it occurs twice"))
+    }
+
+    /// The same for a payload of any kind.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], but for the payload.
+    pub fn parse_any(compact: &'a str, max_len: usize) -> Result<Self, JwsRejected> {
         let parts = take_apart(compact, max_len, MAX_HEADER, MAX_SIGNATURE)?;
         let header = header(&parts.header).ok_or(JwsRejected("the token's header is not an object whose members occur once"))?;
         if let Some((_, why)) = REFUSED.iter().find(|(member, _)| header.contains_key(*member)) {
@@ -55,9 +65,6 @@ impl<'a> ForeignJws<'a> {
         let kid = text(&header, "kid")?;
         if kid.as_deref().is_some_and(|kid| !is_kid(kid)) {
             return Err(JwsRejected("the token's `kid` is too long or has characters that no key id has"));
-        }
-        if !members_are_unique(&parts.payload) {
-            return Err(JwsRejected("the token's payload is not JSON, or a member of it occurs twice"));
         }
         Ok(Self {
             algorithm: algorithm.ok_or(JwsRejected("the token's `alg` is none of PS256, ES256 and EdDSA"))?,
