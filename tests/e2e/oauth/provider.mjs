@@ -15,6 +15,7 @@ const clients = Object.entries(settings.clients).map(([client_id, tls_client_aut
   token_endpoint_auth_method: 'tls_client_auth',
   tls_client_auth_san_uri,
   tls_client_certificate_bound_access_tokens: true,
+  id_token_signed_response_alg: settings.alg,
   scope: 'verify log:person',
 }));
 
