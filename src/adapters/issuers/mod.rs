@@ -142,3 +142,6 @@ fn fault(error: &reqwest::Error) -> FetchFailed {
         _ => "the connection to the server broke",
     })
 }
+
+#[cfg(test)]
+mod tests;

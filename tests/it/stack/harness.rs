@@ -73,15 +73,25 @@ impl System {
         Self::at(TODAY, "").await
     }
 
+    /// The system on [`TODAY`] with another configuration.
+    pub async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(TODAY, "", change).await
+    }
+
     /// The system at an instant, with more people (NDJSON) than the fixtures.
     pub async fn at(now: &str, people: &str) -> Self {
+        Self::build(now, people, |_| ()).await
+    }
+
+    async fn build(now: &str, people: &str, change: impl FnOnce(&mut Config)) -> Self {
         let clock = Arc::new(ManualClock::new(instant(now)));
         let dir = tempfile::tempdir().unwrap();
         let pki = workshop::install(dir.path(), &clock, people);
         let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (registry, port) = start_registry(dir.path(), bind(), &clock);
         let listeners = Listeners { gateway: bind(), public: bind(), ops: bind() };
-        let config = configure(dir.path(), &listeners, port);
+        let mut config = configure(dir.path(), &listeners, port);
+        change(&mut config);
         let observability = Observability::detached().unwrap();
         let running = app::start(config.clone(), listeners, clock.clone(), observability).await.unwrap();
         running.until_ready().await.unwrap();
