@@ -2,6 +2,7 @@
 
 mod alarm;
 mod changes;
+mod clients;
 mod decree_table;
 mod fixtures;
 mod hanging_up;
