@@ -133,22 +133,33 @@ pub struct Query {
     pub decrees_version: Option<String>,
 }
 
-/// The recorded query of an answer's or a refusal's id.
+/// What was in force when a query was asked.
+pub struct InForce {
+    /// The policy.
+    pub snapshot: Snapshot,
+    /// Its files.
+    pub files: BTreeMap<String, String>,
+    /// The decrees.
+    pub decrees: DecreeSet,
+}
+
+/// The recorded query of an answer's or a refusal's id, and what was in force.
 ///
 /// # Errors
 /// There is no such query in the log, or why it cannot be decided again.
-pub fn find(config: &Config, id: Uuid) -> Result<(Query, Snapshot, DecreeSet), StartError> {
+pub fn find(config: &Config, id: Uuid) -> Result<(Query, InForce), StartError> {
     let entry = open_log(config)?.find(id).map_err(|error| StartError(error.to_string()))?;
     let query = entry.and_then(query_of).ok_or_else(|| StartError("no verification query with this id is in the log".to_owned()))?;
     let query = query.map_err(|skip| StartError(format!("this query cannot be explained: {}", skip.code())))?;
     let archive = Archive::new(config.archive.clone());
     let missing = |why: String| StartError(format!("the policy or the decrees of this query are not in the archive: {why}"));
+    let files = archive.policy_files(&query.policy_version).map_err(missing)?;
     let snapshot = archive.policy(&query.policy_version).map_err(missing)?;
     let decrees = match &query.decrees_version {
         Some(version) => archive.decrees(version).map_err(missing)?,
         None => DecreeSet { version: String::new(), decrees: Vec::new(), as_of: Timestamp::MIN },
     };
-    Ok((query, snapshot, decrees))
+    Ok((query, InForce { snapshot, files, decrees }))
 }
 
 fn open_log(config: &Config) -> Result<LogEntries, StartError> {

@@ -28,3 +28,4 @@ mod tls_support;
 mod token;
 mod token_attacks;
 mod token_issue;
+mod wrong_edits;

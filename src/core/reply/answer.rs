@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::core::decision::Decision;
-use crate::core::domain::reason::{ReasonCode, ReasonText};
+use crate::core::domain::reason::{NextWho, ReasonCode, ReasonText};
 use crate::core::signing::{AnswerFacts, Signed};
 
 #[derive(Serialize)]
@@ -32,7 +32,21 @@ struct Next<'a> {
     who: &'a str,
     action: &'a str,
     message: Message<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    then: Option<Then<'a>>,
 }
+
+/// What a decree asks of the holder, whatever the answer.
+#[derive(Serialize)]
+struct Then<'a> {
+    who: NextWho,
+    action: &'static str,
+    decree: &'a str,
+    message: Message<'a>,
+}
+
+/// [`Then::action`], for programs.
+const ACT_ON_DECREE: &str = "act-on-decree";
 
 #[derive(Serialize)]
 pub(super) struct Ledger<'a> {
@@ -47,6 +61,14 @@ fn words(decision: &Decision, code: ReasonCode) -> Option<&ReasonText> {
     reasons.words(code, permit.grant().outage.step())
 }
 
+/// An agency that is not told of decrees, or not the exact reason, is not told of this one.
+fn then<'a>(decision: &'a Decision, facts: &AnswerFacts) -> Option<Then<'a>> {
+    let (verdict, disclose) = (decision.verdict(), decision.permit().grant().disclose);
+    let required = verdict.required.as_deref().filter(|_| disclose.decree && facts.reason == verdict.reason)?;
+    let message = Message { fa: &required.fa, en: &required.en };
+    Some(Then { who: NextWho::Holder, action: ACT_ON_DECREE, decree: &required.decree, message })
+}
+
 /// The body of a 200.
 pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u64) -> Vec<u8> {
     let (Some(facts), statement) = (signed.facts(), signed.statement()) else { return Vec::new() };
@@ -56,7 +78,12 @@ pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u6
     let reason = Reason {
         code: facts.reason,
         message: Message { fa: &words.fa, en: &words.en },
-        next: Next { who: &step.next_who, action: &step.next_action, message: Message { fa: &step.next_fa, en: &step.next_en } },
+        next: Next {
+            who: &step.next_who,
+            action: &step.next_action,
+            message: Message { fa: &step.next_fa, en: &step.next_en },
+            then: then(decision, facts),
+        },
     };
     let body = Body { facts, reason, ledger: Ledger { origin, index } };
     let mut bytes = Vec::with_capacity(USUAL_BODY_LEN + statement.len());
