@@ -40,6 +40,9 @@ pub struct Review {
     pub same: u64,
     /// Those answered differently, by agency, service, and what was said and would be said.
     pub different: Vec<Difference>,
+    /// Of those with the same outcome, refusals for a rate, a quota or the protection of holders. They stand where policy still lets the
+    /// query come so far: what else was asked in that minute is no part of an entry, so another file's rates cannot be tried on it.
+    pub limits_not_tried: u64,
     /// Those that cannot be decided again, by why.
     pub skipped: BTreeMap<&'static str, u64>,
 }
@@ -110,7 +113,10 @@ pub fn review(
         let Some(query) = query_of(entry) else { return };
         outcome.queries += 1;
         match query.and_then(|query| again(&query, &mut versions, against).map(|new| (query, new))) {
-            Ok((query, new)) if new == query.recorded.said => outcome.same += 1,
+            Ok((query, new)) if new == query.recorded.said => {
+                outcome.same += 1;
+                outcome.limits_not_tried += u64::from(is_for_its_rate(&new));
+            }
             Ok((query, new)) => {
                 *counts.entry((query.recorded.agency, query.recorded.service, query.recorded.said, new)).or_default() += 1;
             }
@@ -121,6 +127,10 @@ pub fn review(
     outcome.different =
         counts.into_iter().map(|((agency, service, old, new), queries)| Difference { agency, service, old, new, queries }).collect();
     Ok(outcome)
+}
+
+const fn is_for_its_rate(said: &Said) -> bool {
+    matches!(said, Said::Refusal { code: RefusalCode::RateLimited | RefusalCode::QuotaExhausted })
 }
 
 /// One recorded query with the versions under which it was decided.

@@ -108,7 +108,8 @@ impl Decision {
             // Where facts are stale, `registry-unavailable` is what a second factor that does not match comes to.
             established: !matches!(self.verdict.reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
             checked: query.check_required || query.check.is_some_and(Check::has_factor),
-            blocked: answer.persons.iter().any(|person| person.blocked),
+            // Somebody real who shares a number with a record that must look like nobody is nobody's trap.
+            blocked: !answer.persons.is_empty() && answer.persons.iter().all(|person| person.blocked),
         })
     }
 }

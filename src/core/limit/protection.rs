@@ -127,7 +127,7 @@ pub struct Seen {
     pub established: bool,
     /// A second factor was wanted or given.
     pub checked: bool,
-    /// Somebody who must look like nobody was among those found.
+    /// Those found, at least one, must all look like nobody.
     pub blocked: bool,
 }
 

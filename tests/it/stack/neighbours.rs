@@ -214,6 +214,13 @@ async fn ages_stand_ins_and_cards_on_their_way() {
         _ => {}
     })
     .await;
+}
+
+/// F15: second factors of other precisions and calendars.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn second_factors_of_every_precision() {
+    let card = |number: &str| Paper::numbered("amayesh", number, "1408/01/01").series(19);
+    let people = people(&[Holder::new("year", [card("NEIGH40003")]).born("1387"), Holder::new("unborn", [card("NEIGH70003")]).born("")]);
     let system = System::at(TODAY, &people).await;
     // Nobody's birth date is registered: a check of it matches nobody.
     let unborn = system.ask("bank", &query("bank", "amayesh-no", "NEIGH70003", "bank-card")).await;
