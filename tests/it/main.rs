@@ -36,4 +36,5 @@ mod token_attacks;
 mod token_issue;
 mod token_kinds;
 mod token_mutations;
+mod wrong_edits;
 mod x509_limbo;

@@ -189,7 +189,7 @@ fn rules_are_validated_strictly() {
         "@id(\"clinics-treat-patients\")",
         &["permits.cedar:45: the rule `clinics-treat-patients` is also at permits.cedar:12; give each its own @id"],
     );
-    check(rules, "principal in Kind::\"school\"", "principal == ?principal", &["permits.cedar: templates are not used here"]);
+    check(rules, "principal in Kind::\"school\"", "principal == ?principal", &["permits.cedar:6: templates are not used here"]);
     check(
         "estelam.cedarschema",
         "entity Agency in",

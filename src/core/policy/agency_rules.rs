@@ -209,7 +209,7 @@ fn check_identity(identity: &str, id: &AgencyId) -> Result<(), String> {
     }
 }
 
-fn is_branch_name(name: &str) -> bool {
+pub(super) fn is_branch_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 

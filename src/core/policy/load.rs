@@ -47,7 +47,7 @@ impl Loaded {
             errors.extend(found);
         }
         let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
-        same_services(&services, &rules, &mut errors);
+        same_services(files, &services, &rules, &mut errors);
         let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules, files };
         let (agencies, kinds) = agencies(files, &known, &mut errors);
         if !errors.is_empty() {
@@ -114,14 +114,19 @@ fn catalogue<T>(
 }
 
 /// The schema and the catalogue must list the same services, or a rule could speak of one that does not exist.
-fn same_services(services: &ServiceCatalogue, rules: &PermitRules, errors: &mut Vec<LoadError>) {
+fn same_services(files: &BTreeMap<String, String>, services: &ServiceCatalogue, rules: &PermitRules, errors: &mut Vec<LoadError>) {
+    let text = |path: &str| files.get(path).map_or("", String::as_str);
+    let at = |path: &str, what: &str, message: String| match text(path).find(what) {
+        Some(offset) => LoadError::at(path, text(path), offset, message),
+        None => LoadError::of_file(path, message),
+    };
     for service in services.iter().filter(|service| !rules.services().contains(&service.code)) {
-        let message = format!("the service `{}` of services.toml is missing in `entity Service enum`; add it", service.code);
-        errors.push(LoadError::of_file(SCHEMA_FILE, message));
+        let message = format!("`entity Service enum` of {SCHEMA_FILE} does not list the service `{}`; add it there", service.code);
+        errors.push(at("services.toml", &format!("code = \"{}\"", service.code), message));
     }
     for code in rules.services().iter().filter(|code| services.get(code).is_none()) {
         let message = format!("the service `{code}` of services.toml is gone, but `entity Service enum` still lists it; remove it");
-        errors.push(LoadError::of_file(SCHEMA_FILE, message));
+        errors.push(at(SCHEMA_FILE, &format!("\"{code}\""), message));
     }
 }
 

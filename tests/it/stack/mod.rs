@@ -13,6 +13,7 @@ mod holder;
 mod identifiers;
 mod legal;
 mod legal_table;
+mod neighbours;
 mod outage;
 mod people;
 mod protection;
