@@ -146,3 +146,19 @@
 //!   that it has not written.
 //! - **2026-11-24, `agency suspend` says so once it is in force**: the service reads a changed folder a tenth of a second later, so the command waits
 //!   until its health names the version of the folder.
+//! - **2026-11-24, an assertion comes on top of the certificate**, never instead of it: every token stays bound, and a stolen client key alone opens
+//!   nothing. Which way counts is the agency's file's to say; a bad assertion is refused even where none would be needed.
+//! - **2026-11-24, clocks: the stricter of contract and FAPI.** `iat` and `nbf` 10 s ahead pass, 11 s do not; `exp` has no leeway and is at most five
+//!   minutes (and 10 s) ahead, so that what must be remembered of assertions stays small.
+//! - **2026-11-24, the name `Ed25519` is taken for `EdDSA`** in others' headers (RFC 9864): newer libraries write it, and with our keys both
+//!   say the same. Our own tokens say `EdDSA`.
+//! - **2026-11-24, spent assertions lie in a small file of their own**, not in the log's database: its frames are of one size, one thread syncs
+//!   whatever waits, and a damaged file refuses the start. Agencies' replies wait for it; the request path never does.
+//! - **2026-11-24, `jku`, `x5u`, `jwk`, `x5c`, `crit`, `b64`, `zip`, `enc` refuse a token** instead of being ignored, and are counted by name.
+//! - **2026-11-24, an outside issuer is configured key by key**: its JWKS URL is not discovered, its roots are given, and a name that leads to an
+//!   address of our own network is refused unless that is meant. A token is given to an issuer by its `iss` only to choose keys.
+//! - **2026-11-24, tokens of unknown keys are refused at once and the keys fetched behind them.** The verifier stays synchronous, so that the path
+//!   of a remembered token costs nothing more; a client that comes right after a rotation is told to try again.
+//! - **2026-11-24, a withdrawn key empties the memory of verified tokens**: that is rare, and looking the key up on each use would not be.
+//! - **2026-11-24, roles are told by the kind of agency**: `security-auditor`, `data-protection-officer` and `operator` have their scopes, all other
+//!   kinds `verify`. Who audits patterns can so never open a person's trail.
