@@ -2,6 +2,7 @@
 
 mod alerts;
 pub mod holds;
+mod issuers;
 mod issuing;
 mod observability;
 mod parts;
@@ -65,7 +66,8 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
-    let parts = parts::Parts::open(&config, clock.clone()).await?;
+    let mut parts = parts::Parts::open(&config, clock.clone()).await?;
+    let outside = std::mem::take(&mut parts.outside);
     let table = ConnectionTable::new();
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
@@ -110,6 +112,7 @@ pub async fn start(
     let watches = watch::start(&parts, &config)?;
     let purging = purge::keep(parts.ledger.clone(), config.clone(), vec![parts.checkpoint_key().clone()], parts.gate.clock.clone());
     let mut running = Running::new(servers, table, parts, readiness, watches, observability);
+    running.keep_issuers(outside);
     running.also(purging);
     Ok(running)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_server::{Server, ServerHandle};
 use tokio::task::JoinHandle;
 
+use super::issuers::{self, Kept};
 use super::observability::Observability;
 use super::parts::Parts;
 use super::watch::Watches;
@@ -49,6 +50,12 @@ impl Running {
     /// Runs a task until the gateway stops.
     pub(super) fn also(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.push(tokio::spawn(task));
+    }
+
+    /// Keeps the keys of outside issuers from now on.
+    pub(super) fn keep_issuers(&mut self, issuers: Vec<Kept>) {
+        let (tokens, clock) = (&self.parts.tokens, &self.parts.gate.clock);
+        self.tasks.extend(issuers.into_iter().map(|kept| tokio::spawn(issuers::keep(kept, tokens.clone(), clock.clone()))));
     }
 
     /// Waits until a query can be answered and recorded.
