@@ -25,9 +25,13 @@
 //! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
 //! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.
 //!
+//! `reason.next` says who acts next, and how. Where a decree asks something of the holder besides, `reason.next.then` has its words: pass them on.
+//!
 //! For `travel`, `province` (ISO 3166-2:IR) names the province that the question is about; without it, the registered one.
 //!
 //! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. After 429 wait
-//! as many seconds as `Retry-After` says.
+//! as many seconds as `Retry-After` says. Where `RateLimit-Policy` names `enumeration`, your queries looked like a search for people: ask about
+//! those before you. What you asked before is answered meanwhile. If you have to go through a list of your own, agree with the operator on a
+//! batch: a certificate of a branch of its own, `"priority": "background"`, and so many numbers a day. Ask nothing else with that certificate.
 //!
 //! A statement is for its `aud` until its `exp`. It names no holder and is nobody's credential.

@@ -90,8 +90,21 @@
 //!   For the same reason stale facts that come to nobody are not asked a second time while the registry fails, and `registry-unavailable`
 //!   leaves on the grid.
 //! - **2026-11-24, guesses count during an outage too**: on stale facts a match is told, so a mismatch must be counted.
-//! - **2026-11-24, a run is a thousand numbers** (a hundred where the last digit is a check digit): twenty different values of one run in a day stop a
-//!   branch, whatever their order. Siblings and classes stay far below; forty consecutive values cannot.
+//! - **2026-11-24, a run is a thousand numbers** (a hundred where the last digit is a check digit). What counts in it is order: numbers at most 20 apart
+//!   from the one before, or in equal strides; a leap forgets half, so that families who come one by one add up to nothing. Or that most of them are
+//!   nobody's. What is held back is that run from that clerk; a branch as a whole has half as much again, since clerks are what the caller says.
+//!   Counting any twenty numbers of a run and stopping the certificate cut off honest batches and let steps of 48 find 38 people in a day; now
+//!   those are 40 of 90 asked, one after another 9 (before: 9), scattered within a town 9 (9), another clerk each time 7 (4).
+//! - **2026-11-24, batches are a right of one branch, not a word in the request**: `priority: background` is anybody's to write, a branch stands in the
+//!   certificate. They have a budget, and no exemption from wrong second factors, honeypots or lists that are mostly nobody's.
+//! - **2026-11-24, a replay does not try rates anew**: what was asked in the same minute is no part of an entry, and must not become one. A refusal for
+//!   a rate stands where policy lets the query come so far.
+//! - **2026-11-24, what a decree asks of the holder is a second step** (`next.then`), never instead of the first: the agency must know what to do itself.
+//!   It is told with the decree or not at all.
+//! - **2026-11-24, a real number beats a honeypot**: an import never rejects a person for a number that we took for free; the honeypot goes. For the same
+//!   reason a number that a visible person shares with a blocked record counts as no honeypot.
+//! - **2026-11-24, one entry for each refusal, also in a flood**: bundled refusals would have to leave no reply at all, only a closed connection, since
+//!   no reply may leave without a record. Until the flow can do that, refusals before the permit are bounded by the connections of a certificate alone.
 //! - **2026-11-24, 429 only for what the caller did**: every rule that throttles knows nothing of whether anybody was found but what the caller was
 //!   told. Honeypots and failed second factors make answers `not-established` instead.
 //! - **2026-11-24, the gateway cannot tell a honeypot from a protected record**; either raises the alert, and only the third of a day has an effect.

@@ -38,7 +38,10 @@
 //! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails.
 //! 4. `estelam policy explain --case NAME --policies COPY`: which documents, decrees and rules led to an answer. `--at` and `--known-at` ask for
 //!    other instants; `--answer ID` explains a recorded answer, `--scheme CODE --service CODE` an identifier read from standard input.
-//! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone.
+//!    A refusal is explained by the lines of the policy files that led to it.
+//! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone. Permits, duties,
+//!    services' rules, decrees and ages of facts are decided anew. Refusals for a rate, a quota or the protection of holders stand as they are
+//!    and are counted apart: they depend on what else was asked in that minute, which no entry holds.
 //! 6. Put the copy in place: a running service takes it up by itself, whole or not at all.
 //!
 //! # Cutting an agency off
@@ -66,10 +69,17 @@
 //! |---|---|---|
 //! | `failed-checks` | a value had `failed_checks` wrong second factors | its checked answers are `not-established` for the day |
 //! | `failed-values` | `failed_values` different values had some | checked answers on further values are `not-established` |
-//! | `sequential-values` | `sequential_values` values of one run of a thousand | the branch waits |
+//! | `sequential-values` | `sequential_values` numbers of one thousand in order, or mostly nobody's, from one clerk (half as many again from a branch) | that thousand waits for that clerk (or branch); what was asked before is answered. From the third time on everything new waits |
+//! | `crowded-run` | `run_values` numbers of one thousand in whatever order | that thousand waits for the branch |
 //! | `unknown-values`, `distinct-values` | too many that are nobody's; too many at all; where no second factor is wanted | it waits; new values wait for the next day |
 //! | `actor-burst`, `branch-burst` | too many new values in a minute | they wait for the next minute |
 //! | `honeypot` | a honeypot or a protected record was asked for | from the `honeypots`th on the branch learns nothing that day |
+//!
+//! Batches: an agency that has to go through its own list at night (a bank after a decree) gets `batches = { values = N, branch = "NAME" }` in
+//! `[protection]`. Queries with `priority: background` from certificates of that branch are then free of the rules on runs and minutes, up to N
+//! numbers a day. Wrong second factors, honeypots and lists that are mostly nobody's count for them as for everybody.
+//!
+//! A number that a real person turns out to have is a honeypot no longer: the import takes the honeypot back.
 //!
 //! `make timing` measures whether unknown, blocked and unprovable can be told apart by the time that they take.
 //!
