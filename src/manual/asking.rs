@@ -5,6 +5,10 @@
 //!
 //! 1. Get a token: `POST /oauth2/token` with `grant_type=client_credentials&client_id=<your agency>` over mutual TLS. It lives at
 //!    most five minutes and works only together with the certificate that fetched it. Keep it until it expires.
+//!    If your file at the operator names keys for `private_key_jwt`, sign a new assertion for each request and send it beside the certificate
+//!    (`client_assertion`, RFC 7523): `iss` and `sub` your agency, `aud` the issuer as text (not the token endpoint, not a list), `exp` a minute
+//!    ahead, a fresh `jti`; `typ`, if you set it, `client-authentication+jwt`; PS256, ES256 or EdDSA. `openid-client`, `oauth4webapi`,
+//!    `authlib` and `requests-oauth2client` are tried with every build; the last two want `aud` and `typ` set by hand.
 //! 2. Ask: `POST /v1/verify` with `Authorization: Bearer …` and a JSON body. Unknown fields are errors.
 //! 3. Read `decision`, then `reason.code`. Follow `reason.next`.
 //!
@@ -21,6 +25,9 @@
 //! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
 //! `409 key-reused`.
+//!
+//! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 names it) and
+//! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
 //!
 //! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
 //! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.

@@ -13,7 +13,9 @@
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/` | signing keys, readable by the service alone | restart |
 //! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
+//! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
+//! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
 //! # Health
@@ -27,6 +29,8 @@
 //! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is missing or past its date | bring the list; nobody is let in meanwhile |
 //! | `accepting` | the node is stopping | wait |
+//!
+//! It names the policy in force too (`policy_version`).
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -47,8 +51,37 @@
 //! # Cutting an agency off
 //!
 //! `estelam agency suspend NAME --dir DIR` (or `suspended = true` in its policy file): its next request is refused, on open connections too;
-//! `resume` undoes it. Revoking a certificate: replace
+//! the command returns when that is so. `resume` undoes it. Revoking a certificate: replace
 //! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
+//!
+//! # Clients and outside issuers
+//!
+//! An agency's client proves itself by its certificate; `[client_auth]` in `agencies/NAME.toml` can want a signed assertion beside it:
+//! `methods = ["private_key_jwt"]`, and public keys as `[[client_auth.key]]` or as a JWK set in `agencies/NAME.jwks.json`. Both reload by
+//! themselves. To change keys, publish the new one beside the old, let the agency switch, remove the old one.
+//!
+//! Tokens of another authorization server are accepted too, once `estelam.toml` names it:
+//!
+//! ```toml
+//! [[issuers]]
+//! issuer = "https://sso.example"           # its `iss`, exactly
+//! jwks_url = "https://sso.example/jwks"    # the only place that keys are fetched from; redirects are not followed
+//! ca = "pki/sso-root.pem"                  # who may vouch for that server
+//! crls = "pki/sso-crl"                     # revocation lists of its chain; left out: not checked
+//! algorithms = ["ES256"]                   # of PS256, ES256, EdDSA; keys for others are passed over
+//! audience = "https://gate.example"        # left out: our own `issuer`
+//! agency_claim = "client_id"               # the claim that names the agency
+//! agencies = ["school"]                    # nobody else may come with its tokens
+//! scopes = ["verify"]                      # and then only as far as the agency's own file allows
+//! private_addresses = false                # true where the server is in our own network
+//! refresh_s = 300                          # between fetches
+//! cooldown_s = 30                          # least time between two, also when somebody comes with an unknown key
+//! good_for_s = 3600                        # how long keys count that could not be fetched again
+//! ```
+//!
+//! Such tokens are RFC 9068 access tokens of at most five minutes, bound to the agency's certificate by `cnf.x5t#S256`. A key that the issuer
+//! withdraws verifies nothing from the next fetch on, not even tokens that were accepted before.
+//! `estelam_issuer_keys_fetched_total{issuer,result}` counts fetches. `limits.tokens_per_address` bounds the token endpoint by address.
 //!
 //! # Alarms
 //!

@@ -90,7 +90,15 @@ fn limits_and_times_that_make_no_sense() {
 
 #[test]
 fn scopes_and_grants_go_together() {
-    bank("scopes = [\"verify\"]", "scopes = [\"ops\"]", "31: a grant needs the scope `verify`; add it to `scopes` or remove the grant");
+    check(
+        "agencies/bank.toml",
+        "scopes = [\"verify\"]",
+        "scopes = [\"ops\"]",
+        &[
+            "agencies/bank.toml:31: a grant needs the scope `verify`; add it to `scopes` or remove the grant",
+            "agencies/bank.toml:11: the scope `ops` is not for an agency of kind `bank`: that role has `verify`",
+        ],
+    );
     check(
         "agencies/bank.toml",
         "scopes = [\"verify\"]",
@@ -104,6 +112,7 @@ fn scopes_and_grants_go_together() {
         "[\"verify\"]",
         &[
             "agencies/dpo.toml:11: the scope `verify` needs at least one [[grant]]",
+            "agencies/dpo.toml:11: the scope `verify` is not for an agency of kind `data-protection-officer`",
             "agencies/dpo.toml:14: an agency that verifies needs `counter` in [limits]",
             "agencies/dpo.toml:14: an agency that verifies needs `background` in [limits]",
         ],

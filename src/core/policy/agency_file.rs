@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::agency_clients::ClientAuthFile;
 use crate::core::limit::Rate;
 
 /// One agency's file.
@@ -19,6 +20,7 @@ pub(super) struct AgencyFile {
     pub suspended: bool,
     pub identities: Spanned<Vec<Spanned<String>>>,
     pub scopes: Spanned<Vec<Spanned<String>>>,
+    pub client_auth: Option<ClientAuthFile>,
     pub outage: Option<Spanned<String>>,
     pub freshness: Option<FreshnessFile>,
     #[serde(default)]

@@ -2,10 +2,13 @@
 
 mod alarm;
 mod changes;
+mod clients;
 mod decree_table;
 mod fixtures;
+mod hanging_up;
 mod harness;
 mod harvest;
+mod headers;
 mod holder;
 mod identifiers;
 mod legal;
@@ -19,8 +22,10 @@ mod refusals;
 mod registry_trust;
 mod replay;
 mod replies;
+mod restart;
 mod routes;
 mod stopping;
+mod strangers;
 mod tools;
 mod unreadable;
 mod workshop;

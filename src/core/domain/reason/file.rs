@@ -84,18 +84,21 @@ fn words(text: &str, name: &str, entry: Spanned<Entry>, is_coarse: bool) -> Resu
         let english = words.get_ref().is_ascii() && words.get_ref().bytes().any(|b| b.is_ascii_alphabetic());
         require(text, &words.span(), english, format_args!("`{name}` has no plain English words in `{language}`; write them"))?;
     }
-    let action = next.action.get_ref();
-    let is_code = !action.is_empty() && action.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    require(text, &next.action.span(), is_code, format_args!("`{name}` needs a `next.action` of lower-case words joined by hyphens"))?;
-    Ok(ReasonText {
+    let Next { who, action, fa: next_fa, en: next_en } = next;
+    let code = action.get_ref();
+    let is_code = !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    require(text, &action.span(), is_code, format_args!("`{name}` needs a `next.action` of lower-case words joined by hyphens"))?;
+    let text = ReasonText {
         class,
         fa: fa.into_inner(),
         en: en.into_inner(),
-        next_who: next.who.code().to_owned(),
-        next_action: next.action.into_inner(),
-        next_fa: next.fa.into_inner(),
-        next_en: next.en.into_inner(),
-    })
+        next_who: who.code().to_owned(),
+        next_action: action.into_inner(),
+        next_fa: next_fa.into_inner(),
+        next_en: next_en.into_inner(),
+        json: <[String; 2]>::default(),
+    };
+    Ok(text.written())
 }
 
 /// A reason that stands for others must be open to all; one that another can stand for says who may see it.
