@@ -54,6 +54,8 @@ checkpoint_every_s = {checkpoint_every_s}
 # Largest body of a query in bytes, and the grid in milliseconds on which `not-established` leaves.
 body_bytes = 8192
 grid_ms = 50
+# Token requests a second from one address (500 if left out). In a demo everybody has the same address.
+tokens_per_address = 100000
 "#
     )
 }
