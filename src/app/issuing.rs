@@ -1,11 +1,15 @@
 //! The token endpoint's logic behind the port of the HTTP layer.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::adapters::http::{TokenIssuer, TokenOutcome};
 use crate::adapters::tokens::{Grant, TokenService, parse_token_request};
 use crate::core::domain::agency::Scope;
+use crate::core::domain::jws::JwsRejected;
 use crate::core::identity::VerifiedAgency;
+use crate::core::signing::Signer;
 
 /// Issues tokens through the token service.
 pub(super) struct Issuing(TokenService);
@@ -13,6 +17,11 @@ pub(super) struct Issuing(TokenService);
 impl Issuing {
     pub(super) const fn new(service: TokenService) -> Self {
         Self(service)
+    }
+
+    /// Signs with another key from now on.
+    pub(super) fn replace(&self, signer: Arc<dyn Signer>) -> Result<(), JwsRejected> {
+        self.0.replace(signer)
     }
 }
 

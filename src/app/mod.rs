@@ -2,6 +2,7 @@
 
 mod alerts;
 mod issuing;
+mod keys;
 mod observability;
 mod parts;
 mod readiness;
@@ -20,8 +21,9 @@ use crate::adapters::tls::table::ConnectionTable;
 use crate::config::{Config, Listen};
 use crate::core::domain::clock::Clock;
 
+pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
-pub use self::parts::{Parts, content_kek, ledger_config};
+pub use self::parts::{Parts, ledger_config};
 pub use self::running::{Running, stop_signal};
 
 /// Why the gateway does not start: one line with what to do.
@@ -104,5 +106,5 @@ pub async fn start(
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    Ok(Running::new(servers, table, parts, readiness, watches, observability))
+    Ok(Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability))
 }

@@ -36,7 +36,7 @@ impl Log {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let Self::Verify { place, checkpoint, json } = self;
         let config = Config::read(&place.dir.join("estelam.toml")).doing("the configuration is not usable")?;
-        let keys = KeyRing::open(&config.keys).doing("the keys")?;
+        let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
         let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;
         let seen = match &checkpoint {
             Some(path) => Some(std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?),

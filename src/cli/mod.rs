@@ -4,6 +4,8 @@ mod agency;
 mod client;
 mod demo;
 mod error;
+mod harden;
+mod keys;
 mod log;
 mod place;
 mod policy;
@@ -47,6 +49,9 @@ enum Verb {
     /// Agencies: list, suspend, resume
     #[command(subcommand)]
     Agency(agency::Agency),
+    /// Signing keys: list, standby, rotate, lost, compromised, retire
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Verify the access log
     #[command(subcommand)]
     Log(log::Log),
@@ -56,6 +61,7 @@ enum Verb {
 
 /// Runs the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not entitled, 4 indeterminate.
 pub fn run() -> ExitCode {
+    harden::no_core_dumps();
     match dispatch(Cli::parse().verb) {
         Ok(code) => code,
         Err(error) => {
@@ -74,6 +80,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Registry(registry) => registry.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Agency(agency) => agency.run(),
+        Verb::Keys(keys) => keys.run(),
         Verb::Log(log) => log.run(),
         Verb::Openapi => {
             println!("{}", crate::adapters::http::OPENAPI);

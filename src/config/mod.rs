@@ -5,6 +5,7 @@
 //! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
 //! ```
 
+mod signing;
 mod template;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
 
 /// Everything that an operator sets.
@@ -29,6 +31,9 @@ pub struct Config {
     pub archive: PathBuf,
     /// Folder of the signing keys.
     pub keys: PathBuf,
+    /// How the keys are unlocked and replaced.
+    #[serde(default)]
+    pub signing: Signing,
     /// Addresses.
     pub listen: Listen,
     /// Certificates.
@@ -227,7 +232,7 @@ impl Config {
         if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
             return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
         }
-        Ok(())
+        self.signing.check()
     }
 
     fn resolve(&mut self, base: &Path) {
@@ -250,5 +255,6 @@ impl Config {
         ] {
             *path = base.join(&*path);
         }
+        self.signing.resolve(base);
     }
 }

@@ -38,6 +38,7 @@ pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + S
             .app_data(state.clone())
             .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server))
             .service(readable(JWKS, metadata::jwks))
+            .service(readable("/.well-known/estelam-keys.json", metadata::key_life))
             .route("/checkpoint", web::get().to(ledger::checkpoint))
             .route("/checkpoint.key", web::get().to(ledger::key))
             .route("/tile/{path:.*}", web::get().to(ledger::tile))

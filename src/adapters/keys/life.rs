@@ -96,7 +96,8 @@ impl KeyKeeper {
     /// [`KeyError::WrongState`]: no such key; [`KeyError::NoStandby`].
     pub fn compromised(&mut self, kid: &str, under: Compromise, rules: Rules, now: Timestamp) -> Result<(), KeyError> {
         let found = self.list.keys.iter().find(|record| record.kid == kid && record.state != KeyState::Compromised);
-        let (usage, state) = found.map(|record| (record.usage, record.state)).ok_or_else(|| KeyError::WrongState { kid: kid.to_owned() })?;
+        let (usage, state) =
+            found.map(|record| (record.usage, record.state)).ok_or_else(|| KeyError::WrongState { kid: kid.to_owned() })?;
         let mark = |record: &mut KeyRecord| {
             record.state = KeyState::Compromised;
             record.compromised = Some(under);
@@ -139,7 +140,8 @@ impl KeyKeeper {
     /// [`KeyError`].
     pub fn keep(&mut self, rules: Rules, now: Timestamp) -> Result<bool, KeyError> {
         let mut changed = self.withdraw_due(now);
-        let due = |record: &KeyRecord| rules.rotate_after.is_some_and(|after| now.duration_since(record.signs_from.unwrap_or(now)) >= after);
+        let due =
+            |record: &KeyRecord| rules.rotate_after.is_some_and(|after| now.duration_since(record.signs_from.unwrap_or(now)) >= after);
         for usage in [KeyUse::Tokens, KeyUse::Statements] {
             let Some(active) = self.list.active(usage).cloned() else { continue };
             let standby = self.next(usage).ok().map(|record| record.created);
@@ -236,7 +238,9 @@ impl KeyKeeper {
             },
             KeyHome::Pkcs11(label) => {
                 // A token that is gone cannot be told to forget; the list has forgotten already.
-                if let Some(hsm) = &self.place.hsm && let Err(error) = HsmSigner::destroy(hsm, label) {
+                if let Some(hsm) = &self.place.hsm
+                    && let Err(error) = HsmSigner::destroy(hsm, label)
+                {
                     tracing::warn!("the retired key stays in the token: {error}");
                 }
                 Ok(())

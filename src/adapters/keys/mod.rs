@@ -98,4 +98,6 @@ pub enum KeyError {
 }
 
 #[cfg(test)]
+mod life_tests;
+#[cfg(test)]
 mod tests;

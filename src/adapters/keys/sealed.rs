@@ -19,8 +19,12 @@ const SEALED_TAG: &str = "ENCRYPTED PRIVATE KEY";
 /// What the content key is sealed as; it is no PKCS#8 key.
 const SEALED_CONTENT_TAG: &str = "ENCRYPTED CONTENT KEY";
 const PLAIN_TAG: &str = "PRIVATE KEY";
-/// scrypt: N = 2^14, r = 8, p = 1; about 40 ms and 16 MiB for each key.
-const SCRYPT_LOG_N: u8 = 14;
+/// scrypt with r = 8, p = 1. For a secret that a person thought of: N = 2^15, about 80 ms and 32 MiB for each guess.
+const LOG_N_OF_WORDS: u8 = 15;
+/// Nobody guesses 256 random bits, however fast: N = 2^10.
+const LOG_N_OF_BITS: u8 = 10;
+/// 256 bits in base64url.
+const BITS_LEN: usize = 43;
 /// The shortest secret that is taken; our own have 43 characters of 256 random bits.
 const SHORTEST: usize = 20;
 /// Bytes of the content key, and of the digest behind it that tells a wrong secret.
@@ -80,7 +84,8 @@ impl Unlock {
         let (mut salt, mut iv) = ([0; 16], [0; 16]);
         aws_lc_rs::rand::fill(&mut salt).ok()?;
         aws_lc_rs::rand::fill(&mut iv).ok()?;
-        let scrypt = pkcs8::pkcs5::scrypt::Params::new(SCRYPT_LOG_N, 8, 1, 32).ok()?;
+        let log_n = if self.0.len() >= BITS_LEN { LOG_N_OF_BITS } else { LOG_N_OF_WORDS };
+        let scrypt = pkcs8::pkcs5::scrypt::Params::new(log_n, 8, 1, 32).ok()?;
         let scheme = pbes2::Parameters::scrypt_aes256cbc(scrypt, &salt, &iv).ok()?;
         let cipher = scheme.encrypt(&*self.0, plain).ok()?;
         let info = EncryptedPrivateKeyInfo { encryption_algorithm: scheme.into(), encrypted_data: &cipher };

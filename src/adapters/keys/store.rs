@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::record::KeyHome;
+use super::record::{KeyHome, KeyList};
 use super::{KeyError, KeyPlace, KeyRing};
 
 /// Holds the key ring that signs now.
@@ -39,10 +39,12 @@ impl KeyStore {
     /// # Errors
     /// [`KeyError`]; the old snapshot stays in force.
     pub fn reload(&self) -> Result<Option<Arc<KeyRing>>, KeyError> {
-        let fresh = Arc::new(KeyRing::open_at(&self.place)?);
-        if fresh.records() == self.ring.load().records() {
+        // Unlocking costs much, and the list says whether anything changed.
+        let listed = KeyList::read(&self.place.dir)?;
+        if listed.is_none_or(|list| list.keys == self.ring.load().records()) {
             return Ok(None);
         }
+        let fresh = Arc::new(KeyRing::open_at(&self.place)?);
         self.ring.store(fresh.clone());
         Ok(Some(fresh))
     }
@@ -51,9 +53,11 @@ impl KeyStore {
     pub fn ready(&self) -> bool {
         let ring = self.ring.load();
         let answering = [ring.tokens(), ring.statements(), ring.checkpoints()].into_iter().all(|signer| signer.ready());
-        answering && self.place.unlock.exists() && ring.records().iter().all(|record| match &record.home {
-            KeyHome::File(name) => self.place.dir.join(name).exists(),
-            KeyHome::Pkcs11(_) | KeyHome::Gone => true,
-        })
+        answering
+            && self.place.unlock.exists()
+            && ring.records().iter().all(|record| match &record.home {
+                KeyHome::File(name) => self.place.dir.join(name).exists(),
+                KeyHome::Pkcs11(_) | KeyHome::Gone => true,
+            })
     }
 }

@@ -37,6 +37,10 @@ impl VerifiedTokens {
         self.0.insert(key, Arc::clone(claims));
     }
 
+    pub(super) fn forget_all(&self) {
+        self.0.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

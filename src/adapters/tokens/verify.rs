@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 
@@ -46,7 +47,7 @@ impl PinnedKey {
 /// Verifies tokens and remembers, per token and certificate, those whose signature was good.
 pub struct CachingVerifier {
     profile: TokenProfile,
-    keys: Vec<PinnedKey>,
+    keys: ArcSwap<Vec<PinnedKey>>,
     limiter: Arc<dyn Limiter>,
     verified: VerifiedTokens,
     revoked: Revoked,
@@ -56,12 +57,18 @@ impl CachingVerifier {
     /// A verifier that knows these keys only and remembers about `capacity` tokens.
     /// Each token that it does not remember is charged to the agency as [`Tier::TokenMiss`].
     pub fn new(profile: TokenProfile, keys: Vec<PinnedKey>, limiter: Arc<dyn Limiter>, capacity: usize) -> Self {
-        Self { profile, keys, limiter, verified: VerifiedTokens::new(capacity), revoked: Revoked::default() }
+        Self { profile, keys: ArcSwap::from_pointee(keys), limiter, verified: VerifiedTokens::new(capacity), revoked: Revoked::default() }
     }
 
     /// Revokes one token from now on; forgotten when it has expired. Kept in memory.
     pub fn revoke(&self, jti: &str, expires_at: Timestamp, now: Timestamp) {
         self.revoked.add(jti, expires_at, now);
+    }
+
+    /// Knows these keys only from now on, and nothing of what the former ones verified.
+    pub fn replace_keys(&self, keys: Vec<PinnedKey>) {
+        self.keys.store(Arc::new(keys));
+        self.verified.forget_all();
     }
 
     /// How many tokens are remembered at present.
@@ -72,8 +79,8 @@ impl CachingVerifier {
     fn verify_afresh(&self, compact: &str, peer: &PeerChain) -> Result<TokenClaims, TokenFault> {
         let jws = CompactJws::parse(compact, MAX_TOKEN).map_err(|rejected| TokenRejected(rejected.0))?;
         self.profile.check_header(&jws.header)?;
-        let key = self
-            .keys
+        let keys = self.keys.load();
+        let key = keys
             .iter()
             .find(|key| *key.kid == *jws.header.kid)
             .ok_or(TokenRejected("the token is signed with a key that is not known here"))?;
