@@ -9,6 +9,7 @@ mod readiness;
 pub mod registry;
 pub mod review;
 mod running;
+mod spent;
 mod watch;
 
 use std::net::TcpListener;
@@ -63,7 +64,7 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
-    let parts = parts::Parts::open(&config, clock).await?;
+    let parts = parts::Parts::open(&config, clock.clone()).await?;
     let table = ConnectionTable::new();
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
@@ -92,7 +93,7 @@ pub async fn start(
                 tls: public,
                 limits: limits.clone(),
                 workers: 1,
-                refuse_unreadable: None,
+                refuse_unreadable: Some(http::refuse_stranger(clock.clone())),
             },
             table.clone(),
             http::public(state.clone()),

@@ -14,7 +14,8 @@ use rustls::ServerConfig;
 use super::StartError;
 use super::issuing::Issuing;
 use super::keys::{key_place, token_keys};
-use crate::adapters::http::{HttpState, MokaOutbox};
+use super::spent::SpentFile;
+use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::GovernorLimiter;
@@ -26,12 +27,14 @@ use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
-use crate::adapters::tokens::{CachingVerifier, TokenService, authorization_server_metadata};
+use crate::adapters::tokens::{
+    CachingVerifier, PROTECTED_RESOURCE, TokenService, authorization_server_metadata, protected_resource_metadata,
+};
 use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::note::NoteKey;
-use crate::core::signing::Notary;
+use crate::core::signing::{Notary, Signer};
 use crate::core::token::TokenProfile;
 use crate::flow::Gate;
 
@@ -74,6 +77,7 @@ pub struct Parts {
     pub keys: Arc<KeyStore>,
     pub(super) issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
+    pub(super) spent: Arc<SpentFile>,
 }
 
 impl Parts {
@@ -87,10 +91,13 @@ impl Parts {
         let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
         let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
         let ledger_config = ledger_config(config, &ring)?;
+        let kek = ledger_config.content_kek.clone();
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
+        spent.restore(config, &kek)?;
         let registry_trust = registry_trust(config, clock.clone())?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
@@ -128,6 +135,7 @@ impl Parts {
             keys,
             issuer,
             checkpoint_key,
+            spent,
         })
     }
 
@@ -142,6 +150,10 @@ impl Parts {
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
             key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origin)).unwrap_or_default()),
+            resource: Resource {
+                url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
+                metadata: protected_resource_metadata(&config.issuer, self.keys.current().statements().algorithm()),
+            },
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),
         })

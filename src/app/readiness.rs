@@ -39,4 +39,8 @@ impl Readiness for NodeReadiness {
             ("revocation-lists", self.trust.lists_current()),
         ]
     }
+
+    fn policy_version(&self) -> Arc<str> {
+        (self.gate.policy)().version.clone()
+    }
 }

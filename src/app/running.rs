@@ -47,6 +47,7 @@ impl Running {
         tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone())));
         let users = KeyUsers { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone() };
         tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
+        tasks.push(tokio::spawn(parts.spent.clone().keep()));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
     }
 
@@ -83,6 +84,7 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
+        self.parts.spent.write();
     }
 }
 

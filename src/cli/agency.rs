@@ -1,12 +1,13 @@
 //! `estelam agency`: who may ask, and cutting an agency off. A running service takes a change up by itself.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 use super::CliError;
 use super::place::Place;
+use super::reach::{Reached, in_force};
 use crate::adapters::policy_files::{self, PolicyStore};
 use crate::core::domain::agency::AgencyId;
 use crate::core::policy::LoadError;
@@ -40,14 +41,12 @@ pub(super) struct Named {
 impl Agency {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
-            Self::List { place, json } => list(&policies(&place), json)?,
+            Self::List { place, json } => list(&place.policies()?, json)?,
             Self::Suspend(named) => {
-                named.set(true)?;
-                println!("{} is suspended", named.agency);
+                named.set(true, "is suspended")?;
             }
             Self::Resume(named) => {
-                named.set(false)?;
-                println!("{} may ask again", named.agency);
+                named.set(false, "may ask again")?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -55,19 +54,22 @@ impl Agency {
 }
 
 impl Named {
-    fn set(&self, suspended: bool) -> Result<(), CliError> {
+    /// Changes the agency's file and waits until a running service answers by it: what is said is true when it is said.
+    fn set(&self, suspended: bool, done: &str) -> Result<(), CliError> {
         let agency = AgencyId::parse(&self.agency)
             .ok_or_else(|| CliError::usage(format_args!("`{}` is not an agency's name; see `estelam agency list`", self.agency)))?;
-        policy_files::set_suspended(&policies(&self.place), &agency, suspended).map_err(|faults| refused(&faults))
+        let folder = self.place.policies()?;
+        policy_files::set_suspended(&folder, &agency, suspended).map_err(|faults| refused("nothing was changed", &faults))?;
+        match in_force(&self.place, &folder)? {
+            Reached::InForce => println!("{} {done}", self.agency),
+            Reached::NoService => println!("{} {done} (no service runs here now; it counts from its start)", self.agency),
+        }
+        Ok(())
     }
 }
 
-fn policies(place: &Place) -> PathBuf {
-    place.dir.join("policies")
-}
-
-fn list(folder: &std::path::Path, json: bool) -> Result<(), CliError> {
-    let store = PolicyStore::open(folder).map_err(|faults| refused(&faults))?;
+fn list(folder: &Path, json: bool) -> Result<(), CliError> {
+    let store = PolicyStore::open(folder).map_err(|faults| refused("the agencies cannot be listed", &faults))?;
     let snapshot = store.current();
     let mut agencies: Vec<_> = snapshot.agencies.values().collect();
     agencies.sort_by(|one, other| one.id.cmp(&other.id));
@@ -87,7 +89,7 @@ fn list(folder: &std::path::Path, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-fn refused(faults: &[LoadError]) -> CliError {
+fn refused(what: &str, faults: &[LoadError]) -> CliError {
     let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
-    CliError::failed(format_args!("nothing was changed: {}", lines.join("; ")))
+    CliError::failed(format_args!("{what}: {}", lines.join("; ")))
 }

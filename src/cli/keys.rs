@@ -135,7 +135,7 @@ impl Keys {
 }
 
 fn config(place: &Place) -> Result<Config, CliError> {
-    Config::read(&place.dir.join("estelam.toml")).doing("the configuration is not usable")
+    place.config()
 }
 
 fn keeper(place: &Place) -> Result<KeyKeeper, CliError> {

@@ -60,7 +60,7 @@ pub struct Incoming {
     pub context: CallContext,
     /// The `Authorization` header.
     pub authorization: Option<String>,
-    /// The `Content-Type` header.
+    /// The `Content-Type` header; none where a content coding hides what it names.
     pub content_type: Option<String>,
     /// The `Idempotency-Key` header.
     pub idempotency_key: Option<String>,

@@ -22,6 +22,9 @@
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
 //! `409 key-reused`.
 //!
+//! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 names it) and
+//! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
+//!
 //! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
 //! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.
 //!

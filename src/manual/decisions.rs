@@ -17,7 +17,12 @@
 //!   day's key; the stored bytes are encrypted.
 //! - **2026-11-23, epochs start with the process.** Tag keys live in memory only, so a restart begins a new epoch on the same day.
 //! - **2026-11-23, retries live in memory.** Idempotency keys are kept for ten minutes per process; after a restart a retry is a new query
-//!   with an entry of its own.
+//!   with an entry of its own. Looked at again on 2026-11-24 and left so. To know a retry again something of its body must lie on the disk, and a
+//!   body without a `nonce` is guessable: all but the number stands in the entry, so that any digest whose key the disk has too (and one
+//!   that survives a restart is there) gives the number away in a billion tries. The keys that would make it safe are those of the epoch, which
+//!   are in memory alone on purpose. The log could not give the answer back either: it has the digest of a statement, not the statement;
+//!   and a reply made of stored bytes would need a way to make a `Reply` without a `Recorded`. A second answer to the same question is harmless,
+//!   and recorded.
 //! - **2026-11-23, the registry is a process of its own** in the demo too, and ends when its standard input closes, so that killing the
 //!   demo leaves nothing behind.
 //! - **2026-11-23, three refusal codes more than the contract lists**: `certificate-not-accepted` (403, a certificate that stopped being good on a
@@ -37,8 +42,8 @@
 //! - **2026-11-23, requests that actix's parser refuses are refused on record**: the stream holds back actix's bare 400 or 431 (always the last thing
 //!   written on a connection) and sends a signed and recorded `malformed-request` or `head-too-large` in its place. A second parser in front would cost
 //!   every request; this costs one comparison per reply. Heads over 16 KiB and broken bodies go the same way.
-//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. The `public` listener
-//!   answers broken requests bare: nobody is known there, and strangers must not be able to fill the log.
+//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. On the `public` listener
+//!   broken requests get the same problems without a record: nobody is known there, and strangers must not be able to fill the log.
 //! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
 //! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`** were in
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
@@ -46,6 +51,9 @@
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.
 //! - **2026-11-23, the kill test holds the database's write lock in half its rounds**: what is answered then is in the journal alone, so that a
 //!   kill shows whether the journal is enough. (It once showed an answer before its commit; a bare SIGKILL is too slow for that.)
+//! - **2026-11-24, in the other rounds the journal lies on a disk that loses what was not synced** and holds up syncs: a library of sixty lines
+//!   of C, preloaded into the gateway by the test, so that a kill loses what a power failure would. The shipped binary has no switch for it. A FUSE
+//!   or a device-mapper target would do the same and wants root.
 //! - **2026-11-24, an entry holds what a decision read, not what it concluded**: replay runs the decision function itself on people made of the
 //!   derived inputs, so there is no second implementation that could disagree. Ages stand in for birth dates.
 //! - **2026-11-24, a version that cannot be archived does not take effect**: a policy is refused like a faulty one, decrees like an outage.
@@ -97,8 +105,14 @@
 //! - **2026-11-24, the gateway cannot tell a honeypot from a protected record**; either raises the alert, and only the third of a day has an effect.
 //! - **2026-11-24, alerts enter the access log once their day is over**: an entry made at once would stand beside the call that it is about. For
 //!   the same reason their line of the log has no instant.
-//! - **2026-11-24, counts of protection and daily quotas live in memory**: keyed by SipHash under a key of the process. A restart forgets them, as it
-//!   does the day's tag keys; nodes count apart.
+//! - **2026-11-24, counts of protection live in memory**: keyed by SipHash under a key of the process. A restart forgets them, as it
+//!   does the day's tag keys; nodes count apart. The log cannot give them back: its agency tags are under a secret of the epoch that is never
+//!   stored, and a restart begins another epoch, so that a value asked for now cannot be found among those before. A secret that
+//!   survives would lie on the disk beside the log, and whoever has both could try numbers against the tags of a day. A guesser would need a
+//!   restart for every few guesses; restarts are rare, and not the guesser's to make.
+//! - **2026-11-24, daily quotas outlive a restart**: agencies' counts lie in `ledger/quota.json`, a few seconds old at most, and what came after is
+//!   counted in the log at the start. Without a usable file the whole day is counted, entry by entry; only where an agency has
+//!   a quota. What is counted is what was answered.
 //! - **2026-11-23, a line (`mrz`) that contradicts refuses a query** with `malformed-identifier` and only warns in an import: a clerk can read it again,
 //!   an export cannot. All five check digits count. Its dates are compared with nothing: passports often print 1 January for a year-only birth.
 //! - **2026-11-23, `series` and `country` that contradict lead to nobody.** The reason is `not-established`, as for any fact that does not fit, so that
@@ -116,3 +130,19 @@
 //!   checksum is `crc32fast` (MIT or Apache-2.0, no dependencies beyond `cfg-if`). The tree's root in each frame ties it to the log.
 //! - **2026-11-24, the writer gives way while entries keep coming** (`yield`, never a timer): where callers share its processor a batch then
 //!   holds all of them, and where they do not it costs nothing. A sync costs the same for one entry and for thirty.
+//! - **2026-11-24, a call runs where it is awaited, in no task of its own**: making, moving and waking one cost some 4 % of a call. A client who hangs
+//!   up drops the call, and only then it goes on alone, so that it still cannot be cut in half.
+//! - **2026-11-24, an answer's facts are written as JSON once**, for the body and for the statement: what is told is what is signed, byte by byte. The
+//!   words of reasons are JSON when they are loaded.
+//! - **2026-11-24, salts, nonces and ids are cut from one draw of 4 KiB** of the cryptographic library's generator, and wiped as they are given: each
+//!   call of it asks the kernel. Keys draw their own.
+//! - **2026-11-24, pages of 32 KiB in the log's database, and a checkpoint every 2 MiB**: it is only appended to, so that large pages save system calls;
+//!   small steps keep the disk free for the journal, whose sync a reply waits for.
+//! - **2026-11-24, a header field that comes twice is `malformed-request`**, `Authorization` too: RFC 6750 §3.1 calls a token given in more than
+//!   one way `invalid_request` and gives it 400, which the challenge says. A body under a content coding is 415, after the token, like any body
+//!   that is not JSON as it lies there; at the token endpoint it is RFC 6749's `invalid_request`.
+//! - **2026-11-24, nothing is made in a folder that is not there**, also by `registry import` and `generate`: people imported under a mistyped name
+//!   would be found by nobody. A registry begins in any folder that exists, empty or not. The demo alone makes its folder, and refuses one with
+//!   a configuration that it has not written.
+//! - **2026-11-24, `agency suspend` says so once it is in force**: the service reads a changed folder a tenth of a second later, so the command waits
+//!   until its health names the version of the folder.

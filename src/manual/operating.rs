@@ -14,6 +14,7 @@
 //! | `keys/` | signing keys, readable by the service alone | restart |
 //! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
+//! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
 //! # Health
@@ -27,6 +28,8 @@
 //! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is missing or past its date | bring the list; nobody is let in meanwhile |
 //! | `accepting` | the node is stopping | wait |
+//!
+//! It names the policy in force too (`policy_version`).
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -44,7 +47,7 @@
 //! # Cutting an agency off
 //!
 //! `estelam agency suspend NAME --dir DIR` (or `suspended = true` in its policy file): its next request is refused, on open connections too;
-//! `resume` undoes it. Revoking a certificate: replace
+//! the command returns when that is so. `resume` undoes it. Revoking a certificate: replace
 //! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
 //!
 //! # Alarms

@@ -1,5 +1,6 @@
 //! The HTTP face: routes of the three listeners, handlers named for their resources, and what they share.
 
+mod challenge;
 mod incoming;
 mod ledger;
 mod log;
@@ -9,6 +10,7 @@ mod ops;
 mod outbox;
 mod respond;
 mod routes;
+mod stranger;
 mod token;
 mod unbroken;
 mod unreadable;
@@ -25,6 +27,7 @@ pub use self::metadata::OPENAPI;
 pub use self::ops::{OpsState, Readiness};
 pub use self::outbox::MokaOutbox;
 pub use self::routes::{GATEWAY_ROUTES, gateway, ops, public};
+pub use self::stranger::refuse_stranger;
 pub use self::unreadable::refuse_unreadable;
 
 /// What the handlers of `gateway` and `public` need.
@@ -39,6 +42,8 @@ pub struct HttpState {
     pub checkpoint_key: String,
     /// RFC 8414 metadata, rendered once.
     pub metadata: String,
+    /// RFC 9728 metadata.
+    pub resource: Resource,
     /// The published keys.
     pub jwks: Box<dyn Fn() -> String + Send + Sync>,
     /// The life of every signing key, for those who check old answers.
@@ -47,6 +52,14 @@ pub struct HttpState {
     pub body_limit: usize,
     /// The grid on which `not-established` leaves.
     pub grid: std::time::Duration,
+}
+
+/// What the gateway says of itself as a protected resource (RFC 9728), rendered once.
+pub struct Resource {
+    /// Where the metadata is, for challenges.
+    pub url: String,
+    /// The metadata.
+    pub metadata: String,
 }
 
 /// What the token endpoint answers with.

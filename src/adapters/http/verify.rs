@@ -15,7 +15,7 @@ pub(super) async fn verify(state: Data<HttpState>, request: HttpRequest, payload
         return respond::unread(&request).await;
     };
     let reply = Unbroken::new(flow::verify(state.gate.clone(), incoming)).await;
-    respond::timed(&reply, arrival, state.grid).await
+    respond::timed(&reply, arrival, state.grid, &request).await
 }
 
 /// A path that no resource has.

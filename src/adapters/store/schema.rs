@@ -14,7 +14,7 @@ const APPLICATION_ID: i64 = 0x6573_746C;
 /// moved with fewer system calls.
 const PAGE_BYTES: i64 = 32_768;
 /// Bytes in the write-ahead log until they are moved to the main file.
-const BYTES_PER_CHECKPOINT: i64 = 16 << 20;
+const BYTES_PER_CHECKPOINT: i64 = 2 << 20;
 /// Version of the tables.
 const VERSION: i64 = 2;
 

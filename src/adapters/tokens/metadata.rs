@@ -15,6 +15,13 @@ struct Metadata<'a> {
     grant_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 1],
     tls_client_certificate_bound_access_tokens: bool,
+    mtls_endpoint_aliases: MtlsEndpoints,
+}
+
+/// Where mutual TLS is spoken (RFC 8705 §5): the same endpoint, since there is no other.
+#[derive(Serialize)]
+struct MtlsEndpoints {
+    token_endpoint: String,
 }
 
 /// The authorization-server metadata, `application/json`. `issuer` is the gateway's URL without a trailing slash.
@@ -28,6 +35,7 @@ pub fn authorization_server_metadata(issuer: &str) -> String {
         grant_types_supported: ["client_credentials"],
         token_endpoint_auth_methods_supported: ["tls_client_auth"],
         tls_client_certificate_bound_access_tokens: true,
+        mtls_endpoint_aliases: MtlsEndpoints { token_endpoint: format!("{issuer}/oauth2/token") },
     };
     serde_json::to_string(&metadata).unwrap_or_else(|_| "{}".to_owned())
 }

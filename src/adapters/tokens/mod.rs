@@ -4,10 +4,12 @@ mod cache;
 mod issue;
 mod metadata;
 mod oauth;
+mod resource;
 mod revocation;
 mod verify;
 
 pub use issue::{Grant, IssuedToken, TokenService};
 pub use metadata::authorization_server_metadata;
 pub use oauth::{OAuthCode, OAuthError, TokenRequest, parse_token_request};
+pub use resource::{PROTECTED_RESOURCE, protected_resource_metadata};
 pub use verify::{CachingVerifier, PinnedKey};

@@ -12,7 +12,6 @@ use super::folder::{Fault, read, report};
 use crate::app::review::{Against, Review, review};
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
-use crate::config::Config;
 use crate::core::domain::instant;
 use crate::core::policy::Snapshot;
 
@@ -47,7 +46,7 @@ impl Replay {
                 Err(fault) => return report(folder, fault, self.json),
             },
         };
-        let config = Config::read(&self.place.dir.join("estelam.toml")).doing("the configuration is not usable")?;
+        let config = self.place.config()?;
         let against = draft.as_ref().map_or(Against::Recorded, Against::Draft);
         let bar = bar();
         let mut progress = |done, total| {

@@ -67,15 +67,28 @@ fn store_dir(dir: &Path) -> PathBuf {
 }
 
 fn open_store(place: &Place) -> Result<Store, CliError> {
-    Store::open(&store_dir(&place.dir)).doing("the registry's store")
+    Store::open(&store_dir(place.dir())).doing("the registry's store")
+}
+
+/// The registry of a folder that is there, begun if there is none: a registry begins with its first import. A folder that is not
+/// there is a slip, and a registry made in its place would hold people whom nobody finds.
+fn new_or_existing_store(place: &Place) -> Result<Store, CliError> {
+    let dir = place.dir();
+    if dir.is_dir() {
+        return open_store(place);
+    }
+    let dir = dir.display();
+    Err(CliError::failed(format_args!(
+        "there is no folder `{dir}`; name that of a demo or an installation with `--dir`, or make it first if a new registry shall begin there"
+    )))
 }
 
 /// A registry that is there: a mistyped folder must not look like a registry in which nobody is found.
 fn existing_store(place: &Place) -> Result<Store, CliError> {
-    if Store::exists(&store_dir(&place.dir)) {
+    if Store::exists(&store_dir(place.dir())) {
         return open_store(place);
     }
-    let dir = place.dir.display();
+    let dir = place.dir().display();
     Err(CliError::failed(format_args!("there is no registry in `{dir}`; name the folder of a demo or an installation with `--dir`")))
 }
 
@@ -106,11 +119,17 @@ mod tests {
     #[test]
     fn mistyped_folder_is_said_and_no_registry_is_made_there() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place { dir: dir.path().join("typo") };
-        let error = existing_store(&place).map(drop).unwrap_err();
-        assert!(error.to_string().starts_with("there is no registry in `"), "{error}");
-        assert!(!place.dir.exists());
-        open_store(&place).unwrap();
+        let place = Place::of(dir.path().join("typo"));
+        for (error, says) in
+            [(existing_store(&place), "there is no registry in `"), (new_or_existing_store(&place), "there is no folder `")]
+        {
+            let error = error.map(drop).unwrap_err();
+            assert!(error.to_string().starts_with(says), "{error}");
+            assert!(!place.dir().exists());
+        }
+        std::fs::create_dir(place.dir()).unwrap();
+        assert!(existing_store(&place).is_err(), "an empty folder has no registry to look into");
+        new_or_existing_store(&place).unwrap();
         assert!(existing_store(&place).is_ok());
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -109,7 +110,8 @@ fn disclosed(verdict: &Verdict, disclose: Disclosure, exact: bool) -> Option<Dis
 
 /// RFC 3339 in UTC with whole seconds: one length for every instant.
 fn whole_seconds(at: Timestamp) -> String {
-    format!("{at:.0}")
+    static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+    PRINTER.timestamp_to_string(&at)
 }
 
 /// The members of what is written as a JSON object.

@@ -78,14 +78,19 @@ impl System {
         let clock = Arc::new(ManualClock::new(instant(now)));
         let dir = tempfile::tempdir().unwrap();
         let pki = workshop::install(dir.path(), &clock, people);
-        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (registry, port) = start_registry(dir.path(), bind(), &clock);
-        let listeners = Listeners { gateway: bind(), public: bind(), ops: bind() };
-        let config = configure(dir.path(), &listeners, port);
-        let observability = Observability::detached().unwrap();
-        let running = app::start(config.clone(), listeners, clock.clone(), observability).await.unwrap();
-        running.until_ready().await.unwrap();
+        let (registry, port) = start_registry(dir.path(), TcpListener::bind("127.0.0.1:0").unwrap(), &clock);
+        let (config, running) = start_gateway(dir.path(), port, &clock).await;
         let registry = Mutex::new(Some(registry));
+        Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
+    }
+
+    /// Stops the gateway and starts it again, on other ports; the registry stays up. `meanwhile` gets the log's folder.
+    pub async fn restarted(self, meanwhile: impl FnOnce(&std::path::Path)) -> Self {
+        let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
+        let Self { clock, pki, dir, config, running, registry, .. } = self;
+        running.stop().await;
+        meanwhile(&config.ledger.dir);
+        let (config, running) = start_gateway(dir.path(), port, &clock).await;
         Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
 
@@ -204,6 +209,13 @@ impl System {
         self.pki.issue_agency(&agency(name), branch).unwrap()
     }
 
+    /// The challenge of a refusal: RFC 6750 §3, and where the metadata is (RFC 9728 §5.1).
+    pub fn challenge(&self, error: &str) -> String {
+        let error = if error.is_empty() { String::new() } else { format!(r#", error="{error}""#) };
+        let metadata = format!("{}/.well-known/oauth-protected-resource", self.config.issuer);
+        format!(r#"Bearer realm="estelam"{error}, resource_metadata="{metadata}""#)
+    }
+
     /// Waits for something that the system does by itself.
     pub async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -243,6 +255,15 @@ fn instant(text: &str) -> Timestamp {
 fn start_registry(dir: &std::path::Path, listener: TcpListener, clock: &Arc<ManualClock>) -> (RunningRegistry, u16) {
     let port = listener.local_addr().unwrap().port();
     (app::registry::serve(dir, listener, clock.clone()).unwrap(), port)
+}
+
+async fn start_gateway(dir: &std::path::Path, registry_port: u16, clock: &Arc<ManualClock>) -> (Config, Running) {
+    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let listeners = Listeners { gateway: bind(), public: bind(), ops: bind() };
+    let config = configure(dir, &listeners, registry_port);
+    let running = app::start(config.clone(), listeners, clock.clone(), Observability::detached().unwrap()).await.unwrap();
+    running.until_ready().await.unwrap();
+    (config, running)
 }
 
 fn configure(dir: &std::path::Path, listeners: &Listeners, registry_port: u16) -> Config {

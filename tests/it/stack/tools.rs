@@ -38,6 +38,23 @@ fn configured(system: &System) -> String {
     system.dir.path().to_str().unwrap().to_owned()
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspension_is_in_force_when_the_command_says_so() {
+    let system = System::today().await;
+    let dir = configured(&system);
+    let question = query("bank", "amayesh-no", NUMBER, "bank-card");
+    assert_eq!(system.ask("bank", &question).await.status, 200);
+    for (verb, says, status) in [("suspend", "bank is suspended\n", 403), ("resume", "bank may ask again\n", 200)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_estelam")).args(["agency", verb, "bank", "--dir", &dir]).output().unwrap();
+        assert_eq!(text(&output.stdout), says, "{}", text(&output.stderr));
+        // Without a pause: whoever reads the line may rely on it.
+        assert_eq!(system.ask("bank", &question).await.status, status);
+    }
+    system.running.stop().await;
+    let output = Command::new(env!("CARGO_BIN_EXE_estelam")).args(["agency", "suspend", "bank", "--dir", &dir]).output().unwrap();
+    assert_eq!(text(&output.stdout), "bank is suspended (no service runs here now; it counts from its start)\n");
+}
+
 #[test]
 fn check_names_every_fault_and_a_missing_folder_once() {
     let home = tempfile::tempdir().unwrap();
