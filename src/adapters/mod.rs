@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod http;
+pub mod issuers;
 pub mod keys;
 pub mod pki;
 pub mod policy_files;

@@ -1,6 +1,7 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
 mod alerts;
+mod issuers;
 mod issuing;
 mod keys;
 mod observability;
@@ -64,7 +65,8 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
-    let parts = parts::Parts::open(&config, clock.clone()).await?;
+    let mut parts = parts::Parts::open(&config, clock.clone()).await?;
+    let outside = std::mem::take(&mut parts.outside);
     let table = ConnectionTable::new();
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
@@ -107,5 +109,7 @@ pub async fn start(
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    Ok(Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability))
+    let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
+    running.keep_issuers(outside);
+    Ok(running)
 }

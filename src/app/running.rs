@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_server::{Server, ServerHandle};
 use tokio::task::JoinHandle;
 
+use super::issuers::{self, Kept};
 use super::keys::KeyUsers;
 use super::observability::Observability;
 use super::parts::Parts;
@@ -49,6 +50,12 @@ impl Running {
         tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
+    }
+
+    /// Keeps the keys of outside issuers from now on.
+    pub(super) fn keep_issuers(&mut self, issuers: Vec<Kept>) {
+        let (tokens, clock) = (&self.parts.tokens, &self.parts.gate.clock);
+        self.tasks.extend(issuers.into_iter().map(|kept| tokio::spawn(issuers::keep(kept, tokens.clone(), clock.clone()))));
     }
 
     /// Waits until a query can be answered and recorded.

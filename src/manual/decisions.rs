@@ -98,8 +98,21 @@
 //!   For the same reason stale facts that come to nobody are not asked a second time while the registry fails, and `registry-unavailable`
 //!   leaves on the grid.
 //! - **2026-11-24, guesses count during an outage too**: on stale facts a match is told, so a mismatch must be counted.
-//! - **2026-11-24, a run is a thousand numbers** (a hundred where the last digit is a check digit): twenty different values of one run in a day stop a
-//!   branch, whatever their order. Siblings and classes stay far below; forty consecutive values cannot.
+//! - **2026-11-24, a run is a thousand numbers** (a hundred where the last digit is a check digit). What counts in it is order: numbers at most 20 apart
+//!   from the one before, or in equal strides; a leap forgets half, so that families who come one by one add up to nothing. Or that most of them are
+//!   nobody's. What is held back is that run from that clerk; a branch as a whole has half as much again, since clerks are what the caller says.
+//!   Counting any twenty numbers of a run and stopping the certificate cut off honest batches and let steps of 48 find 38 people in a day; now
+//!   those are 40 of 90 asked, one after another 9 (before: 9), scattered within a town 9 (9), another clerk each time 7 (4).
+//! - **2026-11-24, batches are a right of one branch, not a word in the request**: `priority: background` is anybody's to write, a branch stands in the
+//!   certificate. They have a budget, and no exemption from wrong second factors, honeypots or lists that are mostly nobody's.
+//! - **2026-11-24, a replay does not try rates anew**: what was asked in the same minute is no part of an entry, and must not become one. A refusal for
+//!   a rate stands where policy lets the query come so far.
+//! - **2026-11-24, what a decree asks of the holder is a second step** (`next.then`), never instead of the first: the agency must know what to do itself.
+//!   It is told with the decree or not at all.
+//! - **2026-11-24, a real number beats a honeypot**: an import never rejects a person for a number that we took for free; the honeypot goes. For the same
+//!   reason a number that a visible person shares with a blocked record counts as no honeypot.
+//! - **2026-11-24, one entry for each refusal, also in a flood**: bundled refusals would have to leave no reply at all, only a closed connection, since
+//!   no reply may leave without a record. Until the flow can do that, refusals before the permit are bounded by the connections of a certificate alone.
 //! - **2026-11-24, 429 only for what the caller did**: every rule that throttles knows nothing of whether anybody was found but what the caller was
 //!   told. Honeypots and failed second factors make answers `not-established` instead.
 //! - **2026-11-24, the gateway cannot tell a honeypot from a protected record**; either raises the alert, and only the third of a day has an effect.
@@ -141,8 +154,24 @@
 //! - **2026-11-24, a header field that comes twice is `malformed-request`**, `Authorization` too: RFC 6750 §3.1 calls a token given in more than
 //!   one way `invalid_request` and gives it 400, which the challenge says. A body under a content coding is 415, after the token, like any body
 //!   that is not JSON as it lies there; at the token endpoint it is RFC 6749's `invalid_request`.
-//! - **2026-11-24, nothing is made in a folder that is not there**, also by `registry import` and `generate`: people imported under a mistyped name
-//!   would be found by nobody. A registry begins in any folder that exists, empty or not. The demo alone makes its folder, and refuses one with
-//!   a configuration that it has not written.
+//! - **2026-11-24, nothing is made in a folder that is not there**, but by the first `registry import` or `generate`, which say that a new registry
+//!   begins: people imported under a mistyped name would be found by nobody. The demo makes its folder, and refuses one with a configuration
+//!   that it has not written.
 //! - **2026-11-24, `agency suspend` says so once it is in force**: the service reads a changed folder a tenth of a second later, so the command waits
 //!   until its health names the version of the folder.
+//! - **2026-11-24, an assertion comes on top of the certificate**, never instead of it: every token stays bound, and a stolen client key alone opens
+//!   nothing. Which way counts is the agency's file's to say; a bad assertion is refused even where none would be needed.
+//! - **2026-11-24, clocks: the stricter of contract and FAPI.** `iat` and `nbf` 10 s ahead pass, 11 s do not; `exp` has no leeway and is at most five
+//!   minutes (and 10 s) ahead, so that what must be remembered of assertions stays small.
+//! - **2026-11-24, the name `Ed25519` is taken for `EdDSA`** in others' headers (RFC 9864): newer libraries write it, and with our keys both
+//!   say the same. Our own tokens say `EdDSA`.
+//! - **2026-11-24, spent assertions lie in a small file of their own**, not in the log's database: its frames are of one size, one thread syncs
+//!   whatever waits, and a damaged file refuses the start. Agencies' replies wait for it; the request path never does.
+//! - **2026-11-24, `jku`, `x5u`, `jwk`, `x5c`, `crit`, `b64`, `zip`, `enc` refuse a token** instead of being ignored, and are counted by name.
+//! - **2026-11-24, an outside issuer is configured key by key**: its JWKS URL is not discovered, its roots are given, and a name that leads to an
+//!   address of our own network is refused unless that is meant. A token is given to an issuer by its `iss` only to choose keys.
+//! - **2026-11-24, tokens of unknown keys are refused at once and the keys fetched behind them.** The verifier stays synchronous, so that the path
+//!   of a remembered token costs nothing more; a client that comes right after a rotation is told to try again.
+//! - **2026-11-24, a withdrawn key empties the memory of verified tokens**: that is rare, and looking the key up on each use would not be.
+//! - **2026-11-24, roles are told by the kind of agency**: `security-auditor`, `data-protection-officer` and `operator` have their scopes, all other
+//!   kinds `verify`. Who audits patterns can so never open a person's trail.

@@ -13,6 +13,7 @@
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/` | signing keys, readable by the service alone | restart |
 //! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
+//! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
 //! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
@@ -41,7 +42,10 @@
 //! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails.
 //! 4. `estelam policy explain --case NAME --policies COPY`: which documents, decrees and rules led to an answer. `--at` and `--known-at` ask for
 //!    other instants; `--answer ID` explains a recorded answer, `--scheme CODE --service CODE` an identifier read from standard input.
-//! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone.
+//!    A refusal is explained by the lines of the policy files that led to it.
+//! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone. Permits, duties,
+//!    services' rules, decrees and ages of facts are decided anew. Refusals for a rate, a quota or the protection of holders stand as they are
+//!    and are counted apart: they depend on what else was asked in that minute, which no entry holds.
 //! 6. Put the copy in place: a running service takes it up by itself, whole or not at all.
 //!
 //! # Cutting an agency off
@@ -49,6 +53,35 @@
 //! `estelam agency suspend NAME --dir DIR` (or `suspended = true` in its policy file): its next request is refused, on open connections too;
 //! the command returns when that is so. `resume` undoes it. Revoking a certificate: replace
 //! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
+//!
+//! # Clients and outside issuers
+//!
+//! An agency's client proves itself by its certificate; `[client_auth]` in `agencies/NAME.toml` can want a signed assertion beside it:
+//! `methods = ["private_key_jwt"]`, and public keys as `[[client_auth.key]]` or as a JWK set in `agencies/NAME.jwks.json`. Both reload by
+//! themselves. To change keys, publish the new one beside the old, let the agency switch, remove the old one.
+//!
+//! Tokens of another authorization server are accepted too, once `estelam.toml` names it:
+//!
+//! ```toml
+//! [[issuers]]
+//! issuer = "https://sso.example"           # its `iss`, exactly
+//! jwks_url = "https://sso.example/jwks"    # the only place that keys are fetched from; redirects are not followed
+//! ca = "pki/sso-root.pem"                  # who may vouch for that server
+//! crls = "pki/sso-crl"                     # revocation lists of its chain; left out: not checked
+//! algorithms = ["ES256"]                   # of PS256, ES256, EdDSA; keys for others are passed over
+//! audience = "https://gate.example"        # left out: our own `issuer`
+//! agency_claim = "client_id"               # the claim that names the agency
+//! agencies = ["school"]                    # nobody else may come with its tokens
+//! scopes = ["verify"]                      # and then only as far as the agency's own file allows
+//! private_addresses = false                # true where the server is in our own network
+//! refresh_s = 300                          # between fetches
+//! cooldown_s = 30                          # least time between two, also when somebody comes with an unknown key
+//! good_for_s = 3600                        # how long keys count that could not be fetched again
+//! ```
+//!
+//! Such tokens are RFC 9068 access tokens of at most five minutes, bound to the agency's certificate by `cnf.x5t#S256`. A key that the issuer
+//! withdraws verifies nothing from the next fetch on, not even tokens that were accepted before.
+//! `estelam_issuer_keys_fetched_total{issuer,result}` counts fetches. `limits.tokens_per_address` bounds the token endpoint by address.
 //!
 //! # Alarms
 //!
@@ -69,10 +102,17 @@
 //! |---|---|---|
 //! | `failed-checks` | a value had `failed_checks` wrong second factors | its checked answers are `not-established` for the day |
 //! | `failed-values` | `failed_values` different values had some | checked answers on further values are `not-established` |
-//! | `sequential-values` | `sequential_values` values of one run of a thousand | the branch waits |
+//! | `sequential-values` | `sequential_values` numbers of one thousand in order, or mostly nobody's, from one clerk (half as many again from a branch) | that thousand waits for that clerk (or branch); what was asked before is answered. From the third time on everything new waits |
+//! | `crowded-run` | `run_values` numbers of one thousand in whatever order | that thousand waits for the branch |
 //! | `unknown-values`, `distinct-values` | too many that are nobody's; too many at all; where no second factor is wanted | it waits; new values wait for the next day |
 //! | `actor-burst`, `branch-burst` | too many new values in a minute | they wait for the next minute |
 //! | `honeypot` | a honeypot or a protected record was asked for | from the `honeypots`th on the branch learns nothing that day |
+//!
+//! Batches: an agency that has to go through its own list at night (a bank after a decree) gets `batches = { values = N, branch = "NAME" }` in
+//! `[protection]`. Queries with `priority: background` from certificates of that branch are then free of the rules on runs and minutes, up to N
+//! numbers a day. Wrong second factors, honeypots and lists that are mostly nobody's count for them as for everybody.
+//!
+//! A number that a real person turns out to have is a honeypot no longer: the import takes the honeypot back.
 //!
 //! `make timing` measures whether unknown, blocked and unprovable can be told apart by the time that they take.
 //!

@@ -20,12 +20,9 @@ fn check_refused(arguments: &[&str], within: &Path) {
 #[test]
 fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
     let home = tempfile::tempdir().unwrap();
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fixtures.ndjson");
     let decrees = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/decrees.toml");
     for verb in [
-        &["registry", "import", sample][..],
-        &["registry", "generate", "--people", "5"],
-        &["registry", "serve", "--port", "0"],
+        &["registry", "serve", "--port", "0"][..],
         &["registry", "lookup", "yekta", "9990000018"],
         &["registry", "merge", "a", "b", "--because", "c"],
         &["registry", "split", "a", "--because", "c"],
@@ -46,12 +43,16 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
         check_refused(&[verb, &["--dir", "typo"]].concat(), home.path());
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "{verb:?} left something behind");
     }
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fixtures.ndjson");
+    check_refused(&["registry", "import", sample, "--dir", "typo/new"], home.path());
+    check_refused(&["registry", "generate", "--people", "5", "--dir", "typo/new"], home.path());
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     check_refused(&["log", "verify", "--config", "typo/estelam.toml"], home.path());
     check_refused(&["agency", "list", "--config", "typo/estelam.toml"], home.path());
 }
 
 #[test]
-fn a_registry_begins_with_an_import_into_an_empty_folder() {
+fn a_registry_begins_with_an_import_and_says_where_there_was_no_folder() {
     let home = tempfile::tempdir().unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fixtures.ndjson");
     std::fs::create_dir(home.path().join("new")).unwrap();
@@ -60,8 +61,9 @@ fn a_registry_begins_with_an_import_into_an_empty_folder() {
     let found = estelam(&["registry", "lookup", "amayesh-no", "A170000001", "--dir", "new", "--json"], home.path());
     let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
     assert_eq!(found["persons"].as_array().unwrap().len(), 1, "{found}");
-    std::fs::create_dir(home.path().join("other")).unwrap();
-    assert!(estelam(&["registry", "generate", "--people", "3", "--dir", "other"], home.path()).status.success());
+    assert!(!String::from_utf8(imported.stderr).unwrap().contains("no folder"));
+    let generated = estelam(&["registry", "generate", "--people", "3", "--dir", "other"], home.path());
+    assert!(generated.status.success() && String::from_utf8(generated.stderr).unwrap().contains("there was no folder `other`"));
 }
 
 #[test]

@@ -147,6 +147,7 @@ impl Load {
             }
             Moment::Disk => {
                 let held = installation.hold_disk();
+                held.felt().await;
                 tokio::time::sleep(STALL).await;
                 self.kill();
                 held.release();

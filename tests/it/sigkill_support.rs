@@ -52,12 +52,24 @@ pub enum Disk {
 pub struct Held<'a>(&'a Installation);
 
 impl Held<'_> {
-    /// Lets the disk go on. The gateway must have come upon it.
+    /// Waits until a sync of the gateway waits for the disk.
+    pub async fn felt(&self) {
+        let begun = Instant::now();
+        while !self.told().exists() {
+            let patient = begun.elapsed() < PATIENCE;
+            assert!(patient, "nothing was held up: is the gateway linked in another way than by the system's loader?");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Lets the disk go on.
     pub fn release(self) {
         std::fs::remove_file(self.0.hold()).unwrap();
-        let told = self.0.hold().with_extension("held");
-        assert!(told.exists(), "nothing was held up: is the gateway linked in another way than by the system's loader?");
-        std::fs::remove_file(told).unwrap();
+        std::fs::remove_file(self.told()).unwrap();
+    }
+
+    fn told(&self) -> PathBuf {
+        self.0.hold().with_extension("held")
     }
 }
 

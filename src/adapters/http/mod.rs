@@ -16,11 +16,16 @@ mod unbroken;
 mod unreadable;
 mod verify;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::core::domain::agency::Scope;
+use crate::core::domain::refusal::LimitNotice;
 use crate::core::identity::VerifiedAgency;
 use crate::core::ledger::LogReader;
+use crate::core::token::ClientAuth;
 use crate::flow::Gate;
 
 pub use self::metadata::OPENAPI;
@@ -36,6 +41,8 @@ pub struct HttpState {
     pub gate: Arc<Gate>,
     /// The token endpoint's logic.
     pub issuer: Arc<dyn TokenIssuer>,
+    /// Calls of the token endpoint by address.
+    pub token_addresses: Box<dyn Fn(IpAddr) -> Result<(), LimitNotice> + Send + Sync>,
     /// Reads of the access log.
     pub log: Arc<dyn LogReader>,
     /// The checkpoint key as a C2SP verifier key.
@@ -75,13 +82,23 @@ pub struct TokenOutcome {
     pub token: Option<String>,
 }
 
+/// What an agency's policy says of its tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientTerms<'a> {
+    /// The scopes that they may carry.
+    pub scopes: &'a [Scope],
+    /// How the client authenticates beside its certificate.
+    pub auth: &'a ClientAuth,
+}
+
 /// Issues access tokens to agencies that proved their certificate (RFC 8705).
+#[async_trait]
 pub trait TokenIssuer: Send + Sync + 'static {
     /// Judges one token request and issues a bound token for the allowed scopes.
-    fn issue(
+    async fn issue(
         &self,
         agency: &VerifiedAgency,
-        allowed: &[Scope],
+        terms: ClientTerms<'_>,
         content_type: Option<&str>,
         body: &[u8],
         now: jiff::Timestamp,

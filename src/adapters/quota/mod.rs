@@ -3,6 +3,7 @@
 //! Rates differ from agency to agency, so each agency has a cell of its own per tier: a call costs one hash look-up and
 //! one atomic update, and there is no table of keys that grows and has to be swept.
 
+mod address;
 mod daily;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,8 @@ use crate::core::domain::clock::Clock;
 use crate::core::domain::refusal::LimitNotice;
 use crate::core::limit::{Limiter, Rate, Tier};
 use crate::core::policy::{AgencyPolicy, Snapshot};
+
+pub use self::address::AddressLimiter;
 
 /// Seconds after which an agency without a limit of its own may try again; it will be refused again until its policy has one.
 const UNLISTED_RETRY_S: u64 = 60;

@@ -120,14 +120,22 @@ fn alone(dir: &Path) -> Result<File, CliError> {
     }
 }
 
-/// The demo owns its configuration file: its addresses change with every start on free ports.
+/// The demo owns its configuration file: its addresses change with every start on free ports. Only outside issuers that somebody added at
+/// its end are kept.
 fn configure(dir: &Path, listeners: &Listeners, registry_port: u16) -> Result<Config, CliError> {
     let address = |listener: &TcpListener| listener.local_addr().doing("a listener has no address");
     let text =
         template(address(&listeners.gateway)?, address(&listeners.public)?, address(&listeners.ops)?, registry_port, CHECKPOINT_EVERY_S);
     let path = dir.join("estelam.toml");
+    let text = text + &added_issuers(&path);
     write_atomically(&path, text.as_bytes())?;
     Config::parse(&text, &path).doing("the demo's configuration")
+}
+
+fn added_issuers(path: &Path) -> String {
+    const FIRST: &str = "\n[[issuers]]";
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    before.find(FIRST).and_then(|start| before.get(start..)).map(str::to_owned).unwrap_or_default()
 }
 
 fn places(config: &Config, dir: &Path, registry_port: u16) -> Result<DemoFile, CliError> {

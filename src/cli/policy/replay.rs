@@ -73,6 +73,9 @@ fn print(outcome: &Review) {
         println!("{:>8}  {:<18} {:<20} {:<28} {}", line.queries, line.agency, line.service, words(&line.old), words(&line.new));
     }
     println!("{} queries: {} the same, {} different", outcome.queries, outcome.same, outcome.changed());
+    if outcome.limits_not_tried > 0 {
+        println!("{} of the same were refused for a rate or a bound, which a replay does not try anew", outcome.limits_not_tried);
+    }
     for (why, count) in &outcome.skipped {
         println!("{count} not decided again: {why}");
     }

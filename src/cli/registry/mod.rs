@@ -70,16 +70,22 @@ fn open_store(place: &Place) -> Result<Store, CliError> {
     Store::open(&store_dir(place.dir())).doing("the registry's store")
 }
 
-/// The registry of a folder that is there, begun if there is none: a registry begins with its first import. A folder that is not
-/// there is a slip, and a registry made in its place would hold people whom nobody finds.
+/// The registry of a folder, begun if there is none: a registry begins with its first import. Where the folder itself was not there
+/// that is said, since a slip would hold people whom nobody finds; one within a folder that is not there either is refused.
 fn new_or_existing_store(place: &Place) -> Result<Store, CliError> {
     let dir = place.dir();
     if dir.is_dir() {
         return open_store(place);
     }
+    let parent = dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    if parent.is_some_and(Path::is_dir) {
+        let store = open_store(place)?;
+        eprintln!("estelam: there was no folder `{}`; a new registry begins in it", dir.display());
+        return Ok(store);
+    }
     let dir = dir.display();
     Err(CliError::failed(format_args!(
-        "there is no folder `{dir}`; name that of a demo or an installation with `--dir`, or make it first if a new registry shall begin there"
+        "there is no folder `{dir}` and none to make it in; name that of a demo, of an installation, or a new one with `--dir`"
     )))
 }
 
@@ -120,13 +126,12 @@ mod tests {
     fn mistyped_folder_is_said_and_no_registry_is_made_there() {
         let dir = tempfile::tempdir().unwrap();
         let place = Place::of(dir.path().join("typo"));
-        for (error, says) in
-            [(existing_store(&place), "there is no registry in `"), (new_or_existing_store(&place), "there is no folder `")]
-        {
-            let error = error.map(drop).unwrap_err();
-            assert!(error.to_string().starts_with(says), "{error}");
-            assert!(!place.dir().exists());
-        }
+        let error = existing_store(&place).map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("there is no registry in `"), "{error}");
+        let deeper = Place::of(dir.path().join("typo/registry"));
+        let error = new_or_existing_store(&deeper).map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("there is no folder `"), "{error}");
+        assert!(!place.dir().exists());
         std::fs::create_dir(place.dir()).unwrap();
         assert!(existing_store(&place).is_err(), "an empty folder has no registry to look into");
         new_or_existing_store(&place).unwrap();

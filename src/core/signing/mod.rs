@@ -21,8 +21,6 @@ use super::ledger::Entry;
 pub const ANSWER_TYP: &str = "estelam-answer+jwt";
 /// `typ` of a statement over a refusal.
 pub const REFUSAL_TYP: &str = "estelam-refusal+jwt";
-/// `typ` of the printed receipt.
-pub const RECEIPT_TYP: &str = "estelam-receipt+jwt";
 
 /// A signature algorithm (RFC 7518, RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +72,6 @@ struct Seal {
     signer: Arc<dyn Signer>,
     answer_header: String,
     refusal_header: String,
-    receipt_header: String,
 }
 
 impl Seal {
@@ -84,8 +81,7 @@ impl Seal {
             URL_SAFE_NO_PAD.encode(json)
         };
         let (answer_header, refusal_header) = (header(ANSWER_TYP), header(REFUSAL_TYP));
-        let receipt_header = header(RECEIPT_TYP);
-        Self { signer, answer_header, refusal_header, receipt_header }
+        Self { signer, answer_header, refusal_header }
     }
 
     fn compact(&self, header: &str, payload: &[u8]) -> Result<String, SignerFailed> {

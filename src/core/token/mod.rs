@@ -10,9 +10,15 @@ use super::domain::context::CallContext;
 use super::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use super::identity::{PeerChain, VerifiedAgency};
 
+mod assertion;
 mod claims;
+mod client;
+mod outside;
 
+pub use assertion::{Assertion, AssertionRejected, Replays, ReplaysUnavailable, check_assertion, check_assertion_kind};
 pub use claims::{ACCESS_TOKEN_TYP, Confirmation, MAX_LIFETIME_S, RawClaims, TokenProfile, check_claims};
+pub use client::{ClientAuth, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
+pub use outside::{OutsideProfile, keys_end, narrowed};
 
 /// How far ahead of our clock `iat` and `nbf` may lie, in seconds (contract §3).
 pub const MAX_AHEAD_S: i64 = 10;

@@ -73,13 +73,22 @@ impl System {
         Self::at(TODAY, "").await
     }
 
+    /// The system on [`TODAY`] with another configuration.
+    pub async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(TODAY, "", change).await
+    }
+
     /// The system at an instant, with more people (NDJSON) than the fixtures.
     pub async fn at(now: &str, people: &str) -> Self {
+        Self::build(now, people, |_| ()).await
+    }
+
+    async fn build(now: &str, people: &str, change: impl FnOnce(&mut Config)) -> Self {
         let clock = Arc::new(ManualClock::new(instant(now)));
         let dir = tempfile::tempdir().unwrap();
         let pki = workshop::install(dir.path(), &clock, people);
         let (registry, port) = start_registry(dir.path(), TcpListener::bind("127.0.0.1:0").unwrap(), &clock);
-        let (config, running) = start_gateway(dir.path(), port, &clock).await;
+        let (config, running) = start_gateway(dir.path(), port, &clock, change).await;
         let registry = Mutex::new(Some(registry));
         Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
@@ -90,7 +99,7 @@ impl System {
         let Self { clock, pki, dir, config, running, registry, .. } = self;
         running.stop().await;
         meanwhile(&config.ledger.dir);
-        let (config, running) = start_gateway(dir.path(), port, &clock).await;
+        let (config, running) = start_gateway(dir.path(), port, &clock, |_| ()).await;
         Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
 
@@ -257,10 +266,16 @@ fn start_registry(dir: &std::path::Path, listener: TcpListener, clock: &Arc<Manu
     (app::registry::serve(dir, listener, clock.clone()).unwrap(), port)
 }
 
-async fn start_gateway(dir: &std::path::Path, registry_port: u16, clock: &Arc<ManualClock>) -> (Config, Running) {
+async fn start_gateway(
+    dir: &std::path::Path,
+    registry_port: u16,
+    clock: &Arc<ManualClock>,
+    change: impl FnOnce(&mut Config),
+) -> (Config, Running) {
     let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
     let listeners = Listeners { gateway: bind(), public: bind(), ops: bind() };
-    let config = configure(dir, &listeners, registry_port);
+    let mut config = configure(dir, &listeners, registry_port);
+    change(&mut config);
     let running = app::start(config.clone(), listeners, clock.clone(), Observability::detached().unwrap()).await.unwrap();
     running.until_ready().await.unwrap();
     (config, running)

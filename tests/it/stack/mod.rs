@@ -2,6 +2,7 @@
 
 mod alarm;
 mod changes;
+mod clients;
 mod decree_table;
 mod fixtures;
 mod hanging_up;
@@ -12,6 +13,7 @@ mod holder;
 mod identifiers;
 mod legal;
 mod legal_table;
+mod neighbours;
 mod outage;
 mod people;
 mod protection;

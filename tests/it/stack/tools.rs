@@ -115,9 +115,27 @@ async fn answers_and_identifiers_are_explained_without_a_number_and_a_draft_is_p
         let said = text(&output.stdout) + &text(&output.stderr);
         assert!(!said.contains(NUMBER) && !said.contains("199900000001") && !said.contains("1370"), "{said}");
     }
+    // What a refusal rests on is a line of a file, whether it is on record or imagined.
+    let refused = system.ask("school", &query("school", "yekta", "9990000018", "bank-account")).await;
+    let why = json(&estelam(&["explain", "--dir", &dir, "--answer", refused.json["request_id"].as_str().unwrap(), "--json"], ""));
+    assert_eq!(
+        (&why["code"], &why["grounds"][1]["file"]),
+        (&Value::from("service-not-allowed"), &Value::from("guardrails.cedar")),
+        "{why}"
+    );
+    let imagined = ["explain", "--dir", &dir, "--scheme", "amayesh-no", "--service", "sim", "--agency", "bank", "--purpose", "claim"];
+    let told = text(&estelam(&imagined, NUMBER).stdout);
+    assert!(
+        told.contains("agencies/bank.toml:") && told.contains("is not in the list") && told.contains("در فهرست این مجوز نیست"),
+        "{told}"
+    );
+    let known = ["--at", "1402/04/03 10:00", "--known-at", "1402/04/07 10:00", "--json"];
+    let then =
+        json(&estelam(&[&["explain", "--dir", &dir, "--scheme", "amayesh-no", "--service", "bank-card"][..], &known].concat(), NUMBER));
+    assert_eq!((&then["reason"], &then["decree"]), (&Value::from("valid-by-decree"), &Value::from("d1-1402-04-07")), "{then}");
     let day = ["replay", "--dir", &dir, "--from", "1405/09/02", "--to", "1405/09/02", "--json"];
     let recorded = json(&estelam(&day, ""));
-    assert_eq!((&recorded["queries"], &recorded["same"]), (&Value::from(1), &Value::from(1)), "{recorded}");
+    assert_eq!((&recorded["queries"], &recorded["same"]), (&Value::from(2), &Value::from(2)), "{recorded}");
     let draft = system.dir.path().join("draft");
     estelam::adapters::policy_files::install(&draft).unwrap();
     let services = std::fs::read_to_string(draft.join("services.toml")).unwrap().replace("min_age = 18", "min_age = 90");
