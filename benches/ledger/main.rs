@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use estelam::adapters::clock::SystemClock;
-use estelam::adapters::store::{JOURNAL_BYTES, LedgerConfig, SqliteLedger, create_content_kek, generate_officer_key};
+use estelam::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger, generate_officer_key};
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::domain::identifier::Identifier;
 use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
@@ -60,9 +60,8 @@ fn open(folder: &std::path::Path) -> Arc<SqliteLedger> {
         checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
-        content_kek: folder.join("content.kek"),
+        content_kek: ContentKek::generate().unwrap(),
     };
-    create_content_kek(&config.content_kek).unwrap();
     SqliteLedger::open(config, Arc::new(signer), Arc::new(SystemClock)).unwrap()
 }
 

@@ -192,9 +192,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::adapters::keys::FileSigner;
+    use crate::core::signing::Algorithm;
+
+    fn new_key() -> String {
+        pem::encode(&pem::Pem::new("PRIVATE KEY", FileSigner::generate(Algorithm::EdDsa).unwrap().to_vec()))
+    }
 
     fn person(dir: &Path, name: &str) -> OfficialKey {
-        let key = OfficialKey::from_pem(FileSigner::generate_pem().unwrap().as_bytes()).unwrap();
+        let key = OfficialKey::from_pem(new_key().as_bytes()).unwrap();
         Officials::enrol(dir, name, &key).unwrap();
         key
     }
@@ -224,7 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (first, second) = (person(dir.path(), "one"), person(dir.path(), "two"));
         let holds = Holds::open(dir.path()).unwrap();
-        let stranger = OfficialKey::from_pem(FileSigner::generate_pem().unwrap().as_bytes()).unwrap();
+        let stranger = OfficialKey::from_pem(new_key().as_bytes()).unwrap();
         assert!(holds.add(hold(), &stranger).is_err());
         holds.add(hold(), &first).unwrap();
         holds.approve("court-1", HoldAct::Hold, &second).unwrap();

@@ -1,11 +1,15 @@
 //! The token endpoint's logic behind the port of the HTTP layer.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::adapters::http::{ClientTerms, TokenIssuer, TokenOutcome};
 use crate::adapters::tokens::{ClientAuthenticator, Grant, IssuedToken, OAuthError, TokenService, parse_token_request};
+use crate::core::domain::jws::JwsRejected;
 use crate::core::identity::VerifiedAgency;
+use crate::core::signing::Signer;
 
 /// Issues tokens through the token service to clients that the authenticator accepts.
 pub(super) struct Issuing {
@@ -30,6 +34,11 @@ impl Issuing {
         self.clients.authenticate(&request, agency.agency(), terms.auth, now).await?;
         let grant = Grant { agency: agency.agency(), allowed: terms.scopes, thumbprint: &agency.peer().thumbprint };
         self.service.issue(&request, grant, now)
+    }
+
+    /// Signs with another key from now on.
+    pub(super) fn replace(&self, signer: Arc<dyn Signer>) -> Result<(), JwsRejected> {
+        self.service.replace(signer)
     }
 }
 

@@ -4,6 +4,7 @@ mod alerts;
 pub mod holds;
 mod issuers;
 mod issuing;
+mod keys;
 mod observability;
 mod parts;
 pub mod purge;
@@ -25,8 +26,9 @@ use crate::adapters::tls::table::ConnectionTable;
 use crate::config::{Config, Listen};
 use crate::core::domain::clock::Clock;
 
+pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
-pub use self::parts::{Parts, content_kek, ledger_config};
+pub use self::parts::{Parts, ledger_config};
 pub use self::running::{Running, stop_signal};
 
 /// Why the gateway does not start: one line with what to do.
@@ -111,7 +113,7 @@ pub async fn start(
     ];
     let watches = watch::start(&parts, &config)?;
     let purging = purge::keep(parts.ledger.clone(), config.clone(), vec![parts.checkpoint_key().clone()], parts.gate.clock.clone());
-    let mut running = Running::new(servers, table, parts, readiness, watches, observability);
+    let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
     Ok(running)

@@ -1,6 +1,6 @@
 //! The parts of a gateway, opened in the order in which a fault is easiest to understand.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,21 +14,22 @@ use rustls::ServerConfig;
 use super::StartError;
 use super::issuers::{self, Kept};
 use super::issuing::Issuing;
+use super::keys::{key_place, token_keys};
 use super::spent::SpentFile;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
-use crate::adapters::keys::KeyRing;
+use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::{AddressLimiter, GovernorLimiter};
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
-use crate::adapters::store::{JOURNAL_BYTES, LedgerConfig, SqliteLedger};
+use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, PinnedKey, ReplayStore, TokenService, authorization_server_metadata,
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, TokenService, authorization_server_metadata,
     protected_resource_metadata,
 };
 use crate::config::Config;
@@ -79,8 +80,9 @@ pub struct Parts {
     pub tokens: Arc<CachingVerifier>,
     /// Outside issuers, until a task keeps their keys.
     pub(super) outside: Vec<Kept>,
-    keys: Arc<KeyRing>,
-    issuer: Arc<Issuing>,
+    /// Signing keys.
+    pub keys: Arc<KeyStore>,
+    pub(super) issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
     pub(super) spent: Arc<SpentFile>,
 }
@@ -89,31 +91,31 @@ impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()))
             .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
-        let keys = Arc::new(KeyRing::open(&config.keys).map_err(|error| StartError(error.to_string()))?);
+        let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
+        let ring = keys.current();
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
         let alerts = Arc::new(LoggedAlerts::default());
         let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
         let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
-        let ledger_config = ledger_config(config, &keys)?;
+        let ledger_config = ledger_config(config, &ring)?;
+        let kek = ledger_config.content_kek.clone();
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
-            SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+            SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
-        spent.restore(config)?;
+        spent.restore(config, &kek)?;
         let registry_trust = registry_trust(config, clock.clone())?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
-        let signer = keys.tokens();
-        let pinned = PinnedKey::new(signer.key_id(), signer.algorithm(), signer.public_key_bytes());
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
-        let verifier = CachingVerifier::new(profile, vec![pinned], limiter.clone(), VERIFIED_TOKENS);
+        let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS);
         let tokens = Arc::new(verifier.with_outside(accepted));
         let clients = ClientAuthenticator::new(issuer.clone(), replays(config, &clock)?);
         let service =
-            TokenService::new(issuer.clone(), signer.clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+            TokenService::new(issuer.clone(), ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
         let current = policies.clone();
         let gate = Arc::new(Gate {
             clock,
@@ -123,7 +125,7 @@ impl Parts {
             limiter: limiter.clone(),
             shield: shield.clone(),
             registry: registry.clone(),
-            notary: Notary::new(issuer, keys.statements().clone()),
+            notary: Notary::new(issuer, ring.statements().clone()),
             ledger: ledger.clone(),
             outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
             stopping: AtomicBool::new(false),
@@ -155,6 +157,7 @@ impl Parts {
 
     pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {
         let keys = self.keys.clone();
+        let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), config.ledger.origin.clone());
         let addresses = address_limiter(config);
         Data::new(HttpState {
             gate: self.gate.clone(),
@@ -163,11 +166,12 @@ impl Parts {
             log: self.ledger.clone(),
             checkpoint_key: self.checkpoint_key.to_string(),
             metadata: authorization_server_metadata(&config.issuer),
+            jwks: Box::new(move || keys.current().jwks_json()),
+            key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origin)).unwrap_or_default()),
             resource: Resource {
                 url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
-                metadata: protected_resource_metadata(&config.issuer, self.keys.statements().algorithm()),
+                metadata: protected_resource_metadata(&config.issuer, self.keys.current().statements().algorithm()),
             },
-            jwks: Box::new(move || keys.jwks_json()),
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),
         })
@@ -238,15 +242,10 @@ pub fn ledger_config(config: &Config, keys: &KeyRing) -> Result<LedgerConfig, St
         queue: config.ledger.queue,
         journal_bytes: JOURNAL_BYTES,
         checkpoint_public_key: ed25519_key(keys)?,
-        former_checkpoint_keys: Vec::new(),
+        former_checkpoint_keys: keys.former_checkpoint_keys(),
         dpo_public_key: read_public_key(&config.ledger.dpo_public_key)?,
-        content_kek: content_kek(config),
+        content_kek: ContentKek::new(*keys.content().expose()),
     })
-}
-
-/// The file of the key that wraps the keys of the log's content.
-pub fn content_kek(config: &Config) -> PathBuf {
-    config.keys.join("content.key")
 }
 
 fn ed25519_key(keys: &KeyRing) -> Result<[u8; 32], StartError> {

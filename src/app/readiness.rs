@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::parts::Parts;
 use crate::adapters::http::Readiness;
+use crate::adapters::keys::KeyStore;
 use crate::adapters::registry::CachedRegistry;
 use crate::adapters::store::SqliteLedger;
 use crate::adapters::tls::trust::CertificateTrust;
@@ -14,6 +15,7 @@ struct NodeReadiness {
     registry: Arc<CachedRegistry>,
     ledger: Arc<SqliteLedger>,
     trust: Arc<CertificateTrust>,
+    keys: Arc<KeyStore>,
 }
 
 /// The readiness of these parts.
@@ -23,6 +25,7 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         registry: parts.registry.clone(),
         ledger: parts.ledger.clone(),
         trust: parts.trust.clone(),
+        keys: parts.keys.clone(),
     })
 }
 
@@ -32,6 +35,7 @@ impl Readiness for NodeReadiness {
             ("accepting", !self.gate.stopping()),
             ("registry", self.registry.ready()),
             ("ledger", self.ledger.ready()),
+            ("keys", self.keys.ready()),
             ("revocation-lists", self.trust.lists_current()),
         ]
     }

@@ -8,9 +8,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::StartError;
-use super::parts::content_kek;
+use super::keys::key_place;
+use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::Archive;
-use crate::adapters::store::{LogEntries, StoredContent, StoredEntry};
+use crate::adapters::store::{ContentKek, LogEntries, StoredContent, StoredEntry};
 use crate::config::Config;
 use crate::core::decision::replay::{Recorded, Said, replay};
 use crate::core::domain::decree::DecreeSet;
@@ -173,7 +174,8 @@ pub fn find(config: &Config, id: Uuid) -> Result<(Query, InForce), StartError> {
 }
 
 fn open_log(config: &Config) -> Result<LogEntries, StartError> {
-    LogEntries::open(&config.ledger.dir, &content_kek(config)).map_err(|error| StartError(error.to_string()))
+    let keys = KeyRing::open_at(&key_place(config)).map_err(|error| StartError(error.to_string()))?;
+    LogEntries::open(&config.ledger.dir, &ContentKek::new(*keys.content().expose())).map_err(|error| StartError(error.to_string()))
 }
 
 fn again(query: &Query, versions: &mut Versions, against: &Against<'_>) -> Result<Said, Skip> {

@@ -8,11 +8,13 @@ use actix_server::{Server, ServerHandle};
 use tokio::task::JoinHandle;
 
 use super::issuers::{self, Kept};
+use super::keys::KeyUsers;
 use super::observability::Observability;
 use super::parts::Parts;
 use super::watch::Watches;
-use super::{StartError, alerts};
+use super::{StartError, alerts, keys};
 use crate::adapters::http::Readiness;
+use crate::adapters::keys::Rules;
 use crate::adapters::tls::table::ConnectionTable;
 
 /// How long a start may take until the registry's decrees are there.
@@ -35,6 +37,7 @@ impl Running {
         servers: Vec<Server>,
         table: Arc<ConnectionTable>,
         parts: Parts,
+        rules: Rules,
         readiness: Arc<dyn Readiness>,
         watches: Watches,
         observability: Observability,
@@ -43,6 +46,8 @@ impl Running {
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
         tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone())));
+        let users = KeyUsers { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone() };
+        tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
     }

@@ -12,9 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
-use super::parts::content_kek;
 use crate::adapters::quota::GovernorLimiter;
-use crate::adapters::store::{LogEntries, StoredContent, StoredEntry};
+use crate::adapters::store::{ContentKek, LogEntries, StoredContent, StoredEntry};
 use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
@@ -51,13 +50,13 @@ impl SpentFile {
     }
 
     /// Gives the limiter what was spent of the day before this process began. The log must be open, so that all of it is there.
-    pub(super) fn restore(&self, config: &Config) -> Result<(), StartError> {
+    pub(super) fn restore(&self, config: &Config, kek: &ContentKek) -> Result<(), StartError> {
         if self.limiter.spent().is_empty() {
             return Ok(());
         }
         let now = self.clock.now();
         let Kept { counted_to, mut spent } = self.read(start_of_tehran_day(tehran_day(now)), now);
-        count(config, counted_to, &mut spent).map_err(|error| StartError(format!("the day's quotas cannot be counted: {error}")))?;
+        count(config, kek, counted_to, &mut spent).map_err(|error| StartError(format!("the day's quotas cannot be counted: {error}")))?;
         self.limiter.restore(spent.iter().filter_map(|(agency, spent)| Some((AgencyId::parse(agency)?, *spent))));
         Ok(())
     }
@@ -101,8 +100,13 @@ impl SpentFile {
 }
 
 /// Adds what the log has from an instant on.
-fn count(config: &Config, from: Timestamp, spent: &mut BTreeMap<String, u64>) -> Result<(), crate::adapters::store::LedgerError> {
-    let mut log = LogEntries::open(&config.ledger.dir, &content_kek(config))?;
+fn count(
+    config: &Config,
+    kek: &ContentKek,
+    from: Timestamp,
+    spent: &mut BTreeMap<String, u64>,
+) -> Result<(), crate::adapters::store::LedgerError> {
+    let mut log = LogEntries::open(&config.ledger.dir, kek)?;
     log.between(from, Timestamp::MAX, &mut |_, _| (), &mut |entry| {
         if let Some(agency) = asked_by(entry) {
             *spent.entry(agency).or_default() += 1;

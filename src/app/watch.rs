@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use super::keys::KeyUsers;
 use super::parts::Parts;
+use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyWatch;
 use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
@@ -51,15 +53,12 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     })
     .and_then(|mut watcher| {
         watcher.watch(&config.tls.crls, RecursiveMode::NonRecursive)?;
+        watcher.watch(&config.keys, RecursiveMode::NonRecursive)?;
         watcher.watch(&config.registry.crls, RecursiveMode::NonRecursive).map(|()| watcher)
     })
     .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
     .ok();
-    Ok(Watches {
-        _policies: policies,
-        _lists: lists,
-        reloads: tokio::spawn(reload(parts.trust.clone(), parts.registry_trust.clone(), receiver)),
-    })
+    Ok(Watches { _policies: policies, _lists: lists, reloads: tokio::spawn(reload(Reloaded::of(parts), receiver)) })
 }
 
 /// Reading a list is an event too; only what can have changed one counts.
@@ -70,7 +69,27 @@ const fn is_change(kind: EventKind) -> bool {
     )
 }
 
-async fn reload(trust: Arc<CertificateTrust>, registry: Arc<ServerTrust>, mut changes: mpsc::Receiver<()>) {
+/// What a change of files reaches.
+struct Reloaded {
+    trust: Arc<CertificateTrust>,
+    registry: Arc<ServerTrust>,
+    keys: Arc<KeyStore>,
+    users: KeyUsers,
+}
+
+impl Reloaded {
+    fn of(parts: &Parts) -> Self {
+        let users = KeyUsers { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone() };
+        Self { trust: parts.trust.clone(), registry: parts.registry_trust.clone(), keys: parts.keys.clone(), users }
+    }
+
+    fn take_up_keys(self) -> Self {
+        self.users.take_up(&self.keys);
+        self
+    }
+}
+
+async fn reload(mut reloaded: Reloaded, mut changes: mpsc::Receiver<()>) {
     loop {
         match tokio::time::timeout(SWEEP, changes.recv()).await {
             Ok(Some(())) => tokio::time::sleep(QUIET).await,
@@ -79,8 +98,13 @@ async fn reload(trust: Arc<CertificateTrust>, registry: Arc<ServerTrust>, mut ch
             Err(_) => {}
         }
         while changes.try_recv().is_ok() {}
-        if let Err(error) = trust.reload().and(registry.reload()) {
+        if let Err(error) = reloaded.trust.reload().and(reloaded.registry.reload()) {
             tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
         }
+        // Unlocking takes a while, and this is nobody's request.
+        reloaded = match tokio::task::spawn_blocking(move || reloaded.take_up_keys()).await {
+            Ok(reloaded) => reloaded,
+            Err(_) => return tracing::error!("changes of files are no longer taken up; restart the gateway"),
+        };
     }
 }

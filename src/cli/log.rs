@@ -59,7 +59,7 @@ impl Log {
 
     fn verify(place: &Place, checkpoint: Option<PathBuf>, json: bool) -> Result<ExitCode, CliError> {
         let config = place.config()?;
-        let keys = KeyRing::open(&config.keys).doing("the keys")?;
+        let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
         let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;
         let seen = match &checkpoint {
             Some(path) => Some(std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?),

@@ -5,6 +5,8 @@ mod backup;
 mod client;
 mod demo;
 mod error;
+mod harden;
+mod keys;
 mod log;
 mod place;
 mod policy;
@@ -51,6 +53,9 @@ enum Verb {
     /// Agencies: list, suspend, resume
     #[command(subcommand)]
     Agency(agency::Agency),
+    /// Signing keys: list, standby, rotate, lost, compromised, retire
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Verify the access log
     #[command(subcommand)]
     Log(log::Log),
@@ -60,6 +65,7 @@ enum Verb {
 
 /// Runs the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not entitled, 4 indeterminate.
 pub fn run() -> ExitCode {
+    harden::no_core_dumps();
     end_quietly_when_nobody_reads();
     match dispatch(Cli::parse().verb) {
         Ok(code) => code,
@@ -93,6 +99,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Registry(registry) => registry.run(),
         Verb::Policy(policy) => policy.run(),
         Verb::Agency(agency) => agency.run(),
+        Verb::Keys(keys) => keys.run(),
         Verb::Log(log) => log.run(),
         Verb::Openapi => {
             println!("{}", crate::adapters::http::OPENAPI);

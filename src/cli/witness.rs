@@ -19,11 +19,14 @@ use crate::core::ledger::cosignature::WitnessKey;
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::tile::TilePath;
 use crate::core::ledger::witness::{TileName, judge, tiles_needed};
+use crate::core::signing::Algorithm;
 
 /// The last checkpoint that was cosigned.
 const SEEN: &str = "checkpoint";
 /// The witness's own key.
 const KEY: &str = "witness.pem";
+/// What PEM calls a PKCS#8 key (RFC 7468 §10).
+const KEY_TAG: &str = "PRIVATE KEY";
 /// The longest tile, in bytes.
 const TILE_BYTES: usize = 256 * 32;
 
@@ -113,11 +116,14 @@ impl Witness {
     fn signer(&self) -> Result<FileSigner, CliError> {
         let path = self.state.join(KEY);
         if !path.exists() {
-            let pem = FileSigner::generate_pem().ok_or_else(|| CliError::failed("the system gave no random numbers for a key"))?;
+            let key = FileSigner::generate(Algorithm::EdDsa);
+            let key = key.ok_or_else(|| CliError::failed("the system gave no random numbers for a key"))?;
+            let pem = zeroize::Zeroizing::new(pem::encode(&pem::Pem::new(KEY_TAG, key.to_vec())));
             super::place::write_private(&path, pem.as_bytes())?;
         }
         let pem = std::fs::read(&path).map(zeroize::Zeroizing::new).doing(format_args!("cannot read `{}`", path.display()))?;
-        FileSigner::from_pem(&pem).ok_or_else(|| CliError::failed(format_args!("`{}` is no private key in PEM", path.display())))
+        let key = pem::parse(&*pem).ok().filter(|pem| pem.tag() == KEY_TAG).and_then(|pem| FileSigner::from_pkcs8(pem.contents()));
+        key.ok_or_else(|| CliError::failed(format_args!("`{}` is no private key in PEM", path.display())))
     }
 }
 

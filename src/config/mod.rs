@@ -6,6 +6,7 @@
 //! ```
 
 mod issuers;
+mod signing;
 mod template;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use self::issuers::OutsideIssuer;
+pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
 
 /// Everything that an operator sets.
@@ -31,6 +33,9 @@ pub struct Config {
     pub archive: PathBuf,
     /// Folder of the signing keys.
     pub keys: PathBuf,
+    /// How the keys are unlocked and replaced.
+    #[serde(default)]
+    pub signing: Signing,
     /// Addresses.
     pub listen: Listen,
     /// Certificates.
@@ -251,6 +256,7 @@ impl Config {
         if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
             return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
         }
+        self.signing.check()?;
         if self.limits.tokens_per_address == 0 {
             return Err("`limits.tokens_per_address` must be at least 1");
         }
@@ -281,6 +287,7 @@ impl Config {
         for path in [&mut self.ledger.witness_key, &mut self.ledger.witness_checkpoint].into_iter().flatten() {
             *path = base.join(&*path);
         }
+        self.signing.resolve(base);
         for issuer in &mut self.issuers {
             issuer.resolve(base);
         }

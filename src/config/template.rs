@@ -17,6 +17,13 @@ policies = "policies"
 archive = "archive"
 keys = "keys"
 
+[signing]
+# The secret that unlocks the key files. Keep it away from their disk: leave this out and give the service a credential `estelam-keys`.
+unlock = "keys.unlock"
+# Algorithm of new keys (`EdDSA` or `ES256`); days until they are replaced by themselves (0: by command only).
+algorithm = "EdDSA"
+rotate_days = 90
+
 [listen]
 gateway = "{gateway}"
 public = "{public}"

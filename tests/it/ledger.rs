@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::store::{
-    BadEntry, JOURNAL_BYTES, LedgerConfig, LedgerError, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, create_content_kek,
+    BadEntry, ContentKek, JOURNAL_BYTES, LedgerConfig, LedgerError, SqliteLedger, VerifyError, VerifyOptions, VerifyReport,
     generate_officer_key, open_trail_key, verify,
 };
 use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
@@ -36,8 +36,7 @@ fn at(text: &str) -> Timestamp {
 
 fn log() -> Log {
     let folder = tempfile::tempdir().unwrap();
-    let content_kek = folder.path().join("content.kek");
-    create_content_kek(&content_kek).unwrap();
+    let content_kek = ContentKek::generate().unwrap();
     let (dpo_public_key, officer) = generate_officer_key().unwrap();
     let config = LedgerConfig {
         dir: folder.path().join("ledger"),
@@ -269,9 +268,8 @@ async fn another_origin_or_key_file_is_refused() {
     let mut log = log();
     drop(log.open());
     let good = log.config.clone();
-    log.config.content_kek = log.folder.path().join("other.kek");
-    create_content_kek(&log.config.content_kek).unwrap();
-    assert!(matches!(log.try_open(), Err(LedgerError::WrongKek(_))));
+    log.config.content_kek = ContentKek::generate().unwrap();
+    assert!(matches!(log.try_open(), Err(LedgerError::WrongKek)));
     log.config = LedgerConfig { origin: "other.example".into(), ..good.clone() };
     assert!(matches!(log.try_open(), Err(LedgerError::OtherOrigin { .. })));
     log.config = LedgerConfig { checkpoint_public_key: [3; 32], ..good };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use estelam::adapters::keys::{FileSigner, KeyRing};
+use estelam::adapters::keys::{KeyRing, KeySigner};
 use estelam::adapters::tokens::{CachingVerifier, Grant, PinnedKey, TokenRequest, TokenService};
 use estelam::core::domain::agency::{AgencyId, Scope};
 use estelam::core::domain::context::CallContext;
@@ -54,7 +54,7 @@ pub struct Gate {
     _home: tempfile::TempDir,
 }
 
-pub fn pinned(signer: &FileSigner) -> PinnedKey {
+pub fn pinned(signer: &KeySigner) -> PinnedKey {
     PinnedKey::new(signer.key_id(), signer.algorithm(), signer.public_key_bytes())
 }
 

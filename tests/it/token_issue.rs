@@ -56,7 +56,8 @@ fn p256_token_key_works_from_issue_to_use() {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", key.to_pkcs8v1().unwrap().as_ref()));
     fs::write(dir.join("tokens.pem"), pem).unwrap();
-    let gate = Gate::with(KeyRing::open(&dir).unwrap(), home);
+    fs::remove_file(dir.join("keys.json")).unwrap();
+    let gate = Gate::with(KeyRing::create_or_open(&dir).unwrap(), home);
     let token = gate.token();
     assert_eq!(read_by_others(&gate, &token).0.alg, jsonwebtoken::Algorithm::ES256);
     assert_eq!(gate.refusal(&token, NOW), None);

@@ -23,6 +23,11 @@ pub(super) async fn jwks(state: Data<HttpState>) -> HttpResponse {
     json((state.jwks)(), "public, max-age=300")
 }
 
+/// `GET /.well-known/estelam-keys.json`: every key that ever signed, and from when on it is not to be believed.
+pub(super) async fn key_life(state: Data<HttpState>) -> HttpResponse {
+    json((state.key_life)(), "public, max-age=60")
+}
+
 /// `GET /openapi.json`.
 pub(super) async fn openapi() -> HttpResponse {
     json(OPENAPI.to_owned(), "public, max-age=300")

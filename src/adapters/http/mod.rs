@@ -53,6 +53,8 @@ pub struct HttpState {
     pub resource: Resource,
     /// The published keys.
     pub jwks: Box<dyn Fn() -> String + Send + Sync>,
+    /// The life of every signing key, for those who check old answers.
+    pub key_life: Box<dyn Fn() -> String + Send + Sync>,
     /// Largest body of a verification query in bytes.
     pub body_limit: usize,
     /// The grid on which `not-established` leaves.

@@ -42,6 +42,7 @@ pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + S
             .service(open(AUTHORIZATION_SERVER, metadata::authorization_server))
             .service(open(PROTECTED_RESOURCE, metadata::protected_resource))
             .service(open(JWKS, metadata::jwks))
+            .service(open("/.well-known/estelam-keys.json", metadata::key_life))
             .service(open("/checkpoint", ledger::checkpoint))
             .service(open("/checkpoint.key", ledger::key))
             .service(open("/tile/{path:.*}", ledger::tile))

@@ -1,20 +1,53 @@
 //! The gateway's own keys: one each for tokens, statements, checkpoints and the ledger's content.
 
+mod files;
+mod hsm;
+mod life;
+mod public;
+mod publish;
+mod record;
+mod ring;
+mod sealed;
+mod signer;
+mod store;
+
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use serde::Serialize;
-use zeroize::{Zeroize, ZeroizeOnDrop};
-
-use crate::core::signing::{Algorithm, Signer};
-
-mod files;
-mod public;
-mod signer;
-
+pub use hsm::{HsmPlace, HsmSigner};
+pub use life::{KeyKeeper, Rules};
 pub use public::PublicKey;
+pub use publish::{PublishedKey, PublishedKeys};
+pub use record::{Compromise, KeyHome, KeyRecord, KeyState, KeyUse};
+pub use ring::{ContentKey, KeyRing, KeySigner};
+pub use sealed::Unlock;
 pub use signer::FileSigner;
+pub use store::KeyStore;
+
+use crate::core::signing::Algorithm;
+
+/// Where the keys of an installation are.
+#[derive(Clone, Debug)]
+pub struct KeyPlace {
+    /// The key folder.
+    pub dir: PathBuf,
+    /// File with the secret that unlocks the key files; it belongs on another disk, or into the service's credentials.
+    pub unlock: PathBuf,
+    /// Algorithm of new keys for tokens and statements.
+    pub algorithm: Algorithm,
+    /// The PKCS#11 token, where there is one.
+    pub hsm: Option<HsmPlace>,
+}
+
+impl KeyPlace {
+    /// The place as it is without configuration: `DIR.unlock` beside the folder, Ed25519, no token.
+    pub fn of(dir: &Path) -> Self {
+        let mut unlock = OsString::from(dir);
+        unlock.push(".unlock");
+        Self { dir: dir.to_owned(), unlock: unlock.into(), algorithm: Algorithm::EdDsa, hsm: None }
+    }
+}
 
 /// Why the keys cannot be used. Names files, never what is in them.
 #[derive(Debug, thiserror::Error)]
@@ -24,123 +57,47 @@ pub enum KeyError {
     Io { path: PathBuf, source: io::Error },
     #[error("`{}` can be reached by others (mode {mode:04o}); run `chmod go-rwx` on it, and replace the key if others may have read it", path.display())]
     Exposed { path: PathBuf, mode: u32 },
-    #[error("`{}` is missing though other keys are there; restore it from the backup", path.display())]
+    #[error("`{}` is missing though other keys are there; restore it from the backup, or go on with the standby key by `estelam keys lost USE`", path.display())]
     Missing { path: PathBuf },
-    #[error("`{}` is not one PKCS#8 private key in PEM, Ed25519 or P-256", path.display())]
+    #[error("the secret that unlocks the keys is not in `{}`; put it there, or name its file as `signing.unlock`", path.display())]
+    NoUnlock { path: PathBuf },
+    #[error("the secret in `{}` is shorter than 20 characters; take a longer one", path.display())]
+    WeakUnlock { path: PathBuf },
+    #[error("`{}` does not open with the secret that unlocks the keys; bring the secret that belongs to it", path.display())]
+    WrongUnlock { path: PathBuf },
+    #[error("`{}` is not encrypted; run `estelam keys seal`, and replace the key if others may have read it", path.display())]
+    NotSealed { path: PathBuf },
+    #[error("`{}` is not one sealed PKCS#8 private key in PEM, Ed25519 or P-256", path.display())]
     NotAKey { path: PathBuf },
-    #[error("`{}` is not exactly 32 bytes", path.display())]
-    NotAContentKey { path: PathBuf },
+    #[error("`{}` is not the PIN of a token", path.display())]
+    NotAPin { path: PathBuf },
+    #[error("the PKCS#11 token `{token}` cannot be used: {why}; look at `signing.pkcs11` and at the token")]
+    Hsm { token: String, why: &'static str },
+    #[error("no PKCS#11 token is configured, but a key is in one; set `signing.pkcs11`")]
+    NoHsm,
     #[error("`{}` must be an Ed25519 key: checkpoints know no other signature", path.display())]
     CheckpointAlgorithm { path: PathBuf },
     #[error("two of the keys in `{}` are the same; tokens, statements and checkpoints need one each", path.display())]
     SharedKey { path: PathBuf },
+    #[error("`{}` is not a list of keys that agrees with itself; restore it from the backup", path.display())]
+    BrokenList { path: PathBuf },
+    #[error("`{}` is missing though keys were rotated; restore it from the backup, else old answers cannot be checked", path.display())]
+    NoList { path: PathBuf },
+    #[error("`{}` is not the key that `keys.json` says; restore both from the same backup", path.display())]
+    OtherKey { path: PathBuf },
+    #[error("there is no {} key that signs; run `estelam keys list`", usage.code())]
+    NoActive { usage: KeyUse },
+    #[error("there is no standby key for {}; run `estelam keys standby {}` first", usage.code(), usage.code())]
+    NoStandby { usage: KeyUse },
+    #[error("the standby key for {} is published since {since} s only, verifiers may not know it; wait until {needed} s, or say `--now`", usage.code())]
+    TooYoung { usage: KeyUse, since: i64, needed: i64 },
+    #[error("no key `{kid}` is in a state that allows this; run `estelam keys list`")]
+    WrongState { kid: String },
     #[error("the system gave no random numbers for new keys")]
     Generation,
 }
 
-/// The key that encrypts the keys of the ledger's content. Wiped when dropped.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct ContentKey([u8; 32]);
-
-impl ContentKey {
-    /// The key itself, for the cipher only.
-    pub const fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for ContentKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ContentKey(hidden)")
-    }
-}
-
-/// All keys of one installation.
-#[derive(Debug)]
-pub struct KeyRing {
-    tokens: Arc<FileSigner>,
-    statements: Arc<FileSigner>,
-    checkpoints: Arc<FileSigner>,
-    content: ContentKey,
-}
-
-impl KeyRing {
-    /// Opens the keys in `dir`; an installation that has none yet gets new ones (Ed25519, mode 0600).
-    /// A key that is missing beside others is never replaced: what it protected would be lost without a word.
-    ///
-    /// # Errors
-    /// [`KeyError`]: unreadable, reachable by others, missing, malformed, or one key in two places.
-    pub fn create_or_open(dir: &Path) -> Result<Self, KeyError> {
-        files::create_if_none(dir)?;
-        Self::open(dir)
-    }
-
-    /// Opens the keys in `dir`.
-    ///
-    /// # Errors
-    /// As [`Self::create_or_open`]; no keys at all is an error too.
-    pub fn open(dir: &Path) -> Result<Self, KeyError> {
-        files::check_folder(dir)?;
-        let ring = Self {
-            tokens: Arc::new(signer_from(&dir.join(files::TOKENS))?),
-            statements: Arc::new(signer_from(&dir.join(files::STATEMENTS))?),
-            checkpoints: Arc::new(signer_from(&dir.join(files::CHECKPOINTS))?),
-            content: content_key_from(&dir.join(files::CONTENT))?,
-        };
-        ring.checked(dir)
-    }
-
-    /// Signs access tokens.
-    pub const fn tokens(&self) -> &Arc<FileSigner> {
-        &self.tokens
-    }
-
-    /// Signs statements.
-    pub const fn statements(&self) -> &Arc<FileSigner> {
-        &self.statements
-    }
-
-    /// Signs checkpoints; always Ed25519. The verifier key is made of its [`FileSigner::public_key_bytes`].
-    pub const fn checkpoints(&self) -> &Arc<FileSigner> {
-        &self.checkpoints
-    }
-
-    /// Encrypts the keys of the ledger's content.
-    pub const fn content(&self) -> &ContentKey {
-        &self.content
-    }
-
-    /// The JWK set (RFC 7517 §5) to publish: the public keys of statements and tokens.
-    pub fn jwks_json(&self) -> String {
-        #[derive(Serialize)]
-        struct JwkSet {
-            keys: [public::Jwk; 2],
-        }
-        let set = JwkSet { keys: [self.statements.public_key().jwk(), self.tokens.public_key().jwk()] };
-        serde_json::to_string(&set).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned())
-    }
-
-    fn checked(self, dir: &Path) -> Result<Self, KeyError> {
-        if self.checkpoints.algorithm() != Algorithm::EdDsa {
-            return Err(KeyError::CheckpointAlgorithm { path: dir.join(files::CHECKPOINTS) });
-        }
-        let [tokens, statements, checkpoints] = [&self.tokens, &self.statements, &self.checkpoints].map(|signer| signer.key_id());
-        if tokens == statements || statements == checkpoints || checkpoints == tokens {
-            return Err(KeyError::SharedKey { path: dir.to_owned() });
-        }
-        Ok(self)
-    }
-}
-
-fn signer_from(path: &Path) -> Result<FileSigner, KeyError> {
-    FileSigner::from_pem(&files::read_private(path)?).ok_or_else(|| KeyError::NotAKey { path: path.to_owned() })
-}
-
-fn content_key_from(path: &Path) -> Result<ContentKey, KeyError> {
-    let bytes = files::read_private(path)?;
-    let key = bytes.as_slice().try_into().map_err(|_| KeyError::NotAContentKey { path: path.to_owned() })?;
-    Ok(ContentKey(key))
-}
-
+#[cfg(test)]
+mod life_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Public keys as JWKs (RFC 7517, RFC 7518 §6.2, RFC 8037 §2) with their thumbprints (RFC 7638).
 
 use aws_lc_rs::digest;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -22,7 +23,7 @@ enum Point {
 }
 
 /// One member of a JWK set.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Jwk {
     kty: &'static str,
     crv: &'static str,
@@ -75,6 +76,20 @@ impl PublicKey {
             Point::Ed25519(bytes) => bytes,
             Point::P256(bytes) => bytes,
         }
+    }
+
+    /// Whether this key signed the message; for ES256 in the fixed form of RFC 7518 §3.4.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.point {
+            Point::Ed25519(bytes) => UnparsedPublicKey::new(&ED25519, bytes).verify(message, signature),
+            Point::P256(bytes) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).verify(message, signature),
+        }
+        .is_ok()
+    }
+
+    /// The key of an uncompressed point or of 32 bytes; `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::ed25519(bytes).or_else(|| Self::p256(bytes))
     }
 
     pub(super) fn jwk(&self) -> Jwk {

@@ -9,8 +9,6 @@ use zeroize::Zeroizing;
 use super::public::PublicKey;
 use crate::core::signing::{Algorithm, Signer, SignerFailed};
 
-const PEM_TAG: &str = "PRIVATE KEY";
-
 /// A private key in memory and its public half.
 pub struct FileSigner {
     private: PrivateKey,
@@ -23,18 +21,18 @@ enum PrivateKey {
 }
 
 impl FileSigner {
-    /// Reads one PKCS#8 key, Ed25519 or P-256, in PEM; `None` for anything else.
-    pub fn from_pem(text: &[u8]) -> Option<Self> {
-        let pem = pem::parse(text).ok().filter(|pem| pem.tag() == PEM_TAG)?;
-        let pkcs8 = Zeroizing::new(pem.into_contents());
-        Self::ed25519(&pkcs8).or_else(|| Self::p256(&pkcs8))
+    /// Reads one PKCS#8 key, Ed25519 or P-256; `None` for anything else.
+    pub fn from_pkcs8(pkcs8: &[u8]) -> Option<Self> {
+        Self::ed25519(pkcs8).or_else(|| Self::p256(pkcs8))
     }
 
-    /// A new Ed25519 key as PKCS#8 (version 1, which every tool reads) in PEM; `None` if there is no randomness.
-    pub fn generate_pem() -> Option<Zeroizing<String>> {
-        let pkcs8 = Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1()).ok()?;
-        let line_ending = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        Some(Zeroizing::new(pem::encode_config(&pem::Pem::new(PEM_TAG, pkcs8.as_ref()), line_ending)))
+    /// A new key as PKCS#8 (version 1, which every tool reads); `None` if there is no randomness.
+    pub fn generate(algorithm: Algorithm) -> Option<Zeroizing<Vec<u8>>> {
+        let pkcs8 = match algorithm {
+            Algorithm::EdDsa => Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1()),
+            Algorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).and_then(|key| key.to_pkcs8v1()),
+        };
+        pkcs8.ok().map(|document| Zeroizing::new(document.as_ref().to_vec()))
     }
 
     /// The public half.

@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGN
 use serde_json::Value;
 
 use super::*;
+use crate::core::signing::Signer;
 
 fn fresh() -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
@@ -20,6 +21,12 @@ fn fresh() -> (tempfile::TempDir, PathBuf) {
 fn p256_pem() -> String {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     pem::encode(&pem::Pem::new("PRIVATE KEY", key.to_pkcs8v1().unwrap().as_ref()))
+}
+
+/// A key of one's own, before the folder has its list; it must have been made for its owner only.
+fn supply(dir: &Path, name: &str) {
+    fs::remove_file(dir.join("keys.json")).unwrap();
+    fs::write(dir.join(name), p256_pem()).unwrap();
 }
 
 fn mode(path: &Path) -> u32 {
@@ -41,7 +48,7 @@ fn files_are_for_their_owner_only_and_no_stage_is_left() {
     let (_home, dir) = fresh();
     assert_eq!(mode(&dir), 0o700);
     let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(names.len(), 4);
+    assert_eq!(names.len(), 6, "five keys and their list");
     assert!(names.iter().all(|path| mode(path) == 0o600));
 }
 
@@ -85,7 +92,7 @@ fn interrupted_creation_is_finished_or_begun_anew() {
     assert_eq!(KeyRing::create_or_open(&dir).unwrap().statements().key_id(), kid, "stopped while moving: finished");
 
     let (_home, dir) = fresh();
-    for name in ["tokens.pem", "statements.pem", "checkpoints.pem", "content.key"] {
+    for name in ["tokens.pem", "statements.pem", "statements.standby.pem", "checkpoints.pem", "content.key", "keys.json"] {
         fs::remove_file(dir.join(name)).unwrap();
     }
     fs::create_dir(dir.join(".new")).unwrap();
@@ -98,61 +105,63 @@ fn interrupted_creation_is_finished_or_begun_anew() {
 fn bad_files_are_refused_by_name() {
     let (_home, dir) = fresh();
     let pem = fs::read_to_string(dir.join("tokens.pem")).unwrap();
-    for bad in [String::new(), "x".to_owned(), pem.replace("PRIVATE KEY", "PUBLIC KEY"), pem.replace("MC4C", "MC4D")] {
+    for bad in [String::new(), "x".to_owned(), pem.replace("PRIVATE KEY", "PUBLIC KEY"), pem.replace("MIG", "MIH")] {
         fs::write(dir.join("tokens.pem"), bad).unwrap();
         let message = KeyRing::open(&dir).unwrap_err().to_string();
         assert!(message.contains("tokens.pem"), "{message}");
     }
     fs::write(dir.join("tokens.pem"), pem).unwrap();
     fs::write(dir.join("content.key"), [1; 31]).unwrap();
-    assert!(matches!(KeyRing::open(&dir), Err(KeyError::NotAContentKey { .. })));
+    assert!(matches!(KeyRing::open(&dir), Err(KeyError::NotAKey { .. })));
 }
 
 #[test]
 fn one_key_for_two_uses_is_refused() {
     let (_home, dir) = fresh();
     fs::copy(dir.join("tokens.pem"), dir.join("statements.pem")).unwrap();
+    assert!(matches!(KeyRing::open(&dir), Err(KeyError::OtherKey { .. })));
+    fs::remove_file(dir.join("keys.json")).unwrap();
     assert!(matches!(KeyRing::open(&dir), Err(KeyError::SharedKey { .. })));
 }
 
 #[test]
 fn p256_keys_may_be_supplied_except_for_checkpoints() {
     let (_home, dir) = fresh();
-    fs::write(dir.join("statements.pem"), p256_pem()).unwrap();
-    let ring = KeyRing::open(&dir).unwrap();
+    supply(&dir, "statements.pem");
+    let ring = KeyRing::create_or_open(&dir).unwrap();
     assert_eq!(ring.statements().algorithm(), Algorithm::Es256);
-    fs::write(dir.join("checkpoints.pem"), p256_pem()).unwrap();
-    assert!(matches!(KeyRing::open(&dir), Err(KeyError::CheckpointAlgorithm { .. })));
+    supply(&dir, "checkpoints.pem");
+    assert!(matches!(KeyRing::create_or_open(&dir), Err(KeyError::CheckpointAlgorithm { .. })));
 }
 
 #[test]
 fn signatures_verify_with_the_public_half_and_have_the_fixed_form() {
-    let ed = FileSigner::from_pem(FileSigner::generate_pem().unwrap().as_bytes()).unwrap();
-    let ec = FileSigner::from_pem(p256_pem().as_bytes()).unwrap();
+    let ed = FileSigner::from_pkcs8(&FileSigner::generate(Algorithm::EdDsa).unwrap()).unwrap();
+    let ec = FileSigner::from_pkcs8(&FileSigner::generate(Algorithm::Es256).unwrap()).unwrap();
     let (ed_signature, ec_signature) = (ed.sign(b"message").unwrap(), ec.sign(b"message").unwrap());
     assert_eq!((ed_signature.len(), ec_signature.len()), (64, 64));
-    UnparsedPublicKey::new(&ED25519, ed.public_key_bytes()).verify(b"message", &ed_signature).unwrap();
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, ec.public_key_bytes()).verify(b"message", &ec_signature).unwrap();
-    assert!(UnparsedPublicKey::new(&ED25519, ed.public_key_bytes()).verify(b"massage", &ed_signature).is_err());
+    UnparsedPublicKey::new(&ED25519, ed.public_key().bytes()).verify(b"message", &ed_signature).unwrap();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, ec.public_key().bytes()).verify(b"message", &ec_signature).unwrap();
+    assert!(UnparsedPublicKey::new(&ED25519, ed.public_key().bytes()).verify(b"massage", &ed_signature).is_err());
 }
 
 #[test]
 fn published_set_holds_public_members_only_and_thumbprints_that_others_compute_too() {
     let (_home, dir) = fresh();
-    fs::write(dir.join("statements.pem"), p256_pem()).unwrap();
-    let ring = KeyRing::open(&dir).unwrap();
+    supply(&dir, "statements.pem");
+    let ring = KeyRing::create_or_open(&dir).unwrap();
     let set: Value = serde_json::from_str(&ring.jwks_json()).unwrap();
     let keys = set["keys"].as_array().unwrap();
-    assert_eq!(keys.len(), 2);
+    assert_eq!(keys.len(), 3, "statements, the one in advance, tokens");
     for key in keys {
         assert_eq!(key["use"], "sig");
         assert!(key.get("d").is_none());
         let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(key.clone()).unwrap();
         assert_eq!(jwk.thumbprint(jsonwebtoken::jwk::ThumbprintHash::SHA256).unwrap(), key["kid"].as_str().unwrap());
     }
-    assert_eq!((&keys[0]["alg"], &keys[1]["alg"]), (&"ES256".into(), &"EdDSA".into()));
+    assert_eq!((&keys[0]["alg"], &keys[2]["alg"]), (&"ES256".into(), &"EdDSA".into()));
     assert_eq!(keys[0]["kid"], ring.statements().key_id());
-    assert_eq!(keys[1]["kid"], ring.tokens().key_id());
+    assert_eq!(keys[2]["kid"], ring.tokens().key_id());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::keys::ContentKek;
 use crate::core::ledger::note::{NoteError, NoteKey};
 
 /// Length of a journal file: about 5,000 usual entries.
@@ -27,8 +28,8 @@ pub struct LedgerConfig {
     pub former_checkpoint_keys: Vec<[u8; 32]>,
     /// X25519 public key of the data-protection officer, to whom trail keys are sealed.
     pub dpo_public_key: [u8; 32],
-    /// File with the content key-encryption key (see [`super::create_content_kek`]).
-    pub content_kek: PathBuf,
+    /// The content key-encryption key.
+    pub content_kek: ContentKek,
 }
 
 impl LedgerConfig {
@@ -77,12 +78,9 @@ pub enum LedgerError {
         /// In the configuration.
         configured: String,
     },
-    /// A key file has the wrong form.
-    #[error("`{0}` must hold exactly 32 bytes")]
-    BadKeyFile(PathBuf),
     /// A stored key cannot be unwrapped.
-    #[error("a content key of this ledger does not open with the key in `{0}`; restore the key that belongs to this ledger")]
-    WrongKek(PathBuf),
+    #[error("a content key of this ledger does not open with the present `content.key`; restore the key that belongs to this ledger")]
+    WrongKek,
     /// The log does not fit its checkpoint.
     #[error("the ledger does not fit its own checkpoint: {0}; run `estelam log verify` and restore the folder from a copy")]
     Inconsistent(String),

@@ -1,13 +1,13 @@
 //! Opening the encrypted contents of entries, with the content keys unwrapped once each.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use aws_lc_rs::aead::LessSafeKey;
 use rusqlite::{Connection, OptionalExtension as _};
 use zeroize::Zeroizing;
 
 use super::config::LedgerError;
+use super::keys::ContentKek;
 use super::keys::{self, Kek};
 use super::purge::HELD;
 
@@ -29,7 +29,7 @@ pub(super) enum Opened {
 
 impl Contents {
     /// With the key-encryption key of a file.
-    pub(super) fn load(kek: &Path) -> Result<Self, LedgerError> {
+    pub(super) fn load(kek: &ContentKek) -> Result<Self, LedgerError> {
         Ok(Self { kek: Kek::load(kek)?, keys: HashMap::new() })
     }
 

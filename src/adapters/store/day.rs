@@ -47,7 +47,7 @@ impl DayKeys {
         let (trail, agencies) = (random_secret()?, random_secret()?);
         let sealed = seal_trail_key(&config.dpo_public_key, &config.origin, &epoch, &trail)?;
         conn.execute("INSERT INTO epoch (seq, name, sealed) VALUES (?1, ?2, ?3)", (seq, &epoch, sealed))?;
-        let content = |class| ContentKey::load_or_create(conn, day, class, config, kek);
+        let content = |class| ContentKey::load_or_create(conn, day, class, kek);
         Ok(Self {
             day,
             epoch,
@@ -69,7 +69,7 @@ impl DayKeys {
 }
 
 impl ContentKey {
-    fn load_or_create(conn: &Connection, day: i64, class: RetentionClass, config: &LedgerConfig, kek: &Kek) -> Result<Self, LedgerError> {
+    fn load_or_create(conn: &Connection, day: i64, class: RetentionClass, kek: &Kek) -> Result<Self, LedgerError> {
         let class = class_byte(class);
         let stored: Option<(i64, Vec<u8>)> = conn
             .query_row("SELECT seq, wrapped FROM content_key WHERE day = ?1 AND class = ?2", (day, class), |row| {
@@ -77,7 +77,7 @@ impl ContentKey {
             })
             .optional()?;
         if let Some((seq, wrapped)) = stored {
-            let key = kek.unwrap(day, class, &wrapped).ok_or_else(|| LedgerError::WrongKek(config.content_kek.clone()))?;
+            let key = kek.unwrap(day, class, &wrapped).ok_or_else(|| LedgerError::WrongKek)?;
             return Ok(Self { seq, key });
         }
         let secret = random_secret()?;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::config::LedgerError;
 use super::contents::{Contents, Opened};
+use super::keys::ContentKek;
 use super::{nodes, recovery};
 use crate::core::ledger::content;
 use crate::core::ledger::leaf::Header;
@@ -53,7 +54,7 @@ impl LogEntries {
     ///
     /// # Errors
     /// [`LedgerError`]: see [`super::open_offline`]; or the key file cannot be read.
-    pub fn open(dir: &Path, content_kek: &Path) -> Result<Self, LedgerError> {
+    pub fn open(dir: &Path, content_kek: &ContentKek) -> Result<Self, LedgerError> {
         let conn = recovery::open_offline(dir)?;
         Ok(Self { conn, contents: Contents::load(content_kek)? })
     }

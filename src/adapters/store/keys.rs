@@ -6,8 +6,7 @@
 //!                       encapsulated key (32) ‖ ciphertext, info "estelam trail key v1" ‖ 0x00 ‖ origin, aad epoch name
 //! ```
 
-use std::io::Write as _;
-use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
@@ -20,17 +19,29 @@ use super::config::LedgerError;
 /// A secret of 32 bytes that is wiped when dropped.
 pub(super) type Secret = Zeroizing<[u8; 32]>;
 
-/// Makes a key-encryption key: 32 random bytes in a new file that its owner alone may read.
-///
-/// # Errors
-/// [`LedgerError::Io`], also when the file is already there.
-pub fn create_content_kek(path: &Path) -> Result<(), LedgerError> {
-    let io = |source| LedgerError::Io { what: "make the key file", path: path.into(), source };
-    let mut options = std::fs::File::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.write(true).create_new(true).open(path).map_err(io)?;
-    file.write_all(random_secret()?.as_slice()).and_then(|()| file.sync_all()).map_err(io)
+/// The content key-encryption key, as it came from the key ring. Wiped when dropped, never shown.
+#[derive(Clone)]
+pub struct ContentKek(Arc<Secret>);
+
+impl ContentKek {
+    /// The key of these bytes.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(Arc::new(Zeroizing::new(key)))
+    }
+
+    /// A new key of random bits.
+    ///
+    /// # Errors
+    /// [`LedgerError::Crypto`].
+    pub fn generate() -> Result<Self, LedgerError> {
+        Ok(Self(Arc::new(random_secret()?)))
+    }
+}
+
+impl std::fmt::Debug for ContentKek {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ContentKek(hidden)")
+    }
 }
 
 /// Makes the data-protection officer's X25519 key pair: (public, private).
@@ -91,14 +102,9 @@ pub(super) fn aead_key(secret: &[u8]) -> Option<LessSafeKey> {
 pub(super) struct Kek(LessSafeKey);
 
 impl Kek {
-    /// Reads the key file.
-    pub(super) fn load(path: &Path) -> Result<Self, LedgerError> {
-        let secret = std::fs::read(path).map(Zeroizing::new).map_err(|source| LedgerError::Io {
-            what: "read the key file",
-            path: path.into(),
-            source,
-        })?;
-        aead_key(&secret).map(Self).ok_or_else(|| LedgerError::BadKeyFile(path.into()))
+    /// Makes the cipher of the key.
+    pub(super) fn load(key: &ContentKek) -> Result<Self, LedgerError> {
+        aead_key(key.0.as_slice()).map(Self).ok_or(LedgerError::Crypto("use the content key"))
     }
 
     /// Wraps a content key.

@@ -37,7 +37,7 @@ use async_trait::async_trait;
 pub use backup::{backup, restore};
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
-pub use keys::{create_content_kek, generate_officer_key, open_trail_key};
+pub use keys::{ContentKek, generate_officer_key, open_trail_key};
 pub use purge::{PurgeError, PurgeOrder, PurgeReport, Witnessed};
 pub use recovery::open_offline;
 pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};

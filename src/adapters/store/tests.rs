@@ -56,9 +56,8 @@ fn log() -> Log {
         checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
-        content_kek: folder.path().join("kek"),
+        content_kek: ContentKek::generate().unwrap(),
     };
-    create_content_kek(&config.content_kek).unwrap();
     let armed = Arc::new(AtomicU8::new(0));
     let trigger = armed.clone();
     let faults = Faults::when(move |point| {

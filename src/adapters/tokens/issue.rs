@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -64,8 +65,20 @@ impl std::fmt::Debug for IssuedToken {
 /// Issues access tokens of one issuer, for itself as the audience.
 pub struct TokenService {
     issuer: Arc<str>,
+    seal: ArcSwap<Seal>,
+}
+
+/// One key with its header: they change together.
+struct Seal {
     signer: Arc<dyn Signer>,
     header: String,
+}
+
+impl Seal {
+    fn new(signer: Arc<dyn Signer>) -> Result<Self, JwsRejected> {
+        let header = jws::encoded_header(signer.algorithm().jose(), ACCESS_TOKEN_TYP, signer.key_id())?;
+        Ok(Self { signer, header })
+    }
 }
 
 const UNAVAILABLE: OAuthError = OAuthError::new(OAuthCode::TemporarilyUnavailable, "no token can be made at present; try again");
@@ -76,8 +89,16 @@ impl TokenService {
     /// # Errors
     /// Never in practice; see [`jws::encoded_header`].
     pub fn new(issuer: Arc<str>, signer: Arc<dyn Signer>) -> Result<Self, JwsRejected> {
-        let header = jws::encoded_header(signer.algorithm().jose(), ACCESS_TOKEN_TYP, signer.key_id())?;
-        Ok(Self { issuer, signer, header })
+        Ok(Self { issuer, seal: ArcSwap::from_pointee(Seal::new(signer)?) })
+    }
+
+    /// Signs with another key from now on.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; the former key goes on.
+    pub fn replace(&self, signer: Arc<dyn Signer>) -> Result<(), JwsRejected> {
+        self.seal.store(Arc::new(Seal::new(signer)?));
+        Ok(())
     }
 
     /// Issues a token of at most five minutes.
@@ -93,8 +114,9 @@ impl TokenService {
         let jti = random_jti()?;
         let claims = self.claims(grant, now.as_second(), scope.clone(), jti.clone());
         let payload = serde_json::to_vec(&claims).map_err(|_| UNAVAILABLE)?;
-        let input = jws::signing_input(&self.header, &payload);
-        let signature = self.signer.sign(input.as_bytes()).map_err(|_| UNAVAILABLE)?;
+        let seal = self.seal.load();
+        let input = jws::signing_input(&seal.header, &payload);
+        let signature = seal.signer.sign(input.as_bytes()).map_err(|_| UNAVAILABLE)?;
         Ok(IssuedToken { access_token: jws::finish(input, &signature), expires_in: MAX_LIFETIME_S, scope, jti })
     }
 

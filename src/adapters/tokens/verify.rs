@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 
@@ -50,7 +51,7 @@ impl PinnedKey {
 /// Verifies tokens and remembers, per token and certificate, those whose signature was good.
 pub struct CachingVerifier {
     profile: TokenProfile,
-    keys: Vec<PinnedKey>,
+    keys: ArcSwap<Vec<PinnedKey>>,
     outside: OutsideIssuers,
     limiter: Arc<dyn Limiter>,
     verified: VerifiedTokens,
@@ -65,7 +66,7 @@ impl CachingVerifier {
     pub fn new(profile: TokenProfile, keys: Vec<PinnedKey>, limiter: Arc<dyn Limiter>, capacity: usize) -> Self {
         Self {
             profile,
-            keys,
+            keys: ArcSwap::from_pointee(keys),
             outside: OutsideIssuers::none(),
             limiter,
             verified: VerifiedTokens::new(capacity),
@@ -93,6 +94,13 @@ impl CachingVerifier {
         self.revoked.add(jti, expires_at, now);
     }
 
+    /// Knows these keys only from now on, and nothing of what the former ones verified.
+    pub fn replace_keys(&self, keys: Vec<PinnedKey>) {
+        self.keys.store(Arc::new(keys));
+        self.withdrawals.fetch_add(1, Ordering::SeqCst);
+        self.verified.forget_all();
+    }
+
     /// How many tokens are remembered at present.
     pub fn remembered(&self) -> usize {
         self.verified.len()
@@ -100,8 +108,9 @@ impl CachingVerifier {
 
     /// One of our own keys makes it our token, whatever it says; else an outside issuer may know it.
     fn verify_afresh(&self, compact: &str, peer: &PeerChain, now: Timestamp) -> Result<TokenClaims, TokenFault> {
+        let own = self.keys.load();
         let why = match CompactJws::parse(compact, MAX_TOKEN) {
-            Ok(jws) => match self.keys.iter().find(|key| *key.kid == *jws.header.kid) {
+            Ok(jws) => match own.iter().find(|key| *key.kid == *jws.header.kid) {
                 Some(key) => return self.verify_own(&jws, key, peer),
                 None => TokenRejected("the token is signed with a key that is not known here"),
             },

@@ -7,6 +7,7 @@ mod refusal;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +16,11 @@ use jiff::Timestamp;
 pub use self::answer::{AnswerFacts, MayDeny};
 pub use self::conclusion::{Conclusion, Delivery};
 use super::ledger::Entry;
+
+/// `typ` of a statement over an answer.
+pub const ANSWER_TYP: &str = "estelam-answer+jwt";
+/// `typ` of a statement over a refusal.
+pub const REFUSAL_TYP: &str = "estelam-refusal+jwt";
 
 /// A signature algorithm (RFC 7518, RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,25 +64,24 @@ pub trait Signer: Send + Sync + 'static {
 /// The statement signer together with the name it signs under; the protected headers are encoded once.
 pub struct Notary {
     issuer: Arc<str>,
+    seal: ArcSwap<Seal>,
+}
+
+/// One key with its headers: they change together.
+struct Seal {
     signer: Arc<dyn Signer>,
     answer_header: String,
     refusal_header: String,
 }
 
-impl Notary {
-    /// A notary for the gateway with this issuer URL.
-    pub fn new(issuer: Arc<str>, signer: Arc<dyn Signer>) -> Self {
+impl Seal {
+    fn new(signer: Arc<dyn Signer>) -> Self {
         let header = |typ: &str| {
             let json = format!(r#"{{"alg":"{}","typ":"{typ}","kid":"{}"}}"#, signer.algorithm().jose(), signer.key_id());
             URL_SAFE_NO_PAD.encode(json)
         };
-        let (answer_header, refusal_header) = (header("estelam-answer+jwt"), header("estelam-refusal+jwt"));
-        Self { issuer, signer, answer_header, refusal_header }
-    }
-
-    /// The issuer URL in every statement.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
+        let (answer_header, refusal_header) = (header(ANSWER_TYP), header(REFUSAL_TYP));
+        Self { signer, answer_header, refusal_header }
     }
 
     fn compact(&self, header: &str, payload: &[u8]) -> Result<String, SignerFailed> {
@@ -88,6 +93,23 @@ impl Notary {
         compact.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
         Ok(compact)
+    }
+}
+
+impl Notary {
+    /// A notary for the gateway with this issuer URL.
+    pub fn new(issuer: Arc<str>, signer: Arc<dyn Signer>) -> Self {
+        Self { issuer, seal: ArcSwap::from_pointee(Seal::new(signer)) }
+    }
+
+    /// Signs with another key from now on; a statement being signed keeps the one it began with.
+    pub fn replace(&self, signer: Arc<dyn Signer>) {
+        self.seal.store(Arc::new(Seal::new(signer)));
+    }
+
+    /// The issuer URL in every statement.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 }
 
@@ -133,13 +155,14 @@ impl Signed {
 /// # Errors
 /// [`SignerFailed`]: the conclusion is dropped, nothing of it may leave.
 pub fn sign(conclusion: Conclusion, notary: &Notary, now: Timestamp) -> Result<Signed, SignerFailed> {
+    let seal = notary.seal.load();
     let (facts, statement) = match &conclusion {
         Conclusion::Answer(decision) => {
             let facts = AnswerFacts::of(decision);
-            let statement = notary.compact(&notary.answer_header, &answer::payload(&facts, decision, &notary.issuer, now))?;
+            let statement = seal.compact(&seal.answer_header, &answer::payload(&facts, decision, &notary.issuer, now))?;
             (Some(facts), statement)
         }
-        Conclusion::Refusal(refused) => (None, notary.compact(&notary.refusal_header, &refusal::payload(refused, &notary.issuer, now))?),
+        Conclusion::Refusal(refused) => (None, seal.compact(&seal.refusal_header, &refusal::payload(refused, &notary.issuer, now))?),
         Conclusion::Delivery(delivery) => (None, delivery.statement.clone()),
     };
     let entry = entry::of(&conclusion, sha256(statement.as_bytes()), now);

@@ -1,8 +1,8 @@
 //! An entry of the access log as it lies on the disk, opened with the keys of the installation.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use estelam::adapters::keys::KeyRing;
 use estelam::adapters::store::open_offline;
-use estelam::app::content_kek;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ pub fn content(system: &System, id: &str) -> Value {
     let query = "SELECT sealed, day, class, wrapped FROM entry JOIN content_key ON content_key.seq = entry.content_key WHERE id = ?1";
     let (sealed, day, class, wrapped): (Vec<u8>, i64, u8, Vec<u8>) =
         store.query_row(query, [id.as_slice()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
-    let kek = std::fs::read(content_kek(&system.config)).unwrap();
+    let kek = *KeyRing::open(&system.config.keys).unwrap().content().expose();
     let aad = [b"estelam content key v1".as_slice(), day.to_be_bytes().as_slice(), &[class]].concat();
     let plain = open(&open(&kek, &aad, &wrapped), &id, &sealed);
     serde_json::from_slice(&plain[SALT_LEN..]).unwrap()

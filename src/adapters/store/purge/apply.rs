@@ -7,7 +7,7 @@ use super::plan::Due;
 use crate::adapters::store::config::LedgerError;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::database::Store;
-use crate::adapters::store::keys::{Kek, aead_key, random_secret};
+use crate::adapters::store::keys::{ContentKek, Kek, aead_key, random_secret};
 use crate::core::domain::random::random;
 use crate::core::ledger::leaf::class_byte;
 
@@ -24,7 +24,7 @@ impl Store {
     }
 
     /// Encrypts some of the held contents again under a new key; key and contents become durable together.
-    pub(super) fn keep_held(&mut self, due: &Due, held: &[u64], kek: &std::path::Path) -> Result<(), LedgerError> {
+    pub(super) fn keep_held(&mut self, due: &Due, held: &[u64], kek: &ContentKek) -> Result<(), LedgerError> {
         let (secret, wrapping) = (random_secret()?, Kek::load(kek)?);
         let wrapped = wrapping.wrap(due.day, class_byte(due.class) | HELD, &secret)?;
         let key = aead_key(secret.as_slice()).ok_or(LedgerError::Crypto("make a content key"))?;

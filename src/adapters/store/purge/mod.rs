@@ -26,6 +26,7 @@ pub(super) use record::{Purged, make_tables};
 use self::plan::{Due, Plan};
 use super::config::{LedgerConfig, LedgerError};
 use super::database::Store;
+use super::keys::ContentKek;
 use super::queue::Command;
 use super::{STOPPED, SqliteLedger, journal, nodes};
 use crate::core::domain::random::random;
@@ -128,7 +129,7 @@ pub enum PurgeError {
 /// Where the log and the key of its keys are.
 pub(super) struct Place {
     dir: PathBuf,
-    kek: PathBuf,
+    kek: ContentKek,
 }
 
 impl Place {

@@ -11,9 +11,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::adapters::clock::ManualClock;
 use crate::adapters::store::fault::Faults;
-use crate::adapters::store::{
-    BadEntry, LedgerConfig, VerifyError, VerifyOptions, VerifyReport, create_content_kek, generate_officer_key, verify,
-};
+use crate::adapters::store::{BadEntry, ContentKek, LedgerConfig, VerifyError, VerifyOptions, VerifyReport, generate_officer_key, verify};
 use crate::core::ledger::LogReader as _;
 use crate::core::signing::{Algorithm, Signer, SignerFailed};
 
@@ -56,9 +54,8 @@ fn log() -> Log {
         checkpoint_public_key: signer().0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
-        content_kek: folder.path().join("kek"),
+        content_kek: ContentKek::generate().unwrap(),
     };
-    create_content_kek(&config.content_kek).unwrap();
     Log { _folder: folder, config, clock: Arc::new(ManualClock::new(at("2026-01-01T08:00:00Z"))) }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::LedgerError;
 use super::contents::Contents;
+use super::keys::ContentKek;
 use super::purge::Purged;
 use super::{recovery, schema};
 use crate::core::ledger::checkpoint::Checkpoint;
@@ -30,7 +31,7 @@ pub struct VerifyOptions {
     /// Keys whose checkpoints are believed (see [`super::LedgerConfig::checkpoint_keys`]).
     pub checkpoint_keys: Vec<NoteKey>,
     /// File with the content key-encryption key; without it contents are not opened.
-    pub content_kek: Option<PathBuf>,
+    pub content_kek: Option<ContentKek>,
     /// A checkpoint that somebody kept (the signed note itself).
     pub seen_checkpoint: Option<String>,
     /// The present instant: nothing that is deleted may fall due after it.
@@ -62,7 +63,7 @@ pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Re
     if !schema::is_ledger(&conn).map_err(|source| VerifyError::Unreadable { path: path.clone(), source })? {
         return Err(LedgerError::OtherVersion(path).into());
     }
-    let contents = options.content_kek.as_deref().map(Contents::load).transpose()?;
+    let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
     let mut expected = Expected::load(&conn, options)?;
     // In this order, for a running service only adds: the size is read last, so it covers what was read before.
     let tiles = stored_tiles(&conn)?;

@@ -1,0 +1,251 @@
+//! The life of a key: made in advance, put to work, retired; lost, or compromised. One change at a time, whole or not at all.
+
+use std::fs::{self, File};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::record::{Compromise, KeyHome, KeyList, KeyRecord, KeyState, KeyUse};
+use super::ring::open_key;
+use super::sealed::Unlock;
+use super::{FileSigner, HsmSigner, KeyError, KeyPlace, KeyRing, files};
+use crate::core::signing::Algorithm;
+
+/// How keys change by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// After how long a signing key is replaced; `None`: only by command.
+    pub rotate_after: Option<SignedDuration>,
+    /// How long a key is published before it signs: longer than verifiers keep the key set.
+    pub overlap: SignedDuration,
+    /// How long a retired statement key stays published.
+    pub checkable: SignedDuration,
+}
+
+/// How long a retired token key stays: longer than any token lives.
+const TOKENS_CHECKABLE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Changes the keys of one installation; others wait for it.
+#[derive(Debug)]
+pub struct KeyKeeper {
+    place: KeyPlace,
+    unlock: Unlock,
+    list: KeyList,
+    _alone: File,
+}
+
+impl KeyKeeper {
+    /// Takes the key folder for a change. Private keys may be missing: to replace them is what it is for.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn open(place: KeyPlace) -> Result<Self, KeyError> {
+        files::check_folder(&place.dir)?;
+        let lock = place.dir.join(".lock");
+        let alone = files::at(&lock, File::create(&lock))?;
+        files::at(&lock, alone.lock())?;
+        let unlock = Unlock::read(&place.unlock)?;
+        let list = match KeyList::read(&place.dir)? {
+            Some(list) => list,
+            None => KeyList { keys: KeyRing::open_at(&place)?.records().to_vec() },
+        };
+        Ok(Self { place, unlock, list, _alone: alone })
+    }
+
+    /// The records as they stand.
+    pub fn records(&self) -> &[KeyRecord] {
+        &self.list.keys
+    }
+
+    /// Makes a key in advance and publishes it.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn standby(&mut self, usage: KeyUse, in_hsm: bool, now: Timestamp) -> Result<String, KeyError> {
+        let record = self.make(usage, in_hsm, now)?;
+        let kid = record.kid.clone();
+        self.list.keys.push(record);
+        self.save()?;
+        Ok(kid)
+    }
+
+    /// Puts the standby key to work, retires the one before it and destroys its private half, makes a new standby key.
+    ///
+    /// # Errors
+    /// [`KeyError::NoStandby`]; [`KeyError::TooYoung`] unless `at_once`.
+    pub fn rotate(&mut self, usage: KeyUse, rules: Rules, at_once: bool, now: Timestamp) -> Result<String, KeyError> {
+        let (kid, since) = self.next(usage).map(|record| (record.kid.clone(), now.duration_since(record.created)))?;
+        if since < rules.overlap && !at_once {
+            return Err(KeyError::TooYoung { usage, since: since.as_secs(), needed: rules.overlap.as_secs() });
+        }
+        self.promote(usage, &kid, KeyState::Retired, rules, now)?;
+        Ok(kid)
+    }
+
+    /// The private half of the signing key is gone, but nobody has it: the standby key takes over, old answers stay genuine.
+    ///
+    /// # Errors
+    /// [`KeyError::NoStandby`].
+    pub fn lost(&mut self, usage: KeyUse, rules: Rules, now: Timestamp) -> Result<String, KeyError> {
+        self.rotate(usage, rules, true, now)
+    }
+
+    /// Others may have a key: it is published no more, and what it signed is genuine only under the checkpoint given. If it was
+    /// the one that signs, the standby key takes over at once.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongState`]: no such key; [`KeyError::NoStandby`].
+    pub fn compromised(&mut self, kid: &str, under: Compromise, rules: Rules, now: Timestamp) -> Result<(), KeyError> {
+        let found = self.list.keys.iter().find(|record| record.kid == kid && record.state != KeyState::Compromised);
+        let (usage, state) =
+            found.map(|record| (record.usage, record.state)).ok_or_else(|| KeyError::WrongState { kid: kid.to_owned() })?;
+        let mark = |record: &mut KeyRecord| {
+            record.state = KeyState::Compromised;
+            record.compromised = Some(under);
+        };
+        if state != KeyState::Active {
+            let gone = self.record_mut(kid).map(|record| {
+                mark(record);
+                std::mem::replace(&mut record.home, KeyHome::Gone)
+            });
+            self.save()?;
+            return gone.map_or(Ok(()), |home| self.destroy(&home));
+        }
+        let next = self.next(usage)?.kid.clone();
+        if let Some(record) = self.record_mut(kid) {
+            mark(record);
+        }
+        self.promote(usage, &next, KeyState::Compromised, rules, now)
+    }
+
+    /// Publishes a retired or standby key no more.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongState`].
+    pub fn retire(&mut self, kid: &str) -> Result<(), KeyError> {
+        let wrong = || KeyError::WrongState { kid: kid.to_owned() };
+        let record = self.record_mut(kid).ok_or_else(wrong)?;
+        if !matches!(record.state, KeyState::Standby | KeyState::Retired) {
+            return Err(wrong());
+        }
+        record.state = KeyState::Withdrawn;
+        let home = std::mem::replace(&mut record.home, KeyHome::Gone);
+        self.save()?;
+        self.destroy(&home)
+    }
+
+    /// What is due: withdraws keys past their time, rotates those that are old enough, makes missing standby keys. Returns
+    /// whether anything changed.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn keep(&mut self, rules: Rules, now: Timestamp) -> Result<bool, KeyError> {
+        let mut changed = self.withdraw_due(now);
+        let due =
+            |record: &KeyRecord| rules.rotate_after.is_some_and(|after| now.duration_since(record.signs_from.unwrap_or(now)) >= after);
+        for usage in [KeyUse::Tokens, KeyUse::Statements] {
+            let Some(active) = self.list.active(usage).cloned() else { continue };
+            let standby = self.next(usage).ok().map(|record| record.created);
+            match standby {
+                None if usage == KeyUse::Statements || due(&active) => {
+                    self.standby(usage, matches!(active.home, KeyHome::Pkcs11(_)), now)?;
+                    changed = true;
+                }
+                Some(created) if due(&active) && now.duration_since(created) >= rules.overlap => {
+                    self.rotate(usage, rules, false, now)?;
+                    changed = true;
+                }
+                _ => {}
+            }
+        }
+        if changed {
+            self.save()?;
+        }
+        Ok(changed)
+    }
+
+    fn withdraw_due(&mut self, now: Timestamp) -> bool {
+        let mut changed = false;
+        for record in &mut self.list.keys {
+            if record.state == KeyState::Retired && record.checkable_until.is_some_and(|until| until <= now) {
+                record.state = KeyState::Withdrawn;
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    fn next(&self, usage: KeyUse) -> Result<&KeyRecord, KeyError> {
+        self.list.of(usage, KeyState::Standby).next().ok_or(KeyError::NoStandby { usage })
+    }
+
+    fn promote(&mut self, usage: KeyUse, kid: &str, former: KeyState, rules: Rules, now: Timestamp) -> Result<(), KeyError> {
+        let next = self.list.keys.iter().find(|record| record.kid == kid).ok_or_else(|| KeyError::WrongState { kid: kid.to_owned() })?;
+        // A standby key that does not open must not take the place of one that works.
+        drop(open_key(&self.place, &self.unlock, next)?);
+        let in_hsm = matches!(next.home, KeyHome::Pkcs11(_));
+        let spare = if usage == KeyUse::Statements { Some(self.make(usage, in_hsm, now)?) } else { None };
+        let checkable = if usage == KeyUse::Tokens { TOKENS_CHECKABLE } else { rules.checkable };
+        let mut gone = Vec::new();
+        for record in self.list.keys.iter_mut().filter(|record| record.usage == usage) {
+            let stops = record.state == KeyState::Active || record.state == former && record.signs_until.is_none();
+            if record.kid == kid {
+                record.state = KeyState::Active;
+                record.signs_from = Some(now);
+            } else if stops && record.signs_from.is_some() {
+                record.state = former;
+                record.signs_until = Some(now);
+                record.checkable_until = now.checked_add(checkable).ok();
+                gone.push(std::mem::replace(&mut record.home, KeyHome::Gone));
+            }
+        }
+        self.list.keys.extend(spare);
+        self.save()?;
+        gone.iter().try_for_each(|home| self.destroy(home))
+    }
+
+    fn make(&self, usage: KeyUse, in_hsm: bool, now: Timestamp) -> Result<KeyRecord, KeyError> {
+        let algorithm = if usage == KeyUse::Checkpoints { Algorithm::EdDsa } else { self.place.algorithm };
+        if in_hsm {
+            let hsm = self.place.hsm.as_ref().ok_or(KeyError::NoHsm)?;
+            let label = format!("estelam-{}-{}", usage.code(), now.as_nanosecond());
+            let public = HsmSigner::generate(hsm, &label, algorithm)?;
+            return Ok(KeyRecord::new(usage, &public, KeyState::Standby, KeyHome::Pkcs11(label), now));
+        }
+        let pkcs8 = FileSigner::generate(algorithm).ok_or(KeyError::Generation)?;
+        let signer = FileSigner::from_pkcs8(&pkcs8).ok_or(KeyError::Generation)?;
+        let name = format!("{}-{}.pem", usage.code(), signer.public_key().kid().get(..12).unwrap_or("new"));
+        files::write_new(&self.place.dir.join(&name), self.unlock.seal(&pkcs8).ok_or(KeyError::Generation)?.as_bytes())?;
+        files::sync_folder(&self.place.dir)?;
+        Ok(KeyRecord::new(usage, signer.public_key(), KeyState::Standby, KeyHome::File(name), now))
+    }
+
+    fn record_mut(&mut self, kid: &str) -> Option<&mut KeyRecord> {
+        self.list.keys.iter_mut().find(|record| record.kid == kid)
+    }
+
+    fn save(&self) -> Result<(), KeyError> {
+        self.list.write(&self.place.dir)
+    }
+
+    /// Only after the list says that it is gone.
+    fn destroy(&self, home: &KeyHome) -> Result<(), KeyError> {
+        match home {
+            KeyHome::File(name) => match fs::remove_file(self.place.dir.join(name)) {
+                Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => {
+                    Err(KeyError::Io { path: self.place.dir.join(name), source: fault })
+                }
+                _ => Ok(()),
+            },
+            KeyHome::Pkcs11(label) => {
+                // A token that is gone cannot be told to forget; the list has forgotten already.
+                if let Some(hsm) = &self.place.hsm
+                    && let Err(error) = HsmSigner::destroy(hsm, label)
+                {
+                    tracing::warn!("the retired key stays in the token: {error}");
+                }
+                Ok(())
+            }
+            KeyHome::Gone => Ok(()),
+        }
+    }
+}

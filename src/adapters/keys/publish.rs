@@ -1,0 +1,88 @@
+//! What the world may know of our keys: the JWK set for verifiers, and the life of every key for those who check old answers.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::public::{Jwk, PublicKey};
+use super::record::{Compromise, KeyList, KeyState, KeyUse};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// `GET /.well-known/estelam-keys.json`: every key that ever signed, with its state. It is what an offline check needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedKeys {
+    /// `iss` of our statements.
+    pub issuer: String,
+    /// Origin line of our log.
+    pub origin: String,
+    /// The keys, oldest first.
+    pub keys: Vec<PublishedKey>,
+}
+
+/// One key as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedKey {
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// What it is for.
+    #[serde(rename = "use")]
+    pub usage: KeyUse,
+    /// `EdDSA` or `ES256`.
+    pub alg: String,
+    /// `standby`, `active`, `retired`, `withdrawn` or `compromised`.
+    pub state: KeyState,
+    /// 32 bytes of Ed25519 or the uncompressed P-256 point, base64url.
+    pub public: String,
+    /// First instant at which it signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_from: Option<Timestamp>,
+    /// Last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_until: Option<Timestamp>,
+    /// Until when it stays in the JWK set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkable_until: Option<Timestamp>,
+    /// From which entry of the log on nothing of it is genuine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromised: Option<Compromise>,
+}
+
+impl PublishedKey {
+    /// The public key; `None` if the entry contradicts itself.
+    pub fn key(&self) -> Option<PublicKey> {
+        let key = PublicKey::from_bytes(&URL_SAFE_NO_PAD.decode(&self.public).ok()?)?;
+        (key.kid() == self.kid && key.algorithm().jose() == self.alg).then_some(key)
+    }
+}
+
+impl PublishedKeys {
+    pub(super) fn of(list: &KeyList, issuer: &str, origin: &str) -> Self {
+        let keys = list.keys.iter().cloned().map(|record| PublishedKey {
+            kid: record.kid,
+            usage: record.usage,
+            alg: record.alg,
+            state: record.state,
+            public: record.public,
+            signs_from: record.signs_from,
+            signs_until: record.signs_until,
+            checkable_until: record.checkable_until,
+            compromised: record.compromised,
+        });
+        Self { issuer: issuer.to_owned(), origin: origin.to_owned(), keys: keys.collect() }
+    }
+
+    /// The JWK set: statements first, the signing key before those in advance and the old ones.
+    pub(super) fn jwks(list: &KeyList) -> String {
+        #[derive(Serialize)]
+        struct JwkSet {
+            keys: Vec<Jwk>,
+        }
+        let published = |usage: KeyUse| {
+            let states = [KeyState::Active, KeyState::Standby, KeyState::Retired];
+            states.into_iter().flat_map(move |state| list.of(usage, state))
+        };
+        let records = published(KeyUse::Statements).chain(published(KeyUse::Tokens));
+        let set = JwkSet { keys: records.filter_map(|record| Some(record.key()?.jwk())).collect() };
+        serde_json::to_string(&set).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned())
+    }
+}

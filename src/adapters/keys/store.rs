@@ -1,0 +1,63 @@
+//! The keys of a running gateway: the snapshot in force, exchanged whole when the folder changes.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::record::{KeyHome, KeyList};
+use super::{KeyError, KeyPlace, KeyRing};
+
+/// Holds the key ring that signs now.
+#[derive(Debug)]
+pub struct KeyStore {
+    place: KeyPlace,
+    ring: ArcSwap<KeyRing>,
+}
+
+impl KeyStore {
+    /// Opens the keys.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn open(place: KeyPlace) -> Result<Self, KeyError> {
+        let ring = KeyRing::open_at(&place)?;
+        Ok(Self { place, ring: ArcSwap::from_pointee(ring) })
+    }
+
+    /// Where the keys are.
+    pub const fn place(&self) -> &KeyPlace {
+        &self.place
+    }
+
+    /// The snapshot in force.
+    pub fn current(&self) -> Arc<KeyRing> {
+        self.ring.load_full()
+    }
+
+    /// Reads the folder again. Returns the new snapshot if anything changed.
+    ///
+    /// # Errors
+    /// [`KeyError`]; the old snapshot stays in force.
+    pub fn reload(&self) -> Result<Option<Arc<KeyRing>>, KeyError> {
+        // Unlocking costs much, and the list says whether anything changed.
+        let listed = KeyList::read(&self.place.dir)?;
+        if listed.is_none_or(|list| list.keys == self.ring.load().records()) {
+            return Ok(None);
+        }
+        let fresh = Arc::new(KeyRing::open_at(&self.place)?);
+        self.ring.store(fresh.clone());
+        Ok(Some(fresh))
+    }
+
+    /// Whether every key could sign now and would open again: its file is there, its token answers.
+    pub fn ready(&self) -> bool {
+        let ring = self.ring.load();
+        let answering = [ring.tokens(), ring.statements(), ring.checkpoints()].into_iter().all(|signer| signer.ready());
+        answering
+            && self.place.unlock.exists()
+            && ring.records().iter().all(|record| match &record.home {
+                KeyHome::File(name) => self.place.dir.join(name).exists(),
+                KeyHome::Pkcs11(_) | KeyHome::Gone => true,
+            })
+    }
+}

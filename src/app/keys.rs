@@ -1,0 +1,96 @@
+//! The signing keys of a running gateway: where they are, taking up changes, replacing those that are due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::issuing::Issuing;
+use crate::adapters::keys::{HsmPlace, KeyKeeper, KeyPlace, KeyRing, KeyState, KeyStore, KeyUse, Rules};
+use crate::adapters::tokens::{CachingVerifier, PinnedKey};
+use crate::config::Config;
+use crate::core::domain::clock::Clock;
+use crate::core::signing::Algorithm;
+use crate::flow::Gate;
+
+/// The name of the service's credential that unlocks the keys.
+const CREDENTIAL: &str = "estelam-keys";
+/// How often it is looked whether a key is due.
+const KEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Where the keys of this configuration are.
+pub fn key_place(config: &Config) -> KeyPlace {
+    let mut place = KeyPlace::of(&config.keys);
+    if let Some(unlock) = config.signing.unlock.clone().or_else(credential) {
+        place.unlock = unlock;
+    }
+    if config.signing.algorithm == Algorithm::Es256.jose() {
+        place.algorithm = Algorithm::Es256;
+    }
+    let token = config.signing.pkcs11.clone();
+    place.hsm = token.map(|token| HsmPlace { module: token.module, token: token.token, pin: token.pin });
+    place
+}
+
+/// How the keys of this configuration change.
+pub fn key_rules(config: &Config) -> Rules {
+    let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
+    Rules {
+        rotate_after: (config.signing.rotate_days > 0).then(|| days(config.signing.rotate_days)),
+        overlap: SignedDuration::from_secs(i64::from(config.signing.overlap_s)),
+        checkable: days(config.signing.checkable_days),
+    }
+}
+
+fn credential() -> Option<std::path::PathBuf> {
+    let file = std::path::PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
+    file.exists().then_some(file)
+}
+
+/// The keys that may verify access tokens: also the one that another node may sign with already, and the one before.
+pub(super) fn token_keys(ring: &KeyRing) -> Vec<PinnedKey> {
+    let believed = |state| matches!(state, KeyState::Active | KeyState::Standby | KeyState::Retired);
+    let records = ring.records().iter().filter(|record| record.usage == KeyUse::Tokens && believed(record.state));
+    let keys = records.filter_map(crate::adapters::keys::KeyRecord::key);
+    keys.map(|key| PinnedKey::new(key.kid(), key.algorithm(), key.bytes())).collect()
+}
+
+/// What signs and verifies with the keys; each takes a change up without a restart. Checkpoints keep their key until the next start.
+pub(super) struct KeyUsers {
+    pub(super) gate: Arc<Gate>,
+    pub(super) tokens: Arc<CachingVerifier>,
+    pub(super) issuer: Arc<Issuing>,
+}
+
+impl KeyUsers {
+    /// Reads the key folder again; what is not whole leaves the keys as they are.
+    pub(super) fn take_up(&self, keys: &KeyStore) {
+        match keys.reload() {
+            Ok(None) => {}
+            Ok(Some(ring)) => {
+                self.gate.notary.replace(ring.statements().clone());
+                self.tokens.replace_keys(token_keys(&ring));
+                if self.issuer.replace(ring.tokens().clone()).is_err() {
+                    tracing::error!("the new token key is not usable; the old one goes on");
+                }
+                tracing::info!("signing keys taken up");
+            }
+            Err(error) => tracing::error!("changed keys refused, the old ones stay in force: {error}"),
+        }
+    }
+}
+
+/// Replaces keys that are due, for as long as the gateway runs.
+pub(super) async fn keep(users: KeyUsers, keys: Arc<KeyStore>, rules: Rules, clock: Arc<dyn Clock>) {
+    loop {
+        let (place, now) = (keys.place().clone(), clock.now());
+        let kept = tokio::task::spawn_blocking(move || KeyKeeper::open(place).and_then(|mut keeper| keeper.keep(rules, now))).await;
+        match kept {
+            Ok(Ok(true)) => users.take_up(&keys),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::error!("keys that are due are not replaced: {error}"),
+            Err(_) => tracing::error!("keys that are due are not replaced"),
+        }
+        tokio::time::sleep(KEEP_EVERY).await;
+    }
+}

@@ -1,0 +1,12 @@
+//! What the process forbids itself before it reads a key.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+/// No core dump, and no other process of the same user may look into this one's memory: both would hold keys.
+pub(super) fn no_core_dumps() {
+    let dumps = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let looks = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if dumps.and(looks).is_err() {
+        eprintln!("estelam: warning: the system does not let this process forbid core dumps; forbid them for the service");
+    }
+}
