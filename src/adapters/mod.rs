@@ -1,6 +1,8 @@
 //! The impure part: one module per outside thing, each behind a port of the core.
 
 pub mod clock;
+pub mod crl_source;
+pub mod cutoff;
 pub mod http;
 pub mod keys;
 pub mod pki;

@@ -7,7 +7,9 @@ mod parts;
 mod readiness;
 pub mod registry;
 pub mod review;
+mod revocation;
 mod running;
+mod standing;
 mod watch;
 
 use std::net::TcpListener;

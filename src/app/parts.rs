@@ -12,7 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
 use super::StartError;
-use super::issuing::Issuing;
+use super::issuing::{Issuing, Revoking};
+use super::standing::{NodeStanding, grace, open_cut_off};
+use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, MokaOutbox};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::{Archive, PolicyStore};
@@ -27,7 +29,6 @@ use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{CachingVerifier, PinnedKey, TokenService, authorization_server_metadata};
 use crate::config::Config;
-use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::note::NoteKey;
 use crate::core::signing::{Notary, Signer};
@@ -61,6 +62,8 @@ pub struct Parts {
     pub trust: Arc<CertificateTrust>,
     /// TLS settings of the `public` listener.
     pub public_tls: Arc<ArcSwap<ServerConfig>>,
+    /// The local list of what is cut off.
+    pub cutoff: Arc<CutOff>,
     /// The registry behind its cache.
     pub registry: Arc<CachedRegistry>,
     /// The registry's certificate and its revocation lists.
@@ -82,19 +85,21 @@ impl Parts {
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
         let alerts = Arc::new(LoggedAlerts::default());
         let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
-        let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
+        let (cutoff, revocations) = open_cut_off(config, clock.now())?;
+        let registry_trust = registry_trust(config, clock.clone())?;
+        let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trust.clone() };
+        let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let ledger_config = ledger_config(config, &keys)?;
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
         let ledger =
             SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
-        let registry_trust = registry_trust(config, clock.clone())?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let signer = keys.tokens();
         let pinned = PinnedKey::new(signer.key_id(), signer.algorithm(), signer.public_key_bytes());
-        let tokens = Arc::new(CachingVerifier::new(profile, vec![pinned], limiter.clone(), VERIFIED_TOKENS));
+        let tokens = Arc::new(CachingVerifier::new(profile, vec![pinned], limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations));
         let service =
             TokenService::new(issuer.clone(), signer.clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
         let current = policies.clone();
@@ -120,6 +125,7 @@ impl Parts {
             alerts,
             trust,
             public_tls,
+            cutoff,
             registry,
             registry_trust,
             ledger,
@@ -135,6 +141,7 @@ impl Parts {
         Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
+            revoker: Arc::new(Revoking(self.tokens.clone())),
             log: self.ledger.clone(),
             checkpoint_key: self.checkpoint_key.to_string(),
             metadata: authorization_server_metadata(&config.issuer),
@@ -167,20 +174,19 @@ impl Parts {
 
 type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);
 
-fn tls_parts(config: &Config, policies: &Arc<PolicyStore>, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
+fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
     let settings = TrustSettings {
         trust_domain: config.trust_domain.as_str().into(),
         roots: config.tls.client_ca.clone(),
         intermediates: config.tls.client_intermediates.clone(),
         crl_dir: config.tls.crls.clone(),
         crl_memory: config.ledger.dir.join(AGENCY_LISTS),
+        crl_grace: grace(config),
         identity: ServerIdentity { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() },
         allow_tls12: config.tls.allow_tls12,
     };
     let public = public(&settings.identity, clock.clone(), settings.allow_tls12).map_err(|error| StartError(error.to_string()))?;
-    let policies = policies.clone();
-    let active = move |agency: &AgencyId| policies.current().agencies.get(agency).is_some_and(|policy| !policy.suspended);
-    let trust = CertificateTrust::open(settings, clock, Arc::new(active)).map_err(|error| StartError(error.to_string()))?;
+    let trust = CertificateTrust::open(settings, clock, Arc::new(standing)).map_err(|error| StartError(error.to_string()))?;
     Ok((trust, Arc::new(ArcSwap::from_pointee(public))))
 }
 
@@ -225,6 +231,7 @@ fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTr
         intermediates: part.intermediates.clone(),
         crl_dir: part.crls.clone(),
         crl_memory: config.ledger.dir.join(REGISTRY_LISTS),
+        crl_grace: grace(config),
         identity: part.identity.clone(),
     };
     ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))

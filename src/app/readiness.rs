@@ -6,7 +6,9 @@ use super::parts::Parts;
 use crate::adapters::http::Readiness;
 use crate::adapters::registry::CachedRegistry;
 use crate::adapters::store::SqliteLedger;
+use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
+use crate::core::domain::assurance::Assurance;
 use crate::flow::Gate;
 
 struct NodeReadiness {
@@ -14,6 +16,7 @@ struct NodeReadiness {
     registry: Arc<CachedRegistry>,
     ledger: Arc<SqliteLedger>,
     trust: Arc<CertificateTrust>,
+    registry_trust: Arc<ServerTrust>,
 }
 
 /// The readiness of these parts.
@@ -23,7 +26,18 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         registry: parts.registry.clone(),
         ledger: parts.ledger.clone(),
         trust: parts.trust.clone(),
+        registry_trust: parts.registry_trust.clone(),
     })
+}
+
+impl NodeReadiness {
+    fn lists(&self) -> Assurance {
+        self.trust.assurance().max(self.registry_trust.assurance())
+    }
+
+    fn any_life_critical(&self) -> bool {
+        (self.gate.policy)().services.iter().any(|service| service.life_critical)
+    }
 }
 
 impl Readiness for NodeReadiness {
@@ -32,7 +46,8 @@ impl Readiness for NodeReadiness {
             ("accepting", !self.gate.stopping()),
             ("registry", self.registry.ready()),
             ("ledger", self.ledger.ready()),
-            ("revocation-lists", self.trust.lists_current()),
+            // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
+            ("revocation-lists", self.lists() < Assurance::Overdue || self.any_life_critical()),
         ]
     }
 }

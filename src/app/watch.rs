@@ -1,4 +1,4 @@
-//! What changes while the gateway runs: policies, revocation lists, limits. Each takes effect by itself, whole or not at all.
+//! What changes while the gateway runs: policies, what is cut off, revocation lists, limits. Each takes effect by itself, whole or not at all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::StartError;
 use super::parts::Parts;
+use super::revocation;
+use crate::adapters::cutoff::CutOffWatch;
 use crate::adapters::policy_files::PolicyWatch;
 use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
@@ -23,13 +25,14 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// Watches until it is dropped.
 pub(super) struct Watches {
     _policies: PolicyWatch,
+    _cutoff: CutOffWatch,
     _lists: Option<RecommendedWatcher>,
-    reloads: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Watches {
     fn drop(&mut self) {
-        self.reloads.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -42,6 +45,10 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
         shield.apply(snapshot);
     });
     let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
+    let trust = parts.trust.clone();
+    // A certificate that is cut off loses its connections at once.
+    parts.cutoff.on_change(move || trust.judge_anew());
+    let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
     let (sender, receiver) = mpsc::channel(1);
     let lists = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| is_change(event.kind)) {
@@ -55,11 +62,10 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     })
     .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
     .ok();
-    Ok(Watches {
-        _policies: policies,
-        _lists: lists,
-        reloads: tokio::spawn(reload(parts.trust.clone(), parts.registry_trust.clone(), receiver)),
-    })
+    let mut tasks = revocation::fetch(parts, config)?;
+    tasks.push(tokio::spawn(reload(parts.trust.clone(), parts.registry_trust.clone(), receiver)));
+    tasks.push(tokio::spawn(revocation::radar(parts, config)));
+    Ok(Watches { _policies: policies, _cutoff: cutoff, _lists: lists, tasks })
 }
 
 /// Reading a list is an event too; only what can have changed one counts.
@@ -80,6 +86,7 @@ async fn reload(trust: Arc<CertificateTrust>, registry: Arc<ServerTrust>, mut ch
         }
         while changes.try_recv().is_ok() {}
         if let Err(error) = trust.reload().and(registry.reload()) {
+            metrics::counter!("estelam_alarms_total", "alarm" => "revocation-lists-refused").increment(1);
             tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
         }
     }

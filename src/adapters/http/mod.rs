@@ -8,6 +8,7 @@ mod meters;
 mod ops;
 mod outbox;
 mod respond;
+mod revoke;
 mod routes;
 mod token;
 mod unreadable;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use crate::core::domain::agency::Scope;
 use crate::core::identity::VerifiedAgency;
 use crate::core::ledger::LogReader;
+use crate::core::token::TokenClaims;
 use crate::flow::Gate;
 
 pub use self::metadata::OPENAPI;
@@ -32,6 +34,8 @@ pub struct HttpState {
     pub gate: Arc<Gate>,
     /// The token endpoint's logic.
     pub issuer: Arc<dyn TokenIssuer>,
+    /// Kills tokens before their time.
+    pub revoker: Arc<dyn TokenRevoker>,
     /// Reads of the access log.
     pub log: Arc<dyn LogReader>,
     /// The checkpoint key as a C2SP verifier key.
@@ -70,4 +74,27 @@ pub trait TokenIssuer: Send + Sync + 'static {
         body: &[u8],
         now: jiff::Timestamp,
     ) -> TokenOutcome;
+}
+
+/// What the revocation endpoint answers with, where no token dies of it.
+#[derive(Debug)]
+pub struct Revocation {
+    /// HTTP status: 200, 400 or 401.
+    pub status: u16,
+    /// Stable code for the log.
+    pub code: &'static str,
+    /// JSON body.
+    pub body: String,
+}
+
+/// Kills access tokens (RFC 7009).
+pub trait TokenRevoker: Send + Sync + 'static {
+    /// The token that a request wants to be revoked.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    fn read(&self, content_type: Option<&str>, body: &[u8]) -> Result<String, Revocation>;
+
+    /// Revokes a token; false when that could not be kept. It is dead on this node either way.
+    fn revoke(&self, claims: &TokenClaims, now: jiff::Timestamp) -> bool;
 }

@@ -10,6 +10,7 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::EntryKind;
 use crate::core::limit::Tier;
+use crate::core::policy::tokens_while_overdue;
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
@@ -53,6 +54,9 @@ fn admitted(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<Refu
         return Err(agency.refuse(RefusalCode::BodyTooLarge, "a token request is a short form"));
     };
     let policy = (gate.policy)();
+    if let Err((code, detail)) = tokens_while_overdue(&agency, &policy) {
+        return Err(agency.refuse(code, detail));
+    }
     let scopes: &[Scope] = policy.agencies.get(agency.agency()).map_or(&[], |agency| &agency.scopes);
     let outcome = state.issuer.issue(&agency, scopes, incoming.content_type.as_deref(), body, gate.clock.now());
     let kind = if outcome.token.is_some() { EntryKind::Token } else { EntryKind::Refusal };

@@ -5,9 +5,12 @@ mod issue;
 mod metadata;
 mod oauth;
 mod revocation;
+mod revoke_request;
 mod verify;
 
 pub use issue::{Grant, IssuedToken, TokenService};
 pub use metadata::authorization_server_metadata;
 pub use oauth::{OAuthCode, OAuthError, TokenRequest, parse_token_request};
+pub use revocation::{Barred, Revocations};
+pub use revoke_request::parse_revocation_request;
 pub use verify::{CachingVerifier, PinnedKey};

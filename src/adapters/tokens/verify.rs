@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 
 use super::cache::{TokenKey, VerifiedTokens};
-use super::revocation::Revoked;
+use super::revocation::Revocations;
 use crate::core::domain::jws::CompactJws;
 use crate::core::identity::PeerChain;
 use crate::core::limit::{Limiter, Tier};
@@ -49,19 +49,28 @@ pub struct CachingVerifier {
     keys: Vec<PinnedKey>,
     limiter: Arc<dyn Limiter>,
     verified: VerifiedTokens,
-    revoked: Revoked,
+    revocations: Arc<Revocations>,
 }
 
 impl CachingVerifier {
     /// A verifier that knows these keys only and remembers about `capacity` tokens.
     /// Each token that it does not remember is charged to the agency as [`Tier::TokenMiss`].
     pub fn new(profile: TokenProfile, keys: Vec<PinnedKey>, limiter: Arc<dyn Limiter>, capacity: usize) -> Self {
-        Self { profile, keys, limiter, verified: VerifiedTokens::new(capacity), revoked: Revoked::default() }
+        Self { profile, keys, limiter, verified: VerifiedTokens::new(capacity), revocations: Arc::new(Revocations::in_memory()) }
     }
 
-    /// Revokes one token from now on; forgotten when it has expired. Kept in memory.
-    pub fn revoke(&self, jti: &str, expires_at: Timestamp, now: Timestamp) {
-        self.revoked.add(jti, expires_at, now);
+    /// The same verifier with revocations that outlive it.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
+        Self { revocations, ..self }
+    }
+
+    /// Revokes one token from now on; forgotten when it has expired.
+    ///
+    /// # Errors
+    /// As [`Revocations::add`].
+    pub fn revoke(&self, jti: &str, expires_at: Timestamp, now: Timestamp) -> std::io::Result<()> {
+        self.revocations.add(jti, expires_at, now)
     }
 
     /// How many tokens are remembered at present.
@@ -106,6 +115,6 @@ impl TokenVerifier for CachingVerifier {
     }
 
     fn revoked(&self, claims: &TokenClaims) -> bool {
-        self.revoked.contains(&claims.jti)
+        self.revocations.contains(claims)
     }
 }
