@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod crl_source;
 pub mod cutoff;
+pub mod enrolment;
 pub mod http;
 pub mod keys;
 pub mod pki;

@@ -37,8 +37,11 @@ pub(super) struct Revoking(pub(super) Arc<CachingVerifier>);
 
 impl TokenRevoker for Revoking {
     fn read(&self, content_type: Option<&str>, body: &[u8]) -> Result<String, Revocation> {
-        parse_revocation_request(content_type, body)
-            .map_err(|error| Revocation { status: error.status(), code: error.code.as_str(), body: error.json() })
+        parse_revocation_request(content_type, body).map_err(|error| Revocation {
+            status: error.status(),
+            code: error.code.as_str(),
+            body: error.json(),
+        })
     }
 
     fn revoke(&self, claims: &TokenClaims, now: Timestamp) -> bool {

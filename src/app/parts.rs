@@ -152,7 +152,7 @@ impl Parts {
     }
 
     pub(super) fn connection_limits(&self, config: &Config) -> ConnectionLimits {
-        let policies = self.policies.clone();
+        let (policies, of_units) = (self.policies.clone(), self.policies.clone());
         let limits = &config.limits;
         ConnectionLimits {
             deadlines: Deadlines {
@@ -166,6 +166,9 @@ impl Parts {
             per_address: limits.connections_per_address,
             per_agency: Arc::new(move |agency| {
                 policies.current().agencies.get(agency).map_or(CONNECTIONS_OF_A_STRANGER, |policy| policy.max_connections)
+            }),
+            per_unit: Arc::new(move |peer| {
+                of_units.current().agencies.get(&peer.agency)?.units.get(peer.branch.as_deref()?)?.max_connections
             }),
             ..ConnectionLimits::default()
         }

@@ -1,6 +1,6 @@
 //! Revocation lists from URLs, the alarm when they grow old, and the radar of certificates that are about to expire.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use super::parts::Parts;
 use crate::adapters::crl_source::{CrlSource, Offer};
+use crate::adapters::enrolment::{self, Register};
 use crate::adapters::tls::config::anonymous_client_config;
 use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
@@ -28,7 +29,8 @@ pub(super) fn fetch(parts: &Parts, config: &Config) -> Result<Vec<JoinHandle<()>
     let offer: Offer = Arc::new(move |source, bytes| offered(&agencies, &registry, source, bytes));
     let every = Duration::from_millis(config.tls.crl_poll_ms);
     let start = |url: &String| {
-        let tls = anonymous_client_config(&config.tls.client_ca, parts.gate.clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let tls =
+            anonymous_client_config(&config.tls.client_ca, parts.gate.clock.clone()).map_err(|error| StartError(error.to_string()))?;
         let source = CrlSource::new(url, every, tls, offer.clone()).map_err(StartError)?;
         Ok(tokio::spawn(source.run()))
     };
@@ -46,12 +48,12 @@ fn offered(agencies: &CertificateTrust, registry: &ServerTrust, source: &str, by
 /// Looks at the age of lists and of certificates until the task is dropped.
 pub(super) fn radar(parts: &Parts, config: &Config) -> impl Future<Output = ()> + use<> {
     let (trust, registry, clock) = (parts.trust.clone(), parts.registry_trust.clone(), parts.gate.clock.clone());
-    let own = own_certificates(config);
+    let (own, enrolled) = (own_certificates(config), config.enrolment.clone());
     async move {
         let mut alarm = Alarm::default();
         loop {
             alarm.look(&trust, &registry);
-            certificates(&own, &*clock);
+            certificates(&own, &enrolled, &*clock);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -103,8 +105,28 @@ fn own_certificates(config: &Config) -> Vec<(&'static str, PathBuf)> {
     ]
 }
 
-fn certificates(own: &[(&'static str, PathBuf)], clock: &dyn Clock) {
-    let _ = (own, clock);
+/// Tells the ends of our own certificates and of the newest one of every agency, and how many are near.
+fn certificates(own: &[(&'static str, PathBuf)], enrolled: &Path, clock: &dyn Clock) {
+    let mut ends: Vec<Timestamp> = Vec::new();
+    for (name, file) in own {
+        let facts = std::fs::read(file).map(|pem| enrolment::all_of_pem(&pem)).unwrap_or_default();
+        if let Some(end) = facts.iter().map(|one| one.not_after).min() {
+            metrics::gauge!("estelam_certificate_not_after_seconds", "kind" => "own", "name" => *name).set(seconds(end));
+            ends.push(end);
+        }
+    }
+    for agency in enrolment::agencies(enrolled) {
+        let Ok(register) = Register::open(enrolled, &agency) else { continue };
+        let of_agency = register.expiries(clock.now());
+        if let Some(end) = of_agency.iter().map(|(_, end)| *end).min() {
+            metrics::gauge!("estelam_certificate_not_after_seconds", "kind" => "agency", "name" => agency).set(seconds(end));
+        }
+        ends.extend(of_agency.into_iter().map(|(_, end)| end));
+    }
+    for (label, days) in [("7d", 7), ("30d", 30)] {
+        let near = ends.iter().filter(|end| end.duration_since(clock.now()).as_hours() < days * 24).count();
+        metrics::gauge!("estelam_certificates_expiring", "within" => label).set(u32::try_from(near).map_or(f64::INFINITY, f64::from));
+    }
 }
 
 fn seconds(at: Timestamp) -> f64 {

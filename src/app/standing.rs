@@ -25,7 +25,8 @@ pub(super) struct NodeStanding {
 impl Standing for NodeStanding {
     fn agency_active(&self, peer: &PeerChain) -> bool {
         let policies = self.policies.current();
-        policies.agencies.get(&peer.agency).is_some_and(|policy| !policy.suspended) && !self.cutoff.current().bars(peer)
+        policies.agencies.get(&peer.agency).is_some_and(|policy| !policy.is_suspended(peer.branch.as_deref()))
+            && !self.cutoff.current().bars(peer)
     }
 
     fn certificate_cut(&self, peer: &PeerChain) -> bool {
@@ -49,7 +50,8 @@ pub(super) fn grace(config: &Config) -> SignedDuration {
 pub(super) fn open_cut_off(config: &Config, now: Timestamp) -> Result<(Arc<CutOff>, Arc<Revocations>), StartError> {
     let cutoff = CutOff::open(&config.cutoff).map_err(|error| StartError(error.to_string()))?;
     let list = cutoff.clone();
-    let barred = Box::new(move |claims: &crate::core::token::TokenClaims| list.current().bars_token(claims.agency.as_str(), claims.issued_at));
+    let barred =
+        Box::new(move |claims: &crate::core::token::TokenClaims| list.current().bars_token(claims.agency.as_str(), claims.issued_at));
     let file = revoked_tokens(&config.cutoff);
     let revocations = Revocations::open(&file, barred, now)
         .map_err(|error| StartError(format!("`{}`: the revoked tokens cannot be kept: {error}", file.display())))?;

@@ -44,7 +44,7 @@ enum Verb {
     /// Check the policy files
     #[command(subcommand)]
     Policy(policy::Policy),
-    /// Agencies: list, suspend, resume
+    /// Agencies: enrol, list, show, suspend, resume, rotate, retire
     #[command(subcommand)]
     Agency(agency::Agency),
     /// Verify the access log

@@ -30,6 +30,9 @@ pub struct Config {
     /// The local list of what is cut off at once, written by `estelam agency suspend`. Revoked tokens are kept beside it.
     #[serde(default = "default_cutoff")]
     pub cutoff: PathBuf,
+    /// Folder of the registers of agencies' certificates, written by `estelam agency enrol` and `rotate`.
+    #[serde(default = "default_enrolment")]
+    pub enrolment: PathBuf,
     /// Folder of the signing keys.
     pub keys: PathBuf,
     /// Addresses.
@@ -175,6 +178,10 @@ fn default_archive() -> PathBuf {
     "archive".into()
 }
 
+fn default_enrolment() -> PathBuf {
+    "enrolment".into()
+}
+
 fn default_cutoff() -> PathBuf {
     "cutoff/list.json".into()
 }
@@ -269,6 +276,7 @@ impl Config {
             &mut self.policies,
             &mut self.archive,
             &mut self.cutoff,
+            &mut self.enrolment,
             &mut self.keys,
             &mut self.tls.certificate,
             &mut self.tls.key,

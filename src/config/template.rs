@@ -17,6 +17,8 @@ policies = "policies"
 archive = "archive"
 # What is cut off at once (`estelam agency suspend`), whatever policies and revocation lists say.
 cutoff = "cutoff/list.json"
+# Registers of the agencies' certificates (`estelam agency enrol`, `rotate`).
+enrolment = "enrolment"
 keys = "keys"
 
 [listen]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use estelam::core::domain::agency::{AgencyId, Scope};
+use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::context::CallContext;
 use estelam::core::identity::{PeerChain, Trust, identify};
 use estelam::core::policy::{Snapshot, shipped};

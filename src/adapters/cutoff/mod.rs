@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-pub use self::list::{AgencyCut, CutOffList};
+pub use self::list::{AgencyCut, CutOffList, Thumbprint};
 pub use self::watch::CutOffWatch;
 
 /// What is wrong with the file; what was in force stays in force.
@@ -92,7 +92,9 @@ pub fn change<T>(file: &Path, edit: impl FnOnce(&mut CutOffList) -> T) -> Result
 /// The file cannot be read, or is no list.
 pub fn read(file: &Path) -> Result<Option<CutOffList>, CutOffError> {
     match fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| fault(file, &format!("is no list of what is cut off: {error}"))),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|error| fault(file, &format!("is no list of what is cut off: {error}")))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(fault(file, &format!("cannot be read: {error}"))),
     }

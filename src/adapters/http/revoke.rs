@@ -44,7 +44,9 @@ async fn revoked(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box
         return Err(refusal);
     }
     if incoming.authorization.is_some() {
-        return Err(agency.refuse(RefusalCode::MalformedRequest, "leave the `Authorization` header out here: the certificate authenticates"));
+        return Err(
+            agency.refuse(RefusalCode::MalformedRequest, "leave the `Authorization` header out here: the certificate authenticates")
+        );
     }
     let Ok(body) = &incoming.body else {
         return Err(agency.refuse(RefusalCode::BodyTooLarge, "a revocation is a short form"));

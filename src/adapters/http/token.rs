@@ -40,7 +40,7 @@ async fn issue(state: Arc<HttpState>, incoming: Incoming) -> Reply {
 fn admitted(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<Refusal>> {
     let gate = &*state.gate;
     let agency = flow::identify(gate, incoming)?;
-    if let Err(limit) = gate.limiter.admit(agency.agency(), Tier::Token) {
+    if let Err(limit) = gate.limiter.admit_unit(agency.agency(), agency.peer().branch.as_deref(), Tier::Token) {
         let mut refusal = agency.refuse(RefusalCode::RateLimited, "keep a token until it expires instead of asking for one per call");
         refusal.limit = Some(limit);
         return Err(refusal);

@@ -36,7 +36,15 @@ impl std::error::Error for MaterialError {}
 /// # Errors
 /// The file cannot be read, is not PEM, or holds no certificate.
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(file)?).collect();
+    certificates_in(file, &read(file)?)
+}
+
+/// All certificates of a PEM text, in order; `file` is named in errors.
+///
+/// # Errors
+/// It is not PEM, or holds no certificate.
+pub fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if found.is_empty() => Err(MaterialError::new(file, "holds no certificate; expected `BEGIN CERTIFICATE`")),
         Ok(found) => Ok(found),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::agency_units::UnitFile;
 use crate::core::limit::Rate;
 
 /// One agency's file.
@@ -26,6 +27,9 @@ pub(super) struct AgencyFile {
     #[serde(default, rename = "grant")]
     pub grants: Vec<GrantFile>,
     pub limits: Spanned<LimitsFile>,
+    /// Branches and systems with limits of their own.
+    #[serde(default, rename = "unit")]
+    pub units: Vec<UnitFile>,
     #[serde(default)]
     pub protection: ProtectionFile,
     #[serde(default)]

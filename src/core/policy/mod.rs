@@ -5,6 +5,7 @@ mod again;
 mod agency_file;
 mod agency_rules;
 mod agency_terms;
+mod agency_units;
 mod body;
 pub mod cases;
 mod duties;
@@ -36,6 +37,7 @@ use super::token::VerifiedCall;
 
 pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
+pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput};
 pub use granted::Granted;
 pub use load::{Loaded, version};
@@ -144,6 +146,8 @@ pub struct AgencyPolicy {
     pub max_connections: usize,
     /// What keeps holders from being searched for.
     pub protection: Protection,
+    /// Branches and systems with limits of their own.
+    pub units: Units,
 }
 
 /// Everything one call is judged by; immutable, named by its hash.
@@ -166,6 +170,11 @@ pub struct Snapshot {
 }
 
 impl AgencyPolicy {
+    /// Whether the agency, or the unit that a certificate of it names, is suspended.
+    pub fn is_suspended(&self, branch: Option<&str>) -> bool {
+        self.suspended || branch.and_then(|branch| self.units.get(branch)).is_some_and(|unit| unit.suspended)
+    }
+
     /// Whether a certificate of this agency that names this branch (or none) is enrolled. An identity without a branch
     /// admits every branch; `…/branch/NAME` admits that branch alone.
     pub fn admits_branch(&self, branch: Option<&str>) -> bool {

@@ -75,7 +75,10 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
 /// The policy of the agency behind the call, if it and its branch may ask at all.
 fn enrolled(call: &VerifiedCall, snapshot: &Snapshot) -> Result<Arc<AgencyPolicy>, Fault> {
     let peer = call.agency().peer();
-    let policy = snapshot.agencies.get(&peer.agency).filter(|policy| !policy.suspended && policy.admits_branch(peer.branch.as_deref()));
+    let policy = snapshot
+        .agencies
+        .get(&peer.agency)
+        .filter(|policy| !policy.is_suspended(peer.branch.as_deref()) && policy.admits_branch(peer.branch.as_deref()));
     policy.cloned().ok_or_else(|| {
         (RefusalCode::AgencySuspended, "this agency or branch may not ask at present; contact the operator of the gateway".to_owned())
     })

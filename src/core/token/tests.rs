@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::super::domain::assurance::Assurance;
 use super::super::domain::context::CallContext;
 use super::super::identity::{Trust, identify};
 use super::*;

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod changes;
+mod cutoff;
 mod decree_table;
 mod fixtures;
 mod harness;
