@@ -30,7 +30,7 @@ fn json(output: &Output) -> Value {
 }
 
 /// Writes the configuration that the harness holds in memory.
-fn configured(system: &System) -> String {
+pub fn configured(system: &System) -> String {
     let listen = &system.config.listen;
     let registry = system.registry_address().rsplit(':').next().unwrap().parse().unwrap();
     let text = template(listen.gateway, listen.public, listen.ops, registry, 1);
