@@ -32,10 +32,10 @@ unit: tools ## Unit, layer, integration and compile-fail tests
 	cargo test --locked --doc
 
 .PHONY: end-to-end
-end-to-end: tools ## The real binary against curl and a Python JOSE library
+end-to-end: tools ## The real binary against curl, a JOSE library, OAuth clients and an issuer from elsewhere
 	# The binary of the test build: a plain `cargo build` would build half of the tree again with other features.
 	cargo test --locked --no-run --test it
-	scripts/tools python
+	scripts/tools node
 	tests/e2e/run "$$(scripts/target-dir)/debug/estelam"
 
 .PHONY: bench
@@ -46,7 +46,12 @@ bench: tools ## The verify path beside the floor, with durable records
 timing: tools ## Whether unknown, blocked and unprovable can be told apart by time (minutes)
 	cargo bench --locked --bench timing
 
+.PHONY: cutoff
+cutoff: tools ## From the command to the first refused request, p99
+	cargo bench --locked --bench cutoff
+
 .PHONY: bench-smoke
 bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
+	cargo test --locked --bench cutoff -- --smoke

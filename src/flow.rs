@@ -24,21 +24,13 @@ pub use self::retry::{Outbox, Slot};
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
 pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
-    let format = incoming.format;
-    let key = incoming.idempotency_key.clone();
-    let digest = incoming.body_digest();
-    let call = match authenticate(&gate, &incoming, Scope::Verify) {
-        Ok(call) => call,
-        Err(refusal) => return conclude(&gate, Conclusion::Refusal(refusal), format).await,
+    let conclusion = match authenticate(&gate, &incoming, Scope::Verify) {
+        // Rare, so it does not make every call's state larger.
+        Ok(call) if incoming.idempotency_key.is_some() => return Box::pin(retry::once(&gate, call, &incoming)).await,
+        Ok(call) => answer(&gate, call, &incoming).await,
+        Err(refusal) => Conclusion::Refusal(refusal),
     };
-    retry::once(&gate, call, key, digest, format, |call| async {
-        let conclusion = match answer(&gate, call, &incoming).await {
-            Ok(decision) => Conclusion::Answer(Box::new(decision)),
-            Err(refusal) => Conclusion::Refusal(refusal),
-        };
-        conclude(&gate, conclusion, format).await
-    })
-    .await
+    conclude(&gate, conclusion, incoming.format).await
 }
 
 /// The first two stages: a good certificate, a good token of the same agency, the scope.
@@ -66,8 +58,16 @@ pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<
     }
 }
 
-/// The stages in the middle: permit, look-up, decision, and a last look at what may have changed meanwhile.
-async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<decision::Decision, Box<Refusal>> {
+/// The stages in the middle, however they end.
+async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Conclusion {
+    match decide(gate, call, incoming).await {
+        Ok(decision) => Conclusion::Answer(Box::new(decision)),
+        Err(refusal) => Conclusion::Refusal(refusal),
+    }
+}
+
+/// Permit, look-up, decision, and a last look at what may have changed meanwhile.
+async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<decision::Decision, Box<Refusal>> {
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
@@ -90,7 +90,8 @@ fn alarm_if_unruled(decision: &decision::Decision) {
 
 /// Decides; what comes to nothing on remembered facts is asked again live.
 async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
-    let facts = if decision::needs_live_confirmation(&facts) { registry::confirm_live(facts, &*gate.registry).await } else { facts };
+    let again = decision::needs_live_confirmation(&facts);
+    let facts = if again { Box::pin(registry::confirm_live(facts, &*gate.registry)).await } else { facts };
     let now = gate.clock.now();
     let decision = decision::decide(facts, now, now);
     alarm_if_unruled(&decision);
@@ -103,7 +104,7 @@ async fn guarded(gate: &Gate, decision: decision::Decision) -> decision::Decisio
     let counted = policy::asked(decision.permit()).zip(decision.seen());
     match counted.map(|(asked, seen)| gate.shield.settle(&asked, seen, gate.clock.now())) {
         None | Some(Settled::Told) => decision,
-        Some(Settled::Withheld) => decided(gate, registry::withhold(decision.into_facts())).await,
+        Some(Settled::Withheld) => Box::pin(decided(gate, registry::withhold(decision.into_facts()))).await,
     }
 }
 

@@ -98,24 +98,24 @@ fn entry(subject: &Identifier) -> Entry {
         id: uuid::Uuid::now_v7(),
         statement_digest: [7; 32],
         subject: Some(subject.clone()),
-        content: EntryContent {
+        content: Box::new(EntryContent {
             route: "verify".into(),
             agency: text("bank"),
             certificate: text("00112233aabbccdd"),
             actor: text("teller-17"),
             service: text("bank-card"),
             purpose: text("account-maintenance"),
-            decision: text("entitled"),
-            reason: text("valid-by-decree"),
+            decision: Some("entitled".into()),
+            reason: Some("valid-by-decree".into()),
             policy_version: text("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
             decrees_version: text("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
             decree: text("d1-1402-04-07"),
-            freshness: text("cached"),
+            freshness: Some("cached".into()),
             as_of: Some(SystemClock.now()),
             basis: text("{\"kind\":\"amayesh\",\"series\":17,\"state\":\"active\",\"until\":\"2023-06-21\"}"),
             latency_us: 120,
             ..EntryContent::default()
-        },
+        }),
     }
 }
 

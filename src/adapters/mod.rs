@@ -5,6 +5,7 @@ pub mod crl_source;
 pub mod cutoff;
 pub mod enrolment;
 pub mod http;
+pub mod issuers;
 pub mod keys;
 pub mod pki;
 pub mod policy_files;

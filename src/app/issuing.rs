@@ -2,30 +2,54 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::adapters::http::{Revocation, TokenIssuer, TokenOutcome, TokenRevoker};
-use crate::adapters::tokens::{CachingVerifier, Grant, TokenService, parse_revocation_request, parse_token_request};
-use crate::core::domain::agency::Scope;
+use crate::adapters::http::{ClientTerms, Revocation, TokenIssuer, TokenOutcome, TokenRevoker};
+use crate::adapters::tokens::{
+    CachingVerifier, ClientAuthenticator, Grant, IssuedToken, OAuthError, TokenService, parse_revocation_request, parse_token_request,
+};
 use crate::core::identity::VerifiedAgency;
 use crate::core::token::TokenClaims;
 
-/// Issues tokens through the token service.
-pub(super) struct Issuing(TokenService);
+/// Issues tokens through the token service to clients that the authenticator accepts.
+pub(super) struct Issuing {
+    clients: ClientAuthenticator,
+    service: TokenService,
+}
 
 impl Issuing {
-    pub(super) const fn new(service: TokenService) -> Self {
-        Self(service)
+    pub(super) const fn new(clients: ClientAuthenticator, service: TokenService) -> Self {
+        Self { clients, service }
+    }
+
+    async fn token(
+        &self,
+        agency: &VerifiedAgency,
+        terms: ClientTerms<'_>,
+        content_type: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<IssuedToken, OAuthError> {
+        let request = parse_token_request(content_type, body)?;
+        self.clients.authenticate(&request, agency.agency(), terms.auth, now).await?;
+        let grant = Grant { agency: agency.agency(), allowed: terms.scopes, thumbprint: &agency.peer().thumbprint };
+        self.service.issue(&request, grant, now)
     }
 }
 
+#[async_trait]
 impl TokenIssuer for Issuing {
-    fn issue(&self, agency: &VerifiedAgency, allowed: &[Scope], content_type: Option<&str>, body: &[u8], now: Timestamp) -> TokenOutcome {
-        let grant = Grant { agency: agency.agency(), allowed, thumbprint: &agency.peer().thumbprint };
-        let issued = parse_token_request(content_type, body)
-            .and_then(|request| self.0.issue(&request, grant, now))
-            .and_then(|token| Ok((token.json()?, token.access_token)));
-        match issued {
+    async fn issue(
+        &self,
+        agency: &VerifiedAgency,
+        terms: ClientTerms<'_>,
+        content_type: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> TokenOutcome {
+        let issued = self.token(agency, terms, content_type, body, now).await;
+        match issued.and_then(|token| Ok((token.json()?, token.access_token))) {
             Ok((body, token)) => TokenOutcome { status: 200, code: "token-issued", body, token: Some(token) },
             Err(error) => TokenOutcome { status: error.status(), code: error.code.as_str(), body: error.json(), token: None },
         }

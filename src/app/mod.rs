@@ -1,6 +1,7 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
 mod alerts;
+mod issuers;
 mod issuing;
 mod observability;
 mod parts;
@@ -9,6 +10,7 @@ pub mod registry;
 pub mod review;
 mod revocation;
 mod running;
+mod spent;
 mod standing;
 mod watch;
 
@@ -63,7 +65,8 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
-    let parts = parts::Parts::open(&config, clock).await?;
+    let mut parts = parts::Parts::open(&config, clock.clone()).await?;
+    let outside = std::mem::take(&mut parts.outside);
     let table = ConnectionTable::new();
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
@@ -92,7 +95,7 @@ pub async fn start(
                 tls: public,
                 limits: limits.clone(),
                 workers: 1,
-                refuse_unreadable: None,
+                refuse_unreadable: Some(http::refuse_stranger(clock.clone())),
             },
             table.clone(),
             http::public(state.clone()),
@@ -106,5 +109,7 @@ pub async fn start(
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    Ok(Running::new(servers, table, parts, readiness, watches, observability))
+    let mut running = Running::new(servers, table, parts, readiness, watches, observability);
+    running.keep_issuers(outside);
+    Ok(running)
 }

@@ -12,13 +12,15 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
 use super::StartError;
+use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
+use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use crate::adapters::cutoff::CutOff;
-use crate::adapters::http::{HttpState, MokaOutbox};
+use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::{Archive, PolicyStore};
-use crate::adapters::quota::GovernorLimiter;
+use crate::adapters::quota::{AddressLimiter, GovernorLimiter};
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{JOURNAL_BYTES, LedgerConfig, SqliteLedger};
@@ -27,10 +29,14 @@ use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
-use crate::adapters::tokens::{CachingVerifier, PinnedKey, TokenService, authorization_server_metadata};
+use crate::adapters::tokens::{
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, PinnedKey, ReplayStore, TokenService, authorization_server_metadata,
+    protected_resource_metadata,
+};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::note::NoteKey;
+use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
 use crate::core::token::TokenProfile;
 use crate::flow::Gate;
@@ -43,6 +49,8 @@ const VERIFIED_TOKENS: usize = 100_000;
 const AGENCY_LISTS: &str = "revocation-lists.json";
 /// The same for the registry's.
 const REGISTRY_LISTS: &str = "registry-revocation-lists.json";
+/// Remembers spent client assertions.
+const ASSERTIONS: &str = "client-assertions";
 /// Connections of an agency whose policy says nothing.
 const CONNECTIONS_OF_A_STRANGER: usize = 1;
 
@@ -72,9 +80,12 @@ pub struct Parts {
     pub ledger: Arc<SqliteLedger>,
     /// Verified tokens.
     pub tokens: Arc<CachingVerifier>,
+    /// Outside issuers, until a task keeps their keys.
+    pub(super) outside: Vec<Kept>,
     keys: Arc<KeyRing>,
     issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
+    pub(super) spent: Arc<SpentFile>,
 }
 
 impl Parts {
@@ -94,12 +105,17 @@ impl Parts {
             .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
         let ledger =
             SqliteLedger::open(ledger_config, keys.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
+        spent.restore(config)?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let signer = keys.tokens();
         let pinned = PinnedKey::new(signer.key_id(), signer.algorithm(), signer.public_key_bytes());
-        let tokens = Arc::new(CachingVerifier::new(profile, vec![pinned], limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations));
+        let (accepted, outside) = issuers::open(config, &policies, &clock)?;
+        let verifier = CachingVerifier::new(profile, vec![pinned], limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
+        let tokens = Arc::new(verifier.with_outside(accepted));
+        let clients = ClientAuthenticator::new(issuer.clone(), replays(config, &clock)?);
         let service =
             TokenService::new(issuer.clone(), signer.clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
         let current = policies.clone();
@@ -116,7 +132,7 @@ impl Parts {
             outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
             stopping: AtomicBool::new(false),
         });
-        let issuer = Arc::new(Issuing::new(service));
+        let issuer = Arc::new(Issuing::new(clients, service));
         Ok(Self {
             gate,
             policies,
@@ -130,21 +146,29 @@ impl Parts {
             registry_trust,
             ledger,
             tokens,
+            outside,
             keys,
             issuer,
             checkpoint_key,
+            spent,
         })
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {
         let keys = self.keys.clone();
+        let addresses = address_limiter(config);
         Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
             revoker: Arc::new(Revoking(self.tokens.clone())),
+            token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.ledger.clone(),
             checkpoint_key: self.checkpoint_key.to_string(),
             metadata: authorization_server_metadata(&config.issuer),
+            resource: Resource {
+                url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
+                metadata: protected_resource_metadata(&config.issuer, self.keys.statements().algorithm()),
+            },
             jwks: Box::new(move || keys.jwks_json()),
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),
@@ -173,6 +197,19 @@ impl Parts {
             ..ConnectionLimits::default()
         }
     }
+}
+
+/// Calls of the token endpoint by address; a second's worth may come at once.
+fn address_limiter(config: &Config) -> AddressLimiter {
+    let per_second = config.limits.tokens_per_address;
+    AddressLimiter::new("token_address", Rate { per_second, burst: per_second.saturating_mul(2) })
+}
+
+/// Spent client assertions lie beside the log: like it they must survive a restart.
+fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, StartError> {
+    let path = config.ledger.dir.join(ASSERTIONS);
+    let store = ReplayStore::open(&path, clock.now()).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
+    Ok(Arc::new(store))
 }
 
 type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);

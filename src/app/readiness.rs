@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::parts::Parts;
+use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::Readiness;
 use crate::adapters::registry::CachedRegistry;
 use crate::adapters::store::SqliteLedger;
@@ -17,6 +18,7 @@ struct NodeReadiness {
     ledger: Arc<SqliteLedger>,
     trust: Arc<CertificateTrust>,
     registry_trust: Arc<ServerTrust>,
+    cutoff: Arc<CutOff>,
 }
 
 /// The readiness of these parts.
@@ -27,6 +29,7 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         ledger: parts.ledger.clone(),
         trust: parts.trust.clone(),
         registry_trust: parts.registry_trust.clone(),
+        cutoff: parts.cutoff.clone(),
     })
 }
 
@@ -49,5 +52,13 @@ impl Readiness for NodeReadiness {
             // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
             ("revocation-lists", self.lists() < Assurance::Overdue || self.any_life_critical()),
         ]
+    }
+
+    fn policy_version(&self) -> Arc<str> {
+        (self.gate.policy)().version.clone()
+    }
+
+    fn cut_off_version(&self) -> String {
+        self.cutoff.current().version()
     }
 }

@@ -40,6 +40,9 @@ pub struct Review {
     pub same: u64,
     /// Those answered differently, by agency, service, and what was said and would be said.
     pub different: Vec<Difference>,
+    /// Of those with the same outcome, refusals for a rate, a quota or the protection of holders. They stand where policy still lets the
+    /// query come so far: what else was asked in that minute is no part of an entry, so another file's rates cannot be tried on it.
+    pub limits_not_tried: u64,
     /// Those that cannot be decided again, by why.
     pub skipped: BTreeMap<&'static str, u64>,
 }
@@ -110,7 +113,10 @@ pub fn review(
         let Some(query) = query_of(entry) else { return };
         outcome.queries += 1;
         match query.and_then(|query| again(&query, &mut versions, against).map(|new| (query, new))) {
-            Ok((query, new)) if new == query.recorded.said => outcome.same += 1,
+            Ok((query, new)) if new == query.recorded.said => {
+                outcome.same += 1;
+                outcome.limits_not_tried += u64::from(is_for_its_rate(&new));
+            }
             Ok((query, new)) => {
                 *counts.entry((query.recorded.agency, query.recorded.service, query.recorded.said, new)).or_default() += 1;
             }
@@ -123,6 +129,10 @@ pub fn review(
     Ok(outcome)
 }
 
+const fn is_for_its_rate(said: &Said) -> bool {
+    matches!(said, Said::Refusal { code: RefusalCode::RateLimited | RefusalCode::QuotaExhausted })
+}
+
 /// One recorded query with the versions under which it was decided.
 pub struct Query {
     /// The query.
@@ -133,22 +143,33 @@ pub struct Query {
     pub decrees_version: Option<String>,
 }
 
-/// The recorded query of an answer's or a refusal's id.
+/// What was in force when a query was asked.
+pub struct InForce {
+    /// The policy.
+    pub snapshot: Snapshot,
+    /// Its files.
+    pub files: BTreeMap<String, String>,
+    /// The decrees.
+    pub decrees: DecreeSet,
+}
+
+/// The recorded query of an answer's or a refusal's id, and what was in force.
 ///
 /// # Errors
 /// There is no such query in the log, or why it cannot be decided again.
-pub fn find(config: &Config, id: Uuid) -> Result<(Query, Snapshot, DecreeSet), StartError> {
+pub fn find(config: &Config, id: Uuid) -> Result<(Query, InForce), StartError> {
     let entry = open_log(config)?.find(id).map_err(|error| StartError(error.to_string()))?;
     let query = entry.and_then(query_of).ok_or_else(|| StartError("no verification query with this id is in the log".to_owned()))?;
     let query = query.map_err(|skip| StartError(format!("this query cannot be explained: {}", skip.code())))?;
     let archive = Archive::new(config.archive.clone());
     let missing = |why: String| StartError(format!("the policy or the decrees of this query are not in the archive: {why}"));
+    let files = archive.policy_files(&query.policy_version).map_err(missing)?;
     let snapshot = archive.policy(&query.policy_version).map_err(missing)?;
     let decrees = match &query.decrees_version {
         Some(version) => archive.decrees(version).map_err(missing)?,
         None => DecreeSet { version: String::new(), decrees: Vec::new(), as_of: Timestamp::MIN },
     };
-    Ok((query, snapshot, decrees))
+    Ok((query, InForce { snapshot, files, decrees }))
 }
 
 fn open_log(config: &Config) -> Result<LogEntries, StartError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_server::{Server, ServerHandle};
 use tokio::task::JoinHandle;
 
+use super::issuers::{self, Kept};
 use super::observability::Observability;
 use super::parts::Parts;
 use super::watch::Watches;
@@ -42,7 +43,14 @@ impl Running {
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
         tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone())));
+        tasks.push(tokio::spawn(parts.spent.clone().keep()));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
+    }
+
+    /// Keeps the keys of outside issuers from now on.
+    pub(super) fn keep_issuers(&mut self, issuers: Vec<Kept>) {
+        let (tokens, clock) = (&self.parts.tokens, &self.parts.gate.clock);
+        self.tasks.extend(issuers.into_iter().map(|kept| tokio::spawn(issuers::keep(kept, tokens.clone(), clock.clone()))));
     }
 
     /// Waits until a query can be answered and recorded.
@@ -78,6 +86,7 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
+        self.parts.spent.write();
     }
 }
 

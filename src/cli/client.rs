@@ -123,11 +123,11 @@ impl Client {
             .body(form)
             .send()
             .await
-            .doing("the gateway cannot be reached")?;
+            .map_err(|error| self.unreached(&error))?;
         let (status, body) = (response.status().as_u16(), response.bytes().await.doing("the gateway broke off")?);
         match serde_json::from_slice::<TokenAnswer>(&body) {
             Ok(answer) if status == 200 => Ok(answer.access_token),
-            _ => Err(CliError::failed(format_args!("no token (HTTP {status}): {}", String::from_utf8_lossy(&body)))),
+            _ => Err(CliError::failed(format_args!("no token for `{}` (HTTP {status}): {}", self.agency, said(&body)))),
         }
     }
 
@@ -142,7 +142,7 @@ impl Client {
             .body(sent.clone())
             .send()
             .await
-            .doing("the gateway cannot be reached")?;
+            .map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         let body = response.json().await.doing("the gateway did not answer with JSON")?;
         Ok(Answered { status, body, sent })
@@ -151,10 +151,19 @@ impl Client {
     /// Reads JSON from the gateway with a token.
     pub(super) async fn read(&self, token: &str, path: &str) -> Result<Value, CliError> {
         let url = format!("{}{path}", self.place.gateway);
-        let response = self.http.get(url).bearer_auth(token).send().await.doing("the gateway cannot be reached")?;
+        let response = self.http.get(url).bearer_auth(token).send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         let body: Value = response.json().await.doing("the gateway did not answer with JSON")?;
-        if status == 200 { Ok(body) } else { Err(CliError::failed(format_args!("HTTP {status}: {body}"))) }
+        if status == 200 { Ok(body) } else { Err(CliError::failed(format_args!("HTTP {status}: {}", said(body.to_string().as_bytes())))) }
+    }
+
+    /// Says why there was no reply: what the connection met is the last of the causes.
+    fn unreached(&self, error: &reqwest::Error) -> CliError {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        CliError::failed(format_args!("the gateway at {} does not answer: {cause}; is it running?", self.place.gateway))
     }
 
     /// Reads a public resource as text.
@@ -164,5 +173,28 @@ impl Client {
         let status = response.status();
         let text = response.text().await.doing("the public listener broke off")?;
         if status.is_success() { Ok(text) } else { Err(CliError::failed(format_args!("`{url}` answered {status}"))) }
+    }
+}
+
+/// Code and words of a problem (RFC 9457) or of an error of the token endpoint (RFC 6749 §5.2), on one line.
+fn said(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |one: &str, other: &str| body.get(one).or(body.get(other)).and_then(Value::as_str).map(str::to_owned);
+    let code = text("code", "error").unwrap_or_else(|| "no reason given".to_owned());
+    text("detail", "error_description").map_or(code.clone(), |words| format!("`{code}`, {words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn refusals_of_both_kinds_are_one_line() {
+        assert_eq!(
+            said(br#"{"code":"agency-suspended","detail":"ask the operator","statement":"x.y.z"}"#),
+            "`agency-suspended`, ask the operator"
+        );
+        assert_eq!(said(br#"{"error":"invalid_scope","error_description":"too much"}"#), "`invalid_scope`, too much");
+        assert_eq!((said(br#"{"error":"invalid_client"}"#), said(b"<html>")), ("invalid_client".to_owned(), "no reason given".to_owned()));
     }
 }

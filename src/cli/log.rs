@@ -13,7 +13,6 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
 use crate::adapters::store::{VerifyOptions, verify};
 use crate::app;
-use crate::config::Config;
 use crate::core::domain::clock::Clock;
 
 /// Check the access log.
@@ -35,7 +34,7 @@ pub(super) enum Log {
 impl Log {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let Self::Verify { place, checkpoint, json } = self;
-        let config = Config::read(&place.dir.join("estelam.toml")).doing("the configuration is not usable")?;
+        let config = place.config()?;
         let keys = KeyRing::open(&config.keys).doing("the keys")?;
         let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;
         let seen = match &checkpoint {

@@ -8,6 +8,7 @@ mod log;
 mod place;
 mod policy;
 mod proof;
+mod reach;
 mod registry;
 mod serve;
 mod token;
@@ -56,6 +57,7 @@ enum Verb {
 
 /// Runs the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not entitled, 4 indeterminate.
 pub fn run() -> ExitCode {
+    end_quietly_when_nobody_reads();
     match dispatch(Cli::parse().verb) {
         Ok(code) => code,
         Err(error) => {
@@ -63,6 +65,20 @@ pub fn run() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// A reader that has seen enough (`… | head`) ends the verb without a word, as it ends other tools: `println!` panics then.
+fn end_quietly_when_nobody_reads() {
+    /// As a shell reports SIGPIPE.
+    const NOBODY_READS: i32 = 141;
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            std::process::exit(NOBODY_READS);
+        }
+        usual(panic);
+    }));
 }
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {

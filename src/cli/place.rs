@@ -1,4 +1,4 @@
-//! Where an installation is: `--dir DIR`, and what its `demo.json` says.
+//! Where an installation is: `--dir DIR` or `--config FILE`, and what its `demo.json` says.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,58 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::{CliError, Failure};
+use crate::config::Config;
 
-/// `--dir DIR`.
+/// `--dir DIR` or `--config FILE`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Place {
     /// Folder of a demo or an installation
-    #[arg(long, default_value = "var/demo")]
-    pub(super) dir: PathBuf,
+    #[arg(long, default_value = "var/demo", conflicts_with = "config")]
+    dir: PathBuf,
+    /// Configuration file of an installation; its folder is the installation's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The folder.
+    pub(super) fn dir(&self) -> &Path {
+        let of_config = self.config.as_deref().map(|file| file.parent().filter(|dir| !dir.as_os_str().is_empty()));
+        of_config.map_or(&*self.dir, |parent| parent.unwrap_or(Path::new(".")))
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// There is none, or it is not usable.
+    pub(super) fn config(&self) -> Result<Config, CliError> {
+        let path = self.config.clone().unwrap_or_else(|| self.dir.join("estelam.toml"));
+        Config::read(&path).doing("the configuration is not usable")
+    }
+
+    /// The policy folder: where the configuration says, or the usual one of a folder that is not configured yet.
+    ///
+    /// # Errors
+    /// The configuration is not usable, or there is neither.
+    pub(super) fn policies(&self) -> Result<PathBuf, CliError> {
+        if self.config.is_some() || self.dir.join("estelam.toml").exists() {
+            return self.config().map(|config| config.policies);
+        }
+        let folder = self.dir.join("policies");
+        if folder.is_dir() { Ok(folder) } else { Err(no_installation(&self.dir)) }
+    }
+
+    /// A place in a folder, for tests.
+    #[cfg(test)]
+    pub(super) const fn of(dir: PathBuf) -> Self {
+        Self { dir, config: None }
+    }
+}
+
+/// The folder is not what it was taken for.
+pub(super) fn no_installation(dir: &Path) -> CliError {
+    let dir = dir.display();
+    CliError::failed(format_args!("there is no installation in `{dir}`; name the folder of a demo or an installation with `--dir`"))
 }
 
 /// `DIR/demo.json` (contract §1): where the listeners are and which files an agency uses. Paths are relative to DIR.

@@ -92,7 +92,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let (lang, json) = (self.lang, self.json);
-        let client = Client::open(&self.place.dir, &self.agency)?;
+        let client = Client::open(self.place.dir(), &self.agency)?;
         let ask = self.ask()?;
         let answered = block_on(async {
             let token = client.token(None).await?;

@@ -28,6 +28,10 @@ fn decided(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
         (pick(lang, "دلیل", "reason"), string(body, &format!("/reason/message/{key}")).to_owned()),
         (pick(lang, "گام بعد", "next"), string(body, &format!("/reason/next/message/{key}")).to_owned()),
     ];
+    if let Some(then) = body.pointer("/reason/next/then") {
+        let words = format!("{} ({})", string(then, &format!("/message/{key}")), string(then, "/decree"));
+        lines.push((pick(lang, "سپس دارنده", "then, holder"), words));
+    }
     if let Some(document) = body.get("document") {
         let series = document.get("series").and_then(Value::as_u64).map(|series| format!(" {series}")).unwrap_or_default();
         lines.push((pick(lang, "مدرک", "document"), format!("{}{series}", string(document, "/kind"))));

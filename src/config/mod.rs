@@ -5,6 +5,7 @@
 //! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
 //! ```
 
+mod issuers;
 mod template;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::issuers::OutsideIssuer;
 pub use self::template::template;
 
 /// Everything that an operator sets.
@@ -43,6 +45,9 @@ pub struct Config {
     pub registry: Registry,
     /// The access log.
     pub ledger: Ledger,
+    /// Outside issuers whose access tokens are accepted beside our own.
+    #[serde(default)]
+    pub issuers: Vec<OutsideIssuer>,
     /// Bounds on connections and requests.
     #[serde(default)]
     pub limits: Limits,
@@ -156,6 +161,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Grid in milliseconds on which `not-established` leaves.
     pub grid_ms: u64,
+    /// Calls of the token endpoint per second from one address, besides the agencies' own limits.
+    pub tokens_per_address: u32,
 }
 
 impl Default for Limits {
@@ -170,6 +177,7 @@ impl Default for Limits {
             keep_alive_s: 60,
             body_bytes: 8 * 1024,
             grid_ms: 50,
+            tokens_per_address: 500,
         }
     }
 }
@@ -268,7 +276,10 @@ impl Config {
         if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
             return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
         }
-        Ok(())
+        if self.limits.tokens_per_address == 0 {
+            return Err("`limits.tokens_per_address` must be at least 1");
+        }
+        self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))
     }
 
     fn resolve(&mut self, base: &Path) {
@@ -292,6 +303,9 @@ impl Config {
             &mut self.ledger.dpo_public_key,
         ] {
             *path = base.join(&*path);
+        }
+        for issuer in &mut self.issuers {
+            issuer.resolve(base);
         }
     }
 }

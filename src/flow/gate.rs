@@ -60,7 +60,7 @@ pub struct Incoming {
     pub context: CallContext,
     /// The `Authorization` header.
     pub authorization: Option<String>,
-    /// The `Content-Type` header.
+    /// The `Content-Type` header; none where a content coding hides what it names.
     pub content_type: Option<String>,
     /// The `Idempotency-Key` header.
     pub idempotency_key: Option<String>,
@@ -77,11 +77,10 @@ impl Incoming {
         RequestInput { content_type: self.content_type.as_deref(), body: self.body.as_deref().map_err(|too_large| *too_large) }
     }
 
-    /// SHA-256 of the body, only where a retry may have to be told from another request.
-    pub(super) fn body_digest(&self) -> Option<[u8; 32]> {
-        self.idempotency_key.as_ref()?;
+    /// SHA-256 of the body, by which a retry is told from another request.
+    pub(super) fn body_digest(&self) -> [u8; 32] {
         let mut out = [0; 32];
         out.copy_from_slice(digest(&SHA256, self.body.as_deref().unwrap_or_default()).as_ref());
-        Some(out)
+        out
     }
 }

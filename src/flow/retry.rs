@@ -1,13 +1,12 @@
 //! `Idempotency-Key`: a retry gets the recorded answer once more, another body under the same key is refused.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::{Gate, conclude};
+use super::{Gate, Incoming, answer, conclude};
 use crate::core::domain::refusal::RefusalCode;
-use crate::core::reply::{Format, Reply};
+use crate::core::reply::Reply;
 use crate::core::signing::Conclusion;
 use crate::core::token::VerifiedCall;
 
@@ -26,36 +25,26 @@ pub trait Outbox: Send + Sync + 'static {
     fn slot(&self, certificate: [u8; 32], key: &str, digest: [u8; 32]) -> Arc<Slot>;
 }
 
-/// Runs `work` once per key. Only answers (200) are kept: a refusal is judged anew on every try.
-pub(super) async fn once<F, W>(
-    gate: &Gate,
-    call: VerifiedCall,
-    key: Option<String>,
-    digest: Option<[u8; 32]>,
-    format: Format,
-    work: W,
-) -> Reply
-where
-    W: FnOnce(VerifiedCall) -> F,
-    F: Future<Output = Reply>,
-{
-    let (Some(key), Some(digest)) = (key, digest) else { return work(call).await };
+/// Answers once per key. Only answers (200) are kept: a refusal is judged anew on every try.
+pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Reply {
+    let key = incoming.idempotency_key.as_deref().unwrap_or_default();
     let well_formed = (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
     if !well_formed {
         let refusal = call.refuse(RefusalCode::MalformedRequest, "an `Idempotency-Key` is 1 to 64 visible ASCII characters");
-        return conclude(gate, Conclusion::Refusal(refusal), format).await;
+        return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
     }
-    let slot = gate.outbox.slot(call.agency().peer().thumbprint, &key, digest);
+    let digest = incoming.body_digest();
+    let slot = gate.outbox.slot(call.agency().peer().thumbprint, key, digest);
     if slot.digest != digest {
         let refusal = call.refuse(RefusalCode::KeyReused, "use a new `Idempotency-Key` for a new request");
-        return conclude(gate, Conclusion::Refusal(refusal), format).await;
+        return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
     }
     let mut fresh = false;
     let outcome = slot
         .reply
         .get_or_try_init(|| async {
             fresh = true;
-            let reply = work(call).await;
+            let reply = conclude(gate, answer(gate, call, incoming).await, incoming.format).await;
             if reply.status() == 200 { Ok(reply) } else { Err(reply) }
         })
         .await;

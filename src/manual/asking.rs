@@ -5,6 +5,10 @@
 //!
 //! 1. Get a token: `POST /oauth2/token` with `grant_type=client_credentials&client_id=<your agency>` over mutual TLS. It lives at
 //!    most five minutes and works only together with the certificate that fetched it. Keep it until it expires.
+//!    If your file at the operator names keys for `private_key_jwt`, sign a new assertion for each request and send it beside the certificate
+//!    (`client_assertion`, RFC 7523): `iss` and `sub` your agency, `aud` the issuer as text (not the token endpoint, not a list), `exp` a minute
+//!    ahead, a fresh `jti`; `typ`, if you set it, `client-authentication+jwt`; PS256, ES256 or EdDSA. `openid-client`, `oauth4webapi`,
+//!    `authlib` and `requests-oauth2client` are tried with every build; the last two want `aud` and `typ` set by hand.
 //! 2. Ask: `POST /v1/verify` with `Authorization: Bearer …` and a JSON body. Unknown fields are errors.
 //! 3. Read `decision`, then `reason.code`. Follow `reason.next`.
 //!
@@ -22,12 +26,19 @@
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
 //! `409 key-reused`.
 //!
+//! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 names it) and
+//! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
+//!
 //! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
 //! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.
+//!
+//! `reason.next` says who acts next, and how. Where a decree asks something of the holder besides, `reason.next.then` has its words: pass them on.
 //!
 //! For `travel`, `province` (ISO 3166-2:IR) names the province that the question is about; without it, the registered one.
 //!
 //! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. After 429 wait
-//! as many seconds as `Retry-After` says.
+//! as many seconds as `Retry-After` says. Where `RateLimit-Policy` names `enumeration`, your queries looked like a search for people: ask about
+//! those before you. What you asked before is answered meanwhile. If you have to go through a list of your own, agree with the operator on a
+//! batch: a certificate of a branch of its own, `"priority": "background"`, and so many numbers a day. Ask nothing else with that certificate.
 //!
 //! A statement is for its `aud` until its `exp`. It names no holder and is nobody's credential.

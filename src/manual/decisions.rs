@@ -17,7 +17,12 @@
 //!   day's key; the stored bytes are encrypted.
 //! - **2026-11-23, epochs start with the process.** Tag keys live in memory only, so a restart begins a new epoch on the same day.
 //! - **2026-11-23, retries live in memory.** Idempotency keys are kept for ten minutes per process; after a restart a retry is a new query
-//!   with an entry of its own.
+//!   with an entry of its own. Looked at again on 2026-11-24 and left so. To know a retry again something of its body must lie on the disk, and a
+//!   body without a `nonce` is guessable: all but the number stands in the entry, so that any digest whose key the disk has too (and one
+//!   that survives a restart is there) gives the number away in a billion tries. The keys that would make it safe are those of the epoch, which
+//!   are in memory alone on purpose. The log could not give the answer back either: it has the digest of a statement, not the statement;
+//!   and a reply made of stored bytes would need a way to make a `Reply` without a `Recorded`. A second answer to the same question is harmless,
+//!   and recorded.
 //! - **2026-11-23, the registry is a process of its own** in the demo too, and ends when its standard input closes, so that killing the
 //!   demo leaves nothing behind.
 //! - **2026-11-23, three refusal codes more than the contract lists**: `certificate-not-accepted` (403, a certificate that stopped being good on a
@@ -37,8 +42,8 @@
 //! - **2026-11-23, requests that actix's parser refuses are refused on record**: the stream holds back actix's bare 400 or 431 (always the last thing
 //!   written on a connection) and sends a signed and recorded `malformed-request` or `head-too-large` in its place. A second parser in front would cost
 //!   every request; this costs one comparison per reply. Heads over 16 KiB and broken bodies go the same way.
-//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. The `public` listener
-//!   answers broken requests bare: nobody is known there, and strangers must not be able to fill the log.
+//! - **2026-11-23, what is merely slow is cut without a reply**: a head or body that does not come in time is not yet a request. On the `public` listener
+//!   broken requests get the same problems without a record: nobody is known there, and strangers must not be able to fill the log.
 //! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
 //! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`** were in
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
@@ -46,6 +51,9 @@
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.
 //! - **2026-11-23, the kill test holds the database's write lock in half its rounds**: what is answered then is in the journal alone, so that a
 //!   kill shows whether the journal is enough. (It once showed an answer before its commit; a bare SIGKILL is too slow for that.)
+//! - **2026-11-24, in the other rounds the journal lies on a disk that loses what was not synced** and holds up syncs: a library of sixty lines
+//!   of C, preloaded into the gateway by the test, so that a kill loses what a power failure would. The shipped binary has no switch for it. A FUSE
+//!   or a device-mapper target would do the same and wants root.
 //! - **2026-11-24, an entry holds what a decision read, not what it concluded**: replay runs the decision function itself on people made of the
 //!   derived inputs, so there is no second implementation that could disagree. Ages stand in for birth dates.
 //! - **2026-11-24, a version that cannot be archived does not take effect**: a policy is refused like a faulty one, decrees like an outage.
@@ -90,15 +98,34 @@
 //!   For the same reason stale facts that come to nobody are not asked a second time while the registry fails, and `registry-unavailable`
 //!   leaves on the grid.
 //! - **2026-11-24, guesses count during an outage too**: on stale facts a match is told, so a mismatch must be counted.
-//! - **2026-11-24, a run is a thousand numbers** (a hundred where the last digit is a check digit): twenty different values of one run in a day stop a
-//!   branch, whatever their order. Siblings and classes stay far below; forty consecutive values cannot.
+//! - **2026-11-24, a run is a thousand numbers** (a hundred where the last digit is a check digit). What counts in it is order: numbers at most 20 apart
+//!   from the one before, or in equal strides; a leap forgets half, so that families who come one by one add up to nothing. Or that most of them are
+//!   nobody's. What is held back is that run from that clerk; a branch as a whole has half as much again, since clerks are what the caller says.
+//!   Counting any twenty numbers of a run and stopping the certificate cut off honest batches and let steps of 48 find 38 people in a day; now
+//!   those are 40 of 90 asked, one after another 9 (before: 9), scattered within a town 9 (9), another clerk each time 7 (4).
+//! - **2026-11-24, batches are a right of one branch, not a word in the request**: `priority: background` is anybody's to write, a branch stands in the
+//!   certificate. They have a budget, and no exemption from wrong second factors, honeypots or lists that are mostly nobody's.
+//! - **2026-11-24, a replay does not try rates anew**: what was asked in the same minute is no part of an entry, and must not become one. A refusal for
+//!   a rate stands where policy lets the query come so far.
+//! - **2026-11-24, what a decree asks of the holder is a second step** (`next.then`), never instead of the first: the agency must know what to do itself.
+//!   It is told with the decree or not at all.
+//! - **2026-11-24, a real number beats a honeypot**: an import never rejects a person for a number that we took for free; the honeypot goes. For the same
+//!   reason a number that a visible person shares with a blocked record counts as no honeypot.
+//! - **2026-11-24, one entry for each refusal, also in a flood**: bundled refusals would have to leave no reply at all, only a closed connection, since
+//!   no reply may leave without a record. Until the flow can do that, refusals before the permit are bounded by the connections of a certificate alone.
 //! - **2026-11-24, 429 only for what the caller did**: every rule that throttles knows nothing of whether anybody was found but what the caller was
 //!   told. Honeypots and failed second factors make answers `not-established` instead.
 //! - **2026-11-24, the gateway cannot tell a honeypot from a protected record**; either raises the alert, and only the third of a day has an effect.
 //! - **2026-11-24, alerts enter the access log once their day is over**: an entry made at once would stand beside the call that it is about. For
 //!   the same reason their line of the log has no instant.
-//! - **2026-11-24, counts of protection and daily quotas live in memory**: keyed by SipHash under a key of the process. A restart forgets them, as it
-//!   does the day's tag keys; nodes count apart.
+//! - **2026-11-24, counts of protection live in memory**: keyed by SipHash under a key of the process. A restart forgets them, as it
+//!   does the day's tag keys; nodes count apart. The log cannot give them back: its agency tags are under a secret of the epoch that is never
+//!   stored, and a restart begins another epoch, so that a value asked for now cannot be found among those before. A secret that
+//!   survives would lie on the disk beside the log, and whoever has both could try numbers against the tags of a day. A guesser would need a
+//!   restart for every few guesses; restarts are rare, and not the guesser's to make.
+//! - **2026-11-24, daily quotas outlive a restart**: agencies' counts lie in `ledger/quota.json`, a few seconds old at most, and what came after is
+//!   counted in the log at the start. Without a usable file the whole day is counted, entry by entry; only where an agency has
+//!   a quota. What is counted is what was answered.
 //! - **2026-11-23, a line (`mrz`) that contradicts refuses a query** with `malformed-identifier` and only warns in an import: a clerk can read it again,
 //!   an export cannot. All five check digits count. Its dates are compared with nothing: passports often print 1 January for a year-only birth.
 //! - **2026-11-23, `series` and `country` that contradict lead to nobody.** The reason is `not-established`, as for any fact that does not fit, so that
@@ -116,3 +143,46 @@
 //!   checksum is `crc32fast` (MIT or Apache-2.0, no dependencies beyond `cfg-if`). The tree's root in each frame ties it to the log.
 //! - **2026-11-24, the writer gives way while entries keep coming** (`yield`, never a timer): where callers share its processor a batch then
 //!   holds all of them, and where they do not it costs nothing. A sync costs the same for one entry and for thirty.
+//! - **2026-11-24, a call runs where it is awaited, in no task of its own**: making, moving and waking one cost some 4 % of a call. A client who hangs
+//!   up drops the call, and only then it goes on alone, so that it still cannot be cut in half.
+//! - **2026-11-24, an answer's facts are written as JSON once**, for the body and for the statement: what is told is what is signed, byte by byte. The
+//!   words of reasons are JSON when they are loaded.
+//! - **2026-11-24, salts, nonces and ids are cut from one draw of 4 KiB** of the cryptographic library's generator, and wiped as they are given: each
+//!   call of it asks the kernel. Keys draw their own.
+//! - **2026-11-24, pages of 32 KiB in the log's database, and a checkpoint every 2 MiB**: it is only appended to, so that large pages save system calls;
+//!   small steps keep the disk free for the journal, whose sync a reply waits for.
+//! - **2026-11-24, a header field that comes twice is `malformed-request`**, `Authorization` too: RFC 6750 §3.1 calls a token given in more than
+//!   one way `invalid_request` and gives it 400, which the challenge says. A body under a content coding is 415, after the token, like any body
+//!   that is not JSON as it lies there; at the token endpoint it is RFC 6749's `invalid_request`.
+//! - **2026-11-24, nothing is made in a folder that is not there**, but by the first `registry import` or `generate`, which say that a new registry
+//!   begins: people imported under a mistyped name would be found by nobody. The demo makes its folder, and refuses one with a configuration
+//!   that it has not written.
+//! - **2026-11-24, `agency suspend` says so once it is in force**: the service reads a changed folder a tenth of a second later, so the command waits
+//!   until its health names the version of the folder.
+//! - **2026-11-24, an assertion comes on top of the certificate**, never instead of it: every token stays bound, and a stolen client key alone opens
+//!   nothing. Which way counts is the agency's file's to say; a bad assertion is refused even where none would be needed.
+//! - **2026-11-24, clocks: the stricter of contract and FAPI.** `iat` and `nbf` 10 s ahead pass, 11 s do not; `exp` has no leeway and is at most five
+//!   minutes (and 10 s) ahead, so that what must be remembered of assertions stays small.
+//! - **2026-11-24, the name `Ed25519` is taken for `EdDSA`** in others' headers (RFC 9864): newer libraries write it, and with our keys both
+//!   say the same. Our own tokens say `EdDSA`.
+//! - **2026-11-24, spent assertions lie in a small file of their own**, not in the log's database: its frames are of one size, one thread syncs
+//!   whatever waits, and a damaged file refuses the start. Agencies' replies wait for it; the request path never does.
+//! - **2026-11-24, `jku`, `x5u`, `jwk`, `x5c`, `crit`, `b64`, `zip`, `enc` refuse a token** instead of being ignored, and are counted by name.
+//! - **2026-11-24, an outside issuer is configured key by key**: its JWKS URL is not discovered, its roots are given, and a name that leads to an
+//!   address of our own network is refused unless that is meant. A token is given to an issuer by its `iss` only to choose keys.
+//! - **2026-11-24, tokens of unknown keys are refused at once and the keys fetched behind them.** The verifier stays synchronous, so that the path
+//!   of a remembered token costs nothing more; a client that comes right after a rotation is told to try again.
+//! - **2026-11-24, a withdrawn key empties the memory of verified tokens**: that is rare, and looking the key up on each use would not be.
+//! - **2026-11-24, roles are told by the kind of agency**: `security-auditor`, `data-protection-officer` and `operator` have their scopes, all other
+//!   kinds `verify`. Who audits patterns can so never open a person's trail.
+//! - **2026-11-24, a suspension is a line of the operator's own list**, not of the agency's policy file: it must work while somebody else's draft of a
+//!   policy is broken, takes effect without a policy being loaded, changes no policy version, and needs nobody's signature. Lifting it gives back only
+//!   what the policy grants. A suspension kills the tokens from before it, or a stolen one would come back with the agency.
+//! - **2026-11-24, the age of revocation lists is judged per call, not in the handshake**: only a call says which service it is for. rustls still refuses what a
+//!   list revokes; our own check adds the dates. The route names that stay open while lists are overdue are a closed list; a new route is closed.
+//! - **2026-11-24, lists that are past their date do not keep a node from starting**: a restart during an outage of the authority must not close what the
+//!   policy keeps open. Missing lists, and older ones than were in force, still do.
+//! - **2026-11-24, the gateway does not pin enrolled certificates.** Names, authorities and lists judge a call; a register that had to agree as well would turn
+//!   every renewal of twenty thousand branches into a policy change. The register is for people: what ends when, what to revoke.
+//! - **2026-11-24, the record of a revoked token is a file of lines**, synced before the reply, written anew at 4 MiB; on the request path it is one load of
+//!   one of 64 maps. Another client's token is 400 `unauthorized_client`, a token that is none 200 (RFC 7009 §2.2).

@@ -7,13 +7,17 @@
 //! | `estelam.toml` | configuration; unknown keys are refused with file and line | restart |
 //! | `policies/` | agencies, Cedar rules, services, schemes, reasons, cases | by itself, whole or not at all |
 //! | `archive/` | every policy version and decree set ever in force, by hash; keep it as long as the log | written by itself |
-//! | `pki/crl/` | revocation lists of every issuer | by itself, whole or not at all |
+//! | `pki/crl/` | revocation lists of every issuer; those fetched from `tls.crl_urls` are kept here too | by itself, whole or not at all |
+//! | `cutoff/list.json` | what is cut off at once (`estelam agency suspend`); `revoked-tokens` beside it | within half a second |
+//! | `enrolment/` | registers of the agencies' certificates, their kits | |
 //! | `registry.crls`, `registry.intermediates`, `registry.identity` in `estelam.toml` | how the registry's certificate is judged | lists by themselves, the rest restart |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/` | signing keys, readable by the service alone | restart |
 //! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
+//! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
+//! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
 //! # Health
@@ -25,8 +29,10 @@
 //! |---|---|---|
 //! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
 //! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
-//! | `revocation-lists` | a list is missing or past its date | bring the list; nobody is let in meanwhile |
+//! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `accepting` | the node is stopping | wait |
+//!
+//! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`).
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -38,18 +44,50 @@
 //! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails.
 //! 4. `estelam policy explain --case NAME --policies COPY`: which documents, decrees and rules led to an answer. `--at` and `--known-at` ask for
 //!    other instants; `--answer ID` explains a recorded answer, `--scheme CODE --service CODE` an identifier read from standard input.
-//! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone.
+//!    A refusal is explained by the lines of the policy files that led to it.
+//! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone. Permits, duties,
+//!    services' rules, decrees and ages of facts are decided anew. Refusals for a rate, a quota or the protection of holders stand as they are
+//!    and are counted apart: they depend on what else was asked in that minute, which no entry holds.
 //! 6. Put the copy in place: a running service takes it up by itself, whole or not at all.
 //!
 //! # Cutting an agency off
 //!
-//! `estelam agency suspend NAME --dir DIR` (or `suspended = true` in its policy file): its next request is refused, on open connections too;
-//! `resume` undoes it. Revoking a certificate: replace
-//! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
+//! `estelam agency suspend NAME --dir DIR`: its next request is refused, on open connections too; the command returns when that is so. `resume`
+//! undoes it. Branches, certificates, tokens, revocation lists and their age: [`trust`](super::trust).
+//!
+//! # Clients and outside issuers
+//!
+//! An agency's client proves itself by its certificate; `[client_auth]` in `agencies/NAME.toml` can want a signed assertion beside it:
+//! `methods = ["private_key_jwt"]`, and public keys as `[[client_auth.key]]` or as a JWK set in `agencies/NAME.jwks.json`. Both reload by
+//! themselves. To change keys, publish the new one beside the old, let the agency switch, remove the old one.
+//!
+//! Tokens of another authorization server are accepted too, once `estelam.toml` names it:
+//!
+//! ```toml
+//! [[issuers]]
+//! issuer = "https://sso.example"           # its `iss`, exactly
+//! jwks_url = "https://sso.example/jwks"    # the only place that keys are fetched from; redirects are not followed
+//! ca = "pki/sso-root.pem"                  # who may vouch for that server
+//! crls = "pki/sso-crl"                     # revocation lists of its chain; left out: not checked
+//! algorithms = ["ES256"]                   # of PS256, ES256, EdDSA; keys for others are passed over
+//! audience = "https://gate.example"        # left out: our own `issuer`
+//! agency_claim = "client_id"               # the claim that names the agency
+//! agencies = ["school"]                    # nobody else may come with its tokens
+//! scopes = ["verify"]                      # and then only as far as the agency's own file allows
+//! private_addresses = false                # true where the server is in our own network
+//! refresh_s = 300                          # between fetches
+//! cooldown_s = 30                          # least time between two, also when somebody comes with an unknown key
+//! good_for_s = 3600                        # how long keys count that could not be fetched again
+//! ```
+//!
+//! Such tokens are RFC 9068 access tokens of at most five minutes, bound to the agency's certificate by `cnf.x5t#S256`. A key that the issuer
+//! withdraws verifies nothing from the next fetch on, not even tokens that were accepted before.
+//! `estelam_issuer_keys_fetched_total{issuer,result}` counts fetches. `limits.tokens_per_address` bounds the token endpoint by address.
 //!
 //! # Alarms
 //!
-//! `estelam_alarms_total{alarm}` should stay at nought. `rule-missing`: a service has no rule for today; its answers are indeterminate, add
+//! `estelam_alarms_total{alarm}` should stay at nought. `revocation-lists-grace`, `-overdue`, `-refused`, `cut-off-list-unreadable`: see
+//! [`trust`](super::trust). `rule-missing`: a service has no rule for today; its answers are indeterminate, add
 //! one to `services.toml`. `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
 //! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
 //! once an official has looked into it, until the gateway is restarted.
@@ -66,10 +104,17 @@
 //! |---|---|---|
 //! | `failed-checks` | a value had `failed_checks` wrong second factors | its checked answers are `not-established` for the day |
 //! | `failed-values` | `failed_values` different values had some | checked answers on further values are `not-established` |
-//! | `sequential-values` | `sequential_values` values of one run of a thousand | the branch waits |
+//! | `sequential-values` | `sequential_values` numbers of one thousand in order, or mostly nobody's, from one clerk (half as many again from a branch) | that thousand waits for that clerk (or branch); what was asked before is answered. From the third time on everything new waits |
+//! | `crowded-run` | `run_values` numbers of one thousand in whatever order | that thousand waits for the branch |
 //! | `unknown-values`, `distinct-values` | too many that are nobody's; too many at all; where no second factor is wanted | it waits; new values wait for the next day |
 //! | `actor-burst`, `branch-burst` | too many new values in a minute | they wait for the next minute |
 //! | `honeypot` | a honeypot or a protected record was asked for | from the `honeypots`th on the branch learns nothing that day |
+//!
+//! Batches: an agency that has to go through its own list at night (a bank after a decree) gets `batches = { values = N, branch = "NAME" }` in
+//! `[protection]`. Queries with `priority: background` from certificates of that branch are then free of the rules on runs and minutes, up to N
+//! numbers a day. Wrong second factors, honeypots and lists that are mostly nobody's count for them as for everybody.
+//!
+//! A number that a real person turns out to have is a honeypot no longer: the import takes the honeypot back.
 //!
 //! `make timing` measures whether unknown, blocked and unprovable can be told apart by the time that they take.
 //!

@@ -16,6 +16,7 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import oauth  # noqa: E402
 from gateway import Demo, curl  # noqa: E402
 
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
@@ -228,11 +229,26 @@ def nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo):
             assert word.encode() not in content, f"`{name}` holds an identifier or a name"
 
 
+def outside(binary, folder):
+    """A second start of the same folder, now with an outside issuer in its configuration."""
+    provider = oauth.Provider()
+    provider.configure(pathlib.Path(folder) / "demo")
+    demo = Demo(str(pathlib.Path(binary).resolve()), f"{folder}/demo")
+    try:
+        provider.start(demo)
+        oauth.tokens_of_oidc_provider_open_the_gate_for_the_bound_agency_alone(demo, provider)
+        print("ok   tokens of oidc-provider open the gate for the bound agency alone")
+        provider.stop()
+    finally:
+        code = demo.stop()
+    assert code == 0, f"the demo ended with {code}"
+
+
 def main(binary):
     folder = tempfile.mkdtemp(prefix="estelam-e2e-")
     demo = Demo(str(pathlib.Path(binary).resolve()), f"{folder}/demo")
     try:
-        for function in CHECKS:
+        for function in CHECKS + oauth.CHECKS:
             function(demo)
             print(f"ok   {function.__name__.replace('_', ' ')}")
         metrics = requests.get(demo.places["ops"] + "/metrics").content
@@ -241,13 +257,14 @@ def main(binary):
     finally:
         code = demo.stop()
     assert code == 0, f"the demo ended with {code}"
+    outside(binary, folder)
     nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo)
     print("ok   nothing printed and nothing stored outside the registry names anybody")
     once = subprocess.run([demo.binary, "demo", "--dir", str(demo.dir), "--port", "0", "--once"], capture_output=True)
     assert once.returncode == 0, once.stderr.decode()
     print("ok   a second start keeps keys and ledger, asks once and exits 0")
     shutil.rmtree(folder)
-    print(f"{len(CHECKS) + 2} passed, 0 failed")
+    print(f"{len(CHECKS) + len(oauth.CHECKS) + 3} passed, 0 failed")
 
 
 if __name__ == "__main__":

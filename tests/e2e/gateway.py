@@ -11,7 +11,7 @@ class Demo:
 
     def __init__(self, binary, folder):
         self.binary, self.dir = binary, pathlib.Path(folder)
-        self.output = open(self.dir.parent / "demo.log", "wb")
+        self.output = open(self.dir.parent / "demo.log", "ab")
         self.process = subprocess.Popen(
             [binary, "demo", "--dir", str(self.dir), "--port", "0"], stdout=self.output, stderr=self.output
         )

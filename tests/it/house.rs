@@ -39,6 +39,12 @@ fn shipped(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
 
+/// Every source file of the product without its unit tests: name and text.
+pub fn shipped_sources() -> Vec<(String, String)> {
+    let sources = sources("src").into_iter().filter(|source| !is_tests(source));
+    sources.map(|source| (source.name, shipped(&source.text).to_owned())).collect()
+}
+
 /// Every path below `crate::` that a file mentions, without comments; a group is taken apart, a visibility is no mention.
 fn crate_paths(text: &str) -> Vec<String> {
     let code: Vec<&str> = shipped(text).lines().map(|line| line.split("//").next().unwrap()).collect();

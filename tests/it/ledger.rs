@@ -101,7 +101,7 @@ fn entry(number: u128, time: Timestamp) -> Entry {
         id: Uuid::from_u128(number),
         statement_digest: sha256(format!("statement {number}").as_bytes()),
         subject: None,
-        content: EntryContent { route: "verify".into(), agency: Some("bank".into()), ..EntryContent::default() },
+        content: Box::new(EntryContent { route: "verify".into(), agency: Some("bank".into()), ..EntryContent::default() }),
     }
 }
 

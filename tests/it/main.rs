@@ -1,13 +1,19 @@
 //! Integration tests: each module drives one part through its public face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
 
+mod client_assertion;
+mod commands;
 mod counters;
+mod foreign_keys;
 mod house;
+mod jose_vectors;
 mod ledger;
 mod ledger_note;
 mod ledger_vectors;
 mod mini_pki;
 mod openapi;
+mod outside_token;
+mod policy_clients;
 mod policy_dates;
 mod policy_files;
 mod policy_permit;
@@ -28,3 +34,7 @@ mod tls_support;
 mod token;
 mod token_attacks;
 mod token_issue;
+mod token_kinds;
+mod token_mutations;
+mod wrong_edits;
+mod x509_limbo;

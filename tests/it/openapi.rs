@@ -91,7 +91,9 @@ fn codes_are_those_of_the_code() {
     check(&["Document", "properties", "kind", "enum"], DocumentKind::ALL.iter().map(|kind| kind.code()).collect());
     check(&["Reason", "properties", "next", "properties", "who", "enum"], NextWho::ALL.iter().map(|who| who.code()).collect());
     let scopes: BTreeSet<&str> = Scope::ALL.iter().map(|scope| scope.code()).collect();
-    check(&["AuthorizationServer", "properties", "scopes_supported", "items", "enum"], scopes.clone());
+    for metadata in ["AuthorizationServer", "ProtectedResource"] {
+        check(&[metadata, "properties", "scopes_supported", "items", "enum"], scopes.clone());
+    }
     let flow = at(&description, &["components", "securitySchemes", "clientCredentials", "flows", "clientCredentials", "scopes"]);
     assert_eq!(flow.as_object().unwrap().keys().map(String::as_str).collect::<BTreeSet<_>>(), scopes);
 }

@@ -90,7 +90,15 @@ fn limits_and_times_that_make_no_sense() {
 
 #[test]
 fn scopes_and_grants_go_together() {
-    bank("scopes = [\"verify\"]", "scopes = [\"ops\"]", "31: a grant needs the scope `verify`; add it to `scopes` or remove the grant");
+    check(
+        "agencies/bank.toml",
+        "scopes = [\"verify\"]",
+        "scopes = [\"ops\"]",
+        &[
+            "agencies/bank.toml:31: a grant needs the scope `verify`; add it to `scopes` or remove the grant",
+            "agencies/bank.toml:11: the scope `ops` is not for an agency of kind `bank`: that role has `verify`",
+        ],
+    );
     check(
         "agencies/bank.toml",
         "scopes = [\"verify\"]",
@@ -104,6 +112,7 @@ fn scopes_and_grants_go_together() {
         "[\"verify\"]",
         &[
             "agencies/dpo.toml:11: the scope `verify` needs at least one [[grant]]",
+            "agencies/dpo.toml:11: the scope `verify` is not for an agency of kind `data-protection-officer`",
             "agencies/dpo.toml:14: an agency that verifies needs `counter` in [limits]",
             "agencies/dpo.toml:14: an agency that verifies needs `background` in [limits]",
         ],
@@ -133,7 +142,7 @@ fn a_grant_that_the_rules_forbid_names_both() {
         "[\"education-school\"]",
         "[\"education-school\", \"bank-account\"]",
         &[
-            "agencies/school.toml:32: `school` (of kind `school`) may not ask `bank-account` for `enrolment`: forbidden by `only-banks-ask-about-banking` (guardrails.cedar:3), `schools-ask-about-education-alone` (guardrails.cedar:20); remove the grant or change the rule",
+            "agencies/school.toml:32: `school` (of kind `school`) may not ask `bank-account` for `enrolment`: forbidden by `only-banks-ask-about-banking` (guardrails.cedar:4), `schools-ask-about-education-alone` (guardrails.cedar:21); remove the grant or change the rule",
             "agencies/school.toml:32: `school` (of kind `school`) may not ask `bank-account` for `re-enrolment`: forbidden by",
         ],
     );
@@ -165,33 +174,33 @@ fn numbers_for_schemes_name_schemes_that_are_keys() {
 #[test]
 fn rules_are_validated_strictly() {
     let rules = "permits.cedar";
-    check(rules, "permit (", "permitt (", &["permits.cedar:5: invalid policy effect: permitt"]);
-    check(rules, "Kind::\"school\"", "Kind::\"scool\"", &["permits.cedar:6: for policy `schools-enrol-pupils`: entity `Kind::\"scool\"`"]);
+    check(rules, "permit (", "permitt (", &["permits.cedar:6: invalid policy effect: permitt"]);
+    check(rules, "Kind::\"school\"", "Kind::\"scool\"", &["permits.cedar:7: for policy `schools-enrol-pupils`: entity `Kind::\"scool\"`"]);
     check(
         rules,
         "context.purpose ==",
         "context.purpos ==",
-        &["permits.cedar:51: for policy `operators-register-sims`, attribute `purpos` in context"],
+        &["permits.cedar:52: for policy `operators-register-sims`, attribute `purpos` in context"],
     );
-    check(rules, "@id(\"operators-register-sims\")\n", "", &["permits.cedar:45: a rule has no @id; name every rule"]);
+    check(rules, "@id(\"operators-register-sims\")\n", "", &["permits.cedar:46: a rule has no @id; name every rule"]);
     check(
         rules,
         "@id(\"operators-register-sims\")",
         "@id(\"clinics-treat-patients\")",
-        &["permits.cedar:45: the rule `clinics-treat-patients` is also at permits.cedar:12; give each its own @id"],
+        &["permits.cedar:46: the rule `clinics-treat-patients` is also at permits.cedar:13; give each its own @id"],
     );
-    check(rules, "principal in Kind::\"school\"", "principal == ?principal", &["permits.cedar: templates are not used here"]);
+    check(rules, "principal in Kind::\"school\"", "principal == ?principal", &["permits.cedar:7: templates are not used here"]);
     check(
         "estelam.cedarschema",
         "entity Agency in",
         "entity Agency un",
-        &["estelam.cedarschema:11: error parsing schema: unexpected token `un`"],
+        &["estelam.cedarschema:12: error parsing schema: unexpected token `un`"],
     );
     check(
         "estelam.cedarschema",
         "\"sim\", ",
         "",
-        &["guardrails.cedar:16: for policy `only-telecoms", "permits.cedar:49: for policy `operators-register-sims`"],
+        &["guardrails.cedar:17: for policy `only-telecoms", "permits.cedar:50: for policy `operators-register-sims`"],
     );
 }
 

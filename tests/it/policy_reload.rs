@@ -51,6 +51,18 @@ fn missing_folder_says_so() {
 }
 
 #[test]
+fn a_version_whose_cases_cannot_be_read_does_not_take_effect() {
+    let (_home, dir) = installed();
+    let store = PolicyStore::open(&dir).unwrap();
+    let before = store.current().version.clone();
+    edit(&dir, "cases/answers.toml", "kind = \"amayesh\"", "kind = \"amaiesh\"");
+    edit(&dir, "agencies/bank.toml", "\"5 minutes\"", "\"6 minutes\"");
+    let refused = lines(&store.reload().unwrap_err());
+    assert!(refused.starts_with("cases/answers.toml:") && refused.contains("use `smart-card`"), "{refused}");
+    assert_eq!(store.current().version, before);
+}
+
+#[test]
 fn change_that_does_not_validate_is_refused_whole() {
     let (_home, dir) = installed();
     let store = PolicyStore::open(&dir).unwrap();

@@ -1,5 +1,5 @@
 //! Nothing leaves before it is durable: the gateway is killed under load again and again, and every reply that a client
-//! received whole is in the log, where the reply says, about the same statement.
+//! received whole is in the log, where the reply says, about the same statement. In most rounds the disk loses what was not synced.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use estelam::core::ledger::leaf::Header;
 use estelam::core::ledger::tree::Hash;
 
 use super::sigkill_load::{Load, Moment, Received, Seen};
-use super::sigkill_support::Installation;
+use super::sigkill_support::{Disk, Installation};
 
 /// How often the process is killed.
 const KILLS: usize = 52;
 /// The moments at which it is killed, in turn.
-const MOMENTS: [Moment; 6] = [Moment::Reply, Moment::Stall, Moment::Reply, Moment::Stall, Moment::Publication, Moment::Stall];
+const MOMENTS: [Moment; 6] = [Moment::Reply, Moment::Stall, Moment::Disk, Moment::Publication, Moment::Stall, Moment::Disk];
 /// Replies before a kill: at least one, at most this many.
 const MOST_REPLIES: u64 = 120;
 
@@ -24,7 +24,7 @@ async fn every_received_reply_outlives_sigkill() {
     let (mut seed, mut received, mut newest, mut cut) = (1402, Vec::new(), None, 0);
     for (round, moment) in (1..=KILLS).zip(MOMENTS.into_iter().cycle()) {
         let goal = 1 + usize::try_from(draw(&mut seed) % MOST_REPLIES).unwrap();
-        let gateway = installation.start().await;
+        let gateway = installation.start(moment.disk()).await;
         let load = Load::new(gateway, &installation, goal, moment, newest).await;
         let outcome = Arc::new(load).run(&installation).await;
         newest = outcome.newest;
@@ -37,7 +37,7 @@ async fn every_received_reply_outlives_sigkill() {
     println!("{KILLS} kills on {cut} requests under way; {} replies received whole, {entries} entries in the log", received.len());
     assert!(cut > KILLS, "the kills fell on requests under way");
     assert!(newest.is_some_and(|seen| seen.size > 1), "checkpoints were seen");
-    let _ready_by_itself = installation.start().await;
+    let _ready_by_itself = installation.start(Disk::Plain).await;
 }
 
 /// The whole log holds and continues the greatest checkpoint that anybody saw.

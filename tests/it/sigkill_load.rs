@@ -12,13 +12,13 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::sigkill_support::{Installation, Process};
+use super::sigkill_support::{Disk, Installation, Process};
 
 /// Clients of one agency at once, each with a connection of its own.
 const CLIENTS_PER_AGENCY: usize = 4;
 /// A client asks for the proof of an answer after so many replies.
 const REPLIES_PER_PROOF: usize = 8;
-/// How long the log stays unwritable before the kill: time enough for a reply that does not wait for its record to arrive.
+/// How long database or disk stay unwritable before the kill: time enough for a reply that does not wait for its record to arrive.
 const STALL: Duration = Duration::from_millis(60);
 /// A bound on a round, so that a failure is a failure and not a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,8 +68,21 @@ pub enum Moment {
     Reply,
     /// The same, and a checkpoint was published during the round.
     Publication,
-    /// Its log cannot be written: every call under way is past its decision and short of its record.
+    /// The database behind its journal cannot be written: every call under way is past its decision and short of its record.
     Stall,
+    /// The sync of its journal is held up.
+    Disk,
+}
+
+impl Moment {
+    /// On which disk the journal lies in such a round.
+    pub const fn disk(self) -> Disk {
+        match self {
+            // What was written and not synced is there after the kill: answered or not, it must fit the log.
+            Self::Stall => Disk::Plain,
+            Self::Reply | Self::Publication | Self::Disk => Disk::Late,
+        }
+    }
 }
 
 /// What the clients of a round have seen together, and when it is enough.
@@ -126,10 +139,20 @@ impl Load {
             agencies.map(|agency| tokio::spawn(self.clone().ask_until_cut(installation.http(agency), agency))).collect();
         clients.push(tokio::spawn(self.clone().watch_checkpoints(installation.http("operator"))));
         tokio::time::timeout(PATIENCE, self.enough.notified()).await.expect("the clients get their replies");
-        if self.moment == Moment::Stall {
-            let _stalled = installation.stall_log();
-            tokio::time::sleep(STALL).await;
-            self.kill();
+        match self.moment {
+            Moment::Stall => {
+                let _stalled = installation.stall_log();
+                tokio::time::sleep(STALL).await;
+                self.kill();
+            }
+            Moment::Disk => {
+                let held = installation.hold_disk();
+                held.felt().await;
+                tokio::time::sleep(STALL).await;
+                self.kill();
+                held.release();
+            }
+            Moment::Reply | Moment::Publication => {}
         }
         for client in clients {
             client.await.unwrap();
@@ -142,7 +165,7 @@ impl Load {
         let replies = self.arrived.fetch_add(1, Ordering::Relaxed) + 1;
         let published = self.moment != Moment::Publication || self.published.load(Ordering::Relaxed) > self.published_before;
         if replies >= self.goal && published {
-            if self.moment != Moment::Stall {
+            if matches!(self.moment, Moment::Reply | Moment::Publication) {
                 self.kill();
             }
             self.enough.notify_one();

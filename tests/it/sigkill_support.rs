@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ use serde_json::Value;
 
 /// A bound on what takes seconds at most, so that a failure is a failure and not a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The late disk, compiled.
+const LATE_DISK: &str = "late-disk.so";
 
 /// A child process that is killed at the latest when it is dropped.
 pub struct Process(Child);
@@ -33,6 +36,40 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// The disk under the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// As it is: what was written is there after a kill.
+    Plain,
+    /// Loses with the process what was not synced (`late_disk.c`), and can be held up.
+    Late,
+}
+
+/// A disk that is held up.
+pub struct Held<'a>(&'a Installation);
+
+impl Held<'_> {
+    /// Waits until a sync of the gateway waits for the disk.
+    pub async fn felt(&self) {
+        let begun = Instant::now();
+        while !self.told().exists() {
+            let patient = begun.elapsed() < PATIENCE;
+            assert!(patient, "nothing was held up: is the gateway linked in another way than by the system's loader?");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Lets the disk go on.
+    pub fn release(self) {
+        std::fs::remove_file(self.0.hold()).unwrap();
+        std::fs::remove_file(self.told()).unwrap();
+    }
+
+    fn told(&self) -> PathBuf {
+        self.0.hold().with_extension("held")
     }
 }
 
@@ -60,6 +97,10 @@ impl Installation {
         let ports = free_ports();
         let [gateway, public, ops] = ports.map(|port| ([127, 0, 0, 1], port).into());
         std::fs::write(folder.path().join("estelam.toml"), template(gateway, public, ops, registry_port, 1)).unwrap();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/late_disk.c");
+        let compiled =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.path().join(LATE_DISK)).args([source, "-ldl"]).status();
+        assert!(compiled.unwrap().success(), "`{source}` does not compile");
         Self { folder, ports, _registry: Process(registry) }
     }
 
@@ -81,6 +122,16 @@ impl Installation {
         conn
     }
 
+    /// Holds up every sync of the journal of a gateway on a late disk.
+    pub fn hold_disk(&self) -> Held<'_> {
+        File::create(self.hold()).unwrap();
+        Held(self)
+    }
+
+    fn hold(&self) -> PathBuf {
+        self.dir().join("disk")
+    }
+
     pub fn gateway(&self) -> String {
         format!("https://localhost:{}", self.ports[0])
     }
@@ -90,10 +141,14 @@ impl Installation {
     }
 
     /// Starts the gateway and waits until it says by itself that it can answer and record.
-    pub async fn start(&self) -> Process {
+    pub async fn start(&self, disk: Disk) -> Process {
         let http = self.http("operator");
         let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
-        let child = command(&["serve", "--dir"], self.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut serve = command(&["serve", "--dir"], self.dir());
+        if disk == Disk::Late {
+            serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold());
+        }
+        let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut process = Process(child);
         let begun = Instant::now();
         let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);

@@ -18,7 +18,7 @@ use crate::token::{Gate, ISSUER, NOW, at};
 
 fn issue(gate: &Gate, client_id: Option<&str>, scope: Option<&str>, allowed: &[Scope]) -> Result<IssuedToken, OAuthError> {
     let school = AgencyId::parse("school").unwrap();
-    let request = TokenRequest { client_id: client_id.map(Into::into), scope: scope.map(Into::into) };
+    let request = TokenRequest { client_id: client_id.map(Into::into), scope: scope.map(Into::into), assertion: None };
     gate.service.issue(&request, Grant { agency: &school, allowed, thumbprint: &[9; 32] }, at(NOW))
 }
 
@@ -115,8 +115,10 @@ fn metadata_names_the_endpoints_of_the_issuer() {
         "scopes_supported": ["verify", "log:patterns", "log:person", "log:holder", "ops"],
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["tls_client_auth"],
+        "token_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["PS256", "ES256", "EdDSA"],
         "tls_client_certificate_bound_access_tokens": true,
+        "mtls_endpoint_aliases": { "token_endpoint": "https://gate.test/oauth2/token" },
     });
     assert_eq!(metadata, expected);
 }

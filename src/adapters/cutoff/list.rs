@@ -12,10 +12,8 @@ use crate::core::identity::PeerChain;
 #[serde(deny_unknown_fields)]
 pub struct CutOffList {
     /// By agency.
-    #[serde(default)]
     pub agencies: BTreeMap<String, AgencyCut>,
     /// Certificates by the SHA-256 of their DER (hexadecimal), and since when.
-    #[serde(default)]
     pub certificates: BTreeMap<Thumbprint, Timestamp>,
 }
 
@@ -67,6 +65,14 @@ impl CutOffList {
     /// Cuts one certificate off for ever.
     pub fn cut_certificate(&mut self, thumbprint: [u8; 32], now: Timestamp) {
         self.certificates.entry(Thumbprint(thumbprint)).or_insert(now);
+    }
+
+    /// Names what the list says: `sha256:` and hex.
+    pub fn version(&self) -> String {
+        // Plain maps and strings: writing them into memory cannot fail.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
+        format!("sha256:{}", digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
     /// Whether the agency, or the branch that the certificate names, is cut off.
@@ -140,7 +146,7 @@ mod tests {
         list.cut_certificate([0xab; 32], at(7));
         let text = serde_json::to_string(&list).unwrap();
         assert_eq!(serde_json::from_str::<CutOffList>(&text).unwrap(), list);
-        for broken in ["", "{", "[]", r#"{"agency":{}}"#, r#"{"certificates":{"AB":"1970-01-01T00:00:00Z"}}"#] {
+        for broken in ["", "{", "{}", "[]", r#"{"agency":{}}"#, r#"{"certificates":{"AB":"1970-01-01T00:00:00Z"}}"#] {
             assert!(serde_json::from_str::<CutOffList>(broken).is_err(), "{broken}");
         }
     }

@@ -43,7 +43,7 @@ fn a_request_for_one_name_is_accepted_with_every_kind_of_key() {
         assert!(check(request(params(), &key).as_bytes(), URI).is_ok());
     }
     let odd = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).unwrap();
-    assert!(check(request(params(), &odd).as_bytes(), URI).unwrap_err().to_string().contains("P-256"));
+    assert!(check(request(params(), &odd).as_bytes(), URI).is_err());
 }
 
 #[test]

@@ -27,6 +27,13 @@ static CERTIFICATE_CLAIMS: [HeaderName; 7] = [
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// Fields of which a request may have one each: which of two would count is for nobody to guess.
+static SINGLE: [(&HeaderName, &str); 3] = [
+    (&header::AUTHORIZATION, "send one `Authorization` header field"),
+    (&header::CONTENT_TYPE, "send one `Content-Type` header field"),
+    (&IDEMPOTENCY_KEY, "send one `Idempotency-Key` header field"),
+];
+
 /// Reads a request whole; `None` when its body came too slowly or is broken, or its connection has no certificate.
 pub(super) async fn read(
     state: &HttpState,
@@ -46,7 +53,7 @@ pub(super) async fn read(
         peer,
         context,
         authorization: text(request, &header::AUTHORIZATION),
-        content_type: text(request, &header::CONTENT_TYPE),
+        content_type: content_type(request),
         idempotency_key: text(request, &IDEMPOTENCY_KEY),
         format: format(request),
         body,
@@ -59,6 +66,16 @@ fn text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
     request.headers().get(name).map(|value| value.to_str().unwrap_or("").to_owned())
 }
 
+/// The media type of the bytes as they came: under a content coding (RFC 9110 §8.4) they are of none that we take.
+fn content_type(request: &HttpRequest) -> Option<String> {
+    let coded = request.headers().get_all(header::CONTENT_ENCODING).any(|value| !is_identity(value.to_str().unwrap_or("?")));
+    if coded { None } else { text(request, &header::CONTENT_TYPE) }
+}
+
+fn is_identity(codings: &str) -> bool {
+    codings.split(',').map(str::trim).all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+}
+
 fn format(request: &HttpRequest) -> Format {
     match request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()) {
         Some(accept) if accept.trim().eq_ignore_ascii_case("application/jwt") => Format::Statement,
@@ -68,11 +85,22 @@ fn format(request: &HttpRequest) -> Format {
 
 fn oddity(request: &HttpRequest) -> Option<&'static str> {
     let headers = request.headers();
-    if CERTIFICATE_CLAIMS.iter().any(|name| headers.contains_key(name)) {
+    if headers.keys().any(|name| CERTIFICATE_CLAIMS.contains(name)) {
         return Some("leave out header fields that claim a client certificate; the certificate of the connection counts");
     }
-    if headers.get_all(header::AUTHORIZATION).nth(1).is_some() {
-        return Some("send one `Authorization` header field");
+    // Hardly any request repeats a field at all.
+    let repeats = headers.len() > headers.len_keys();
+    if let Some((_, detail)) = SINGLE.iter().find(|(name, _)| repeats && is_repeated(request, name)) {
+        return Some(detail);
     }
     (!request.query_string().is_empty()).then_some("leave the query string out; a token goes into the `Authorization` header field")
+}
+
+/// Whether a request gives its token in more than one way, or in one that is none (RFC 6750 §3.1, `invalid_request`).
+pub(super) fn is_ambiguous_about_its_token(request: &HttpRequest) -> bool {
+    is_repeated(request, &header::AUTHORIZATION) || !request.query_string().is_empty()
+}
+
+fn is_repeated(request: &HttpRequest, name: &HeaderName) -> bool {
+    request.headers().get_all(name).nth(1).is_some()
 }

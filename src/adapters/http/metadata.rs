@@ -1,4 +1,4 @@
-//! Public metadata: the authorization server (RFC 8414), the keys (RFC 7517), the API description.
+//! Public metadata: the authorization server (RFC 8414), the protected resource (RFC 9728), the keys (RFC 7517), the API description.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -11,6 +11,11 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// `GET /.well-known/oauth-authorization-server`.
 pub(super) async fn authorization_server(state: Data<HttpState>) -> HttpResponse {
     json(state.metadata.clone(), "public, max-age=300")
+}
+
+/// `GET /.well-known/oauth-protected-resource`.
+pub(super) async fn protected_resource(state: Data<HttpState>) -> HttpResponse {
+    json(state.resource.metadata.clone(), "public, max-age=300")
 }
 
 /// `GET /.well-known/jwks.json`.

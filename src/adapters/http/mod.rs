@@ -1,5 +1,6 @@
 //! The HTTP face: routes of the three listeners, handlers named for their resources, and what they share.
 
+mod challenge;
 mod incoming;
 mod ledger;
 mod log;
@@ -10,22 +11,29 @@ mod outbox;
 mod respond;
 mod revoke;
 mod routes;
+mod stranger;
 mod token;
+mod unbroken;
 mod unreadable;
 mod verify;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::core::domain::agency::Scope;
+use crate::core::domain::refusal::LimitNotice;
 use crate::core::identity::VerifiedAgency;
 use crate::core::ledger::LogReader;
-use crate::core::token::TokenClaims;
+use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
 pub use self::metadata::OPENAPI;
 pub use self::ops::{OpsState, Readiness};
 pub use self::outbox::MokaOutbox;
 pub use self::routes::{GATEWAY_ROUTES, gateway, ops, public};
+pub use self::stranger::refuse_stranger;
 pub use self::unreadable::refuse_unreadable;
 
 /// What the handlers of `gateway` and `public` need.
@@ -36,18 +44,30 @@ pub struct HttpState {
     pub issuer: Arc<dyn TokenIssuer>,
     /// Kills tokens before their time.
     pub revoker: Arc<dyn TokenRevoker>,
+    /// Calls of the token endpoint by address.
+    pub token_addresses: Box<dyn Fn(IpAddr) -> Result<(), LimitNotice> + Send + Sync>,
     /// Reads of the access log.
     pub log: Arc<dyn LogReader>,
     /// The checkpoint key as a C2SP verifier key.
     pub checkpoint_key: String,
     /// RFC 8414 metadata, rendered once.
     pub metadata: String,
+    /// RFC 9728 metadata.
+    pub resource: Resource,
     /// The published keys.
     pub jwks: Box<dyn Fn() -> String + Send + Sync>,
     /// Largest body of a verification query in bytes.
     pub body_limit: usize,
     /// The grid on which `not-established` leaves.
     pub grid: std::time::Duration,
+}
+
+/// What the gateway says of itself as a protected resource (RFC 9728), rendered once.
+pub struct Resource {
+    /// Where the metadata is, for challenges.
+    pub url: String,
+    /// The metadata.
+    pub metadata: String,
 }
 
 /// What the token endpoint answers with.
@@ -63,13 +83,23 @@ pub struct TokenOutcome {
     pub token: Option<String>,
 }
 
+/// What an agency's policy says of its tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientTerms<'a> {
+    /// The scopes that they may carry.
+    pub scopes: &'a [Scope],
+    /// How the client authenticates beside its certificate.
+    pub auth: &'a ClientAuth,
+}
+
 /// Issues access tokens to agencies that proved their certificate (RFC 8705).
+#[async_trait]
 pub trait TokenIssuer: Send + Sync + 'static {
     /// Judges one token request and issues a bound token for the allowed scopes.
-    fn issue(
+    async fn issue(
         &self,
         agency: &VerifiedAgency,
-        allowed: &[Scope],
+        terms: ClientTerms<'_>,
         content_type: Option<&str>,
         body: &[u8],
         now: jiff::Timestamp,

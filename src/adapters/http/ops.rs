@@ -10,6 +10,12 @@ use serde::Serialize;
 pub trait Readiness: Send + Sync + 'static {
     /// The parts and whether each is ready.
     fn parts(&self) -> Vec<(&'static str, bool)>;
+
+    /// The version of the policy in force.
+    fn policy_version(&self) -> Arc<str>;
+
+    /// Names the list of what is cut off by which the node acts now.
+    fn cut_off_version(&self) -> String;
 }
 
 /// What the handlers of `ops` need.
@@ -24,6 +30,8 @@ pub struct OpsState {
 struct Health {
     ready: bool,
     parts: std::collections::BTreeMap<&'static str, bool>,
+    policy_version: Arc<str>,
+    cut_off_version: String,
 }
 
 /// `GET /health/live`: the process serves requests.
@@ -36,7 +44,12 @@ pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
     let parts: std::collections::BTreeMap<_, _> = state.readiness.parts().into_iter().collect();
     let ready = parts.values().all(|part| *part);
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    response.json(Health { ready, parts })
+    response.json(Health {
+        ready,
+        parts,
+        policy_version: state.readiness.policy_version(),
+        cut_off_version: state.readiness.cut_off_version(),
+    })
 }
 
 /// `GET /metrics`.

@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use tokio::time::Instant;
 
-use super::meters;
+use super::{challenge, meters};
 use crate::adapters::tls::connection::{ConnectionHandle, Cut};
 use crate::core::reply::Reply;
 
@@ -34,12 +34,21 @@ pub(super) async fn with(
     grid: Duration,
     request: &HttpRequest,
 ) -> HttpResponse {
-    let Ok(reply) = call else { return unread(request).await };
+    match call {
+        Ok(reply) => timed(&reply, arrival, grid, request).await,
+        Err(_) => unread(request).await,
+    }
+}
+
+/// The response for a reply, at its time.
+pub(super) async fn timed(reply: &Reply, arrival: Arrival, grid: Duration, request: &HttpRequest) -> HttpResponse {
     if reply.leaves_on_grid() {
         tokio::time::sleep_until(next_on_grid(arrival.0, Instant::now(), grid)).await;
     }
     meters::replied(reply.label(), arrival.0.elapsed());
-    of(&reply)
+    let mut response = of(reply);
+    challenge::complete(&mut response, request);
+    response
 }
 
 /// The response for a reply.

@@ -1,11 +1,12 @@
 //! The route lists of the three listeners. A test fails when a gateway route has no row in the refusals table.
 
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{Handler, Resource, Responder};
+use actix_web::{FromRequest, Handler, Resource, Responder};
 
-use super::{HttpState, OpsState, ledger, log, metadata, ops as ops_handlers, revoke, token, verify};
+use super::{HttpState, OpsState, ledger, log, metadata, ops as ops_handlers, revoke, stranger, token, verify};
 
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 const JWKS: &str = "/.well-known/jwks.json";
 
 /// Every route of the `gateway` listener: method, path, and whether it needs a token.
@@ -15,6 +16,7 @@ pub const GATEWAY_ROUTES: &[(&str, &str, bool)] = &[
     ("POST", "/oauth2/revoke", false),
     ("GET", "/v1/log/proof/{answer_id}", true),
     ("GET", AUTHORIZATION_SERVER, false),
+    ("GET", PROTECTED_RESOURCE, false),
     ("GET", JWKS, false),
 ];
 
@@ -28,6 +30,7 @@ pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + 
             .service(web::resource("/oauth2/revoke").route(web::post().to(revoke::revoke)).default_service(web::to(verify::only_post)))
             .service(web::resource("/v1/log/proof/{answer_id}").route(web::get().to(log::proof)).default_service(web::to(verify::only_get)))
             .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server).default_service(web::to(verify::only_get)))
+            .service(readable(PROTECTED_RESOURCE, metadata::protected_resource).default_service(web::to(verify::only_get)))
             .service(readable(JWKS, metadata::jwks).default_service(web::to(verify::only_get)))
             .default_service(web::to(verify::not_found));
     }
@@ -38,12 +41,14 @@ pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + S
     move |config| {
         config
             .app_data(state.clone())
-            .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server))
-            .service(readable(JWKS, metadata::jwks))
-            .route("/checkpoint", web::get().to(ledger::checkpoint))
-            .route("/checkpoint.key", web::get().to(ledger::key))
-            .route("/tile/{path:.*}", web::get().to(ledger::tile))
-            .route("/openapi.json", web::get().to(metadata::openapi));
+            .service(open(AUTHORIZATION_SERVER, metadata::authorization_server))
+            .service(open(PROTECTED_RESOURCE, metadata::protected_resource))
+            .service(open(JWKS, metadata::jwks))
+            .service(open("/checkpoint", ledger::checkpoint))
+            .service(open("/checkpoint.key", ledger::key))
+            .service(open("/tile/{path:.*}", ledger::tile))
+            .service(open("/openapi.json", metadata::openapi))
+            .default_service(web::to(stranger::not_found));
     }
 }
 
@@ -58,11 +63,20 @@ pub fn ops(state: Data<OpsState>) -> impl Fn(&mut ServiceConfig) + Clone + Send 
     }
 }
 
-/// A resource of public metadata: its body, or its head alone.
-fn readable<F, R>(path: &'static str, handler: F) -> Resource
+/// A resource of the `public` listener.
+fn open<F, A>(path: &'static str, handler: F) -> Resource
 where
-    F: Handler<(Data<HttpState>,), Output = R>,
-    R: Responder + 'static,
+    F: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + 'static,
+{
+    readable(path, handler).default_service(web::to(stranger::only_reads))
+}
+
+/// A resource of public metadata: its body, or its head alone.
+fn readable<F, A>(path: &'static str, handler: F) -> Resource
+where
+    F: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + 'static,
 {
     web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
 }

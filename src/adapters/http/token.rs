@@ -1,22 +1,27 @@
-//! `POST /oauth2/token`: client credentials, authenticated by the certificate (RFC 6749 §4.4, RFC 8705).
+//! `POST /oauth2/token`: client credentials, authenticated by the certificate and, where policy says so, an assertion (RFC 6749 §4.4,
+//! RFC 8705, RFC 7523).
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 
-use super::{HttpState, incoming, respond};
-use crate::core::domain::agency::Scope;
+use super::{ClientTerms, HttpState, incoming, respond};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::EntryKind;
 use crate::core::limit::Tier;
 use crate::core::policy::tokens_while_overdue;
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
+use crate::core::token::ClientAuth;
 use crate::flow::{self, Incoming};
 
-/// A form of five short fields is far below this.
-const BODY_LIMIT: usize = 4096;
+/// A form of six fields, one of them an assertion, is far below this.
+const BODY_LIMIT: usize = 8192;
+
+/// The terms of an agency that no policy knows: it cannot authenticate at all.
+static NO_CLIENT: ClientAuth = ClientAuth { certificate: false, keys: Vec::new() };
 
 /// One token request. Issued tokens and errors alike are recorded before they leave.
 pub(super) async fn token(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -24,23 +29,26 @@ pub(super) async fn token(state: Data<HttpState>, request: HttpRequest, payload:
     let Some(incoming) = incoming::read(&state, &request, payload, "token", BODY_LIMIT).await else {
         return respond::unread(&request).await;
     };
-    let grid = state.grid;
-    let call = rt::spawn(issue(state.into_inner(), incoming)).await;
+    let (grid, address) = (state.grid, request.peer_addr().map(|address| address.ip()));
+    let call = rt::spawn(issue(state.into_inner(), incoming, address)).await;
     respond::with(call, arrival, grid, &request).await
 }
 
-async fn issue(state: Arc<HttpState>, incoming: Incoming) -> Reply {
+async fn issue(state: Arc<HttpState>, incoming: Incoming, address: Option<IpAddr>) -> Reply {
     let gate = &*state.gate;
-    match admitted(&state, &incoming) {
+    match admitted(&state, &incoming, address).await {
         Ok(delivery) => flow::deliver(gate, delivery).await,
         Err(refusal) => flow::refuse(gate, refusal).await,
     }
 }
 
-fn admitted(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<Refusal>> {
+async fn admitted(state: &HttpState, incoming: &Incoming, address: Option<IpAddr>) -> Result<Delivery, Box<Refusal>> {
     let gate = &*state.gate;
     let agency = flow::identify(gate, incoming)?;
-    if let Err(limit) = gate.limiter.admit_unit(agency.agency(), agency.peer().branch.as_deref(), Tier::Token) {
+    // Callers whose address is not known count as one.
+    let by_address = (state.token_addresses)(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    let by_agency = || gate.limiter.admit_unit(agency.agency(), agency.peer().branch.as_deref(), Tier::Token);
+    if let Err(limit) = by_address.and_then(|()| by_agency()) {
         let mut refusal = agency.refuse(RefusalCode::RateLimited, "keep a token until it expires instead of asking for one per call");
         refusal.limit = Some(limit);
         return Err(refusal);
@@ -57,8 +65,11 @@ fn admitted(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<Refu
     if let Err((code, detail)) = tokens_while_overdue(&agency, &policy) {
         return Err(agency.refuse(code, detail));
     }
-    let scopes: &[Scope] = policy.agencies.get(agency.agency()).map_or(&[], |agency| &agency.scopes);
-    let outcome = state.issuer.issue(&agency, scopes, incoming.content_type.as_deref(), body, gate.clock.now());
+    let terms = match policy.agencies.get(agency.agency()) {
+        Some(known) => ClientTerms { scopes: &known.scopes, auth: &known.client_auth },
+        None => ClientTerms { scopes: &[], auth: &NO_CLIENT },
+    };
+    let outcome = state.issuer.issue(&agency, terms, incoming.content_type.as_deref(), body, gate.clock.now()).await;
     let kind = if outcome.token.is_some() { EntryKind::Token } else { EntryKind::Refusal };
     Ok(Delivery {
         context: agency.into_context(),

@@ -21,6 +21,8 @@ use crate::flow::{self, Gate, Incoming};
 pub fn refuse_unreadable(state: Data<HttpState>) -> RefuseUnreadable {
     Arc::new(move |peer, what| {
         let gate = state.gate.clone();
+        // Nobody to refuse on record, so nothing is said.
+        let Some(peer) = peer else { return Box::pin(async { Bytes::new() }) };
         Box::pin(async move {
             let arrival = respond::Arrival::now();
             let now = gate.clock.now();
@@ -28,7 +30,7 @@ pub fn refuse_unreadable(state: Data<HttpState>) -> RefuseUnreadable {
             match rt::spawn(refuse(gate, peer, what)).await {
                 Ok(reply) => {
                     meters::replied(reply.label(), arrival.elapsed());
-                    on_the_wire(&reply, now)
+                    on_the_wire(reply.status(), reply.content_type(), reply.headers(), reply.body(), now)
                 }
                 Err(_) => Bytes::new(),
             }
@@ -47,13 +49,7 @@ async fn refuse(gate: Arc<Gate>, peer: Arc<PeerChain>, what: Unreadable) -> Repl
         body: Ok(Bytes::new()),
         oddity: None,
     };
-    let (code, detail) = match what {
-        Unreadable::Malformed => (
-            RefusalCode::MalformedRequest,
-            "this is not a request of HTTP/1.1: look at the request line, one `Host`, and either `Content-Length` or chunks (RFC 9112)",
-        ),
-        Unreadable::HeadTooLarge => (RefusalCode::HeadTooLarge, "send fewer and shorter header fields"),
-    };
+    let (code, detail) = what_is_wrong(what);
     let refusal = match flow::identify(&gate, &incoming) {
         Ok(agency) => agency.refuse(code, detail),
         Err(refusal) => refusal,
@@ -61,18 +57,29 @@ async fn refuse(gate: Arc<Gate>, peer: Arc<PeerChain>, what: Unreadable) -> Repl
     flow::refuse(&gate, refusal).await
 }
 
-/// The reply as HTTP/1.1 bytes (RFC 9112): actix is done with this connection.
-fn on_the_wire(reply: &Reply, now: Timestamp) -> Bytes {
-    let reason = StatusCode::from_u16(reply.status()).ok().and_then(|status| status.canonical_reason()).unwrap_or("Refused");
-    let mut head = format!("HTTP/1.1 {} {reason}\r\ncontent-length: {}\r\n", reply.status(), reply.body().len());
+/// What to say about it.
+pub(super) const fn what_is_wrong(what: Unreadable) -> (RefusalCode, &'static str) {
+    match what {
+        Unreadable::Malformed => (
+            RefusalCode::MalformedRequest,
+            "this is not a request of HTTP/1.1: look at the request line, one `Host`, and either `Content-Length` or chunks (RFC 9112)",
+        ),
+        Unreadable::HeadTooLarge => (RefusalCode::HeadTooLarge, "send fewer and shorter header fields"),
+    }
+}
+
+/// The last reply of a connection as HTTP/1.1 bytes (RFC 9112): actix is done with it.
+pub(super) fn on_the_wire(status: u16, content_type: &str, headers: &[(&str, String)], body: &[u8], now: Timestamp) -> Bytes {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Refused");
+    let mut head = format!("HTTP/1.1 {status} {reason}\r\ncontent-length: {}\r\n", body.len());
     let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let fixed = [("connection", "close"), ("content-type", reply.content_type()), ("cache-control", "no-store"), ("date", date.as_str())];
-    for (name, value) in fixed.into_iter().chain(reply.headers().iter().map(|(name, value)| (*name, value.as_str()))) {
+    let fixed = [("connection", "close"), ("content-type", content_type), ("cache-control", "no-store"), ("date", date.as_str())];
+    for (name, value) in fixed.into_iter().chain(headers.iter().map(|(name, value)| (*name, value.as_str()))) {
         // Writing into a string cannot fail.
         let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
-    bytes.extend_from_slice(reply.body());
+    bytes.extend_from_slice(body);
     bytes.into()
 }

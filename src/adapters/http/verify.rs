@@ -3,18 +3,19 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 
+use super::unbroken::Unbroken;
 use super::{HttpState, incoming, respond};
 use crate::core::domain::refusal::RefusalCode;
 use crate::flow;
 
-/// One verification query. The flow runs in a task of its own: a client that hangs up cannot cut a call in half.
+/// One verification query. A client that hangs up cannot cut a call in half.
 pub(super) async fn verify(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let arrival = respond::Arrival::now();
     let Some(incoming) = incoming::read(&state, &request, payload, "verify", state.body_limit).await else {
         return respond::unread(&request).await;
     };
-    let call = rt::spawn(flow::verify(state.gate.clone(), incoming)).await;
-    respond::with(call, arrival, state.grid, &request).await
+    let reply = Unbroken::new(flow::verify(state.gate.clone(), incoming)).await;
+    respond::timed(&reply, arrival, state.grid, &request).await
 }
 
 /// A path that no resource has.

@@ -69,13 +69,20 @@ impl Archive {
     /// # Errors
     /// Why it cannot be had, as one line.
     pub fn policy(&self, wanted: &str) -> Result<Snapshot, String> {
+        Snapshot::load(&self.policy_files(wanted)?).map_err(first_line)
+    }
+
+    /// The files of one policy version, checked against its hash.
+    ///
+    /// # Errors
+    /// Why they cannot be had, as one line.
+    pub fn policy_files(&self, wanted: &str) -> Result<BTreeMap<String, String>, String> {
         let place = self.policy_place(wanted).map_err(|error| error.to_string())?;
-        let lines = |errors: Vec<LoadError>| errors.first().map(ToString::to_string).unwrap_or_default();
-        let files = read(&place).map_err(lines)?;
+        let files = read(&place).map_err(first_line)?;
         if *version(&files) != *wanted {
             return Err(format!("`{}` was changed after it was kept", place.display()));
         }
-        Snapshot::load(&files).map_err(lines)
+        Ok(files)
     }
 
     /// One decree set.
@@ -123,4 +130,8 @@ fn put(draft: &Path, place: &Path) -> io::Result<()> {
         return Err(error);
     }
     File::open(place.parent().unwrap_or(place)).and_then(|folder| folder.sync_all())
+}
+#[expect(clippy::needless_pass_by_value, reason = "it takes what `map_err` hands over")]
+fn first_line(errors: Vec<LoadError>) -> String {
+    errors.first().map(ToString::to_string).unwrap_or_default()
 }

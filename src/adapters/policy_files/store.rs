@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::archive::Archive;
 use super::folder::read;
+use crate::core::decision::cases;
 use crate::core::policy::{LoadError, Snapshot, version};
 
 type Listener = Box<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
@@ -118,6 +119,8 @@ impl PolicyStore {
 /// Reads the files and keeps them; a version that cannot be kept does not take effect.
 fn load(files: &BTreeMap<String, String>, archive: Option<&Archive>) -> Result<Snapshot, Vec<LoadError>> {
     let snapshot = Snapshot::load(files)?;
+    // The gateway needs no cases; but a version whose cases cannot be read is one that nobody tested.
+    cases::read(files)?;
     let kept = archive.map_or(Ok(()), |archive| archive.keep_policy(files));
     kept.map_err(|error| {
         vec![LoadError::of_file("policies", format!("this version cannot be kept in the archive: {error}; look at the disk"))]

@@ -1,6 +1,6 @@
-//! The daily quota: verification queries per civil day in Asia/Tehran, counted in memory (a restart forgets the day's count).
+//! The daily quota: verification queries per civil day in Asia/Tehran, counted in memory; who starts a process gives it the count so far.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
@@ -32,15 +32,32 @@ impl DailyQuota {
 
     /// Spends one query of the day on which `now` falls.
     pub(super) fn spend(&self, now: Timestamp) -> Result<(), LimitNotice> {
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        if now >= count.until {
-            *count = Count { until: end_of_tehran_day(tehran_day(now)), used: 0 };
-        }
+        let mut count = self.count_of(now);
         if count.used < self.limit {
             count.used += 1;
             return Ok(());
         }
         let left = u64::try_from(count.until.duration_since(now).as_secs()).unwrap_or(0) + 1;
         Err(LimitNotice { policy: QUOTA_POLICY, quota: self.limit, window_s: DAY_S, retry_after_s: left })
+    }
+
+    /// What was spent of the day on which `now` falls.
+    pub(super) fn spent(&self, now: Timestamp) -> u64 {
+        self.count_of(now).used
+    }
+
+    /// Adds what was spent of that day elsewhere.
+    pub(super) fn add(&self, spent: u64, now: Timestamp) {
+        let mut count = self.count_of(now);
+        count.used = count.used.saturating_add(spent);
+    }
+
+    /// The count, begun anew once its day is over.
+    fn count_of(&self, now: Timestamp) -> MutexGuard<'_, Count> {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= count.until {
+            *count = Count { until: end_of_tehran_day(tehran_day(now)), used: 0 };
+        }
+        count
     }
 }

@@ -3,11 +3,12 @@
 //! Rates differ from agency to agency, so each agency has a cell of its own per tier: a call costs one hash look-up and
 //! one atomic update, and there is no table of keys that grows and has to be swept.
 
+mod address;
 mod daily;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ use crate::core::domain::clock::Clock;
 use crate::core::domain::refusal::LimitNotice;
 use crate::core::limit::{Limiter, Rate, Tier};
 use crate::core::policy::{AgencyPolicy, Snapshot, UnitPolicy};
+
+pub use self::address::AddressLimiter;
 
 /// Seconds after which an agency without a limit of its own may try again; it will be refused again until its policy has one.
 const UNLISTED_RETRY_S: u64 = 60;
@@ -74,6 +77,23 @@ impl<C: GovernorClock + Clone> GovernorLimiter<C> {
         let before = self.agencies.load();
         let after = snapshot.agencies.iter().map(|(id, policy)| (id.clone(), Arc::new(self.cells(policy, before.get(id))))).collect();
         self.agencies.store(Arc::new(after));
+    }
+
+    /// What every agency with a daily quota has spent of today.
+    pub fn spent(&self) -> BTreeMap<AgencyId, u64> {
+        let now = self.clock.now();
+        let agencies = self.agencies.load();
+        agencies.iter().filter_map(|(id, cells)| Some((id.clone(), cells.quota.as_ref()?.spent(now)))).collect()
+    }
+
+    /// Takes over what agencies spent of today before this process began; those without a quota are passed over.
+    pub fn restore(&self, spent: impl IntoIterator<Item = (AgencyId, u64)>) {
+        let (now, agencies) = (self.clock.now(), self.agencies.load());
+        for (agency, spent) in spent {
+            if let Some(quota) = agencies.get(&agency).and_then(|cells| cells.quota.as_ref()) {
+                quota.add(spent, now);
+            }
+        }
     }
 
     fn cells(&self, policy: &AgencyPolicy, before: Option<&Arc<AgencyCells<C>>>) -> AgencyCells<C> {

@@ -64,6 +64,18 @@ fn burst_passes_then_the_rate_holds() {
 }
 
 #[test]
+fn what_was_spent_before_a_restart_counts_for_its_day_alone() {
+    let bench = bench("daily_quota = 3\ncounter = { per_second = 9, burst = 9 }");
+    let bank = AgencyId::parse("bank").unwrap();
+    assert_eq!(bench.limiter.spent().get(&bank), Some(&0));
+    bench.limiter.restore([(bank.clone(), 2), (AgencyId::parse("school").unwrap(), 9)]);
+    assert_eq!((bench.passed(5), bench.limiter.spent().get(&bank)), (1, Some(&3)));
+    assert_eq!(bench.limiter.spent().get(&AgencyId::parse("school").unwrap()), None, "it has no quota");
+    *bench.clock.0.lock().unwrap() = "2026-11-23T20:30:00Z".parse().unwrap();
+    assert_eq!(bench.limiter.spent().get(&bank), Some(&0), "midnight in Tehran");
+}
+
+#[test]
 fn tiers_and_agencies_do_not_spend_from_each_other() {
     let bench = bench("counter = { per_second = 1, burst = 1 }");
     assert_eq!(bench.passed(5), 1);

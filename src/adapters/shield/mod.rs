@@ -6,6 +6,7 @@
 mod alerts;
 mod failures;
 mod pace;
+mod runs;
 mod source;
 mod tags;
 #[cfg(test)]
@@ -69,7 +70,7 @@ impl MemoryShield {
         let before = self.agencies.load();
         let after = snapshot.agencies.iter().map(|(id, policy)| {
             let state = before.get(id).map(|agency| Arc::clone(&agency.state)).unwrap_or_default();
-            (id.clone(), Agency { bounds: policy.protection, state })
+            (id.clone(), Agency { bounds: policy.protection.clone(), state })
         });
         self.agencies.store(Arc::new(after.collect()));
     }
@@ -85,8 +86,8 @@ impl Shield for MemoryShield {
     fn screen(&self, asked: &Asked<'_>, now: Timestamp) -> Result<(), LimitNotice> {
         let agencies = self.agencies.load();
         let Some(agency) = agencies.get(asked.agency) else { return Err(notice(UNLISTED_RETRY_S)) };
-        let tagged = self.tags.of(asked);
-        let screened = agency.lock().source(tagged.place, now).screen(&tagged, asked.check_required, &agency.bounds, now);
+        let tagged = self.tags.of(asked, &agency.bounds);
+        let screened = agency.lock().source(tagged.place, now).screen(&tagged, &agency.bounds, now);
         screened.map_err(|Stop { rule, wait_s }| {
             self.raise(rule, asked, now);
             notice(wait_s)
@@ -96,10 +97,10 @@ impl Shield for MemoryShield {
     fn settle(&self, asked: &Asked<'_>, seen: Seen, now: Timestamp) -> Settled {
         let agencies = self.agencies.load();
         let Some(agency) = agencies.get(asked.agency) else { return Settled::Withheld };
-        let tagged = self.tags.of(asked);
+        let tagged = self.tags.of(asked, &agency.bounds);
         let mut state = agency.lock();
         let source = state.source(tagged.place, now);
-        let rules = source.settle(tagged.value, seen, asked.check_required, &agency.bounds, now);
+        let rules = source.settle(&tagged, seen, &agency.bounds, now);
         let learns_nothing = source.learns_nothing();
         let (told, rule) =
             if seen.checked { state.failures.settle(tagged.value, seen.established, &agency.bounds, now) } else { (true, None) };

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::failures::WINDOW;
 use super::pace::{Actors, Pace, seconds_until};
+use super::runs::Runs;
 use super::tags::Tagged;
 use crate::core::limit::{Protection, Rule, Seen};
 
@@ -17,11 +18,10 @@ pub(super) struct Source {
     until: Timestamp,
     /// Every different value asked for.
     asked: HashMap<u64, Mark>,
-    /// Of these, how many were asked where no second factor is wanted, and how many of those were nobody's.
-    open: u32,
-    unknown: u32,
-    /// How many different values of each run of numbers.
-    runs: HashMap<u64, u32>,
+    /// Of these, those asked where no second factor is wanted, and those that batches asked for.
+    open: Values,
+    batches: Values,
+    runs: Runs,
     honeypots: HashSet<u64>,
     pace: Pace,
     actors: Actors,
@@ -31,11 +31,26 @@ pub(super) struct Source {
     learns_nothing: bool,
 }
 
+/// Different values, and how many of them were nobody's.
+#[derive(Clone, Copy, Default)]
+struct Values {
+    asked: u32,
+    nobodys: u32,
+}
+
+impl Values {
+    /// Whether most of them are nobody's, and too many.
+    const fn are_a_search(self, bounds: &Protection) -> bool {
+        self.nobodys >= bounds.unknown_values && self.nobodys > self.asked / 2
+    }
+}
+
 /// What is known of a value that was asked for.
 #[derive(Clone, Copy, Default)]
 struct Mark {
     open: bool,
-    unknown: bool,
+    /// Nobody's, as far as the caller could tell at least once.
+    nobodys: bool,
 }
 
 /// Why a call may not go on: what to raise, where that is new, and how long to wait.
@@ -51,9 +66,9 @@ impl Source {
         Self {
             until: now.saturating_add(WINDOW).unwrap_or(Timestamp::MAX),
             asked: HashMap::new(),
-            open: 0,
-            unknown: 0,
-            runs: HashMap::new(),
+            open: Values::default(),
+            batches: Values::default(),
+            runs: Runs::default(),
             honeypots: HashSet::new(),
             pace: Pace::default(),
             actors: Actors::default(),
@@ -75,44 +90,48 @@ impl Source {
     }
 
     /// Counts a call before its look-up.
-    pub(super) fn screen(&mut self, call: &Tagged, check_required: bool, bounds: &Protection, now: Timestamp) -> Result<(), Stop> {
+    pub(super) fn screen(&mut self, call: &Tagged, bounds: &Protection, now: Timestamp) -> Result<(), Stop> {
         if now < self.stopped_until {
             return Err(Stop { rule: None, wait_s: seconds_until(self.stopped_until, now) });
         }
         let known = self.asked.get(&call.value).copied();
-        let newly_open = !check_required && !known.is_some_and(|mark| mark.open);
-        if newly_open && self.open >= bounds.distinct_values {
-            let first = !std::mem::replace(&mut self.out_of_budget, true);
-            return Err(Stop { rule: first.then_some(Rule::DistinctValues), wait_s: seconds_until(self.until, now) });
+        let newly_open = call.batch.is_none() && !call.check_required && !known.is_some_and(|mark| mark.open);
+        if newly_open && self.open.asked >= bounds.distinct_values {
+            return Err(self.spent(now));
         }
-        if known.is_none() {
-            self.keep_pace(call.actor, bounds, now)?;
-            self.keep_apart(call.run, bounds, now)?;
+        match (known, call.batch) {
+            (Some(_), _) => {}
+            (None, Some(budget)) if self.batches.asked >= budget => return Err(self.spent(now)),
+            (None, Some(_)) => self.batches.asked += 1,
+            (None, None) => {
+                self.keep_pace(call.actor, bounds, now)?;
+                call.run.map_or(Ok(()), |place| self.runs.enter(place, call.actor, bounds, now))?;
+            }
         }
-        self.open += u32::from(newly_open);
+        self.open.asked += u32::from(newly_open);
         // Beyond its bound a value is not remembered and counts as new each time it is asked for.
-        if known.is_some() || self.asked.len() < bounds.distinct_values as usize {
+        let most = bounds.distinct_values.saturating_add(call.batch.unwrap_or(0));
+        if known.is_some() || self.asked.len() < most as usize {
             self.asked.entry(call.value).or_default().open |= newly_open;
         }
         Ok(())
     }
 
     /// Counts what came of a call; says what to raise.
-    pub(super) fn settle(
-        &mut self,
-        value: u64,
-        seen: Seen,
-        check_required: bool,
-        bounds: &Protection,
-        now: Timestamp,
-    ) -> [Option<Rule>; 2] {
-        let honeypot = seen.blocked && self.honeypots.len() < bounds.honeypots as usize && self.honeypots.insert(value);
+    pub(super) fn settle(&mut self, call: &Tagged, seen: Seen, bounds: &Protection, now: Timestamp) -> [Option<Rule>; 2] {
+        let honeypot = seen.blocked && self.honeypots.len() < bounds.honeypots as usize && self.honeypots.insert(call.value);
         self.learns_nothing |= self.honeypots.len() >= bounds.honeypots as usize;
-        let probing = !seen.established && !check_required && self.is_probing(value, bounds);
+        let probing = !seen.established && self.is_probing(call, bounds);
         if probing {
             self.stop(bounds, now);
         }
         [honeypot.then_some(Rule::Honeypot), probing.then_some(Rule::UnknownValues)]
+    }
+
+    /// The budget of the window is spent; that is raised once.
+    fn spent(&mut self, now: Timestamp) -> Stop {
+        let first = !std::mem::replace(&mut self.out_of_budget, true);
+        Stop { rule: first.then_some(Rule::DistinctValues), wait_s: seconds_until(self.until, now) }
     }
 
     fn keep_pace(&mut self, actor: u64, bounds: &Protection, now: Timestamp) -> Result<(), Stop> {
@@ -126,28 +145,27 @@ impl Source {
         }
     }
 
-    /// The value that would fill up a run of numbers is not asked for.
-    fn keep_apart(&mut self, run: Option<u64>, bounds: &Protection, now: Timestamp) -> Result<(), Stop> {
-        let Some(run) = run else { return Ok(()) };
-        if self.runs.len() >= bounds.distinct_values as usize && !self.runs.contains_key(&run) {
-            self.runs.clear();
-        }
-        let count = self.runs.entry(run).or_default();
-        if *count + 1 >= bounds.sequential_values {
-            return Err(Stop { rule: Some(Rule::SequentialValues), wait_s: self.stop(bounds, now) });
-        }
-        *count += 1;
-        Ok(())
-    }
-
     /// Counts a value that is nobody's; whether there are too many of them by now.
-    fn is_probing(&mut self, value: u64, bounds: &Protection) -> bool {
-        let new = match self.asked.get_mut(&value) {
-            Some(mark) => !std::mem::replace(&mut mark.unknown, true),
-            None => true,
+    fn is_probing(&mut self, call: &Tagged, bounds: &Protection) -> bool {
+        let known = self.asked.get_mut(&call.value).is_some_and(|mark| std::mem::replace(&mut mark.nobodys, true));
+        if known {
+            return false;
+        }
+        let values = match call.batch {
+            Some(_) => &mut self.batches,
+            None => {
+                if let Some(place) = call.run {
+                    self.runs.is_nobodys(place, call.actor);
+                }
+                // Where a second factor is wanted, wrong ones are counted by value.
+                if call.check_required {
+                    return false;
+                }
+                &mut self.open
+            }
         };
-        self.unknown += u32::from(new);
-        new && self.unknown >= bounds.unknown_values && self.unknown > self.open / 2
+        values.nobodys += 1;
+        values.are_a_search(bounds)
     }
 
     /// Stops the branch for a while, each time for twice as long, at most to the end of its window.

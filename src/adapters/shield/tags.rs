@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::core::limit::Asked;
+use crate::core::limit::{Asked, Protection};
 
 /// Last digits by which the numbers of one run differ: a thousand plain ones, a hundred where the last is a check digit.
 const RUN_DIGITS: usize = 3;
@@ -18,9 +18,22 @@ pub(super) struct Tagged {
     /// The identifier.
     pub value: u64,
     /// The run of numbers that it is of; `None` for a value that ends in no digit.
-    pub run: Option<u64>,
+    pub run: Option<Place>,
     /// The actor.
     pub actor: u64,
+    /// Whether the policy wants a second factor.
+    pub check_required: bool,
+    /// The budget of the batch that the query is one of.
+    pub batch: Option<u32>,
+}
+
+/// Where a number stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The run of numbers.
+    pub run: u64,
+    /// Its place within the run, from 0 to 999.
+    pub at: u16,
 }
 
 /// What a hash is of, so that equal texts of different sorts have different tags.
@@ -34,22 +47,25 @@ enum Of<'a> {
 }
 
 impl Tags {
-    pub(super) fn of(&self, asked: &Asked<'_>) -> Tagged {
+    pub(super) fn of(&self, asked: &Asked<'_>, bounds: &Protection) -> Tagged {
         let (scheme, value) = (asked.identifier.scheme(), asked.identifier.expose_value());
         let tag = |of: Of<'_>| self.0.hash_one((asked.agency, of));
         Tagged {
             place: tag(asked.branch.map_or(Of::Certificate(asked.certificate), Of::Branch)),
             value: tag(Of::Value(scheme, value)),
-            run: run_of(value).map(|run| tag(Of::Run(scheme, run))),
+            run: run_of(value).map(|(run, at)| Place { run: tag(Of::Run(scheme, run)), at }),
             actor: tag(Of::Actor(asked.actor.unwrap_or_default())),
+            check_required: asked.check_required,
+            batch: bounds.batch_of(asked),
         }
     }
 }
 
-/// A value without its last digits.
-fn run_of(value: &str) -> Option<&str> {
+/// A value without its last digits, and these as a number.
+fn run_of(value: &str) -> Option<(&str, u16)> {
     let digits = value.bytes().rev().take(RUN_DIGITS).take_while(u8::is_ascii_digit).count();
-    if digits == 0 { None } else { value.get(..value.len() - digits) }
+    let (run, last) = value.split_at_checked(value.len() - digits)?;
+    last.parse().ok().map(|at| (run, at))
 }
 
 #[cfg(test)]
@@ -58,8 +74,8 @@ mod tests {
 
     #[test]
     fn numbers_of_one_thousand_are_one_run() {
-        assert_eq!(run_of("9990000018"), Some("9990000"));
-        assert_eq!(run_of("A170000001"), run_of("A170000999"));
-        assert_eq!((run_of("AB7"), run_of("17"), run_of("ABC"), run_of("")), (Some("AB"), Some(""), None, None));
+        assert_eq!(run_of("9990000018"), Some(("9990000", 18)));
+        assert_eq!((run_of("A170000001"), run_of("A170000999")), (Some(("A170000", 1)), Some(("A170000", 999))));
+        assert_eq!((run_of("AB7"), run_of("17"), run_of("ABC"), run_of("")), (Some(("AB", 7)), Some(("", 17)), None, None));
     }
 }

@@ -58,10 +58,15 @@ impl Bench {
 
     /// Asks, and says whether the outcome was told; the error is how long to wait.
     fn ask(&self, call: &Call<'_>, number: u64, seen: Seen, second: i64) -> Result<bool, u64> {
+        self.ask_as(call, number, seen, second, false)
+    }
+
+    fn ask_as(&self, call: &Call<'_>, number: u64, seen: Seen, second: i64, background: bool) -> Result<bool, u64> {
         let (agency, now) = (AgencyId::parse("school").unwrap(), at(second));
         let identifier = self.identifier(number);
         let (branch, actor) = (Some(call.branch), Some(call.actor));
-        let asked = Asked { agency: &agency, branch, certificate: &[1; 32], actor, identifier: &identifier, check_required: false };
+        let asked =
+            Asked { agency: &agency, branch, certificate: &[1; 32], actor, identifier: &identifier, check_required: false, background };
         self.shield.screen(&asked, now).map_err(|notice| notice.retry_after_s)?;
         Ok(self.shield.settle(&asked, seen, now) == Settled::Told)
     }
@@ -81,26 +86,107 @@ fn scattered(place: u64) -> u64 {
 }
 
 #[test]
-fn neighbours_are_asked_for_until_the_run_is_full_whatever_their_order() {
-    for (first, step) in [(170_100_000, 1), (170_100_980, 1), (170_100_990, -1_i64), (170_100_000, 8), (170_100_000, 49)] {
+fn numbers_in_order_are_asked_for_until_their_run_is_held_back_from_who_asks() {
+    for (first, step) in [(170_100_000, 1), (170_100_930, 3), (170_100_990, -1_i64), (170_100_000, 19), (170_100_000, 25)] {
         let bench = bench("");
-        let number = |place: u64| first + step * i64::try_from(place).unwrap();
-        let told = (0..40).filter(|place| bench.ask(&CALL, number(*place).unsigned_abs(), SOMEBODY, 0).is_ok()).count();
-        assert!((19..40).contains(&told), "{told} from {first} by {step}");
-        assert_eq!(bench.alerts(), [Rule::SequentialValues], "calls during the wait raise nothing");
+        let number = |place: u64| (first + step * i64::try_from(place).unwrap()).unsigned_abs();
+        let told = (0..40).filter(|place| bench.ask(&CALL, number(*place), SOMEBODY, 0).is_ok()).count();
+        assert!((19..=36).contains(&told), "{told} from {first} by {step}");
+        assert_eq!(bench.alerts()[0], Rule::SequentialValues);
+        assert_eq!(bench.ask(&CALL, number(3), SOMEBODY, 0), Ok(true), "known already");
+        assert_eq!(bench.ask(&CALL, 170_999_001, SOMEBODY, 0), Ok(true), "another run");
+        assert_eq!(bench.ask(&Call { actor: "clerk-2", ..CALL }, 170_100_777, SOMEBODY, 0), Ok(true), "another clerk");
         assert_eq!(bench.ask(&Call { branch: "south", ..CALL }, 170_100_001, SOMEBODY, 0), Ok(true), "another branch");
     }
 }
 
 #[test]
-fn each_wait_of_a_day_is_twice_as_long() {
+fn each_hold_of_a_run_is_twice_as_long_and_the_third_is_for_everything_new() {
     let bench = bench("sequential_values = 2\npause = \"1 minute\"");
     assert_eq!(bench.ask(&CALL, 170_100_001, SOMEBODY, 0), Ok(true));
     assert_eq!(bench.ask(&CALL, 170_100_002, SOMEBODY, 0), Err(60));
-    assert_eq!(bench.ask(&CALL, 170_100_001, SOMEBODY, 59), Err(1), "it waits whatever it asks for");
-    assert_eq!(bench.ask(&CALL, 170_100_001, SOMEBODY, 60), Ok(true), "known values are answered again");
-    assert_eq!(bench.ask(&CALL, 170_100_003, SOMEBODY, 60), Err(120));
-    assert_eq!(bench.ask(&CALL, 170_100_003, SOMEBODY, 86_400), Ok(true), "another day");
+    assert_eq!(bench.ask(&CALL, 170_100_500, SOMEBODY, 59), Err(1), "the whole run");
+    assert_eq!(bench.ask(&CALL, 170_100_002, SOMEBODY, 60), Err(120));
+    assert_eq!(bench.ask(&CALL, 180_100_001, SOMEBODY, 179), Ok(true), "another run");
+    assert_eq!(bench.ask(&CALL, 170_100_002, SOMEBODY, 180), Err(240), "the third hold");
+    assert_eq!(bench.ask(&CALL, 190_100_001, SOMEBODY, 190), Err(50), "everything new");
+    assert_eq!(bench.ask(&CALL, 170_100_001, SOMEBODY, 190), Ok(true), "not what is known");
+    assert_eq!(bench.ask(&CALL, 190_100_001, SOMEBODY, 240), Ok(true));
+    assert_eq!(bench.alerts(), [Rule::SequentialValues; 3], "calls during a wait raise nothing");
+    assert_eq!(bench.ask(&CALL, 170_100_002, SOMEBODY, 86_400), Ok(true), "another day");
+}
+
+#[test]
+fn a_run_that_is_mostly_nobody_s_is_held_back_whatever_the_order() {
+    let bench = bench("");
+    let number = |place: u64| 170_100_000 + place * 617 % 1_000;
+    let seen = |place: u64| if place.is_multiple_of(4) { SOMEBODY } else { NOBODY };
+    let told = (0..200).filter(|place| bench.ask(&CALL, number(*place), seen(*place), 0).is_ok()).count();
+    assert_eq!((told, bench.alerts()), (19, vec![Rule::SequentialValues]));
+}
+
+#[test]
+fn a_run_has_so_many_numbers_for_a_branch_even_where_all_of_them_are_somebody_s() {
+    let bench = bench("");
+    let clerk = |place: u64| ["a", "b", "c", "d"][usize::try_from(place % 4).unwrap()];
+    let ask = |place: u64| bench.ask(&Call { actor: clerk(place), ..CALL }, 170_100_000 + place * 367 % 1_000, SOMEBODY, 0);
+    assert_eq!((0..250).filter(|place| ask(*place).is_ok()).count(), 100);
+    assert_eq!(bench.alerts(), [Rule::CrowdedRun]);
+}
+
+#[test]
+fn clerks_made_up_for_each_query_count_as_one_branch() {
+    let bench = bench("");
+    let ask = |place: u64| bench.ask(&Call { actor: &format!("clerk-{place}"), ..CALL }, 170_100_000 + place, SOMEBODY, 0);
+    assert_eq!((0..100).filter(|place| ask(*place).is_ok()).count(), 29);
+    // A run each: the third hold of the branch is for everything new.
+    let further =
+        |place: u64| bench.ask(&Call { actor: &format!("more-{place}"), ..CALL }, 170_200_000 + place % 2 * 1_000 + place / 2, SOMEBODY, 0);
+    assert_eq!((0..200).filter(|place| further(*place).is_ok()).count(), 58);
+    assert!(bench.ask(&Call { actor: "nobody-yet", ..CALL }, 999_999_999, SOMEBODY, 0).is_err());
+}
+
+#[test]
+fn a_school_of_families_with_cards_of_one_run_is_let_be() {
+    let bench = bench("");
+    for family in 0..15 {
+        for child in 0..4 {
+            let (number, second) = (170_100_000 + family * 367 % 900 + child, i64::try_from(family * 4 + child).unwrap() * 60);
+            assert!(matches!(bench.ask(&CALL, number, SOMEBODY, second), Ok(true)), "family {family}, child {child}");
+        }
+    }
+    assert_eq!(bench.alerts(), []);
+}
+
+/// A night's batch over cards one beside the other.
+const BATCH: &str = "batches = { values = 3000, branch = \"back-office\" }";
+
+#[test]
+fn an_allowed_batch_goes_through_a_run_and_has_a_budget_of_its_own() {
+    let bench = bench(BATCH);
+    let ask = |branch, number, seen| bench.ask_as(&Call { branch, actor: "night" }, number, seen, 0, true);
+    let told = (0..4_000).filter(|place| ask("back-office", 170_100_000 + place, SOMEBODY).is_ok()).count();
+    assert_eq!((told, bench.alerts()), (3_000, vec![Rule::DistinctValues]));
+    assert_eq!(ask("back-office", 170_100_000, SOMEBODY), Ok(true), "known already");
+    // A counter's certificate that only says that it is a batch is none.
+    assert_eq!((0..40).filter(|place| ask("north", 170_100_000 + place, SOMEBODY).is_ok()).count(), 19);
+    // Neither is one where the policy knows none.
+    let plain = self::bench("");
+    let asked = |place: u64| plain.ask_as(&CALL, 170_100_000 + place, SOMEBODY, 0, true);
+    assert_eq!((0..40).filter(|place| asked(*place).is_ok()).count(), 19);
+}
+
+#[test]
+fn a_batch_is_not_exempt_from_honeypots_or_from_finding_mostly_nobody() {
+    let bench = bench(BATCH);
+    let ask = |number, seen| bench.ask_as(&Call { branch: "back-office", actor: "night" }, number, seen, 0, true);
+    assert_eq!((0..3_000).filter(|place| ask(170_100_000 + place, NOBODY).is_ok()).count(), 200);
+    assert_eq!(bench.alerts(), [Rule::UnknownValues]);
+    let bench = self::bench(BATCH);
+    let ask = |number, seen| bench.ask_as(&Call { branch: "back-office", actor: "night" }, number, seen, 0, true);
+    let honeypot = Seen { blocked: true, ..NOBODY };
+    assert_eq!([1, 2, 3].map(|place| ask(170_100_000 + place, honeypot)), [Ok(true), Ok(true), Ok(false)]);
+    assert_eq!(ask(170_100_000, SOMEBODY), Ok(false));
 }
 
 #[test]
@@ -180,7 +266,15 @@ fn what_was_counted_outlives_a_change_of_policy() {
 fn agency_without_a_policy_learns_nothing() {
     let bench = bench("");
     let (agency, identifier) = (AgencyId::parse("stranger").unwrap(), bench.identifier(170_000_001));
-    let asked = Asked { agency: &agency, branch: None, certificate: &[1; 32], actor: None, identifier: &identifier, check_required: false };
+    let asked = Asked {
+        agency: &agency,
+        branch: None,
+        certificate: &[1; 32],
+        actor: None,
+        identifier: &identifier,
+        check_required: false,
+        background: false,
+    };
     assert!(bench.shield.screen(&asked, at(0)).is_err());
     assert_eq!(bench.shield.settle(&asked, SOMEBODY, at(0)), Settled::Withheld);
 }

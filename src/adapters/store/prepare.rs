@@ -1,10 +1,10 @@
 //! What the caller's own task does with an entry, so that the one writer thread need not: tags, content bytes, encryption.
 
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
-use aws_lc_rs::rand;
 
 use super::day::DayKeys;
 use crate::core::domain::identifier::Identifier;
+use crate::core::domain::random::random;
 use crate::core::ledger::content::{self, SubjectTags};
 use crate::core::ledger::tree::{Hash, sha256};
 use crate::core::ledger::{Entry, EntryKind, LedgerUnavailable, RetentionClass};
@@ -34,14 +34,10 @@ pub(super) struct Prepared {
 pub(super) fn prepare(entry: Entry, time: i64, keys: &DayKeys) -> Result<Prepared, LedgerUnavailable> {
     let Entry { kind, class, time: _, id, statement_digest, subject, content } = entry;
     let tags = subject.map(|subject| tags_of(&subject, content.agency.as_deref(), keys));
-    let mut random = [0; NONCE_LEN + SALT_LEN + 32];
-    rand::fill(&mut random).map_err(|_| LedgerUnavailable("no random bytes"))?;
-    let (content_random, salt) = random.split_at(NONCE_LEN + SALT_LEN);
-    let mut header_salt = [0; 32];
-    header_salt.copy_from_slice(salt);
-
+    let none = LedgerUnavailable("no random bytes");
+    let header_salt = random::<32>().ok_or(none)?;
     let mut sealed = Vec::with_capacity(USUAL_SEALED_LEN);
-    sealed.extend_from_slice(content_random);
+    sealed.extend_from_slice(&random::<{ NONCE_LEN + SALT_LEN }>().ok_or(none)?);
     content::encode(&mut sealed, id, &content, tags.as_ref()).map_err(|_| LedgerUnavailable("the content cannot be encoded"))?;
     let key = keys.content(class);
     let content_commitment = seal(&mut sealed, key, id.as_bytes()).ok_or(LedgerUnavailable("the content cannot be encrypted"))?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::fault::{CommitPoint, Faults};
 use super::*;
-use crate::core::ledger::{EntryContent, EntryKind, LogReader as _, RetentionClass};
+use crate::core::ledger::{EntryKind, LogReader as _, RetentionClass};
 use crate::core::signing::{Algorithm, SignerFailed};
 
 struct StillClock;
@@ -82,7 +82,7 @@ impl Log {
             id: Uuid::from_u128(number),
             statement_digest: [0; 32],
             subject: None,
-            content: EntryContent::default(),
+            content: Box::default(),
         };
         self.ledger.append(entry).await.map(|receipt| receipt.index)
     }

@@ -1,8 +1,9 @@
 //! The highest CRL number ever taken from each authority, kept on disk: a restart must not make an older list good again.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,8 @@ fn rank(list: &Newest) -> (usize, &str) {
 
 fn replace(file: &Path, newest: &Newests) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    // The log's or the registry's folder, should this be the first to need it: its owner's alone.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let draft = file.with_extension("new");
     let mut out = File::create(&draft)?;
     out.write_all(&serde_json::to_vec_pretty(newest)?)?;

@@ -38,7 +38,7 @@ pub struct ListenerSpec {
     pub limits: ConnectionLimits,
     /// Worker threads.
     pub workers: usize,
-    /// Answers requests that cannot be read, on a mutual-TLS listener that records its refusals; elsewhere actix answers them bare.
+    /// Answers requests that cannot be read; without it actix answers them bare.
     pub refuse_unreadable: Option<RefuseUnreadable>,
 }
 

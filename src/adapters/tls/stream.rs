@@ -73,12 +73,12 @@ impl GuardedStream {
         Some(first)
     }
 
-    /// Puts a recorded refusal in the place of a bare one.
+    /// Puts a refusal of ours in the place of a bare one.
     fn begin_closing(&mut self, why: Unreadable) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Open(transport) => {
                 self.handle().body_complete();
-                let words = self.refuse.as_ref().zip(self.handle().peer()).map(|(refuse, peer)| refuse(peer.clone(), why));
+                let words = self.refuse.as_ref().map(|refuse| refuse(self.handle().peer().cloned(), why));
                 // The place in the table is kept until the words are said.
                 let place = self.admission.clone();
                 Stage::Closing(actix_rt::spawn(async move {

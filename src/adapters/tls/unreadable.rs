@@ -30,8 +30,9 @@ pub enum Unreadable {
     HeadTooLarge,
 }
 
-/// Makes the whole reply (status line, header fields, body) to a certificate's unreadable request; nothing if none may leave.
-pub type RefuseUnreadable = Arc<dyn Fn(Arc<PeerChain>, Unreadable) -> LastWords + Send + Sync>;
+/// Makes the whole reply (status line, header fields, body) to an unreadable request, of a certificate on a mutual-TLS listener;
+/// nothing if none may leave.
+pub type RefuseUnreadable = Arc<dyn Fn(Option<Arc<PeerChain>>, Unreadable) -> LastWords + Send + Sync>;
 
 /// A reply in the making.
 pub type LastWords = Pin<Box<dyn Future<Output = Bytes>>>;

@@ -37,6 +37,14 @@ impl VerifiedTokens {
         self.0.insert(key, Arc::clone(claims));
     }
 
+    pub(super) fn forget(&self, key: &TokenKey) {
+        self.0.remove(key);
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.0.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

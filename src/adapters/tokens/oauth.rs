@@ -8,8 +8,8 @@ use serde::Serialize;
 /// The longest token request, in bytes.
 const MAX_FORM: usize = 8 * 1024;
 
-/// Parameters that would authenticate the client by anything but its certificate.
-const OTHER_AUTHENTICATION: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+/// The only kind of assertion (RFC 7523 §2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A well-formed request for a token by client credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,25 @@ pub struct TokenRequest {
     pub client_id: Option<String>,
     /// `scope`, if it was sent.
     pub scope: Option<String>,
+    /// `client_assertion`, if it was sent.
+    pub assertion: Option<ClientAssertion>,
+}
+
+/// A client assertion as it was sent; nothing shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientAssertion(String);
+
+impl ClientAssertion {
+    /// The compact JWS, to be verified.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ClientAssertion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientAssertion(hidden)")
+    }
 }
 
 /// The error codes of RFC 6749 §5.2, and one for our own faults.
@@ -25,7 +44,7 @@ pub struct TokenRequest {
 pub enum OAuthCode {
     /// A parameter is missing, repeated or malformed.
     InvalidRequest,
-    /// The client is not who it says, or authenticates otherwise than by its certificate.
+    /// The client is not who it says, or does not authenticate as its policy wants.
     InvalidClient,
     /// The agency may not have tokens at present.
     UnauthorizedClient,
@@ -96,8 +115,8 @@ pub fn parse_token_request(content_type: Option<&str>, body: &[u8]) -> Result<To
         return Err(invalid_request("send the request as `application/x-www-form-urlencoded`"));
     }
     let mut parameters = unique_parameters(body)?;
-    if OTHER_AUTHENTICATION.iter().any(|name| parameters.contains_key(*name)) {
-        return Err(OAuthError::new(OAuthCode::InvalidClient, "clients authenticate by their certificate alone"));
+    if parameters.contains_key("client_secret") {
+        return Err(OAuthError::new(OAuthCode::InvalidClient, "no client has a secret here; its certificate authenticates it"));
     }
     match parameters.get("grant_type").map(AsRef::as_ref) {
         Some("client_credentials") => {}
@@ -105,7 +124,20 @@ pub fn parse_token_request(content_type: Option<&str>, body: &[u8]) -> Result<To
         Some(_) => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "only `client_credentials` is supported")),
     }
     let mut take = |name: &str| parameters.remove(name).map(Cow::into_owned);
-    Ok(TokenRequest { client_id: take("client_id"), scope: take("scope") })
+    let assertion = assertion(take("client_assertion_type").as_deref(), take("client_assertion"))?;
+    Ok(TokenRequest { client_id: take("client_id"), scope: take("scope"), assertion })
+}
+
+/// Both parameters or neither (RFC 7521 §4.2).
+fn assertion(kind: Option<&str>, assertion: Option<String>) -> Result<Option<ClientAssertion>, OAuthError> {
+    match (kind, assertion) {
+        (None, None) => Ok(None),
+        (Some(JWT_BEARER), Some(assertion)) => Ok(Some(ClientAssertion(assertion))),
+        (Some(JWT_BEARER), None) | (None, Some(_)) => {
+            Err(invalid_request("`client_assertion` and `client_assertion_type` belong together; one is missing"))
+        }
+        (Some(_), _) => Err(OAuthError::new(OAuthCode::InvalidClient, "the only `client_assertion_type` is that of RFC 7523: jwt-bearer")),
+    }
 }
 
 /// The parameters that have a value; one without counts as absent (RFC 6749 §3.2) but still must not be repeated.
@@ -148,7 +180,7 @@ mod tests {
     fn form_is_read_and_unknown_parameters_are_ignored() {
         let parsed =
             parse_token_request(FORM, b"grant_type=client_credentials&client_id=school&scope=verify+log%3Apatterns&extra=1").unwrap();
-        assert_eq!(parsed, TokenRequest { client_id: Some("school".into()), scope: Some("verify log:patterns".into()) });
+        assert_eq!(parsed, TokenRequest { client_id: Some("school".into()), scope: Some("verify log:patterns".into()), assertion: None });
         assert_eq!(parse_token_request(FORM, b"grant_type=client_credentials&scope=").unwrap(), TokenRequest::default());
     }
 
@@ -176,13 +208,27 @@ mod tests {
             ("grant_type=password", OAuthCode::UnsupportedGrantType),
             ("grant_type=Client_Credentials", OAuthCode::UnsupportedGrantType),
             ("grant_type=client_credentials&client_secret=x", OAuthCode::InvalidClient),
-            ("grant_type=client_credentials&client_assertion=x", OAuthCode::InvalidClient),
+            ("grant_type=client_credentials&client_assertion=x", OAuthCode::InvalidRequest),
             ("grant_type=client_credentials&client_assertion_type=x", OAuthCode::InvalidClient),
+            ("grant_type=client_credentials&client_assertion_type=x&client_assertion=x", OAuthCode::InvalidClient),
+            (
+                "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
+                OAuthCode::InvalidRequest,
+            ),
             ("client_secret=x", OAuthCode::InvalidClient),
         ] {
             assert_eq!(code(body), Some(expected), "{body}");
         }
         assert_eq!(code(&format!("grant_type=client_credentials&x={}", "y".repeat(MAX_FORM))), Some(OAuthCode::InvalidRequest));
+    }
+
+    #[test]
+    fn assertion_is_read_and_never_shown() {
+        let body = "grant_type=client_credentials&client_assertion=a.b.c\
+            &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let request = parse_token_request(FORM, body.as_bytes()).unwrap();
+        assert_eq!(request.assertion.as_ref().map(ClientAssertion::expose), Some("a.b.c"));
+        assert!(!format!("{request:?}").contains("a.b.c"));
     }
 
     #[test]

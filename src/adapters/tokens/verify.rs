@@ -1,13 +1,17 @@
 //! Verifies access tokens: one pinned algorithm per key, signatures by `jsonwebtoken`, claims by the core, and a memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 
 use super::cache::{TokenKey, VerifiedTokens};
+use super::key::notice_refused_member;
+use super::outside::{OutsideIssuer, OutsideIssuers};
 use super::revocation::Revocations;
-use crate::core::domain::jws::CompactJws;
+use crate::core::domain::jwk::PublicJwk;
+use crate::core::domain::jws::{CompactJws, refused_member};
 use crate::core::identity::PeerChain;
 use crate::core::limit::{Limiter, Tier};
 use crate::core::signing::Algorithm;
@@ -47,16 +51,41 @@ impl PinnedKey {
 pub struct CachingVerifier {
     profile: TokenProfile,
     keys: Vec<PinnedKey>,
+    outside: OutsideIssuers,
     limiter: Arc<dyn Limiter>,
     verified: VerifiedTokens,
     revocations: Arc<Revocations>,
+    /// Grows when an outside issuer withdraws a key: what was verified under it must not be remembered after that.
+    withdrawals: AtomicU64,
 }
 
 impl CachingVerifier {
     /// A verifier that knows these keys only and remembers about `capacity` tokens.
     /// Each token that it does not remember is charged to the agency as [`Tier::TokenMiss`].
     pub fn new(profile: TokenProfile, keys: Vec<PinnedKey>, limiter: Arc<dyn Limiter>, capacity: usize) -> Self {
-        Self { profile, keys, limiter, verified: VerifiedTokens::new(capacity), revocations: Arc::new(Revocations::in_memory()) }
+        Self {
+            profile,
+            keys,
+            outside: OutsideIssuers::none(),
+            limiter,
+            verified: VerifiedTokens::new(capacity),
+            revocations: Arc::new(Revocations::in_memory()),
+            withdrawals: AtomicU64::new(0),
+        }
+    }
+
+    /// The same verifier, which also accepts tokens of these issuers.
+    #[must_use]
+    pub fn with_outside(self, outside: OutsideIssuers) -> Self {
+        Self { outside, ..self }
+    }
+
+    /// Takes over the keys that an outside issuer publishes now. A key that is gone verifies nothing from then on, remembered or not.
+    pub fn renew(&self, issuer: &OutsideIssuer, keys: Vec<PublicJwk>, good_until: Timestamp) {
+        if issuer.renew(keys, good_until) {
+            self.withdrawals.fetch_add(1, Ordering::SeqCst);
+            self.verified.forget_all();
+        }
     }
 
     /// The same verifier with revocations that outlive it.
@@ -78,19 +107,28 @@ impl CachingVerifier {
         self.verified.len()
     }
 
-    fn verify_afresh(&self, compact: &str, peer: &PeerChain) -> Result<TokenClaims, TokenFault> {
-        let jws = CompactJws::parse(compact, MAX_TOKEN).map_err(|rejected| TokenRejected(rejected.0))?;
+    /// One of our own keys makes it our token, whatever it says; else an outside issuer may know it.
+    fn verify_afresh(&self, compact: &str, peer: &PeerChain, now: Timestamp) -> Result<TokenClaims, TokenFault> {
+        let why = match CompactJws::parse(compact, MAX_TOKEN) {
+            Ok(jws) => match self.keys.iter().find(|key| *key.kid == *jws.header.kid) {
+                Some(key) => return self.verify_own(&jws, key, peer),
+                None => TokenRejected("the token is signed with a key that is not known here"),
+            },
+            Err(rejected) => TokenRejected(rejected.0),
+        };
+        self.outside.verify(compact, MAX_TOKEN, peer, &*self.limiter, now).unwrap_or_else(|| {
+            notice_refused_member(compact, refused_member);
+            Err(why.into())
+        })
+    }
+
+    fn verify_own(&self, jws: &CompactJws<'_>, key: &PinnedKey, peer: &PeerChain) -> Result<TokenClaims, TokenFault> {
         self.profile.check_header(&jws.header)?;
-        let key = self
-            .keys
-            .iter()
-            .find(|key| *key.kid == *jws.header.kid)
-            .ok_or(TokenRejected("the token is signed with a key that is not known here"))?;
         if jws.header.alg != key.algorithm.jose() {
             return Err(TokenRejected("the token's algorithm is not that of its key").into());
         }
         self.limiter.admit(&peer.agency, Tier::TokenMiss).map_err(TokenFault::Limited)?;
-        if !key.verifies(&jws) {
+        if !key.verifies(jws) {
             return Err(TokenRejected("the token's signature is not good").into());
         }
         Ok(self.profile.check_payload(&jws.payload)?)
@@ -106,10 +144,14 @@ impl TokenVerifier for CachingVerifier {
         if let Some(claims) = self.verified.get(&key) {
             return Ok(claims);
         }
-        let claims = Arc::new(self.verify_afresh(compact, peer)?);
+        let withdrawals = self.withdrawals.load(Ordering::SeqCst);
+        let claims = Arc::new(self.verify_afresh(compact, peer, now)?);
         // A stolen or a dead token must not take another's place in the memory; the core refuses it after this.
         if claims.thumbprint == peer.thumbprint && check_times(&claims, now).is_ok() {
             self.verified.remember(key, &claims);
+            if self.withdrawals.load(Ordering::SeqCst) != withdrawals {
+                self.verified.forget(&key);
+            }
         }
         Ok(claims)
     }

@@ -60,8 +60,7 @@ pub(super) fn accepted(home: &Home, pem: &[u8], uri: &str, key: Option<&[u8]>) -
     let [leaf, intermediates @ ..] = chain.as_slice() else { return Err(CliError::usage("the file holds no certificate in PEM")) };
     let now = super::home::now();
     let authorities = [home.client_ca.as_path(), home.client_intermediates.as_path()];
-    let lists =
-        CrlSet::of(&home.dir.join("pki/crl"), Vec::new(), &authorities, jiff::SignedDuration::ZERO, now).doing("revocation lists")?;
+    let lists = CrlSet::of(&home.crls, Vec::new(), &authorities, jiff::SignedDuration::ZERO, now).doing("revocation lists")?;
     let roots = config::roots(&home.client_ca).doing("the agencies' authorities")?;
     let verifier = ProfileVerifier::new(roots, lists.ders(), home.trust_domain.as_str().into(), config::provider())
         .map_err(|what| CliError::failed(format_args!("the agencies' authorities: {what}")))?;

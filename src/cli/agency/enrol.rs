@@ -76,7 +76,8 @@ impl Enrol {
         }
         let folder = self.kit.clone().unwrap_or_else(|| place(&home, &agency, unit).join("kit"));
         let folder = kit::write(&home, &folder, certificate.as_deref(), &snapshot, policy)?;
-        println!("{agency} is enrolled; its kit lies in {}", folder.display());
+        let when = home.policies_in_force()?;
+        println!("{agency} is enrolled{when}; its kit lies in {}", folder.display());
         print!("\n{}", super::words::english(&snapshot, policy));
         if certificate.is_some() {
             println!("\nTo try it, put the private key beside the certificate as key.pem and run: sh {}/ask.sh", folder.display());

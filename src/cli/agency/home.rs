@@ -10,8 +10,8 @@ use crate::adapters::enrolment::Register;
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::{cutoff, pki};
 use crate::cli::place::{DemoFile, Place};
+use crate::cli::reach::{self, Reached};
 use crate::cli::{CliError, Failure};
-use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::policy::{LoadError, Snapshot};
@@ -26,34 +26,38 @@ pub(super) struct Home {
     pub(super) issuer: Option<String>,
     pub(super) client_ca: PathBuf,
     pub(super) client_intermediates: PathBuf,
+    pub(super) crls: PathBuf,
+    place: Place,
 }
 
 impl Home {
     /// The places as `estelam.toml` names them; the usual ones where there is no such file yet.
     pub(super) fn of(place: &Place) -> Result<Self, CliError> {
-        let dir = place.dir.clone();
-        let file = dir.join("estelam.toml");
-        if file.exists() {
-            let config = Config::read(&file).doing("the configuration is not usable")?;
+        let (dir, policies) = (place.dir().to_owned(), place.policies()?);
+        let Ok(config) = place.config() else {
             return Ok(Self {
-                policies: config.policies,
-                enrolment: config.enrolment,
-                cutoff: config.cutoff,
-                trust_domain: config.trust_domain,
-                issuer: Some(config.issuer),
-                client_ca: config.tls.client_ca,
-                client_intermediates: config.tls.client_intermediates,
+                policies,
+                enrolment: dir.join("enrolment"),
+                cutoff: dir.join("cutoff/list.json"),
+                trust_domain: pki::TRUST_DOMAIN.to_owned(),
+                issuer: DemoFile::read(&dir).ok().map(|demo| demo.gateway),
+                client_ca: dir.join("pki/ca.pem"),
+                client_intermediates: dir.join("pki/intermediate.pem"),
+                crls: dir.join("pki/crl"),
+                place: place.clone(),
                 dir,
             });
-        }
+        };
         Ok(Self {
-            policies: dir.join("policies"),
-            enrolment: dir.join("enrolment"),
-            cutoff: dir.join("cutoff/list.json"),
-            trust_domain: pki::TRUST_DOMAIN.to_owned(),
-            issuer: DemoFile::read(&dir).ok().map(|demo| demo.gateway),
-            client_ca: dir.join("pki/ca.pem"),
-            client_intermediates: dir.join("pki/intermediate.pem"),
+            policies,
+            enrolment: config.enrolment,
+            cutoff: config.cutoff,
+            trust_domain: config.trust_domain,
+            issuer: Some(config.issuer),
+            client_ca: config.tls.client_ca,
+            client_intermediates: config.tls.client_intermediates,
+            crls: config.tls.crls,
+            place: place.clone(),
             dir,
         })
     }
@@ -71,9 +75,20 @@ impl Home {
         register.save(&self.enrolment, agency.as_str()).doing("the register of certificates")
     }
 
-    /// Changes the list of what is cut off; a running service reads it within a moment.
+    /// Changes the list of what is cut off.
     pub(super) fn cut<T>(&self, edit: impl FnOnce(&mut cutoff::CutOffList) -> T) -> Result<T, CliError> {
         cutoff::change(&self.cutoff, edit).doing("the list of what is cut off")
+    }
+
+    /// Waits until a running service acts by that list; says what to add where none runs.
+    pub(super) fn cut_in_force(&self) -> Result<&'static str, CliError> {
+        let list = cutoff::read(&self.cutoff).doing("the list of what is cut off")?.unwrap_or_default();
+        said(reach::cut_off(&self.place, &list.version())?)
+    }
+
+    /// The same for the policies.
+    pub(super) fn policies_in_force(&self) -> Result<&'static str, CliError> {
+        said(reach::in_force(&self.place, &self.policies)?)
     }
 
     /// The name that a certificate of an agency, or of one of its units, bears.
@@ -81,6 +96,14 @@ impl Home {
         let unit = unit.map(|unit| format!("/branch/{unit}")).unwrap_or_default();
         format!("spiffe://{}/agency/{agency}{unit}", self.trust_domain)
     }
+}
+
+/// What to add to a message about something that has come so far.
+fn said(reached: Reached) -> Result<&'static str, CliError> {
+    Ok(match reached {
+        Reached::InForce => "",
+        Reached::NoService => " (no service runs here now; it counts from its start)",
+    })
 }
 
 /// An agency's name as typed.

@@ -37,6 +37,8 @@ impl Retire {
         register.retired = Some(now);
         home.save(&agency, &mut register)?;
         policy_files::retire_agency(&home.policies, &agency).map_err(|faults| refused(&faults))?;
+        home.cut_in_force()?;
+        home.policies_in_force()?;
         println!("{agency} has left; its file is kept in policies/retired/, its certificates in its register; its name is not given again");
         Ok(())
     }

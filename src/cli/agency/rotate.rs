@@ -72,6 +72,7 @@ fn finish(home: &Home, agency: &AgencyId, unit: Option<&str>) -> Result<(), CliE
     let authority = ca::development(home)?;
     leave::end_certificates(home, &mut register, older, authority.as_ref())?;
     home.save(agency, &mut register)?;
+    home.cut_in_force()?;
     println!("{} older certificate{} of {agency} ended", older.len(), if older.len() == 1 { "" } else { "s" });
     Ok(())
 }

@@ -53,13 +53,14 @@ impl Suspend {
         if let Some(certificate) = &self.certificate {
             let thumbprint = thumbprint(certificate)?;
             home.cut(|list| list.cut_certificate(thumbprint, now))?;
-            println!("this certificate of {agency} is cut off for ever; have its issuer revoke it too");
+            let when = home.cut_in_force()?;
+            println!("this certificate of {agency} is cut off for ever{when}; have its issuer revoke it too");
         } else if self.tokens {
             home.cut(|list| list.revoke_tokens(agency.as_str(), now))?;
-            println!("every token that {agency} has is dead; it may get new ones");
+            println!("every token that {agency} has is dead{}; it may get new ones", home.cut_in_force()?);
         } else {
             home.cut(|list| list.suspend(agency.as_str(), branch, now))?;
-            println!("{agency}{} is suspended; tokens issued before now stay dead after a resume", of(branch));
+            println!("{agency}{} is suspended{}", of(branch), home.cut_in_force()?);
         }
         Ok(())
     }
@@ -77,7 +78,8 @@ impl Resume {
                 "the file of `{agency}` says `suspended = true`: that is for those to change who answer for the policies"
             )));
         }
-        println!("{agency}{} {}", of(branch), if was_cut { "may ask again" } else { "was not suspended" });
+        let when = home.cut_in_force()?;
+        println!("{agency}{} {}{when}", of(branch), if was_cut { "may ask again" } else { "was not suspended" });
         Ok(())
     }
 }

@@ -40,23 +40,24 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let observability = Observability::install().doing("cannot set up logging")?;
-        let (dir, _alone) = self.prepare()?;
-        block_on(self.serve(dir, observability))
+        let prepared = self.prepare()?;
+        block_on(self.serve(prepared, observability))
     }
 
-    /// Takes the folder for this process and puts into it what is missing.
-    fn prepare(&self) -> Result<(PathBuf, File), CliError> {
+    /// Takes the folder and the ports for this process and puts into the folder what is missing.
+    fn prepare(&self) -> Result<Prepared, CliError> {
         let dir = &self.dir;
-        std::fs::create_dir_all(dir).doing(format_args!("cannot make `{}`", dir.display()))?;
+        std::fs::create_dir_all(dir).doing(format_args!("cannot make the folder `{}`; choose another with `--dir`", dir.display()))?;
         let dir = dir.canonicalize().doing(format_args!("cannot find `{}`", dir.display()))?;
         let alone = alone(&dir)?;
+        let (listeners, registry_port) = self.bind()?;
         let _ = std::fs::remove_file(dir.join("demo.json"));
         install::everything(&dir)?;
-        Ok((dir, alone))
+        Ok(Prepared { dir, listeners, registry_port, _alone: alone })
     }
 
-    async fn serve(self, dir: PathBuf, observability: Observability) -> Result<ExitCode, CliError> {
-        let (listeners, registry_port) = self.bind()?;
+    async fn serve(self, prepared: Prepared, observability: Observability) -> Result<ExitCode, CliError> {
+        let Prepared { dir, listeners, registry_port, _alone } = prepared;
         let registry = RegistryChild::start(&dir, registry_port)?;
         let config = configure(&dir, &listeners, registry.port())?;
         let places = places(&config, &dir, registry.port())?;
@@ -75,6 +76,8 @@ impl Demo {
                 .doing(format_args!("port {port} is not free; choose another with `--port`, or `--port 0`"))
         };
         let listeners = Listeners { gateway: bind(0)?, public: bind(1)?, ops: bind(2)? };
+        // The registry's process binds the last one itself; whether it can is better known before everything else is made.
+        drop(bind(3)?);
         Ok((listeners, if self.port == 0 { 0 } else { self.port.saturating_add(3) }))
     }
 
@@ -87,9 +90,25 @@ impl Demo {
     }
 }
 
+/// What a demo has before anything runs.
+struct Prepared {
+    dir: PathBuf,
+    listeners: Listeners,
+    /// 0 takes a free one.
+    registry_port: u16,
+    /// Held until the end.
+    _alone: File,
+}
+
 /// Holds the folder until the process ends: a second demo would write over the files of the first.
 fn alone(dir: &Path) -> Result<File, CliError> {
     let path = dir.join("demo.lock");
+    if !path.exists() && dir.join("estelam.toml").exists() {
+        return Err(CliError::failed(format_args!(
+            "`{}` is an installation, and the demo would write its own configuration over it; choose another folder with `--dir`, or run `estelam serve`",
+            dir.display()
+        )));
+    }
     let lock = File::create(&path).doing(format_args!("cannot write `{}`", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -101,14 +120,22 @@ fn alone(dir: &Path) -> Result<File, CliError> {
     }
 }
 
-/// The demo owns its configuration file: its addresses change with every start on free ports.
+/// The demo owns its configuration file: its addresses change with every start on free ports. Only outside issuers that somebody added at
+/// its end are kept.
 fn configure(dir: &Path, listeners: &Listeners, registry_port: u16) -> Result<Config, CliError> {
     let address = |listener: &TcpListener| listener.local_addr().doing("a listener has no address");
     let text =
         template(address(&listeners.gateway)?, address(&listeners.public)?, address(&listeners.ops)?, registry_port, CHECKPOINT_EVERY_S);
     let path = dir.join("estelam.toml");
+    let text = text + &added_issuers(&path);
     write_atomically(&path, text.as_bytes())?;
     Config::parse(&text, &path).doing("the demo's configuration")
+}
+
+fn added_issuers(path: &Path) -> String {
+    const FIRST: &str = "\n[[issuers]]";
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    before.find(FIRST).and_then(|start| before.get(start..)).map(str::to_owned).unwrap_or_default()
 }
 
 fn places(config: &Config, dir: &Path, registry_port: u16) -> Result<DemoFile, CliError> {
@@ -170,10 +197,30 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let running = alone(dir.path()).unwrap();
         std::fs::write(dir.path().join("demo.json"), "{}").unwrap();
-        let second = Demo { dir: dir.path().to_owned(), port: 0, once: false }.prepare().unwrap_err();
+        let second = Demo { dir: dir.path().to_owned(), port: 0, once: false }.prepare().map(drop).unwrap_err();
         assert!(second.to_string().contains("a demo runs in"), "{second}");
         assert!(dir.path().join("demo.json").exists());
         drop(running);
         assert!(alone(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn installation_is_not_turned_into_a_demo() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("estelam.toml"), "mine").unwrap();
+        let error = Demo { dir: dir.path().to_owned(), port: 0, once: false }.prepare().map(drop).unwrap_err();
+        assert!(error.to_string().contains("is an installation"), "{error}");
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["estelam.toml"], "nothing was made there");
+    }
+
+    #[test]
+    fn taken_port_is_said_before_anything_is_made() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let last = taken.local_addr().unwrap().port();
+        let dir = tempfile::tempdir().unwrap();
+        let error = Demo { dir: dir.path().to_owned(), port: last - 3, once: false }.prepare().map(drop).unwrap_err();
+        assert!(error.to_string().contains("is not free; choose another with `--port`"), "{error}");
+        assert!(!dir.path().join("pki").exists());
     }
 }

@@ -1,5 +1,6 @@
 //! `estelam policy explain`: why a case, a recorded answer or an identifier is answered as it is, for any two instants.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::process::ExitCode;
 
@@ -7,19 +8,21 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::explain_words::{self, Language};
+use super::explain_words::{self, Language, Records, Refused};
 use super::folder::{Fault, Folder, read, report};
 use crate::adapters::clock::SystemClock;
-use crate::app::review;
+use crate::app::review::{self, InForce};
 use crate::cli::{CliError, Failure};
 use crate::config::Config;
-use crate::core::decision::cases::{self, AnswerCase, Expected, explained};
+use crate::core::decision::cases::{self, AnswerCase, Answered, explained};
+use crate::core::decision::replay::Said;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::context::Asked;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::instant;
 use crate::core::domain::person::Person;
-use crate::core::policy::Snapshot;
+use crate::core::domain::refusal::RefusalCode;
+use crate::core::policy::{LoadError, Snapshot, grounds};
 use crate::core::registry::version::version_of;
 use crate::core::registry::wire::DecreesAnswer;
 use crate::core::registry::{Freshness, RegistryAnswer};
@@ -57,7 +60,7 @@ pub(in crate::cli) struct Explain {
     /// The instant decided for: 1402/04/03, "1402/04/03 10:00" (Tehran) or RFC 3339
     #[arg(long, value_parser = instant::parse)]
     at: Option<Timestamp>,
-    /// The instant of knowledge: only decrees recorded by then count
+    /// The instant of knowledge: only decrees recorded by then count, and the register's records as they were known then, where it knew any
     #[arg(long, value_parser = instant::parse)]
     known_at: Option<Timestamp>,
     /// One language alone
@@ -79,28 +82,36 @@ impl Explain {
             (None, None, Some(scheme)) => self.of_identifier(scheme)?,
             (None, None, None) => return Err(CliError::usage("say what to explain: --case, --answer or --scheme")),
         };
-        let (mut case, snapshot) = found;
+        let Found { mut case, snapshot, files, refused, records } = found;
         // What was known is what was known at the instant decided for, unless it is said otherwise.
         let moved = self.at.unwrap_or(case.known_at);
         case.at = self.at.unwrap_or(case.at);
         case.known_at = self.known_at.unwrap_or(moved);
-        match explained(&case, &snapshot) {
-            Ok((explanation, step)) if self.json => println!("{}", explain_words::json(&explanation, &snapshot, step)),
+        let said = refused.map_or_else(|| explained(&case, &snapshot), |code| Err((code, None)));
+        let languages = self.lang.map_or(vec![Language::Fa, Language::En], |lang| vec![lang]);
+        match said {
+            Ok((explanation, step)) if self.json => println!("{}", explain_words::json(&explanation, &snapshot, step, records)),
             Ok((explanation, step)) => {
-                let languages = self.lang.map_or(vec![Language::Fa, Language::En], |lang| vec![lang]);
                 let texts: Vec<String> =
-                    languages.into_iter().map(|lang| explain_words::text(&explanation, &snapshot, step, lang)).collect();
+                    languages.into_iter().map(|lang| explain_words::text(&explanation, &snapshot, step, records, lang)).collect();
                 println!("{}", texts.join("\n"));
             }
-            Err(refused) if self.json => {
-                println!("{}", serde_json::json!({ "decision": "refused", "code": refused.reason, "hint": refused.hint }));
+            Err((code, hint)) => {
+                let scheme = case.identifier.as_ref().map(|identifier| identifier.scheme.as_str());
+                let grounds = case.caller().map_or_else(Vec::new, |caller| grounds(&files, caller, scheme, case.at, code));
+                let refusal = Refused { code, hint, grounds };
+                if self.json {
+                    println!("{}", refusal.json(&snapshot));
+                } else {
+                    let texts: Vec<String> = languages.into_iter().map(|lang| refusal.text(lang)).collect();
+                    println!("{}", texts.join("\n"));
+                }
             }
-            Err(refused) => println!("{}", explain_words::refused(&refused)),
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn of_case(&self, wanted: &str) -> Result<(AnswerCase, Snapshot), Fault> {
+    fn of_case(&self, wanted: &str) -> Result<Found, Fault> {
         let files = read(&self.folder.path())?;
         let snapshot = Snapshot::load(&files).map_err(Fault::Files)?;
         let cases = cases::read(&files).map_err(Fault::Files)?;
@@ -110,7 +121,7 @@ impl Explain {
         let mut fitting: Vec<AnswerCase> =
             cases.into_iter().filter(|case| if only { exact(case) } else { case.name.contains(wanted) }).collect();
         match (fitting.pop(), fitting.len()) {
-            (Some(case), 0) => Ok((case, snapshot)),
+            (Some(case), 0) => Ok(Found { case, snapshot, files, refused: None, records: None }),
             (None, _) => Err(Fault::Command(CliError::failed(format_args!("no case `{wanted}`; give a part of its name, or FILE:LINE")))),
             (Some(last), _) => {
                 fitting.push(last);
@@ -125,11 +136,17 @@ impl Explain {
     }
 
     /// From the derived inputs of the answer's entry, under the versions that were in force.
-    fn of_answer(&self, id: Uuid) -> Result<(AnswerCase, Snapshot), CliError> {
-        let (query, snapshot, decrees) = review::find(&self.config()?, id).doing("cannot explain this answer")?;
+    fn of_answer(&self, id: Uuid) -> Result<Found, CliError> {
+        let (query, InForce { snapshot, files, decrees }) = review::find(&self.config()?, id).doing("cannot explain this answer")?;
         let recorded = query.recorded;
+        let refused = match recorded.said {
+            Said::Refusal { code } => Some(code),
+            Said::Answer { .. } | Said::LookUp => None,
+        };
         let basis = recorded.inputs.basis.unwrap_or_default();
-        let (asked, at) = (recorded.inputs.asked, basis.decided_at(recorded.as_of));
+        let asked = recorded.inputs.asked;
+        // A refusal rests on no facts; policy judged it at the instant that it notes.
+        let at = refused.map_or_else(|| basis.decided_at(recorded.as_of), |_| Timestamp::from_second(asked.at).unwrap_or(Timestamp::MAX));
         let case = AnswerCase {
             agency: Some(recorded.agency),
             branch: recorded.branch,
@@ -141,16 +158,13 @@ impl Explain {
             answer: basis.registry_answer(recorded.as_of, recorded.freshness),
             ..case(recorded.service, at, decrees)
         };
-        Ok((case, snapshot))
+        Ok(Found { case, snapshot, files, refused, records: None })
     }
 
     /// From the installation's own registry and policies, as they are now. The identifier is never printed.
-    fn of_identifier(&self, scheme: &str) -> Result<(AnswerCase, Snapshot), CliError> {
-        let files = crate::adapters::policy_files::read(&self.folder.path());
-        let snapshot = files.and_then(|files| Snapshot::load(&files)).map_err(|faults| {
-            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            CliError::failed(format_args!("the policies are not in order: {}", lines.join("; ")))
-        })?;
+    fn of_identifier(&self, scheme: &str) -> Result<Found, CliError> {
+        let files = crate::adapters::policy_files::read(&self.folder.path()).map_err(not_in_order)?;
+        let snapshot = Snapshot::load(&files).map_err(not_in_order)?;
         let dir = self.folder.dir.join("registry");
         if !Store::exists(&dir) {
             let dir = self.folder.dir.display();
@@ -158,7 +172,14 @@ impl Explain {
         }
         let store = Store::open(&dir).doing("the registry's store")?;
         let value = self.value.clone().map_or_else(first_line, Ok)?;
-        let found = lookup(&store, &snapshot.schemes, scheme, &value, None).doing("cannot look this up")?;
+        let look_up = |known_at| lookup(&store, &snapshot.schemes, scheme, &value, known_at).doing("cannot look this up");
+        let then = self.known_at.map(|at| look_up(Some(at))).transpose()?.filter(|found| !found.persons.is_empty());
+        let records = match (&then, self.known_at) {
+            (Some(_), _) => Some(Records::AsKnownThen),
+            (None, Some(_)) => Some(Records::OfToday),
+            (None, None) => None,
+        };
+        let found = then.map_or_else(|| look_up(None), Ok)?;
         let persons: Result<Vec<Person>, _> =
             found.persons.iter().map(|person| Person::try_from_wire(&person.to_wire(scheme, &value))).collect();
         let persons = persons.doing("a record of the registry is not understood")?;
@@ -174,8 +195,23 @@ impl Explain {
             answer: Some(RegistryAnswer { persons: persons.into(), as_of: at, freshness: Freshness::Live }),
             ..case(self.service.clone().unwrap_or_default(), now, decrees)
         };
-        Ok((case, snapshot))
+        Ok(Found { case, snapshot, files, refused: None, records })
     }
+}
+
+/// What is explained: a query, under a policy and its files, and the refusal where one was recorded.
+struct Found {
+    case: AnswerCase,
+    snapshot: Snapshot,
+    files: BTreeMap<String, String>,
+    refused: Option<RefusalCode>,
+    records: Option<Records>,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it takes what `map_err` hands over")]
+fn not_in_order(faults: Vec<LoadError>) -> CliError {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    CliError::failed(format_args!("the policies are not in order: {}", lines.join("; ")))
 }
 
 /// A case of which only service, instant and decrees are known.
@@ -197,7 +233,7 @@ fn case(service: String, at: Timestamp, decrees: DecreeSet) -> AnswerCase {
         identifier: None,
         answer: None,
         decrees,
-        expect: Expected::default(),
+        expect: Answered::default(),
     }
 }
 

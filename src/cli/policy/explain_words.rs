@@ -6,11 +6,11 @@ use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::core::decision::cases::Answered;
 use crate::core::decision::explain::{DecreeVerdict, ExplainedDecree, ExplainedDocument, ExplainedRule, Explanation};
 use crate::core::domain::date::{jalali, tehran_day};
 use crate::core::domain::reason::{OutageStep, Outcome, ReasonCode};
-use crate::core::policy::Snapshot;
+use crate::core::domain::refusal::RefusalCode;
+use crate::core::policy::{Ground, Snapshot};
 
 /// A language of explanations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,8 +30,36 @@ impl Language {
     }
 }
 
+/// As of when the register's records are, where an instant of knowledge was given.
+#[derive(Clone, Copy)]
+pub(super) enum Records {
+    /// As the registry knew them at that instant.
+    AsKnownThen,
+    /// As it knows them today: at that instant it knew nothing of this identifier.
+    OfToday,
+}
+
+impl Records {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::AsKnownThen => "as-known-then",
+            Self::OfToday => "of-today",
+        }
+    }
+
+    const fn words(self, lang: Language) -> &'static str {
+        match self {
+            Self::AsKnownThen => lang.pick("چنان‌که مرجع آن زمان می‌دانست", "as the registry knew them then"),
+            Self::OfToday => lang.pick(
+                "چنان‌که مرجع امروز می‌داند؛ آن زمان چیزی از این شناسه نمی‌دانست",
+                "as the registry knows them today; it knew nothing of this identifier then",
+            ),
+        }
+    }
+}
+
 /// The explanation with its words in both languages.
-pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep) -> Value {
+pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep, records: Option<Records>) -> Value {
     let mut json = serde_json::to_value(explanation).unwrap_or_default();
     let both = |words: &dyn Fn(Language) -> String| json!({ "fa": words(Language::Fa), "en": words(Language::En) });
     let add = |json: &mut Value, name: &str, value: Value| drop(json.as_object_mut().map(|object| object.insert(name.to_owned(), value)));
@@ -42,6 +70,9 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
     );
     add(&mut json, "next", next.unwrap_or_default());
     add(&mut json, "policy_version", json!(*snapshot.version));
+    if let Some(records) = records {
+        add(&mut json, "records", json!(records.code()));
+    }
     for (index, document) in explanation.documents.iter().enumerate() {
         if let Some(object) = json.pointer_mut(&format!("/documents/{index}")) {
             add(object, "why", both(&|lang| message(snapshot, document.verdict, step, lang)));
@@ -56,7 +87,7 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
 }
 
 /// The explanation in one language.
-pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, lang: Language) -> String {
+pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, records: Option<Records>, lang: Language) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| text.push_str(&format!("{label:<12} {value}\n"));
     let service = snapshot.services.get(&it.service);
@@ -64,10 +95,16 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, lang
     line(lang.pick("خدمت", "service"), format!("{name} ({})", it.service));
     let known = lang.pick("با دانسته‌های", "as known");
     line(lang.pick("برای لحظه", "asked for"), format!("{} · {known} {}", moment(it.at), moment(it.known_at)));
+    if let Some(records) = records {
+        line(lang.pick("پرونده‌ها", "records"), records.words(lang).to_owned());
+    }
     line(lang.pick("پاسخ", "answer"), format!("{} ({})", outcome(it.decision, lang), it.reason.code()));
     line(lang.pick("دلیل", "reason"), message(snapshot, it.reason, step, lang));
     if let Some(words) = snapshot.reasons.words(it.reason, step) {
         line(lang.pick("گام بعد", "next"), lang.pick(&words.next_fa, &words.next_en).to_owned());
+    }
+    if let Some(required) = &it.required {
+        line(lang.pick("سپس دارنده", "then, holder"), format!("{} ({})", lang.pick(&required.fa, &required.en), required.decree));
     }
     line(lang.pick("قاعده", "rule"), it.rule.as_ref().map_or_else(|| none(lang), |rule| rule_words(rule, lang)));
     if let Some((least, most)) = it.age {
@@ -89,13 +126,41 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, lang
     text
 }
 
-/// A refusal: nothing was looked up.
-pub(super) fn refused(refused: &Answered) -> String {
-    let hint = refused.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    let code = &refused.reason;
-    format!(
-        "رد شد       {code}{hint}؛ سیاست دستگاه اجازه استعلام نمی‌دهد و کسی جستجو نمی‌شود\nrefused      {code}{hint}: policy does not let this be asked, and nobody is looked up"
-    )
+/// A refusal: nobody was looked up, and policy alone led to it.
+pub(super) struct Refused {
+    pub(super) code: RefusalCode,
+    pub(super) hint: Option<String>,
+    pub(super) grounds: Vec<Ground>,
+}
+
+impl Refused {
+    pub(super) fn json(&self, snapshot: &Snapshot) -> Value {
+        json!({ "decision": "refused", "code": self.code, "hint": self.hint, "grounds": self.grounds, "policy_version": *snapshot.version })
+    }
+
+    pub(super) fn text(&self, lang: Language) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let label = lang.pick("پاسخ", "answer");
+        let mut text = format!(
+            "{label:<12} {} · {}{hint}\n",
+            lang.pick("✘ رد شد؛ کسی جست‌وجو نشد", "✘ refused; nobody is looked up"),
+            self.code.code()
+        );
+        if self.grounds.is_empty() {
+            let label = lang.pick("مبنا", "because");
+            let none = lang.pick(
+                "هیچ سطری از سیاست‌ها (گواهی، توکن، شکل درخواست یا خود سامانه)",
+                "no line of policy (certificate, token, form of the request, or the node itself)",
+            );
+            let _ = writeln!(text, "{label:<12} {none}");
+            return text;
+        }
+        let _ = writeln!(text, "{}", lang.pick("مبنا", "because"));
+        for ground in &self.grounds {
+            let _ = writeln!(text, "  ► {}: {}", ground.place(), lang.pick(&ground.fa, &ground.en));
+        }
+        text
+    }
 }
 
 fn list(text: &mut String, label: &str, items: impl Iterator<Item = (bool, String)>, lang: Language) {

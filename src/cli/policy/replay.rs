@@ -12,7 +12,6 @@ use super::folder::{Fault, read, report};
 use crate::app::review::{Against, Review, review};
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
-use crate::config::Config;
 use crate::core::domain::instant;
 use crate::core::policy::Snapshot;
 
@@ -47,7 +46,7 @@ impl Replay {
                 Err(fault) => return report(folder, fault, self.json),
             },
         };
-        let config = Config::read(&self.place.dir.join("estelam.toml")).doing("the configuration is not usable")?;
+        let config = self.place.config()?;
         let against = draft.as_ref().map_or(Against::Recorded, Against::Draft);
         let bar = bar();
         let mut progress = |done, total| {
@@ -74,6 +73,9 @@ fn print(outcome: &Review) {
         println!("{:>8}  {:<18} {:<20} {:<28} {}", line.queries, line.agency, line.service, words(&line.old), words(&line.new));
     }
     println!("{} queries: {} the same, {} different", outcome.queries, outcome.same, outcome.changed());
+    if outcome.limits_not_tried > 0 {
+        println!("{} of the same were refused for a rate or a bound, which a replay does not try anew", outcome.limits_not_tried);
+    }
     for (why, count) in &outcome.skipped {
         println!("{count} not decided again: {why}");
     }

@@ -57,7 +57,7 @@ pub(in crate::cli) struct With {
 
 impl With {
     fn officials(&self) -> Result<Officials, CliError> {
-        Officials::load(&store_dir(&self.place.dir)).doing("the officials")
+        Officials::load(&store_dir(self.place.dir())).doing("the officials")
     }
 
     fn key(&self) -> Result<OfficialKey, CliError> {
@@ -70,7 +70,7 @@ impl Decree {
         match self {
             Self::Add { file, with } => {
                 let store = existing_store(&with.place)?;
-                let ids = decrees::add(&store, &with.officials()?, &services(&with.place.dir)?, &file, &with.key()?)
+                let ids = decrees::add(&store, &with.officials()?, &services(with.place.dir())?, &file, &with.key()?)
                     .doing("nothing was entered")?;
                 ids.iter().for_each(|id| println!("{id} is pending; another official approves it"));
             }
@@ -91,7 +91,7 @@ impl Decree {
 }
 
 fn list(place: &Place, json: bool) -> Result<(), CliError> {
-    let officials = Officials::load(&store_dir(&place.dir)).doing("the officials")?;
+    let officials = Officials::load(&store_dir(place.dir())).doing("the officials")?;
     let listed = decrees::list(&existing_store(place)?, &officials).doing("the decrees")?;
     if json {
         println!("{}", serde_json::to_string(&listed).doing("cannot print the decrees")?);

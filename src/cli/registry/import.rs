@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{existing_store, open_store, schemes};
+use super::{existing_store, new_or_existing_store, schemes};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let (store, schemes) = (open_store(&self.place)?, schemes(&self.place.dir)?);
+        let (store, schemes) = (new_or_existing_store(&self.place)?, schemes(self.place.dir())?);
         let now = SystemClock.now();
         let options = import::ImportOptions { file: &self.file, source: self.source.as_deref(), schemes: &schemes, now };
         let bar = bar("{bar:40} {bytes}/{total_bytes} {eta}");
@@ -64,7 +64,7 @@ pub(in crate::cli) struct Generate {
 
 impl Generate {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let store = open_store(&self.place)?;
+        let store = new_or_existing_store(&self.place)?;
         let bar = bar("{bar:40} {human_pos}/{human_len} people {eta}");
         let mut progress = |done, total| advance(&bar, done, total);
         generate::run(&store, self.people, self.seed, &mut progress).doing("nothing was generated")?;
@@ -93,7 +93,7 @@ pub(in crate::cli) struct Lookup {
 
 impl Lookup {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let (store, schemes) = (existing_store(&self.place)?, schemes(&self.place.dir)?);
+        let (store, schemes) = (existing_store(&self.place)?, schemes(self.place.dir())?);
         let value = match self.value {
             Some(value) => value,
             None => first_line()?,

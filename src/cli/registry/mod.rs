@@ -67,15 +67,34 @@ fn store_dir(dir: &Path) -> PathBuf {
 }
 
 fn open_store(place: &Place) -> Result<Store, CliError> {
-    Store::open(&store_dir(&place.dir)).doing("the registry's store")
+    Store::open(&store_dir(place.dir())).doing("the registry's store")
+}
+
+/// The registry of a folder, begun if there is none: a registry begins with its first import. Where the folder itself was not there
+/// that is said, since a slip would hold people whom nobody finds; one within a folder that is not there either is refused.
+fn new_or_existing_store(place: &Place) -> Result<Store, CliError> {
+    let dir = place.dir();
+    if dir.is_dir() {
+        return open_store(place);
+    }
+    let parent = dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    if parent.is_some_and(Path::is_dir) {
+        let store = open_store(place)?;
+        eprintln!("estelam: there was no folder `{}`; a new registry begins in it", dir.display());
+        return Ok(store);
+    }
+    let dir = dir.display();
+    Err(CliError::failed(format_args!(
+        "there is no folder `{dir}` and none to make it in; name that of a demo, of an installation, or a new one with `--dir`"
+    )))
 }
 
 /// A registry that is there: a mistyped folder must not look like a registry in which nobody is found.
 fn existing_store(place: &Place) -> Result<Store, CliError> {
-    if Store::exists(&store_dir(&place.dir)) {
+    if Store::exists(&store_dir(place.dir())) {
         return open_store(place);
     }
-    let dir = place.dir.display();
+    let dir = place.dir().display();
     Err(CliError::failed(format_args!("there is no registry in `{dir}`; name the folder of a demo or an installation with `--dir`")))
 }
 
@@ -106,11 +125,16 @@ mod tests {
     #[test]
     fn mistyped_folder_is_said_and_no_registry_is_made_there() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place { dir: dir.path().join("typo") };
+        let place = Place::of(dir.path().join("typo"));
         let error = existing_store(&place).map(drop).unwrap_err();
         assert!(error.to_string().starts_with("there is no registry in `"), "{error}");
-        assert!(!place.dir.exists());
-        open_store(&place).unwrap();
+        let deeper = Place::of(dir.path().join("typo/registry"));
+        let error = new_or_existing_store(&deeper).map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("there is no folder `"), "{error}");
+        assert!(!place.dir().exists());
+        std::fs::create_dir(place.dir()).unwrap();
+        assert!(existing_store(&place).is_err(), "an empty folder has no registry to look into");
+        new_or_existing_store(&place).unwrap();
         assert!(existing_store(&place).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::adapters::clock::SystemClock;
 use crate::app::{Observability, registry, stop_signal};
-use crate::cli::place::Place;
+use crate::cli::place::{Place, no_installation};
 use crate::cli::{CliError, Failure, block_on};
 
 /// Serve the registry.
@@ -27,11 +27,15 @@ pub(in crate::cli) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let dir = self.place.dir();
+        if !dir.join("pki").is_dir() {
+            return Err(no_installation(dir));
+        }
         let _observability = Observability::install().doing("cannot set up logging")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).doing(format_args!("cannot listen on port {}", self.port))?;
         let port = listener.local_addr().doing("the listener has no address")?.port();
         block_on(async {
-            let running = registry::serve(&self.place.dir, listener, Arc::new(SystemClock)).doing("the registry does not start")?;
+            let running = registry::serve(self.place.dir(), listener, Arc::new(SystemClock)).doing("the registry does not start")?;
             println!("listening on 127.0.0.1:{port}");
             if self.until_stdin_closes {
                 until_stdin_closes().await;

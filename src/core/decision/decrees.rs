@@ -29,6 +29,8 @@ pub(super) struct Ruling<'a> {
     pub service: Option<Bearing>,
     /// The decree behind that.
     pub service_by: Option<&'a Decree>,
+    /// The REQUIRE-ACTION in force that took effect last.
+    pub required_by: Option<&'a Decree>,
     /// Whether a renewal window is open.
     pub window_open: bool,
     /// Whether a renewal window is announced.
@@ -92,7 +94,8 @@ impl<'a> Relevant<'a> {
                 (Effect::RenewalWindow, Phase::Over) => ruling.window_ended = true,
                 (Effect::RenewalWindow, Phase::Ahead) => ruling.window_ahead = true,
                 (Effect::RenewalWindow, _) => ruling.window_open = true,
-                (_, Phase::Over | Phase::Ahead | Phase::Unknown | Phase::Withdrawn) | (Effect::RequireAction, _) => {}
+                (_, Phase::Over | Phase::Ahead | Phase::Unknown | Phase::Withdrawn) => {}
+                (Effect::RequireAction, _) => ruling.required_by = latest(ruling.required_by, decree),
                 (Effect::Extend, _) => {
                     ruling.extended_by = longest(ruling.extended_by, decree);
                     revived = latest(revived, decree);

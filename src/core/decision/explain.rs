@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::query::{Evidence, Query, decide_query};
-use super::{BasisDocument, Verdict};
+use super::{BasisDocument, RequiredAction, Verdict};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
 use crate::core::domain::document::coded_enum;
 use crate::core::domain::person::Person;
@@ -51,6 +51,8 @@ pub struct Explanation {
     pub reason: ReasonCode,
     /// The decree named.
     pub decree: Option<String>,
+    /// What a decree asks of the holder.
+    pub required: Option<Box<RequiredAction>>,
     /// How many people the identifier has, as far as the query may know.
     pub persons: usize,
     /// Whether the second factor matched; `None` where none was tested.
@@ -154,6 +156,7 @@ pub fn explain(query: &Query<'_>, evidence: &Evidence<'_>, at: Timestamp, known_
         service: service.code.clone(),
         decision: verdict.reason.outcome(),
         reason: verdict.reason,
+        required: verdict.required.clone(),
         persons: verdict.basis.persons,
         check_matched: verdict.basis.check_matched,
         age: verdict.basis.age,

@@ -38,6 +38,17 @@ pub struct DecidingDocument {
     pub status: ReasonCode,
 }
 
+/// What a decree in force asks holders of the deciding document to do; it changes no validity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RequiredAction {
+    /// The decree.
+    pub decree: String,
+    /// Its words in Persian.
+    pub fa: String,
+    /// Its words in English.
+    pub en: String,
+}
+
 /// The outcome of a query and what it rests on. Only [`decide`] makes one, from facts that a permit obtained.
 #[derive(Debug)]
 pub struct Decision {
@@ -54,6 +65,8 @@ pub struct Verdict {
     pub document: Option<DecidingDocument>,
     /// The decree that made the document valid, or ended it.
     pub decree: Option<String>,
+    /// What a decree asks of the holder of that document.
+    pub required: Option<Box<RequiredAction>>,
     /// When the registry said so.
     pub as_of: Timestamp,
     /// How fresh that is.
@@ -95,7 +108,8 @@ impl Decision {
             // Where facts are stale, `registry-unavailable` is what a second factor that does not match comes to.
             established: !matches!(self.verdict.reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
             checked: query.check_required || query.check.is_some_and(Check::has_factor),
-            blocked: answer.persons.iter().any(|person| person.blocked),
+            // Somebody real who shares a number with a record that must look like nobody is nobody's trap.
+            blocked: !answer.persons.is_empty() && answer.persons.iter().all(|person| person.blocked),
         })
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Finding<'a> {
     pub document: Option<(&'a Document, Standing<'a>)>,
     /// The decree on which the answer rests.
     pub decree: Option<&'a Decree>,
+    /// The decree that asks the holder of that document to act.
+    pub required: Option<&'a Decree>,
     /// Whether the holder has the age that the rule asks for, where it asks and the age is known.
     pub of_age: Option<bool>,
     /// The rule applied.
@@ -69,7 +71,8 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
         Some(best) => (best.standing.reason(), None),
     };
     let decree = best.and_then(|best| best.decree(reason));
-    Finding { reason, document: best.map(|best| (best.document, best.standing)), decree, of_age, rule, changes_at }
+    let required = best.and_then(|best| best.ruling.required_by);
+    Finding { reason, required, document: best.map(|best| (best.document, best.standing)), decree, of_age, rule, changes_at }
 }
 
 fn judge<'a>(document: &'a Document, person: &Person, asked: &Asked<'_>, rule: Option<&ServiceRule>, decrees: &Relevant<'a>) -> Judged<'a> {

@@ -10,7 +10,7 @@ pub use super::factor::Claims;
 use super::factor::{self, Factor};
 use super::instants::{earlier, seconds_after};
 use super::person::{Asked, Finding, find};
-use super::{Basis, DecidingDocument, Verdict};
+use super::{Basis, DecidingDocument, RequiredAction, Verdict};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::ReasonCode;
@@ -169,6 +169,7 @@ impl Builder<'_> {
             reason,
             document: None,
             decree: None,
+            required: None,
             as_of: self.now,
             freshness: Freshness::Live,
             valid_until: seconds_after(self.now, self.query.valid_for_s),
@@ -205,6 +206,9 @@ impl Builder<'_> {
                 status: standing.reason(),
             }),
             decree: finding.decree.map(|decree| decree.id.clone()),
+            required: finding.required.map(|decree| {
+                Box::new(RequiredAction { decree: decree.id.clone(), fa: decree.text_fa.clone(), en: decree.text_en.clone() })
+            }),
             valid_until,
             basis: Basis {
                 of_age: finding.of_age,

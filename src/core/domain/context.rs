@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::agency::AgencyId;
 use super::assurance::Assurance;
 use super::identifier::Identifier;
+use super::random::random;
 
 /// The facts of one call that its ledger entry needs, whether it ends in an answer or a refusal.
 #[derive(Clone, Debug)]
@@ -85,11 +86,18 @@ const fn is_zero(given: &u8) -> bool {
     *given == 0
 }
 
+/// A version 7 id (RFC 9562 §5.7): sorted by time, 74 of its bits random.
+fn named(at: Timestamp) -> Uuid {
+    let milliseconds = u64::try_from(at.as_millisecond()).ok();
+    let made = milliseconds.zip(random()).map(|(at, random)| uuid::Builder::from_unix_timestamp_millis(at, &random).into_uuid());
+    made.unwrap_or_else(Uuid::now_v7)
+}
+
 impl CallContext {
     /// A call of which nothing is known but its route and its arrival.
     pub fn new(route: &'static str, received: Timestamp) -> Self {
         Self {
-            request_id: Uuid::now_v7(),
+            request_id: named(received),
             received,
             route,
             agency: None,

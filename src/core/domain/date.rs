@@ -58,9 +58,12 @@ impl WrittenDate {
     /// # Errors
     /// [`DateError`] says whether the shape or the day was wrong.
     pub fn parse_spoken(text: &str, calendar: Calendar) -> Result<Self, DateError> {
-        match month_name::numbered(text).filter(|_| calendar == Calendar::Jalali) {
-            Some(numbered) => Self::parse(&numbered, calendar),
-            None => Self::parse(text, calendar),
+        match Self::parse(text, calendar) {
+            // Most people type numbers; only what is none can hold the name of a month.
+            Err(DateError::Shape) if calendar == Calendar::Jalali => {
+                month_name::numbered(text).map_or(Err(DateError::Shape), |numbered| Self::parse(&numbered, calendar))
+            }
+            read => read,
         }
     }
 

@@ -36,7 +36,11 @@ macro_rules! coded_enum {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let code = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                Self::parse(&code).ok_or_else(|| serde::de::Error::custom(concat!("not a ", stringify!($name), " code")))
+                // What was written instead may be anything, so that it is not repeated.
+                Self::parse(&code).ok_or_else(|| {
+                    let known: Vec<String> = Self::ALL.iter().map(|value| format!("`{}`", value.code())).collect();
+                    serde::de::Error::custom(format!("no such word here; use {}", known.join(", ")))
+                })
             }
         }
     };

@@ -2,10 +2,16 @@
 //!
 //! Signatures are made and checked elsewhere; this file only knows the shape.
 
+mod foreign;
+mod unique;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use self::foreign::{ForeignJws, refused_member};
+pub use self::unique::members_are_unique;
 
 /// The longest header that is parsed, in bytes of JSON.
 pub const MAX_HEADER: usize = 512;
@@ -51,21 +57,36 @@ impl<'a> CompactJws<'a> {
     /// # Errors
     /// Too long; not three parts; a part that is empty, padded or not canonical base64url; a header that is not exactly ours.
     pub fn parse(compact: &'a str, max_len: usize) -> Result<Self, JwsRejected> {
-        if compact.len() > max_len {
-            return Err(JwsRejected("the token is too long"));
-        }
-        let (signing_input, signature) = compact.rsplit_once('.').ok_or(NOT_THREE_PARTS)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE_PARTS)?;
-        let header = decode(header)?;
-        if header.len() > MAX_HEADER {
-            return Err(JwsRejected("the token's header is too long"));
-        }
-        let header = object(&header).ok_or(JwsRejected("the token's header is not exactly `alg`, `typ` and `kid`"))?;
-        if decode(signature)?.len() > MAX_SIGNATURE {
-            return Err(JwsRejected("the token's signature is too long"));
-        }
-        Ok(Self { header, payload: decode(payload)?, signing_input, signature })
+        let parts = take_apart(compact, max_len, MAX_HEADER, MAX_SIGNATURE)?;
+        let header = object(&parts.header).ok_or(JwsRejected("the token's header is not exactly `alg`, `typ` and `kid`"))?;
+        Ok(Self { header, payload: parts.payload, signing_input: parts.signing_input, signature: parts.signature_text })
     }
+}
+
+/// The three parts of a compact JWS, decoded.
+struct Parts<'a> {
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    signing_input: &'a str,
+    signature_text: &'a str,
+    signature: Vec<u8>,
+}
+
+fn take_apart(compact: &str, max_len: usize, max_header: usize, max_signature: usize) -> Result<Parts<'_>, JwsRejected> {
+    if compact.len() > max_len {
+        return Err(JwsRejected("the token is too long"));
+    }
+    let (signing_input, signature_text) = compact.rsplit_once('.').ok_or(NOT_THREE_PARTS)?;
+    let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE_PARTS)?;
+    let header = decode(header)?;
+    if header.len() > max_header {
+        return Err(JwsRejected("the token's header is too long"));
+    }
+    let signature = decode(signature_text)?;
+    if signature.len() > max_signature {
+        return Err(JwsRejected("the token's signature is too long"));
+    }
+    Ok(Parts { header, payload: decode(payload)?, signing_input, signature_text, signature })
 }
 
 /// Reads a JSON object. (Left to itself serde also takes an array of the members' values.)

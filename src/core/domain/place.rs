@@ -7,6 +7,19 @@ pub fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
+/// Where in the table that begins at `start` a field is written; the start where it is not found. A table ends where the next begins.
+pub fn field_offset(text: &str, start: usize, field: &str) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let body = rest.find('\n').unwrap_or(rest.len());
+    let table = rest.get(body..).map_or(rest, |after| rest.get(..body + after.find("\n[").unwrap_or(after.len())).unwrap_or(rest));
+    let written = table.match_indices(field).find(|(at, _)| {
+        let before = table.get(..*at).and_then(|before| before.chars().next_back());
+        let after = table.get(at + field.len()..).unwrap_or_default().trim_start_matches([' ', '\t']);
+        after.starts_with('=') && before.is_none_or(|before| !(before.is_alphanumeric() || before == '_'))
+    });
+    start + written.map_or(0, |(at, _)| at)
+}
+
 /// One line that says where (line of `span`) and what, with what to do.
 pub fn fault(text: &str, span: &Range<usize>, what: impl std::fmt::Display) -> String {
     format!("line {}: {what}", line_of(text, span.start))

@@ -200,6 +200,41 @@ pub struct ReasonText {
     pub next_fa: String,
     /// What to do, in English.
     pub next_en: String,
+    /// `message` and `next` of an answer as JSON, written once when the catalogue is loaded.
+    json: [String; 2],
+}
+
+impl ReasonText {
+    /// The words of the reason as the `message` object of an answer.
+    pub fn message_json(&self) -> &str {
+        let [message, _] = &self.json;
+        message
+    }
+
+    /// The next step as the `next` object of an answer.
+    pub fn next_json(&self) -> &str {
+        let [_, next] = &self.json;
+        next
+    }
+
+    fn written(self) -> Self {
+        #[derive(serde::Serialize)]
+        struct Message<'a> {
+            fa: &'a str,
+            en: &'a str,
+        }
+        #[derive(serde::Serialize)]
+        struct Next<'a> {
+            who: &'a str,
+            action: &'a str,
+            message: Message<'a>,
+        }
+        let message = serde_json::to_string(&Message { fa: &self.fa, en: &self.en });
+        let words = Message { fa: &self.next_fa, en: &self.next_en };
+        let next = serde_json::to_string(&Next { who: &self.next_who, action: &self.next_action, message: words });
+        // Serialising strings into memory cannot fail.
+        Self { json: [message.unwrap_or_default(), next.unwrap_or_default()], ..self }
+    }
 }
 
 /// The disclosure class of reasons that every agency is told.

@@ -51,7 +51,8 @@ pub(in crate::core) const OVERDUE: &str =
 /// An agency whose certificate was good when the request arrived.
 #[derive(Debug)]
 pub struct VerifiedAgency {
-    context: CallContext,
+    // Boxed, because the stages that follow all carry it along.
+    context: Box<CallContext>,
     peer: Arc<PeerChain>,
 }
 
@@ -67,23 +68,23 @@ impl VerifiedAgency {
     }
 
     /// What is known of the call.
-    pub const fn context(&self) -> &CallContext {
+    pub fn context(&self) -> &CallContext {
         &self.context
     }
 
     /// What is known of the call, for the stage that learns more.
-    pub(in crate::core) const fn context_mut(&mut self) -> &mut CallContext {
+    pub(in crate::core) fn context_mut(&mut self) -> &mut CallContext {
         &mut self.context
     }
 
     /// Turns the call into a refusal.
     pub fn refuse(self, code: RefusalCode, detail: impl Into<String>) -> Box<Refusal> {
-        Refusal::new(self.context, code, detail)
+        Refusal::new(*self.context, code, detail)
     }
 
     /// Gives up the proof, keeping what is known.
     pub fn into_context(self) -> CallContext {
-        self.context
+        *self.context
     }
 }
 
@@ -91,19 +92,20 @@ impl VerifiedAgency {
 ///
 /// # Errors
 /// `certificate-not-accepted` or `agency-suspended`.
-pub fn identify(peer: Arc<PeerChain>, mut context: CallContext, trust: &dyn Trust, now: Timestamp) -> Result<VerifiedAgency, Box<Refusal>> {
+pub fn identify(peer: Arc<PeerChain>, context: CallContext, trust: &dyn Trust, now: Timestamp) -> Result<VerifiedAgency, Box<Refusal>> {
+    let mut context = Box::new(context);
     context.agency = Some(peer.agency.clone());
     context.branch = peer.branch.clone();
     context.certificate = Some(peer.thumbprint);
     match trusted(&peer, trust, now) {
         Ok(Assurance::Overdue) if !OPEN_WHILE_OVERDUE.contains(&context.route) => {
-            Err(Refusal::new(context, RefusalCode::CertificateNotAccepted, OVERDUE))
+            Err(Refusal::new(*context, RefusalCode::CertificateNotAccepted, OVERDUE))
         }
         Ok(assurance) => {
             context.assurance = assurance;
             Ok(VerifiedAgency { context, peer })
         }
-        Err((code, detail)) => Err(Refusal::new(context, code, detail)),
+        Err((code, detail)) => Err(Refusal::new(*context, code, detail)),
     }
 }
 

@@ -9,6 +9,8 @@ pub mod subject;
 pub mod tile;
 pub mod tree;
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -74,14 +76,14 @@ pub struct Entry {
     /// Whom the call was about; becomes keyed tags and is then dropped.
     pub subject: Option<Identifier>,
     /// The rest, encrypted at rest and deleted when due.
-    pub content: EntryContent,
+    pub content: Box<EntryContent>,
 }
 
 /// The deletable part of an entry: no number, no name, no birth date, no unkeyed digest (contract §6).
 #[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]
 pub struct EntryContent {
     /// Route name.
-    pub route: String,
+    pub route: Cow<'static, str>,
     /// Agency.
     pub agency: Option<String>,
     /// Branch.
@@ -100,11 +102,11 @@ pub struct EntryContent {
     /// Agency's reference.
     pub reference: Option<String>,
     /// Outcome code of an answer.
-    pub decision: Option<String>,
+    pub decision: Option<Cow<'static, str>>,
     /// Exact reason code of an answer.
-    pub reason: Option<String>,
+    pub reason: Option<Cow<'static, str>>,
     /// Refusal code.
-    pub code: Option<String>,
+    pub code: Option<Cow<'static, str>>,
     /// Policy version.
     pub policy_version: Option<String>,
     /// Decrees version.
@@ -112,7 +114,7 @@ pub struct EntryContent {
     /// Decree named.
     pub decree: Option<String>,
     /// Freshness code.
-    pub freshness: Option<String>,
+    pub freshness: Option<Cow<'static, str>>,
     /// When the registry said so.
     pub as_of: Option<Timestamp>,
     /// What the decision was derived from, as JSON.

@@ -7,6 +7,9 @@
 //! agency tag  HMAC-SHA256(agency key, input)
 //! ```
 
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key, Tag};
 
 use super::tree::Hash;
@@ -15,12 +18,14 @@ use super::tree::Hash;
 pub struct EpochKeys {
     trail: Key,
     agencies: Key,
+    /// The keys of agencies that have asked in this epoch.
+    derived: RwLock<HashMap<String, Key>>,
 }
 
 impl EpochKeys {
     /// Keys from two independent random secrets, which the caller wipes.
     pub fn new(trail: &[u8; 32], agencies: &[u8; 32]) -> Self {
-        Self { trail: Key::new(HMAC_SHA256, trail), agencies: Key::new(HMAC_SHA256, agencies) }
+        Self { trail: Key::new(HMAC_SHA256, trail), agencies: Key::new(HMAC_SHA256, agencies), derived: RwLock::default() }
     }
 
     /// The trail tag of an identifier.
@@ -30,9 +35,15 @@ impl EpochKeys {
 
     /// The tag of an identifier under the agency's own key.
     pub fn agency_tag(&self, agency: &str, scheme: &str, value: &str) -> Hash {
+        if let Some(key) = self.derived.read().unwrap_or_else(PoisonError::into_inner).get(agency) {
+            return tag(key, scheme, value);
+        }
         let mut context = Context::with_key(&self.agencies);
         context.update(agency.as_bytes());
-        tag(&Key::new(HMAC_SHA256, context.sign().as_ref()), scheme, value)
+        let key = Key::new(HMAC_SHA256, context.sign().as_ref());
+        let tag = tag(&key, scheme, value);
+        self.derived.write().unwrap_or_else(PoisonError::into_inner).insert(agency.to_owned(), key);
+        tag
     }
 }
 

@@ -5,7 +5,7 @@ mod protection;
 use super::domain::agency::AgencyId;
 use super::domain::refusal::LimitNotice;
 
-pub use self::protection::{Alerts, Asked, ENUMERATION_POLICY, Protection, Rule, Seen, Settled, Shield};
+pub use self::protection::{Alerts, Asked, Batches, ENUMERATION_POLICY, Protection, Rule, Seen, Settled, Shield};
 
 /// What a call spends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

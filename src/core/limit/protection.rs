@@ -1,5 +1,7 @@
 //! Protection of the holder (domain §8): what is counted against being searched for or guessed at, and the port that counts.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::core::domain::agency::AgencyId;
@@ -17,8 +19,10 @@ coded_enum! {
         FailedChecks = "failed-checks",
         /// So many values failed that the agency's memory of them is full.
         FailedValues = "failed-values",
-        /// Values one beside the other.
+        /// Values one after another, or most of a run that are nobody's.
         SequentialValues = "sequential-values",
+        /// More different values of one run of numbers than a branch may ask about in a day.
+        CrowdedRun = "crowded-run",
         /// More different values than a certificate may ask about in a day.
         DistinctValues = "distinct-values",
         /// Mostly values that are nobody's.
@@ -33,15 +37,18 @@ coded_enum! {
 }
 
 /// The bounds of one agency (`[protection]` of its file). Windows are a day, counted from the first call in them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protection {
     /// Failed second factors on one value after which every answer to a checked query on it is `not-established`.
     pub failed_checks: u32,
     /// Different values with failed second factors that are remembered; beyond them every checked answer on another value is
     /// `not-established`.
     pub failed_values: u32,
-    /// Different values within one run of a thousand numbers at which a branch has to wait.
+    /// Values of one run of a thousand numbers asked one after another, or asked at all where most of them are nobody's, at which that
+    /// run is held back from whoever asks.
     pub sequential_values: u32,
+    /// Different values of one run of a thousand numbers, in whatever order, at which that run is held back from a branch.
+    pub run_values: u32,
     /// Different values that a certificate may ask about where no second factor is wanted.
     pub distinct_values: u32,
     /// Different values that were nobody's, where no second factor is wanted and they are more than half: then it has to wait.
@@ -54,6 +61,26 @@ pub struct Protection {
     pub branch_per_minute: Option<u32>,
     /// The first wait in seconds; each further one in the window is twice as long.
     pub pause_s: u32,
+    /// What batches may do; `None` where the policy knows none, and `priority` changes nothing here.
+    pub batches: Option<Batches>,
+}
+
+/// Batches (`priority: background`) may ask in order and without the bounds on runs and minutes. Nothing else is lifted for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// Different values that the batches of one branch may ask about.
+    pub values: u32,
+    /// The one branch whose certificates may send batches; `None`: every one.
+    pub branch: Option<Arc<str>>,
+}
+
+impl Protection {
+    /// The budget of a query that is one of an allowed batch.
+    pub fn batch_of(&self, asked: &Asked<'_>) -> Option<u32> {
+        let batches = self.batches.as_ref().filter(|_| asked.background)?;
+        let sent_by = batches.branch.as_deref().is_none_or(|branch| asked.branch == Some(branch));
+        sent_by.then_some(batches.values)
+    }
 }
 
 impl Default for Protection {
@@ -62,12 +89,14 @@ impl Default for Protection {
             failed_checks: 5,
             failed_values: 50_000,
             sequential_values: 20,
+            run_values: 100,
             distinct_values: 100_000,
             unknown_values: 200,
             honeypots: 3,
             actor_per_minute: None,
             branch_per_minute: None,
             pause_s: 600,
+            batches: None,
         }
     }
 }
@@ -87,6 +116,8 @@ pub struct Asked<'a> {
     pub identifier: &'a Identifier,
     /// Whether the policy wants a second factor for this query.
     pub check_required: bool,
+    /// Whether the query says that it is one of a batch (`priority: background`).
+    pub background: bool,
 }
 
 /// What came of the look-up.
@@ -96,7 +127,7 @@ pub struct Seen {
     pub established: bool,
     /// A second factor was wanted or given.
     pub checked: bool,
-    /// Somebody who must look like nobody was among those found.
+    /// Those found, at least one, must all look like nobody.
     pub blocked: bool,
 }
 

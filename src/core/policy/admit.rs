@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::Permit;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::limit::{Asked, Limiter, QUOTA_POLICY, Shield};
+use crate::core::limit::{Asked, Limiter, QUOTA_POLICY, Shield, Tier};
 
 /// Lets a permitted call through if the agency's rate and quota allow it.
 ///
@@ -31,7 +31,8 @@ pub fn admit(permit: Permit, limiter: &dyn Limiter) -> Result<Permit, Box<Refusa
 pub fn screen(permit: Permit, shield: &dyn Shield, now: Timestamp) -> Result<Permit, Box<Refusal>> {
     let screened = asked(&permit).map_or(Ok(()), |asked| shield.screen(&asked, now));
     let Err(notice) = screened else { return Ok(permit) };
-    let detail = "these queries look like a search for holders; ask about the people before you, and wait as `Retry-After` says";
+    let detail = "these queries look like a search for holders; ask about the people before you, and wait as `Retry-After` says; \
+                  batches that the agency's policy allows say `priority: background`";
     let mut refusal = permit.refuse(RefusalCode::RateLimited, detail);
     refusal.limit = Some(notice);
     Err(refusal)
@@ -47,5 +48,6 @@ pub fn asked(permit: &Permit) -> Option<Asked<'_>> {
         actor: permit.call().agency().context().actor.as_deref(),
         identifier,
         check_required: permit.grant().check,
+        background: permit.tier() == Tier::Background,
     })
 }

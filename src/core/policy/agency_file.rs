@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::agency_clients::ClientAuthFile;
 use super::agency_units::UnitFile;
 use crate::core::limit::Rate;
 
@@ -20,6 +21,7 @@ pub(super) struct AgencyFile {
     pub suspended: bool,
     pub identities: Spanned<Vec<Spanned<String>>>,
     pub scopes: Spanned<Vec<Spanned<String>>>,
+    pub client_auth: Option<ClientAuthFile>,
     pub outage: Option<Spanned<String>>,
     pub freshness: Option<FreshnessFile>,
     #[serde(default)]
@@ -94,12 +96,22 @@ pub(super) struct ProtectionFile {
     pub failed_checks: Option<Spanned<u32>>,
     pub failed_values: Option<Spanned<u32>>,
     pub sequential_values: Option<Spanned<u32>>,
+    pub run_values: Option<Spanned<u32>>,
     pub distinct_values: Option<Spanned<u32>>,
     pub unknown_values: Option<Spanned<u32>>,
     pub honeypots: Option<Spanned<u32>>,
     pub actor_per_minute: Option<Spanned<u32>>,
     pub branch_per_minute: Option<Spanned<u32>>,
     pub pause: Option<Spanned<String>>,
+    pub batches: Option<BatchesFile>,
+}
+
+/// What batches may do.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BatchesFile {
+    pub values: Spanned<u32>,
+    pub branch: Option<Spanned<String>>,
 }
 
 /// One tier's rate.

@@ -1,6 +1,6 @@
 //! What an agency's file must satisfy beyond its form, and the policy that comes of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -10,9 +10,13 @@ use super::load_error::LoadError;
 use super::permit_rules::PermitRules;
 use super::{AgencyPolicy, Grant};
 use crate::core::domain::agency::{AgencyId, Scope};
+use crate::core::domain::jwk::{JwkRejected, PublicJwk, registered_keys};
 use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
 use crate::core::domain::service::ServiceCatalogue;
+
+/// What the name of an agency's key set has after the agency's.
+pub(super) const KEYS_SUFFIX: &str = ".jwks.json";
 
 /// What agency files are checked against.
 pub(super) struct Known<'a> {
@@ -20,6 +24,7 @@ pub(super) struct Known<'a> {
     pub schemes: &'a SchemeCatalogue,
     pub reasons: &'a ReasonCatalogue,
     pub rules: &'a PermitRules,
+    pub files: &'a BTreeMap<String, String>,
 }
 
 /// An agency's policy before Cedar has spoken about its grants.
@@ -53,6 +58,8 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
     let id = reader.id(&file.id)?;
     reader.names(&file);
     let scopes = reader.scopes(&file);
+    reader.one_role(&file);
+    let client_auth = reader.client_auth(&file);
     let wishes = file.grants.iter().flat_map(|grant| reader.wishes(&file, grant)).collect::<Vec<_>>();
     let rates = reader.rates(&file.limits, scopes.contains(&Scope::Verify));
     let identities = reader.identities(&file, &id);
@@ -64,6 +71,7 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
         id,
         suspended: file.suspended,
         scopes,
+        client_auth,
         grants: HashMap::new(),
         scheme_numbers,
         rates,
@@ -89,6 +97,12 @@ impl Reader<'_> {
     pub(super) fn fault(&mut self, offset: usize, message: impl Into<String>) {
         self.failed = true;
         self.errors.push(LoadError::at(self.path, self.text, offset, message));
+    }
+
+    /// The key set in `agencies/NAME.jwks.json`, if there is one.
+    pub(super) fn keys_beside(&self) -> Option<Result<Vec<PublicJwk>, JwkRejected>> {
+        let path = format!("{}{KEYS_SUFFIX}", self.path.trim_end_matches(".toml"));
+        self.known.files.get(&path).map(|text| registered_keys(text.as_bytes()))
     }
 
     fn id(&mut self, id: &Spanned<String>) -> Option<AgencyId> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::{Span, SpanRelativeTo};
 use toml::Spanned;
 
-use super::agency_file::{AgencyFile, DisclosureFile, FreshnessFile, GrantFile, LimitsFile, ProtectionFile, RateFile};
-use super::agency_rules::{Reader, Wish, listed};
+use super::agency_file::{AgencyFile, BatchesFile, DisclosureFile, FreshnessFile, GrantFile, LimitsFile, ProtectionFile, RateFile};
+use super::agency_rules::{Reader, Wish, is_branch_name, listed};
 use super::term::{Term, between, whole_day};
 use super::{Disclosure, Grant, Outage};
 use crate::core::domain::reason::OPEN_CLASS;
-use crate::core::limit::{Protection, Rate, Tier};
+use crate::core::limit::{Batches, Protection, Rate, Tier};
 
 impl Reader<'_> {
     pub(super) fn wishes(&mut self, file: &AgencyFile, grant: &GrantFile) -> Vec<Wish> {
@@ -178,6 +178,7 @@ impl Reader<'_> {
             failed_checks: bound(&file.failed_checks, "failed_checks", usual.failed_checks),
             failed_values: bound(&file.failed_values, "failed_values", usual.failed_values),
             sequential_values: bound(&file.sequential_values, "sequential_values", usual.sequential_values),
+            run_values: bound(&file.run_values, "run_values", usual.run_values),
             distinct_values: bound(&file.distinct_values, "distinct_values", usual.distinct_values),
             unknown_values: bound(&file.unknown_values, "unknown_values", usual.unknown_values),
             honeypots: bound(&file.honeypots, "honeypots", usual.honeypots),
@@ -185,13 +186,28 @@ impl Reader<'_> {
             branch_per_minute: file.branch_per_minute.as_ref().map(|_| bound(&file.branch_per_minute, "branch_per_minute", 1)),
             ..usual
         };
+        protection.batches = file.batches.as_ref().map(|batches| self.batches(batches));
         if let Some(pause) = &file.pause {
-            protection.pause_s = self.seconds(pause).unwrap_or(usual.pause_s);
+            protection.pause_s = self.seconds(pause).unwrap_or(protection.pause_s);
             if protection.pause_s == 0 {
                 self.fault(pause.span().start, "pause is nothing; whoever is stopped must wait at least a second");
             }
         }
         protection
+    }
+
+    fn batches(&mut self, file: &BatchesFile) -> Batches {
+        if *file.values.get_ref() == 0 {
+            self.fault(file.values.span().start, "batches of 0 values; to allow no batches, leave `batches` out");
+        }
+        let branch = file.branch.as_ref().map(|branch| {
+            if !is_branch_name(branch.get_ref()) {
+                let message = format!("`{}` is no name of a branch; write it as the certificate does, after `/branch/`", branch.get_ref());
+                self.fault(branch.span().start, message);
+            }
+            branch.get_ref().as_str().into()
+        });
+        Batches { values: *file.values.get_ref(), branch }
     }
 
     pub(super) fn rates(&mut self, limits: &Spanned<LimitsFile>, verifies: bool) -> HashMap<Tier, Rate> {

@@ -26,7 +26,7 @@ pub(super) type Fault = (RefusalCode, String);
 /// 415, 413 or `malformed-request`, in this order.
 pub(super) fn read<'a>(input: &RequestInput<'a>) -> Result<(VerifyRequest, &'a [u8]), Fault> {
     if !input.content_type.is_some_and(is_json) {
-        return Err((RefusalCode::UnsupportedMediaType, "send the body as `application/json`".to_owned()));
+        return Err((RefusalCode::UnsupportedMediaType, "send the body as `application/json`, without a content coding".to_owned()));
     }
     let Ok(body) = input.body else {
         return Err((RefusalCode::BodyTooLarge, "the body is larger than a verification query can be".to_owned()));

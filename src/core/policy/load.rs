@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use super::agency_rules::{Draft, Known, draft};
+use super::agency_rules::{Draft, KEYS_SUFFIX, Known, draft};
 use super::judge::Judge;
 use super::load_error::LoadError;
 use super::permit_rules::{PermitRules, SCHEMA_FILE};
@@ -40,15 +40,15 @@ impl Loaded {
     /// # Errors
     /// As [`Snapshot::load`].
     pub fn from_files(files: &BTreeMap<String, String>) -> Result<Self, Vec<LoadError>> {
-        let mut errors: Vec<LoadError> = files.keys().filter_map(|path| misplaced(path)).collect();
+        let mut errors: Vec<LoadError> = files.keys().filter_map(|path| misplaced(path, files)).collect();
         let catalogues = catalogues(files, &mut errors);
         let rules = PermitRules::load(files).map_err(|found| errors.extend(found)).ok();
         if let Err(found) = cases::read(files) {
             errors.extend(found);
         }
         let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
-        same_services(&services, &rules, &mut errors);
-        let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules };
+        same_services(files, &services, &rules, &mut errors);
+        let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules, files };
         let (agencies, kinds) = agencies(files, &known, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
@@ -78,9 +78,12 @@ pub fn version(files: &BTreeMap<String, String>) -> Arc<str> {
 }
 
 /// A file that nothing would read is a mistake (a misspelt folder), not a harmless extra.
-fn misplaced(path: &str) -> Option<LoadError> {
+fn misplaced(path: &str, files: &BTreeMap<String, String>) -> Option<LoadError> {
     let in_place = match path.split_once('/') {
         None => path.ends_with(".cedar") || [SCHEMA_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path),
+        Some(("agencies", name)) if name.ends_with(KEYS_SUFFIX) => {
+            files.contains_key(&format!("agencies/{}.toml", name.trim_end_matches(KEYS_SUFFIX)))
+        }
         Some(("agencies" | "cases", name)) => !name.contains('/') && name.ends_with(".toml"),
         Some(_) => false,
     };
@@ -111,14 +114,19 @@ fn catalogue<T>(
 }
 
 /// The schema and the catalogue must list the same services, or a rule could speak of one that does not exist.
-fn same_services(services: &ServiceCatalogue, rules: &PermitRules, errors: &mut Vec<LoadError>) {
+fn same_services(files: &BTreeMap<String, String>, services: &ServiceCatalogue, rules: &PermitRules, errors: &mut Vec<LoadError>) {
+    let text = |path: &str| files.get(path).map_or("", String::as_str);
+    let at = |path: &str, what: &str, message: String| match text(path).find(what) {
+        Some(offset) => LoadError::at(path, text(path), offset, message),
+        None => LoadError::of_file(path, message),
+    };
     for service in services.iter().filter(|service| !rules.services().contains(&service.code)) {
-        let message = format!("the service `{}` of services.toml is missing in `entity Service enum`; add it", service.code);
-        errors.push(LoadError::of_file(SCHEMA_FILE, message));
+        let message = format!("`entity Service enum` of {SCHEMA_FILE} does not list the service `{}`; add it there", service.code);
+        errors.push(at("services.toml", &format!("code = \"{}\"", service.code), message));
     }
     for code in rules.services().iter().filter(|code| services.get(code).is_none()) {
         let message = format!("the service `{code}` of services.toml is gone, but `entity Service enum` still lists it; remove it");
-        errors.push(LoadError::of_file(SCHEMA_FILE, message));
+        errors.push(at(SCHEMA_FILE, &format!("\"{code}\""), message));
     }
 }
 
@@ -127,7 +135,7 @@ type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy
 fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Agencies {
     let (mut agencies, mut kinds) = (HashMap::new(), BTreeMap::new());
     let (mut claimed, mut judge) = (Claims::default(), Judge::new(known.rules));
-    for (path, text) in files.iter().filter(|(path, _)| path.starts_with("agencies/")) {
+    for (path, text) in files.iter().filter(|(path, _)| path.starts_with("agencies/") && path.ends_with(".toml")) {
         let Some(draft) = draft(path, text, known, errors) else { continue };
         claimed.add(path, text, &draft, errors);
         kinds.insert(draft.policy.id.as_str().to_owned(), draft.kind.clone());

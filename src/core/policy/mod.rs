@@ -2,6 +2,7 @@
 
 mod admit;
 mod again;
+mod agency_clients;
 mod agency_file;
 mod agency_rules;
 mod agency_terms;
@@ -10,6 +11,7 @@ mod body;
 pub mod cases;
 mod duties;
 mod granted;
+mod ground;
 mod judge;
 mod load;
 mod load_error;
@@ -33,13 +35,14 @@ use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
 use super::domain::service::{Service, ServiceCatalogue};
 use super::limit::{Protection, Rate, Tier};
-use super::token::VerifiedCall;
+use super::token::{ClientAuth, VerifiedCall};
 
 pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
 pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput};
 pub use granted::Granted;
+pub use ground::{Ground, grounds};
 pub use load::{Loaded, version};
 pub use load_error::LoadError;
 pub use overdue::tokens_while_overdue;
@@ -134,6 +137,8 @@ pub struct AgencyPolicy {
     pub suspended: bool,
     /// Scopes that its tokens may carry.
     pub scopes: Vec<Scope>,
+    /// How it proves at the token endpoint who it is.
+    pub client_auth: ClientAuth,
     /// Grants by service, then purpose; those of one purpose follow each other in time and never overlap.
     pub grants: HashMap<Arc<str>, ByPurpose>,
     /// The agency's own numbers for schemes.

@@ -213,7 +213,8 @@ const ANNOTATIONS: [&str; 5] = ["id", "from", "until", "source", "confidence"];
 fn read_rules(path: &str, text: &str, schema: &Schema, all: &mut Read) -> Result<(), Vec<LoadError>> {
     let read: PolicySet = text.parse().map_err(|error: cedar_policy::ParseErrors| vec![fault(path, text, &error, &error.to_string())])?;
     if read.templates().next().is_some() {
-        return Err(vec![LoadError::of_file(path, "templates are not used here; write the rule for a `Kind`")]);
+        let offset = ["?principal", "?resource"].iter().filter_map(|slot| text.find(slot)).min().unwrap_or(0);
+        return Err(vec![LoadError::at(path, text, offset, "templates are not used here; write the rule for a `Kind`")]);
     }
     let (mut errors, mut named) = (Vec::new(), PolicySet::new());
     for rule in read.policies() {

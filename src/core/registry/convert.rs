@@ -48,6 +48,17 @@ pub enum ConvertError {
     },
 }
 
+impl ConvertError {
+    /// The field in which it was found.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Date { field, .. } | Self::NotADay(field) | Self::Word(field) | Self::Reversed(field) => field,
+            Self::NotRecorded => "recorded_at",
+            Self::DuplicateId | Self::Decree { .. } => "id",
+        }
+    }
+}
+
 /// Every person of a look-up's answer.
 ///
 /// # Errors
@@ -81,7 +92,11 @@ impl From<&WirePaper> for PaperMark {
 }
 
 impl Document {
-    fn try_from_wire(wire: &WireDocument) -> Result<Self, ConvertError> {
+    /// One document.
+    ///
+    /// # Errors
+    /// [`ConvertError`] if a date is not understood.
+    pub fn try_from_wire(wire: &WireDocument) -> Result<Self, ConvertError> {
         let printed = Validity::new(date("issued", wire.issued.as_ref())?, date("expires", wire.expires.as_ref())?);
         let WireDocument { kind, series, state, legal_status, facets, recorded_at, .. } = *wire;
         Ok(Self { kind, series, state, printed, legal_status, facets, recorded_at })

@@ -178,7 +178,7 @@ pub struct WireSelector {
 
 /// `"all"` or a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`services` is \"all\" or a list of service codes")]
 pub enum WireServices {
     /// The word `all`.
     Word(AllWord),

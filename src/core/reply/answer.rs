@@ -1,25 +1,12 @@
 //! The JSON of an answer (contract §4): the signed facts, the words for people, the place in the log, the statement.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::core::decision::Decision;
-use crate::core::domain::reason::{ReasonCode, ReasonText};
+use crate::core::domain::reason::{NextWho, ReasonCode, ReasonText};
 use crate::core::signing::{AnswerFacts, Signed};
-
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(flatten)]
-    facts: &'a AnswerFacts,
-    reason: Reason<'a>,
-    ledger: Ledger<'a>,
-}
-
-#[derive(Serialize)]
-struct Reason<'a> {
-    code: ReasonCode,
-    message: Message<'a>,
-    next: Next<'a>,
-}
 
 #[derive(Serialize)]
 struct Message<'a> {
@@ -27,12 +14,17 @@ struct Message<'a> {
     en: &'a str,
 }
 
+/// What a decree asks of the holder, whatever the answer.
 #[derive(Serialize)]
-struct Next<'a> {
-    who: &'a str,
-    action: &'a str,
+struct Then<'a> {
+    who: NextWho,
+    action: &'static str,
+    decree: &'a str,
     message: Message<'a>,
 }
+
+/// [`Then::action`], for programs.
+const ACT_ON_DECREE: &str = "act-on-decree";
 
 #[derive(Serialize)]
 pub(super) struct Ledger<'a> {
@@ -47,32 +39,53 @@ fn words(decision: &Decision, code: ReasonCode) -> Option<&ReasonText> {
     reasons.words(code, permit.grant().outage.step())
 }
 
+/// An agency that is not told of decrees, or not the exact reason, is not told of this one.
+fn then<'a>(decision: &'a Decision, facts: &AnswerFacts) -> Option<Then<'a>> {
+    let (verdict, disclose) = (decision.verdict(), decision.permit().grant().disclose);
+    let required = verdict.required.as_deref().filter(|_| disclose.decree && facts.reason == verdict.reason)?;
+    let message = Message { fa: &required.fa, en: &required.en };
+    Some(Then { who: NextWho::Holder, action: ACT_ON_DECREE, decree: &required.decree, message })
+}
+
 /// The body of a 200.
 pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u64) -> Vec<u8> {
     let (Some(facts), statement) = (signed.facts(), signed.statement()) else { return Vec::new() };
     let (Some(words), Some(step)) = (words(decision, facts.reason), words(decision, decision.verdict().reason)) else {
         return Vec::new();
     };
-    let reason = Reason {
-        code: facts.reason,
-        message: Message { fa: &words.fa, en: &words.en },
-        next: Next { who: &step.next_who, action: &step.next_action, message: Message { fa: &step.next_fa, en: &step.next_en } },
-    };
-    let body = Body { facts, reason, ledger: Ledger { origin, index } };
-    let mut bytes = Vec::with_capacity(USUAL_BODY_LEN + statement.len());
-    // Serialising these plain fields into memory cannot fail.
-    if serde_json::to_writer(&mut bytes, &body).is_err() || bytes.pop() != Some(b'}') {
-        return Vec::new();
-    }
-    // A compact statement is base64url and dots (RFC 7515 §7.1): nothing in it needs an escape, so it is not searched for one.
-    for part in [r#","statement":""#, statement, r#""}"#] {
-        bytes.extend_from_slice(part.as_bytes());
-    }
+    // Serialising strings and numbers into memory cannot fail.
+    let ledger = serde_json::to_string(&Ledger { origin, index }).unwrap_or_default();
+    let then = then(decision, facts).and_then(|then| serde_json::to_string(&then).ok());
+    let next = with_then(step.next_json(), then.as_deref());
+    // Each part is JSON already: the facts as they were signed, the words as they were loaded. A code needs no escape, and a compact
+    // statement is base64url and dots (RFC 7515 §7.1).
+    let parts = [
+        "{",
+        facts.members(),
+        r#","reason":{"code":""#,
+        facts.reason.code(),
+        r#"","message":"#,
+        words.message_json(),
+        r#","next":"#,
+        &next,
+        r#"},"ledger":"#,
+        &ledger,
+        r#","statement":""#,
+        statement,
+        r#""}"#,
+    ];
+    let bytes = parts.concat().into_bytes();
     if facts.reason == ReasonCode::NotEstablished { of_one_length(bytes, index) } else { bytes }
 }
 
-/// Room for a usual body without its statement.
-const USUAL_BODY_LEN: usize = 1536;
+/// The next step, with what a decree asks besides as its last member.
+fn with_then<'a>(next: &'a str, then: Option<&str>) -> Cow<'a, str> {
+    match (then, next.strip_suffix('}')) {
+        (Some(then), Some(open)) => format!(r#"{open},"then":{then}}}"#).into(),
+        _ => next.into(),
+    }
+}
+
 /// Digits of the largest index.
 const INDEX_DIGITS: usize = 20;
 

@@ -11,6 +11,8 @@ use super::domain::refusal::RefusalCode;
 use super::ledger::Recorded;
 use super::signing::Conclusion;
 
+pub use problem::MEDIA_TYPE as PROBLEM;
+
 /// What the caller wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -95,6 +97,11 @@ impl Reply {
             close: false,
         }
     }
+}
+
+/// The body of a problem on a listener where nobody is known: there is no call that could be recorded, so this is no [`Reply`].
+pub fn unrecorded_problem(request_id: Uuid, code: RefusalCode, detail: &str) -> Vec<u8> {
+    problem::unrecorded(request_id, code, detail)
 }
 
 /// Renders what was recorded.

@@ -7,7 +7,7 @@ use super::answer::Ledger;
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 
 /// The media type of problems.
-pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+pub const MEDIA_TYPE: &str = "application/problem+json";
 
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -54,6 +54,13 @@ pub(super) fn body(refusal: &Refusal, statement: &str, origin: &str, index: u64)
     problem.hint = refusal.hint.as_deref();
     problem.ledger = Some(Ledger { origin, index });
     problem.statement = Some(statement);
+    problem.to_bytes()
+}
+
+/// The body of a refusal of somebody unknown, without a record.
+pub(super) fn unrecorded(request_id: Uuid, code: RefusalCode, detail: &str) -> Vec<u8> {
+    let mut problem = Problem::new(request_id, code);
+    problem.detail = Some(detail);
     problem.to_bytes()
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -42,6 +43,9 @@ pub struct AnswerFacts {
     pub decrees_version: Arc<str>,
     /// See [`MayDeny`].
     pub may_deny: MayDeny,
+    /// The members above as JSON without the braces, written once for the answer and for its statement.
+    #[serde(skip)]
+    members: String,
 }
 
 /// The document that carried the answer.
@@ -69,7 +73,7 @@ impl AnswerFacts {
         let exact = disclose.reasons.has(verdict.reason);
         let reason = if exact { verdict.reason } else { verdict.reason.coarse() };
         let outcome = reason.outcome();
-        Self {
+        let facts = Self {
             answer_id: permit.call().agency().context().request_id,
             decision: outcome,
             document: disclosed(verdict, disclose, exact),
@@ -80,7 +84,14 @@ impl AnswerFacts {
             policy_version: permit.snapshot().version.clone(),
             decrees_version: verdict.decrees_version.clone(),
             may_deny: outcome != Outcome::Indeterminate,
-        }
+            members: String::new(),
+        };
+        Self { members: members(&facts), ..facts }
+    }
+
+    /// The facts as the members of a JSON object, without its braces.
+    pub fn members(&self) -> &str {
+        &self.members
     }
 }
 
@@ -99,7 +110,19 @@ fn disclosed(verdict: &Verdict, disclose: Disclosure, exact: bool) -> Option<Dis
 
 /// RFC 3339 in UTC with whole seconds: one length for every instant.
 fn whole_seconds(at: Timestamp) -> String {
-    format!("{at:.0}")
+    static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+    PRINTER.timestamp_to_string(&at)
+}
+
+/// The members of what is written as a JSON object.
+fn members(object: &impl Serialize) -> String {
+    // Serialising plain fields into memory cannot fail; an empty payload would fail every check.
+    let mut json = serde_json::to_string(object).unwrap_or_default();
+    json.pop();
+    if !json.is_empty() {
+        json.remove(0);
+    }
+    json
 }
 
 #[derive(Serialize)]
@@ -114,8 +137,6 @@ struct Payload<'a> {
     service: &'a str,
     purpose: Option<&'a str>,
     reason: ReasonCode,
-    #[serde(flatten)]
-    facts: &'a AnswerFacts,
 }
 
 /// The statement's payload: for its audience until `exp`, about no named holder.
@@ -132,10 +153,8 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, no
         service: &permit.service().code,
         purpose: agency.context().purpose.as_deref(),
         reason: facts.reason,
-        facts,
     };
-    // Serialising these plain fields into memory cannot fail; an empty payload would fail every check.
-    serde_json::to_vec(&payload).unwrap_or_default()
+    ["{", &members(&payload), ",", facts.members(), "}"].concat().into_bytes()
 }
 
 #[cfg(test)]

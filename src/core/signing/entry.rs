@@ -11,19 +11,19 @@ use crate::core::ledger::{Entry, EntryContent, EntryKind, RetentionClass};
 /// The entry for a conclusion whose statement has this digest.
 pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Timestamp) -> Entry {
     let context = conclusion.context();
-    let mut content = common(context, now);
+    let mut content = Box::new(common(context, now));
     let (kind, subject) = match conclusion {
         Conclusion::Answer(decision) => {
             add_decision(&mut content, decision);
             (EntryKind::Answer, decision.permit().identifier().cloned())
         }
         Conclusion::Refusal(refusal) => {
-            content.code = Some(refusal.code.code().to_owned());
+            content.code = Some(refusal.code.code().into());
             content.basis = inputs(context, None);
             (EntryKind::Refusal, context.subject.clone())
         }
         Conclusion::Delivery(delivery) => {
-            content.code = Some(delivery.code.to_owned());
+            content.code = Some(delivery.code.into());
             (delivery.kind, None::<Identifier>)
         }
     };
@@ -41,7 +41,7 @@ fn class_of(conclusion: &Conclusion) -> RetentionClass {
 fn common(context: &CallContext, now: Timestamp) -> EntryContent {
     let latency = now.duration_since(context.received).as_micros();
     EntryContent {
-        route: context.route.to_owned(),
+        route: context.route.into(),
         agency: context.agency.as_ref().map(ToString::to_string),
         branch: context.branch.as_deref().map(str::to_owned),
         certificate: context.certificate.as_ref().map(short_hex),
@@ -58,11 +58,11 @@ fn common(context: &CallContext, now: Timestamp) -> EntryContent {
 
 fn add_decision(content: &mut EntryContent, decision: &Decision) {
     let verdict = decision.verdict();
-    content.decision = Some(verdict.reason.outcome().code().to_owned());
-    content.reason = Some(verdict.reason.code().to_owned());
+    content.decision = Some(verdict.reason.outcome().code().into());
+    content.reason = Some(verdict.reason.code().into());
     content.decrees_version = Some(verdict.decrees_version.to_string());
     content.decree.clone_from(&verdict.decree);
-    content.freshness = Some(verdict.freshness.code().to_owned());
+    content.freshness = Some(verdict.freshness.code().into());
     content.as_of = Some(verdict.as_of);
     content.basis = inputs(decision.permit().call().agency().context(), Some(&verdict.basis));
 }

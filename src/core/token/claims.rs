@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::domain::agency::{AgencyId, Scope};
 use super::super::domain::jws::{self, Header};
+use super::super::domain::jwt_kind::JwtKind;
 use super::{TokenClaims, TokenRejected};
 
 /// The `typ` of an access token; no other kind of token has it.
-pub const ACCESS_TOKEN_TYP: &str = "at+jwt";
+pub const ACCESS_TOKEN_TYP: &str = JwtKind::AccessToken.typ();
 
 /// The longest life of an access token, in seconds (contract §3).
 pub const MAX_LIFETIME_S: i64 = 300;
@@ -110,12 +111,12 @@ pub fn check_claims(raw: RawClaims, profile: &TokenProfile) -> Result<TokenClaim
     })
 }
 
-fn exactly(claim: Option<String>, expected: &str, why: &'static str) -> Result<(), TokenRejected> {
+pub(super) fn exactly(claim: Option<String>, expected: &str, why: &'static str) -> Result<(), TokenRejected> {
     let equal = claim.is_some_and(|claim| claim == expected);
     equal.then_some(()).ok_or(TokenRejected(why))
 }
 
-fn lifetime(iat: Option<i64>, exp: Option<i64>) -> Result<(Timestamp, Timestamp), TokenRejected> {
+pub(super) fn lifetime(iat: Option<i64>, exp: Option<i64>) -> Result<(Timestamp, Timestamp), TokenRejected> {
     let issued_at = instant(iat.ok_or(TokenRejected("the token has no `iat`"))?)?;
     let expires_at = instant(exp.ok_or(TokenRejected("the token has no `exp`"))?)?;
     let life = expires_at.duration_since(issued_at);
@@ -123,7 +124,7 @@ fn lifetime(iat: Option<i64>, exp: Option<i64>) -> Result<(Timestamp, Timestamp)
     accepted.then_some((issued_at, expires_at)).ok_or(TokenRejected("the token lives longer than five minutes, or not at all"))
 }
 
-fn instant(seconds: i64) -> Result<Timestamp, TokenRejected> {
+pub(super) fn instant(seconds: i64) -> Result<Timestamp, TokenRejected> {
     Timestamp::from_second(seconds).map_err(|_| TokenRejected("a time in the token is out of range"))
 }
 
@@ -131,7 +132,7 @@ fn well_formed_jti(jti: &str) -> bool {
     (1..=MAX_JTI).contains(&jti.len()) && jti.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-fn thumbprint(cnf: Option<Confirmation>) -> Result<[u8; 32], TokenRejected> {
+pub(super) fn thumbprint(cnf: Option<Confirmation>) -> Result<[u8; 32], TokenRejected> {
     let cnf = cnf.ok_or(TokenRejected("the token is not bound to a certificate"))?;
     let bytes = URL_SAFE_NO_PAD.decode(cnf.thumbprint).ok();
     bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(TokenRejected("the token's `cnf` is malformed"))

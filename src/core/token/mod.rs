@@ -10,9 +10,15 @@ use super::domain::context::CallContext;
 use super::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use super::identity::{PeerChain, VerifiedAgency};
 
+mod assertion;
 mod claims;
+mod client;
+mod outside;
 
+pub use assertion::{Assertion, AssertionRejected, Replays, ReplaysUnavailable, check_assertion, check_assertion_kind};
 pub use claims::{ACCESS_TOKEN_TYP, Confirmation, MAX_LIFETIME_S, RawClaims, TokenProfile, check_claims};
+pub use client::{ClientAuth, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
+pub use outside::{OutsideProfile, keys_end, narrowed};
 
 /// How far ahead of our clock `iat` and `nbf` may lie, in seconds (contract §3).
 pub const MAX_AHEAD_S: i64 = 10;
@@ -95,7 +101,7 @@ impl VerifiedCall {
     }
 
     /// What is known of the call, for the stage that learns more.
-    pub(in crate::core) const fn context_mut(&mut self) -> &mut CallContext {
+    pub(in crate::core) fn context_mut(&mut self) -> &mut CallContext {
         self.agency.context_mut()
     }
 
@@ -210,7 +216,7 @@ fn good_now(
 /// The token of a `Bearer` header (RFC 6750 §2.1); its alphabet is the verifier's matter.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
-    let one_token = !token.is_empty() && !token.contains([' ', '\t', ',']);
+    let one_token = !token.is_empty() && !token.bytes().any(|byte| matches!(byte, b' ' | b'\t' | b','));
     (scheme.eq_ignore_ascii_case("Bearer") && one_token).then_some(token)
 }
 

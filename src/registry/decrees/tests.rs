@@ -182,14 +182,14 @@ fn refused(text: &str, line: usize, part: &str) {
 
 #[test]
 fn every_mistake_in_a_file_names_its_line() {
-    refused(&D9.replace("1405/08/01\"\nselect", "1405/07/31\"\nselect"), 1, "effective_from");
+    refused(&D9.replace("1405/08/01\"\nselect", "1405/07/31\"\nselect"), 6, "effective_from");
     refused(&D9.replace("source", "sauce"), 12, "sauce");
-    refused(&D9.replace("bank-card", "bank-cart"), 1, "bank-cart");
-    refused(&D9.replace("{ kind = \"amayesh\", series = 18 }", "{}"), 1, "says nothing");
-    refused(&D9.replace("\"extend\"", "\"extent\""), 9, "Effect");
-    refused(&D9.replace("source", "effective_to = \"1405/07/01\"\nsource"), 1, "ends before");
-    refused(&D9.replace("source", "supersedes = [\"d8\"]\nsource"), 1, "d8");
-    refused(&D9.replace("source", "recorded_at = \"2020-01-01T00:00:00Z\"\nsource"), 1, "recorded_at");
-    refused(&format!("{D9}\n{D9}"), 14, "taken");
-    refused(&D9.replace("\"until further notice\"", "\"\""), 1, "text.en");
+    refused(&D9.replace("bank-card", "bank-cart"), 8, "bank-cart");
+    refused(&D9.replace("{ kind = \"amayesh\", series = 18 }", "{}"), 7, "says nothing");
+    refused(&D9.replace("\"extend\"", "\"extent\""), 9, "use `extend`");
+    refused(&D9.replace("source", "effective_to = \"1405/07/01\"\nsource"), 12, "ends before");
+    refused(&D9.replace("source", "supersedes = [\"d8\"]\nsource"), 12, "d8");
+    refused(&D9.replace("source", "recorded_at = \"2020-01-01T00:00:00Z\"\nsource"), 12, "recorded_at");
+    refused(&format!("{D9}\n{D9}"), 15, "taken");
+    refused(&D9.replace("\"until further notice\"", "\"\""), 11, "text.en");
 }

@@ -87,6 +87,30 @@ fn insert(transaction: &Transaction<'_>, honeypot: &Honeypot) -> Result<(), Stor
     Ok(())
 }
 
+/// Takes back every honeypot whose number a real person turned out to have: nobody is refused or watched for a number that we took
+/// for free. Says how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::registry) fn retire_met(transaction: &Transaction<'_>) -> Result<usize, StoreError> {
+    let met: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT DISTINCT trap.id FROM person trap JOIN document paper ON paper.person = trap.id
+             JOIN identifier other ON other.scheme = paper.scheme AND other.value = paper.value AND other.person <> trap.id
+             WHERE trap.source = ?1 AND trap.blocked = 1",
+        )?
+        .query_map([HONEYPOT_SOURCE], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for person in &met {
+        for statement in
+            ["DELETE FROM identifier WHERE person = ?1", "DELETE FROM document WHERE person = ?1", "DELETE FROM person WHERE id = ?1"]
+        {
+            transaction.prepare_cached(statement)?.execute([person])?;
+        }
+    }
+    Ok(met.len())
+}
+
 fn random() -> Result<u64, StoreError> {
     let mut bytes = [0; 8];
     rand::fill(&mut bytes).map_err(|_| StoreError::Refused("the system gives no random numbers".to_owned()))?;
@@ -98,7 +122,27 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
+    use crate::registry::import::{self, ImportOptions};
     use crate::registry::lookup;
+
+    #[test]
+    fn a_honeypot_whose_number_a_person_turns_out_to_have_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let schemes = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();
+        let minted = mint_honeypots(&store, 6).unwrap();
+        let met = minted.iter().find(|honeypot| honeypot.scheme == "amayesh-no").unwrap();
+        let file = dir.path().join("people.ndjson");
+        let person = format!(r#"{{"person":"p1","documents":[{{"scheme":"amayesh-no","value":"{}","kind":"amayesh"}}]}}"#, met.value);
+        std::fs::write(&file, person).unwrap();
+        let options = ImportOptions { file: &file, source: None, schemes: &schemes, now: "2026-11-24T00:00:00Z".parse().unwrap() };
+        let summary = import::run(&store, &options, &mut |_, _| ()).unwrap();
+        assert_eq!((summary.persons, summary.ambiguous, summary.rejected.len()), (1, 0, 0));
+        let found = store.lookup(met.scheme, &met.value).unwrap();
+        assert_eq!(found.iter().map(|person| person.source.as_str()).collect::<Vec<_>>(), ["people"]);
+        let left = minted.iter().filter(|honeypot| !store.lookup(honeypot.scheme, &honeypot.value).unwrap().is_empty()).count();
+        assert_eq!(left, 6, "the others stay");
+    }
 
     #[test]
     fn honeypots_are_good_numbers_of_blocked_people_and_of_nobody_else() {

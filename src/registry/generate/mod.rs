@@ -7,6 +7,7 @@ mod random;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+pub(in crate::registry) use self::honeypot::retire_met;
 pub use self::honeypot::{HONEYPOT_SOURCE, Honeypot, mint_honeypots};
 use super::store::{Store, StoreError};
 use crate::core::domain::document::DocumentKind;

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::generate::retire_met;
 use super::store::{Store, StoreError};
 use crate::core::domain::scheme::SchemeCatalogue;
 use csv_rows::Header;
@@ -119,6 +120,7 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
         let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(ImportError::Rejects);
         let summary = merge_rows(form, &mut file, options.schemes, &mut merge, &mut reject, progress)?;
         merge.finish()?;
+        retire_met(transaction)?;
         rejects.seal().map_err(ImportError::Rejects)?;
         Ok::<_, ImportError>(summary)
     })?;

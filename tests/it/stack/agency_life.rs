@@ -10,7 +10,7 @@ use super::harness::{FORM, System, send};
 use super::tools::configured;
 
 /// The tools read the system's clock, so these systems live by it too.
-fn today() -> String {
+pub fn today() -> String {
     estelam::adapters::clock::SystemClock.now().to_string()
 }
 
@@ -42,7 +42,9 @@ fn request(folder: &Path, name: &str, extensions: &[&str]) -> String {
     let mut command = Command::new("openssl");
     command.args(["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=Example"]);
     command.arg("-keyout").arg(key).arg("-out").arg(&csr);
-    extensions.iter().for_each(|extension| drop(command.args(["-addext", extension])));
+    for extension in extensions {
+        command.args(["-addext", extension]);
+    }
     done(&run(&mut command));
     csr.to_str().unwrap().to_owned()
 }

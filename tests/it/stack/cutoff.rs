@@ -5,11 +5,13 @@ use estelam::adapters::tls::material;
 use estelam::adapters::tokens::Revocations;
 use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::clock::Clock;
+use estelam::core::identity::Trust as _;
 use estelam::core::token::TokenVerifier as _;
 use serde_json::Value;
 
 use super::fixtures::query;
-use super::harness::{FORM, Reply, System, send, try_send};
+use super::harness::{FORM, Reply, System, TODAY, send, try_send};
+use super::list_source::ListSource;
 use super::record::content;
 
 /// The mark that the record of an answer bears.
@@ -154,5 +156,57 @@ async fn while_lists_are_overdue_only_life_critical_services_go_on_and_are_marke
     let parts = system.running.parts();
     parts.trust.reload().and(parts.registry_trust.reload()).unwrap();
     assert_eq!(mark(&system, &system.ask("bank", &bank()).await), Value::Null);
+    system.stop().await;
+}
+
+/// A folder of lists apart from the authority's own, which goes on publishing in its own place.
+fn apart(config: &mut estelam::config::Config, urls: Vec<String>) {
+    let lists = config.tls.crls.with_file_name("lists");
+    std::fs::create_dir_all(&lists).unwrap();
+    for file in ["root.crl.pem", "intermediate.crl.pem"] {
+        std::fs::copy(config.tls.crls.join(file), lists.join(file)).unwrap();
+    }
+    config.tls.crls = lists.clone();
+    config.registry.crls = lists;
+    config.tls.crl_urls = urls;
+    config.tls.crl_poll_ms = 100;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_come_from_several_sources_and_one_that_is_blocked_or_lies_is_no_loss() {
+    let lab = tempfile::tempdir().unwrap();
+    let published = lab.path().join("published.crl");
+    let old = lab.path().join("old.crl");
+    let rubbish = lab.path().join("rubbish.crl");
+    std::fs::write(&published, "").unwrap();
+    std::fs::write(&old, "").unwrap();
+    std::fs::write(&rubbish, "<html>").unwrap();
+    let sources = [ListSource::of(published.clone()).await, ListSource::of(old.clone()).await, ListSource::of(rubbish).await];
+    let blocked = "http://127.0.0.1:1/list.crl".to_owned();
+    let urls: Vec<String> = sources.iter().map(|source| source.url.clone()).chain([blocked]).collect();
+    let system = System::with(TODAY, "", |config| apart(config, urls)).await;
+    let mut list = system.dir.path().join("pki/crl/intermediate.crl.pem");
+    std::fs::copy(&list, &old).unwrap();
+    let north = system.credential("bank.north");
+    let jwks = || system.request("bank.north", "GET", "/.well-known/jwks.json");
+    assert_eq!(send(jwks()).await.status, 200);
+
+    system.pki.revoke(&system.pki.serial_of(&north).unwrap()).unwrap();
+    let draft = lab.path().join("draft");
+    std::fs::copy(&list, &draft).unwrap();
+    std::fs::rename(&draft, &published).unwrap();
+    let peer = system.running.parts().trust.identify(&material::certificates(&north.cert).unwrap()[0]).unwrap();
+    let refused = |system: &System| system.running.parts().trust.certificate_accepted(&peer, system.clock.now()).is_err();
+    system.until("the revocation", refused).await;
+    assert!(try_send(jwks()).await.is_err(), "a revoked certificate got an answer");
+
+    // The older list of the other source comes again and again, and never wins.
+    let asked = sources[1].asked.load(std::sync::atomic::Ordering::SeqCst);
+    system.until("two more looks", |_| sources[1].asked.load(std::sync::atomic::Ordering::SeqCst) >= asked + 2).await;
+    assert!(refused(&system));
+    list = system.config.tls.crls.clone();
+    let kept = std::fs::read_dir(&list).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("fetched-"));
+    assert!(kept, "the list from the source is kept for the next start");
+    assert_eq!(send(system.request("bank", "GET", "/.well-known/jwks.json")).await.status, 200);
     system.stop().await;
 }

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::fixtures::query;
 use super::harness::{System, TODAY};
 use super::people::{Holder, Paper};
-use super::workshop::{enrol, officials, services};
+use super::workshop::{edit_policy, enrol, officials, services};
 
 /// One decree in the file's form.
-fn decree(id: &str, effect: &str, select: &str, days: &str, rest: &str) -> String {
+pub fn decree(id: &str, effect: &str, select: &str, days: &str, rest: &str) -> String {
     let (from, to) = days.split_once('-').unwrap();
     let to = if to.is_empty() { String::new() } else { format!("effective_to = \"{to}\"\n") };
     let rest = if rest.contains("services") { rest.to_owned() } else { format!("services = \"all\"\n{rest}") };
@@ -22,7 +22,7 @@ fn decree(id: &str, effect: &str, select: &str, days: &str, rest: &str) -> Strin
 }
 
 /// Two officials put every decree of a text in force; comes back when the gateway decides by them.
-async fn put_in_force(system: &System, text: &str) {
+pub async fn put_in_force(system: &System, text: &str) {
     let dir = system.dir.path();
     let (first, second, known) = (enrol(dir, "first"), enrol(dir, "second"), officials(dir));
     let file = dir.join("decrees.toml");
@@ -47,6 +47,7 @@ async fn check(system: &System, agency: &str, number: &str, service: &str, expec
 const BY_DECREE: &str = "entitled valid-by-decree";
 const LAPSED: &str = "not-entitled document-lapsed";
 const RENEWABLE: &str = "indeterminate lapsed-renewable";
+const NOT_COVERED: &str = "not-entitled service-not-covered";
 
 /// A passport printed to a day that has passed: only a decree can make it valid.
 fn passport(number: &str) -> Paper {
@@ -120,7 +121,15 @@ async fn effects_do_what_they_say_and_no_more() {
     system.set("2026-11-26T12:00:00Z"); // 1405/09/05
     check(&system, "clinic", "DEFF000005", "treatment", LAPSED, None).await;
     // REQUIRE-ACTION changes no validity, an EXTEND that is over shortens nothing, and none overrides a state.
-    check(&system, "clinic", "DEFF000006", "treatment", "entitled valid", None).await;
+    let act = check(&system, "clinic", "DEFF000006", "treatment", "entitled valid", None).await;
+    let then = json!({"who": "holder", "action": "act-on-decree", "decree": "act", "message": {"fa": "آزمون", "en": "a test"}});
+    assert_eq!((&act["reason"]["next"]["action"], &act["reason"]["next"]["then"]), (&json!("serve"), &then));
+    // Nobody else is asked to act, and an agency that is not told of decrees is not told of this one.
+    assert_eq!(check(&system, "clinic", "DEFF000002", "insurance-health", NOT_COVERED, None).await["reason"]["next"].get("then"), None);
+    edit_policy(system.dir.path(), "clinic", |text| text.replace("decree = true", "decree = false"));
+    system.running.parts().policies.reload().unwrap();
+    let untold = system.ask("clinic", &query("clinic", "amayesh-no", "DEFF000006", "treatment")).await;
+    assert_eq!((untold.outcome().as_str(), untold.json["reason"]["next"].get("then")), ("entitled valid", None));
     check(&system, "clinic", "DEFF000007", "treatment", "not-entitled document-suspended", None).await;
     system.stop().await;
 }

@@ -73,19 +73,38 @@ impl System {
         Self::at(TODAY, "").await
     }
 
+    /// The system on [`TODAY`] with another configuration.
+    pub async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(TODAY, "", change).await
+    }
+
     /// The system at an instant, with more people (NDJSON) than the fixtures.
     pub async fn at(now: &str, people: &str) -> Self {
+        Self::with(now, people, |_| ()).await
+    }
+
+    /// The same with a configuration that is changed before the start.
+    pub async fn with(now: &str, people: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(now, people, change).await
+    }
+
+    async fn build(now: &str, people: &str, change: impl FnOnce(&mut Config)) -> Self {
         let clock = Arc::new(ManualClock::new(instant(now)));
         let dir = tempfile::tempdir().unwrap();
         let pki = workshop::install(dir.path(), &clock, people);
-        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (registry, port) = start_registry(dir.path(), bind(), &clock);
-        let listeners = Listeners { gateway: bind(), public: bind(), ops: bind() };
-        let config = configure(dir.path(), &listeners, port);
-        let observability = Observability::detached().unwrap();
-        let running = app::start(config.clone(), listeners, clock.clone(), observability).await.unwrap();
-        running.until_ready().await.unwrap();
+        let (registry, port) = start_registry(dir.path(), TcpListener::bind("127.0.0.1:0").unwrap(), &clock);
+        let (config, running) = start_gateway(dir.path(), port, &clock, change).await;
         let registry = Mutex::new(Some(registry));
+        Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
+    }
+
+    /// Stops the gateway and starts it again, on other ports; the registry stays up. `meanwhile` gets the log's folder.
+    pub async fn restarted(self, meanwhile: impl FnOnce(&std::path::Path)) -> Self {
+        let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
+        let Self { clock, pki, dir, config, running, registry, .. } = self;
+        running.stop().await;
+        meanwhile(&config.ledger.dir);
+        let (config, running) = start_gateway(dir.path(), port, &clock, |_| ()).await;
         Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
 
@@ -179,6 +198,11 @@ impl System {
         token
     }
 
+    /// Has agencies ask for new tokens.
+    pub fn forget_tokens(&self) {
+        self.tokens.lock().unwrap().clear();
+    }
+
     /// A new token.
     pub async fn new_token(&self, folder: &str) -> String {
         let reply =
@@ -202,6 +226,13 @@ impl System {
     pub fn credential(&self, folder: &str) -> Credential {
         let (name, branch) = folder.split_once('.').map_or((folder, None), |(name, branch)| (name, Some(branch)));
         self.pki.issue_agency(&agency(name), branch).unwrap()
+    }
+
+    /// The challenge of a refusal: RFC 6750 §3, and where the metadata is (RFC 9728 §5.1).
+    pub fn challenge(&self, error: &str) -> String {
+        let error = if error.is_empty() { String::new() } else { format!(r#", error="{error}""#) };
+        let metadata = format!("{}/.well-known/oauth-protected-resource", self.config.issuer);
+        format!(r#"Bearer realm="estelam"{error}, resource_metadata="{metadata}""#)
     }
 
     /// Waits for something that the system does by itself.
@@ -243,6 +274,21 @@ fn instant(text: &str) -> Timestamp {
 fn start_registry(dir: &std::path::Path, listener: TcpListener, clock: &Arc<ManualClock>) -> (RunningRegistry, u16) {
     let port = listener.local_addr().unwrap().port();
     (app::registry::serve(dir, listener, clock.clone()).unwrap(), port)
+}
+
+async fn start_gateway(
+    dir: &std::path::Path,
+    registry_port: u16,
+    clock: &Arc<ManualClock>,
+    change: impl FnOnce(&mut Config),
+) -> (Config, Running) {
+    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let listeners = Listeners { gateway: bind(), public: bind(), ops: bind() };
+    let mut config = configure(dir, &listeners, registry_port);
+    change(&mut config);
+    let running = app::start(config.clone(), listeners, clock.clone(), Observability::detached().unwrap()).await.unwrap();
+    running.until_ready().await.unwrap();
+    (config, running)
 }
 
 fn configure(dir: &std::path::Path, listeners: &Listeners, registry_port: u16) -> Config {

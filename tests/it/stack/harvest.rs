@@ -33,6 +33,28 @@ struct Yield {
     proven: HashSet<u64>,
 }
 
+/// One query of a harvester.
+#[derive(Clone, Default)]
+struct Ask {
+    number: u64,
+    /// The second factor that it guesses.
+    year: Option<u64>,
+    /// The clerk that it makes up; `clerk-1` without.
+    actor: Option<u64>,
+    /// Whether it says that it is a batch.
+    background: bool,
+}
+
+impl Ask {
+    fn about(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    fn guess(number: u64, year: u64) -> Self {
+        Self { number, year: Some(year), ..Self::default() }
+    }
+}
+
 /// A small deterministic source of numbers (a linear congruential generator); the harvester has no better.
 struct Dice(u64);
 
@@ -66,16 +88,22 @@ async fn system() -> System {
     system
 }
 
-/// Runs a strategy for a day: `next` gives a number and, where it guesses, a birth year.
-async fn harvest(system: &System, folder: &str, mut next: impl FnMut(&Yield) -> Option<(u64, Option<u64>)>) -> Yield {
+/// Runs a strategy for a day.
+async fn harvest(system: &System, folder: &str, mut next: impl FnMut(&Yield) -> Option<Ask>) -> Yield {
     let (agency, begun) = (folder.split('.').next().unwrap(), system.clock.now());
     let service = if agency == "school" { "education-school" } else { "bank-card" };
     let mut gained = Yield::default();
     while system.clock.now().duration_since(begun) < SignedDuration::from_secs(DAY_S) {
-        let Some((number, year)) = next(&gained) else { break };
+        let Some(Ask { number, year, actor, background }) = next(&gained) else { break };
         let mut question = query(agency, "amayesh-no", &format!("A{number}"), service);
         if let Some(year) = year {
             question["check"] = json!({"birth_year": year, "calendar": "jalali"});
+        }
+        if let Some(actor) = actor {
+            question["actor"] = json!(format!("clerk-{actor}"));
+        }
+        if background {
+            question["priority"] = json!("background");
         }
         let reply = flow::verify(system.running.parts().gate.clone(), incoming(system, folder, &question).await).await;
         gained.asked += 1;
@@ -112,18 +140,64 @@ async fn a_school_s_certificate_cannot_list_a_town() {
     let sequential = harvest(&system, "school.sequential", |gained| {
         at = if gained.stopped > stopped { (at / 1_000 + 1) * 1_000 } else { at + 1 };
         stopped = gained.stopped;
-        Some((at, None))
+        Some(Ask::about(at))
     });
     bounded("sequential", &sequential.await, 80, 0);
     let mut dice = Dice(1);
-    let random = harvest(&system, "school.random", |_| Some((200_000_000 + dice.below(780_000_000), None)));
+    let random = harvest(&system, "school.random", |_| Some(Ask::about(200_000_000 + dice.below(780_000_000))));
     bounded("random", &random.await, 1, 0);
     let mut place = 0;
     let in_town = harvest(&system, "school.town", |_| {
         place = (place + 617) % (TOWN_PEOPLE * 4);
-        Some((TOWN + place, None))
+        Some(Ask::about(TOWN + place))
     });
     bounded("random within the town", &in_town.await, 80, 0);
+    system.stop().await;
+}
+
+/// Strategies of somebody who has read how the gateway counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn knowing_the_rules_gains_a_harvester_little() {
+    let system = system().await;
+    let mut place = 0;
+    let sets_of_nineteen = harvest(&system, "school.nineteen", |_| {
+        place += 1;
+        Some(Ask::about(TOWN + place / 19 % 2 * 1_000 + place / 38 * 19 + place % 19))
+    });
+    bounded("nineteen of each thousand in turn", &sets_of_nineteen.await, 80, 0);
+    let mut place = 0;
+    let many_clerks = harvest(&system, "school.clerks", |_| {
+        place += 1;
+        Some(Ask { actor: Some(place), ..Ask::about(TOWN + place) })
+    });
+    bounded("another clerk each time", &many_clerks.await, 80, 0);
+    let mut place = 0;
+    let leaps = harvest(&system, "school.leaps", |_| {
+        place += 1;
+        Some(Ask::about(TOWN + place * 48 % (TOWN_PEOPLE * 4) + place * 48 / (TOWN_PEOPLE * 4)))
+    });
+    bounded("every 48th number", &leaps.await, 80, 0);
+    let mut place = 0;
+    let as_a_batch = harvest(&system, "school.batch", |_| {
+        place += 1;
+        Some(Ask { background: true, ..Ask::about(TOWN + place) })
+    });
+    bounded("one after the other, called a batch", &as_a_batch.await, 80, 0);
+    system.stop().await;
+}
+
+/// What an honest bank does at night: it goes through the cards of its customers in order, knows their birth years, and all of them exist.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bank_s_allowed_batch_over_a_block_of_cards_is_answered_whole() {
+    let system = system().await;
+    let customers =
+        || (0..TOWN_PEOPLE).map(|place| TOWN + place * 4).map(|number| Ask { background: true, ..Ask::guess(number, birth_year(number)) });
+    let mut night = customers();
+    let allowed = harvest(&system, "bank.back-office", |_| night.next()).await;
+    assert_eq!((allowed.stopped, allowed.proven.len()), (0, 500));
+    let mut night = customers();
+    let stolen = harvest(&system, "bank.north", |_| night.next());
+    bounded("the same with a counter's certificate", &stolen.await, 80, 80);
     system.stop().await;
 }
 
@@ -134,12 +208,12 @@ async fn second_factors_cannot_be_guessed() {
     let mut year = 1329;
     let one = harvest(&system, "bank.one", |gained| {
         year += 1;
-        (year < 1390 && gained.proven.is_empty()).then_some((target, Some(year)))
+        (year < 1390 && gained.proven.is_empty()).then_some(Ask::guess(target, year))
     });
     bounded("every year on one number", &one.await, usize::from(birth_year(target) < 1335), usize::from(birth_year(target) < 1335));
     // Two branches of one agency share the count of a value.
     let (mut places, mut dice) = (0..SCATTERED_PEOPLE, Dice(2));
-    let list = harvest(&system, "bank.list", |_| places.next().map(|place| (scattered(place), Some(1330 + dice.below(60)))));
+    let list = harvest(&system, "bank.list", |_| places.next().map(|place| Ask::guess(scattered(place), 1330 + dice.below(60))));
     bounded("a stolen list, one guess each", &list.await, 14, 14);
     let mut tries: BTreeMap<u64, u64> = BTreeMap::new();
     let spread = harvest(&system, "bank.spread", |gained| {
@@ -148,11 +222,11 @@ async fn second_factors_cannot_be_guessed() {
             .find(|number| !gained.proven.contains(number) && tries.get(number).is_none_or(|tried| *tried < 5))?;
         let tried = tries.entry(number).or_insert(0);
         *tried += 1;
-        Some((number, Some(1329 + *tried)))
+        Some(Ask::guess(number, 1329 + *tried))
     });
     bounded("a stolen list, five guesses each", &spread.await, 24, 24);
     let mut dice = Dice(3);
-    let random = harvest(&system, "bank.random", |_| Some((200_000_000 + dice.below(780_000_000), Some(1330 + dice.below(60)))));
+    let random = harvest(&system, "bank.random", |_| Some(Ask::guess(200_000_000 + dice.below(780_000_000), 1330 + dice.below(60))));
     bounded("random numbers, random years", &random.await, 0, 0);
     system.stop().await;
 }

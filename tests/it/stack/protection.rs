@@ -1,8 +1,10 @@
 //! What keeps holders from being guessed at and searched for, through the whole stack.
 
+use estelam::app::review::{Against, review};
 use estelam::core::domain::clock::Clock;
 use estelam::core::limit::Rule;
 use estelam::registry::generate::mint_honeypots;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::fixtures::query;
@@ -83,8 +85,15 @@ async fn f19_forty_consecutive_values_from_one_branch_are_throttled_and_alerted(
     }
     assert_eq!((told, alerts(&system)), (19, vec![(Rule::SequentialValues, 1)]));
     assert_eq!(ask("bank.south", 9_123_456_790).await.status, 200, "another branch");
+    assert_eq!(ask("bank.north", 9_123_456_780).await.status, 200, "the same branch, what was asked before");
+    assert_eq!(ask("bank.north", 9_223_456_780).await.status, 200, "the same branch, another run of numbers");
+    let look_ups = system.look_ups();
+    assert_eq!((ask("bank.north", 9_123_456_999).await.status, system.look_ups()), (429, look_ups), "the whole run");
     system.advance(600);
-    assert_eq!(ask("bank.north", 9_123_456_780).await.status, 200, "after the wait, what was asked before");
+    assert_eq!(ask("bank.north", 9_123_456_800).await.status, 429, "in order after the wait: twice as long");
+    // A replay lets refusals for a rate stand, and says how many they are.
+    let replayed = review(&system.config, Timestamp::MIN, Timestamp::MAX, &Against::Recorded, &mut |_, _| ()).unwrap();
+    assert_eq!((replayed.changed(), replayed.limits_not_tried), (0, 23));
     // The day's alerts become one administrative entry, once the day is over.
     let entries = system.entries();
     system.running.parts().record_alerts().await;

@@ -11,6 +11,13 @@ use super::harness::System;
 /// Length of the salt before the content.
 const SALT_LEN: usize = 32;
 
+/// The content of the latest entry.
+pub fn latest(system: &System) -> Value {
+    let store = open_offline(&system.config.ledger.dir).unwrap();
+    let id: Vec<u8> = store.query_row("SELECT id FROM entry ORDER BY idx DESC LIMIT 1", [], |row| row.get(0)).unwrap();
+    content(system, &Uuid::from_slice(&id).unwrap().to_string())
+}
+
 /// The content of the entry with this id.
 pub fn content(system: &System, id: &str) -> Value {
     let store = open_offline(&system.config.ledger.dir).unwrap();

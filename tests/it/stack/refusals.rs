@@ -139,15 +139,15 @@ async fn check_requests(table: &mut Table) {
         |system: &System| system.request("bank", "POST", "/v1/verify").header(CONTENT_TYPE, "application/json").body(good().to_string());
     let request = bare(&table.system);
     let reply = table.check(request, 401, "token-missing").await;
-    assert_eq!(reply.header("www-authenticate"), r#"Bearer realm="estelam""#);
+    assert_eq!(reply.header("www-authenticate"), table.system.challenge(""));
     let request = bare(&table.system).bearer_auth("x.y.z");
     let reply = table.check(request, 401, "token-invalid").await;
-    assert_eq!(reply.header("www-authenticate"), r#"Bearer realm="estelam", error="invalid_token""#);
+    assert_eq!(reply.header("www-authenticate"), table.system.challenge("invalid_token"));
     let foreign = table.system.token("school").await;
     let request = bare(&table.system).bearer_auth(foreign);
     table.check(request, 401, "token-not-bound").await;
     let reply = table.row("dpo", &good(), 403, "scope-missing").await;
-    assert_eq!(reply.header("www-authenticate"), r#"Bearer realm="estelam", error="insufficient_scope""#);
+    assert_eq!(reply.header("www-authenticate"), table.system.challenge("insufficient_scope"));
     let request = table.system.request("bank", "POST", "/v1/verify").bearer_auth(&token).header(CONTENT_TYPE, "text/plain").body("{}");
     table.check(request, 415, "unsupported-media-type").await;
     let large = table.system.query("bank", &with("/purpose", json!("x".repeat(9000)))).await;

@@ -1,6 +1,6 @@
 //! Replay: what was answered is answered again under the recorded versions, and a draft changes what it says it changes.
 
-use estelam::app::review::{self, Against, Review, Skip};
+use estelam::app::review::{self, Against, InForce, Review, Skip};
 use estelam::core::decision::explain::{DecreeVerdict, explain};
 use estelam::core::decision::query::{Evidence, Query};
 use estelam::core::decision::replay::Said;
@@ -188,7 +188,7 @@ async fn an_answer_is_explained_from_its_entry_at_any_two_instants() {
     let reply = system.ask("bank", &query("bank", "amayesh-no", "A170000001", "bank-card")).await;
     assert_eq!(reply.outcome(), "indeterminate lapsed-renewable");
     let id = reply.json["answer_id"].as_str().unwrap().parse().unwrap();
-    let (found, snapshot, decrees) = review::find(&system.config, id).unwrap();
+    let (found, InForce { snapshot, decrees, .. }) = review::find(&system.config, id).unwrap();
     assert_eq!(found.recorded.said.code(), "lapsed-renewable");
     let basis = found.recorded.inputs.basis.clone().unwrap();
     let answer = basis.registry_answer(found.recorded.as_of, found.recorded.freshness).unwrap();

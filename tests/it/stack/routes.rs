@@ -26,13 +26,15 @@ fn rows() -> Vec<Row> {
     let row = |method, route, path, content_type, body: &str| Row { method, route, path, content_type, body: body.to_owned() };
     let question = query("bank", "yekta", "9990000018", "bank-card").to_string();
     let proof = "/v1/log/proof/00000000-0000-7000-8000-000000000000";
-    let [metadata, jwks] = ["/.well-known/oauth-authorization-server", "/.well-known/jwks.json"];
+    let [metadata, resource, jwks] =
+        ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource", "/.well-known/jwks.json"];
     vec![
         row("POST", "/v1/verify", "/v1/verify", Some("application/json"), &question),
         row("POST", "/oauth2/token", "/oauth2/token", Some(FORM), "grant_type=client_credentials"),
         row("POST", "/oauth2/revoke", "/oauth2/revoke", Some(FORM), "token=x.y.z"),
         row("GET", "/v1/log/proof/{answer_id}", proof, None, ""),
         row("GET", metadata, metadata, None, ""),
+        row("GET", resource, resource, None, ""),
         row("GET", jwks, jwks, None, ""),
     ]
 }
@@ -105,7 +107,7 @@ async fn check_tokens(system: &System) {
             assert_eq!(reply.status, 200, "{} is open to every good certificate", row.route);
             continue;
         }
-        check(system, ask(None), "token-missing", r#"Bearer realm="estelam""#).await;
+        check(system, ask(None), "token-missing", "").await;
         for (token, code) in [
             (&foreign, "token-not-bound"),
             (&unbound, "token-not-bound"),
@@ -122,12 +124,12 @@ async fn check_tokens(system: &System) {
     }
 }
 
-const INVALID: &str = r#"Bearer realm="estelam", error="invalid_token""#;
+const INVALID: &str = "invalid_token";
 
-async fn check(system: &System, request: RequestBuilder, code: &str, challenge: &str) -> Reply {
+async fn check(system: &System, request: RequestBuilder, code: &str, error: &str) -> Reply {
     let before = (system.entries() + 1, system.look_ups());
     let reply = send(request).await;
-    assert_eq!((reply.status, reply.code(), reply.header("www-authenticate")), (401, code, challenge), "{}", reply.json);
+    assert_eq!((reply.status, reply.code(), reply.header("www-authenticate")), (401, code, &*system.challenge(error)), "{}", reply.json);
     assert_eq!((system.entries(), system.look_ups()), before, "{code}");
     reply
 }

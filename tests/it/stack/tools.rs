@@ -38,6 +38,28 @@ pub fn configured(system: &System) -> String {
     system.dir.path().to_str().unwrap().to_owned()
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspension_is_in_force_when_the_command_says_so() {
+    let system = System::at(&super::agency_life::today(), "").await;
+    let dir = configured(&system);
+    let question = query("bank", "amayesh-no", NUMBER, "bank-card");
+    assert_eq!(system.ask("bank", &question).await.status, 200);
+    for (verb, says, status) in [("suspend", "bank is suspended\n", 403), ("resume", "bank may ask again\n", 200)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_estelam")).args(["agency", verb, "bank", "--dir", &dir]).output().unwrap();
+        assert_eq!(text(&output.stdout), says, "{}", text(&output.stderr));
+        // Without a pause: whoever reads the line may rely on it. Tokens from before a suspension stay dead.
+        if verb == "resume" {
+            assert_eq!(system.ask("bank", &question).await.code(), "token-invalid");
+            system.advance(2);
+            system.forget_tokens();
+        }
+        assert_eq!(system.ask("bank", &question).await.status, status);
+    }
+    system.running.stop().await;
+    let output = Command::new(env!("CARGO_BIN_EXE_estelam")).args(["agency", "suspend", "bank", "--dir", &dir]).output().unwrap();
+    assert_eq!(text(&output.stdout), "bank is suspended (no service runs here now; it counts from its start)\n");
+}
+
 #[test]
 fn check_names_every_fault_and_a_missing_folder_once() {
     let home = tempfile::tempdir().unwrap();
@@ -98,9 +120,27 @@ async fn answers_and_identifiers_are_explained_without_a_number_and_a_draft_is_p
         let said = text(&output.stdout) + &text(&output.stderr);
         assert!(!said.contains(NUMBER) && !said.contains("199900000001") && !said.contains("1370"), "{said}");
     }
+    // What a refusal rests on is a line of a file, whether it is on record or imagined.
+    let refused = system.ask("school", &query("school", "yekta", "9990000018", "bank-account")).await;
+    let why = json(&estelam(&["explain", "--dir", &dir, "--answer", refused.json["request_id"].as_str().unwrap(), "--json"], ""));
+    assert_eq!(
+        (&why["code"], &why["grounds"][1]["file"]),
+        (&Value::from("service-not-allowed"), &Value::from("guardrails.cedar")),
+        "{why}"
+    );
+    let imagined = ["explain", "--dir", &dir, "--scheme", "amayesh-no", "--service", "sim", "--agency", "bank", "--purpose", "claim"];
+    let told = text(&estelam(&imagined, NUMBER).stdout);
+    assert!(
+        told.contains("agencies/bank.toml:") && told.contains("is not in the list") && told.contains("در فهرست این مجوز نیست"),
+        "{told}"
+    );
+    let known = ["--at", "1402/04/03 10:00", "--known-at", "1402/04/07 10:00", "--json"];
+    let then =
+        json(&estelam(&[&["explain", "--dir", &dir, "--scheme", "amayesh-no", "--service", "bank-card"][..], &known].concat(), NUMBER));
+    assert_eq!((&then["reason"], &then["decree"]), (&Value::from("valid-by-decree"), &Value::from("d1-1402-04-07")), "{then}");
     let day = ["replay", "--dir", &dir, "--from", "1405/09/02", "--to", "1405/09/02", "--json"];
     let recorded = json(&estelam(&day, ""));
-    assert_eq!((&recorded["queries"], &recorded["same"]), (&Value::from(1), &Value::from(1)), "{recorded}");
+    assert_eq!((&recorded["queries"], &recorded["same"]), (&Value::from(2), &Value::from(2)), "{recorded}");
     let draft = system.dir.path().join("draft");
     estelam::adapters::policy_files::install(&draft).unwrap();
     let services = std::fs::read_to_string(draft.join("services.toml")).unwrap().replace("min_age = 18", "min_age = 90");

@@ -7,18 +7,19 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 
-use super::{AnswerCase, Expected};
+use super::{AnswerCase, Answered};
 use crate::core::domain::context::Asked;
 use crate::core::domain::date::Calendar;
 use crate::core::domain::decree::{Decree, DecreeSet};
-use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
+use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
 use crate::core::domain::instant;
 use crate::core::domain::person::Person;
+use crate::core::domain::place::field_offset;
 use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::request::{Check, RequestIdentifier};
 use crate::core::policy::LoadError;
-use crate::core::registry::convert::recorded_when_shipped;
+use crate::core::registry::convert::{ConvertError, recorded_when_shipped};
 use crate::core::registry::wire::{WireDate, WireDecree, WireDocument, WirePerson};
 use crate::core::registry::{Freshness, RegistryAnswer};
 
@@ -57,7 +58,7 @@ struct AnswerFile {
     #[serde(default)]
     person: PersonFile,
     #[serde(default)]
-    documents: Vec<DocumentFile>,
+    documents: Vec<Spanned<DocumentFile>>,
     registry: Option<Spanned<String>>,
     facts_age: Option<Spanned<String>>,
     decrees: Option<Vec<Spanned<String>>>,
@@ -68,6 +69,7 @@ struct AnswerFile {
     decree: Option<String>,
     rule: Option<String>,
     next: Option<String>,
+    then: Option<String>,
     hint: Option<String>,
 }
 
@@ -96,7 +98,7 @@ struct DocumentFile {
     #[serde(default)]
     facets: Facets,
     /// When the registry first had it.
-    recorded_at: Option<String>,
+    recorded_at: Option<Spanned<String>>,
 }
 
 /// Reads every case of answers in a policy folder. The decrees of all case files are known to every case.
@@ -116,9 +118,15 @@ pub fn read(files: &BTreeMap<String, String>) -> Result<Vec<AnswerCase>, Vec<Loa
         for wire in &file.decrees {
             match decree(wire.get_ref(), &decrees) {
                 Ok(decree) => decrees.push(decree),
-                Err(message) => errors.push(LoadError::at(path, text, wire.span().start, message)),
+                Err((field, message)) => {
+                    errors.push(LoadError::at(path, text, field_offset(text, wire.span().start, field), message));
+                }
             }
         }
+    }
+    // Cases that name a decree which could not be read would only hide what is wrong with it.
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let mut cases = Vec::new();
     for (path, text, file) in parsed {
@@ -131,14 +139,15 @@ pub fn read(files: &BTreeMap<String, String>) -> Result<Vec<AnswerCase>, Vec<Loa
 }
 
 /// A decree of the cases is known from its `known_from` day, unless it says when it was recorded.
-fn decree(wire: &WireDecree, earlier: &[Decree]) -> Result<Decree, String> {
+fn decree(wire: &WireDecree, earlier: &[Decree]) -> Result<Decree, (&'static str, String)> {
     if earlier.iter().any(|earlier| earlier.id == wire.id) {
-        return Err(format!("the decree `{}` is written twice; keep one", wire.id));
+        return Err(("id", format!("the decree `{}` is written twice; keep one", wire.id)));
     }
     let mut wire = wire.clone();
-    let shipped = recorded_when_shipped(&wire).map_err(|error| error.to_string())?;
+    let within = |error: ConvertError| (error.field(), format!("decree `{}`: {error}", wire.id));
+    let shipped = recorded_when_shipped(&wire).map_err(within)?;
     wire.recorded_at.get_or_insert(shipped);
-    Decree::try_from_wire(&wire).map_err(|error| format!("decree `{}`: {error}", wire.id))
+    Decree::try_from_wire(&wire).map_err(|error| (error.field(), format!("decree `{}`: {error}", wire.id)))
 }
 
 struct Reader<'a> {
@@ -186,7 +195,7 @@ impl Reader<'_> {
         instant::parse(written.get_ref()).map_err(|message| self.fault(written.span().start, message))
     }
 
-    fn expected(&self, case: &AnswerFile) -> Result<Expected, LoadError> {
+    fn expected(&self, case: &AnswerFile) -> Result<Answered, LoadError> {
         let (outcome, reason) = (case.expect.get_ref(), case.reason.get_ref());
         let fits = match outcome.as_str() {
             "refused" => RefusalCode::parse(reason).is_some(),
@@ -201,12 +210,13 @@ impl Reader<'_> {
         if !fits {
             return Err(self.fault(case.reason.span().start, format!("`{reason}` is no reason of `{outcome}`; reasons.toml lists them")));
         }
-        Ok(Expected {
+        Ok(Answered {
             outcome: outcome.clone(),
             reason: reason.clone(),
             decree: case.decree.clone(),
             rule: case.rule.clone(),
             next: case.next.clone(),
+            then: case.then.clone(),
             hint: case.hint.clone(),
         })
     }
@@ -258,10 +268,14 @@ impl Reader<'_> {
             }
         };
         let age = case.facts_age.as_ref().map_or(Ok(SignedDuration::ZERO), |age| self.length(age))?;
-        let start = case.name.span().start;
-        for written in case.documents.iter().filter_map(|document| document.recorded_at.as_deref()) {
-            instant::parse(written).map_err(|message| self.fault(start, message))?;
+        for document in &case.documents {
+            if let Some(written) = &document.get_ref().recorded_at {
+                self.instant(written)?;
+            }
+            let understood = Document::try_from_wire(&wire_document(document.get_ref()));
+            understood.map_err(|error| self.fault(document.span().start, error.to_string()))?;
         }
+        let start = field_offset(self.text, case.name.span().start, "person");
         let person = Person::try_from_wire(&person(case)).map_err(|error| self.fault(start, error.to_string()))?;
         let persons = vec![person; usize::from(case.persons.unwrap_or(1))];
         Ok(Some(RegistryAnswer { persons: persons.into(), as_of: at.checked_sub(age).unwrap_or(Timestamp::MIN), freshness }))
@@ -282,13 +296,13 @@ fn person(case: &AnswerFile) -> WirePerson {
         province: file.province.clone(),
         household_role: file.household_role.clone(),
         blocked: file.blocked,
-        documents: case.documents.iter().map(document).collect(),
+        documents: case.documents.iter().map(|document| wire_document(document.get_ref())).collect(),
         papers: Vec::new(),
         name_key: None,
     }
 }
 
-fn document(file: &DocumentFile) -> WireDocument {
+fn wire_document(file: &DocumentFile) -> WireDocument {
     WireDocument {
         kind: file.kind,
         series: file.series,
@@ -297,7 +311,7 @@ fn document(file: &DocumentFile) -> WireDocument {
         expires: date(file.expires.as_ref(), file.calendar),
         legal_status: file.legal_status,
         facets: file.facets,
-        recorded_at: file.recorded_at.as_deref().and_then(|written| instant::parse(written).ok()),
+        recorded_at: file.recorded_at.as_ref().and_then(|written| instant::parse(written.get_ref()).ok()),
     }
 }
 

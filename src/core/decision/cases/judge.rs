@@ -8,21 +8,23 @@ use crate::core::domain::context::Asked;
 use crate::core::domain::reason::OutageStep;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::service::Service;
-use crate::core::policy::{Caller, Grant, Snapshot, Subject, allow};
+use crate::core::policy::{Grant, Snapshot, Subject, allow};
 
-/// What came.
+/// An answer or a refusal: what came of a case, or what must come. Of the latter the last four say nothing where they are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
     /// Outcome code, or `refused`.
     pub outcome: String,
     /// Reason or refusal code.
     pub reason: String,
-    /// The decree named.
+    /// The decree named; none must be named where none is expected.
     pub decree: Option<String>,
     /// The service rule applied.
     pub rule: Option<String>,
     /// The next step's action.
     pub next: Option<String>,
+    /// The decree that asks the holder to act.
+    pub then: Option<String>,
     /// A better scheme.
     pub hint: Option<String>,
 }
@@ -31,7 +33,10 @@ pub struct Answered {
 pub fn answer(case: &AnswerCase, snapshot: &Snapshot) -> Answered {
     match permitted(case, snapshot) {
         Ok(terms) => decided(case, snapshot, &terms),
-        Err(refused) => *refused,
+        Err((code, hint)) => {
+            let (outcome, reason) = ("refused".to_owned(), code.code().to_owned());
+            Answered { outcome, reason, hint, ..Answered::default() }
+        }
     }
 }
 
@@ -48,19 +53,14 @@ impl Terms<'_> {
 }
 
 /// The terms for a case, or its refusal. A case without an agency is about the service alone.
-fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>, Box<Answered>> {
-    let refused = |code: RefusalCode, hint| {
-        let (outcome, reason) = ("refused".to_owned(), code.code().to_owned());
-        Box::new(Answered { outcome, reason, hint, ..Answered::default() })
-    };
-    let Some(agency) = &case.agency else {
-        let service = snapshot.services.get(&case.service).ok_or_else(|| refused(RefusalCode::UnknownService, None))?;
+fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>, (RefusalCode, Option<String>)> {
+    let Some(caller) = case.caller() else {
+        let service = snapshot.services.get(&case.service).ok_or((RefusalCode::UnknownService, None))?;
         return Ok(Terms { service, grant: None });
     };
-    let caller = Caller { agency, branch: case.branch.as_deref(), service: &case.service, purpose: &case.purpose };
     let subject = case.identifier.as_ref().map_or(Subject::Unrecorded, Subject::Given);
-    let allowed = allow(snapshot, caller, &case.asked(wanted(case, agency, snapshot)), &subject);
-    allowed.map(|allowed| Terms { service: allowed.service, grant: Some(allowed.grant) }).map_err(|(code, hint)| refused(code, hint))
+    let allowed = allow(snapshot, caller, &case.asked(wanted(case, caller.agency, snapshot)), &subject)?;
+    Ok(Terms { service: allowed.service, grant: Some(allowed.grant) })
 }
 
 /// What the case's grant asks for, if it has one.
@@ -99,8 +99,8 @@ fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
 /// Explains a case as it is answered under a snapshot.
 ///
 /// # Errors
-/// The refusal: then nothing is looked up and there is nothing to explain but its code.
-pub fn explained(case: &AnswerCase, snapshot: &Snapshot) -> Result<(Explanation, OutageStep), Box<Answered>> {
+/// The refusal's code and a better scheme: then nothing is looked up, and what is to explain is the policy.
+pub fn explained(case: &AnswerCase, snapshot: &Snapshot) -> Result<(Explanation, OutageStep), (RefusalCode, Option<String>)> {
     let terms = permitted(case, snapshot)?;
     let evidence = Evidence { answer: case.answer.as_ref(), decrees: Some(&case.decrees), decrees_age_s: 0 };
     Ok((explain(&query(case, &terms), &evidence, case.at, case.known_at), terms.step()))
@@ -116,6 +116,7 @@ fn decided(case: &AnswerCase, snapshot: &Snapshot, terms: &Terms<'_>) -> Answere
         decree: verdict.decree,
         rule: verdict.basis.rule,
         next: words.map(|words| words.next_action.clone()),
+        then: verdict.required.map(|required| required.decree),
         hint: None,
     }
 }
@@ -131,7 +132,13 @@ pub(super) fn compare(case: &AnswerCase, got: &Answered) -> Result<(), String> {
         let expected = text(&want.outcome, &want.reason, want.decree.as_deref());
         return Err(format!("expected {expected}, got {}", text(&got.outcome, &got.reason, got.decree.as_deref())));
     }
-    for (field, want, got) in [("rule", &want.rule, &got.rule), ("next", &want.next, &got.next), ("hint", &want.hint, &got.hint)] {
+    let fields = [
+        ("rule", &want.rule, &got.rule),
+        ("next step", &want.next, &got.next),
+        ("decree that asks to act", &want.then, &got.then),
+        ("hint", &want.hint, &got.hint),
+    ];
+    for (field, want, got) in fields {
         if want.is_some() && want != got {
             let word = |value: &Option<String>| value.as_ref().map_or("none".to_owned(), |value| format!("`{value}`"));
             return Err(format!("expected the {field} {}, got {}", word(want), word(got)));

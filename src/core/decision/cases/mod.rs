@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::core::domain::context::Asked;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::request::{Check, RequestIdentifier};
-use crate::core::policy::{LoadError, Snapshot};
+use crate::core::policy::{Caller, LoadError, Snapshot};
 use crate::core::registry::RegistryAnswer;
 
 pub use file::read;
@@ -54,27 +54,16 @@ pub struct AnswerCase {
     /// The decrees.
     pub decrees: DecreeSet,
     /// What must come.
-    pub expect: Expected,
-}
-
-/// The answer or refusal that must come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expected {
-    /// Outcome code, or `refused`.
-    pub outcome: String,
-    /// Reason or refusal code.
-    pub reason: String,
-    /// The decree named; none must be named where none is written.
-    pub decree: Option<String>,
-    /// The service rule, where the case says.
-    pub rule: Option<String>,
-    /// The next step's action, where the case says.
-    pub next: Option<String>,
-    /// The better scheme, where the case says.
-    pub hint: Option<String>,
+    pub expect: Answered,
 }
 
 impl AnswerCase {
+    /// Who asks, and for what; `None` where the case is about the service alone.
+    pub fn caller(&self) -> Option<Caller<'_>> {
+        let agency = self.agency.as_deref()?;
+        Some(Caller { agency, branch: self.branch.as_deref(), service: &self.service, purpose: &self.purpose })
+    }
+
     /// What the query gives, for a grant that asks for `wanted`.
     pub(super) fn asked(&self, wanted: u8) -> Asked {
         let emergency = if self.emergency { Asked::EMERGENCY } else { 0 };

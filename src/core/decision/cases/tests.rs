@@ -47,7 +47,7 @@ fn what_is_wrong_is_said_with_its_line() {
         "reason = \"document-lapsed\"",
         "10: `document-lapsed` is no reason of `entitled`; reasons.toml lists them",
     );
-    check("1406/01/01", "1406/13/01", "3: `expires` is no date: there is no such day in that calendar");
+    check("1406/01/01", "1406/13/01", "8: `expires` is no date: there is no such day in that calendar");
     check(
         "at = \"1405/09/02\"",
         "at = \"1405\"",

@@ -31,8 +31,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     class: Option<Spanned<String>>,
-    fa: String,
-    en: String,
+    fa: Spanned<String>,
+    en: Spanned<String>,
     next: Next,
 }
 
@@ -40,9 +40,9 @@ struct Entry {
 #[serde(deny_unknown_fields)]
 struct Next {
     who: NextWho,
-    action: String,
-    fa: String,
-    en: String,
+    action: Spanned<String>,
+    fa: Spanned<String>,
+    en: Spanned<String>,
 }
 
 /// One text for each of `all`, and none for anything else.
@@ -54,6 +54,10 @@ fn complete<K: Copy + Ord>(
     code: fn(K) -> &'static str,
     is_coarse: fn(K) -> bool,
 ) -> Result<BTreeMap<K, ReasonText>, String> {
+    if let Some((name, entry)) = entries.iter().find(|(name, _)| !all.iter().any(|key| code(*key) == name.as_str())) {
+        let what = format_args!("[{table}.{name}] is no known code; correct the name or remove the table");
+        return Err(fault(text, &entry.span(), what));
+    }
     let mut texts = BTreeMap::new();
     for key in all {
         let name = code(*key);
@@ -61,12 +65,7 @@ fn complete<K: Copy + Ord>(
             entries.remove(name).ok_or_else(|| format!("[{table}.{name}] is missing; every code needs its words, add the table"))?;
         texts.insert(*key, words(text, name, entry, is_coarse(*key))?);
     }
-    match entries.into_iter().next() {
-        None => Ok(texts),
-        Some((name, entry)) => {
-            Err(fault(text, &entry.span(), format_args!("[{table}.{name}] is no known code; correct the name or remove the table")))
-        }
-    }
+    Ok(texts)
 }
 
 fn words(text: &str, name: &str, entry: Spanned<Entry>, is_coarse: bool) -> Result<ReasonText, String> {
@@ -74,15 +73,32 @@ fn words(text: &str, name: &str, entry: Spanned<Entry>, is_coarse: bool) -> Resu
     let Entry { class, fa, en, next } = entry.into_inner();
     let class = class_of(text, name, &place, class, is_coarse)?;
     for (language, words) in [("fa", &fa), ("next.fa", &next.fa)] {
-        require(text, &place, is_persian(words), format_args!("`{name}` has no Persian words in `{language}`; write them"))?;
+        require(
+            text,
+            &words.span(),
+            is_persian(words.get_ref()),
+            format_args!("`{name}` has no Persian words in `{language}`; write them"),
+        )?;
     }
     for (language, words) in [("en", &en), ("next.en", &next.en)] {
-        let english = words.is_ascii() && words.bytes().any(|b| b.is_ascii_alphabetic());
-        require(text, &place, english, format_args!("`{name}` has no plain English words in `{language}`; write them"))?;
+        let english = words.get_ref().is_ascii() && words.get_ref().bytes().any(|b| b.is_ascii_alphabetic());
+        require(text, &words.span(), english, format_args!("`{name}` has no plain English words in `{language}`; write them"))?;
     }
-    let action = !next.action.is_empty() && next.action.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    require(text, &place, action, format_args!("`{name}` needs a `next.action` of lower-case words joined by hyphens"))?;
-    Ok(ReasonText { class, fa, en, next_who: next.who.code().to_owned(), next_action: next.action, next_fa: next.fa, next_en: next.en })
+    let Next { who, action, fa: next_fa, en: next_en } = next;
+    let code = action.get_ref();
+    let is_code = !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    require(text, &action.span(), is_code, format_args!("`{name}` needs a `next.action` of lower-case words joined by hyphens"))?;
+    let text = ReasonText {
+        class,
+        fa: fa.into_inner(),
+        en: en.into_inner(),
+        next_who: who.code().to_owned(),
+        next_action: action.into_inner(),
+        next_fa: next_fa.into_inner(),
+        next_en: next_en.into_inner(),
+        json: <[String; 2]>::default(),
+    };
+    Ok(text.written())
 }
 
 /// A reason that stands for others must be open to all; one that another can stand for says who may see it.

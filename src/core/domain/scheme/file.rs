@@ -1,6 +1,6 @@
 //! Reading `policies/schemes.toml`: every mistake is an error that names its line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use regex::Regex;
@@ -48,12 +48,19 @@ pub(super) fn read(toml: &str) -> Result<Vec<Scheme>, String> {
     if file.scheme.is_empty() {
         return Err("line 1: no `[[scheme]]` is given; list at least one".to_owned());
     }
+    let barred: HashSet<&str> =
+        file.scheme.iter().map(Spanned::get_ref).filter(|entry| !entry.key).map(|entry| entry.code.get_ref().as_str()).collect();
     let mut lines = HashMap::new();
     for entry in &file.scheme {
         let code = &entry.get_ref().code;
         let line = line_at(toml, code.span().start);
         if let Some(earlier) = lines.insert(code.get_ref().as_str(), line) {
             return Err(format!("line {line}: scheme `{}` stands already in line {earlier}; remove one", code.get_ref()));
+        }
+    }
+    for better in file.scheme.iter().flat_map(|entry| &entry.get_ref().instead) {
+        if barred.contains(better.get_ref().as_str()) {
+            return Err(at(toml, better, &format!("`instead` names `{}`, which is never a key itself; name another", better.get_ref())));
         }
     }
     file.scheme.iter().map(|entry| scheme(toml, entry, &lines)).collect()
@@ -101,8 +108,8 @@ fn prefixes(toml: &str, fields: &Entry) -> Result<Vec<String>, String> {
     let mut known: Vec<String> = Vec::with_capacity(fields.prefixes.len());
     for prefix in &fields.prefixes {
         let text = prefix.get_ref();
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(at(toml, prefix, &format!("prefix `{text}` must be digits, for example \"0912\"")));
+        if !text.starts_with("09") || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(at(toml, prefix, &format!("prefix `{text}` must be digits that begin with 09, for example \"0912\"")));
         }
         if known.iter().any(|earlier| text.starts_with(earlier.as_str()) || earlier.starts_with(text.as_str())) {
             return Err(at(toml, prefix, &format!("prefix `{text}` is already covered by another; remove one")));

@@ -42,8 +42,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct ServiceEntry {
     code: Spanned<String>,
-    fa: String,
-    en: String,
+    fa: Spanned<String>,
+    en: Spanned<String>,
     #[serde(default)]
     facet: Facet,
     #[serde(default)]
@@ -100,25 +100,29 @@ impl Reader<'_> {
         let place = entry.code.span();
         let code = std::mem::take(entry.code.get_mut());
         self.require(&place, is_code(&code), format_args!("`{code}` is no service code; use lower-case words joined by hyphens"))?;
-        let named = !entry.fa.trim().is_empty() && !entry.en.trim().is_empty();
-        self.require(&place, named, format_args!("service `{code}` needs a name in `fa` and in `en`"))?;
+        for (language, name) in [("fa", &entry.fa), ("en", &entry.en)] {
+            let named = !name.get_ref().trim().is_empty();
+            self.require(&name.span(), named, format_args!("service `{code}` needs a name in `{language}`; it is empty"))?;
+        }
         let ruled = entry.no_document || !entry.rule.is_empty();
         self.require(&place, ruled, format_args!("service `{code}` has no rule; add a [[service.rule]], or `no_document = true`"))?;
         let mut rules: Vec<ServiceRule> = Vec::with_capacity(entry.rule.len());
         for rule in std::mem::take(&mut entry.rule) {
             rules.push(self.rule(rule, &rules, rule_ids)?);
         }
-        let ServiceEntry { fa, en, facet, no_document, no_document_in_emergency, life_critical, .. } = entry;
+        let ServiceEntry { facet, no_document, no_document_in_emergency, life_critical, .. } = entry;
+        let (fa, en) = (entry.fa.into_inner(), entry.en.into_inner());
         Ok(Service { code, fa, en, facet, no_document, no_document_in_emergency, life_critical, rules })
     }
 
     fn rule(&self, entry: RuleEntry, earlier: &[ServiceRule], ids: &mut Vec<String>) -> Result<ServiceRule, String> {
         let place = entry.id.span();
         let id = self.id("rule", entry.id, &entry.source, ids)?;
-        let (from, until) = self.interval("rule", &id, &place, entry.from, entry.until)?;
+        let day = entry.from.as_ref().or(entry.until.as_ref()).map_or_else(|| place.clone(), Spanned::span);
+        let (from, until) = self.interval("rule", &id, &day, entry.from, entry.until)?;
         if let Some(other) = earlier.iter().find(|other| overlap((from, until), (other.from, other.until))) {
             let what = format_args!("rule `{id}` overlaps rule `{}`; end one the day before the other begins", other.id);
-            return Err(fault(self.text, &place, what));
+            return Err(fault(self.text, &day, what));
         }
         let otherwise = self.otherwise(entry.otherwise)?;
         let propagation_hours = entry.propagation_hours.map(|hours| self.hours(&hours)).transpose()?;
@@ -133,7 +137,8 @@ impl Reader<'_> {
     fn area(&self, entry: AreaEntry, ids: &mut Vec<String>) -> Result<Area, String> {
         let place = entry.id.span();
         let id = self.id("area", entry.id, &entry.source, ids)?;
-        let (from, until) = self.interval("area", &id, &place, entry.from, entry.until)?;
+        let day = entry.from.as_ref().or(entry.until.as_ref()).map_or_else(|| place.clone(), Spanned::span);
+        let (from, until) = self.interval("area", &id, &day, entry.from, entry.until)?;
         self.require(&place, !entry.provinces.is_empty(), format_args!("area `{id}` lists no province; a province on no list is unknown"))?;
         let nationality = |code: &Spanned<String>| {
             let fits = code.get_ref().len() == 2 && code.get_ref().bytes().all(|b| b.is_ascii_uppercase());

@@ -34,12 +34,15 @@ const RULE: &str = "[[service.rule]]\nsource = \"s\"\nconfidence = \"pub\"\n";
 #[rstest]
 #[case("id = \"r\"\nfrom = \"1402/07/31\"", "line 9: `1402/07/31` is no Jalali day: there is no such day in that calendar")]
 #[case("id = \"r\"\nfrom = \"1402/07\"", "line 9: `1402/07` is not a whole day; write YYYY/MM/DD")]
-#[case("id = \"r\"\nfrom = \"1402/07/02\"\nuntil = \"1402/07/01\"", "line 8: rule `r` ends before it begins; swap `from` and `until`")]
+#[case("id = \"r\"\nfrom = \"1402/07/02\"\nuntil = \"1402/07/01\"", "line 9: rule `r` ends before it begins; swap `from` and `until`")]
 #[case("id = \"r\"\notherwise = \"valid\"", "line 9: `otherwise` may be `service-not-covered`, `area-unknown` or `rule-missing`")]
 #[case("id = \"r\"\npropagation_hours = 0", "line 9: `propagation_hours` is from 1 to 744; leave it out where nothing has to travel")]
 #[case("id = \"r\"\npropagation_hours = 745", "line 9: `propagation_hours` is from 1 to 744; leave it out where nothing has to travel")]
 #[case("id = \"r\"\npropagation_hours = -1", "line 9: invalid value: integer `-1`, expected u16")]
-#[case("id = \"r\"\naccepts = [\"passport\"]", "line 9: not a DocumentKind code")]
+#[case(
+    "id = \"r\"\naccepts = [\"passport\"]",
+    "line 9: no such word here; use `smart-card`, `amayesh`, `hoviat`, `temporary-card`, `census-slip`, `laissez-passer`, `exit-laissez-passer`, `passport-residence`, `passport-visa`, `household-visa-electronic`, `household-visa-manual`, `residence-booklet`, `special-booklet`, `refugee-booklet`, `student-pass`, `pupil-card`, `education-support-slip`, `work-permit`"
+)]
 fn a_bad_rule_is_refused_by_line(#[case] fields: &str, #[case] message: &str) {
     assert_eq!(rules(&format!("{RULE}{fields}\n")), message);
 }
@@ -78,7 +81,7 @@ fn areas_never_turn_what_they_do_not_list_into_a_no() {
 fn rules_that_share_a_day_are_refused() {
     let until = format!("{RULE}id = \"one\"\nuntil = \"1402/07/01\"\n");
     let overlapping = format!("{until}{RULE}id = \"two\"\nfrom = \"1402/07/01\"\n");
-    assert_eq!(rules(&overlapping), "line 13: rule `two` overlaps rule `one`; end one the day before the other begins");
+    assert_eq!(rules(&overlapping), "line 14: rule `two` overlaps rule `one`; end one the day before the other begins");
     let touching = format!("[[service]]\ncode = \"a\"\nfa = \"الف\"\nen = \"A\"\n{until}{RULE}id = \"two\"\nfrom = \"1402/07/02\"\n");
     assert!(ServiceCatalogue::parse(&touching).is_ok());
 }

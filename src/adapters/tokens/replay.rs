@@ -1,0 +1,205 @@
+//! Spent client assertions, in memory and in a small file, so that a restart does not make one good again.
+//!
+//! The file holds one frame per assertion: SHA-256 of client and `jti`, expiry, CRC-32. One thread writes; whatever waits goes into one
+//! write and one sync. What has expired is left out when the file is written anew, at the start and when it has grown.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::core::domain::agency::AgencyId;
+use crate::core::token::{Assertion, Replays, ReplaysUnavailable};
+
+type Spent = [u8; 32];
+
+/// Hash, expiry in seconds, checksum.
+const FRAME: usize = 32 + 8 + 4;
+
+/// Frames in the file beyond which it is written anew once most have expired.
+const REWRITE_AT: usize = 8192;
+
+/// Assertions of all agencies remembered at once; beyond that nobody is let in by one, so that memory is bounded.
+const CAPACITY: usize = 1 << 20;
+
+/// Spent assertions of one installation.
+pub struct ReplayStore {
+    spent: Mutex<HashMap<Spent, i64>>,
+    writer: mpsc::Sender<Wanted>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+struct Wanted {
+    key: Spent,
+    expires_at: i64,
+    now: i64,
+    done: oneshot::Sender<bool>,
+}
+
+impl ReplayStore {
+    /// Opens the file, which is made if it is missing.
+    ///
+    /// # Errors
+    /// It cannot be read or written, or a frame in it is damaged: then nobody can tell what was spent.
+    pub fn open(path: &Path, now: Timestamp) -> io::Result<Self> {
+        let mut known = read(path)?;
+        known.retain(|_, expires_at| *expires_at > now.as_second());
+        let file = rewritten(path, &known)?;
+        let mut journal = Journal { path: path.to_owned(), file, frames: known.len(), live: known.clone() };
+        let (writer, wanted) = mpsc::channel();
+        let thread = thread::Builder::new().name("assertions".to_owned()).spawn(move || journal.run(&wanted))?;
+        Ok(Self { spent: Mutex::new(known), writer, thread: Some(thread) })
+    }
+
+    /// Whether it is the first use, as far as this process knows; then it is spent, whatever becomes of the record.
+    fn first_use(&self, key: Spent, expires_at: i64, now: i64) -> Result<bool, ReplaysUnavailable> {
+        // A panic while the lock was held cannot leave the map half-changed.
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.len() >= CAPACITY {
+            spent.retain(|_, expires_at| *expires_at > now);
+        }
+        if spent.len() >= CAPACITY {
+            return Err(ReplaysUnavailable);
+        }
+        // What has expired is refused by its `exp` before it gets here, so it may stay until there is need for room.
+        Ok(spent.insert(key, expires_at).is_none())
+    }
+}
+
+#[async_trait]
+impl Replays for ReplayStore {
+    async fn spend(&self, client: &AgencyId, assertion: &Assertion, now: Timestamp) -> Result<bool, ReplaysUnavailable> {
+        let key = key_of(client, &assertion.jti).ok_or(ReplaysUnavailable)?;
+        let (expires_at, now) = (assertion.expires_at.as_second(), now.as_second());
+        if !self.first_use(key, expires_at, now)? {
+            return Ok(false);
+        }
+        let (done, durable) = oneshot::channel();
+        self.writer.send(Wanted { key, expires_at, now, done }).map_err(|_| ReplaysUnavailable)?;
+        match durable.await {
+            Ok(true) => Ok(true),
+            Ok(false) | Err(_) => Err(ReplaysUnavailable),
+        }
+    }
+}
+
+impl Drop for ReplayStore {
+    fn drop(&mut self) {
+        // The thread ends when nobody can send any more.
+        let (closed, _) = mpsc::channel();
+        self.writer = closed;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The file and what in it has not expired.
+struct Journal {
+    path: PathBuf,
+    file: File,
+    frames: usize,
+    live: HashMap<Spent, i64>,
+}
+
+impl Journal {
+    fn run(&mut self, wanted: &mpsc::Receiver<Wanted>) {
+        while let Ok(first) = wanted.recv() {
+            let batch: Vec<Wanted> = std::iter::once(first).chain(wanted.try_iter()).collect();
+            let durable =
+                self.keep(&batch).inspect_err(|error| tracing::error!(%error, "spent client assertions cannot be recorded")).is_ok();
+            for one in batch {
+                let _ = one.done.send(durable);
+            }
+        }
+    }
+
+    fn keep(&mut self, batch: &[Wanted]) -> io::Result<()> {
+        let now = batch.iter().map(|one| one.now).max().unwrap_or(i64::MIN);
+        self.live.extend(batch.iter().map(|one| (one.key, one.expires_at)));
+        self.frames += batch.len();
+        if self.frames > REWRITE_AT {
+            self.live.retain(|_, expires_at| *expires_at > now);
+            if self.frames > self.live.len().saturating_mul(2) {
+                self.file = rewritten(&self.path, &self.live)?;
+                self.frames = self.live.len();
+                return Ok(());
+            }
+        }
+        let frames: Vec<u8> = batch.iter().flat_map(|one| frame(&one.key, one.expires_at)).collect();
+        if let Err(error) = self.file.write_all(&frames).and_then(|()| self.file.sync_data()) {
+            // What was half written would make the frames after it unreadable.
+            self.file = rewritten(&self.path, &self.live)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+fn key_of(client: &AgencyId, jti: &str) -> Option<Spent> {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(client.as_str().as_bytes());
+    hash.update(&[0]);
+    hash.update(jti.as_bytes());
+    hash.finish().as_ref().try_into().ok()
+}
+
+fn frame(key: &Spent, expires_at: i64) -> [u8; FRAME] {
+    let mut frame = [0; FRAME];
+    let content = key.iter().copied().chain(expires_at.to_be_bytes());
+    frame.iter_mut().zip(content).for_each(|(to, from)| *to = from);
+    let checksum = frame.first_chunk::<40>().map_or(0, |content| crc32fast::hash(content)).to_be_bytes();
+    frame.iter_mut().skip(40).zip(checksum).for_each(|(to, from)| *to = from);
+    frame
+}
+
+/// Every frame of the file. A last one that is cut off was never durable, so nobody was let in on it.
+fn read(path: &Path) -> io::Result<HashMap<Spent, i64>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(error),
+    };
+    let mut known = HashMap::new();
+    for chunk in bytes.chunks_exact(FRAME) {
+        let (key, rest) = chunk.split_first_chunk::<32>().ok_or_else(damaged)?;
+        let expires_at = rest.first_chunk::<8>().map(|bytes| i64::from_be_bytes(*bytes)).ok_or_else(damaged)?;
+        if frame(key, expires_at) != *chunk {
+            return Err(damaged());
+        }
+        known.insert(*key, expires_at);
+    }
+    Ok(known)
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the file is damaged; restore it, or remove it once the service has been down for six minutes",
+    )
+}
+
+/// Puts a file with these frames in the place of the old one, durably, and opens it for more.
+fn rewritten(path: &Path, known: &HashMap<Spent, i64>) -> io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let draft = path.with_extension("new");
+    let frames: Vec<u8> = known.iter().flat_map(|(key, expires_at)| frame(key, *expires_at)).collect();
+    let mut file = File::create(&draft)?;
+    file.write_all(&frames)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    File::open(folder)?.sync_all()?;
+    OpenOptions::new().append(true).open(path)
+}
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

@@ -1,0 +1,114 @@
+//! Single use: at once, later, after a restart, after a cut-off write, and not at all where the file is damaged.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::sync::Arc;
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn assertion(jti: &str, expires_at: i64) -> Assertion {
+    Assertion { jti: jti.into(), expires_at: at(expires_at) }
+}
+
+fn agency(name: &str) -> AgencyId {
+    AgencyId::parse(name).unwrap()
+}
+
+async fn spend(store: &ReplayStore, jti: &str, now: i64) -> Result<bool, ReplaysUnavailable> {
+    store.spend(&agency("school"), &assertion(jti, 300), at(now)).await
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger").join("assertions");
+    (dir, path)
+}
+
+#[tokio::test]
+async fn assertion_counts_once_also_after_a_restart() {
+    let (_dir, path) = folder();
+    let store = ReplayStore::open(&path, at(0)).unwrap();
+    assert_eq!((spend(&store, "one", 1).await, spend(&store, "one", 2).await), (Ok(true), Ok(false)));
+    assert_eq!(store.spend(&agency("bank"), &assertion("one", 300), at(1)).await, Ok(true), "another client's");
+    for restart in 0..3 {
+        let store = ReplayStore::open(&path, at(100 + restart)).unwrap();
+        assert_eq!(spend(&store, "one", 299).await, Ok(false));
+    }
+    drop(store);
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_passes() {
+    let (_dir, path) = folder();
+    let store = Arc::new(ReplayStore::open(&path, at(0)).unwrap());
+    let tries: Vec<_> = (0..64)
+        .map(|_| {
+            tokio::spawn({
+                let store = store.clone();
+                async move { spend(&store, "one", 1).await }
+            })
+        })
+        .collect();
+    let mut passed = 0;
+    for each in tries {
+        passed += usize::from(each.await.unwrap().unwrap());
+    }
+    assert_eq!(passed, 1);
+}
+
+#[tokio::test]
+async fn what_has_expired_is_forgotten_at_the_next_start() {
+    let (_dir, path) = folder();
+    assert_eq!(spend(&ReplayStore::open(&path, at(0)).unwrap(), "one", 1).await, Ok(true));
+    assert_eq!(fs::metadata(&path).unwrap().len(), FRAME as u64);
+    drop(ReplayStore::open(&path, at(300)).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn cut_off_last_frame_is_passed_over_and_a_damaged_one_refuses() {
+    let (_dir, path) = folder();
+    let store = ReplayStore::open(&path, at(0)).unwrap();
+    assert_eq!((spend(&store, "one", 1).await, spend(&store, "two", 1).await), (Ok(true), Ok(true)));
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(spend(&ReplayStore::open(&path, at(2)).unwrap(), "one", 2).await, Ok(false));
+    for byte in 0..FRAME {
+        let mut damaged = whole.clone();
+        damaged[byte] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        let error = ReplayStore::open(&path, at(2)).err().unwrap();
+        assert!(error.to_string().contains("six minutes"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn file_does_not_grow_for_ever() {
+    let (_dir, path) = folder();
+    let store = Arc::new(ReplayStore::open(&path, at(0)).unwrap());
+    let many = (0..REWRITE_AT + 2000).map(|number| {
+        let store = store.clone();
+        let (expires_at, now) = (number as i64 + 2, at(number as i64));
+        tokio::spawn(async move { store.spend(&agency("school"), &assertion(&number.to_string(), expires_at), now).await })
+    });
+    for each in many.collect::<Vec<_>>() {
+        assert_eq!(each.await.unwrap(), Ok(true));
+    }
+    assert!(fs::metadata(&path).unwrap().len() < (REWRITE_AT * FRAME) as u64);
+}
+
+#[tokio::test]
+async fn nothing_counts_where_nothing_can_be_recorded() {
+    let (dir, path) = folder();
+    let mut store = ReplayStore::open(&path, at(0)).unwrap();
+    let (closed, _) = mpsc::channel();
+    drop(std::mem::replace(&mut store.writer, closed));
+    assert_eq!(spend(&store, "one", 1).await, Err(ReplaysUnavailable));
+    assert_eq!(spend(&store, "one", 1).await, Ok(false), "and it stays spent");
+    assert!(ReplayStore::open(dir.path(), at(0)).is_err(), "a folder is no file");
+}

@@ -1,0 +1,125 @@
+//! The day's quotas across restarts: what each agency spent is kept beside the log, and what came after is counted there.
+//!
+//! The file holds names of agencies and counts. It is written every few seconds and never synced: one that was lost or is of another
+//! day costs time at the start, since the whole day is counted then, and nothing else.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::StartError;
+use super::parts::content_kek;
+use crate::adapters::quota::GovernorLimiter;
+use crate::adapters::store::{LogEntries, StoredContent, StoredEntry};
+use crate::config::Config;
+use crate::core::domain::agency::AgencyId;
+use crate::core::domain::clock::Clock;
+use crate::core::domain::date::{start_of_tehran_day, tehran_day};
+use crate::core::ledger::EntryKind;
+
+/// The file's name in the log's folder.
+const FILE: &str = "quota.json";
+/// How often it is written: as much of the log is counted at a start.
+const EVERY: Duration = Duration::from_secs(5);
+/// The route whose answers count.
+const ROUTE: &str = "verify";
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Every query recorded before this instant is in the counts. Of those recorded after it, the ones that were under way then are in them
+    /// too and are counted twice: a quota may end early by so many, never late.
+    counted_to: Timestamp,
+    spent: BTreeMap<String, u64>,
+}
+
+/// Keeps the counts of a running gateway.
+pub(super) struct SpentFile {
+    path: PathBuf,
+    limiter: Arc<GovernorLimiter>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SpentFile {
+    pub(super) fn new(config: &Config, limiter: Arc<GovernorLimiter>, clock: Arc<dyn Clock>) -> Self {
+        Self { path: config.ledger.dir.join(FILE), limiter, clock }
+    }
+
+    /// Gives the limiter what was spent of the day before this process began. The log must be open, so that all of it is there.
+    pub(super) fn restore(&self, config: &Config) -> Result<(), StartError> {
+        if self.limiter.spent().is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let Kept { counted_to, mut spent } = self.read(start_of_tehran_day(tehran_day(now)), now);
+        count(config, counted_to, &mut spent).map_err(|error| StartError(format!("the day's quotas cannot be counted: {error}")))?;
+        self.limiter.restore(spent.iter().filter_map(|(agency, spent)| Some((AgencyId::parse(agency)?, *spent))));
+        Ok(())
+    }
+
+    /// Writes the counts at intervals, until the task is dropped.
+    pub(super) async fn keep(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(EVERY);
+        let mut last = BTreeMap::new();
+        loop {
+            tick.tick().await;
+            let spent = self.limiter.spent();
+            if spent != last {
+                self.write();
+                last = spent;
+            }
+        }
+    }
+
+    /// Writes the counts as they are now.
+    pub(super) fn write(&self) {
+        // The instant first: what is admitted between the two is counted twice, never left out.
+        let counted_to = self.clock.now();
+        let spent: BTreeMap<_, _> = self.limiter.spent().into_iter().map(|(agency, spent)| (agency.to_string(), spent)).collect();
+        if spent.is_empty() {
+            return;
+        }
+        let written =
+            serde_json::to_vec(&Kept { counted_to, spent }).map_err(std::io::Error::other).and_then(|bytes| replace(&self.path, &bytes));
+        if let Err(error) = written {
+            tracing::warn!(%error, "the day's quotas cannot be kept; the next start counts the whole day in the log");
+        }
+    }
+
+    /// What is kept, if it is of this day and has everybody who has a quota now; else nothing from the day's beginning on.
+    fn read(&self, day: Timestamp, now: Timestamp) -> Kept {
+        let kept = std::fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+        let has_all = |kept: &Kept| self.limiter.spent().keys().all(|agency| kept.spent.contains_key(agency.as_str()));
+        kept.filter(|kept| (day..=now).contains(&kept.counted_to) && has_all(kept))
+            .unwrap_or_else(|| Kept { counted_to: day, spent: BTreeMap::new() })
+    }
+}
+
+/// Adds what the log has from an instant on.
+fn count(config: &Config, from: Timestamp, spent: &mut BTreeMap<String, u64>) -> Result<(), crate::adapters::store::LedgerError> {
+    let mut log = LogEntries::open(&config.ledger.dir, &content_kek(config))?;
+    log.between(from, Timestamp::MAX, &mut |_, _| (), &mut |entry| {
+        if let Some(agency) = asked_by(entry) {
+            *spent.entry(agency).or_default() += 1;
+        }
+    })
+}
+
+/// Who got this answer; `None` for every other entry.
+fn asked_by(entry: StoredEntry) -> Option<String> {
+    match entry.content {
+        StoredContent::Kept(content) if entry.kind == EntryKind::Answer && content.route == ROUTE => content.agency,
+        _ => None,
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let draft = path.with_extension("tmp");
+    std::fs::write(&draft, bytes)?;
+    std::fs::rename(draft, path)
+}

@@ -1,0 +1,74 @@
+//! Whether a running service has taken a policy change up: its health says under which version it answers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::place::Place;
+use super::{CliError, Failure, block_on};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::policy_files::PolicyStore;
+use crate::adapters::tls::config::anonymous_client_config;
+
+/// A change is taken up in tenths of a second; a service that takes longer refuses it or does not look.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause between two looks.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How far a change has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// The running service answers under it.
+    InForce,
+    /// No service of this installation runs on this machine.
+    NoService,
+}
+
+#[derive(Deserialize)]
+struct Health {
+    policy_version: String,
+    cut_off_version: String,
+}
+
+/// Waits until the running service of an installation answers under the policy that lies in `folder`.
+///
+/// # Errors
+/// It runs and does not take the policy up.
+pub(super) fn in_force(place: &Place, folder: &Path) -> Result<Reached, CliError> {
+    let Ok(store) = PolicyStore::open(folder) else { return Ok(Reached::NoService) };
+    let wanted = store.current().version.clone();
+    until(place, |health| *health.policy_version == *wanted)
+}
+
+/// Waits until the running service acts by this version of the list of what is cut off.
+///
+/// # Errors
+/// It runs and does not take the list up.
+pub(super) fn cut_off(place: &Place, wanted: &str) -> Result<Reached, CliError> {
+    until(place, |health| health.cut_off_version == wanted)
+}
+
+fn until(place: &Place, reached: impl Fn(&Health) -> bool) -> Result<Reached, CliError> {
+    // Without a configuration there is no service that could run on it.
+    let Ok(config) = place.config() else { return Ok(Reached::NoService) };
+    block_on(async {
+        // The listener speaks no TLS, but the client wants to know how it would.
+        let tls = anonymous_client_config(&config.tls.client_ca, Arc::new(SystemClock)).doing("the root certificate")?;
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE).build();
+        let http = http.doing("cannot build the HTTP client")?;
+        let url = format!("http://{}/health/ready", config.listen.ops);
+        let begun = Instant::now();
+        loop {
+            let Ok(response) = http.get(&url).send().await else { return Ok(Reached::NoService) };
+            if response.json::<Health>().await.is_ok_and(|health| reached(&health)) {
+                return Ok(Reached::InForce);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(CliError::failed("the change is written, but the running service does not take it up; its log says why"));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    })
+}

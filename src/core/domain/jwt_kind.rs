@@ -1,0 +1,29 @@
+//! Every kind of JWT that this product makes or reads, each with a `typ` of its own (RFC 8725 §3.11).
+
+/// A kind of JWT. Whoever adds one adds it here: a test refuses a `typ` in the sources that is not listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwtKind {
+    /// An access token (RFC 9068): ours, or an outside issuer's.
+    AccessToken,
+    /// An agency's proof of who it is at the token endpoint (RFC 7523bis).
+    ClientAssertion,
+    /// A signed answer.
+    Answer,
+    /// A signed refusal.
+    Refusal,
+}
+
+impl JwtKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::AccessToken, Self::ClientAssertion, Self::Answer, Self::Refusal];
+
+    /// Its `typ`.
+    pub const fn typ(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::ClientAssertion => "client-authentication+jwt",
+            Self::Answer => "estelam-answer+jwt",
+            Self::Refusal => "estelam-refusal+jwt",
+        }
+    }
+}

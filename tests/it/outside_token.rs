@@ -1,0 +1,176 @@
+//! Tokens of an outside issuer at our gate: bound, narrowed, remembered, and forgotten with the key that signed them.
+
+use std::sync::Arc;
+
+use estelam::adapters::tokens::{OutsideIssuer, OutsideIssuers};
+use estelam::core::domain::agency::{AgencyId, Scope};
+use estelam::core::domain::jwk::JwsAlgorithm;
+use estelam::core::domain::refusal::RefusalCode;
+use estelam::core::token::{self, OutsideProfile};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::foreign_keys::ForeignKey;
+use crate::token::{Gate, ISSUER, NOW, agency, at};
+
+pub const OUTSIDE: &str = "https://sso.test";
+
+/// Our gate, and an issuer that may speak for the school.
+pub struct Federation {
+    pub gate: Gate,
+    pub issuer: Arc<OutsideIssuer>,
+}
+
+impl Federation {
+    /// With these keys published.
+    pub fn new(keys: &[(&ForeignKey, &str)]) -> Self {
+        let profile = OutsideProfile {
+            issuer: OUTSIDE.into(),
+            audience: ISSUER.into(),
+            agency_claim: "client_id".into(),
+            agencies: vec![AgencyId::parse("school").unwrap()],
+            scopes: vec![Scope::Verify, Scope::LogPatterns],
+        };
+        let issuer = Arc::new(OutsideIssuer::new(profile, JwsAlgorithm::ALL.to_vec()));
+        let allowed = |agency: &AgencyId| if agency.as_str() == "school" { vec![Scope::Verify] } else { Vec::new() };
+        let outside = OutsideIssuers::new(vec![issuer.clone()], Box::new(allowed));
+        let mut gate = Gate::new();
+        gate.verifier = gate.verifier.with_outside(outside);
+        let federation = Self { gate, issuer };
+        federation.publish(keys);
+        federation
+    }
+
+    pub fn publish(&self, keys: &[(&ForeignKey, &str)]) {
+        let keys = keys.iter().flat_map(|(key, kid)| key.public(kid)).collect();
+        self.gate.verifier.renew(&self.issuer, keys, at(NOW + 3600));
+    }
+}
+
+pub fn header(key: &ForeignKey) -> Value {
+    json!({"alg": key.alg(), "kid": "o", "typ": "at+jwt"})
+}
+
+pub fn claims() -> Value {
+    let mut claims = crate::token::claims();
+    claims["iss"] = json!(OUTSIDE);
+    claims
+}
+
+#[test]
+fn each_algorithm_opens_the_gate_once_its_key_is_published() {
+    for key in [ForeignKey::ps256(), ForeignKey::es256(), ForeignKey::eddsa()] {
+        let federation = Federation::new(&[]);
+        let token = key.signed(&header(&key), &claims());
+        assert_eq!(federation.gate.refusal(&token, NOW), Some(RefusalCode::TokenInvalid), "its keys are not known yet");
+        federation.publish(&[(&key, "o")]);
+        assert_eq!(federation.gate.refusal(&token, NOW), None, "{}", key.alg());
+        assert_eq!(federation.gate.refusal(&federation.gate.token(), NOW), None, "our own tokens still do");
+        assert_eq!(federation.gate.verifier.remembered(), 2);
+    }
+}
+
+#[test]
+fn token_stays_bound_to_certificate_and_agency() {
+    let key = ForeignKey::es256();
+    let federation = Federation::new(&[(&key, "o")]);
+    let token = key.signed(&header(&key), &claims());
+    for (name, thumbprint) in [("school", [8; 32]), ("bank", [9; 32]), ("bank", [8; 32])] {
+        let refusal = federation.gate.call(agency(name, thumbprint), &token, NOW).unwrap_err();
+        assert_eq!(refusal.code, RefusalCode::TokenNotBound, "{name}");
+    }
+    let mut unbound = claims();
+    unbound.as_object_mut().unwrap().remove("cnf");
+    assert_eq!(federation.gate.refusal(&key.signed(&header(&key), &unbound), NOW), Some(RefusalCode::TokenInvalid));
+}
+
+#[test]
+fn scopes_are_those_that_token_issuer_and_policy_all_allow() {
+    let key = ForeignKey::es256();
+    let federation = Federation::new(&[(&key, "o")]);
+    let mut wide = claims();
+    wide["scope"] = json!("openid verify log:patterns log:person ops");
+    let call = federation.gate.call(agency("school", [9; 32]), &key.signed(&header(&key), &wide), NOW).unwrap();
+    assert_eq!(call.claims().scopes, [Scope::Verify]);
+    wide["scope"] = json!("log:patterns");
+    let call = federation.gate.call(agency("school", [9; 32]), &key.signed(&header(&key), &wide), NOW).unwrap();
+    assert_eq!(token::require_scope(call, Scope::Verify).unwrap_err().code, RefusalCode::ScopeMissing);
+}
+
+#[test]
+fn withdrawn_key_verifies_nothing_even_what_is_remembered() {
+    let (former, next) = (ForeignKey::es256(), ForeignKey::eddsa());
+    let federation = Federation::new(&[(&former, "o")]);
+    let token = former.signed(&header(&former), &claims());
+    assert_eq!(federation.gate.refusal(&token, NOW), None);
+    federation.publish(&[(&former, "o"), (&next, "n")]);
+    assert_eq!((federation.gate.refusal(&token, NOW), federation.gate.verifier.remembered()), (None, 1), "a key more changes nothing");
+    federation.publish(&[(&next, "n")]);
+    assert_eq!(federation.gate.verifier.remembered(), 0);
+    assert_eq!(federation.gate.refusal(&token, NOW), Some(RefusalCode::TokenInvalid));
+    federation.publish(&[(&next, "o")]);
+    assert_eq!(federation.gate.refusal(&token, NOW), Some(RefusalCode::TokenInvalid), "another key under the old id");
+}
+
+#[test]
+fn keys_that_could_not_be_fetched_for_too_long_verify_nothing() {
+    let key = ForeignKey::es256();
+    let federation = Federation::new(&[(&key, "o")]);
+    let mut late = claims();
+    (late["iat"], late["exp"]) = (json!(NOW + 3590), json!(NOW + 3800));
+    let token = key.signed(&header(&key), &late);
+    assert_eq!(federation.gate.refusal(&token, NOW + 3599), None);
+    let token = key.signed(&json!({"alg": "ES256", "kid": "o", "typ": "application/at+jwt"}), &late);
+    assert_eq!(federation.gate.refusal(&token, NOW + 3600), Some(RefusalCode::TokenInvalid));
+}
+
+#[tokio::test]
+async fn unknown_key_asks_for_a_fetch_and_a_stranger_s_token_does_not() {
+    let (key, other) = (ForeignKey::es256(), ForeignKey::es256());
+    let federation = Federation::new(&[(&key, "o")]);
+    let asked = async || tokio::time::timeout(std::time::Duration::ZERO, federation.issuer.unknown_key()).await.is_ok();
+    let mut stranger = claims();
+    stranger["iss"] = json!("https://elsewhere.test");
+    assert!(federation.gate.refusal(&other.signed(&json!({"alg": "ES256", "kid": "new", "typ": "at+jwt"}), &stranger), NOW).is_some());
+    assert!(!asked().await);
+    assert!(federation.gate.refusal(&other.signed(&json!({"alg": "ES256", "kid": "new", "typ": "at+jwt"}), &claims()), NOW).is_some());
+    assert!(asked().await && !asked().await);
+}
+
+#[test]
+fn algorithm_that_is_not_pinned_is_refused_though_the_key_is_published() {
+    let profile = OutsideProfile {
+        issuer: OUTSIDE.into(),
+        audience: ISSUER.into(),
+        agency_claim: "client_id".into(),
+        agencies: vec![AgencyId::parse("school").unwrap()],
+        scopes: vec![Scope::Verify],
+    };
+    let issuer = Arc::new(OutsideIssuer::new(profile, vec![JwsAlgorithm::EdDsa]));
+    let mut gate = Gate::new();
+    gate.verifier = gate.verifier.with_outside(OutsideIssuers::new(vec![issuer.clone()], Box::new(|_| vec![Scope::Verify])));
+    let (pinned, other) = (ForeignKey::eddsa(), ForeignKey::es256());
+    let mut keys = pinned.public("o");
+    keys.extend(other.public("e"));
+    gate.verifier.renew(&issuer, keys, Timestamp::MAX);
+    assert_eq!(gate.refusal(&pinned.signed(&header(&pinned), &claims()), NOW), None);
+    let token = other.signed(&json!({"alg": "ES256", "kid": "e", "typ": "at+jwt"}), &claims());
+    assert_eq!(gate.refusal(&token, NOW), Some(RefusalCode::TokenInvalid));
+}
+
+#[test]
+fn issuers_cannot_speak_for_each_other_nor_for_us() {
+    let key = ForeignKey::eddsa();
+    let federation = Federation::new(&[(&key, "o")]);
+    let ours = crate::token::claims();
+    assert_eq!(federation.gate.refusal(&key.signed(&header(&key), &ours), NOW), Some(RefusalCode::TokenInvalid), "our `iss`, its key");
+    let own_kid = federation.gate.header();
+    assert_eq!(federation.gate.refusal(&key.signed(&own_kid, &ours), NOW), Some(RefusalCode::TokenInvalid), "our `kid`, its key");
+    assert_eq!(
+        federation.gate.refusal(&key.signed(&own_kid, &claims()), NOW),
+        Some(RefusalCode::TokenInvalid),
+        "its `iss` under our `kid`"
+    );
+    let by_us = federation.gate.signed(&federation.gate.header(), &claims());
+    assert_eq!(federation.gate.refusal(&by_us, NOW), Some(RefusalCode::TokenInvalid), "its `iss`, our key");
+}

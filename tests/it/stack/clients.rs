@@ -1,0 +1,84 @@
+//! The token endpoint with `private_key_jwt`, an outside issuer's tokens, and the limit by address, through the whole stack.
+
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+use super::fixtures::query;
+use super::harness::{FORM, Reply, System, send};
+use crate::foreign_keys::ForeignKey;
+
+async fn ask_for_token(system: &System, agency: &str, more: &str) -> Reply {
+    let form = format!("grant_type=client_credentials{more}");
+    send(system.request(agency, "POST", "/oauth2/token").header(CONTENT_TYPE, FORM).body(form)).await
+}
+
+fn assertion(system: &System, key: &ForeignKey, agency: &str, jti: &str) -> String {
+    use estelam::core::domain::clock::Clock;
+    let now = system.clock.now().as_second();
+    let claims = json!({"iss": agency, "sub": agency, "aud": system.config.issuer, "exp": now + 60, "iat": now, "jti": jti});
+    let compact = key.signed(&json!({"alg": key.alg(), "kid": "a", "typ": "client-authentication+jwt"}), &claims);
+    format!("&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={compact}")
+}
+
+/// Registers a key beside the agency's file, as an operator does, and waits until the gateway has taken it up.
+async fn register(system: &System, agency: &str, key: &ForeignKey) {
+    let folder = system.config.policies.join("agencies");
+    let before = system.running.parts().policies.current().version.clone();
+    std::fs::write(folder.join(format!("{agency}.jwks.json")), json!({"keys": [key.jwk("a")]}).to_string()).unwrap();
+    let file = folder.join(format!("{agency}.toml"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\n[client_auth]\nmethods = [\"private_key_jwt\"]\n")).unwrap();
+    system.until("the registered key", |system| system.running.parts().policies.current().version != before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn registered_key_is_wanted_beside_the_certificate_and_each_assertion_counts_once() {
+    let (system, key) = (System::today().await, ForeignKey::ps256());
+    assert_eq!(ask_for_token(&system, "bank", &assertion(&system, &key, "bank", "early")).await.json["error"], "invalid_client");
+    register(&system, "bank", &key).await;
+    let entries = system.entries();
+    let refused = ask_for_token(&system, "bank", "").await;
+    assert_eq!((refused.status, refused.json["error"].as_str()), (401, Some("invalid_client")));
+    let one = assertion(&system, &key, "bank", "one");
+    let granted = ask_for_token(&system, "bank", &one).await;
+    assert_eq!(granted.status, 200, "{}", granted.json);
+    let again = ask_for_token(&system, "bank", &one).await;
+    assert_eq!((again.status, again.json["error"].as_str()), (401, Some("invalid_client")));
+    let foreign = ask_for_token(&system, "school", &assertion(&system, &key, "bank", "two")).await;
+    assert_eq!((foreign.status, foreign.json["error"].as_str()), (401, Some("invalid_client")), "on another agency's connection");
+    assert_eq!(system.entries(), entries + 4, "each is on record");
+    let bearer = granted.json["access_token"].as_str().unwrap();
+    let question = query("bank", "amayesh-no", "A170000001", "bank-card");
+    let request = system.request("bank", "POST", "/v1/verify").bearer_auth(bearer).header(CONTENT_TYPE, "application/json");
+    assert_eq!(send(request.body(question.to_string())).await.status, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_names_what_the_endpoint_does() {
+    let system = System::today().await;
+    let metadata = send(system.request("bank", "GET", "/.well-known/oauth-authorization-server")).await.json;
+    assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["tls_client_auth", "private_key_jwt"]));
+    assert_eq!(metadata["token_endpoint_auth_signing_alg_values_supported"], json!(["PS256", "ES256", "EdDSA"]));
+    assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], Value::Bool(true));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_gets_so_many_tokens_whichever_agencies_ask() {
+    let system = System::configured(|config| config.limits.tokens_per_address = 2).await;
+    let mut limited = None;
+    for turn in 0..200 {
+        let agency = ["bank", "school", "clinic"][turn % 3];
+        let reply = ask_for_token(&system, agency, "").await;
+        if reply.status != 200 {
+            limited = Some(reply);
+            break;
+        }
+    }
+    let limited = limited.expect("a limit");
+    assert_eq!((limited.status, limited.code()), (429, "rate-limited"));
+    assert!(limited.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert!(limited.header("ratelimit-policy").contains("token_address"), "{}", limited.header("ratelimit-policy"));
+    system.stop().await;
+}

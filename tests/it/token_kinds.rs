@@ -1,0 +1,124 @@
+//! Every kind of JWT at every place where one is read: only its own kind passes, whoever signed and whatever else it says.
+
+use estelam::core::domain::jwt_kind::JwtKind;
+use estelam::core::token::ClientAuth;
+use serde_json::{Value, json};
+
+use crate::client_assertion::Door;
+use crate::foreign_keys::ForeignKey;
+use crate::outside_token::{Federation, OUTSIDE};
+use crate::token::{Gate, ISSUER, NOW};
+
+/// A `typ` that others use or might, beside those of our kinds.
+const STRANGERS: [&str; 14] = [
+    "JWT",
+    "jwt",
+    "",
+    "JOSE",
+    "secevent+jwt",
+    "statuslist+jwt",
+    "dpop+jwt",
+    "logout+jwt",
+    "token-introspection+jwt",
+    "oauth-authz-req+jwt",
+    "dc+sd-jwt",
+    "AT+JWT",
+    "application/client-authentication+jwt",
+    "application/estelam-answer+jwt",
+];
+
+fn all_types() -> Vec<&'static str> {
+    JwtKind::ALL.into_iter().map(JwtKind::typ).chain(STRANGERS).collect()
+}
+
+/// Claims that would satisfy every reader, so that nothing but the kind can tell tokens apart.
+fn everything(issuer: &str, subject: &str) -> Value {
+    let mut claims = crate::token::claims();
+    for (claim, value) in [
+        ("iss", json!(issuer)),
+        ("sub", json!(subject)),
+        ("exp", json!(NOW + 60)),
+        ("decision", json!("entitled")),
+        ("reason", json!("valid")),
+        ("events", json!({})),
+    ] {
+        claims[claim] = value;
+    }
+    claims
+}
+
+#[test]
+fn every_kind_has_a_typ_of_its_own() {
+    let mut types: Vec<_> = JwtKind::ALL.into_iter().map(JwtKind::typ).collect();
+    types.sort_unstable();
+    types.dedup();
+    assert_eq!(types.len(), JwtKind::ALL.len());
+}
+
+#[test]
+fn no_source_names_a_kind_that_is_not_listed() {
+    let kind = regex::Regex::new(r#""([A-Za-z0-9./-]+\+jwt)""#).unwrap();
+    let known: Vec<_> = JwtKind::ALL.into_iter().map(JwtKind::typ).collect();
+    for (name, text) in crate::house::shipped_sources() {
+        for found in kind.captures_iter(&text) {
+            assert!(
+                known.contains(&&found[1]),
+                "`{name}` names the kind `{}`; add it to `JwtKind`, so that the matrix covers it",
+                &found[1]
+            );
+        }
+    }
+}
+
+#[test]
+fn our_access_tokens_are_read_as_nothing_else_and_nothing_else_is_read_as_one() {
+    let gate = Gate::new();
+    for typ in all_types() {
+        let mut header = gate.header();
+        header["typ"] = json!(typ);
+        let passes = gate.refusal(&gate.signed(&header, &everything(ISSUER, "school")), NOW).is_none();
+        assert_eq!(passes, typ == JwtKind::AccessToken.typ(), "{typ}");
+    }
+}
+
+#[test]
+fn outside_access_tokens_likewise() {
+    let key = ForeignKey::eddsa();
+    let federation = Federation::new(&[(&key, "o")]);
+    for typ in all_types().into_iter().chain(["application/at+jwt"]) {
+        let header = json!({"alg": "EdDSA", "kid": "o", "typ": typ});
+        let passes = federation.gate.refusal(&key.signed(&header, &everything(OUTSIDE, "school")), NOW).is_none();
+        // RFC 9068 §4 lets the media type be written out.
+        assert_eq!(passes, ["at+jwt", "application/at+jwt"].contains(&typ), "{typ}");
+    }
+    let header = json!({"alg": "EdDSA", "kid": "o"});
+    assert!(federation.gate.refusal(&key.signed(&header, &everything(OUTSIDE, "school")), NOW).is_some(), "no kind at all");
+}
+
+#[tokio::test]
+async fn client_assertions_likewise() {
+    let (door, key) = (Door::new(), ForeignKey::eddsa());
+    let auth = ClientAuth { certificate: false, keys: key.public("a") };
+    for (number, typ) in all_types().into_iter().enumerate() {
+        let mut claims = everything("school", "school");
+        claims["jti"] = json!(number.to_string());
+        let assertion = key.signed(&json!({"alg": "EdDSA", "kid": "a", "typ": typ}), &claims);
+        assert_eq!(door.ask(Some(&assertion), &auth, NOW).await.is_ok(), typ == JwtKind::ClientAssertion.typ(), "{typ}");
+    }
+}
+
+#[tokio::test]
+async fn genuine_tokens_are_refused_wherever_another_kind_is_wanted() {
+    let key = ForeignKey::eddsa();
+    let federation = Federation::new(&[(&key, "o")]);
+    let door = Door::new();
+    let ours = federation.gate.token();
+    let outside = key.signed(&json!({"alg": "EdDSA", "kid": "o", "typ": "at+jwt"}), &crate::outside_token::claims());
+    let assertion = key.signed(&crate::client_assertion::header(&key), &crate::client_assertion::claims("one"));
+    for token in [&ours, &outside] {
+        assert_eq!(federation.gate.refusal(token, NOW), None);
+        assert!(door.send(token, &key).await.is_err());
+    }
+    assert!(federation.gate.refusal(&assertion, NOW).is_some());
+    assert_eq!(door.send(&assertion, &key).await, Ok(()));
+}
