@@ -46,7 +46,12 @@ bench: tools ## The verify path beside the floor, with durable records
 timing: tools ## Whether unknown, blocked and unprovable can be told apart by time (minutes)
 	cargo bench --locked --bench timing
 
+.PHONY: cutoff
+cutoff: tools ## From the command to the first refused request, p99
+	cargo bench --locked --bench cutoff
+
 .PHONY: bench-smoke
 bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
+	cargo test --locked --bench cutoff -- --smoke

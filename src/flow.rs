@@ -110,7 +110,7 @@ async fn guarded(gate: &Gate, decision: decision::Decision) -> decision::Decisio
 
 fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'static str)> {
     let now = gate.clock.now();
-    identity::still_trusted(call.agency().peer(), &*gate.trust, now)?;
+    identity::still_trusted(call.agency(), &*gate.trust, now)?;
     token::still_good(call, &*gate.tokens, now)
 }
 

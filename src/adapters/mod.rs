@@ -1,6 +1,9 @@
 //! The impure part: one module per outside thing, each behind a port of the core.
 
 pub mod clock;
+pub mod crl_source;
+pub mod cutoff;
+pub mod enrolment;
 pub mod http;
 pub mod issuers;
 pub mod keys;

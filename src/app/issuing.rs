@@ -5,11 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::adapters::http::{ClientTerms, TokenIssuer, TokenOutcome};
-use crate::adapters::tokens::{ClientAuthenticator, Grant, IssuedToken, OAuthError, TokenService, parse_token_request};
+use crate::adapters::http::{ClientTerms, Revocation, TokenIssuer, TokenOutcome, TokenRevoker};
+use crate::adapters::tokens::{
+    CachingVerifier, ClientAuthenticator, Grant, IssuedToken, OAuthError, TokenService, parse_revocation_request, parse_token_request,
+};
 use crate::core::domain::jws::JwsRejected;
 use crate::core::identity::VerifiedAgency;
 use crate::core::signing::Signer;
+use crate::core::token::TokenClaims;
 
 /// Issues tokens through the token service to clients that the authenticator accepts.
 pub(super) struct Issuing {
@@ -57,5 +60,23 @@ impl TokenIssuer for Issuing {
             Ok((body, token)) => TokenOutcome { status: 200, code: "token-issued", body, token: Some(token) },
             Err(error) => TokenOutcome { status: error.status(), code: error.code.as_str(), body: error.json(), token: None },
         }
+    }
+}
+
+/// Revokes tokens where they are verified.
+pub(super) struct Revoking(pub(super) Arc<CachingVerifier>);
+
+impl TokenRevoker for Revoking {
+    fn read(&self, content_type: Option<&str>, body: &[u8]) -> Result<String, Revocation> {
+        parse_revocation_request(content_type, body).map_err(|error| Revocation {
+            status: error.status(),
+            code: error.code.as_str(),
+            body: error.json(),
+        })
+    }
+
+    fn revoke(&self, claims: &TokenClaims, now: Timestamp) -> bool {
+        let kept = self.0.revoke(&claims.jti, claims.expires_at, now);
+        kept.inspect_err(|error| tracing::error!(%error, "a revoked token cannot be kept; a restart would forget it")).is_ok()
     }
 }

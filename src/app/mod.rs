@@ -11,8 +11,10 @@ pub mod purge;
 mod readiness;
 pub mod registry;
 pub mod review;
+mod revocation;
 mod running;
 mod spent;
+mod standing;
 mod watch;
 mod witnessed;
 

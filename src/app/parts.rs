@@ -13,9 +13,11 @@ use rustls::ServerConfig;
 
 use super::StartError;
 use super::issuers::{self, Kept};
-use super::issuing::Issuing;
+use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
 use super::spent::SpentFile;
+use super::standing::{NodeStanding, grace, open_cut_off};
+use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
@@ -33,7 +35,6 @@ use crate::adapters::tokens::{
     protected_resource_metadata,
 };
 use crate::config::Config;
-use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
@@ -70,6 +71,8 @@ pub struct Parts {
     pub trust: Arc<CertificateTrust>,
     /// TLS settings of the `public` listener.
     pub public_tls: Arc<ArcSwap<ServerConfig>>,
+    /// The local list of what is cut off.
+    pub cutoff: Arc<CutOff>,
     /// The registry behind its cache.
     pub registry: Arc<CachedRegistry>,
     /// The registry's certificate and its revocation lists.
@@ -96,7 +99,10 @@ impl Parts {
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
         let alerts = Arc::new(LoggedAlerts::default());
         let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
-        let (trust, public_tls) = tls_parts(config, &policies, clock.clone())?;
+        let (cutoff, revocations) = open_cut_off(config, clock.now())?;
+        let registry_trust = registry_trust(config, clock.clone())?;
+        let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trust.clone() };
+        let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let ledger_config = ledger_config(config, &ring)?;
         let kek = ledger_config.content_kek.clone();
         let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
@@ -106,12 +112,11 @@ impl Parts {
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
-        let registry_trust = registry_trust(config, clock.clone())?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
-        let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS);
+        let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
         let tokens = Arc::new(verifier.with_outside(accepted));
         let clients = ClientAuthenticator::new(issuer.clone(), replays(config, &clock)?);
         let service =
@@ -139,6 +144,7 @@ impl Parts {
             alerts,
             trust,
             public_tls,
+            cutoff,
             registry,
             registry_trust,
             ledger,
@@ -162,6 +168,7 @@ impl Parts {
         Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
+            revoker: Arc::new(Revoking(self.tokens.clone())),
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.ledger.clone(),
             checkpoint_key: self.checkpoint_key.to_string(),
@@ -178,7 +185,7 @@ impl Parts {
     }
 
     pub(super) fn connection_limits(&self, config: &Config) -> ConnectionLimits {
-        let policies = self.policies.clone();
+        let (policies, of_units) = (self.policies.clone(), self.policies.clone());
         let limits = &config.limits;
         ConnectionLimits {
             deadlines: Deadlines {
@@ -192,6 +199,9 @@ impl Parts {
             per_address: limits.connections_per_address,
             per_agency: Arc::new(move |agency| {
                 policies.current().agencies.get(agency).map_or(CONNECTIONS_OF_A_STRANGER, |policy| policy.max_connections)
+            }),
+            per_unit: Arc::new(move |peer| {
+                of_units.current().agencies.get(&peer.agency)?.units.get(peer.branch.as_deref()?)?.max_connections
             }),
             ..ConnectionLimits::default()
         }
@@ -213,20 +223,19 @@ fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, 
 
 type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);
 
-fn tls_parts(config: &Config, policies: &Arc<PolicyStore>, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
+fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
     let settings = TrustSettings {
         trust_domain: config.trust_domain.as_str().into(),
         roots: config.tls.client_ca.clone(),
         intermediates: config.tls.client_intermediates.clone(),
         crl_dir: config.tls.crls.clone(),
         crl_memory: config.ledger.dir.join(AGENCY_LISTS),
+        crl_grace: grace(config),
         identity: ServerIdentity { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() },
         allow_tls12: config.tls.allow_tls12,
     };
     let public = public(&settings.identity, clock.clone(), settings.allow_tls12).map_err(|error| StartError(error.to_string()))?;
-    let policies = policies.clone();
-    let active = move |agency: &AgencyId| policies.current().agencies.get(agency).is_some_and(|policy| !policy.suspended);
-    let trust = CertificateTrust::open(settings, clock, Arc::new(active)).map_err(|error| StartError(error.to_string()))?;
+    let trust = CertificateTrust::open(settings, clock, Arc::new(standing)).map_err(|error| StartError(error.to_string()))?;
     Ok((trust, Arc::new(ArcSwap::from_pointee(public))))
 }
 
@@ -266,6 +275,7 @@ fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTr
         intermediates: part.intermediates.clone(),
         crl_dir: part.crls.clone(),
         crl_memory: config.ledger.dir.join(REGISTRY_LISTS),
+        crl_grace: grace(config),
         identity: part.identity.clone(),
     };
     ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use super::parts::Parts;
+use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::Readiness;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::registry::CachedRegistry;
 use crate::adapters::store::SqliteLedger;
+use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
+use crate::core::domain::assurance::Assurance;
 use crate::flow::Gate;
 
 struct NodeReadiness {
@@ -16,6 +19,8 @@ struct NodeReadiness {
     ledger: Arc<SqliteLedger>,
     trust: Arc<CertificateTrust>,
     keys: Arc<KeyStore>,
+    registry_trust: Arc<ServerTrust>,
+    cutoff: Arc<CutOff>,
 }
 
 /// The readiness of these parts.
@@ -26,7 +31,19 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         ledger: parts.ledger.clone(),
         trust: parts.trust.clone(),
         keys: parts.keys.clone(),
+        registry_trust: parts.registry_trust.clone(),
+        cutoff: parts.cutoff.clone(),
     })
+}
+
+impl NodeReadiness {
+    fn lists(&self) -> Assurance {
+        self.trust.assurance().max(self.registry_trust.assurance())
+    }
+
+    fn any_life_critical(&self) -> bool {
+        (self.gate.policy)().services.iter().any(|service| service.life_critical)
+    }
 }
 
 impl Readiness for NodeReadiness {
@@ -36,11 +53,16 @@ impl Readiness for NodeReadiness {
             ("registry", self.registry.ready()),
             ("ledger", self.ledger.ready()),
             ("keys", self.keys.ready()),
-            ("revocation-lists", self.trust.lists_current()),
+            // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
+            ("revocation-lists", self.lists() < Assurance::Overdue || self.any_life_critical()),
         ]
     }
 
     fn policy_version(&self) -> Arc<str> {
         (self.gate.policy)().version.clone()
+    }
+
+    fn cut_off_version(&self) -> String {
+        self.cutoff.current().version()
     }
 }

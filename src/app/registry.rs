@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix_server::ServerHandle;
 use actix_web::web::Data;
+use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -16,13 +17,16 @@ use crate::adapters::tls::config::ServerIdentity;
 use crate::adapters::tls::handshake::TlsMode;
 use crate::adapters::tls::serve::{ListenerSpec, serve as listen};
 use crate::adapters::tls::table::{ConnectionLimits, ConnectionTable};
-use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
-use crate::core::domain::agency::AgencyId;
+use crate::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
 use crate::core::domain::clock::Clock;
+use crate::core::identity::PeerChain;
 use crate::registry::http::{RegistryState, configure};
 
 /// Who may ask the registry.
 const CALLERS: [&str; 1] = ["gateway-client"];
+
+/// How long the gateway's own certificate is taken on overdue lists.
+const CRL_GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a stop waits for the replies to held polls before it goes on.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(300);
@@ -65,8 +69,7 @@ impl RunningRegistry {
 /// # Errors
 /// A certificate, a revocation list or the store cannot be used.
 pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
-    let caller = |agency: &AgencyId| CALLERS.contains(&agency.as_str());
-    let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(caller)).map_err(|error| fault("certificates", &error))?;
+    let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(Callers)).map_err(|error| fault("certificates", &error))?;
     let state =
         RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
     let state = Data::new(state);
@@ -77,6 +80,15 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server) })
 }
 
+/// Those who may ask the registry.
+struct Callers;
+
+impl Standing for Callers {
+    fn agency_active(&self, peer: &PeerChain) -> bool {
+        CALLERS.contains(&peer.agency.as_str())
+    }
+}
+
 fn settings(dir: &Path) -> TrustSettings {
     let pki = dir.join("pki");
     TrustSettings {
@@ -85,6 +97,7 @@ fn settings(dir: &Path) -> TrustSettings {
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
         crl_memory: dir.join("registry").join("revocation-lists.json"),
+        crl_grace: CRL_GRACE,
         identity: ServerIdentity { certificate: pki.join("registry/cert.pem"), key: pki.join("registry/key.pem") },
         allow_tls12: false,
     }

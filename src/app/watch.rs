@@ -1,4 +1,4 @@
-//! What changes while the gateway runs: policies, revocation lists, limits. Each takes effect by itself, whole or not at all.
+//! What changes while the gateway runs: policies, what is cut off, revocation lists, limits. Each takes effect by itself, whole or not at all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use super::keys::KeyUsers;
 use super::parts::Parts;
+use super::revocation;
+use crate::adapters::cutoff::CutOffWatch;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyWatch;
 use crate::adapters::tls::server_trust::ServerTrust;
@@ -25,13 +27,14 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// Watches until it is dropped.
 pub(super) struct Watches {
     _policies: PolicyWatch,
+    _cutoff: CutOffWatch,
     _lists: Option<RecommendedWatcher>,
-    reloads: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Watches {
     fn drop(&mut self) {
-        self.reloads.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -44,6 +47,10 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
         shield.apply(snapshot);
     });
     let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
+    let trust = parts.trust.clone();
+    // A certificate that is cut off loses its connections at once.
+    parts.cutoff.on_change(move || trust.judge_anew());
+    let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
     let (sender, receiver) = mpsc::channel(1);
     let lists = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| is_change(event.kind)) {
@@ -58,7 +65,10 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     })
     .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
     .ok();
-    Ok(Watches { _policies: policies, _lists: lists, reloads: tokio::spawn(reload(Reloaded::of(parts), receiver)) })
+    let mut tasks = revocation::fetch(parts, config)?;
+    tasks.push(tokio::spawn(reload(Reloaded::of(parts), receiver)));
+    tasks.push(tokio::spawn(revocation::radar(parts, config)));
+    Ok(Watches { _policies: policies, _cutoff: cutoff, _lists: lists, tasks })
 }
 
 /// Reading a list is an event too; only what can have changed one counts.
@@ -99,6 +109,7 @@ async fn reload(mut reloaded: Reloaded, mut changes: mpsc::Receiver<()>) {
         }
         while changes.try_recv().is_ok() {}
         if let Err(error) = reloaded.trust.reload().and(reloaded.registry.reload()) {
+            metrics::counter!("estelam_alarms_total", "alarm" => "revocation-lists-refused").increment(1);
             tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
         }
         // Unlocking takes a while, and this is nobody's request.

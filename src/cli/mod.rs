@@ -50,7 +50,7 @@ enum Verb {
     /// Check the policy files
     #[command(subcommand)]
     Policy(policy::Policy),
-    /// Agencies: list, suspend, resume
+    /// Agencies: enrol, list, show, suspend, resume, rotate, retire
     #[command(subcommand)]
     Agency(agency::Agency),
     /// Signing keys: list, standby, rotate, lost, compromised, retire

@@ -29,6 +29,7 @@ pub(super) enum Reached {
 #[derive(Deserialize)]
 struct Health {
     policy_version: String,
+    cut_off_version: String,
 }
 
 /// Waits until the running service of an installation answers under the policy that lies in `folder`.
@@ -36,10 +37,22 @@ struct Health {
 /// # Errors
 /// It runs and does not take the policy up.
 pub(super) fn in_force(place: &Place, folder: &Path) -> Result<Reached, CliError> {
-    // Without a configuration there is no service that could run on it.
-    let Ok(config) = place.config() else { return Ok(Reached::NoService) };
     let Ok(store) = PolicyStore::open(folder) else { return Ok(Reached::NoService) };
     let wanted = store.current().version.clone();
+    until(place, |health| *health.policy_version == *wanted)
+}
+
+/// Waits until the running service acts by this version of the list of what is cut off.
+///
+/// # Errors
+/// It runs and does not take the list up.
+pub(super) fn cut_off(place: &Place, wanted: &str) -> Result<Reached, CliError> {
+    until(place, |health| health.cut_off_version == wanted)
+}
+
+fn until(place: &Place, reached: impl Fn(&Health) -> bool) -> Result<Reached, CliError> {
+    // Without a configuration there is no service that could run on it.
+    let Ok(config) = place.config() else { return Ok(Reached::NoService) };
     block_on(async {
         // The listener speaks no TLS, but the client wants to know how it would.
         let tls = anonymous_client_config(&config.tls.client_ca, Arc::new(SystemClock)).doing("the root certificate")?;
@@ -49,7 +62,7 @@ pub(super) fn in_force(place: &Place, folder: &Path) -> Result<Reached, CliError
         let begun = Instant::now();
         loop {
             let Ok(response) = http.get(&url).send().await else { return Ok(Reached::NoService) };
-            if response.json::<Health>().await.is_ok_and(|health| *health.policy_version == *wanted) {
+            if response.json::<Health>().await.is_ok_and(|health| reached(&health)) {
                 return Ok(Reached::InForce);
             }
             if begun.elapsed() > PATIENCE {

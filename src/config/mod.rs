@@ -31,6 +31,12 @@ pub struct Config {
     /// Folder in which every policy version and decree set is kept, to decide old queries again.
     #[serde(default = "default_archive")]
     pub archive: PathBuf,
+    /// The local list of what is cut off at once, written by `estelam agency suspend`. Revoked tokens are kept beside it.
+    #[serde(default = "default_cutoff")]
+    pub cutoff: PathBuf,
+    /// Folder of the registers of agencies' certificates, written by `estelam agency enrol` and `rotate`.
+    #[serde(default = "default_enrolment")]
+    pub enrolment: PathBuf,
     /// Folder of the signing keys.
     pub keys: PathBuf,
     /// How the keys are unlocked and replaced.
@@ -78,6 +84,16 @@ pub struct Tls {
     pub client_intermediates: PathBuf,
     /// Folder of the certificate revocation lists; required.
     pub crls: PathBuf,
+    /// URLs from which revocation lists are fetched besides; name two or more, so that one that is blocked is no loss.
+    #[serde(default)]
+    pub crl_urls: Vec<String>,
+    /// Milliseconds between two looks at each of them.
+    #[serde(default = "default_crl_poll")]
+    pub crl_poll_ms: u64,
+    /// Hours after its `nextUpdate` in which a list still counts like a current one, with an alarm; at most 168. After that only
+    /// services that are `life_critical` in `services.toml` go on.
+    #[serde(default = "default_crl_grace")]
+    pub crl_grace_h: u32,
     /// Whether TLS 1.2 is accepted beside 1.3.
     #[serde(default)]
     pub allow_tls12: bool,
@@ -188,6 +204,22 @@ fn default_holds() -> PathBuf {
     "holds".into()
 }
 
+fn default_enrolment() -> PathBuf {
+    "enrolment".into()
+}
+
+fn default_cutoff() -> PathBuf {
+    "cutoff/list.json".into()
+}
+
+const fn default_crl_poll() -> u64 {
+    500
+}
+
+const fn default_crl_grace() -> u32 {
+    24
+}
+
 const fn default_timeout() -> u64 {
     800
 }
@@ -253,6 +285,15 @@ impl Config {
         if self.limits.workers == 0 || self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.workers`, `limits.connections` and `limits.connections_per_address` must be at least 1");
         }
+        if self.tls.crl_grace_h > 168 {
+            return Err("`tls.crl_grace_h` must be at most 168: a week without revocation lists is enough");
+        }
+        if self.tls.crl_poll_ms < 100 {
+            return Err("`tls.crl_poll_ms` must be at least 100");
+        }
+        if self.tls.crl_urls.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err("`tls.crl_urls` must be `http://` or `https://` URLs");
+        }
         if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
             return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
         }
@@ -267,6 +308,8 @@ impl Config {
         for path in [
             &mut self.policies,
             &mut self.archive,
+            &mut self.cutoff,
+            &mut self.enrolment,
             &mut self.keys,
             &mut self.tls.certificate,
             &mut self.tls.key,

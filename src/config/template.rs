@@ -15,6 +15,10 @@ trust_domain = "estelam.test"
 policies = "policies"
 # Every policy version and decree set ever in force is kept here, so that old answers can be explained and decided again.
 archive = "archive"
+# What is cut off at once (`estelam agency suspend`), whatever policies and revocation lists say.
+cutoff = "cutoff/list.json"
+# Registers of the agencies' certificates (`estelam agency enrol`, `rotate`).
+enrolment = "enrolment"
 keys = "keys"
 
 [signing]
@@ -37,6 +41,10 @@ client_ca = "pki/ca.pem"
 client_intermediates = "pki/intermediate.pem"
 # Certificate revocation lists. Without a current list of every issuer nobody is let in.
 crls = "pki/crl"
+# Where newer lists are fetched from, in PEM or DER: name two or more. The highest number wins, whichever source it comes from.
+# crl_urls = ["http://crl1.example/agencies.crl", "http://crl2.example/agencies.crl"]
+# Hours that a list may be overdue before everything but life-critical services (services.toml) is refused.
+crl_grace_h = 24
 
 [registry]
 url = "https://localhost:{registry_port}"

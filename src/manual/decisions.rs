@@ -183,3 +183,14 @@
 //! - **2026-11-24, a withdrawn key empties the memory of verified tokens**: that is rare, and looking the key up on each use would not be.
 //! - **2026-11-24, roles are told by the kind of agency**: `security-auditor`, `data-protection-officer` and `operator` have their scopes, all other
 //!   kinds `verify`. Who audits patterns can so never open a person's trail.
+//! - **2026-11-24, a suspension is a line of the operator's own list**, not of the agency's policy file: it must work while somebody else's draft of a
+//!   policy is broken, takes effect without a policy being loaded, changes no policy version, and needs nobody's signature. Lifting it gives back only
+//!   what the policy grants. A suspension kills the tokens from before it, or a stolen one would come back with the agency.
+//! - **2026-11-24, the age of revocation lists is judged per call, not in the handshake**: only a call says which service it is for. rustls still refuses what a
+//!   list revokes; our own check adds the dates. The route names that stay open while lists are overdue are a closed list; a new route is closed.
+//! - **2026-11-24, lists that are past their date do not keep a node from starting**: a restart during an outage of the authority must not close what the
+//!   policy keeps open. Missing lists, and older ones than were in force, still do.
+//! - **2026-11-24, the gateway does not pin enrolled certificates.** Names, authorities and lists judge a call; a register that had to agree as well would turn
+//!   every renewal of twenty thousand branches into a policy change. The register is for people: what ends when, what to revoke.
+//! - **2026-11-24, the record of a revoked token is a file of lines**, synced before the reply, written anew at 4 MiB; on the request path it is one load of
+//!   one of 64 maps. Another client's token is 400 `unauthorized_client`, a token that is none 200 (RFC 7009 §2.2).

@@ -7,7 +7,9 @@
 //! | `estelam.toml` | configuration; unknown keys are refused with file and line | restart |
 //! | `policies/` | agencies, Cedar rules, services, schemes, reasons, cases | by itself, whole or not at all |
 //! | `archive/` | every policy version and decree set ever in force, by hash; keep it as long as the log | written by itself |
-//! | `pki/crl/` | revocation lists of every issuer | by itself, whole or not at all |
+//! | `pki/crl/` | revocation lists of every issuer; those fetched from `tls.crl_urls` are kept here too | by itself, whole or not at all |
+//! | `cutoff/list.json` | what is cut off at once (`estelam agency suspend`); `revoked-tokens` beside it | within half a second |
+//! | `enrolment/` | registers of the agencies' certificates, their kits | |
 //! | `registry.crls`, `registry.intermediates`, `registry.identity` in `estelam.toml` | how the registry's certificate is judged | lists by themselves, the rest restart |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
@@ -29,10 +31,10 @@
 //! |---|---|---|
 //! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
 //! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
-//! | `revocation-lists` | a list is missing or past its date | bring the list; nobody is let in meanwhile |
+//! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `accepting` | the node is stopping | wait |
 //!
-//! It names the policy in force too (`policy_version`).
+//! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`).
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -52,9 +54,8 @@
 //!
 //! # Cutting an agency off
 //!
-//! `estelam agency suspend NAME --dir DIR` (or `suspended = true` in its policy file): its next request is refused, on open connections too;
-//! the command returns when that is so. `resume` undoes it. Revoking a certificate: replace
-//! the issuer's list in `pki/crl/` by one with a higher number (one file per issuer); live connections of the certificate are cut when it is read.
+//! `estelam agency suspend NAME --dir DIR`: its next request is refused, on open connections too; the command returns when that is so. `resume`
+//! undoes it. Branches, certificates, tokens, revocation lists and their age: [`trust`](super::trust).
 //!
 //! # Clients and outside issuers
 //!
@@ -87,7 +88,8 @@
 //!
 //! # Alarms
 //!
-//! `estelam_alarms_total{alarm}` should stay at nought. `rule-missing`: a service has no rule for today; its answers are indeterminate, add
+//! `estelam_alarms_total{alarm}` should stay at nought. `revocation-lists-grace`, `-overdue`, `-refused`, `cut-off-list-unreadable`: see
+//! [`trust`](super::trust). `rule-missing`: a service has no rule for today; its answers are indeterminate, add
 //! one to `services.toml`. `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
 //! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
 //! once an official has looked into it, until the gateway is restarted.

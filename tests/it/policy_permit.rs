@@ -270,6 +270,10 @@ impl Limiter for Says {
         assert_eq!(tier, Tier::Background);
         self.0.clone().map_or(Ok(()), Err)
     }
+
+    fn admit_unit(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
+        self.admit(agency, tier)
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use estelam::core::domain::agency::{AgencyId, Scope};
+use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::context::CallContext;
 use estelam::core::identity::{PeerChain, Trust, identify};
 use estelam::core::policy::{Snapshot, shipped};
@@ -60,10 +61,10 @@ pub fn call(agency: &str, branch: Option<&str>) -> VerifiedCall {
 struct Trusting;
 
 impl Trust for Trusting {
-    fn certificate_accepted(&self, _: &PeerChain, _: Timestamp) -> Result<(), &'static str> {
-        Ok(())
+    fn certificate_accepted(&self, _: &PeerChain, _: Timestamp) -> Result<Assurance, &'static str> {
+        Ok(Assurance::Current)
     }
-    fn agency_active(&self, _: &AgencyId) -> bool {
+    fn agency_active(&self, _: &PeerChain) -> bool {
         true
     }
 }

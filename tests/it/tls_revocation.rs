@@ -5,19 +5,21 @@ use std::path::PathBuf;
 
 use estelam::adapters::pki::{Credential, DevPki};
 use estelam::adapters::tls::material;
+use estelam::adapters::tls::offer::Offered;
 use estelam::adapters::tls::trust::CertificateTrust;
+use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::clock::Clock;
 use estelam::core::identity::{PeerChain, Trust};
 use jiff::SignedDuration;
 use rustls::{AlertDescription, Error};
 
-use crate::tls_support::{Lab, agency, settings, tls_error};
+use crate::tls_support::{Everyone, Lab, agency, settings, tls_error};
 
 fn peer(lab: &Lab, credential: &Credential) -> PeerChain {
     lab.trust.identify(&material::certificates(&credential.cert).unwrap()[0]).unwrap()
 }
 
-fn accepted(lab: &Lab, peer: &PeerChain) -> Result<(), &'static str> {
+fn accepted(lab: &Lab, peer: &PeerChain) -> Result<Assurance, &'static str> {
     lab.trust.certificate_accepted(peer, lab.clock.now())
 }
 
@@ -42,7 +44,7 @@ async fn a_revoked_certificate_cuts_the_live_connection_and_no_other() {
     let mut other = lab.connect_as("school").await;
     assert_eq!(held.get("/").await.unwrap(), "200 bank");
     assert_eq!(other.get("/").await.unwrap(), "200 school");
-    assert_eq!(accepted(&lab, &identity), Ok(()));
+    assert_eq!(accepted(&lab, &identity), Ok(Assurance::Current));
 
     revoke(&lab, &bank);
     lab.trust.reload().unwrap();
@@ -82,23 +84,34 @@ async fn a_revoked_intermediate_takes_everything_with_it() {
 }
 
 #[actix_web::test]
-async fn an_expired_revocation_list_refuses_handshakes_requests_and_live_connections() {
+async fn a_list_past_its_date_lowers_the_assurance_and_cuts_nobody() {
     let lab = Lab::start();
     let bank = lab.issue("bank");
     let identity = peer(&lab, &bank);
     let mut held = lab.connect_as("bank").await;
     assert_eq!(held.get("/").await.unwrap(), "200 bank");
+    let second = |seconds| lab.clock.set(lab.clock.now().checked_add(SignedDuration::from_secs(seconds)).unwrap());
     advance(&lab, 7);
-    assert_eq!(accepted(&lab, &identity), Err("the revocation list of the certificate's issuer is out of date"));
-    assert_eq!(alert(&lab, &bank).await, Error::AlertReceived(AlertDescription::UnknownCA));
-    // The watchdog finds it without being told.
-    assert_eq!(held.closed().await, "");
-    assert!(lab.trust.reload().unwrap_err().to_string().contains("past its nextUpdate"));
+    assert_eq!(accepted(&lab, &identity), Ok(Assurance::Grace));
+    second(-1);
+    assert_eq!(accepted(&lab, &identity), Ok(Assurance::Current));
+    advance(&lab, 1);
+    assert_eq!(accepted(&lab, &identity), Ok(Assurance::Grace));
+    second(1);
+    assert_eq!(accepted(&lab, &identity), Ok(Assurance::Overdue));
+    // What to do with it depends on what is asked for, which no handshake knows.
+    assert_eq!(held.get("/").await.unwrap(), "200 bank");
+    assert_eq!(lab.try_request(lab.client(&bank)).await.unwrap(), "200 bank");
 
+    // Revoked is revoked, however old the list.
+    revoke(&lab, &bank);
+    lab.trust.reload().unwrap();
+    assert_eq!(held.closed().await, "");
+    assert_eq!(alert(&lab, &bank).await, Error::AlertReceived(AlertDescription::CertificateRevoked));
+    assert_eq!(lab.trust.assurance(), Assurance::Overdue, "the root's list is as old as before");
     assert!(lab.pki.refresh_crls().unwrap());
     lab.trust.reload().unwrap();
-    assert_eq!(accepted(&lab, &identity), Ok(()));
-    assert_eq!(lab.try_request(lab.client(&bank)).await.unwrap(), "200 bank");
+    assert_eq!(lab.trust.assurance(), Assurance::Current);
     lab.stop().await;
 }
 
@@ -131,7 +144,7 @@ async fn check_refused_reload(what: &str, spoil: impl FnOnce(&Lab, PathBuf)) {
     let error = lab.trust.reload().unwrap_err().to_string();
     assert!(error.contains(what), "{error}");
     assert!(error.starts_with('`'), "{error}");
-    assert_eq!(accepted(&lab, &identity), Ok(()));
+    assert_eq!(accepted(&lab, &identity), Ok(Assurance::Current));
     assert_eq!(lab.try_request(lab.client(&bank)).await.unwrap(), "200 bank");
     lab.stop().await;
 }
@@ -165,11 +178,63 @@ async fn a_list_of_another_authority_of_the_same_name_refuses_the_reload() {
 }
 
 #[actix_web::test]
-async fn a_second_list_of_one_authority_refuses_the_reload() {
-    check_refused_reload("second revocation list", |_, file| {
-        fs::copy(&file, file.with_file_name("zz.crl")).unwrap();
+async fn another_list_under_the_same_number_refuses_the_reload() {
+    check_refused_reload("another revocation list under the number", |lab, file| {
+        let before = fs::read(&file).unwrap();
+        advance(lab, 4);
+        assert!(lab.pki.refresh_crls().unwrap());
+        let one = fs::read(&file).unwrap();
+        fs::write(&file, before).unwrap();
+        revoke(lab, &lab.issue("school"));
+        assert_ne!(fs::read(&file).unwrap(), one);
+        fs::write(file.with_file_name("zz.crl"), one).unwrap();
     })
     .await;
+}
+
+#[actix_web::test]
+async fn of_two_lists_of_one_authority_the_higher_number_wins() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let file = lab.pki.crl_dir().join("intermediate.crl.pem");
+    for name in ["aa.crl", "zz.crl"] {
+        fs::copy(&file, file.with_file_name(name)).unwrap();
+    }
+    lab.trust.reload().unwrap();
+    revoke(&lab, &bank);
+    lab.trust.reload().unwrap();
+    assert_eq!(accepted(&lab, &peer(&lab, &bank)), Err("the certificate is revoked"));
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn an_offered_list_is_taken_if_newer_and_kept_for_the_next_start() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let file = lab.pki.crl_dir().join("intermediate.crl.pem");
+    let before = fs::read(&file).unwrap();
+    revoke(&lab, &bank);
+    let newer = fs::read(&file).unwrap();
+    fs::write(&file, &before).unwrap();
+    let mut held = lab.connect_as("bank").await;
+    assert_eq!(held.get("/").await.unwrap(), "200 bank");
+
+    assert_eq!(lab.trust.offer("one", &before), Ok(Offered::NotNewer));
+    for rubbish in [b"".as_slice(), b"<html>", &newer[..newer.len() / 2], &[0x30, 0x82]] {
+        assert!(lab.trust.offer("one", rubbish).is_err());
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = DevPki::create_or_open(elsewhere.path(), lab.clock.clone()).unwrap();
+    assert!(lab.trust.offer("one", &fs::read(other.crl_dir().join("intermediate.crl.pem")).unwrap()).is_err());
+    assert_eq!(held.get("/").await.unwrap(), "200 bank");
+
+    assert_eq!(lab.trust.offer("two", &newer), Ok(Offered::Taken));
+    assert_eq!(held.closed().await, "");
+    assert_eq!(lab.trust.offer("two", &newer), Ok(Offered::NotNewer));
+    assert_eq!(lab.trust.offer("one", &before), Ok(Offered::NotNewer));
+    let again = restart(&lab).unwrap();
+    assert_eq!(again.certificate_accepted(&peer(&lab, &bank), lab.clock.now()), Err("the certificate is revoked"));
+    lab.stop().await;
 }
 
 #[actix_web::test]
@@ -198,7 +263,7 @@ async fn an_older_list_never_replaces_a_newer_one() {
 
 /// Opens the trust as a restart does.
 fn restart(lab: &Lab) -> Result<std::sync::Arc<CertificateTrust>, String> {
-    let opened = CertificateTrust::open(settings(&lab.pki, false), lab.clock.clone(), std::sync::Arc::new(|_| true));
+    let opened = CertificateTrust::open(settings(&lab.pki, false), lab.clock.clone(), std::sync::Arc::new(Everyone));
     opened.map_err(|error| error.to_string())
 }
 
@@ -241,10 +306,10 @@ async fn without_lists_nothing_starts() {
     let mut settings = settings(&lab.pki, false);
     let empty = tempfile::tempdir().unwrap();
     settings.crl_dir = empty.path().to_owned();
-    let outcome = CertificateTrust::open(settings.clone(), lab.clock.clone(), std::sync::Arc::new(|_| true));
+    let outcome = CertificateTrust::open(settings.clone(), lab.clock.clone(), std::sync::Arc::new(Everyone));
     assert!(outcome.err().unwrap().to_string().contains("no revocation list of this authority"));
     settings.crl_dir = empty.path().join("missing");
-    let outcome = CertificateTrust::open(settings, lab.clock.clone(), std::sync::Arc::new(|_| true));
+    let outcome = CertificateTrust::open(settings, lab.clock.clone(), std::sync::Arc::new(Everyone));
     assert!(outcome.err().unwrap().to_string().contains("cannot be read"));
     lab.stop().await;
 }

@@ -16,10 +16,10 @@ use estelam::adapters::tls::connection::{ConnectionHandle, Deadlines};
 use estelam::adapters::tls::handshake::TlsMode;
 use estelam::adapters::tls::serve::{ListenerSpec, serve};
 use estelam::adapters::tls::table::{ConnectionLimits, ConnectionTable};
-use estelam::adapters::tls::trust::{CertificateTrust, TrustSettings};
+use estelam::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::identity::PeerChain;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,6 +38,15 @@ pub struct Lab {
     pub table: Arc<ConnectionTable>,
     pub address: SocketAddr,
     server: ServerHandle,
+}
+
+/// Nobody is suspended.
+pub struct Everyone;
+
+impl Standing for Everyone {
+    fn agency_active(&self, _: &PeerChain) -> bool {
+        true
+    }
 }
 
 pub fn noon() -> Timestamp {
@@ -69,7 +78,7 @@ impl Lab {
         let clock = Arc::new(ManualClock::new(now));
         let pki = DevPki::create_or_open(dir.path(), clock.clone()).unwrap();
         let settings = settings(&pki, allow_tls12);
-        let trust = CertificateTrust::open(settings, clock.clone(), Arc::new(|_| true)).unwrap();
+        let trust = CertificateTrust::open(settings, clock.clone(), Arc::new(Everyone)).unwrap();
         let table = ConnectionTable::with_tick(Duration::from_millis(20));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -118,6 +127,7 @@ pub fn settings(pki: &DevPki, allow_tls12: bool) -> TrustSettings {
         intermediates: pki.intermediate(),
         crl_dir: pki.crl_dir(),
         crl_memory: pki.crl_dir().with_file_name("revocation-lists.json"),
+        crl_grace: SignedDuration::from_hours(24),
         identity: ServerIdentity { certificate: server.cert, key: server.key },
         allow_tls12,
     }

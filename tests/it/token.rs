@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::adapters::keys::{KeyRing, KeySigner};
 use estelam::adapters::tokens::{CachingVerifier, Grant, PinnedKey, TokenRequest, TokenService};
 use estelam::core::domain::agency::{AgencyId, Scope};
+use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::context::CallContext;
 use estelam::core::domain::jws;
 use estelam::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
@@ -32,15 +33,19 @@ impl Limiter for Allowance {
         let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         left.map(drop).map_err(|_| LimitNotice { policy: "token-miss", quota: 1, window_s: 1, retry_after_s: 1 })
     }
+
+    fn admit_unit(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
+        self.admit(agency, tier)
+    }
 }
 
 struct Trusting;
 
 impl Trust for Trusting {
-    fn certificate_accepted(&self, _: &PeerChain, _: Timestamp) -> Result<(), &'static str> {
-        Ok(())
+    fn certificate_accepted(&self, _: &PeerChain, _: Timestamp) -> Result<Assurance, &'static str> {
+        Ok(Assurance::Current)
     }
-    fn agency_active(&self, _: &AgencyId) -> bool {
+    fn agency_active(&self, _: &PeerChain) -> bool {
         true
     }
 }
@@ -150,7 +155,7 @@ fn remembered_token_is_refused_after_revocation_also_right_before_signing() {
     let token = gate.token();
     let call = gate.call(agency("school", [9; 32]), &token, NOW).unwrap();
     assert_eq!(token::still_good(&call, &gate.verifier, at(NOW)), Ok(()));
-    gate.verifier.revoke(&call.claims().jti, call.claims().expires_at, at(NOW));
+    gate.verifier.revoke(&call.claims().jti, call.claims().expires_at, at(NOW)).unwrap();
     assert!(token::still_good(&call, &gate.verifier, at(NOW)).is_err());
     assert_eq!(gate.refusal(&token, NOW), Some(RefusalCode::TokenInvalid));
     assert_eq!(gate.refusal(&gate.token(), NOW), None, "another token of the agency still works");

@@ -111,6 +111,8 @@ fn metadata_names_the_endpoints_of_the_issuer() {
         "issuer": ISSUER,
         "token_endpoint": "https://gate.test/oauth2/token",
         "jwks_uri": "https://gate.test/.well-known/jwks.json",
+        "revocation_endpoint": "https://gate.test/oauth2/revoke",
+        "revocation_endpoint_auth_methods_supported": ["tls_client_auth"],
         "scopes_supported": ["verify", "log:patterns", "log:person", "log:holder", "ops"],
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],

@@ -9,6 +9,7 @@ mod meters;
 mod ops;
 mod outbox;
 mod respond;
+mod revoke;
 mod routes;
 mod stranger;
 mod token;
@@ -25,7 +26,7 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::LimitNotice;
 use crate::core::identity::VerifiedAgency;
 use crate::core::ledger::LogReader;
-use crate::core::token::ClientAuth;
+use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
 pub use self::metadata::OPENAPI;
@@ -41,6 +42,8 @@ pub struct HttpState {
     pub gate: Arc<Gate>,
     /// The token endpoint's logic.
     pub issuer: Arc<dyn TokenIssuer>,
+    /// Kills tokens before their time.
+    pub revoker: Arc<dyn TokenRevoker>,
     /// Calls of the token endpoint by address.
     pub token_addresses: Box<dyn Fn(IpAddr) -> Result<(), LimitNotice> + Send + Sync>,
     /// Reads of the access log.
@@ -103,4 +106,27 @@ pub trait TokenIssuer: Send + Sync + 'static {
         body: &[u8],
         now: jiff::Timestamp,
     ) -> TokenOutcome;
+}
+
+/// What the revocation endpoint answers with, where no token dies of it.
+#[derive(Debug)]
+pub struct Revocation {
+    /// HTTP status: 200, 400 or 401.
+    pub status: u16,
+    /// Stable code for the log.
+    pub code: &'static str,
+    /// JSON body.
+    pub body: String,
+}
+
+/// Kills access tokens (RFC 7009).
+pub trait TokenRevoker: Send + Sync + 'static {
+    /// The token that a request wants to be revoked.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    fn read(&self, content_type: Option<&str>, body: &[u8]) -> Result<String, Revocation>;
+
+    /// Revokes a token; false when that could not be kept. It is dead on this node either way.
+    fn revoke(&self, claims: &TokenClaims, now: jiff::Timestamp) -> bool;
 }

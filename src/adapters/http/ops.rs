@@ -13,6 +13,9 @@ pub trait Readiness: Send + Sync + 'static {
 
     /// The version of the policy in force.
     fn policy_version(&self) -> Arc<str>;
+
+    /// Names the list of what is cut off by which the node acts now.
+    fn cut_off_version(&self) -> String;
 }
 
 /// What the handlers of `ops` need.
@@ -28,6 +31,7 @@ struct Health {
     ready: bool,
     parts: std::collections::BTreeMap<&'static str, bool>,
     policy_version: Arc<str>,
+    cut_off_version: String,
 }
 
 /// `GET /health/live`: the process serves requests.
@@ -40,7 +44,12 @@ pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
     let parts: std::collections::BTreeMap<_, _> = state.readiness.parts().into_iter().collect();
     let ready = parts.values().all(|part| *part);
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    response.json(Health { ready, parts, policy_version: state.readiness.policy_version() })
+    response.json(Health {
+        ready,
+        parts,
+        policy_version: state.readiness.policy_version(),
+        cut_off_version: state.readiness.cut_off_version(),
+    })
 }
 
 /// `GET /metrics`.

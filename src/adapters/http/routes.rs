@@ -3,7 +3,7 @@
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
-use super::{HttpState, OpsState, ledger, log, metadata, ops as ops_handlers, stranger, token, verify};
+use super::{HttpState, OpsState, ledger, log, metadata, ops as ops_handlers, revoke, stranger, token, verify};
 
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -13,6 +13,7 @@ const JWKS: &str = "/.well-known/jwks.json";
 pub const GATEWAY_ROUTES: &[(&str, &str, bool)] = &[
     ("POST", "/v1/verify", true),
     ("POST", "/oauth2/token", false),
+    ("POST", "/oauth2/revoke", false),
     ("GET", "/v1/log/proof/{answer_id}", true),
     ("GET", AUTHORIZATION_SERVER, false),
     ("GET", PROTECTED_RESOURCE, false),
@@ -26,6 +27,7 @@ pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + 
             .app_data(state.clone())
             .service(web::resource("/v1/verify").route(web::post().to(verify::verify)).default_service(web::to(verify::only_post)))
             .service(web::resource("/oauth2/token").route(web::post().to(token::token)).default_service(web::to(verify::only_post)))
+            .service(web::resource("/oauth2/revoke").route(web::post().to(revoke::revoke)).default_service(web::to(verify::only_post)))
             .service(web::resource("/v1/log/proof/{answer_id}").route(web::get().to(log::proof)).default_service(web::to(verify::only_get)))
             .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server).default_service(web::to(verify::only_get)))
             .service(readable(PROTECTED_RESOURCE, metadata::protected_resource).default_service(web::to(verify::only_get)))

@@ -11,6 +11,7 @@ use super::{ClientTerms, HttpState, incoming, respond};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::EntryKind;
 use crate::core::limit::Tier;
+use crate::core::policy::tokens_while_overdue;
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
 use crate::core::token::ClientAuth;
@@ -46,7 +47,8 @@ async fn admitted(state: &HttpState, incoming: &Incoming, address: Option<IpAddr
     let agency = flow::identify(gate, incoming)?;
     // Callers whose address is not known count as one.
     let by_address = (state.token_addresses)(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-    if let Err(limit) = by_address.and_then(|()| gate.limiter.admit(agency.agency(), Tier::Token)) {
+    let by_agency = || gate.limiter.admit_unit(agency.agency(), agency.peer().branch.as_deref(), Tier::Token);
+    if let Err(limit) = by_address.and_then(|()| by_agency()) {
         let mut refusal = agency.refuse(RefusalCode::RateLimited, "keep a token until it expires instead of asking for one per call");
         refusal.limit = Some(limit);
         return Err(refusal);
@@ -60,6 +62,9 @@ async fn admitted(state: &HttpState, incoming: &Incoming, address: Option<IpAddr
         return Err(agency.refuse(RefusalCode::BodyTooLarge, "a token request is a short form"));
     };
     let policy = (gate.policy)();
+    if let Err((code, detail)) = tokens_while_overdue(&agency, &policy) {
+        return Err(agency.refuse(code, detail));
+    }
     let terms = match policy.agencies.get(agency.agency()) {
         Some(known) => ClientTerms { scopes: &known.scopes, auth: &known.client_auth },
         None => ClientTerms { scopes: &[], auth: &NO_CLIENT },

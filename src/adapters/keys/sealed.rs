@@ -61,7 +61,7 @@ impl Unlock {
         }
         let mut bits = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(bits.as_mut_slice()).map_err(|_| KeyError::Generation)?;
-        let text = Zeroizing::new(format!("{}\n", URL_SAFE_NO_PAD.encode(&*bits)));
+        let text = Zeroizing::new(format!("{}\n", URL_SAFE_NO_PAD.encode(*bits)));
         let io = |source| KeyError::Io { path: path.to_owned(), source };
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)

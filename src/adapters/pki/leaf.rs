@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose, PublicKeyData, SanType, SubjectPublicKeyInfo};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
@@ -78,7 +78,13 @@ fn facts(file: &Path) -> Result<Facts, PkiError> {
     Ok(Facts { serial: certificate.tbs_certificate.serial.to_bytes_be(), not_after, uris })
 }
 
-fn sign(purpose: &Purpose, key: &KeyPair, issuer: &Authority, now: Timestamp) -> Result<String, Unsigned> {
+/// A client's certificate for a key of which we have the public half alone.
+pub(super) fn sign_public(public_key: &[u8], uri: &str, issuer: &Authority, now: Timestamp) -> Result<String, Unsigned> {
+    let key = SubjectPublicKeyInfo::from_der(public_key).map_err(|_| Unsigned)?;
+    sign(&Purpose::Client { uri: uri.to_owned() }, &key, issuer, now)
+}
+
+fn sign(purpose: &Purpose, key: &impl PublicKeyData, issuer: &Authority, now: Timestamp) -> Result<String, Unsigned> {
     let mut params = CertificateParams::default();
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
@@ -103,4 +109,5 @@ fn sign(purpose: &Purpose, key: &KeyPair, issuer: &Authority, now: Timestamp) ->
     Ok(params.signed_by(key, &issuer.issuer).map_err(|_| Unsigned)?.pem())
 }
 
-struct Unsigned;
+/// No certificate could be made.
+pub(super) struct Unsigned;

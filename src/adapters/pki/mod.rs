@@ -80,6 +80,17 @@ impl DevPki {
         self.issue(files::component(&self.dir, name)?, leaf::Purpose::Server { uri: format!("spiffe://{TRUST_DOMAIN}/server/{name}") })
     }
 
+    /// Signs a certificate (PEM: leaf, then intermediate) for a public key (DER of its SubjectPublicKeyInfo) under one `spiffe://` name, as
+    /// an agency's. Whoever calls this has checked that the key's holder may bear the name.
+    ///
+    /// # Errors
+    /// The key or the name cannot stand in a certificate.
+    pub fn sign(&self, public_key: &[u8], uri: &str) -> Result<String, PkiError> {
+        let leaf = leaf::sign_public(public_key, uri, &self.intermediate, self.clock.now())
+            .map_err(|_| PkiError::new(&self.dir, "no certificate could be made for this key and name"))?;
+        Ok(format!("{leaf}{}", self.intermediate.certificate))
+    }
+
     /// Revokes a certificate that the intermediate issued: writes a list with a higher number. Revoking twice is no error.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Suspending an agency, and letting it ask again: one line of its file, checked with the whole folder before it is written.
 
-use std::fs;
 use std::path::Path;
 
+use super::agency::replace;
 use super::folder::read;
 use crate::core::domain::agency::AgencyId;
 use crate::core::policy::{LoadError, Snapshot};
@@ -38,12 +38,4 @@ fn with_line(text: &str, suspended: bool) -> String {
         }
     }
     lines.join("\n") + "\n"
-}
-
-/// Beside and over, so that a reader sees the old file or the new one, never half of one.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("agency.toml");
-    let beside = file.with_file_name(format!(".{name}.new"));
-    fs::write(&beside, text)?;
-    fs::rename(&beside, file)
 }

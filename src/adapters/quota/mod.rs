@@ -23,7 +23,7 @@ use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::refusal::LimitNotice;
 use crate::core::limit::{Limiter, Rate, Tier};
-use crate::core::policy::{AgencyPolicy, Snapshot};
+use crate::core::policy::{AgencyPolicy, Snapshot, UnitPolicy};
 
 pub use self::address::AddressLimiter;
 
@@ -38,7 +38,16 @@ pub struct GovernorLimiter<C: GovernorClock = DefaultClock> {
 }
 
 struct AgencyCells<C: GovernorClock> {
-    tiers: [Option<Arc<Cell<C>>>; Tier::ALL.len()],
+    tiers: Tiers<C>,
+    quota: Option<Arc<DailyQuota>>,
+    units: HashMap<Arc<str>, UnitCells<C>>,
+}
+
+type Tiers<C> = [Option<Arc<Cell<C>>>; Tier::ALL.len()];
+
+/// A branch's or system's own limits; what has none here is bounded by the agency's.
+struct UnitCells<C: GovernorClock> {
+    tiers: Tiers<C>,
     quota: Option<Arc<DailyQuota>>,
 }
 
@@ -88,13 +97,22 @@ impl<C: GovernorClock + Clone> GovernorLimiter<C> {
     }
 
     fn cells(&self, policy: &AgencyPolicy, before: Option<&Arc<AgencyCells<C>>>) -> AgencyCells<C> {
-        let tiers = Tier::ALL.map(|tier| {
-            let rate = *policy.rates.get(&tier)?;
-            let kept = before.and_then(|cells| cells.tier(tier)).filter(|cell| cell.rate == rate);
+        let tiers = self.tiers(&policy.rates, before.map(|cells| &cells.tiers));
+        let quota = quota_of(policy.daily_quota, before.and_then(|cells| cells.quota.as_ref()));
+        let unit = |(name, unit): (&Arc<str>, &UnitPolicy)| {
+            let before = before.and_then(|cells| cells.units.get(name));
+            let tiers = self.tiers(&unit.rates, before.map(|cells| &cells.tiers));
+            (name.clone(), UnitCells { tiers, quota: quota_of(unit.daily_quota, before.and_then(|cells| cells.quota.as_ref())) })
+        };
+        AgencyCells { tiers, quota, units: policy.units.iter().map(unit).collect() }
+    }
+
+    fn tiers(&self, rates: &HashMap<Tier, Rate>, before: Option<&Tiers<C>>) -> Tiers<C> {
+        Tier::ALL.map(|tier| {
+            let rate = *rates.get(&tier)?;
+            let kept = before.and_then(|tiers| tiers.get(tier as usize)?.as_ref()).filter(|cell| cell.rate == rate);
             kept.cloned().or_else(|| self.cell(rate))
-        });
-        let used = before.and_then(|cells| cells.quota.as_ref());
-        AgencyCells { tiers, quota: policy.daily_quota.map(|limit| Arc::new(DailyQuota::following(limit, used.map(Arc::as_ref)))) }
+        })
     }
 
     fn cell(&self, rate: Rate) -> Option<Arc<Cell<C>>> {
@@ -132,6 +150,24 @@ where
             None => Ok(()),
         }
     }
+
+    fn admit_unit(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
+        if let Some(unit) = unit {
+            let agencies = self.agencies.load();
+            let cells = agencies.get(agency).and_then(|cells| cells.units.get(unit));
+            if let Some(cell) = cells.and_then(|cells| cells.tiers.get(tier as usize)?.as_ref()) {
+                self.spend(cell, tier)?;
+            }
+            if let Some(quota) = cells.and_then(|cells| cells.quota.as_ref()).filter(|_| matches!(tier, Tier::Counter | Tier::Background)) {
+                quota.spend(self.clock.now())?;
+            }
+        }
+        self.admit(agency, tier)
+    }
+}
+
+fn quota_of(limit: Option<u64>, before: Option<&Arc<DailyQuota>>) -> Option<Arc<DailyQuota>> {
+    limit.map(|limit| Arc::new(DailyQuota::following(limit, before.map(Arc::as_ref))))
 }
 
 const fn unlisted(tier: Tier) -> LimitNotice {

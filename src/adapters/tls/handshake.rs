@@ -140,7 +140,7 @@ fn identify(
     let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first()).ok_or(TlsRefusal::NoCertificate)?;
     let peer: Arc<PeerChain> = Arc::new(trust.identify(leaf).map_err(|_| TlsRefusal::Profile)?);
     let cap = (limits.per_agency)(&peer.agency);
-    admission.hold(Holder { peer: peer.clone(), trust: trust.clone() }, cap)?;
+    admission.hold(Holder { peer: peer.clone(), trust: trust.clone() }, cap, (limits.per_unit)(&peer))?;
     // Judged again now that the table knows it: a reload during the handshake has either seen it or is seen here.
     if trust.accepts_now(&peer) { Ok(()) } else { Err(TlsRefusal::Revoked) }
 }

@@ -36,7 +36,15 @@ impl std::error::Error for MaterialError {}
 /// # Errors
 /// The file cannot be read, is not PEM, or holds no certificate.
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(file)?).collect();
+    certificates_in(file, &read(file)?)
+}
+
+/// All certificates of a PEM text, in order; `file` is named in errors.
+///
+/// # Errors
+/// It is not PEM, or holds no certificate.
+pub fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if found.is_empty() => Err(MaterialError::new(file, "holds no certificate; expected `BEGIN CERTIFICATE`")),
         Ok(found) => Ok(found),
@@ -77,12 +85,19 @@ pub fn revocation_lists(folder: &Path) -> Result<Vec<(PathBuf, CertificateRevoca
 }
 
 fn lists_of(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, MaterialError> {
-    let bytes = read(file)?;
+    lists_in(file, &read(file)?)
+}
+
+/// The revocation lists in some bytes; `file` is named in errors.
+///
+/// # Errors
+/// They hold no list, in PEM or in DER.
+pub(super) fn lists_in(file: &Path, bytes: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, MaterialError> {
     // A DER list is a SEQUENCE; PEM is text.
     if bytes.first() == Some(&0x30) {
-        return Ok(vec![CertificateRevocationListDer::from(bytes)]);
+        return Ok(vec![CertificateRevocationListDer::from(bytes.to_vec())]);
     }
-    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(bytes).collect();
     match found {
         Ok(found) if found.is_empty() => Err(MaterialError::new(file, "holds no revocation list; expected `BEGIN X509 CRL`")),
         Ok(found) => Ok(found),

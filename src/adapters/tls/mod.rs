@@ -1,7 +1,7 @@
 //! Transport security: who may connect, what the certificate must look like, and for how long a connection may dawdle.
 //!
 //! Read in this order: [`profile`] (what a client certificate must be), [`verifier`] (the same inside the handshake),
-//! [`config`] (the TLS settings), [`crl`] and [`trust`] (revocation and reload), [`server_trust`] (the same for a server that we ask), then [`serve`] (the accept loop) with
+//! [`config`] (the TLS settings), [`crl`], [`offer`] and [`trust`] (revocation and reload), [`server_trust`] (the same for a server that we ask), then [`serve`] (the accept loop) with
 //! [`handshake`], [`stream`], [`unreadable`], [`connection`], [`table`] and [`body`].
 
 pub mod body;
@@ -11,6 +11,7 @@ pub mod crl;
 mod crl_memory;
 pub mod handshake;
 pub mod material;
+pub mod offer;
 pub mod profile;
 pub mod serve;
 pub mod server_trust;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
@@ -15,9 +15,11 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::config;
-use super::crl::CrlSet;
+use super::crl::{CrlSet, ListFile};
 use super::crl_memory::CrlMemory;
 use super::material::MaterialError;
+use super::offer::{self, Offered};
+use crate::core::domain::assurance::Assurance;
 use crate::core::domain::clock::Clock;
 
 /// Where the trust material for a server lies.
@@ -31,6 +33,8 @@ pub struct ServerTrustSettings {
     pub crl_dir: PathBuf,
     /// File in which the highest number of every list is remembered across restarts; made if missing.
     pub crl_memory: PathBuf,
+    /// How long after its `nextUpdate` a list still counts like a current one.
+    pub crl_grace: SignedDuration,
     /// The URI name that its certificate must bear, if it is pinned: `spiffe://<trust-domain>/…`.
     pub identity: Option<String>,
 }
@@ -64,7 +68,9 @@ impl ServerTrust {
     /// # Errors
     /// The file that is wrong and what is wrong with it.
     pub fn open(settings: ServerTrustSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, MaterialError> {
-        let judge = ArcSwap::from_pointee(load(&settings, &clock)?);
+        let judge = load(&settings, &clock, Vec::new())?;
+        CrlMemory::at(&settings.crl_memory).admit(&judge.lists, &settings.crl_dir)?;
+        let judge = ArcSwap::from_pointee(judge);
         Ok(Arc::new(Self { settings, clock, judge, accepted: ArcSwapOption::empty(), reloading: Mutex::new(()) }))
     }
 
@@ -73,10 +79,33 @@ impl ServerTrust {
     /// # Errors
     /// The file that is wrong and what is wrong with it; what was in force stays.
     pub fn reload(&self) -> Result<(), MaterialError> {
+        self.take(Vec::new()).map(drop)
+    }
+
+    /// Tries a list that came from `source`, as `CertificateTrust::offer` does.
+    ///
+    /// # Errors
+    /// It is no list of ours, or nothing could be built with it; what was in force stays.
+    pub fn offer(&self, source: &str, bytes: &[u8]) -> Result<Offered, MaterialError> {
+        self.take(offer::read(source, bytes)?)
+    }
+
+    /// How current the oldest revocation list is. Overdue lists close every service that is not life-critical.
+    pub fn assurance(&self) -> Assurance {
+        self.judge.load().lists.assurance(self.clock.now())
+    }
+
+    fn take(&self, offered: Vec<ListFile>) -> Result<Offered, MaterialError> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let judge = load(&self.settings, &self.clock)?;
+        let candidates: Vec<_> = offered.iter().map(|(_, list)| list.clone()).collect();
+        if !candidates.is_empty() && candidates.iter().all(|list| self.judge.load().lists.owner_of(list).is_some()) {
+            return Ok(Offered::NotNewer);
+        }
+        let judge = load(&self.settings, &self.clock, offered)?;
+        let outcome = offer::keep(&self.settings.crl_dir, &judge.lists, &candidates)?;
+        CrlMemory::at(&self.settings.crl_memory).admit(&judge.lists, &self.settings.crl_dir)?;
         self.judge.store(Arc::new(judge));
-        Ok(())
+        Ok(outcome)
     }
 
     /// Whether the certificate that passed the last handshake is still good. If not, its connections must not be used again: the
@@ -88,15 +117,14 @@ impl ServerTrust {
     }
 }
 
-fn load(settings: &ServerTrustSettings, clock: &Arc<dyn Clock>) -> Result<Judge, MaterialError> {
-    let lists = CrlSet::of(&settings.crl_dir, &[&settings.roots, &settings.intermediates], clock.now())?;
+fn load(settings: &ServerTrustSettings, clock: &Arc<dyn Clock>, offered: Vec<ListFile>) -> Result<Judge, MaterialError> {
+    let authorities = [settings.roots.as_path(), settings.intermediates.as_path()];
+    let lists = CrlSet::of(&settings.crl_dir, offered, &authorities, settings.crl_grace, clock.now())?;
     let roots = Arc::new(config::roots(&settings.roots)?);
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, config::provider())
         .with_crls(lists.ders())
-        .enforce_revocation_expiration()
         .build()
         .map_err(|_| MaterialError::new(&settings.crl_dir, "the roots or the revocation lists cannot be used to check a server"))?;
-    CrlMemory::at(&settings.crl_memory).admit(&lists, &settings.crl_dir)?;
     Ok(Judge { lists, verifier })
 }
 

@@ -11,6 +11,9 @@ use super::connection::{CoarseTime, ConnectionHandle, Cut, Deadlines, Holder, Ph
 use crate::core::domain::agency::AgencyId;
 use crate::core::identity::PeerChain;
 
+/// Connections at once of a branch or system with a cap of its own.
+pub type UnitCap = Arc<dyn Fn(&PeerChain) -> Option<usize> + Send + Sync>;
+
 /// How many connections a listener accepts, and how long each may dawdle.
 #[derive(Clone)]
 pub struct ConnectionLimits {
@@ -22,13 +25,22 @@ pub struct ConnectionLimits {
     pub per_address: usize,
     /// By one agency, on all listeners of the table.
     pub per_agency: Arc<dyn Fn(&AgencyId) -> usize + Send + Sync>,
+    /// By one branch or system, where it has a cap of its own.
+    pub per_unit: UnitCap,
     /// Bytes of a request's line and header fields together.
     pub head_bytes: usize,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { deadlines: Deadlines::default(), total: 4096, per_address: 512, per_agency: Arc::new(|_| 256), head_bytes: 16 * 1024 }
+        Self {
+            deadlines: Deadlines::default(),
+            total: 4096,
+            per_address: 512,
+            per_agency: Arc::new(|_| 256),
+            per_unit: Arc::new(|_| None),
+            head_bytes: 16 * 1024,
+        }
     }
 }
 
@@ -58,6 +70,7 @@ struct Members {
     totals: HashMap<&'static str, usize>,
     addresses: HashMap<(&'static str, IpAddr), usize>,
     agencies: HashMap<AgencyId, usize>,
+    units: HashMap<(AgencyId, Arc<str>), usize>,
 }
 
 /// How many rounds of the watchdog pass between two looks at every certificate.
@@ -176,13 +189,17 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Writes down whose connection it is, if the agency has a place left.
-    pub(super) fn hold(&self, holder: Holder, cap: usize) -> Result<(), Full> {
+    pub(super) fn hold(&self, holder: Holder, cap: usize, unit_cap: Option<usize>) -> Result<(), Full> {
+        let unit = unit_of(&holder.peer);
         let mut members = self.table.members();
-        let held = members.agencies.entry(holder.peer.agency.clone()).or_default();
-        if *held >= cap {
+        let of_unit = unit.as_ref().map_or(0, |unit| count(&members.units, unit));
+        if count(&members.agencies, &holder.peer.agency) >= cap || unit_cap.is_some_and(|cap| of_unit >= cap) {
             return Err(Full::Agency);
         }
-        *held += 1;
+        *members.agencies.entry(holder.peer.agency.clone()).or_default() += 1;
+        if let Some(unit) = unit {
+            *members.units.entry(unit).or_default() += 1;
+        }
         self.handle.hold(holder);
         Ok(())
     }
@@ -197,8 +214,15 @@ impl Drop for Admission {
         release(&mut members.addresses, &self.origin);
         if let Some(peer) = self.handle.peer() {
             release(&mut members.agencies, &peer.agency);
+            if let Some(unit) = unit_of(peer) {
+                release(&mut members.units, &unit);
+            }
         }
     }
+}
+
+fn unit_of(peer: &PeerChain) -> Option<(AgencyId, Arc<str>)> {
+    peer.branch.clone().map(|branch| (peer.agency.clone(), branch))
 }
 
 fn is_under_way(handle: &ConnectionHandle) -> bool {

@@ -24,7 +24,8 @@ pub struct ProfileVerifier {
 impl ProfileVerifier {
     /// A verifier for clients below `roots` whose certificates name agencies of `trust_domain`.
     ///
-    /// Every certificate of the path but the root must be covered by one of `crls`, none of them past its `nextUpdate`.
+    /// Every certificate of the path but the root must be covered by one of `crls`. How old they may be is not decided here: what a call asks for
+    /// decides, and a handshake does not know it yet.
     ///
     /// # Errors
     /// No root, no CRL (rustls takes none as "do not check"), or a CRL that webpki cannot read.
@@ -39,7 +40,6 @@ impl ProfileVerifier {
         }
         let inner = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
             .with_crls(crls)
-            .enforce_revocation_expiration()
             .build()
             .map_err(|_| "the roots or the revocation lists cannot be used to check clients")?;
         Ok(Self { inner, trust_domain })

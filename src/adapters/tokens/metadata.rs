@@ -11,6 +11,8 @@ struct Metadata<'a> {
     issuer: &'a str,
     token_endpoint: String,
     jwks_uri: String,
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'static str; 1],
     scopes_supported: [&'static str; Scope::ALL.len()],
     /// Required by RFC 8414; empty because there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
@@ -33,6 +35,8 @@ pub fn authorization_server_metadata(issuer: &str) -> String {
         issuer,
         token_endpoint: format!("{issuer}/oauth2/token"),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+        revocation_endpoint_auth_methods_supported: ["tls_client_auth"],
         scopes_supported: Scope::ALL.map(Scope::code),
         response_types_supported: [],
         grant_types_supported: ["client_credentials"],

@@ -10,6 +10,7 @@ mod outside;
 mod replay;
 mod resource;
 mod revocation;
+mod revoke_request;
 mod verify;
 
 pub use assertion::ClientAuthenticator;
@@ -20,4 +21,6 @@ pub use oauth::{ClientAssertion, OAuthCode, OAuthError, TokenRequest, parse_toke
 pub use outside::{AllowedScopes, OutsideIssuer, OutsideIssuers};
 pub use replay::ReplayStore;
 pub use resource::{PROTECTED_RESOURCE, protected_resource_metadata};
+pub use revocation::{Barred, Revocations};
+pub use revoke_request::parse_revocation_request;
 pub use verify::{CachingVerifier, PinnedKey};

@@ -10,7 +10,7 @@ use jsonwebtoken::DecodingKey;
 use super::cache::{TokenKey, VerifiedTokens};
 use super::key::notice_refused_member;
 use super::outside::{OutsideIssuer, OutsideIssuers};
-use super::revocation::Revoked;
+use super::revocation::Revocations;
 use crate::core::domain::jwk::PublicJwk;
 use crate::core::domain::jws::{CompactJws, refused_member};
 use crate::core::identity::PeerChain;
@@ -55,7 +55,7 @@ pub struct CachingVerifier {
     outside: OutsideIssuers,
     limiter: Arc<dyn Limiter>,
     verified: VerifiedTokens,
-    revoked: Revoked,
+    revocations: Arc<Revocations>,
     /// Grows when an outside issuer withdraws a key: what was verified under it must not be remembered after that.
     withdrawals: AtomicU64,
 }
@@ -70,7 +70,7 @@ impl CachingVerifier {
             outside: OutsideIssuers::none(),
             limiter,
             verified: VerifiedTokens::new(capacity),
-            revoked: Revoked::default(),
+            revocations: Arc::new(Revocations::in_memory()),
             withdrawals: AtomicU64::new(0),
         }
     }
@@ -89,9 +89,18 @@ impl CachingVerifier {
         }
     }
 
-    /// Revokes one token from now on; forgotten when it has expired. Kept in memory.
-    pub fn revoke(&self, jti: &str, expires_at: Timestamp, now: Timestamp) {
-        self.revoked.add(jti, expires_at, now);
+    /// The same verifier with revocations that outlive it.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
+        Self { revocations, ..self }
+    }
+
+    /// Revokes one token from now on; forgotten when it has expired.
+    ///
+    /// # Errors
+    /// As [`Revocations::add`].
+    pub fn revoke(&self, jti: &str, expires_at: Timestamp, now: Timestamp) -> std::io::Result<()> {
+        self.revocations.add(jti, expires_at, now)
     }
 
     /// Knows these keys only from now on, and nothing of what the former ones verified.
@@ -157,6 +166,6 @@ impl TokenVerifier for CachingVerifier {
     }
 
     fn revoked(&self, claims: &TokenClaims) -> bool {
-        self.revoked.contains(&claims.jti)
+        self.revocations.contains(claims)
     }
 }

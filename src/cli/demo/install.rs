@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::adapters::clock::SystemClock;
+use crate::adapters::enrolment::{self, Enrolled, Register};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
@@ -15,6 +16,7 @@ use crate::adapters::store::generate_officer_key;
 use crate::cli::place::{AgencyFiles, write_atomically, write_private};
 use crate::cli::{CliError, Failure, registry};
 use crate::core::domain::agency::AgencyId;
+use crate::core::domain::clock::Clock;
 
 /// The agencies of the demo (contract §1).
 pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
@@ -43,6 +45,7 @@ pub(super) fn agency_files(name: &str) -> AgencyFiles {
 /// Makes what is missing.
 pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
     certificates(&dir.join("pki")).map(drop)?;
+    registers(dir)?;
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
     officer_keys(&dir.join("pki").join("dpo"))?;
     policy_files::install(&dir.join("policies")).doing("cannot write the policy files")?;
@@ -83,6 +86,20 @@ pub(super) async fn keep_lists_fresh(dir: PathBuf) {
             tracing::error!("the revocation lists are not renewed: {error}");
         }
     }
+}
+
+/// Takes the agencies' certificates up in their registers, so that everybody sees when they end.
+fn registers(dir: &Path) -> Result<(), CliError> {
+    let folder = dir.join("enrolment");
+    for name in AGENCIES {
+        let pem = std::fs::read(dir.join(agency_files(name).cert)).doing(format_args!("the certificate of `{name}`"))?;
+        let Some(facts) = enrolment::of_pem(&pem) else { continue };
+        let mut register = Register::open(&folder, name).doing("the register of certificates")?;
+        if register.add(Enrolled::new(&facts, None, SystemClock.now())) {
+            register.save(&folder, name).doing("the register of certificates")?;
+        }
+    }
+    Ok(())
 }
 
 fn certificates(dir: &Path) -> Result<DevPki, CliError> {

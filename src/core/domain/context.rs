@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agency::AgencyId;
+use super::assurance::Assurance;
 use super::identifier::Identifier;
 use super::random::random;
 
@@ -25,6 +26,8 @@ pub struct CallContext {
     pub branch: Option<Arc<str>>,
     /// SHA-256 of the leaf certificate's DER.
     pub certificate: Option<[u8; 32]>,
+    /// How well it is known that the certificate is not revoked.
+    pub assurance: Assurance,
     /// The named clerk or system account.
     pub actor: Option<String>,
     /// The service asked for, once it is known to exist.
@@ -100,6 +103,7 @@ impl CallContext {
             agency: None,
             branch: None,
             certificate: None,
+            assurance: Assurance::Current,
             actor: None,
             service: None,
             purpose: None,

@@ -1,6 +1,7 @@
 //! The vocabulary of the product: identifiers, documents, decrees, services, dates, text and time.
 
 pub mod agency;
+pub mod assurance;
 pub mod clock;
 pub mod context;
 pub mod date;

@@ -84,6 +84,8 @@ pub struct Service {
     pub no_document: bool,
     /// The same, but only when the request says `emergency: true`.
     pub no_document_in_emergency: bool,
+    /// Lives hang on it: it goes on while revocation lists are overdue, under the local list of what is cut off.
+    pub life_critical: bool,
     /// Its rules. None at all where one is needed: `rule-missing`.
     pub rules: Vec<ServiceRule>,
 }

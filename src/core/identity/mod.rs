@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::domain::agency::AgencyId;
+use super::domain::assurance::Assurance;
 use super::domain::context::CallContext;
 use super::domain::refusal::{Refusal, RefusalCode};
 
@@ -29,15 +30,23 @@ pub struct PeerChain {
 
 /// What can change about a certificate or an agency while a connection lives.
 pub trait Trust: Send + Sync + 'static {
-    /// Whether the certificate is still good at `now`: within its dates, its issuer's CRL present, current and silent about it.
+    /// Whether the certificate is still good at `now`: within its dates, not cut off here, its issuer's CRL present and silent about
+    /// it; and how current that list is.
     ///
     /// # Errors
-    /// A short reason free of names and numbers. No CRL, or one past its `nextUpdate`, is an error.
-    fn certificate_accepted(&self, peer: &PeerChain, now: Timestamp) -> Result<(), &'static str>;
+    /// A short reason free of names and numbers. No CRL is an error; one past its `nextUpdate` lowers the assurance.
+    fn certificate_accepted(&self, peer: &PeerChain, now: Timestamp) -> Result<Assurance, &'static str>;
 
-    /// Whether the agency is enrolled and not suspended.
-    fn agency_active(&self, agency: &AgencyId) -> bool;
+    /// Whether the agency is enrolled and neither it nor the branch that the certificate names is suspended.
+    fn agency_active(&self, peer: &PeerChain) -> bool;
 }
+
+/// Routes on which a call may go on while revocation lists are overdue; what it asks for decides then.
+const OPEN_WHILE_OVERDUE: [&str; 2] = ["verify", "token"];
+
+/// What a call is told that is not life-critical.
+pub(in crate::core) const OVERDUE: &str =
+    "the revocation lists are out of date, so that only life-critical services are answered; try again later";
 
 /// An agency whose certificate was good when the request arrived.
 #[derive(Debug)]
@@ -88,20 +97,32 @@ pub fn identify(peer: Arc<PeerChain>, context: CallContext, trust: &dyn Trust, n
     context.agency = Some(peer.agency.clone());
     context.branch = peer.branch.clone();
     context.certificate = Some(peer.thumbprint);
-    match still_trusted(&peer, trust, now) {
-        Ok(()) => Ok(VerifiedAgency { context, peer }),
+    match trusted(&peer, trust, now) {
+        Ok(Assurance::Overdue) if !OPEN_WHILE_OVERDUE.contains(&context.route) => {
+            Err(Refusal::new(*context, RefusalCode::CertificateNotAccepted, OVERDUE))
+        }
+        Ok(assurance) => {
+            context.assurance = assurance;
+            Ok(VerifiedAgency { context, peer })
+        }
         Err((code, detail)) => Err(Refusal::new(*context, code, detail)),
     }
 }
 
-/// The same checks, asked again right before signing.
+/// The same checks, asked again right before signing. Lists that fell due meanwhile may have changed what is allowed: that is refused.
 ///
 /// # Errors
 /// The refusal's code and detail.
-pub fn still_trusted(peer: &PeerChain, trust: &dyn Trust, now: Timestamp) -> Result<(), (RefusalCode, &'static str)> {
-    trust.certificate_accepted(peer, now).map_err(|why| (RefusalCode::CertificateNotAccepted, why))?;
-    if trust.agency_active(&peer.agency) {
-        Ok(())
+pub fn still_trusted(agency: &VerifiedAgency, trust: &dyn Trust, now: Timestamp) -> Result<(), (RefusalCode, &'static str)> {
+    let assurance = trusted(&agency.peer, trust, now)?;
+    let worse = assurance == Assurance::Overdue && agency.context.assurance != Assurance::Overdue;
+    if worse { Err((RefusalCode::CertificateNotAccepted, OVERDUE)) } else { Ok(()) }
+}
+
+fn trusted(peer: &PeerChain, trust: &dyn Trust, now: Timestamp) -> Result<Assurance, (RefusalCode, &'static str)> {
+    let assurance = trust.certificate_accepted(peer, now).map_err(|why| (RefusalCode::CertificateNotAccepted, why))?;
+    if trust.agency_active(peer) {
+        Ok(assurance)
     } else {
         Err((RefusalCode::AgencySuspended, "this agency may not ask at present; contact the operator of the gateway"))
     }

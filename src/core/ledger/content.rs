@@ -51,6 +51,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
         agency: content.agency.as_deref(),
         agency_tag: tags.and_then(|tags| tags.agency.as_ref()).map(|tag| URL_SAFE_NO_PAD.encode(tag)),
         as_of: content.as_of,
+        assurance: content.assurance.as_deref(),
         basis: content.basis.as_deref(),
         branch: content.branch.as_deref(),
         certificate: content.certificate.as_deref(),
@@ -92,6 +93,8 @@ struct Members<'c> {
     agency_tag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assurance: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     basis: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +142,7 @@ mod tests {
             agency: text("bank"),
             branch: text("b-1"),
             certificate: text("00112233aabbccdd"),
+            assurance: text("revocation-overdue"),
             actor: text("teller-17"),
             service: text("bank-card"),
             purpose: text("account-maintenance"),
@@ -165,7 +169,7 @@ mod tests {
         encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
-        assert_eq!(value.as_object().unwrap().len(), 22);
+        assert_eq!(value.as_object().unwrap().len(), 23);
     }
 
     #[test]

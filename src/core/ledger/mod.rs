@@ -93,6 +93,9 @@ pub struct EntryContent {
     pub branch: Option<String>,
     /// First 16 hex digits of the certificate's SHA-256.
     pub certificate: Option<String>,
+    /// How well it was known that the certificate is not revoked, where a list was past its date.
+    #[serde(default)]
+    pub assurance: Option<String>,
     /// Actor.
     pub actor: Option<String>,
     /// Service.

@@ -57,4 +57,10 @@ pub trait Limiter: Send + Sync + 'static {
     /// # Errors
     /// What to tell the caller about the limit it ran into.
     fn admit(&self, agency: &AgencyId, tier: Tier) -> Result<(), LimitNotice>;
+
+    /// Spends one call of a branch or system, where it has a limit of its own, and of its agency.
+    ///
+    /// # Errors
+    /// What to tell the caller about the limit it ran into.
+    fn admit_unit(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice>;
 }

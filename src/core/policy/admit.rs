@@ -12,7 +12,8 @@ use crate::core::limit::{Asked, Limiter, QUOTA_POLICY, Shield, Tier};
 /// # Errors
 /// `rate-limited` or `quota-exhausted`, with what the limiter said.
 pub fn admit(permit: Permit, limiter: &dyn Limiter) -> Result<Permit, Box<Refusal>> {
-    let Err(notice) = limiter.admit(permit.call().agency().agency(), permit.tier()) else { return Ok(permit) };
+    let peer = permit.call().agency().peer();
+    let Err(notice) = limiter.admit_unit(&peer.agency, peer.branch.as_deref(), permit.tier()) else { return Ok(permit) };
     let (code, detail) = if notice.policy == QUOTA_POLICY {
         (RefusalCode::QuotaExhausted, "the agency's quota of this day is used up; wait for the next day or ask the operator for more")
     } else {

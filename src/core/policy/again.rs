@@ -68,7 +68,7 @@ pub fn allow<'a>(
 
 fn enrolled<'a>(snapshot: &'a Snapshot, caller: Caller<'_>) -> Option<&'a super::AgencyPolicy> {
     let policy = snapshot.agencies.get(&AgencyId::parse(caller.agency)?)?;
-    (!policy.suspended && policy.admits_branch(caller.branch)).then_some(policy)
+    (!policy.is_suspended(caller.branch) && policy.admits_branch(caller.branch)).then_some(policy)
 }
 
 /// The duties in the order of the contract.

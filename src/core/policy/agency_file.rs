@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::agency_clients::ClientAuthFile;
+use super::agency_units::UnitFile;
 use crate::core::limit::Rate;
 
 /// One agency's file.
@@ -28,6 +29,9 @@ pub(super) struct AgencyFile {
     #[serde(default, rename = "grant")]
     pub grants: Vec<GrantFile>,
     pub limits: Spanned<LimitsFile>,
+    /// Branches and systems with limits of their own.
+    #[serde(default, rename = "unit")]
+    pub units: Vec<UnitFile>,
     #[serde(default)]
     pub protection: ProtectionFile,
     #[serde(default)]

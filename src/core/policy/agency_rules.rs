@@ -65,6 +65,7 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
     let identities = reader.identities(&file, &id);
     let scheme_numbers = reader.scheme_numbers(&file);
     let protection = reader.protection(&file.protection);
+    let units = reader.units(&file.units);
     let policy = AgencyPolicy {
         identities: identities.iter().map(|(identity, _)| identity.clone()).collect(),
         id,
@@ -77,6 +78,7 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
         daily_quota: file.limits.get_ref().daily_quota.as_ref().map(|quota| *quota.get_ref()),
         max_connections: *file.limits.get_ref().max_connections.get_ref(),
         protection,
+        units,
     };
     let failed = reader.failed;
     (!failed).then(|| Draft { policy, kind: file.kind.into_inner(), identities, wishes })
@@ -209,6 +211,7 @@ fn check_identity(identity: &str, id: &AgencyId) -> Result<(), String> {
     }
 }
 
+/// Whether a name can stand after `/branch/`.
 pub(super) fn is_branch_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }

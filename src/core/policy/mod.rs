@@ -6,6 +6,7 @@ mod agency_clients;
 mod agency_file;
 mod agency_rules;
 mod agency_terms;
+mod agency_units;
 mod body;
 pub mod cases;
 mod duties;
@@ -14,6 +15,7 @@ mod ground;
 mod judge;
 mod load;
 mod load_error;
+mod overdue;
 mod permit;
 mod permit_rules;
 mod shipped;
@@ -37,11 +39,13 @@ use super::token::{ClientAuth, VerifiedCall};
 
 pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
+pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput};
 pub use granted::Granted;
 pub use ground::{Ground, grounds};
 pub use load::{Loaded, version};
 pub use load_error::LoadError;
+pub use overdue::tokens_while_overdue;
 pub use permit::permit;
 pub use permit_rules::{PermitRules, Verdict};
 pub use shipped::shipped;
@@ -147,6 +151,8 @@ pub struct AgencyPolicy {
     pub max_connections: usize,
     /// What keeps holders from being searched for.
     pub protection: Protection,
+    /// Branches and systems with limits of their own.
+    pub units: Units,
 }
 
 /// Everything one call is judged by; immutable, named by its hash.
@@ -169,6 +175,11 @@ pub struct Snapshot {
 }
 
 impl AgencyPolicy {
+    /// Whether the agency, or the unit that a certificate of it names, is suspended.
+    pub fn is_suspended(&self, branch: Option<&str>) -> bool {
+        self.suspended || branch.and_then(|branch| self.units.get(branch)).is_some_and(|unit| unit.suspended)
+    }
+
     /// Whether a certificate of this agency that names this branch (or none) is enrolled. An identity without a branch
     /// admits every branch; `…/branch/NAME` admits that branch alone.
     pub fn admits_branch(&self, branch: Option<&str>) -> bool {

@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 
 use super::body::{self, Fault, RequestInput};
-use super::{AgencyPolicy, Permit, Snapshot, duties, subject};
+use super::{AgencyPolicy, Permit, Snapshot, duties, overdue, subject};
 use crate::core::domain::context::Asked;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::domain::request::{Check, VerifyRequest};
@@ -33,6 +33,9 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         Ok(granted) => granted,
         Err(fault) => return refuse(call, fault),
     };
+    if let Err(fault) = overdue::service(&call, &service) {
+        return refuse(call, fault);
+    }
     let needs_document = !(service.no_document || (service.no_document_in_emergency && request.emergency));
     if let Err(fault) = duties::actor(&request, &grant, &snapshot.schemes) {
         return refuse(call, fault);
@@ -72,7 +75,10 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
 /// The policy of the agency behind the call, if it and its branch may ask at all.
 fn enrolled(call: &VerifiedCall, snapshot: &Snapshot) -> Result<Arc<AgencyPolicy>, Fault> {
     let peer = call.agency().peer();
-    let policy = snapshot.agencies.get(&peer.agency).filter(|policy| !policy.suspended && policy.admits_branch(peer.branch.as_deref()));
+    let policy = snapshot
+        .agencies
+        .get(&peer.agency)
+        .filter(|policy| !policy.is_suspended(peer.branch.as_deref()) && policy.admits_branch(peer.branch.as_deref()));
     policy.cloned().ok_or_else(|| {
         (RefusalCode::AgencySuspended, "this agency or branch may not ask at present; contact the operator of the gateway".to_owned())
     })

@@ -45,6 +45,7 @@ fn common(context: &CallContext, now: Timestamp) -> EntryContent {
         agency: context.agency.as_ref().map(ToString::to_string),
         branch: context.branch.as_deref().map(str::to_owned),
         certificate: context.certificate.as_ref().map(short_hex),
+        assurance: context.assurance.mark().map(str::to_owned),
         actor: context.actor.clone(),
         service: context.service.as_deref().map(str::to_owned),
         purpose: context.purpose.as_deref().map(str::to_owned),

@@ -80,7 +80,12 @@ impl System {
 
     /// The system at an instant, with more people (NDJSON) than the fixtures.
     pub async fn at(now: &str, people: &str) -> Self {
-        Self::build(now, people, |_| ()).await
+        Self::with(now, people, |_| ()).await
+    }
+
+    /// The same with a configuration that is changed before the start.
+    pub async fn with(now: &str, people: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(now, people, change).await
     }
 
     async fn build(now: &str, people: &str, change: impl FnOnce(&mut Config)) -> Self {
@@ -191,6 +196,11 @@ impl System {
         let token = self.new_token(folder).await;
         self.tokens.lock().unwrap().insert(folder.to_owned(), (token.clone(), now));
         token
+    }
+
+    /// Has agencies ask for new tokens.
+    pub fn forget_tokens(&self) {
+        self.tokens.lock().unwrap().clear();
     }
 
     /// A new token.

@@ -1,8 +1,10 @@
 //! The whole system in one process: an agency's certificate at one end, the registry's store at the other, and a clock in hand.
 
+mod agency_life;
 mod alarm;
 mod changes;
 mod clients;
+mod cutoff;
 mod decree_table;
 mod fixtures;
 mod hanging_up;
@@ -13,6 +15,7 @@ mod holder;
 mod identifiers;
 mod legal;
 mod legal_table;
+mod list_source;
 mod neighbours;
 mod outage;
 mod people;

@@ -31,6 +31,7 @@ fn rows() -> Vec<Row> {
     vec![
         row("POST", "/v1/verify", "/v1/verify", Some("application/json"), &question),
         row("POST", "/oauth2/token", "/oauth2/token", Some(FORM), "grant_type=client_credentials"),
+        row("POST", "/oauth2/revoke", "/oauth2/revoke", Some(FORM), "token=x.y.z"),
         row("GET", "/v1/log/proof/{answer_id}", proof, None, ""),
         row("GET", metadata, metadata, None, ""),
         row("GET", resource, resource, None, ""),

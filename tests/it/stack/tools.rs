@@ -30,7 +30,7 @@ fn json(output: &Output) -> Value {
 }
 
 /// Writes the configuration that the harness holds in memory.
-fn configured(system: &System) -> String {
+pub fn configured(system: &System) -> String {
     let listen = &system.config.listen;
     let registry = system.registry_address().rsplit(':').next().unwrap().parse().unwrap();
     let text = template(listen.gateway, listen.public, listen.ops, registry, 1);
@@ -40,14 +40,19 @@ fn configured(system: &System) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspension_is_in_force_when_the_command_says_so() {
-    let system = System::today().await;
+    let system = System::at(&super::agency_life::today(), "").await;
     let dir = configured(&system);
     let question = query("bank", "amayesh-no", NUMBER, "bank-card");
     assert_eq!(system.ask("bank", &question).await.status, 200);
     for (verb, says, status) in [("suspend", "bank is suspended\n", 403), ("resume", "bank may ask again\n", 200)] {
         let output = Command::new(env!("CARGO_BIN_EXE_estelam")).args(["agency", verb, "bank", "--dir", &dir]).output().unwrap();
         assert_eq!(text(&output.stdout), says, "{}", text(&output.stderr));
-        // Without a pause: whoever reads the line may rely on it.
+        // Without a pause: whoever reads the line may rely on it. Tokens from before a suspension stay dead.
+        if verb == "resume" {
+            assert_eq!(system.ask("bank", &question).await.code(), "token-invalid");
+            system.advance(2);
+            system.forget_tokens();
+        }
         assert_eq!(system.ask("bank", &question).await.status, status);
     }
     system.running.stop().await;

@@ -51,6 +51,8 @@ struct ServiceEntry {
     #[serde(default)]
     no_document_in_emergency: bool,
     #[serde(default)]
+    life_critical: bool,
+    #[serde(default)]
     rule: Vec<RuleEntry>,
 }
 
@@ -108,8 +110,9 @@ impl Reader<'_> {
         for rule in std::mem::take(&mut entry.rule) {
             rules.push(self.rule(rule, &rules, rule_ids)?);
         }
-        let ServiceEntry { fa, en, facet, no_document, no_document_in_emergency, .. } = entry;
-        Ok(Service { code, fa: fa.into_inner(), en: en.into_inner(), facet, no_document, no_document_in_emergency, rules })
+        let ServiceEntry { facet, no_document, no_document_in_emergency, life_critical, .. } = entry;
+        let (fa, en) = (entry.fa.into_inner(), entry.en.into_inner());
+        Ok(Service { code, fa, en, facet, no_document, no_document_in_emergency, life_critical, rules })
     }
 
     fn rule(&self, entry: RuleEntry, earlier: &[ServiceRule], ids: &mut Vec<String>) -> Result<ServiceRule, String> {

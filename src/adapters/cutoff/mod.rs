@@ -1,0 +1,116 @@
+//! The local list of what is cut off: agencies, branches and certificates that are refused at once, whatever policies and revocation
+//! lists say.
+//!
+//! It is one file that `estelam agency suspend` writes and a running service reads within a moment. Cutting off needs nobody's leave but
+//! the operator's; what it takes away, officials and authorities granted.
+
+mod list;
+mod watch;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+pub use self::list::{AgencyCut, CutOffList, Thumbprint};
+pub use self::watch::CutOffWatch;
+
+/// What is wrong with the file; what was in force stays in force.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}`: {what}", file.display())]
+pub struct CutOffError {
+    file: PathBuf,
+    what: String,
+}
+
+/// The list in force, read again when its file changes.
+pub struct CutOff {
+    file: PathBuf,
+    current: ArcSwap<CutOffList>,
+    changing: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl CutOff {
+    /// Reads the list; a missing file is made, with nothing in it.
+    ///
+    /// # Errors
+    /// The file cannot be read or made, or is no list.
+    pub fn open(file: &Path) -> Result<Arc<Self>, CutOffError> {
+        if read(file)?.is_none() {
+            change(file, |_| ())?;
+        }
+        let list = read(file)?.ok_or_else(|| fault(file, "is missing"))?;
+        Ok(Arc::new(Self { file: file.to_owned(), current: ArcSwap::from_pointee(list), changing: Mutex::default() }))
+    }
+
+    /// The list in force.
+    pub fn current(&self) -> arc_swap::Guard<Arc<CutOffList>> {
+        self.current.load()
+    }
+
+    /// Runs `hook` after every change that took effect. It must not call back into this value.
+    pub fn on_change(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    }
+
+    /// Reads the file again; says whether it changed.
+    ///
+    /// # Errors
+    /// It is gone or is no list; what was in force stays.
+    pub fn reload(&self) -> Result<bool, CutOffError> {
+        let hooks = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = read(&self.file)?.ok_or_else(|| fault(&self.file, "is gone; what it cut off stays cut off until it is back"))?;
+        if list == **self.current.load() {
+            return Ok(false);
+        }
+        self.current.store(Arc::new(list));
+        hooks.iter().for_each(|hook| hook());
+        Ok(true)
+    }
+}
+
+/// Changes the list in a file, in one step and on the disk before it returns. Two who do so at once follow each other.
+///
+/// # Errors
+/// The file cannot be read or written, or is no list; then nothing has changed.
+pub fn change<T>(file: &Path, edit: impl FnOnce(&mut CutOffList) -> T) -> Result<T, CutOffError> {
+    let failed = |error: io::Error| fault(file, &format!("cannot be written: {error}"));
+    fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    let lock = fs::File::create(file.with_extension("lock")).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    let mut list = read(file)?.unwrap_or_default();
+    let outcome = edit(&mut list);
+    replace(file, &list).map_err(failed)?;
+    Ok(outcome)
+}
+
+/// The list in a file; `None` where there is no file.
+///
+/// # Errors
+/// The file cannot be read, or is no list.
+pub fn read(file: &Path) -> Result<Option<CutOffList>, CutOffError> {
+    match fs::read(file) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|error| fault(file, &format!("is no list of what is cut off: {error}")))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(fault(file, &format!("cannot be read: {error}"))),
+    }
+}
+
+fn replace(file: &Path, list: &CutOffList) -> io::Result<()> {
+    use io::Write;
+    let draft = file.with_extension("new");
+    let mut out = fs::File::create(&draft)?;
+    out.write_all(&serde_json::to_vec_pretty(list)?)?;
+    out.write_all(b"\n")?;
+    out.sync_all()?;
+    fs::rename(&draft, file)?;
+    file.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+}
+
+fn fault(file: &Path, what: &str) -> CutOffError {
+    CutOffError { file: file.to_owned(), what: what.to_owned() }
+}

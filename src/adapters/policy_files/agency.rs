@@ -1,0 +1,62 @@
+//! Changing one agency's file: checked with the whole folder before it is written, and written in one step.
+
+use std::fs;
+use std::path::Path;
+
+use super::folder::read;
+use crate::core::domain::agency::AgencyId;
+use crate::core::policy::{LoadError, Snapshot};
+
+/// Where the files of agencies that left are kept; nothing reads them as policy.
+const RETIRED: &str = "retired";
+
+/// Writes an agency's file; a running service takes it up by itself.
+///
+/// # Errors
+/// The folder would not validate with it, the agency has left, or the file cannot be written; nothing has changed then.
+pub fn put_agency(dir: &Path, agency: &AgencyId, text: &str) -> Result<(), Vec<LoadError>> {
+    let path = format!("agencies/{agency}.toml");
+    let mut files = read(dir)?;
+    if retired_file(dir, agency).exists() {
+        return Err(vec![LoadError::of_file(&path, format!("`{agency}` has left; a name is never given twice"))]);
+    }
+    files.insert(path.clone(), text.to_owned());
+    Snapshot::load(&files)?;
+    replace(&dir.join(&path), text).map_err(|error| unwritable(&path, &error))
+}
+
+/// Takes an agency out of the policies and keeps its file aside: from then on it is not enrolled.
+///
+/// # Errors
+/// There is no such agency, the folder would not validate without it, or the file cannot be moved; nothing has changed then.
+pub fn retire_agency(dir: &Path, agency: &AgencyId) -> Result<(), Vec<LoadError>> {
+    let path = format!("agencies/{agency}.toml");
+    let mut files = read(dir)?;
+    if files.remove(&path).is_none() {
+        return Err(vec![LoadError::of_file(&path, format!("no such agency `{agency}`"))]);
+    }
+    Snapshot::load(&files)?;
+    let aside = retired_file(dir, agency);
+    fs::create_dir_all(dir.join(RETIRED)).and_then(|()| fs::rename(dir.join(&path), aside)).map_err(|error| unwritable(&path, &error))
+}
+
+/// Whether the agency has left.
+pub fn is_retired(dir: &Path, agency: &AgencyId) -> bool {
+    retired_file(dir, agency).exists()
+}
+
+fn retired_file(dir: &Path, agency: &AgencyId) -> std::path::PathBuf {
+    dir.join(RETIRED).join(format!("{agency}.toml"))
+}
+
+fn unwritable(path: &str, error: &std::io::Error) -> Vec<LoadError> {
+    vec![LoadError::of_file(path, format!("cannot be written: {error}"))]
+}
+
+/// Beside and over, so that a reader sees the old file or the new one, never half of one.
+pub(super) fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("agency.toml");
+    let beside = file.with_file_name(format!(".{name}.new"));
+    fs::write(&beside, text)?;
+    fs::rename(&beside, file)
+}

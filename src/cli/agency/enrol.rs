@@ -1,0 +1,191 @@
+//! `estelam agency enrol`: an agency joins, or one more of its branches or systems does.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::home::{self, Home, refused};
+use super::{ca, kit};
+use crate::adapters::enrolment::{self, CheckedRequest, Enrolled, OVERLAP, Register};
+use crate::adapters::policy_files;
+use crate::cli::place::{Place, write_atomically};
+use crate::cli::{CliError, Failure};
+use crate::core::domain::agency::AgencyId;
+
+/// Enrol an agency, or one more branch or system of it.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Enrol {
+    /// The agency's name
+    agency: String,
+    /// Its certificate signing request (PEM), for exactly one name: `URI:spiffe://TRUST-DOMAIN/agency/NAME[/branch/BRANCH]`
+    #[arg(long, value_name = "FILE", required_unless_present = "certificate")]
+    csr: Option<PathBuf>,
+    /// The branch or system that the certificate is for; left out: the whole agency
+    #[arg(long)]
+    branch: Option<String>,
+    /// A certificate that an outside authority has signed for an earlier `--csr`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["csr", "outside_ca"])]
+    certificate: Option<PathBuf>,
+    /// Issue nothing; print what an outside authority must sign
+    #[arg(long)]
+    outside_ca: bool,
+    /// The policy file of a new agency (TOML, as in policies/agencies/)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Take the policy of this agency for a new one, with its kind, grants and limits
+    #[arg(long, value_name = "AGENCY", conflicts_with = "policy", requires_all = ["fa", "en"])]
+    like: Option<String>,
+    /// Name of a new agency in Persian
+    #[arg(long, requires = "like")]
+    fa: Option<String>,
+    /// Name of a new agency in English
+    #[arg(long, requires = "like")]
+    en: Option<String>,
+    /// Where to write the kit; left out: in the folder of enrolments
+    #[arg(long, value_name = "FOLDER")]
+    kit: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Enrol {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let home = Home::of(&self.place)?;
+        let agency = home::agency(&self.agency)?;
+        let unit = home::unit(self.branch.as_deref())?;
+        let mut register = home.register(&agency)?;
+        if register.retired.is_some() {
+            return Err(CliError::failed(format_args!("`{agency}` has left; a name is never given twice")));
+        }
+        if !register.good(unit, home::now()).is_empty() {
+            return Err(CliError::failed(format_args!(
+                "`{agency}` has a certificate for this already; to renew it, use `estelam agency rotate {agency}`"
+            )));
+        }
+        // The request is judged before anything is written.
+        let uri = home.uri(&agency, unit);
+        let request = self.csr.as_deref().map(|file| request(file, &uri)).transpose()?;
+        self.policy_of(&home, &agency)?;
+        let certificate = take_up(&home, &agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
+        let snapshot = home.snapshot()?;
+        let policy = snapshot.agencies.get(&agency).ok_or_else(|| CliError::failed(format_args!("`{agency}` has no policy")))?;
+        if !policy.admits_branch(unit) {
+            return Err(CliError::failed(format_args!(
+                "the file of `{agency}` does not list `{uri}` in `identities`; add it, then ask again"
+            )));
+        }
+        let folder = self.kit.clone().unwrap_or_else(|| place(&home, &agency, unit).join("kit"));
+        let folder = kit::write(&home, &folder, certificate.as_deref(), &snapshot, policy)?;
+        let when = home.policies_in_force()?;
+        println!("{agency} is enrolled{when}; its kit lies in {}", folder.display());
+        print!("\n{}", super::words::english(&snapshot, policy));
+        if certificate.is_some() {
+            println!("\nTo try it, put the private key beside the certificate as key.pem and run: sh {}/ask.sh", folder.display());
+        }
+        Ok(())
+    }
+
+    /// Writes the policy file of a new agency; one that is there stays.
+    fn policy_of(&self, home: &Home, agency: &AgencyId) -> Result<(), CliError> {
+        let known = home.policies.join(format!("agencies/{agency}.toml")).exists();
+        let text = match (&self.policy, &self.like) {
+            (None, None) if known => return Ok(()),
+            (None, None) => {
+                return Err(CliError::usage(format_args!(
+                    "`{agency}` is new: give its policy with `--policy FILE`, or `--like AGENCY --fa NAME --en NAME`"
+                )));
+            }
+            _ if known => return Err(CliError::usage(format_args!("`{agency}` has a policy already; change its file instead"))),
+            (Some(file), _) => std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?,
+            (None, Some(other)) => self.like(home, agency, &home::agency(other)?)?,
+        };
+        policy_files::put_agency(&home.policies, agency, &text).map_err(|faults| refused(&faults))
+    }
+
+    /// The other agency's file with this one's names.
+    fn like(&self, home: &Home, agency: &AgencyId, other: &AgencyId) -> Result<String, CliError> {
+        let file = home.policies.join(format!("agencies/{other}.toml"));
+        let text = std::fs::read_to_string(&file).doing(format_args!("cannot read `{}`", file.display()))?;
+        let quoted = |name: &Option<String>| toml_string(name.as_deref().unwrap_or_default());
+        let lines = [
+            ("id", toml_string(agency.as_str())),
+            ("fa", quoted(&self.fa)),
+            ("en", quoted(&self.en)),
+            ("identities", format!("[{}]", toml_string(&home.uri(agency, None)))),
+            ("suspended", "false".to_owned()),
+        ];
+        let mut at_top = true;
+        let changed = text.lines().map(|line| {
+            at_top &= !line.starts_with('[');
+            let own = lines.iter().find(|(key, _)| at_top && line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')));
+            own.map_or_else(|| line.to_owned(), |(key, value)| format!("{key} = {value}"))
+        });
+        // The heading is the other agency's.
+        let kept: Vec<String> = changed.skip_while(|line| line.starts_with('#') || line.is_empty()).collect();
+        Ok(format!("# One file per agency; the file is named after `id`.\n\n{}\n", kept.join("\n")))
+    }
+}
+
+/// A TOML basic string.
+fn toml_string(text: &str) -> String {
+    // JSON's escapes are TOML's too.
+    serde_json::Value::from(text).to_string()
+}
+
+/// Where the things of an agency's certificate are kept.
+pub(super) fn place(home: &Home, agency: &AgencyId, unit: Option<&str>) -> PathBuf {
+    home.enrolment.join(agency.as_str()).join(unit.map_or_else(|| "agency".to_owned(), |unit| format!("branch-{unit}")))
+}
+
+/// Reads a request and checks it against the whitelist.
+pub(super) fn request(file: &Path, uri: &str) -> Result<CheckedRequest, CliError> {
+    let pem = std::fs::read(file).doing(format_args!("cannot read `{}`", file.display()))?;
+    enrolment::check(&pem, uri).doing(format_args!("`{}`", file.display()))
+}
+
+/// Issues a certificate, or takes one up, or prints what an outside authority must sign; says the certificate, if there is one now.
+pub(super) fn take_up(
+    home: &Home,
+    agency: &AgencyId,
+    unit: Option<&str>,
+    request: Option<&CheckedRequest>,
+    certificate: Option<&Path>,
+    outside: bool,
+    register: &mut Register,
+) -> Result<Option<String>, CliError> {
+    let uri = home.uri(agency, unit);
+    let folder = place(home, agency, unit);
+    std::fs::create_dir_all(&folder).doing(format_args!("cannot make `{}`", folder.display()))?;
+    let wanted_key = folder.join("requested-key.hex");
+    let (pem, key) = match (request, certificate) {
+        (Some(request), None) => {
+            let development = if outside { None } else { ca::development(home)? };
+            let Some(authority) = development else {
+                write_atomically(&wanted_key, enrolment::hex(&request.public_key).as_bytes())?;
+                println!("{}", ca::instructions(request));
+                return Ok(None);
+            };
+            (authority.sign(&request.public_key, &uri).doing("the certificate")?, Some(enrolment::hex(&request.public_key)))
+        }
+        (_, Some(file)) => {
+            let pem = std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?;
+            let key = std::fs::read_to_string(&wanted_key).doing("there is no request for this; begin with `--csr FILE --outside-ca`")?;
+            (pem, Some(key))
+        }
+        (None, None) => return Err(CliError::usage("give `--csr FILE` or `--certificate FILE`")),
+    };
+    let facts = ca::accepted(home, pem.as_bytes(), &uri, None)?;
+    if key.is_some_and(|key| key != enrolment::hex(&facts.public_key)) {
+        return Err(CliError::failed("the certificate is for another key than the one in the request"));
+    }
+    let now = home::now();
+    if register.good(unit, now).len() >= OVERLAP {
+        return Err(CliError::failed("two certificates are good already; end the older one with `estelam agency rotate NAME --finish`"));
+    }
+    if !register.add(Enrolled::new(&facts, unit, now)) {
+        return Err(CliError::failed("this certificate is in the register already"));
+    }
+    home.save(agency, register)?;
+    write_atomically(&folder.join("cert.pem"), pem.as_bytes())?;
+    Ok(Some(pem))
+}

@@ -1,0 +1,133 @@
+//! Where the things of an installation lie that an agency's life touches, and what every verb needs of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::adapters::clock::SystemClock;
+use crate::adapters::enrolment::Register;
+use crate::adapters::policy_files::PolicyStore;
+use crate::adapters::{cutoff, pki};
+use crate::cli::place::{DemoFile, Place};
+use crate::cli::reach::{self, Reached};
+use crate::cli::{CliError, Failure};
+use crate::core::domain::agency::AgencyId;
+use crate::core::domain::clock::Clock;
+use crate::core::policy::{LoadError, Snapshot};
+
+/// The places of one installation.
+pub(super) struct Home {
+    pub(super) dir: PathBuf,
+    pub(super) policies: PathBuf,
+    pub(super) enrolment: PathBuf,
+    pub(super) cutoff: PathBuf,
+    pub(super) trust_domain: String,
+    pub(super) issuer: Option<String>,
+    pub(super) client_ca: PathBuf,
+    pub(super) client_intermediates: PathBuf,
+    pub(super) crls: PathBuf,
+    place: Place,
+}
+
+impl Home {
+    /// The places as `estelam.toml` names them; the usual ones where there is no such file yet.
+    pub(super) fn of(place: &Place) -> Result<Self, CliError> {
+        let (dir, policies) = (place.dir().to_owned(), place.policies()?);
+        let Ok(config) = place.config() else {
+            return Ok(Self {
+                policies,
+                enrolment: dir.join("enrolment"),
+                cutoff: dir.join("cutoff/list.json"),
+                trust_domain: pki::TRUST_DOMAIN.to_owned(),
+                issuer: DemoFile::read(&dir).ok().map(|demo| demo.gateway),
+                client_ca: dir.join("pki/ca.pem"),
+                client_intermediates: dir.join("pki/intermediate.pem"),
+                crls: dir.join("pki/crl"),
+                place: place.clone(),
+                dir,
+            });
+        };
+        Ok(Self {
+            policies,
+            enrolment: config.enrolment,
+            cutoff: config.cutoff,
+            trust_domain: config.trust_domain,
+            issuer: Some(config.issuer),
+            client_ca: config.tls.client_ca,
+            client_intermediates: config.tls.client_intermediates,
+            crls: config.tls.crls,
+            place: place.clone(),
+            dir,
+        })
+    }
+
+    /// The policies as they lie in the folder.
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, CliError> {
+        PolicyStore::open(&self.policies).map(|store| store.current()).map_err(|faults| refused(&faults))
+    }
+
+    pub(super) fn register(&self, agency: &AgencyId) -> Result<Register, CliError> {
+        Register::open(&self.enrolment, agency.as_str()).doing("the register of certificates")
+    }
+
+    pub(super) fn save(&self, agency: &AgencyId, register: &mut Register) -> Result<(), CliError> {
+        register.save(&self.enrolment, agency.as_str()).doing("the register of certificates")
+    }
+
+    /// Changes the list of what is cut off.
+    pub(super) fn cut<T>(&self, edit: impl FnOnce(&mut cutoff::CutOffList) -> T) -> Result<T, CliError> {
+        cutoff::change(&self.cutoff, edit).doing("the list of what is cut off")
+    }
+
+    /// Waits until a running service acts by that list; says what to add where none runs.
+    pub(super) fn cut_in_force(&self) -> Result<&'static str, CliError> {
+        let list = cutoff::read(&self.cutoff).doing("the list of what is cut off")?.unwrap_or_default();
+        said(reach::cut_off(&self.place, &list.version())?)
+    }
+
+    /// The same for the policies.
+    pub(super) fn policies_in_force(&self) -> Result<&'static str, CliError> {
+        said(reach::in_force(&self.place, &self.policies)?)
+    }
+
+    /// The name that a certificate of an agency, or of one of its units, bears.
+    pub(super) fn uri(&self, agency: &AgencyId, unit: Option<&str>) -> String {
+        let unit = unit.map(|unit| format!("/branch/{unit}")).unwrap_or_default();
+        format!("spiffe://{}/agency/{agency}{unit}", self.trust_domain)
+    }
+}
+
+/// What to add to a message about something that has come so far.
+fn said(reached: Reached) -> Result<&'static str, CliError> {
+    Ok(match reached {
+        Reached::InForce => "",
+        Reached::NoService => " (no service runs here now; it counts from its start)",
+    })
+}
+
+/// An agency's name as typed.
+pub(super) fn agency(name: &str) -> Result<AgencyId, CliError> {
+    AgencyId::parse(name)
+        .ok_or_else(|| CliError::usage(format_args!("`{name}` is not an agency's name: 2 to 40 lower-case letters, digits and hyphens")))
+}
+
+/// A unit's name as typed.
+pub(super) fn unit(name: Option<&str>) -> Result<Option<&str>, CliError> {
+    match name {
+        Some(name) if !crate::adapters::tls::spiffe::is_branch(name) => {
+            Err(CliError::usage(format_args!("`{name}` is not a branch's name: 1 to 64 letters, digits, `.`, `_` and `-`")))
+        }
+        name => Ok(name),
+    }
+}
+
+pub(super) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// Faults of the policy folder as one error.
+pub(super) fn refused(faults: &[LoadError]) -> CliError {
+    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    CliError::failed(format_args!("nothing was changed: {}", lines.join("; ")))
+}

@@ -1,0 +1,99 @@
+//! What a new agency gets: certificate, roots, its policy in plain words, a script that works, the settings of an OAuth client.
+//!
+//! Its private key is not in it: it never left the agency.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::home::Home;
+use super::words;
+use crate::cli::place::write_atomically;
+use crate::cli::{CliError, Failure};
+use crate::core::policy::{AgencyPolicy, Snapshot};
+
+/// Writes the kit of an agency's certificate; says where it lies.
+pub(super) fn write(
+    home: &Home,
+    folder: &Path,
+    certificate: Option<&str>,
+    snapshot: &Snapshot,
+    policy: &AgencyPolicy,
+) -> Result<PathBuf, CliError> {
+    std::fs::create_dir_all(folder).doing(format_args!("cannot make `{}`", folder.display()))?;
+    let put = |name: &str, text: &str| write_atomically(&folder.join(name), text.as_bytes());
+    if let Some(certificate) = certificate {
+        put("cert.pem", certificate)?;
+    }
+    let ca = std::fs::read_to_string(&home.client_ca).doing("the roots")?;
+    put("ca.pem", &ca)?;
+    put("policy.en.txt", &words::english(snapshot, policy))?;
+    put("policy.fa.txt", &words::persian(snapshot, policy))?;
+    put("oauth.json", &oauth(home, policy)?)?;
+    put("ask.sh", &script(home, policy))?;
+    Ok(folder.to_owned())
+}
+
+/// The settings of an OAuth client.
+fn oauth(home: &Home, policy: &AgencyPolicy) -> Result<String, CliError> {
+    let issuer = issuer(home);
+    let scopes: Vec<_> = policy.scopes.iter().map(|scope| scope.code()).collect();
+    let settings = json!({
+        "issuer": issuer,
+        "discovery": format!("{issuer}/.well-known/oauth-authorization-server"),
+        "token_endpoint": format!("{issuer}/oauth2/token"),
+        "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
+        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+        "client_id": policy.id.as_str(),
+        "grant_type": "client_credentials",
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_certificate_bound_access_tokens": true,
+        "scope": scopes.join(" "),
+    });
+    serde_json::to_string_pretty(&settings).doing("the settings of the OAuth client")
+}
+
+/// A script that gets a token and asks. The number comes from standard input, so that no file and no process list holds one.
+fn script(home: &Home, policy: &AgencyPolicy) -> String {
+    let issuer = issuer(home);
+    let ask = words::lines(policy).first().map_or_else(String::new, |line| {
+        let mut members = vec![
+            r#""identifier":{"scheme":"'"${SCHEME:-yekta}"'","value":"'"$number"'"}"#.to_owned(),
+            format!(r#""service":"{}""#, line.service),
+            format!(r#""purpose":"{}""#, line.purpose),
+        ];
+        for (wanted, member) in [
+            (line.grant.actor, r#""actor":"'"${ACTOR:-clerk-1}"'""#),
+            (line.grant.reference, r#""reference":"'"${REFERENCE:-case-1}"'""#),
+            (line.grant.check, r#""check":{"birth_year":'"${BIRTH_YEAR:?the holder\'s Jalali year of birth}"',"calendar":"jalali"}"#),
+            (line.grant.nonce, r#""nonce":"'"$(openssl rand -base64 16 | tr '+/' '-_' | tr -d '=')"'""#),
+        ] {
+            if wanted {
+                members.push(member.replace("\\'", "’"));
+            }
+        }
+        format!(
+            r#"
+# The holder's number on standard input: printf '%s\n' NUMBER | BIRTH_YEAR=… sh ask.sh
+IFS= read -r number
+printf '%s' '{{{}}}' |
+  curl -sS $TLS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' --data-binary @- {issuer}/v1/verify
+echo
+"#,
+            members.join(",")
+        )
+    });
+    format!(
+        r#"#!/bin/sh
+# Put your private key beside this file as key.pem, or name it: KEY=/path/to/key.pem sh ask.sh
+set -eu
+cd "$(dirname "$0")"
+TLS="--cacert ca.pem --cert cert.pem --key ${{KEY:-key.pem}}"
+TOKEN=$(curl -sS $TLS -d grant_type=client_credentials {issuer}/oauth2/token | sed -E 's/.*"access_token":"([^"]+)".*/\1/')
+{ask}"#
+    )
+}
+
+fn issuer(home: &Home) -> String {
+    home.issuer.clone().unwrap_or_else(|| "https://GATEWAY".to_owned())
+}

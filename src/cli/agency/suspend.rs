@@ -1,0 +1,97 @@
+//! `estelam agency suspend` and `resume`: the local list of what is cut off.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::home::{self, Home};
+use crate::adapters::cutoff::Thumbprint;
+use crate::adapters::enrolment;
+use crate::cli::place::Place;
+use crate::cli::{CliError, Failure};
+
+/// Refuse an agency, a branch or a certificate at once.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Suspend {
+    /// The agency's name
+    agency: String,
+    /// Only this branch or system
+    #[arg(long)]
+    branch: Option<String>,
+    /// Only this certificate, for ever: its file, or the 64 hexadecimal digits of its SHA-256
+    #[arg(long, value_name = "FILE|SHA256", conflicts_with = "branch")]
+    certificate: Option<String>,
+    /// Only its access tokens; it may get new ones
+    #[arg(long, conflicts_with_all = ["branch", "certificate"])]
+    tokens: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Let a suspended agency or branch ask again.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Resume {
+    /// The agency's name
+    agency: String,
+    /// Only this branch or system
+    #[arg(long)]
+    branch: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Suspend {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let home = Home::of(&self.place)?;
+        let agency = home::agency(&self.agency)?;
+        let branch = home::unit(self.branch.as_deref())?;
+        // A folder of policies that is broken at the moment must not keep anybody from being cut off; only a slip of the pen should.
+        if home.snapshot().is_ok_and(|snapshot| !snapshot.agencies.contains_key(&agency)) {
+            return Err(CliError::usage(format_args!("no agency `{agency}` here; see `estelam agency list`")));
+        }
+        let now = home::now();
+        if let Some(certificate) = &self.certificate {
+            let thumbprint = thumbprint(certificate)?;
+            home.cut(|list| list.cut_certificate(thumbprint, now))?;
+            let when = home.cut_in_force()?;
+            println!("this certificate of {agency} is cut off for ever{when}; have its issuer revoke it too");
+        } else if self.tokens {
+            home.cut(|list| list.revoke_tokens(agency.as_str(), now))?;
+            println!("every token that {agency} has is dead{}; it may get new ones", home.cut_in_force()?);
+        } else {
+            home.cut(|list| list.suspend(agency.as_str(), branch, now))?;
+            println!("{agency}{} is suspended{}", of(branch), home.cut_in_force()?);
+        }
+        Ok(())
+    }
+}
+
+impl Resume {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let home = Home::of(&self.place)?;
+        let agency = home::agency(&self.agency)?;
+        let branch = home::unit(self.branch.as_deref())?;
+        let was_cut = home.cut(|list| list.resume(agency.as_str(), branch))?;
+        let by_policy = home.snapshot()?.agencies.get(&agency).is_some_and(|policy| policy.is_suspended(branch));
+        if by_policy {
+            return Err(CliError::failed(format_args!(
+                "the file of `{agency}` says `suspended = true`: that is for those to change who answer for the policies"
+            )));
+        }
+        let when = home.cut_in_force()?;
+        println!("{agency}{} {}{when}", of(branch), if was_cut { "may ask again" } else { "was not suspended" });
+        Ok(())
+    }
+}
+
+fn of(branch: Option<&str>) -> String {
+    branch.map(|branch| format!(" ({branch})")).unwrap_or_default()
+}
+
+fn thumbprint(given: &str) -> Result<[u8; 32], CliError> {
+    if let Ok(Thumbprint(bytes)) = Thumbprint::try_from(given.to_ascii_lowercase()) {
+        return Ok(bytes);
+    }
+    let pem = std::fs::read(Path::new(given)).doing(format_args!("`{given}` is neither a SHA-256 nor a file that can be read"))?;
+    enrolment::of_pem(&pem).map(|facts| facts.sha256).ok_or_else(|| CliError::usage(format_args!("`{given}` holds no certificate in PEM")))
+}

@@ -1,0 +1,89 @@
+//! An agency's policy in plain words, Persian and English, for people who do not read TOML.
+
+use std::fmt::Write;
+
+use crate::core::limit::Tier;
+use crate::core::policy::{AgencyPolicy, Grant, Outage, Snapshot};
+
+/// One service × purpose of a policy, in a stable order.
+pub(super) struct Line<'a> {
+    pub(super) service: &'a str,
+    pub(super) purpose: &'a str,
+    pub(super) grant: &'a Grant,
+}
+
+/// Everything that an agency may ask.
+pub(super) fn lines(policy: &AgencyPolicy) -> Vec<Line<'_>> {
+    let purposes =
+        policy.grants.iter().flat_map(|(service, purposes)| purposes.iter().map(move |(purpose, grants)| (service, purpose, grants)));
+    let mut lines: Vec<_> =
+        purposes.flat_map(|(service, purpose, grants)| grants.iter().map(move |grant| Line { service, purpose, grant })).collect();
+    lines.sort_by(|one, other| (one.service, one.purpose, one.grant.from).cmp(&(other.service, other.purpose, other.grant.from)));
+    lines
+}
+
+/// The policy in English.
+pub(super) fn english(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
+    let mut text = format!("What `{}` may ask\n\n", policy.id);
+    for line in lines(policy) {
+        let name = snapshot.services.get(line.service).map_or(line.service, |service| &service.en);
+        let must = duties(line.grant, ["a named clerk (`actor`)", "a second factor (`check`)", "your reference", "a nonce"]);
+        let must = if must.is_empty() { "nothing besides".to_owned() } else { must.join(", ") };
+        let outage = match line.grant.outage {
+            Outage::Proceed => "serve the holder and ask again later",
+            Outage::TryLater => "ask again before you act",
+        };
+        let _ = writeln!(text, "- {name} (`{}`) for `{}`: give {must}. If the register is down: {outage}.", line.service, line.purpose);
+    }
+    if lines(policy).is_empty() {
+        text.push_str("- No verification queries.\n");
+    }
+    let scopes: Vec<_> = policy.scopes.iter().map(|scope| scope.code()).collect();
+    let _ = writeln!(text, "\nScopes of your tokens: {}.", scopes.join(", "));
+    if let Some(rate) = policy.rates.get(&Tier::Counter) {
+        let _ = writeln!(text, "At the counter: {} queries a second, {} at once.", rate.per_second, rate.burst);
+    }
+    if let Some(quota) = policy.daily_quota {
+        let _ = writeln!(text, "In a day: {quota} queries.");
+    }
+    let _ = writeln!(text, "Connections at once: {}.", policy.max_connections);
+    text.push_str("\nA reply of `indeterminate` is no refusal: never turn it into one.\n");
+    text
+}
+
+/// The policy in Persian.
+pub(super) fn persian(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
+    let mut text = format!("«{}» چه می‌تواند بپرسد\n\n", policy.id);
+    for line in lines(policy) {
+        let name = snapshot.services.get(line.service).map_or(line.service, |service| &service.fa);
+        let must =
+            duties(line.grant, ["نام کاربر (actor)", "عامل دوم (check)", "شماره پرونده خودتان (reference)", "عدد یک‌بارمصرف (nonce)"]);
+        let must = if must.is_empty() {
+            "چیز دیگری لازم نیست".to_owned()
+        } else {
+            format!("همراه با {}", must.join("، "))
+        };
+        let outage = match line.grant.outage {
+            Outage::Proceed => "خدمت را بدهید و بعداً دوباره بپرسید",
+            Outage::TryLater => "پیش از هر اقدام دوباره بپرسید",
+        };
+        let _ = writeln!(text, "- {name} ({}) برای {}؛ {must}. اگر سامانه در دسترس نبود: {outage}.", line.service, line.purpose);
+    }
+    if lines(policy).is_empty() {
+        text.push_str("- هیچ استعلامی.\n");
+    }
+    if let Some(rate) = policy.rates.get(&Tier::Counter) {
+        let _ = writeln!(text, "\nدر باجه: {} استعلام در ثانیه و {} استعلام هم‌زمان.", rate.per_second, rate.burst);
+    }
+    if let Some(quota) = policy.daily_quota {
+        let _ = writeln!(text, "در روز: {quota} استعلام.");
+    }
+    let _ = writeln!(text, "اتصال هم‌زمان: {}.", policy.max_connections);
+    text.push_str("\nپاسخ «نامعین» رد درخواست نیست؛ هرگز آن را به معنای رد نگیرید.\n");
+    text
+}
+
+fn duties<'a>(grant: &Grant, names: [&'a str; 4]) -> Vec<&'a str> {
+    let wanted = [grant.actor, grant.check, grant.reference, grant.nonce];
+    wanted.into_iter().zip(names).filter_map(|(wanted, name)| wanted.then_some(name)).collect()
+}

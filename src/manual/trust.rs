@@ -1,0 +1,81 @@
+//! Agencies, their certificates, and cutting them off.
+//!
+//! # An agency's life
+//!
+//! | verb of `estelam agency` | what happens |
+//! |---|---|
+//! | `enrol NAME --csr FILE --policy FILE` | the request is checked, the policy file put in place, a certificate issued, a kit written |
+//! | `enrol NAME --csr FILE --like OTHER --fa … --en …` | the same with the policy of an agency of the same kind |
+//! | `enrol NAME --branch UNIT --csr FILE` | one more certificate, for a branch or a system |
+//! | `list`, `show NAME` (`--json`) | who may ask what, who is cut off, when which certificate ends |
+//! | `rotate NAME --csr FILE`, then `rotate NAME --finish` | a second certificate beside the first; then the end of the first |
+//! | `suspend NAME`, `--branch UNIT`, `--certificate FILE`, `--tokens` | cut off, from the next request on |
+//! | `resume NAME`, `--branch UNIT` | back; tokens from before stay dead |
+//! | `retire NAME` | cut off, certificates revoked, file moved to `policies/retired/`; the name is never given again |
+//!
+//! A request (PKCS #10) may hold a key (P-256, P-384, Ed25519, RSA of 2048 to 4096 bits), a subject of CN, O, OU and C, and an extension request
+//! for exactly one name, `URI:spiffe://TRUST-DOMAIN/agency/NAME[/branch/UNIT]`, for `digitalSignature` and `clientAuth`. Anything else refuses it;
+//! nothing of it but the key and the name gets into a certificate:
+//!
+//! ```text
+//! openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out bank.csr -subj /O=Bank \
+//!   -addext subjectAltName=URI:spiffe://estelam.test/agency/bank/branch/north
+//! ```
+//!
+//! Beside the development authority (`pki/authority/`) certificates are issued at once. With any other authority, `--outside-ca` prints exactly
+//! what it must sign, and `--certificate FILE` takes the result up: it must be for the same key and name, and pass the gateway's own checks.
+//! The kit holds the certificate, the roots, the policy in Persian and English, `ask.sh` (a token and a query with `curl`; the number goes in by
+//! standard input) and `oauth.json`. No private key is ever in it.
+//!
+//! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
+//! certificates of one unit are good at a time.
+//!
+//! # Units
+//!
+//! A branch or a system is what stands after `/branch/` in its certificate. It may have limits of its own, within the agency's:
+//!
+//! ```toml
+//! [[unit]]
+//! name = "north"
+//! suspended = false
+//! max_connections = 8
+//! daily_quota = 2000
+//! counter = { per_second = 20, burst = 40 }   # also background, token
+//! ```
+//!
+//! # Cutting off
+//!
+//! | what | how | first refused request (`make cutoff`) |
+//! |---|---|---|
+//! | an agency or a branch | `agency suspend` | when the command returns |
+//! | one certificate | `agency suspend --certificate`; its connections are cut | when the command returns |
+//! | one certificate, by its authority | a list with a higher number in `tls.crls`, or at one of `tls.crl_urls` | a tenth of a second; `tls.crl_poll_ms` |
+//! | one token | `POST /oauth2/revoke` (RFC 7009), by its own client | the reply |
+//! | all tokens of an agency | `agency suspend --tokens` | when the command returns |
+//!
+//! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. While the file is broken or gone, what was cut
+//! off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
+//! A suspension in an agency's policy file (`suspended = true`) is for those to lift who answer for the policies; the local list is the operator's.
+//!
+//! # Revocation lists
+//!
+//! Every root and intermediate must have a list, or nothing starts. Lists come from the folder `tls.crls` and from `tls.crl_urls`, of which two or more
+//! should be named: each is asked on its own every `tls.crl_poll_ms`, with validators, and what it gives is tried (issuer, signature, number, a whole
+//! verifier built with it) before it takes force and is kept in the folder. The highest number wins, whichever source it comes from; a lower one never
+//! does, also after a restart; other contents under the same number refuse the change.
+//!
+//! | age of the oldest list | effect |
+//! |---|---|
+//! | up to half of its life | none |
+//! | past half of it | a warning: a newer one should be here |
+//! | past `nextUpdate`, within `tls.crl_grace_h` (24; at most 168) | alarm `revocation-lists-grace`; everything goes on, each record is marked `revocation-grace` |
+//! | past that | alarm `revocation-lists-overdue`; services that are `life_critical` in `services.toml` go on, each record marked `revocation-overdue`; the rest is refused `certificate-not-accepted`, and no other agency gets a token |
+//!
+//! So a source that is blocked closes no hospital and opens no bank. What the last list revoked stays revoked, and whoever must be stopped meanwhile is stopped
+//! by the local list. The registry's lists count like the agencies': the older of the two decides.
+//!
+//! # Certificates that end
+//!
+//! `estelam_certificate_not_after_seconds{kind,name}` tells the end (Unix time) of every agency's certificate that must be renewed next, and of our own
+//! (`kind="own"`: listener, registry client, authorities). `estelam_certificates_expiring{within="7d"|"30d"}` counts those near; alert on the first.
+//! `estelam agency list` shows the days left.

@@ -1,0 +1,212 @@
+//! Cutting off: an agency, a branch, a certificate, a token, on connections that are open; and revocation lists that nobody can renew.
+
+use estelam::adapters::cutoff::{self, CutOffList};
+use estelam::adapters::tls::material;
+use estelam::adapters::tokens::Revocations;
+use estelam::core::domain::assurance::Assurance;
+use estelam::core::domain::clock::Clock;
+use estelam::core::identity::Trust as _;
+use estelam::core::token::TokenVerifier as _;
+use serde_json::Value;
+
+use super::fixtures::query;
+use super::harness::{FORM, Reply, System, TODAY, send, try_send};
+use super::list_source::ListSource;
+use super::record::content;
+
+/// The mark that the record of an answer bears.
+fn mark(system: &System, answer: &Reply) -> Value {
+    assert_eq!(answer.status, 200, "{}", answer.json);
+    content(system, answer.json["answer_id"].as_str().unwrap())["assurance"].clone()
+}
+
+async fn ask_with(system: &System, folder: &str, token: &str, body: &Value) -> Reply {
+    let request = system.request(folder, "POST", "/v1/verify").bearer_auth(token).header("content-type", "application/json");
+    send(request.body(body.to_string())).await
+}
+
+fn bank() -> Value {
+    query("bank", "yekta", "9990000026", "bank-account")
+}
+
+fn change(system: &System, edit: impl FnOnce(&mut CutOffList)) {
+    cutoff::change(&system.config.cutoff, edit).unwrap();
+    // What the watch does by itself, without waiting for it.
+    system.running.parts().cutoff.reload().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_agency_is_refused_and_its_old_tokens_stay_dead_afterwards() {
+    let system = System::today().await;
+    let stolen = system.new_token("bank").await;
+    assert_eq!(ask_with(&system, "bank", &stolen, &bank()).await.status, 200);
+    let now = system.clock.now();
+    change(&system, |list| list.suspend("bank", None, now));
+    let reply = ask_with(&system, "bank", &stolen, &bank()).await;
+    assert_eq!((reply.status, reply.code()), (403, "agency-suspended"));
+    let token = system.request("bank", "POST", "/oauth2/token").header("content-type", FORM).body("grant_type=client_credentials");
+    assert_eq!(send(token).await.status, 403);
+    assert_eq!(system.ask("school", &query("school", "yekta", "9990000026", "education-school")).await.status, 200);
+
+    system.advance(2);
+    change(&system, |list| assert!(list.resume("bank", None)));
+    let reply = ask_with(&system, "bank", &stolen, &bank()).await;
+    assert_eq!((reply.status, reply.code()), (401, "token-invalid"));
+    let fresh = system.new_token("bank").await;
+    assert_eq!(ask_with(&system, "bank", &fresh, &bank()).await.status, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_is_cut_off_alone_and_a_certificate_with_its_connections() {
+    let system = System::today().await;
+    let (north, south) = (system.new_token("bank.north").await, system.new_token("bank.south").await);
+    let now = system.clock.now();
+    change(&system, |list| {
+        list.suspend("bank", Some("north"), now);
+        list.agencies.get_mut("bank").unwrap().tokens_before = None;
+    });
+    assert_eq!(ask_with(&system, "bank.north", &north, &bank()).await.code(), "agency-suspended");
+    assert_eq!(ask_with(&system, "bank.south", &south, &bank()).await.status, 200);
+
+    let leaf = material::certificates(&system.credential("bank.south").cert).unwrap().remove(0);
+    let peer = system.running.parts().trust.identify(&leaf).unwrap();
+    change(&system, |list| list.cut_certificate(peer.thumbprint, now));
+    let request = system.request("bank.south", "POST", "/v1/verify").bearer_auth(&south).body(bank().to_string());
+    assert!(try_send(request).await.is_err(), "a certificate that is cut off got an answer");
+    assert_eq!(system.ask("bank", &bank()).await.status, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_or_lost_list_keeps_cut_off_what_was() {
+    let system = System::today().await;
+    let now = system.clock.now();
+    change(&system, |list| list.suspend("bank", None, now));
+    let list = &system.running.parts().cutoff;
+    std::fs::write(&system.config.cutoff, "{").unwrap();
+    assert!(list.reload().is_err());
+    std::fs::remove_file(&system.config.cutoff).unwrap();
+    assert!(list.reload().unwrap_err().to_string().contains("stays cut off"));
+    assert_eq!(system.ask("school", &query("school", "yekta", "9990000026", "education-school")).await.status, 200);
+    let token = system.request("bank", "POST", "/oauth2/token").header("content-type", FORM).body("grant_type=client_credentials");
+    assert_eq!(send(token).await.code(), "agency-suspended");
+    system.stop().await;
+}
+
+async fn revoke(system: &System, folder: &str, token: &str) -> Reply {
+    let form = form_urlencoded::Serializer::new(String::new()).append_pair("token", token).append_pair("token_type_hint", "x").finish();
+    send(system.request(folder, "POST", "/oauth2/revoke").header("content-type", FORM).body(form)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_token_is_dead_at_once_and_after_a_restart() {
+    let system = System::today().await;
+    let (dead, alive) = (system.new_token("bank").await, system.new_token("bank").await);
+    // Remembered by the verifier: revocation must be seen all the same.
+    assert_eq!(ask_with(&system, "bank", &dead, &bank()).await.status, 200);
+    let others = revoke(&system, "school", &dead).await;
+    assert_eq!((others.status, others.json["error"].as_str()), (400, Some("unauthorized_client")));
+    assert_eq!(ask_with(&system, "bank", &dead, &bank()).await.status, 200);
+
+    let entries = system.entries();
+    assert_eq!(revoke(&system, "bank", &dead).await.status, 200);
+    assert_eq!(system.entries(), entries + 1);
+    let reply = ask_with(&system, "bank", &dead, &bank()).await;
+    assert_eq!((reply.status, reply.code()), (401, "token-invalid"));
+    assert_eq!(ask_with(&system, "bank", &alive, &bank()).await.status, 200);
+    assert_eq!(revoke(&system, "bank", &dead).await.status, 200);
+    assert_eq!(revoke(&system, "bank", "no.such.token").await.status, 200);
+
+    let peer = system.running.parts().trust.identify(&material::certificates(&system.credential("bank").cert).unwrap()[0]).unwrap();
+    let claims = system.running.parts().tokens.verify(&dead, &peer, system.clock.now()).unwrap();
+    let file = system.config.cutoff.with_file_name("revoked-tokens");
+    let again = Revocations::open(&file, Box::new(|_| false), system.clock.now()).unwrap();
+    assert!(again.contains(&claims));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_lists_are_overdue_only_life_critical_services_go_on_and_are_marked() {
+    let system = System::today().await;
+    let clinic = query("clinic", "yekta", "9990000026", "treatment");
+    system.advance(7 * 24 * 3600);
+    assert_eq!(system.running.parts().trust.assurance(), Assurance::Grace);
+    assert_eq!(mark(&system, &system.ask("bank", &bank()).await), "revocation-grace");
+
+    system.advance(24 * 3600);
+    let bank_token = system.request("bank", "POST", "/oauth2/token").header("content-type", FORM).body("grant_type=client_credentials");
+    let reply = send(bank_token).await;
+    assert_eq!((reply.status, reply.code()), (403, "certificate-not-accepted"));
+    let reply = system.ask("clinic", &clinic).await;
+    assert_eq!((reply.status, reply.json["decision"].as_str()), (200, Some("entitled")), "{}", reply.json);
+    assert_eq!(mark(&system, &reply), "revocation-overdue");
+    let insurance = query("clinic", "yekta", "9990000026", "insurance-health");
+    assert_eq!(system.ask("clinic", &insurance).await.code(), "certificate-not-accepted");
+    let now = system.clock.now();
+    let proof = system.request("clinic", "GET", "/v1/log/proof/x").bearer_auth(system.token("clinic").await);
+    assert_eq!(send(proof).await.code(), "certificate-not-accepted");
+
+    // The local list is what is left to cut anybody off with.
+    change(&system, |list| list.suspend("clinic", None, now));
+    assert_eq!(system.ask("clinic", &clinic).await.code(), "agency-suspended");
+    change(&system, |list| assert!(list.resume("clinic", None)));
+
+    assert!(system.pki.refresh_crls().unwrap());
+    let parts = system.running.parts();
+    parts.trust.reload().and(parts.registry_trust.reload()).unwrap();
+    assert_eq!(mark(&system, &system.ask("bank", &bank()).await), Value::Null);
+    system.stop().await;
+}
+
+/// A folder of lists apart from the authority's own, which goes on publishing in its own place.
+fn apart(config: &mut estelam::config::Config, urls: Vec<String>) {
+    let lists = config.tls.crls.with_file_name("lists");
+    std::fs::create_dir_all(&lists).unwrap();
+    for file in ["root.crl.pem", "intermediate.crl.pem"] {
+        std::fs::copy(config.tls.crls.join(file), lists.join(file)).unwrap();
+    }
+    config.tls.crls = lists.clone();
+    config.registry.crls = lists;
+    config.tls.crl_urls = urls;
+    config.tls.crl_poll_ms = 100;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_come_from_several_sources_and_one_that_is_blocked_or_lies_is_no_loss() {
+    let lab = tempfile::tempdir().unwrap();
+    let published = lab.path().join("published.crl");
+    let old = lab.path().join("old.crl");
+    let rubbish = lab.path().join("rubbish.crl");
+    std::fs::write(&published, "").unwrap();
+    std::fs::write(&old, "").unwrap();
+    std::fs::write(&rubbish, "<html>").unwrap();
+    let sources = [ListSource::of(published.clone()).await, ListSource::of(old.clone()).await, ListSource::of(rubbish).await];
+    let blocked = "http://127.0.0.1:1/list.crl".to_owned();
+    let urls: Vec<String> = sources.iter().map(|source| source.url.clone()).chain([blocked]).collect();
+    let system = System::with(TODAY, "", |config| apart(config, urls)).await;
+    let mut list = system.dir.path().join("pki/crl/intermediate.crl.pem");
+    std::fs::copy(&list, &old).unwrap();
+    let north = system.credential("bank.north");
+    let jwks = || system.request("bank.north", "GET", "/.well-known/jwks.json");
+    assert_eq!(send(jwks()).await.status, 200);
+
+    system.pki.revoke(&system.pki.serial_of(&north).unwrap()).unwrap();
+    let draft = lab.path().join("draft");
+    std::fs::copy(&list, &draft).unwrap();
+    std::fs::rename(&draft, &published).unwrap();
+    let peer = system.running.parts().trust.identify(&material::certificates(&north.cert).unwrap()[0]).unwrap();
+    let refused = |system: &System| system.running.parts().trust.certificate_accepted(&peer, system.clock.now()).is_err();
+    system.until("the revocation", refused).await;
+    assert!(try_send(jwks()).await.is_err(), "a revoked certificate got an answer");
+
+    // The older list of the other source comes again and again, and never wins.
+    let asked = sources[1].asked.load(std::sync::atomic::Ordering::SeqCst);
+    system.until("two more looks", |_| sources[1].asked.load(std::sync::atomic::Ordering::SeqCst) >= asked + 2).await;
+    assert!(refused(&system));
+    list = system.config.tls.crls.clone();
+    let kept = std::fs::read_dir(&list).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("fetched-"));
+    assert!(kept, "the list from the source is kept for the next start");
+    assert_eq!(send(system.request("bank", "GET", "/.well-known/jwks.json")).await.status, 200);
+    system.stop().await;
+}
