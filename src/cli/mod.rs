@@ -56,7 +56,7 @@ enum Verb {
     /// Signing keys: list, standby, rotate, lost, compromised, retire
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// Verify the access log
+    /// The access log: verify, purge, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
     /// Print the API description

@@ -194,3 +194,6 @@
 //!   every renewal of twenty thousand branches into a policy change. The register is for people: what ends when, what to revoke.
 //! - **2026-11-24, the record of a revoked token is a file of lines**, synced before the reply, written anew at 4 MiB; on the request path it is one load of
 //!   one of 64 maps. Another client's token is 400 `unauthorized_client`, a token that is none 200 (RFC 7009 §2.2).
+//! - **2026-11-24, `pkcs8` and `cryptoki`** (Apache-2.0 or MIT; Apache-2.0): key files in the form that OpenSSL reads, and PKCS#11 by the binding that is
+//!   kept up; the module is loaded at run time, so that nobody without an HSM needs one. `rustix` forbids core dumps.
+//! - **2026-11-24, a demo has room for its token requests** (`tokens_per_address`): everybody in it has one address.

@@ -5,7 +5,7 @@
 //! - [`asking`]: the API from an integrator's chair.
 //! - [`identifiers`]: what is compared with what: numbers, dates, names; records of one person.
 //! - [`log`]: what the access log holds, and how anyone checks it.
-//! - [`trust`]: agencies and their certificates: joining, renewing, cutting off; revocation lists that cannot be had.
+//! - [`trust`]: agencies and their certificates: joining, renewing, cutting off; revocation lists that cannot be had; our own keys.
 //! - [`decisions`]: why things are as they are, dated, shortest first.
 
 pub mod asking;

@@ -13,7 +13,7 @@
 //! | `registry.crls`, `registry.intermediates`, `registry.identity` in `estelam.toml` | how the registry's certificate is judged | lists by themselves, the rest restart |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
-//! | `keys/` | signing keys, readable by the service alone | restart |
+//! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
 //! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
 //! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | restart |

@@ -79,3 +79,21 @@
 //! `estelam_certificate_not_after_seconds{kind,name}` tells the end (Unix time) of every agency's certificate that must be renewed next, and of our own
 //! (`kind="own"`: listener, registry client, authorities). `estelam_certificates_expiring{within="7d"|"30d"}` counts those near; alert on the first.
 //! `estelam agency list` shows the days left.
+//!
+//! # Our own keys
+//!
+//! Tokens, statements, checkpoints and contents have a key each, in `keys/`, encrypted (PKCS#8 under scrypt, which `openssl pkey` opens too).
+//! `keys.unlock` beside the folder holds the secret; `signing.unlock` names another file, and the credential `estelam-keys` of the service (systemd's
+//! `LoadCredential=`) comes before it. Keep it on another disk than the folder and its copies.
+//!
+//! | what happens | what to do | what others see |
+//! |---|---|---|
+//! | every 90 days (`signing.rotate_days`) | nothing | the new key was in the JWKS for `overlap_s`; the old one stays there for `checkable_days` after it signed last |
+//! | at will | `estelam keys rotate USE`; `--now` does not wait for the overlap | the same |
+//! | a private half is lost | `estelam keys lost USE`: the standby key signs | old answers stay genuine |
+//! | others may have a key | `estelam keys compromised KID --checkpoint FILE`, the last checkpoint from before | the key is in the JWKS no more; only statements under that checkpoint stay genuine |
+//! | a key is not wanted any more | `estelam keys retire KID` | it is published no more |
+//!
+//! `signing.algorithm` is `EdDSA` or `ES256` for new keys. For an HSM name its module, token and a file with the PIN under `[signing.pkcs11]`, make keys
+//! by `estelam keys standby USE --hsm`, then `rotate`. A missing file, a wrong secret or PIN, or a token that is gone: the gateway does not start, or is
+//! not ready and answers `ledger-unavailable`; nothing leaves unsigned.
