@@ -1,6 +1,7 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
 mod alerts;
+pub mod authority;
 pub mod holds;
 mod issuers;
 mod issuing;

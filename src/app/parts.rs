@@ -110,6 +110,7 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;

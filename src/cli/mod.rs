@@ -8,6 +8,7 @@ mod error;
 mod harden;
 mod keys;
 mod log;
+mod officials;
 mod place;
 mod policy;
 mod proof;
@@ -56,6 +57,9 @@ enum Verb {
     /// Signing keys: list, standby, rotate, lost, compromised, retire
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Officials, and what takes effect only with their signatures
+    #[command(subcommand)]
+    Officials(officials::OfficialsVerb),
     /// The access log: verify, purge, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
@@ -100,6 +104,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Policy(policy) => policy.run(),
         Verb::Agency(agency) => agency.run(),
         Verb::Keys(keys) => keys.run(),
+        Verb::Officials(officials) => officials.run(),
         Verb::Log(log) => log.run(),
         Verb::Openapi => {
             println!("{}", crate::adapters::http::OPENAPI);

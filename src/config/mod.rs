@@ -26,6 +26,12 @@ pub struct Config {
     pub issuer: String,
     /// Trust domain of the agencies' `spiffe://` identities.
     pub trust_domain: String,
+    /// Whether this is a demo: rules then take effect without the signatures of officials. Never set it in an installation.
+    #[serde(default)]
+    pub demo: bool,
+    /// Folder of the officials and of what they signed.
+    #[serde(default = "default_authority")]
+    pub authority: PathBuf,
     /// Folder of the policy files.
     pub policies: PathBuf,
     /// Folder in which every policy version and decree set is kept, to decide old queries again.
@@ -196,6 +202,11 @@ impl Default for Limits {
     }
 }
 
+/// Inside the policy folder, so that its watch sees signatures at once; policies are not read from there.
+fn default_authority() -> PathBuf {
+    "policies/authority".into()
+}
+
 fn default_archive() -> PathBuf {
     "archive".into()
 }
@@ -307,6 +318,7 @@ impl Config {
     fn resolve(&mut self, base: &Path) {
         for path in [
             &mut self.policies,
+            &mut self.authority,
             &mut self.archive,
             &mut self.cutoff,
             &mut self.enrolment,

@@ -12,6 +12,9 @@ pub fn template(gateway: SocketAddr, public: SocketAddr, ops: SocketAddr, regist
 issuer = "https://localhost:{gateway_port}"
 # Trust domain of the agencies' certificates (spiffe://<trust-domain>/agency/<name>).
 trust_domain = "estelam.test"
+# A demo: rules take effect without signatures. In an installation remove this line; then only what two officials signed takes effect
+# (`estelam officials`).
+demo = true
 policies = "policies"
 # Every policy version and decree set ever in force is kept here, so that old answers can be explained and decided again.
 archive = "archive"

@@ -12,6 +12,7 @@ use super::folder::read;
 use crate::core::decision::cases;
 use crate::core::policy::{LoadError, Snapshot, version};
 
+type Guard = Box<dyn Fn(&str) -> Result<(), Vec<LoadError>> + Send + Sync>;
 type Listener = Box<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
 
 /// Holds the snapshot in force and reloads it from its folder.
@@ -24,6 +25,8 @@ pub struct PolicyStore {
 
 #[derive(Default)]
 struct State {
+    /// Asked before a version takes effect.
+    guard: Option<Guard>,
     listeners: Vec<Listener>,
     /// What was refused last, so that an unchanged fault is logged once.
     refused: Option<Refused>,
@@ -71,6 +74,12 @@ impl PolicyStore {
         self.state().listeners.push(Box::new(listener));
     }
 
+    /// Asks `guard` before any later version takes effect; an error refuses the change. It is called outside the runtime's threads and
+    /// may wait.
+    pub fn guarded_by(&self, guard: impl Fn(&str) -> Result<(), Vec<LoadError>> + Send + Sync + 'static) {
+        self.state().guard = Some(Box::new(guard));
+    }
+
     /// Reads the folder again. If it validates as a whole it takes effect; if not, the old snapshot stays in force, and each
     /// fault is logged as one line and counted. An unchanged folder changes nothing.
     ///
@@ -90,7 +99,8 @@ impl PolicyStore {
             state.refused = None;
             return Ok(current);
         }
-        match files.and_then(|files| load(&files, self.archive.as_ref())) {
+        let loaded = files.and_then(|files| load(&files, self.archive.as_ref()));
+        match loaded.and_then(|snapshot| state.guard.as_ref().map_or(Ok(()), |guard| guard(&snapshot.version)).map(|()| snapshot)) {
             Ok(snapshot) => Ok(self.swap(&mut state, Arc::new(snapshot))),
             Err(errors) => {
                 state.refuse(Refused(seen, errors.clone()));

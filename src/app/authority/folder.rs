@@ -1,0 +1,236 @@
+//! The folder of officials and approvals, and the memory of what was in force last.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::judge;
+use super::officials::OfficialsFile;
+use super::proposal::{Approval, Kind};
+use crate::config::Config;
+use crate::core::ledger::tree::sha256;
+
+/// What was in force last. It lies beside the log, because like it it must never go back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InForce {
+    /// Hash of the officials' version.
+    pub officials: String,
+    /// Its number, from 1.
+    pub officials_version: usize,
+    /// Policy version; none before the first.
+    pub policies: Option<String>,
+}
+
+/// The officials in force.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// Who.
+    pub file: OfficialsFile,
+    /// `sha256:HEX` of the file's bytes.
+    pub hash: String,
+    /// Number of the version, from 1.
+    pub version: usize,
+}
+
+/// The folder.
+#[derive(Clone, Debug)]
+pub struct AuthorityFolder {
+    dir: PathBuf,
+    memory: PathBuf,
+}
+
+impl AuthorityFolder {
+    /// That of an installation.
+    pub fn of(config: &Config) -> Self {
+        Self { dir: config.authority.clone(), memory: config.ledger.dir.join("authority.json") }
+    }
+
+    /// Walks the whole chain of officials' versions, each signed by a quorum of those before, and returns the last.
+    ///
+    /// # Errors
+    /// There are none, a link does not hold, or a version that was in force is missing.
+    pub fn officials(&self) -> Result<Present, String> {
+        let mut present = self.version(1)?.ok_or_else(|| {
+            format!("there are no officials in `{}`; write officials.toml and run `estelam officials init`", self.dir.display())
+        })?;
+        let last = self.in_force()?;
+        let known = |present: &Present| last.as_ref().is_none_or(|last| last.officials == present.hash);
+        let mut continues = known(&present);
+        while let Some(next) = self.version(present.version + 1)? {
+            let approval: Approval = read_json(&self.officials_file(next.version, "json"))?;
+            self.check_link(&present, &next, &approval, approval.proposal.at)?;
+            present = next;
+            continues |= known(&present);
+        }
+        if continues {
+            Ok(present)
+        } else {
+            Err("the officials who were in force last are missing; nobody goes back to earlier ones".into())
+        }
+    }
+
+    /// Checks that a version follows another lawfully.
+    fn check_link(&self, from: &Present, to: &Present, approval: &Approval, now: Timestamp) -> Result<(), String> {
+        if to.file.previous.as_ref() != Some(&from.hash) {
+            return Err(format!("officials {}: `previous` must be \"{}\"", to.version, from.hash));
+        }
+        let before = InForce { officials: from.hash.clone(), officials_version: from.version, policies: None };
+        judge(approval, Kind::Officials, &to.hash, from, Some(&before), now)
+            .map(drop)
+            .map_err(|what| format!("officials {}: {what}", to.version))
+    }
+
+    /// Puts the first officials in place.
+    ///
+    /// # Errors
+    /// There are officials already, or the file is wrong.
+    pub fn init(&self, name: &str, text: &str) -> Result<Present, String> {
+        if self.version(1)?.is_some() {
+            return Err("there are officials already; `propose officials FILE` changes them".to_owned());
+        }
+        let file = OfficialsFile::parse(name, text)?;
+        if file.previous.is_some() {
+            return Err(format!("{name}: the first officials follow nobody; remove `previous`"));
+        }
+        write(&self.officials_file(1, "toml"), text.as_bytes())?;
+        self.officials()
+    }
+
+    /// Puts the next officials in place, approved by those present.
+    ///
+    /// # Errors
+    /// The approval does not hold.
+    pub fn put_officials(&self, text: &str, approval: &Approval, now: Timestamp) -> Result<Present, String> {
+        let present = self.officials()?;
+        let version = present.version + 1;
+        let file = OfficialsFile::parse("the proposed officials", text)?;
+        self.check_link(&present, &Present { file, hash: version_of(text.as_bytes()), version }, approval, now)?;
+        // The approval first: a version without one would stop everything.
+        write_json(&self.officials_file(version, "json"), approval)?;
+        write(&self.officials_file(version, "toml"), text.as_bytes())?;
+        self.officials()
+    }
+
+    /// The approval of a policy version.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn approval_of_policies(&self, version: &str) -> Result<Approval, String> {
+        let path = self.policies_file(version)?;
+        if path.exists() { read_json(&path) } else { Err(format!("nobody signed the version `{version}`")) }
+    }
+
+    /// Keeps the approval of a policy version, where the gateway finds it.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn put_policies(&self, approval: &Approval) -> Result<(), String> {
+        write_json(&self.policies_file(&approval.proposal.hash)?, approval)
+    }
+
+    /// What was in force last.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn in_force(&self) -> Result<Option<InForce>, String> {
+        if self.memory.exists() { read_json(&self.memory).map(Some) } else { Ok(None) }
+    }
+
+    /// Remembers what is in force.
+    ///
+    /// # Errors
+    /// The file cannot be written; then it must not take effect.
+    pub fn remember(&self, in_force: &InForce) -> Result<(), String> {
+        write_json(&self.memory, in_force)
+    }
+
+    /// The proposal that is being signed, and for officials the file.
+    pub fn proposed(&self, kind: Kind, end: &str) -> PathBuf {
+        let name = match kind {
+            Kind::Policies => "policies",
+            Kind::Officials => "officials",
+        };
+        self.dir.join("proposed").join(format!("{name}.{end}"))
+    }
+
+    fn version(&self, version: usize) -> Result<Option<Present>, String> {
+        let path = self.officials_file(version, "toml");
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let file = OfficialsFile::parse(&path.display().to_string(), &text)?;
+                Ok(Some(Present { file, hash: version_of(text.as_bytes()), version }))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("`{}`: {error}", path.display())),
+        }
+    }
+
+    fn officials_file(&self, version: usize, end: &str) -> PathBuf {
+        self.dir.join("officials").join(format!("{version:04}.{end}"))
+    }
+
+    fn policies_file(&self, version: &str) -> Result<PathBuf, String> {
+        let hex = version.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let hex = hex.ok_or("a version is `sha256:` and 64 hex digits")?;
+        Ok(self.dir.join("policies").join(format!("{hex}.json")))
+    }
+}
+
+/// `sha256:HEX` of a file's bytes.
+pub fn version_of(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    sha256(bytes).iter().fold(String::from("sha256:"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Reads a JSON file of the folder.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let text = fs::read(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    serde_json::from_slice(&text).map_err(|error| format!("`{}`: {error}", path.display()))
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), String> {
+    write(path, &serde_json::to_vec_pretty(value).map_err(|error| error.to_string())?)
+}
+
+/// Writes a file so that a reader sees the old one or the new one, never a half, also after the power was lost.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let draft = path.with_extension("tmp");
+    let parent = path.parent().unwrap_or(path);
+    let written = || {
+        fs::create_dir_all(parent)?;
+        let mut file = fs::File::create(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)?;
+        fs::File::open(parent)?.sync_all()
+    };
+    written().map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
+}
+
+impl AuthorityFolder {
+    /// Keeps a proposal with its signatures so far.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn put_proposed(&self, approval: &Approval, officials: Option<&str>) -> Result<(), String> {
+        let kind = approval.proposal.kind;
+        officials.map_or(Ok(()), |text| write(&self.proposed(kind, "toml"), text.as_bytes()))?;
+        write_json(&self.proposed(kind, "json"), approval)
+    }
+
+    /// The proposal that is being signed.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn get_proposed(&self, kind: Kind) -> Result<Approval, String> {
+        read_json(&self.proposed(kind, "json")).map_err(|what| format!("nothing is proposed: {what}"))
+    }
+}

@@ -1,0 +1,234 @@
+//! `estelam officials`: rules take effect by the signatures of officials. Whoever proposes needs no key; whoever signs is told what changes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::place::Place;
+use super::{CliError, Failure};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::policy_files::{Archive, PolicyStore, read};
+use crate::app::authority::{Approval, AuthorityFolder, Kind, OfficialsFile, Proposal, judge, version_of};
+use crate::config::Config;
+use crate::core::domain::clock::Clock as _;
+
+/// Officials.
+#[derive(Debug, Subcommand)]
+pub(super) enum OfficialsVerb {
+    /// Put the first officials in place, from a file that you wrote
+    Init {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show who the officials are
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show in words what is proposed, and who signed it
+    Show(Of),
+    /// Propose the policy folder as it is now, or new officials
+    Propose {
+        /// The new officials' file, for `officials`
+        #[arg(long)]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Sign what is proposed
+    Sign {
+        /// Your private key, PKCS#8 PEM
+        #[arg(long)]
+        key: PathBuf,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Let it take effect, if enough officials signed
+    Apply(Of),
+}
+
+/// What it is about.
+#[derive(Debug, Args)]
+pub(super) struct Of {
+    /// What it is about
+    #[arg(default_value = "policies")]
+    what: What,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    Policies,
+    Officials,
+}
+
+impl Of {
+    const fn kind(&self) -> Kind {
+        match self.what {
+            What::Policies => Kind::Policies,
+            What::Officials => Kind::Officials,
+        }
+    }
+}
+
+impl OfficialsVerb {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Init { file, place } => init(&file, &place)?,
+            Self::List { place } => list(&place)?,
+            Self::Show(of) => show(&of)?,
+            Self::Propose { file, of } => propose(file.as_deref(), &of)?,
+            Self::Sign { key, of } => sign(&key, &of)?,
+            Self::Apply(of) => apply(&of)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn init(file: &std::path::Path, place: &Place) -> Result<(), CliError> {
+    let text = std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?;
+    let present = AuthorityFolder::of(&place.config()?).init(&file.display().to_string(), &text).doing("no officials")?;
+    println!("officials {} ({}) are in force; propose the policies next", present.version, present.hash);
+    Ok(())
+}
+
+fn list(place: &Place) -> Result<(), CliError> {
+    let present = AuthorityFolder::of(&place.config()?).officials().doing("the officials")?;
+    println!("version {}, {}; {} must sign", present.version, present.hash, present.file.quorum);
+    let now = SystemClock.now();
+    for official in &present.file.officials {
+        let note = if official.in_office(now) { "" } else { "  NOT IN OFFICE" };
+        println!("{:<20} {} to {}  {}{note}", official.id, official.from, official.to, official.role);
+    }
+    Ok(())
+}
+
+fn propose(file: Option<&std::path::Path>, of: &Of) -> Result<(), CliError> {
+    let config = of.place.config()?;
+    let folder = AuthorityFolder::of(&config);
+    let present = folder.officials().doing("the officials")?;
+    let text = match (of.what, file) {
+        (What::Policies, None) => None,
+        (What::Officials, Some(file)) => Some(std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?),
+        (What::Policies, Some(_)) => return Err(CliError::usage("`--file` is for `propose officials`; policies are proposed as they are")),
+        (What::Officials, None) => return Err(CliError::usage("name the new officials: `--file officials.toml`")),
+    };
+    let (hash, previous) = match &text {
+        None => (policy_version(&config)?, folder.in_force().doing("what is in force")?.and_then(|last| last.policies)),
+        Some(text) => {
+            let new = OfficialsFile::parse("the new officials", text).doing("nothing is proposed")?;
+            if new.previous.as_ref() != Some(&present.hash) {
+                return Err(CliError::failed(format_args!("the new officials must say `previous = \"{}\"`", present.hash)));
+            }
+            (version_of(text.as_bytes()), Some(present.hash.clone()))
+        }
+    };
+    let proposal = Proposal { kind: of.kind(), hash, previous, officials: present.hash, at: SystemClock.now() };
+    folder.put_proposed(&Approval { proposal, signatures: Vec::new() }, text.as_deref()).doing("nothing is proposed")?;
+    show(of)
+}
+
+fn show(of: &Of) -> Result<(), CliError> {
+    let config = of.place.config()?;
+    let folder = AuthorityFolder::of(&config);
+    let approval = folder.get_proposed(of.kind()).doing("nothing to show")?;
+    describe(&config, &folder, &approval)
+}
+
+fn sign(key: &std::path::Path, of: &Of) -> Result<(), CliError> {
+    let config = of.place.config()?;
+    let folder = AuthorityFolder::of(&config);
+    let key = crate::registry::decrees::OfficialKey::read(key).doing("the official's key")?;
+    let present = folder.officials().doing("the officials")?;
+    let mut approval = folder.get_proposed(of.kind()).doing("not signed")?;
+    unchanged(&config, &folder, &approval)?;
+    describe(&config, &folder, &approval)?;
+    let by = approval.sign(&present.file, &key, SystemClock.now()).doing("not signed")?;
+    folder.put_proposed(&approval, None).doing("not signed")?;
+    println!("signed by {by}: {} of {}", approval.signatures.len(), present.file.quorum);
+    Ok(())
+}
+
+fn apply(of: &Of) -> Result<(), CliError> {
+    let config = of.place.config()?;
+    let folder = AuthorityFolder::of(&config);
+    let approval = folder.get_proposed(of.kind()).doing("nothing changes")?;
+    unchanged(&config, &folder, &approval)?;
+    let now = SystemClock.now();
+    if matches!(of.what, What::Officials) {
+        let text = std::fs::read_to_string(folder.proposed(Kind::Officials, "toml")).doing("the proposed officials")?;
+        let present = folder.put_officials(&text, &approval, now).doing("nothing changes")?;
+        println!("officials {} are in force; sign the policies anew before the next start of the gateway", present.version);
+        return Ok(());
+    }
+    let (present, last) = (folder.officials().doing("the officials")?, folder.in_force().doing("what is in force")?);
+    judge(&approval, Kind::Policies, &approval.proposal.hash, &present, last.as_ref(), now).doing("nothing changes")?;
+    folder.put_policies(&approval).doing("nothing changes")?;
+    println!("approved; a running gateway records it and takes it up within a moment, one that starts does so then");
+    Ok(())
+}
+
+/// What was proposed must be what lies there: nobody signs, and nothing applies, what was changed meanwhile.
+fn unchanged(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> Result<(), CliError> {
+    let now = match approval.proposal.kind {
+        Kind::Policies => policy_version(config)?,
+        Kind::Officials => version_of(&std::fs::read(folder.proposed(Kind::Officials, "toml")).doing("the proposed officials")?),
+    };
+    if now == approval.proposal.hash { Ok(()) } else { Err(CliError::failed("it was changed after it was proposed; propose it anew")) }
+}
+
+/// The version of the policy folder, which must be one that the gateway would load.
+fn policy_version(config: &Config) -> Result<String, CliError> {
+    let store = PolicyStore::open(&config.policies)
+        .map_err(|faults| CliError::failed(faults.first().map_or_else(|| "the policies are not usable".to_owned(), ToString::to_string)))?;
+    Ok(store.current().version.to_string())
+}
+
+fn describe(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> Result<(), CliError> {
+    let proposal = &approval.proposal;
+    println!("proposed at {}: {}", proposal.at, proposal.hash);
+    match proposal.kind {
+        Kind::Officials => {
+            let text = std::fs::read_to_string(folder.proposed(Kind::Officials, "toml")).doing("the proposed officials")?;
+            let new = OfficialsFile::parse("the proposed officials", &text).doing("the proposed officials")?;
+            println!("new officials, {} of whom must sign:", new.quorum);
+            new.officials.iter().for_each(|one| println!("  {} ({}), {} to {}", one.id, one.role, one.from, one.to));
+        }
+        Kind::Policies => {
+            let new = read(&config.policies).map_err(|_| CliError::failed("the policy folder cannot be read"))?;
+            let archive = Archive::new(config.archive.clone());
+            let old = match &proposal.previous {
+                Some(previous) => archive.policy_files(previous).doing("the policies in force")?,
+                None => BTreeMap::new(),
+            };
+            changes(&old, &new).iter().for_each(|line| println!("  {line}"));
+        }
+    }
+    approval.signatures.iter().for_each(|signature| println!("signed by {}", signature.by));
+    Ok(())
+}
+
+/// One line for each file, and under it each line that goes or comes.
+fn changes(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    let mut said = Vec::new();
+    for (path, text) in new {
+        match old.get(path) {
+            None => said.push(format!("new: {path}")),
+            Some(before) if before != text => {
+                said.push(format!("changed: {path}"));
+                let gone = before.lines().filter(|line| !text.lines().any(|other| other == *line));
+                said.extend(gone.map(|line| format!("  - {line}")));
+                let come = text.lines().filter(|line| !before.lines().any(|other| other == *line));
+                said.extend(come.map(|line| format!("  + {line}")));
+            }
+            Some(_) => {}
+        }
+    }
+    said.extend(old.keys().filter(|path| !new.contains_key(*path)).map(|path| format!("removed: {path}")));
+    said
+}
