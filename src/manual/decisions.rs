@@ -197,3 +197,8 @@
 //! - **2026-11-24, `pkcs8` and `cryptoki`** (Apache-2.0 or MIT; Apache-2.0): key files in the form that OpenSSL reads, and PKCS#11 by the binding that is
 //!   kept up; the module is loaded at run time, so that nobody without an HSM needs one. `rustix` forbids core dumps.
 //! - **2026-11-24, a demo has room for its token requests** (`tokens_per_address`): everybody in it has one address.
+//! - **2026-11-24, officials sign the whole policy folder, not single files**: rules work together, and an agency file is one of them. The approval names what
+//!   it follows, so that an old version is not put back with its old signatures. Suspension needs one operator: it only closes.
+//! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
+//!   otherwise date a proposal back. The price is to sign anew before terms end.
+//! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.

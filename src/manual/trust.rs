@@ -80,6 +80,39 @@
 //! (`kind="own"`: listener, registry client, authorities). `estelam_certificates_expiring{within="7d"|"30d"}` counts those near; alert on the first.
 //! `estelam agency list` shows the days left.
 //!
+//! # Authority over the rules
+//!
+//! Outside a demo (`demo = true` in `estelam.toml`, which warns at each start and sets `estelam_demo` to 1) the policy folder, agency files included,
+//! takes effect only with the signatures of a quorum (two or more) of officials:
+//!
+//! ```text
+//! estelam officials init officials.toml           the first officials
+//! estelam officials propose policies              what would change, in words
+//! estelam officials sign policies --key KEY.pem   each official, after reading it
+//! estelam officials apply policies                the running gateway records it and takes it up
+//! ```
+//!
+//! ```toml
+//! previous = "sha256:…"   # hash of the file before; not in the first
+//! quorum = 2
+//! [[official]]
+//! id = "director"
+//! role = "head of the office"
+//! key = "MCowBQYDK2VwAyEA…"   # the base64 line of `openssl pkey -in KEY.pem -pubout`, Ed25519
+//! from = "2026-01-01"
+//! to = "2027-12-31"
+//! ```
+//!
+//! A signature is over kind, hash, the hash of what it replaces, the officials' version and the instant. The approval with its signatures is an entry of the
+//! access log (`policies-activated`) before the policies take effect; no entry, no change. A folder that is not signed, or half signed, keeps a gateway
+//! from starting; in a running one the old version stays, and `estelam_alarms_total{alarm="rules-not-signed"}` grows. An official must be in office
+//! when it was proposed and when it takes effect, at a restart too: sign anew before a term ends. New officials (`propose officials --file FILE`) are
+//! signed by those present and recorded (`officials-activated`) before the first thing that they sign takes effect; then the policies are
+//! signed anew. `authority.json` beside the log remembers what was in force: nobody goes back behind it.
+//!
+//! Not under these signatures: `agency suspend` and `resume` and `rotate` (the operator's list and register), legal holds (two people by keys of their own),
+//! purges (due dates only, one operator or the clock), decrees (two officials of the registry).
+//!
 //! # Our own keys
 //!
 //! Tokens, statements, checkpoints and contents have a key each, in `keys/`, encrypted (PKCS#8 under scrypt, which `openssl pkey` opens too).

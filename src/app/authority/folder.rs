@@ -116,6 +116,17 @@ impl AuthorityFolder {
         self.officials()
     }
 
+    /// What the log keeps of a version of the officials: its hash, and for all but the first the approval with its signatures.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn statement_of_officials(&self, version: usize) -> Result<String, String> {
+        let present = self.version(version)?.ok_or_else(|| format!("officials {version} are missing"))?;
+        let path = self.officials_file(version, "json");
+        let approval: Option<Approval> = if version > 1 { Some(read_json(&path)?) } else { None };
+        Ok(serde_json::json!({ "officials": present.hash, "version": version, "approval": approval }).to_string())
+    }
+
     /// The approval of a policy version.
     ///
     /// # Errors

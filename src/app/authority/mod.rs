@@ -86,10 +86,22 @@ impl Authority {
         let last = self.folder.in_force()?;
         let approval = self.folder.approval_of_policies(version)?;
         let signers = judge(&approval, Kind::Policies, version, &present, last.as_ref(), now)?;
+        self.record_officials(&present, last.as_ref(), now).await?;
         let statement = serde_json::to_string(&Activation { approval: &approval, signers: signers.into_iter().collect() })
             .map_err(|error| error.to_string())?;
-        self.ledger.append(entry(version, statement, now)).await.map_err(|error| error.to_string())?;
+        self.ledger.append(entry("policies-activated", Some(version), statement, now)).await.map_err(|error| error.to_string())?;
         self.folder.remember(&InForce { officials: present.hash, officials_version: present.version, policies: Some(version.to_owned()) })
+    }
+}
+
+impl Authority {
+    /// Records each version of the officials that came since, before anything that they signed takes effect.
+    async fn record_officials(&self, present: &Present, last: Option<&InForce>, now: Timestamp) -> Result<(), String> {
+        for version in last.map_or(0, |last| last.officials_version) + 1..=present.version {
+            let statement = self.folder.statement_of_officials(version)?;
+            self.ledger.append(entry("officials-activated", None, statement, now)).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 }
 
@@ -123,7 +135,7 @@ pub fn judge(
 }
 
 /// The administrative act: what is activated, and the approval with its signatures, to which the header commits.
-fn entry(version: &str, statement: String, now: Timestamp) -> Entry {
+fn entry(code: &'static str, version: Option<&str>, statement: String, now: Timestamp) -> Entry {
     Entry {
         kind: EntryKind::Admin,
         class: RetentionClass::Admin,
@@ -133,8 +145,8 @@ fn entry(version: &str, statement: String, now: Timestamp) -> Entry {
         subject: None,
         content: Box::new(EntryContent {
             route: "officials".into(),
-            code: Some("policies-activated".into()),
-            policy_version: Some(version.to_owned()),
+            code: Some(code.into()),
+            policy_version: version.map(str::to_owned),
             basis: Some(statement),
             ..EntryContent::default()
         }),
