@@ -10,3 +10,18 @@ pub(super) fn no_core_dumps() {
         eprintln!("estelam: warning: the system does not let this process forbid core dumps; forbid them for the service");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use rustix::process::{dumpable_behavior, getrlimit};
+
+    use super::*;
+
+    #[test]
+    fn process_leaves_no_core_dump_and_nobody_looks_into_its_memory() {
+        no_core_dumps();
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}

@@ -12,9 +12,7 @@ pub fn template(gateway: SocketAddr, public: SocketAddr, ops: SocketAddr, regist
 issuer = "https://localhost:{gateway_port}"
 # Trust domain of the agencies' certificates (spiffe://<trust-domain>/agency/<name>).
 trust_domain = "estelam.test"
-# A demo: rules take effect without signatures. In an installation remove this line; then only what two officials signed takes effect
-# (`estelam officials`).
-demo = true
+demo = true # rules take effect unsigned; an installation removes this line, and two officials sign (`estelam officials`)
 policies = "policies"
 # Every policy version and decree set ever in force is kept here, so that old answers can be explained and decided again.
 archive = "archive"
@@ -34,8 +32,7 @@ rotate_days = 90
 [listen]
 gateway = "{gateway}"
 public = "{public}"
-# Health and metrics; loopback only.
-ops = "{ops}"
+ops = "{ops}" # health and metrics; loopback only
 
 [tls]
 certificate = "pki/gateway/cert.pem"
