@@ -118,6 +118,27 @@
 //!
 //! A number that a real person turns out to have is a honeypot no longer: the import takes the honeypot back.
 //!
+//! What a search yields: a scripted harvester with an agency's own certificate, one query in two minutes for a day, waiting as it is told to
+//! (the tests of `tests/it/stack/harvest.rs`, measured on 2026-11-24 against a town of 500 people, every fourth number somebody's, and 500
+//! people whose numbers lie far apart). «Learnt» are people of whom it knows that they are in the register.
+//!
+//! | strategy | asked | learnt | second factors found |
+//! |---|---|---|---|
+//! | one number after another | 180 | 9 | not asked for |
+//! | random numbers | 213 | 0 | not asked for |
+//! | at random within the town | 47 | 9 | not asked for |
+//! | nineteen of each thousand in turn | 46 | 9 | not asked for |
+//! | another clerk each time | 37 | 7 | not asked for |
+//! | every 48th number | 90 | 40 | not asked for |
+//! | one after another, called a batch | 27 | 4 | not asked for |
+//! | every birth year on one number | 60 | 0 | 0 |
+//! | a stolen list, one guess at each of 500 | 500 | 4 | 4 |
+//! | a stolen list, five guesses at each | 720 | 12 | 12 |
+//! | random numbers, random years | 720 | 0 | 0 |
+//! | a bank's own list in order, birth years known, with a counter's certificate | 38 | 30 | 30, known before |
+//!
+//! The weakest place is a step of 48: 90 queries told of 40 people, where the other ways told of nine at most.
+//!
 //! `make timing` measures whether unknown, blocked and unprovable can be told apart by the time that they take.
 //!
 //! # Metrics
