@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
@@ -11,6 +12,7 @@ use clap::{Args, ValueEnum};
 use super::client::{Answered, Ask, AskCheck, AskIdentifier, Client};
 use super::place::Place;
 use super::{CliError, Failure, block_on, proof, words};
+use crate::core::domain::text;
 
 /// Language of the printed answer.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -22,8 +24,12 @@ pub(super) enum Lang {
     En,
 }
 
+/// What the shell is told.
+const EXIT_CODES: &str = "Exit codes: 0 entitled or no document needed, 1 failed or refused, 2 usage, 3 not entitled, 4 indeterminate";
+
 /// Ask one verification query.
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Verify {
     #[command(flatten)]
     place: Place,
@@ -40,7 +46,7 @@ pub(super) struct Verify {
     #[arg(long, requires = "scheme")]
     country: Option<String>,
     /// Series of the document
-    #[arg(long, requires = "scheme")]
+    #[arg(long, requires = "scheme", value_parser = number::<u16>)]
     series: Option<u16>,
     /// Machine-readable line 2 of a passport
     #[arg(long, requires = "scheme")]
@@ -57,8 +63,8 @@ pub(super) struct Verify {
     /// The agency's own reference
     #[arg(long)]
     reference: Option<String>,
-    /// Second factor: year of birth
-    #[arg(long)]
+    /// Second factor: year of birth, in any digits
+    #[arg(long, value_parser = number::<u16>)]
     birth_year: Option<u16>,
     /// Second factor: date of birth, `YYYY/M/D`
     #[arg(long)]
@@ -73,7 +79,7 @@ pub(super) struct Verify {
     #[arg(long, default_value = "jalali", value_parser = ["jalali", "gregorian"])]
     calendar: String,
     /// Oldest acceptable age of the facts in seconds; 0 asks the registry now
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u32>)]
     max_age: Option<u32>,
     /// Province that the question is about, as ISO 3166-2 code
     #[arg(long)]
@@ -92,7 +98,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let (lang, json) = (self.lang, self.json);
-        let client = Client::open(self.place.dir(), &self.agency)?;
+        let client = Client::open(self.place.existing_dir()?, &self.agency)?;
         let ask = self.ask()?;
         let answered = block_on(async {
             let token = client.token(None).await?;
@@ -134,6 +140,11 @@ impl Verify {
             emergency: self.emergency,
         })
     }
+}
+
+/// A number in whatever digits the keyboard writes (domain §9).
+fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text::digits(text).parse().map_err(|_| "write a whole number, in any digits")
 }
 
 /// 128 random bits, so that the statement can commit to the query without making it guessable.
