@@ -202,3 +202,5 @@
 //! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
 //!   otherwise date a proposal back. The price is to sign anew before terms end.
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
+//! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
+//!   agency's administrator must settle with us, the second with the authority that made it.
