@@ -10,6 +10,9 @@ use crate::core::policy::{LoadError, Snapshot};
 /// Where the files of agencies that left are kept; nothing reads them as policy.
 const RETIRED: &str = "retired";
 
+/// What the key sets of an agency have after its name.
+const KEY_SETS: [&str; 2] = [".jwks.json", ".request-jwks.json"];
+
 /// Writes an agency's file; a running service takes it up by itself.
 ///
 /// # Errors
@@ -35,9 +38,14 @@ pub fn retire_agency(dir: &Path, agency: &AgencyId) -> Result<(), Vec<LoadError>
     if files.remove(&path).is_none() {
         return Err(vec![LoadError::of_file(&path, format!("no such agency `{agency}`"))]);
     }
+    let keys: Vec<String> =
+        KEY_SETS.iter().map(|end| format!("agencies/{agency}{end}")).filter(|keys| files.remove(keys).is_some()).collect();
     Snapshot::load(&files)?;
-    let aside = retired_file(dir, agency);
-    fs::create_dir_all(dir.join(RETIRED)).and_then(|()| fs::rename(dir.join(&path), aside)).map_err(|error| unwritable(&path, &error))
+    let aside = |path: &str| dir.join(path.replacen("agencies", RETIRED, 1));
+    let moved = |path: &String| fs::rename(dir.join(path), aside(path)).map_err(|error| unwritable(path, &error));
+    fs::create_dir_all(dir.join(RETIRED)).map_err(|error| unwritable(&path, &error))?;
+    // The key sets first: without its file the agency is not enrolled, with it and without keys nothing more is open than before.
+    keys.iter().chain([&path]).try_for_each(moved)
 }
 
 /// Whether the agency has left.
