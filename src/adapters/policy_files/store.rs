@@ -38,12 +38,12 @@ struct State {
 struct Refused(Option<Arc<str>>, Vec<LoadError>);
 
 impl PolicyStore {
-    /// Loads a policy folder.
+    /// Loads a policy folder for tools, which look at it and take nothing into force: what only a demo overlooks is overlooked.
     ///
     /// # Errors
     /// Everything that is wrong with it, one line each.
     pub fn open(dir: &Path) -> Result<Arc<Self>, Vec<LoadError>> {
-        Self::open_with(dir, None, false)
+        Self::open_with(dir, None, true)
     }
 
     /// Loads a policy folder, of a demo or not, and keeps it, and every later version, in an archive before it takes effect.
