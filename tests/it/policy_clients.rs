@@ -142,7 +142,7 @@ fn keys_for_requests_are_nothing_else_and_nobody_elses() {
     refused("\n[request_signing]\nrequired = true\n", &[], "there is no key");
     refused("", &[("nobody", &set)], "nothing reads this file");
     refused("", &[("bank", &json!({"keys": []}))], "NAME.request-jwks.json");
-    refused("\n[request_signing]\nrequired = \"optional\"\n", &[], "required");
+    refused("\n[request_signing]\nrequired = \"optional\"\n", &[], "expected a boolean");
 }
 
 /// What a demo overlooks keeps anything else from loading, and says what to do.
@@ -155,8 +155,8 @@ fn outside_a_demo_nothing_over_people_goes_unsigned() {
     assert!(open(true).is_ok());
     let errors = lines(&open(false).unwrap_err());
     for line in [
-        "agencies/dpo.toml:13: the scope `log:person` is used by signed requests alone",
-        "agencies/operator.toml:17: `demo_optional` is for a demo",
+        "agencies/dpo.toml:11: the scope `log:person` is used by signed requests alone",
+        "agencies/operator.toml:14: `demo_optional` is for a demo",
     ] {
         assert!(errors.contains(line), "{errors}");
     }
