@@ -17,13 +17,14 @@ from joserfc.jwk import KeySet
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import oauth  # noqa: E402
+import signing  # noqa: E402
 import tls_clients  # noqa: E402
 import tls_scan  # noqa: E402
 from gateway import Demo, curl  # noqa: E402
 
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated")
-OTHERS = oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS
+OTHERS = signing.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS
 ROOT = pathlib.Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "data" / "fixtures.expected.json"
 CHECKS = []
