@@ -14,9 +14,9 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::identity::{self, VerifiedAgency};
-use crate::core::limit::Settled;
+use crate::core::limit::{Flood, Passage, Settled};
 use crate::core::reply::{self, Format, Reply};
-use crate::core::signing::{self, Conclusion, Delivery};
+use crate::core::signing::{self, Conclusion, Counted, Delivery};
 use crate::core::token::{self, VerifiedCall};
 use crate::core::{decision, ledger, policy, registry};
 
@@ -112,8 +112,14 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
     token::still_good(call, &*gate.tokens, now)
 }
 
-/// The last three stages, the same for answers, refusals and deliveries: sign, record, reply.
+/// The last three stages, the same for answers, refusals and deliveries: sign, record, reply. One of a flood of refusals is counted
+/// instead, and nothing leaves.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
+    if let Conclusion::Refusal(refusal) = &conclusion
+        && gate.floods.refused(&refusal.context, refusal.code, gate.clock.now()) == Passage::Counted
+    {
+        return Reply::silence();
+    }
     let request_id = conclusion.context().request_id;
     let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
         return Reply::bare(request_id);
@@ -132,4 +138,10 @@ pub async fn refuse(gate: &Gate, refusal: Box<Refusal>) -> Reply {
 /// Concludes with the delivery of something that is not an answer.
 pub async fn deliver(gate: &Gate, delivery: Delivery) -> Reply {
     conclude(gate, Conclusion::Delivery(Box::new(delivery)), Format::Json).await
+}
+
+/// Signs and records refusals that were counted together; false when they could not be recorded.
+pub async fn record_flood(gate: &Gate, flood: Flood) -> bool {
+    let context = flood.context(gate.clock.now());
+    conclude(gate, Conclusion::Flood(Box::new(Counted { context, flood })), Format::Json).await.status() == 200
 }

@@ -21,7 +21,7 @@ use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
-use crate::adapters::quota::{AddressLimiter, GovernorLimiter};
+use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger};
@@ -63,6 +63,8 @@ pub struct Parts {
     pub policies: Arc<PolicyStore>,
     /// Limits.
     pub limiter: Arc<GovernorLimiter>,
+    /// Refusals that come in floods.
+    pub floods: Arc<RefusalFloods>,
     /// What keeps holders from being searched for.
     pub shield: Arc<MemoryShield>,
     /// What it raised.
@@ -94,9 +96,11 @@ impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
             .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+        super::standing::same_trust_domain(config, &policies.current())?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
+        let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
         let alerts = Arc::new(LoggedAlerts::default());
         let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
         let (cutoff, revocations) = open_cut_off(config, clock.now())?;
@@ -131,6 +135,7 @@ impl Parts {
             signatures: Arc::new(RequestVerifier::new(issuer.clone(), replays)),
             policy: Box::new(move || current.current()),
             limiter: limiter.clone(),
+            floods: floods.clone(),
             shield: shield.clone(),
             registry: registry.clone(),
             notary: Notary::new(issuer, ring.statements().clone()),
@@ -143,6 +148,7 @@ impl Parts {
             gate,
             policies,
             limiter,
+            floods,
             shield,
             alerts,
             trust,
@@ -266,8 +272,8 @@ fn ed25519_key(keys: &KeyRing) -> Result<[u8; 32], StartError> {
 }
 
 fn read_public_key(path: &Path) -> Result<[u8; 32], StartError> {
-    let text = std::fs::read_to_string(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
-    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let text = std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
+    let bytes = STANDARD.decode(text.trim_ascii()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.ok_or_else(|| StartError(format!("`{}` must hold 32 bytes in base64 on one line", path.display())))
 }
 

@@ -204,3 +204,14 @@
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
+//! - **2026-11-28, floods of refusals are counted after all** (replaces the entry of 2026-11-24): one of a flood takes no further stage, so that nothing is
+//!   signed, recorded or told of it by itself, and its connection closes. The bound is per certificate and generous, since a client that meets 429 has to be told.
+//!   Counts wait in memory until their second is over; a crash loses them, but nothing that anybody was told.
+//! - **2026-11-28, a date in a year that no paper has is `bad-date`** in an import (Jalali 1200–1600, Gregorian 1800–2300): 1402 under `gregorian` is a slip of
+//!   the calendar, and taken at its word it would end a card six centuries ago. The calendar is still never guessed.
+//! - **2026-11-28, commands that change the registry wait until a gateway that runs there has heard of it**: the feed takes some 50 ms, and whoever asks
+//!   right after the command would still get the old answer. A gateway that does not hear in time is told of, and holds nobody up.
+//! - **2026-11-28, a case of a rule that is gone refuses the policy**: a `forbid` lost with its file would be missed by nobody else.
+//! - **2026-11-28, a demo rescinds a decree with both officials' keys** where none is named: contract §5 names none, and the demo holds both. An installation
+//!   never does, and two people are needed there.
+//! - **2026-11-28, refusals keep their words in English on the wire** (`detail` is for integrators); the command line has Persian ones of its own.

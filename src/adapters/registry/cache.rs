@@ -79,6 +79,11 @@ impl CachedRegistry {
         self.inner.decrees.load().is_some() && self.inner.feed_in_order()
     }
 
+    /// The cursor of the last change that was heard of and counts; none before the feed began.
+    pub fn cursor(&self) -> Option<u64> {
+        self.inner.changes.cursor()
+    }
+
     /// Stops following the registry. Answers go on, ever less fresh.
     pub fn shutdown(&self) {
         if let Some(feed) = self.feed.lock().unwrap_or_else(PoisonError::into_inner).take() {
