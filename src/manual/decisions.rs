@@ -202,6 +202,8 @@
 //! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
 //!   otherwise date a proposal back. The price is to sign anew before terms end.
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
+//! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
+//!   agency's administrator must settle with us, the second with the authority that made it.
 //! - **2026-11-28, floods of refusals are counted after all** (replaces the entry of 2026-11-24): one of a flood takes no further stage, so that nothing is
 //!   signed, recorded or told of it by itself, and its connection closes. The bound is per certificate and generous, since a client that meets 429 has to be told.
 //!   Counts wait in memory until their second is over; a crash loses them, but nothing that anybody was told.

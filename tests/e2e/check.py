@@ -18,10 +18,14 @@ from joserfc.jwk import KeySet
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import imports  # noqa: E402
 import oauth  # noqa: E402
+import signing  # noqa: E402
+import tls_clients  # noqa: E402
+import tls_scan  # noqa: E402
 from gateway import Demo, curl  # noqa: E402
 
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated")
+OTHERS = signing.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS
 ROOT = pathlib.Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "data" / "fixtures.expected.json"
 CHECKS = []
@@ -323,7 +327,7 @@ def main(binary):
     folder = tempfile.mkdtemp(prefix="estelam-e2e-")
     demo = Demo(str(pathlib.Path(binary).resolve()), f"{folder}/demo")
     try:
-        for function in CHECKS + oauth.CHECKS:
+        for function in CHECKS + OTHERS:
             function(demo)
             print(f"ok   {function.__name__.replace('_', ' ')}")
         metrics = requests.get(demo.places["ops"] + "/metrics").content
@@ -339,7 +343,7 @@ def main(binary):
     assert once.returncode == 0, once.stderr.decode()
     print("ok   a second start keeps keys and ledger, asks once and exits 0")
     shutil.rmtree(folder)
-    print(f"{len(CHECKS) + len(oauth.CHECKS) + 3} passed, 0 failed")
+    print(f"{len(CHECKS) + len(OTHERS) + 3} passed, 0 failed")
 
 
 if __name__ == "__main__":

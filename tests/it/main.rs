@@ -22,6 +22,7 @@ mod policy_reload;
 mod policy_support;
 mod policy_table;
 mod registry_service;
+mod request_desk;
 mod sigkill;
 mod sigkill_load;
 mod sigkill_support;

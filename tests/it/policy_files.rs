@@ -113,8 +113,8 @@ fn scopes_and_grants_go_together() {
         &[
             "agencies/dpo.toml:11: the scope `verify` needs at least one [[grant]]",
             "agencies/dpo.toml:11: the scope `verify` is not for an agency of kind `data-protection-officer`",
-            "agencies/dpo.toml:14: an agency that verifies needs `counter` in [limits]",
-            "agencies/dpo.toml:14: an agency that verifies needs `background` in [limits]",
+            "agencies/dpo.toml:18: an agency that verifies needs `counter` in [limits]",
+            "agencies/dpo.toml:18: an agency that verifies needs `background` in [limits]",
         ],
     );
     check(

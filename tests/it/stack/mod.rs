@@ -29,6 +29,7 @@ mod replay;
 mod replies;
 mod restart;
 mod routes;
+mod signed;
 mod stopping;
 mod strangers;
 mod tools;

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::fixtures::query;
 use super::harness::{Reply, System, send};
+use super::signed::register;
 use super::workshop::{agency, edit_policy};
+use crate::foreign_keys::ForeignKey;
 
 /// A number that no refused call may repeat, and that the gateway has not asked about before.
 const VALUE: &str = "9990000026";
@@ -85,6 +87,7 @@ async fn every_refusal_of_the_contract_can_be_had_and_does_nothing() {
     check_requests(&mut table).await;
     check_order(&mut table).await;
     check_duties(&mut table).await;
+    check_signatures(&mut table).await;
     check_reused_key(&mut table).await;
     check_limits(&mut table).await;
     check_suspension(&mut table).await;
@@ -194,6 +197,18 @@ async fn check_duties(table: &mut Table) {
     table.row("kefalat", &body, 400, "reference-required").await;
     body["reference"] = json!("case-1");
     table.row("kefalat", &body, 400, "nonce-required").await;
+}
+
+async fn check_signatures(table: &mut Table) {
+    let key = ForeignKey::eddsa();
+    register(&table.system, "kefalat", &[(&key, "request-1")]);
+    let dir = table.system.dir.path().to_owned();
+    edit_policy(&dir, "kefalat", |text| text.replace(r#""reference", "nonce"]"#, r#""signature"]"#));
+    table.reload();
+    let body = query("kefalat", "yekta", VALUE, "identity");
+    table.row("kefalat", &body, 400, "signature-required").await;
+    let request = table.system.query("kefalat", &body).await.header("estelam-signature", "x.y.z");
+    table.check(request, 401, "signature-invalid").await;
 }
 
 async fn check_reused_key(table: &mut Table) {
