@@ -94,9 +94,7 @@ pub struct Parts {
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
-            .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
-        super::standing::same_trust_domain(config, &policies.current())?;
+        let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
@@ -215,6 +213,13 @@ impl Parts {
             ..ConnectionLimits::default()
         }
     }
+}
+
+fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
+    let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
+        .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+    super::standing::same_trust_domain(config, &policies.current())?;
+    Ok(policies)
 }
 
 /// Calls of the token endpoint by address; a second's worth may come at once.

@@ -50,6 +50,8 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::CheckRequired => "اطلاع تکمیلی لازم است: سال یا تاریخ تولد، یا تاریخ اعتبار چاپ‌شده",
         RefusalCode::ReferenceRequired => "شماره پرونده دستگاه لازم است",
         RefusalCode::NonceRequired => "رشته تصادفی یک‌بارمصرف لازم است",
+        RefusalCode::SignatureRequired => "این درخواست باید امضا شود",
+        RefusalCode::SignatureInvalid => "امضای درخواست پذیرفته نیست؛ کلید و زمان امضا را بررسی کنید",
         RefusalCode::UnknownService => "چنین خدمتی در فهرست نیست",
         RefusalCode::UnknownScheme => "چنین نوع شناسه‌ای در فهرست نیست",
         RefusalCode::MalformedIdentifier => "شناسه با هیچ نوعی جور نیست؛ شماره را دوباره از روی مدرک بخوانید",
