@@ -9,8 +9,11 @@ mod retry;
 
 use std::sync::Arc;
 
-use crate::core::domain::agency::Scope;
-use crate::core::domain::reason::ReasonCode;
+use uuid::Uuid;
+
+use crate::core::domain::agency::{AgencyId, Scope};
+use crate::core::domain::context::CallContext;
+use crate::core::domain::reason::{OutageStep, ReasonCode};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::identity::{self, VerifiedAgency};
 use crate::core::limit::Settled;
@@ -72,6 +75,9 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let facts = registry::look_up(permit, &*gate.registry).await;
+    if facts.are_shed() {
+        return Err(facts.into_permit().refuse(RefusalCode::Overloaded, "too many queries wait for the registry; ask again later"));
+    }
     let decision = guarded(gate, decided(gate, facts).await).await;
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
@@ -88,12 +94,17 @@ fn alarm_if_unruled(decision: &decision::Decision) {
     }
 }
 
-/// Decides; what comes to nothing on remembered facts is asked again live.
+/// Decides; what comes to nothing on remembered facts, or to a "no" on facts that are not fresh enough for one, is asked again live.
 async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
     let again = decision::needs_live_confirmation(&facts);
     let facts = if again { Box::pin(registry::confirm_live(facts, &*gate.registry)).await } else { facts };
     let now = gate.clock.now();
-    let decision = decision::decide(facts, now, now);
+    let mut decision = decision::decide(facts, now, now);
+    if decision.needs_fresher_facts() {
+        let facts = Box::pin(registry::confirm_live(decision.into_facts(), &*gate.registry)).await;
+        let now = gate.clock.now();
+        decision = decision::decide(facts, now, now);
+    }
     alarm_if_unruled(&decision);
     decision
 }
@@ -116,14 +127,45 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
 
 /// The last three stages, the same for answers, refusals and deliveries: sign, record, reply.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
-    let request_id = conclusion.context().request_id;
-    let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
-        return Reply::bare(request_id);
+    let asker = Asker::of(conclusion.context());
+    let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, gate.clock.now()) else {
+        return asker.bare(gate);
     };
     match ledger::record(signed, &*gate.ledger).await {
         Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
-        Err(_) => Reply::bare(request_id),
+        Err(_) => asker.bare(gate),
     }
+}
+
+/// What a reply without a record still says: which call it was, and what its agency's policy says about outages.
+struct Asker {
+    request_id: Uuid,
+    agency: Option<AgencyId>,
+    service: Option<Arc<str>>,
+}
+
+impl Asker {
+    fn of(context: &CallContext) -> Self {
+        Self { request_id: context.request_id, agency: context.agency.clone(), service: context.service.clone() }
+    }
+
+    fn bare(self, gate: &Gate) -> Reply {
+        Reply::bare(self.request_id, advice(gate, self.agency.as_ref(), self.service.as_deref()))
+    }
+}
+
+/// Every 503 says what to do meanwhile, so that nobody is turned away for an outage of ours.
+fn with_advice(gate: &Gate, mut conclusion: Conclusion) -> Conclusion {
+    if let Conclusion::Refusal(refusal) = &mut conclusion
+        && refusal.code.status() == 503
+    {
+        refusal.advice = advice(gate, refusal.context.agency.as_ref(), refusal.context.service.as_deref());
+    }
+    conclusion
+}
+
+fn advice(gate: &Gate, agency: Option<&AgencyId>, service: Option<&str>) -> Option<OutageStep> {
+    (gate.policy)().agencies.get(agency?)?.outage_advice(service)
 }
 
 /// Concludes with a refusal.

@@ -288,7 +288,9 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
     let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
+    client.base_urls.extend(part.further_urls.iter().cloned());
     client.timeout = Duration::from_millis(part.timeout_ms);
+    client.waiting = [part.waiting, (part.waiting / 4).max(1)];
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
