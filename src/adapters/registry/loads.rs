@@ -14,11 +14,12 @@ use crate::core::registry::RegistryUnavailable;
 
 /// How a look-up ended.
 pub(super) type Loaded<T> = Result<Arc<T>, RegistryUnavailable>;
+type Running<T> = HashMap<(Mark, Lane), Load<T>>;
 type Load<T> = Shared<BoxFuture<'static, Loaded<T>>>;
 
 /// The look-ups under way, by identifier and lane: whoever waits at a counter never waits for a batch.
 pub(super) struct Loads<T> {
-    running: Arc<Mutex<HashMap<(Mark, Lane), Load<T>>>>,
+    running: Arc<Mutex<Running<T>>>,
 }
 
 impl<T> Default for Loads<T> {
@@ -64,7 +65,7 @@ impl<T: Send + Sync + 'static> Loads<T> {
 
 /// Takes a look-up off the list when it ends, however it ends.
 struct Listed<T> {
-    running: Arc<Mutex<HashMap<(Mark, Lane), Load<T>>>>,
+    running: Arc<Mutex<Running<T>>>,
     place: (Mark, Lane),
 }
 
