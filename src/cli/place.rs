@@ -141,7 +141,10 @@ impl DemoFile {
 fn certificates_in(pki: &Path) -> BTreeMap<String, AgencyFiles> {
     let folders = std::fs::read_dir(pki).into_iter().flatten().flatten();
     let named = folders.filter_map(|folder| Some((folder.file_name().into_string().ok()?, folder.path())));
-    let files = named.map(|(name, folder)| (name, AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") }));
+    let files = named.map(|(name, folder)| {
+        let request_key = Some(folder.join("request-key.pem")).filter(|key| key.is_file());
+        (name, AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem"), request_key })
+    });
     let complete = files.filter(|(name, files)| !NO_AGENCIES.contains(&name.as_str()) && files.cert.is_file() && files.key.is_file());
     complete.map(|(name, files)| (name, absolute(files))).collect()
 }
@@ -151,7 +154,7 @@ const NO_AGENCIES: [&str; 3] = ["gateway", "gateway-client", "registry"];
 
 fn absolute(files: AgencyFiles) -> AgencyFiles {
     let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-    AgencyFiles { cert: whole(files.cert), key: whole(files.key) }
+    AgencyFiles { cert: whole(files.cert), key: whole(files.key), request_key: files.request_key.map(whole) }
 }
 
 /// Writes a file so that a reader sees the old one or the new one, never a half.

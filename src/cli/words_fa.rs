@@ -71,6 +71,9 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::UnsupportedMediaType => "درخواست باید JSON باشد",
         RefusalCode::RateLimited => "درخواست‌ها بیش از اندازه پی‌درپی‌اند؛ کمی صبر کنید",
         RefusalCode::QuotaExhausted => "سهمیه امروز تمام شده است",
+        RefusalCode::SignatureRequired => "این درخواست باید با کلید درخواست دستگاه امضا شود",
+        RefusalCode::SignatureInvalid => "امضای درخواست درست نیست؛ کلید و ساعت دستگاه را بررسی کنید",
+        RefusalCode::Overloaded => "سامانه مرجع اکنون بسیار شلوغ است؛ کمی بعد دوباره بپرسید",
         RefusalCode::LedgerUnavailable => "ثبت پاسخ ممکن نشد؛ کمی بعد دوباره بپرسید",
         RefusalCode::ShuttingDown => "این گره در حال توقف است؛ دوباره بپرسید",
     }

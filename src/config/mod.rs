@@ -113,6 +113,9 @@ pub struct Tls {
 pub struct Registry {
     /// Base URL.
     pub url: String,
+    /// Base URLs of further addresses of the same register, asked when the first fails or is slow.
+    #[serde(default)]
+    pub further_urls: Vec<String>,
     /// Root of the registry's certificate.
     pub ca: PathBuf,
     /// Intermediate authorities below that root.
@@ -129,6 +132,9 @@ pub struct Registry {
     /// Deadline of one look-up in milliseconds.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
+    /// Look-ups of counters that may wait for the registry; more are answered 503 `overloaded`. Batches have a quarter of it.
+    #[serde(default = "default_queue")]
+    pub waiting: usize,
     /// People that the cache holds at most.
     #[serde(default = "default_cache")]
     pub cache: u64,
@@ -314,8 +320,12 @@ impl Config {
         if !self.issuer.starts_with("https://") || self.issuer.ends_with('/') {
             return Err("`issuer` must be an `https://` URL without a slash at its end");
         }
-        if !self.registry.url.starts_with("https://") || self.registry.url.ends_with('/') {
-            return Err("`registry.url` must be an `https://` URL without a slash at its end");
+        let usable = |url: &String| url.starts_with("https://") && !url.ends_with('/');
+        if !usable(&self.registry.url) || !self.registry.further_urls.iter().all(usable) {
+            return Err("`registry.url` and `registry.further_urls` must be `https://` URLs without a slash at their end");
+        }
+        if self.registry.timeout_ms == 0 || self.registry.cache == 0 || self.registry.waiting == 0 {
+            return Err("`registry.timeout_ms`, `registry.cache` and `registry.waiting` must be at least 1");
         }
         if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
             return Err("`registry.identity` must be a `spiffe://` URI, or left out");

@@ -52,6 +52,7 @@ pub(super) fn count(counted: &Counted, issuer: &str, now: Timestamp) -> Vec<u8> 
         aud: context.agency.as_ref().map(|agency| agency.as_str()),
         iat: now.as_second(),
         jti: context.request_id,
+        request_signature: None,
         status: flood.code.status(),
         code: flood.code,
         counted: Some(Count { count: flood.count, second: flood.second }),
