@@ -4,6 +4,7 @@
 //! PeerChain → VerifiedAgency → VerifiedCall → Permit → Facts → Decision | Refusal → Signed → Recorded → Reply
 //! ```
 
+mod advice;
 mod gate;
 mod retry;
 mod signature;
@@ -20,6 +21,7 @@ use crate::core::signing::{self, Conclusion, Counted, Delivery};
 use crate::core::token::{self, VerifiedCall};
 use crate::core::{decision, ledger, policy, registry};
 
+use self::advice::{Asker, with_advice};
 pub use self::gate::{Gate, Incoming};
 pub use self::retry::{Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
@@ -70,6 +72,9 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let facts = registry::look_up(permit, &*gate.registry).await;
+    if facts.are_shed() {
+        return Err(facts.into_permit().refuse(RefusalCode::Overloaded, "too many queries wait for the registry; ask again later"));
+    }
     let decision = guarded(gate, decided(gate, facts).await).await;
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
@@ -86,12 +91,17 @@ fn alarm_if_unruled(decision: &decision::Decision) {
     }
 }
 
-/// Decides; what comes to nothing on remembered facts is asked again live.
+/// Decides; what comes to nothing on remembered facts, or to a "no" on facts that are not fresh enough for one, is asked again live.
 async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
     let again = decision::needs_live_confirmation(&facts);
     let facts = if again { Box::pin(registry::confirm_live(facts, &*gate.registry)).await } else { facts };
     let now = gate.clock.now();
-    let decision = decision::decide(facts, now, now);
+    let mut decision = decision::decide(facts, now, now);
+    if decision.needs_fresher_facts() {
+        let facts = Box::pin(registry::confirm_live(decision.into_facts(), &*gate.registry)).await;
+        let now = gate.clock.now();
+        decision = decision::decide(facts, now, now);
+    }
     alarm_if_unruled(&decision);
     decision
 }
@@ -120,13 +130,13 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
     {
         return Reply::silence();
     }
-    let request_id = conclusion.context().request_id;
-    let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
-        return Reply::bare(request_id);
+    let asker = Asker::of(conclusion.context());
+    let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, gate.clock.now()) else {
+        return asker.bare(gate);
     };
     match ledger::record(signed, &*gate.ledger).await {
         Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
-        Err(_) => Reply::bare(request_id),
+        Err(_) => asker.bare(gate),
     }
 }
 

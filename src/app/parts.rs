@@ -122,9 +122,7 @@ impl Parts {
         let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
         let tokens = Arc::new(verifier.with_outside(accepted));
         let replays = replays(config, &clock)?;
-        let clients = ClientAuthenticator::new(issuer.clone(), replays.clone());
-        let service =
-            TokenService::new(issuer.clone(), ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+        let issuing = Arc::new(issuing(issuer.clone(), &replays, &ring)?);
         let current = policies.clone();
         let gate = Arc::new(Gate {
             clock,
@@ -141,7 +139,6 @@ impl Parts {
             outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
             stopping: AtomicBool::new(false),
         });
-        let issuer = Arc::new(Issuing::new(clients, service));
         Ok(Self {
             gate,
             policies,
@@ -158,7 +155,7 @@ impl Parts {
             tokens,
             outside,
             keys,
-            issuer,
+            issuer: issuing,
             checkpoint_key,
             spent,
         })
@@ -235,6 +232,13 @@ fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, 
     Ok(Arc::new(store))
 }
 
+/// Who gets access tokens, and under which key.
+fn issuing(issuer: Arc<str>, replays: &Arc<ReplayStore>, ring: &KeyRing) -> Result<Issuing, StartError> {
+    let clients = ClientAuthenticator::new(issuer.clone(), replays.clone());
+    let service = TokenService::new(issuer, ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+    Ok(Issuing::new(clients, service))
+}
+
 type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);
 
 fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
@@ -301,7 +305,9 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
     let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
+    client.base_urls.extend(part.further_urls.iter().cloned());
     client.timeout = Duration::from_millis(part.timeout_ms);
+    client.waiting = [part.waiting, (part.waiting / 4).max(1)];
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));

@@ -142,7 +142,7 @@ fn certificates_in(pki: &Path) -> BTreeMap<String, AgencyFiles> {
     let folders = std::fs::read_dir(pki).into_iter().flatten().flatten();
     let named = folders.filter_map(|folder| Some((folder.file_name().into_string().ok()?, folder.path())));
     let files = named.map(|(name, folder)| {
-        let request_key = Some(folder.join("request-key.pem")).filter(|file| file.is_file());
+        let request_key = Some(folder.join("request-key.pem")).filter(|key| key.is_file());
         (name, AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem"), request_key })
     });
     let complete = files.filter(|(name, files)| !NO_AGENCIES.contains(&name.as_str()) && files.cert.is_file() && files.key.is_file());

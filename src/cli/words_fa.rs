@@ -50,8 +50,6 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::CheckRequired => "اطلاع تکمیلی لازم است: سال یا تاریخ تولد، یا تاریخ اعتبار چاپ‌شده",
         RefusalCode::ReferenceRequired => "شماره پرونده دستگاه لازم است",
         RefusalCode::NonceRequired => "رشته تصادفی یک‌بارمصرف لازم است",
-        RefusalCode::SignatureRequired => "این درخواست باید امضا شود",
-        RefusalCode::SignatureInvalid => "امضای درخواست پذیرفته نیست؛ کلید و زمان امضا را بررسی کنید",
         RefusalCode::UnknownService => "چنین خدمتی در فهرست نیست",
         RefusalCode::UnknownScheme => "چنین نوع شناسه‌ای در فهرست نیست",
         RefusalCode::MalformedIdentifier => "شناسه با هیچ نوعی جور نیست؛ شماره را دوباره از روی مدرک بخوانید",
@@ -73,6 +71,9 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::UnsupportedMediaType => "درخواست باید JSON باشد",
         RefusalCode::RateLimited => "درخواست‌ها بیش از اندازه پی‌درپی‌اند؛ کمی صبر کنید",
         RefusalCode::QuotaExhausted => "سهمیه امروز تمام شده است",
+        RefusalCode::SignatureRequired => "این درخواست باید با کلید درخواست دستگاه امضا شود",
+        RefusalCode::SignatureInvalid => "امضای درخواست درست نیست؛ کلید و ساعت دستگاه را بررسی کنید",
+        RefusalCode::Overloaded => "سامانه مرجع اکنون بسیار شلوغ است؛ کمی بعد دوباره بپرسید",
         RefusalCode::LedgerUnavailable => "ثبت پاسخ ممکن نشد؛ کمی بعد دوباره بپرسید",
         RefusalCode::ShuttingDown => "این گره در حال توقف است؛ دوباره بپرسید",
     }

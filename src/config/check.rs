@@ -25,7 +25,8 @@ impl Config {
     }
 
     fn check_urls(&self) -> Result<(), String> {
-        for (key, url) in [("issuer", &self.issuer), ("registry.url", &self.registry.url)] {
+        let further = self.registry.further_urls.iter().map(|url| ("registry.further_urls", url));
+        for (key, url) in [("issuer", &self.issuer), ("registry.url", &self.registry.url)].into_iter().chain(further) {
             if !url.starts_with("https://") || url.ends_with('/') {
                 return Err(format!("`{key}` must be an `https://` URL without a slash at its end"));
             }
@@ -47,6 +48,8 @@ impl Config {
         for (key, value, least) in [
             ("tls.crl_poll_ms", self.tls.crl_poll_ms, SHORTEST_POLL_MS),
             ("registry.timeout_ms", self.registry.timeout_ms, SHORTEST_WAIT_MS),
+            ("registry.cache", self.registry.cache, 1),
+            ("registry.waiting", self.registry.waiting as u64, 1),
             ("ledger.queue", ledger.queue as u64, 1),
             ("ledger.checkpoint_every_s", ledger.checkpoint_every_s, 1),
             ("limits.workers", limits.workers as u64, 1),

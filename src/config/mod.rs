@@ -114,6 +114,9 @@ pub struct Tls {
 pub struct Registry {
     /// Base URL.
     pub url: String,
+    /// Base URLs of further addresses of the same register, asked when the first fails or is slow.
+    #[serde(default)]
+    pub further_urls: Vec<String>,
     /// Root of the registry's certificate.
     pub ca: PathBuf,
     /// Intermediate authorities below that root.
@@ -130,6 +133,9 @@ pub struct Registry {
     /// Deadline of one look-up in milliseconds.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
+    /// Look-ups of counters that may wait for the registry; more are answered 503 `overloaded`. Batches have a quarter of it.
+    #[serde(default = "default_queue")]
+    pub waiting: usize,
     /// People that the cache holds at most.
     #[serde(default = "default_cache")]
     pub cache: u64,

@@ -215,3 +215,15 @@
 //! - **2026-11-28, a demo rescinds a decree with both officials' keys** where none is named: contract §5 names none, and the demo holds both. An installation
 //!   never does, and two people are needed there.
 //! - **2026-11-28, refusals keep their words in English on the wire** (`detail` is for integrators); the command line has Persian ones of its own.
+//! - **2026-11-28, stale facts help and never deny.** What an outage lets pass (`max_stale`) may entitle; a "no" on it is `too-stale`. `must_be_live_for_denial`
+//!   of a policy wants a look-up of its own for each "no"; the gateway makes it in the same call.
+//! - **2026-11-28, one limit for all addresses of the register, set by its pace**: one more look-up at once while it keeps up, a tenth fewer when it does not.
+//!   Lanes stand in front of it, agencies take turns in them, and half of the slots are the counter's alone. A lane that is full is 503 `overloaded`,
+//!   since a query that was not begun must not look like one that came to nothing. Breakers, and what is known of slowness, are per address.
+//! - **2026-11-28, retries at most a tenth, second look-ups at most a twentieth of first ones**, both earned by first ones: a failing registry is not asked
+//!   more than a healthy one. A second look-up that loses says nothing about its address; one that runs out of time does.
+//! - **2026-11-28, hot entries are refreshed before they are too old**, each at its own point of the last third of its age, in the batches' lane.
+//! - **2026-11-28, no snapshot of the cache is written.** It would lie on the node's disk, and its key would have to come from elsewhere at each start;
+//!   the lanes keep a cold start from being a stampede.
+//! - **2026-11-28, the cache knows people by a keyed hash** (128 bits of SipHash under keys of the process); a number is in memory only while it is asked for.
+//! - **2026-11-28, every 503 carries `advice`**, the static word of the agency's policy for outages; also the bare one, which says nothing else of the call.

@@ -37,6 +37,16 @@
 //! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`), and how far the node has
 //! followed the registry's changes (`registry_cursor`).
 //!
+//! # A registry that is slow or away
+//!
+//! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
+//! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
+//! `registry.timeout_ms`. How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch
+//! (`priority: background`), which never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups
+//! (a quarter of it for batches) a query is 503 `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this.
+//! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
+//! `estelam_registry_lookups_total{outcome}` count.
+//!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
 //! # Changing policy

@@ -6,7 +6,7 @@ mod problem;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::domain::reason::ReasonCode;
+use super::domain::reason::{OutageStep, ReasonCode};
 use super::domain::refusal::RefusalCode;
 use super::ledger::Recorded;
 use super::signing::Conclusion;
@@ -96,14 +96,15 @@ impl Reply {
         self
     }
 
-    /// The only reply without a record: the ledger or the signer failed. It says nothing of the call but its id.
-    pub fn bare(request_id: Uuid) -> Self {
+    /// The only reply without a record: the ledger or the signer failed. It says nothing of the call but its id, and what the agency's
+    /// policy says to do in an outage.
+    pub fn bare(request_id: Uuid, advice: Option<OutageStep>) -> Self {
         let code = RefusalCode::LedgerUnavailable;
         Self {
             status: 503,
             content_type: problem::MEDIA_TYPE,
             headers: vec![("Retry-After", "1".to_owned())],
-            body: problem::bare(request_id, code).into(),
+            body: problem::bare(request_id, code, advice).into(),
             label: code.code(),
             on_grid: false,
             close: false,
