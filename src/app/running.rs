@@ -46,7 +46,8 @@ impl Running {
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
         tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone())));
-        let users = KeyUsers { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone() };
+        tasks.push(tokio::spawn(parts.acts.clone().keep()));
+        let users = KeyUsers::of(&parts);
         tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
@@ -96,6 +97,7 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
+        self.parts.record_stop().await;
         self.parts.spent.write();
     }
 }

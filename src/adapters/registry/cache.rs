@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::breaker::Breaker;
 use super::changes::ChangeLog;
-use super::config::RegistryClientConfig;
+use super::config::{ActivateDecrees, NewDecrees, RegistryClientConfig};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
@@ -49,6 +49,7 @@ pub(super) struct Inner {
     decrees: ArcSwapOption<DecreeSet>,
     /// The last set that was accepted, kept while none is in use: what comes next must continue it.
     accepted: Mutex<Option<Arc<DecreeSet>>>,
+    activate: Option<ActivateDecrees>,
     lookups: Lookups,
     timeout: Duration,
     pub(super) feed_bound: Duration,
@@ -66,6 +67,7 @@ impl CachedRegistry {
             changes: ChangeLog::default(),
             decrees: ArcSwapOption::empty(),
             accepted: Mutex::default(),
+            activate: config.activate_decrees.clone(),
             lookups: Lookups::new(),
             timeout: config.timeout,
             feed_bound: config.feed_bound,
@@ -242,23 +244,15 @@ impl Inner {
 
     /// Replaces the decrees by a set that continues the one before. They are known to have changed when the new ones could not
     /// be had: then there are none.
-    pub(super) fn accept_decrees(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<u64, RegistryUnavailable> {
-        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let continued = fetched.and_then(|fetched| match accepted.as_ref().map_or(Ok(()), |last| last.is_continued_by(&fetched.set)) {
-            Ok(()) => Ok(fetched),
-            Err(id) => {
-                metrics::counter!("estelam_alarms_total", "alarm" => "decrees-rewritten").increment(1);
-                tracing::error!(
-                    decree = id,
-                    "the registry lost or changed a decree that it had before; none is used until it has it again"
-                );
-                Err(RegistryUnavailable("a decree that it had before is gone or changed"))
-            }
-        });
+    pub(super) async fn accept_decrees(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<u64, RegistryUnavailable> {
+        let continued = match fetched.and_then(|fetched| self.continued(fetched)) {
+            Ok(fetched) => self.activated(fetched).await,
+            Err(why) => Err(why),
+        };
         match continued {
-            Ok(FetchedDecrees { cursor, set }) => {
+            Ok(FetchedDecrees { cursor, set, .. }) => {
                 let set = Arc::new(set);
-                *accepted = Some(Arc::clone(&set));
+                *self.accepted() = Some(Arc::clone(&set));
                 self.decrees.store(Some(set));
                 Ok(cursor)
             }
@@ -268,6 +262,34 @@ impl Inner {
                 Err(why)
             }
         }
+    }
+
+    /// The set that was accepted last.
+    fn accepted(&self) -> std::sync::MutexGuard<'_, Option<Arc<DecreeSet>>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn continued(&self, fetched: FetchedDecrees) -> Result<FetchedDecrees, RegistryUnavailable> {
+        match self.accepted().as_ref().map_or(Ok(()), |last| last.is_continued_by(&fetched.set)) {
+            Ok(()) => Ok(fetched),
+            Err(id) => {
+                metrics::counter!("estelam_alarms_total", "alarm" => "decrees-rewritten").increment(1);
+                tracing::error!(
+                    decree = id,
+                    "the registry lost or changed a decree that it had before; none is used until it has it again"
+                );
+                Err(RegistryUnavailable("a decree that it had before is gone or changed"))
+            }
+        }
+    }
+
+    /// Lets a set that is not the one before take effect, where that is to be asked.
+    async fn activated(&self, fetched: FetchedDecrees) -> Result<FetchedDecrees, RegistryUnavailable> {
+        let same = self.accepted().as_ref().is_some_and(|last| last.version == fetched.set.version);
+        let Some(activate) = self.activate.as_ref().filter(|_| !same) else { return Ok(fetched) };
+        let standing = fetched.set.decrees.iter().map(|decree| (decree.id.clone(), decree.rescinded_at.is_some())).collect();
+        let new = NewDecrees { version: fetched.set.version.clone(), standing, signers: fetched.signers.clone() };
+        activate(new).await.map(|()| fetched).map_err(RegistryUnavailable)
     }
 
     pub(super) fn decrees_loaded(&self) -> bool {

@@ -63,5 +63,5 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
 }
 
 async fn load_decrees(inner: &Inner) -> Result<u64, RegistryUnavailable> {
-    inner.accept_decrees(inner.fetch_decrees().await)
+    inner.accept_decrees(inner.fetch_decrees().await).await
 }

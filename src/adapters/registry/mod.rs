@@ -21,7 +21,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use cache::CachedRegistry;
-pub use config::{KeepDecrees, RegistryClientConfig, RegistryClientError, ServerCheck};
+pub use config::{ActivateDecrees, KeepDecrees, NewDecrees, RegistryClientConfig, RegistryClientError, ServerCheck};
 pub use http::HttpRegistry;
 
 use crate::core::domain::clock::Clock;

@@ -14,7 +14,7 @@ use super::*;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::policy_files::install;
 use crate::config::template;
-use crate::core::ledger::{LedgerUnavailable, Receipt};
+use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
 use crate::core::signing::Algorithm;
 use crate::registry::decrees::OfficialKey;
 
@@ -112,7 +112,8 @@ impl Home {
 
     async fn start(&self, ledger: Arc<Book>) -> Result<Arc<PolicyStore>, StartError> {
         let store = PolicyStore::open(&self.config.policies).unwrap();
-        guard(&self.config, &store, ledger, Arc::new(FixedClock)).await.map(|()| store)
+        let acts = Acts::open(&self.config.ledger.dir, ledger, Arc::new(FixedClock))?;
+        guard(&self.config, &store, acts, Arc::new(FixedClock)).await.map(|()| store)
     }
 
     fn change(&self, note: &str) {
