@@ -4,6 +4,7 @@ pub mod acts;
 mod alerts;
 pub mod authority;
 mod begin;
+mod floods;
 pub mod holds;
 mod issuers;
 mod issuing;

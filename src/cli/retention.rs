@@ -20,8 +20,8 @@ use crate::app::holds::Holds;
 use crate::app::purge::{PurgeOutcome, PurgeRequest, Purger, outcome_file, request_file};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::RetentionClass;
 use crate::core::ledger::retention::{Hold, HoldAct};
+use crate::core::ledger::{Ledger, RetentionClass};
 use crate::registry::decrees::{OfficialKey, Officials};
 
 /// How long a running gateway may take; it goes on if the command is ended.
@@ -104,7 +104,8 @@ fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Va
     };
     let report = block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let acts = Acts::open(&dir, ledger.clone(), clock.clone()).map_err(CliError::failed)?;
+        let log: Arc<dyn Ledger> = ledger.clone();
+        let acts = Acts::open(&dir, &log, clock.clone()).map_err(CliError::failed)?;
         let purger = Purger { ledger, config: config.clone(), keys: note_keys, acts, clock };
         purger.purge(request, OPERATOR).await.map_err(CliError::failed)
     })?;

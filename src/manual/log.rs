@@ -25,6 +25,8 @@
 //! `policy replay` and `policy explain`, what only the journal has is read back; each frame must lead to the tree's root that was
 //! written with it. A frame cut off at the end was never answered for; a gap before a whole frame refuses the start.
 //!
+//! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`.
+//!
 //! # Derived inputs
 //!
 //! The content's `basis` is JSON with short names, enough to decide the query again and nothing that names anybody:

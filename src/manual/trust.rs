@@ -30,6 +30,24 @@
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
 //! certificates of one unit are good at a time.
 //!
+//! # At the door
+//!
+//! TLS 1.3 only (`tls.allow_tls12` for old clients), X25519MLKEM768 first, then X25519, P-256, P-384; no session is ever resumed, so every connection
+//! shows its certificate. What is wrong with it, the alert says (RFC 8446, section 6.2); it comes after the client's own end of the handshake, and the
+//! socket stays open for up to a second for those who are still sending:
+//!
+//! | certificate | alert |
+//! |---|---|
+//! | none | `certificate_required` |
+//! | revoked; or expired or not valid yet | `certificate_revoked`; `certificate_expired` |
+//! | of an authority that is not ours, self-signed, without its intermediate | `unknown_ca` |
+//! | signed by another key than its issuer's, or unreadable | `bad_certificate` |
+//! | not for `clientAuth` and `digitalSignature`; an authority's; a key that is not accepted | `unsupported_certificate` |
+//! | of another trust domain, or not with exactly one `spiffe://` name of an agency | `access_denied` |
+//!
+//! Eleven clients of ten makers (OpenSSL in `curl` and in Node, GnuTLS, NSS, wolfSSL, BoringSSL, Go, Java, Bouncy Castle, Erlang, tlslite-ng) get in with a
+//! good certificate and see these alerts in `make end-to-end`; `sslyze` (Mozilla's modern profile) and `testssl` find nothing on `public`.
+//!
 //! # Units
 //!
 //! A branch or a system is what stands after `/branch/` in its certificate. It may have limits of its own, within the agency's:

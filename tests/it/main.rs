@@ -10,6 +10,7 @@ mod jose_vectors;
 mod ledger;
 mod ledger_note;
 mod ledger_vectors;
+mod legal_cases;
 mod mini_pki;
 mod openapi;
 mod outside_token;

@@ -12,7 +12,7 @@ mod known;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -112,7 +112,8 @@ type Mark = Box<dyn FnOnce(&mut Known) + Send>;
 
 /// Records acts, one after the other.
 pub struct Acts {
-    ledger: Arc<dyn Ledger>,
+    /// Whoever watches files holds this value; none of them keeps the log open once the gateway has stopped.
+    ledger: Weak<dyn Ledger>,
     clock: Arc<dyn Clock>,
     file: PathBuf,
     runtime: Handle,
@@ -131,11 +132,11 @@ impl Acts {
     ///
     /// # Errors
     /// What was recorded last cannot be read.
-    pub fn open(dir: &Path, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+    pub fn open(dir: &Path, ledger: &Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let file = dir.join("acts.json");
         let known = known::read(&file)?;
         let state = Mutex::new(State { known, waiting: VecDeque::new(), marks: Vec::new() });
-        Ok(Arc::new(Self { ledger, clock, file, runtime: Handle::current(), state }))
+        Ok(Arc::new(Self { ledger: Arc::downgrade(ledger), clock, file, runtime: Handle::current(), state }))
     }
 
     /// What was recorded last.
@@ -190,8 +191,9 @@ impl Acts {
 
     /// Makes the entries that wait; then what they are about is known.
     async fn flush(&self, state: &mut State, last: Option<Mark>) -> Result<(), LedgerUnavailable> {
+        let ledger = self.ledger.upgrade().ok_or(LedgerUnavailable("it is closed"))?;
         while let Some(act) = state.waiting.front() {
-            self.ledger.append(act.entry(self.clock.now())).await?;
+            ledger.append(act.entry(self.clock.now())).await?;
             state.waiting.pop_front();
         }
         let before = state.known.clone();

@@ -54,6 +54,7 @@ struct Home {
     dir: tempfile::TempDir,
     config: Config,
     keys: Vec<OfficialKey>,
+    books: Mutex<Vec<Arc<dyn Ledger>>>,
 }
 
 fn new_key() -> OfficialKey {
@@ -81,7 +82,7 @@ fn home() -> Home {
     install(&config.policies).unwrap();
     std::fs::create_dir_all(&config.ledger.dir).unwrap();
     AuthorityFolder::of(&config).init("officials.toml", &first_officials(&keys)).unwrap();
-    Home { dir, config, keys }
+    Home { dir, config, keys, books: Mutex::default() }
 }
 
 impl Home {
@@ -112,9 +113,16 @@ impl Home {
         self.folder().put_policies(&self.signed(approval, by)).unwrap();
     }
 
+    /// Acts upon a book, which stays open.
+    fn acts(&self, book: Arc<Book>) -> Result<Arc<Acts>, StartError> {
+        let ledger: Arc<dyn Ledger> = book;
+        self.books.lock().unwrap().push(ledger.clone());
+        Acts::open(&self.config.ledger.dir, &ledger, Arc::new(FixedClock))
+    }
+
     async fn start(&self, ledger: Arc<Book>) -> Result<Arc<PolicyStore>, StartError> {
         let store = PolicyStore::open(&self.config.policies).unwrap();
-        let acts = Acts::open(&self.config.ledger.dir, ledger, Arc::new(FixedClock))?;
+        let acts = self.acts(ledger)?;
         guard(&self.config, &store, acts, Arc::new(FixedClock)).await.map(|()| store)
     }
 
@@ -250,7 +258,7 @@ async fn outside_a_demo_officials_in_office_begin_and_end_holds_and_nobody_else(
         assert!(holds.add(hold(), stranger, now).unwrap_err().to_string().contains("officials who are in office"));
     }
     let book = Arc::new(Book::default());
-    let acts = Acts::open(&home.config.ledger.dir, book.clone(), Arc::new(FixedClock)).unwrap();
+    let acts = home.acts(book.clone()).unwrap();
     holds.add(hold(), &home.keys[0], now).unwrap();
     assert_eq!(holds.take_up(&acts, now).await.unwrap(), []);
     holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
@@ -272,10 +280,9 @@ async fn hold_that_cannot_be_recorded_or_was_changed_stops_every_deletion() {
     std::fs::create_dir_all(&home.config.ledger.holds).unwrap();
     holds.add(hold(), &home.keys[0], now).unwrap();
     holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
-    let open = |book| Acts::open(&home.config.ledger.dir, book, Arc::new(FixedClock)).unwrap();
-    let broken = open(Arc::new(Book { broken: true, ..Book::default() }));
+    let broken = home.acts(Arc::new(Book { broken: true, ..Book::default() })).unwrap();
     assert!(holds.take_up(&broken, now).await.unwrap_err().to_string().contains("nothing is deleted"));
-    let acts = open(Arc::new(Book::default()));
+    let acts = home.acts(Arc::default()).unwrap();
     assert_eq!(holds.take_up(&acts, now).await.unwrap(), [hold()]);
     // Another hold under the same name, signed by the same two: shorter than what the log knows.
     std::fs::remove_file(home.config.ledger.holds.join("court-1.json")).unwrap();

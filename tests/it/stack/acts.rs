@@ -2,7 +2,7 @@
 
 use estelam::adapters::cutoff::{self, CutOffList};
 use estelam::adapters::keys::{Compromise, KeyKeeper, KeyRing, KeyState, KeyUse};
-use estelam::adapters::store::{LogEntries, StoredContent, StoredEntry};
+use estelam::adapters::store::{ContentKek, LogEntries, StoredContent, StoredEntry};
 use estelam::app::holds::Holds;
 use estelam::app::{key_place, key_rules, ledger_config};
 use estelam::core::domain::clock::Clock;
@@ -19,21 +19,21 @@ use super::harness::{FORM, System, send};
 use super::purging::purge;
 use super::workshop::{edit_policy, enrol, officials, services};
 
-/// Every administrative entry so far.
-fn acts(system: &System) -> Vec<EntryContent> {
+/// The key of the log's contents; unlocking takes its time.
+fn kek(system: &System) -> ContentKek {
     let ring = KeyRing::open(&system.config.keys).unwrap();
-    let kek = ledger_config(&system.config, &ring).unwrap().content_kek;
+    ledger_config(&system.config, &ring).unwrap().content_kek
+}
+
+/// Every administrative entry so far.
+fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
     let mut found = Vec::new();
     let mut each = |entry: StoredEntry| match entry.content {
         StoredContent::Kept(content) if entry.kind == EntryKind::Admin => found.push(*content),
         _ => {}
     };
-    LogEntries::open(&system.config.ledger.dir, &kek).unwrap().between(Timestamp::MIN, Timestamp::MAX, &mut |_, _| (), &mut each).unwrap();
+    LogEntries::open(&system.config.ledger.dir, kek).unwrap().between(Timestamp::MIN, Timestamp::MAX, &mut |_, _| (), &mut each).unwrap();
     found
-}
-
-fn codes(system: &System) -> Vec<String> {
-    acts(system).iter().map(|act| act.code.clone().unwrap().into_owned()).collect()
 }
 
 fn details(act: &EntryContent) -> Value {
@@ -43,12 +43,13 @@ fn details(act: &EntryContent) -> Value {
 /// What the acts since the last look were: exactly these, in this order.
 struct Look<'a> {
     system: &'a System,
+    kek: ContentKek,
     seen: usize,
 }
 
 impl Look<'_> {
     fn at(&mut self, expected: &[&str]) -> Vec<EntryContent> {
-        let new = acts(self.system).split_off(self.seen);
+        let new = acts(self.system, &self.kek).split_off(self.seen);
         assert_eq!(new.iter().map(|act| act.code.as_deref().unwrap()).collect::<Vec<_>>(), expected);
         self.seen += new.len();
         new
@@ -57,7 +58,7 @@ impl Look<'_> {
     /// The same for what the gateway does by itself within a moment.
     async fn until(&mut self, expected: &[&str]) -> Vec<EntryContent> {
         let wanted = self.seen + expected.len();
-        self.system.until(expected.last().unwrap(), |system| codes(system).len() >= wanted).await;
+        self.system.until(expected.last().unwrap(), |system| acts(system, &self.kek).len() >= wanted).await;
         self.at(expected)
     }
 }
@@ -70,7 +71,7 @@ fn cut(system: &System, edit: impl FnOnce(&mut CutOffList)) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_administrative_act_is_exactly_one_entry_in_order() {
     let system = System::today().await;
-    let mut look = Look { system: &system, seen: 0 };
+    let mut look = Look { system: &system, kek: kek(&system), seen: 0 };
     let start = look.at(&["service-started", "policies-activated", "decrees-activated"]);
     assert_eq!(start[0].actor.as_deref(), Some("gateway"));
     assert_eq!(details(&start[0])["version"], env!("CARGO_PKG_VERSION"));
@@ -79,13 +80,14 @@ async fn every_administrative_act_is_exactly_one_entry_in_order() {
     check_decrees(&system, &mut look).await;
     check_holds(&system, &mut look).await;
     check_keys(&system, &mut look).await;
-    let seen = look.seen;
+    let (kek, seen) = (look.kek, look.seen);
     // What is done while no gateway runs is recorded by the next start; what is as it was, is not recorded again.
     let file = system.config.cutoff.clone();
     let now = system.clock.now();
     let system = system.restarted(|_| cutoff::change(&file, |list| list.suspend("clinic", None, now)).unwrap()).await;
-    Look { system: &system, seen }.at(&["service-stopped", "service-started", "agency-suspended"]);
-    for act in acts(&system) {
+    let mut look = Look { system: &system, kek, seen };
+    look.at(&["service-stopped", "service-started", "agency-suspended"]);
+    for act in acts(&system, &look.kek) {
         assert!(act.actor.is_some() && act.trail_tag.is_none() && act.agency_tag.is_none(), "{act:?}");
     }
     system.stop().await;
@@ -214,7 +216,11 @@ async fn what_cannot_be_recorded_opens_nothing_and_closes_at_once() {
     let system = System::today().await;
     let now = system.clock.now();
     cut(&system, |list| list.suspend("bank", None, now));
-    let mut look = Look { system: &system, seen: codes(&system).len() };
+    let kek = kek(&system);
+    let cut_off_acts = |system: &System| -> Vec<(String, String)> {
+        let acts = acts(system, &kek).into_iter().filter(|act| act.route == "cut-off");
+        acts.map(|act| (act.code.unwrap().into_owned(), act.agency.unwrap())).collect()
+    };
     let database = broken(&system).await;
     let (cut_off, policies) = (system.running.parts().cutoff.clone(), system.running.parts().policies.clone());
     let before = policies.current().version.clone();
@@ -227,10 +233,14 @@ async fn what_cannot_be_recorded_opens_nothing_and_closes_at_once() {
     assert_eq!(policies.current().version, before);
     database.execute_batch("DROP TRIGGER broken").unwrap();
     system.until("the ledger", |system| system.running.parts().ledger.ready()).await;
-    look.until(&["policies-refused", "agency-suspended", "agency-resumed"]).await;
     system.until("the resumption", |_| !is_cut("bank")).await;
-    policies.reload().unwrap();
-    look.at(&["policies-activated"]);
+    let expected = [("agency-suspended", "bank"), ("agency-suspended", "school"), ("agency-resumed", "bank")];
+    assert_eq!(cut_off_acts(&system), expected.map(|(code, agency)| (code.to_owned(), agency.to_owned())));
+    let version = policies.reload().unwrap().version.clone();
+    assert_ne!(version, before, "what was refused for want of a record takes effect once there is one");
+    let of_policies: Vec<_> = acts(&system, &kek).into_iter().filter(|act| act.route == "policies").collect();
+    assert!(of_policies.iter().any(|act| act.code.as_deref() == Some("policies-refused")));
+    assert_eq!(of_policies.last().unwrap().policy_version.as_deref(), Some(&*version));
     let token = system.request("bank", "POST", "/oauth2/token").header("content-type", FORM).body("grant_type=client_credentials");
     assert_eq!(send(token).await.status, 200);
     system.stop().await;

@@ -8,6 +8,7 @@ mod clients;
 mod cutoff;
 mod decree_table;
 mod fixtures;
+mod floods;
 mod hanging_up;
 mod harness;
 mod harvest;
