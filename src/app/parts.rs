@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
 use super::StartError;
+use super::acts::Acts;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
@@ -36,6 +37,7 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
@@ -90,6 +92,8 @@ pub struct Parts {
     pub(super) issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
     pub(super) spent: Arc<SpentFile>,
+    /// Administrative acts.
+    pub acts: Arc<Acts>,
 }
 
 impl Parts {
@@ -112,10 +116,13 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
-        super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
+        let log: Arc<dyn Ledger> = ledger.clone();
+        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
+        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
+        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
-        let registry = open_registry(config, &registry_trust, clock.clone()).await?;
+        let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
@@ -158,6 +165,7 @@ impl Parts {
             issuer: issuing,
             checkpoint_key,
             spent,
+            acts,
         })
     }
 
@@ -299,7 +307,12 @@ fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTr
     ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))
 }
 
-async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn Clock>) -> Result<Arc<CachedRegistry>, StartError> {
+async fn open_registry(
+    config: &Config,
+    trust: &Arc<ServerTrust>,
+    acts: &Arc<Acts>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<CachedRegistry>, StartError> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())));
     let part = &config.registry;
     let judge = trust.clone();
@@ -311,6 +324,7 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
+    client.activate_decrees = Some(acts.activate_decrees());
     registry::connect(client, clock).await.map_err(|error| StartError(format!("the registry's client: {error}")))
 }
 

@@ -202,6 +202,20 @@
 //! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
 //!   otherwise date a proposal back. The price is to sign anew before terms end.
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
+//! - **2026-11-28, a signed request is a JWS over the body's digest, not HTTP message signatures** (RFC 9421): every agency has a JOSE library, few have the other.
+//!   Claims in the manner of DPoP (RFC 9449): `htm`, `path` instead of `htu` because a gateway behind a relay has more than one origin; `aud` names us.
+//! - **2026-11-28, the log keeps a commitment to a signature keyed by its own `jti`**, not the signature and not its digest: the signature names the body's digest,
+//!   which contract §6 keeps out. The price: an agency that denies a request must be asked for what it signed; that it keeps it is its duty.
+//! - **2026-11-28, what wants a signature is decided where the scope is looked at**, and routes over people or the gateway take a `SignedCall`: two locks, so
+//!   that a new route can forget neither. `demo_optional` is a fault that only a demo overlooks, not a switch of the program.
+//! - **2026-11-28, a signature is looked at before the body is read, `signature-required` among the duties**: a query without one costs no look-up more than before.
+//! - **2026-11-28, signatures are spent in the file of client assertions**: the same rule, time and fault; the kind before the `jti` keeps them apart.
+//! - **2026-11-28, opening acts are recorded before, closing acts at once and recorded after**: a full disk must neither let anybody in nor keep a thief in.
+//! - **2026-11-28, purges need no officials' signatures**: by hand as by the clock they delete what is due and unheld, and nothing else can be asked for. What is due follows
+//!   from retention classes, which are part of the program; who could shorten them could also forge the check.
+//! - **2026-11-28, officials sign holds outside a demo**: keys enrolled beside the holds were the operator's to add, and so was the end of a hold. What they began outlives
+//!   their term; to end it they must be in office.
+//! - **2026-11-28, decrees carry the names of their signers from the registry**, outside the hash that names the list: it checks the signatures, the log says who.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
 //! - **2026-11-28, floods of refusals are counted after all** (replaces the entry of 2026-11-24): one of a flood takes no further stage, so that nothing is

@@ -128,8 +128,10 @@
 //! signed by those present and recorded (`officials-activated`) before the first thing that they sign takes effect; then the policies are
 //! signed anew. `authority.json` beside the log remembers what was in force: nobody goes back behind it.
 //!
-//! Not under these signatures: `agency suspend` and `resume` and `rotate` (the operator's list and register), legal holds (two people by keys of their own),
-//! purges (due dates only, one operator or the clock), decrees (two officials of the registry).
+//! Legal holds are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys are enrolled
+//! beside the holds. Decrees need two officials of the registry. Not under signatures: `agency suspend`, `resume` and `rotate` (the operator's
+//! list and register), and purges: an operator can only have deleted at once what is due and unheld, which the gateway would delete within the
+//! hour; what is due is fixed by retention class, in the program, and counted by the log's own time or the witness's.
 //!
 //! # Keys for requests
 //!

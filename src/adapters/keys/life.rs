@@ -86,6 +86,11 @@ impl KeyKeeper {
     /// # Errors
     /// [`KeyError::NoStandby`].
     pub fn lost(&mut self, usage: KeyUse, rules: Rules, now: Timestamp) -> Result<String, KeyError> {
+        let former = self.list.active(usage).map(|record| record.kid.clone());
+        // With the rotation it becomes durable, so that nobody sees the one without the other.
+        if let Some(record) = former.and_then(|kid| self.record_mut(&kid)) {
+            record.lost = true;
+        }
         self.rotate(usage, rules, true, now)
     }
 

@@ -34,17 +34,20 @@ impl KeyStore {
         self.ring.load_full()
     }
 
-    /// Reads the folder again. Returns the new snapshot if anything changed.
+    /// Reads the folder again. Returns the new snapshot if anything changed, once `may` has let it take the place of the old one.
     ///
     /// # Errors
     /// [`KeyError`]; the old snapshot stays in force.
-    pub fn reload(&self) -> Result<Option<Arc<KeyRing>>, KeyError> {
+    pub fn reload(&self, may: impl FnOnce(&KeyRing) -> bool) -> Result<Option<Arc<KeyRing>>, KeyError> {
         // Unlocking costs much, and the list says whether anything changed.
         let listed = KeyList::read(&self.place.dir)?;
         if listed.is_none_or(|list| list.keys == self.ring.load().records()) {
             return Ok(None);
         }
         let fresh = Arc::new(KeyRing::open_at(&self.place)?);
+        if !may(&fresh) {
+            return Ok(None);
+        }
         self.ring.store(fresh.clone());
         Ok(Some(fresh))
     }
