@@ -204,3 +204,7 @@
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
+//! - **2026-11-28, one PKCS#11 library per process, one signature at a time**: initialising and finalising are the process's, so every key with a library of its
+//!   own ended the sessions of the others. An HSM that signs in parallel is worth another session only once one is seen to be the limit.
+//! - **2026-11-28, TLS keys may be read by their group, our own keys by nobody**: services are commonly given TLS keys that way; who has ours can forge answers.
+//! - **2026-11-28, the content key changes only while no service runs**: it wraps a few keys per day, so this takes a moment, and no entry is ever under two.

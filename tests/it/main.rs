@@ -21,6 +21,7 @@ mod policy_reload;
 mod policy_support;
 mod policy_table;
 mod registry_service;
+mod secrets;
 mod sigkill;
 mod sigkill_load;
 mod sigkill_support;

@@ -95,7 +95,9 @@ impl ClientCertVerifier for ProfileVerifier {
 /// A certificate whose signature does not verify is a bad certificate; rustls would say `decrypt_error`, which is for the handshake's own signature.
 fn as_certificate(error: rustls::Error) -> rustls::Error {
     match error {
-        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => rustls::Error::InvalidCertificate(CertificateError::BadEncoding),
+        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+            rustls::Error::InvalidCertificate(CertificateError::BadEncoding)
+        }
         other => other,
     }
 }
@@ -112,7 +114,9 @@ fn refuse(error: ProfileError) -> rustls::Error {
         ProfileError::Unreadable | ProfileError::Version => CertificateError::BadEncoding,
         ProfileError::NotYetValid => CertificateError::NotValidYet,
         ProfileError::Expired => CertificateError::Expired,
-        ProfileError::Authority | ProfileError::Purpose | ProfileError::KeyUsage | ProfileError::KeyKind => CertificateError::InvalidPurpose,
+        ProfileError::Authority | ProfileError::Purpose | ProfileError::KeyUsage | ProfileError::KeyKind => {
+            CertificateError::InvalidPurpose
+        }
         ProfileError::NameMissing | ProfileError::NameForm | ProfileError::TrustDomain | ProfileError::NamePath => {
             CertificateError::ApplicationVerificationFailure
         }

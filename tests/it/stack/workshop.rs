@@ -92,7 +92,7 @@ pub fn officials(dir: &Path) -> Officials {
 pub fn enrol(dir: &Path, name: &str) -> OfficialKey {
     let file = dir.join("pki").join(format!("{name}-official.pem"));
     if !file.exists() {
-        std::fs::write(&file, KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_pem()).unwrap();
+        crate::tls_support::write_private(&file, &KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_pem());
         Officials::enrol(&dir.join("registry"), name, &OfficialKey::read(&file).unwrap()).unwrap();
     }
     OfficialKey::read(&file).unwrap()
