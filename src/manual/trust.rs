@@ -131,6 +131,30 @@
 //! Not under these signatures: `agency suspend` and `resume` and `rotate` (the operator's list and register), legal holds (two people by keys of their own),
 //! purges (due dates only, one operator or the clock), decrees (two officials of the registry).
 //!
+//! # Keys for requests
+//!
+//! An agency may sign its requests by a key that is neither its certificate's nor its client's (how: [`crate::manual::asking`]). Its public half stands
+//! in the agency's file or beside it:
+//!
+//! ```toml
+//! # agencies/NAME.request-jwks.json, or here; keys may overlap, each has a `kid`
+//! [request_signing]
+//! required = true         # every request; or `must_give = [..., "signature"]` in single grants
+//! [[request_signing.key]]
+//! kty = "EC"
+//! ...
+//! ```
+//!
+//! A key that is also the certificate's, the client's or another agency's is refused: whoever stole one must not have the other. The scopes
+//! `log:person`, `log:holder` and `ops` are of no use without a signature, whatever the route: the flow asks for it where it looks at the
+//! scope, and what opens a trail or administers takes a `SignedCall`, which nothing else makes. Without a key, an agency
+//! with such a scope does not load. Only a demo takes `demo_optional = true`, by which its `dpo` and `operator` may ask unsigned too; its keys are
+//! `pki/NAME/request-key.pem`.
+//!
+//! The log keeps which key signed (`signed_by`) and a commitment to the signature (`signature`), never its digest: the signature names
+//! the body's digest, and a body can be guessed. The commitment's key is the signature's own `jti`. An agency that denies a request is asked for what it
+//! signed under that commitment; an agency that was never answered shows the JWS, and the entry that commits to it or the lack of one decides.
+//!
 //! # Our own keys
 //!
 //! Tokens, statements, checkpoints and contents have a key each, in `keys/`, encrypted (PKCS#8 under scrypt, which `openssl pkey` opens too).

@@ -49,6 +49,7 @@ pub fn peer(agency: &str, branch: Option<&str>) -> PeerChain {
         branch: branch.map(Arc::from),
         serial: Arc::from([1]),
         issuer: Arc::from([2]),
+        public_key: Arc::from([3]),
         not_before: Timestamp::MIN,
         not_after: Timestamp::MAX,
     }
