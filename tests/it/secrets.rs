@@ -32,7 +32,7 @@ fn requests_and_deliveries_show_neither_token_nor_body() {
         authorization: Some(format!("Bearer {TOKEN}")),
         content_type: None,
         idempotency_key: Some(NUMBER.to_owned()),
-        signature: Some(TOKEN.to_owned()),
+        signature: None,
         format: Format::Json,
         body: Ok(format!(r#"{{"value":"{NUMBER}"}}"#).into()),
         oddity: None,
