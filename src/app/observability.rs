@@ -32,7 +32,7 @@ impl Observability {
     /// # Errors
     /// Something else installed a recorder before.
     pub fn install() -> Result<Self, StartError> {
-        let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+        let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,cryptoki=off"));
         let is_alert = |metadata: &tracing::Metadata<'_>| metadata.target() == ALERT_TARGET;
         let usual = fmt::layer().json().with_writer(std::io::stderr).with_filter(filter_fn(move |metadata| !is_alert(metadata)));
         // Alerts say the day; the instant would lead to the call, and so to the person.

@@ -97,6 +97,10 @@ fn end_quietly_when_nobody_reads() {
 }
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    // Officials, policies and agencies are also handled by other users than the service's, whose files it must be able to read.
+    if matches!(verb, Verb::Demo(_) | Verb::Serve(_) | Verb::Registry(_) | Verb::Keys(_) | Verb::Log(_)) {
+        harden::private_files();
+    }
     match verb {
         Verb::Demo(demo) => demo.run(),
         Verb::Serve(serve) => serve.run(),

@@ -90,7 +90,7 @@ impl Purge {
 
 /// Purges in this process; `None` when a gateway has the log open.
 fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Value>, CliError> {
-    let keys = KeyRing::open(&config.keys).doing("the keys")?;
+    let keys = KeyRing::open_at(&app::key_place(config)).doing("the keys")?;
     let settings = app::ledger_config(config, &keys).doing("the ledger")?;
     let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
     if !settings.dir.is_dir() {

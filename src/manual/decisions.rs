@@ -218,6 +218,10 @@
 //! - **2026-11-28, decrees carry the names of their signers from the registry**, outside the hash that names the list: it checks the signatures, the log says who.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
+//! - **2026-11-28, one PKCS#11 library per process, one signature at a time**: initialising and finalising are the process's, so every key with a library of its
+//!   own ended the sessions of the others. An HSM that signs in parallel is worth another session only once one is seen to be the limit.
+//! - **2026-11-28, TLS keys may be read by their group, our own keys by nobody**: services are commonly given TLS keys that way; who has ours can forge answers.
+//! - **2026-11-28, the content key changes only while no service runs**: it wraps a few keys per day, so this takes a moment, and no entry is ever under two.
 //! - **2026-11-28, floods of refusals are counted after all** (replaces the entry of 2026-11-24): one of a flood takes no further stage, so that nothing is
 //!   signed, recorded or told of it by itself, and its connection closes. The bound is per certificate and generous, since a client that meets 429 has to be told.
 //!   Counts wait in memory until their second is over; a crash loses them, but nothing that anybody was told.

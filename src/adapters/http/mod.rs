@@ -72,8 +72,7 @@ pub struct Resource {
     pub metadata: String,
 }
 
-/// What the token endpoint answers with.
-#[derive(Debug)]
+/// What the token endpoint answers with; it holds a token, so it has no `Debug`.
 pub struct TokenOutcome {
     /// HTTP status: 200, 400 or 401.
     pub status: u16,
@@ -109,7 +108,6 @@ pub trait TokenIssuer: Send + Sync + 'static {
 }
 
 /// What the revocation endpoint answers with, where no token dies of it.
-#[derive(Debug)]
 pub struct Revocation {
     /// HTTP status: 200, 400 or 401.
     pub status: u16,

@@ -27,8 +27,8 @@ const TOKENS_CHECKABLE: SignedDuration = SignedDuration::from_hours(1);
 /// Changes the keys of one installation; others wait for it.
 #[derive(Debug)]
 pub struct KeyKeeper {
-    place: KeyPlace,
-    unlock: Unlock,
+    pub(super) place: KeyPlace,
+    pub(super) unlock: Unlock,
     list: KeyList,
     _alone: File,
 }

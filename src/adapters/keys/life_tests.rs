@@ -161,8 +161,13 @@ fn running_gateway_takes_a_rotation_up_and_notices_a_lost_file() {
     let fresh = store.reload(|_| true).unwrap().unwrap();
     assert_eq!(store.current().statements().key_id(), fresh.statements().key_id());
     assert!(store.ready());
-    fs::remove_file(home.place.dir.join("tokens.pem")).unwrap();
-    assert!(!store.ready(), "the next start would fail");
+    for name in ["tokens.pem", "content.key"] {
+        let (file, aside) = (home.place.dir.join(name), home.place.dir.join("aside"));
+        fs::rename(&file, &aside).unwrap();
+        assert!(!store.ready(), "without `{name}` the next start would fail");
+        fs::rename(&aside, &file).unwrap();
+        assert!(store.ready());
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::record::{KeyHome, KeyList};
-use super::{KeyError, KeyPlace, KeyRing};
+use super::{KeyError, KeyPlace, KeyRing, files};
 
 /// Holds the key ring that signs now.
 #[derive(Debug)]
@@ -58,6 +58,7 @@ impl KeyStore {
         let answering = [ring.tokens(), ring.statements(), ring.checkpoints()].into_iter().all(|signer| signer.ready());
         answering
             && self.place.unlock.exists()
+            && self.place.dir.join(files::CONTENT).exists()
             && ring.records().iter().all(|record| match &record.home {
                 KeyHome::File(name) => self.place.dir.join(name).exists(),
                 KeyHome::Pkcs11(_) | KeyHome::Gone => true,

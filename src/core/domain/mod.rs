@@ -7,6 +7,7 @@ pub mod context;
 pub mod date;
 pub mod decree;
 pub mod document;
+pub mod file_mode;
 pub mod identifier;
 pub mod instant;
 pub mod jwk;
