@@ -81,6 +81,9 @@ pub(super) struct Verify {
     /// Emergency treatment
     #[arg(long)]
     emergency: bool,
+    /// The holder wishes a printed receipt: have one signed, for `estelam receipt print` on the answer that `--json` gives
+    #[arg(long)]
+    receipt: bool,
     /// Language of the answer
     #[arg(long, value_enum, default_value = "en")]
     lang: Lang,
@@ -132,6 +135,7 @@ impl Verify {
             province: self.province,
             nonce: nonce()?,
             emergency: self.emergency,
+            receipt: self.receipt,
         })
     }
 }

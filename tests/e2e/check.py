@@ -17,6 +17,7 @@ from joserfc.jwk import KeySet
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import oauth  # noqa: E402
+import receipts  # noqa: E402
 from gateway import Demo, curl  # noqa: E402
 
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
@@ -248,7 +249,7 @@ def main(binary):
     folder = tempfile.mkdtemp(prefix="estelam-e2e-")
     demo = Demo(str(pathlib.Path(binary).resolve()), f"{folder}/demo")
     try:
-        for function in CHECKS + oauth.CHECKS:
+        for function in CHECKS + oauth.CHECKS + receipts.CHECKS:
             function(demo)
             print(f"ok   {function.__name__.replace('_', ' ')}")
         metrics = requests.get(demo.places["ops"] + "/metrics").content
@@ -264,7 +265,7 @@ def main(binary):
     assert once.returncode == 0, once.stderr.decode()
     print("ok   a second start keeps keys and ledger, asks once and exits 0")
     shutil.rmtree(folder)
-    print(f"{len(CHECKS) + len(oauth.CHECKS) + 3} passed, 0 failed")
+    print(f"{len(CHECKS) + len(oauth.CHECKS) + len(receipts.CHECKS) + 3} passed, 0 failed")
 
 
 if __name__ == "__main__":

@@ -74,6 +74,8 @@ impl Asked {
     pub const IDENTIFIER: u8 = 16;
     /// The query says that it is an emergency.
     pub const EMERGENCY: u8 = 32;
+    /// A printed receipt is wished.
+    pub const RECEIPT: u8 = 64;
 
     /// Whether one of the fields was given.
     pub const fn has(&self, field: u8) -> bool {

@@ -88,6 +88,7 @@ impl Reader<'_> {
             check: must.contains(&"check"),
             reference: must.contains(&"reference"),
             nonce: must.contains(&"nonce"),
+            receipt: grant.receipt,
             max_age_s,
             min_age_s,
             max_stale_s,

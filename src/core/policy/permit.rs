@@ -14,7 +14,7 @@ use crate::core::domain::service::Service;
 use crate::core::token::VerifiedCall;
 
 /// Judges a call by its agency's policy as it is at `now`, in the contract's order: enrolment, syntax, service, purpose, actor, check,
-/// reference, nonce, scheme. A service that needs no document drops whatever identifier was sent, unread.
+/// reference, nonce, receipt, scheme. A service that needs no document drops whatever identifier was sent, unread.
 ///
 /// # Errors
 /// The first test that fails, as a refusal that knows of the call what was known by then.
@@ -45,6 +45,9 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         return refuse(call, fault);
     }
     call.context_mut().reference = request.reference.take();
+    if let Err(fault) = duties::receipt(request.receipt, &grant, input.statement_alone) {
+        return refuse(call, fault);
+    }
     let (mut identifier, mut check_digit_warning) = (None, false);
     if needs_document {
         match subject::accept(request.identifier.as_ref(), &service.code, &policy, &snapshot.schemes) {
@@ -63,6 +66,7 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         max_age: request.max_age,
         emergency: request.emergency,
         priority: request.priority,
+        receipt: request.receipt,
         call,
         snapshot,
         grant,
@@ -111,6 +115,7 @@ fn asked(request: &VerifyRequest, now: Timestamp) -> Asked {
         (request.nonce.is_some(), Asked::NONCE),
         (request.identifier.is_some(), Asked::IDENTIFIER),
         (request.emergency, Asked::EMERGENCY),
+        (request.receipt, Asked::RECEIPT),
     ];
     let given = given.into_iter().filter_map(|(given, field)| given.then_some(field)).sum();
     Asked { at: now.as_second(), given, max_age: request.max_age }

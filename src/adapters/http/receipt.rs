@@ -1,0 +1,38 @@
+//! `GET /receipt`: a page on which anybody checks a receipt in the browser. It sends nothing; all that it fetches are public keys.
+
+use actix_web::HttpResponse;
+
+/// Nothing but our own script and style, requests to our own origin alone, no frames, no forms that go anywhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// `GET /receipt`.
+pub(super) async fn page() -> HttpResponse {
+    file("text/html; charset=utf-8", include_str!("receipt/page.html"))
+}
+
+/// `GET /receipt/check.js`.
+pub(super) async fn script() -> HttpResponse {
+    file(
+        "text/javascript; charset=utf-8",
+        concat!(include_str!("receipt/words.js"), include_str!("receipt/check.js"), include_str!("receipt/page.js")),
+    )
+}
+
+/// `GET /receipt/style.css`.
+pub(super) async fn style() -> HttpResponse {
+    file("text/css; charset=utf-8", include_str!("receipt/style.css"))
+}
+
+fn file(content_type: &'static str, body: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("Content-Security-Policy", POLICY))
+        .insert_header(("Cache-Control", "no-cache"))
+        .insert_header(("Referrer-Policy", "no-referrer"))
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .insert_header(("Cross-Origin-Opener-Policy", "same-origin"))
+        .insert_header(("Cross-Origin-Resource-Policy", "same-origin"))
+        .insert_header(("Permissions-Policy", "camera=(), geolocation=(), microphone=()"))
+        .content_type(content_type)
+        .body(body)
+}
