@@ -67,4 +67,4 @@
 //! | others may have it (`estelam keys compromised`) | genuine only with a proof that the entry is one of those under the checkpoint from before | genuine only with such a statement |
 //! | others may have the key of the log | a proof counts only under that very checkpoint, or under one that the new key signed | |
 //!
-//! So fetch the proof of what must last, and fetch the keys again before you rely on an old paper: an old list does not know of a later loss.
+//! So fetch the proof of what must last (its agency can, as long as the entry's content is kept: 90 days, 30 for minors), and fetch the keys again before you rely on an old paper: an old list does not know of a later loss.

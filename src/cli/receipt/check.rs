@@ -13,7 +13,7 @@ use crate::core::ledger::genuine::{Doubt, Genuine, Given, LogKey, check};
 
 /// Check whether a statement or printed receipt is genuine.
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(in crate::cli) struct Check {
     /// The statement or printed receipt, or the whole JSON answer; `-` reads standard input
     file: PathBuf,
     /// The gateway's keys: `/.well-known/estelam-keys.json` of its public listener, or a JWK set

@@ -19,7 +19,7 @@ use crate::core::ledger::tree::sha256;
 
 /// Print a holder's receipt.
 #[derive(Debug, Args)]
-pub(super) struct Print {
+pub(in crate::cli) struct Print {
     /// The printed receipt, or the whole JSON answer that has it; `-` reads standard input
     file: PathBuf,
     /// What to make
