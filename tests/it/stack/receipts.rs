@@ -34,6 +34,7 @@ fn digest(text: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_printed_receipt_tells_its_day_and_nothing_else() {
     let system = System::today().await;
+    system.token("bank").await;
     let before = system.entries();
     let wished = system.ask("bank", &wishing()).await;
     assert_eq!((wished.status, system.entries()), (200, before + 1), "{}", wished.json);
