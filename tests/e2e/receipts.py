@@ -10,12 +10,14 @@ import time
 
 import jwt
 import requests
+import zxingcpp
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from PIL import Image
 
 from gateway import curl
 from oauth import NODE, SCRIPTS, until
@@ -116,12 +118,54 @@ def by_jose(demo, jwks, documents):
     assert done.returncode == 0, done.stderr.decode()
 
 
+def a_paper_is_read_back_from_its_qr_code(demo):
+    """As a clerk does it: ask, print, and another decoder reads the page."""
+    ask = [demo.binary, "verify", "--dir", str(demo.dir), "--as", "bank", "--scheme", "amayesh-no", "--service", "bank-card", "--purpose",
+           "account-maintenance", "--actor", "probe-1", "--birth-year", "1370", "--receipt", "--json"]
+    asked = subprocess.run(ask, input=b"A170000001\n", capture_output=True)
+    assert asked.returncode == 0, asked.stderr.decode()
+    receipt = json.loads(asked.stdout)["receipt"]
+    with tempfile.TemporaryDirectory() as folder:
+        pages = [{"svg": f"{folder}/{lang}.svg", "png": f"{folder}/{lang}.png"} for lang in ("fa", "en")]
+        for page, lang in zip(pages, ("fa", "en")):
+            printed = subprocess.run([demo.binary, "receipt", "print", "-", "--format", "svg", "--lang", lang], input=asked.stdout, capture_output=True)
+            assert printed.returncode == 0, printed.stderr.decode()
+            pathlib.Path(page["svg"]).write_bytes(printed.stdout)
+        done = subprocess.run([NODE, SCRIPTS / "paper.mjs"], input=json.dumps(pages).encode(), capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr.decode()
+        for page in pages:
+            [code] = zxingcpp.read_barcodes(Image.open(page["png"]))
+            assert code.text == receipt["jwt"], code.text
+    statement = subprocess.run([demo.binary, "receipt", "print", "-"], input=json.loads(asked.stdout)["statement"].encode(), capture_output=True)
+    assert statement.returncode == 1 and b"only a printed receipt" in statement.stderr, statement
+
+
 def browse(demo, steps, keys_file=None):
     """Runs the page in Chromium through the steps: what is put in, and which verdict and code must come out."""
     secret = [text for step in steps for text in (step.get("document"), step.get("statement"), step.get("proof")) if text]
     settings = {"url": demo.places["public"] + "/receipt", "steps": steps, "secret": secret, "keys_file": keys_file}
     done = subprocess.run([NODE, SCRIPTS / "page.mjs"], input=json.dumps(settings).encode(), capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
+    with tempfile.TemporaryDirectory() as folder:
+        keys = pathlib.Path(keys_file or f"{folder}/keys.json")
+        if not keys_file:
+            keys.write_text(public(demo, "/.well-known/estelam-keys.json").text)
+        for one in steps:
+            command_line_says(demo, pathlib.Path(folder), keys, one)
+
+
+def command_line_says(demo, folder, keys, one):
+    """The page and `estelam receipt check` are two implementations of the same rules: they must agree on everything."""
+    arguments = [demo.binary, "receipt", "check", str(folder / "document"), "--keys", str(keys), "--json"]
+    for name in ("document", "statement", "proof"):
+        (folder / name).write_text(one.get(name, ""))
+        if name in one and name != "document":
+            arguments += [f"--{name}", str(folder / name)]
+    done = subprocess.run(arguments, capture_output=True)
+    # What is no paper at all is refused as a file, before anything is checked.
+    said = json.loads(done.stdout) if done.stdout else {"verdict": "not-genuine", "code": "unreadable"}
+    assert (said["verdict"], said.get("code", "")) == (one["verdict"], one["code"]), (one, said, done.stderr)
+    assert done.returncode == (0 if one["verdict"] == "genuine" else 1), done
 
 
 def step(verdict, code="", **given):
@@ -188,5 +232,5 @@ def after_a_compromise_only_what_was_proved_before_stays_genuine_everywhere(demo
     assert by_joserfc(statement, public(demo, "/.well-known/jwks.json").json(), demo.places["gateway"], STATEMENT) is None
 
 
-CHECKS = [three_libraries_verify_statements_and_printed_receipts, the_receipt_page_checks_in_the_browser_and_sends_nothing,
+CHECKS = [three_libraries_verify_statements_and_printed_receipts, a_paper_is_read_back_from_its_qr_code, the_receipt_page_checks_in_the_browser_and_sends_nothing,
           after_a_compromise_only_what_was_proved_before_stays_genuine_everywhere]

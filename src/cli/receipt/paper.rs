@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::super::verify::Lang;
 use super::print::Paper;
+use super::words::in_digits_of;
 use crate::core::domain::date::{jalali, tehran_day};
 
 /// Light modules around the code (ISO/IEC 18004: 4).
@@ -61,9 +62,9 @@ const fn words(lang: Lang) -> &'static Words {
     }
 }
 
-fn day(paper: &Paper) -> String {
+fn day(paper: &Paper, lang: Lang) -> String {
     let day = tehran_day(paper.day);
-    format!("{} ({day})", jalali(day))
+    format!("{} ({day})", in_digits_of(lang, &jalali(day)))
 }
 
 /// Two rows of modules in a line of half blocks, the light ones drawn, so that it reads on dark ground; colours are set for light ground.
@@ -92,7 +93,7 @@ pub(super) fn terminal(paper: &Paper, lang: Lang) -> String {
         "{}\n{}: {}\n{}: {}\n{}: {}",
         words.title,
         words.day,
-        day(paper),
+        day(paper, lang),
         words.code,
         paper.code,
         words.issuer,
@@ -115,7 +116,7 @@ pub(super) fn svg(paper: &Paper, lang: Lang) -> String {
 "#,
         words.language, words.direction, words.title
     );
-    let labelled = [(18, words.day, day(paper)), (90, words.code, paper.code.clone()), (96, words.issuer, paper.issuer.clone())];
+    let labelled = [(18, words.day, day(paper, lang)), (90, words.code, paper.code.clone()), (96, words.issuer, paper.issuer.clone())];
     for (y, label, value) in labelled {
         let size = if y == 90 { "4.6" } else { "3.2" };
         // Isolated, so that digits and hyphens are not turned around in Persian text.

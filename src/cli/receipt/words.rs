@@ -53,20 +53,20 @@ fn lines(genuine: &Genuine, lang: Lang) -> Vec<(&'static str, String)> {
     let issued = say("زمان صدور", "issued");
     match &genuine.facts {
         Facts::Answer { answer_id, issued: at, audience, expires, service, decision, reason, .. } => {
-            lines.push((issued, instant(*at)));
-            lines.push((say("برای دستگاه", "for agency"), format!("{audience} ({} {})", say("تا", "until"), instant(*expires))));
+            lines.push((issued, instant(*at, lang)));
+            lines.push((say("برای دستگاه", "for agency"), format!("{audience} ({} {})", say("تا", "until"), instant(*expires, lang))));
             lines.push((say("خدمت", "service"), service.clone()));
             lines.push((say("پاسخ", "answer"), format!("{decision} ({reason})")));
             lines.push((say("شماره پاسخ", "answer id"), answer_id.clone()));
         }
         Facts::Refusal { request_id, issued: at, audience, code, .. } => {
-            lines.push((issued, instant(*at)));
+            lines.push((issued, instant(*at, lang)));
             lines.push((say("برای دستگاه", "for agency"), audience.clone().unwrap_or_else(|| "-".to_owned())));
             lines.push((say("رد شد", "refused"), code.clone()));
             lines.push((say("شماره", "request id"), request_id.clone()));
         }
         Facts::Receipt { day } => {
-            lines.push((issued, day_of(*day)));
+            lines.push((issued, day_of(*day, lang)));
             lines.push((say("کد رسید", "receipt code"), genuine.code.clone().unwrap_or_default()));
             let matched =
                 if genuine.matched { say("با پاسخ خود می‌خواند", "belongs to the statement given") } else { "-" };
@@ -85,13 +85,21 @@ fn lines(genuine: &Genuine, lang: Lang) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn instant(at: Timestamp) -> String {
-    format!("{at:.0} ({})", jalali(tehran_day(at)))
+fn instant(at: Timestamp, lang: Lang) -> String {
+    format!("{at:.0} ({})", in_digits_of(lang, &jalali(tehran_day(at))))
 }
 
-fn day_of(at: Timestamp) -> String {
+fn day_of(at: Timestamp, lang: Lang) -> String {
     let day = tehran_day(at);
-    format!("{} ({day})", jalali(day))
+    format!("{} ({day})", in_digits_of(lang, &jalali(day)))
+}
+
+/// A Jalali date as the reader of a language writes it.
+pub(super) fn in_digits_of(lang: Lang, text: &str) -> String {
+    match lang {
+        Lang::En => text.to_owned(),
+        Lang::Fa => text.chars().map(|c| c.to_digit(10).and_then(|digit| char::from_u32(0x06F0 + digit)).unwrap_or(c)).collect(),
+    }
 }
 
 fn persian(doubt: Doubt) -> &'static str {
