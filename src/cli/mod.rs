@@ -15,12 +15,14 @@ mod proof;
 mod reach;
 mod receipt;
 mod registry;
+mod request_key;
 mod retention;
 mod serve;
 mod token;
 mod verify;
 mod witness;
 mod words;
+mod words_fa;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::super::verify::Lang;
+use super::super::words_fa;
 use crate::core::domain::date::{jalali, tehran_day};
 use crate::core::domain::jwt_kind::JwtKind;
 use crate::core::ledger::genuine::{Doubt, Facts, Genuine};
@@ -98,7 +99,7 @@ fn day_of(at: Timestamp, lang: Lang) -> String {
 pub(super) fn in_digits_of(lang: Lang, text: &str) -> String {
     match lang {
         Lang::En => text.to_owned(),
-        Lang::Fa => text.chars().map(|c| c.to_digit(10).and_then(|digit| char::from_u32(0x06F0 + digit)).unwrap_or(c)).collect(),
+        Lang::Fa => words_fa::digits(text),
     }
 }
 
