@@ -169,6 +169,8 @@
 //! | others may have a key | `estelam keys compromised KID --checkpoint FILE`, the last checkpoint from before | the key is in the JWKS no more; only statements under that checkpoint stay genuine |
 //! | a key is not wanted any more | `estelam keys retire KID` | it is published no more |
 //!
+//! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
+//!
 //! `signing.algorithm` is `EdDSA` or `ES256` for new keys. For an HSM name its module, token and a file with the PIN under `[signing.pkcs11]`, make keys
 //! by `estelam keys standby USE --hsm`, then `rotate`. A missing file, a wrong secret or PIN, or a token that is gone: the gateway does not start, or is
 //! not ready and answers `ledger-unavailable`; nothing leaves unsigned.

@@ -81,7 +81,7 @@ fn limits_and_times_that_make_no_sense() {
     bank("counter = { per_second = 2000", "counter = { per_second = 0", "39: a rate of 0 in `counter`");
     bank("max_connections = 256", "max_connections = 0", "38: max_connections is 0");
     bank("max_connections = 256", "max_connections = 256\ndaily_quota = 0", "39: daily_quota is 0");
-    bank("counter =", "#", "36: an agency that verifies needs `counter` in [limits]");
+    bank("counter =", "#", "37: an agency that verifies needs `counter` in [limits]");
     bank("\"1 minute\"", "\"1 fortnight\"", "18: `1 fortnight` is no length of time; write for example \"5 minutes\"");
     bank("\"0 seconds\"", "\"2 minutes\"", "19: min_age is above max_age; lower it");
     bank("max_stale = \"1 hour\"", "max_stale = \"1 second\"", "20: max_stale is below max_age; raise it");

@@ -69,6 +69,31 @@ pub enum Doubt {
 }
 
 impl Doubt {
+    /// Every one, without details.
+    pub const ALL: [Self; 21] = [
+        Self::Unreadable(""),
+        Self::OtherKind,
+        Self::Claims,
+        Self::OtherIssuer,
+        Self::UnknownKey,
+        Self::OtherUse,
+        Self::OtherAlgorithm,
+        Self::WrongSignature,
+        Self::OutsideKeyLife,
+        Self::KeyCompromised,
+        Self::AfterCompromise,
+        Self::StatementNeeded,
+        Self::StatementOfOther,
+        Self::StatementOfNoReceipt,
+        Self::NoLogKey,
+        Self::ProofOfOther,
+        Self::ProofBroken,
+        Self::CheckpointUnsigned,
+        Self::LogKeyCompromised,
+        Self::OtherCheckpoint,
+        Self::Fork,
+    ];
+
     /// Whether the document itself is false; otherwise it cannot be told from what is given.
     pub const fn is_false(self) -> bool {
         match self {
