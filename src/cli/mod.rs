@@ -13,6 +13,7 @@ mod place;
 mod policy;
 mod proof;
 mod reach;
+mod receipt;
 mod registry;
 mod request_key;
 mod retention;
@@ -65,6 +66,9 @@ enum Verb {
     /// The access log: verify, purge, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
+    /// Receipts: check whether one is genuine, print a holder's
+    #[command(subcommand)]
+    Receipt(receipt::Receipt),
     /// Print the API description
     Openapi,
 }
@@ -112,6 +116,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Keys(keys) => keys.run(),
         Verb::Officials(officials) => officials.run(),
         Verb::Log(log) => log.run(),
+        Verb::Receipt(receipt) => receipt.run(),
         Verb::Openapi => {
             println!("{}", crate::adapters::http::OPENAPI);
             Ok(ExitCode::SUCCESS)

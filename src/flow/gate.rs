@@ -86,7 +86,11 @@ impl std::fmt::Debug for Incoming {
 
 impl Incoming {
     pub(super) fn input(&self) -> RequestInput<'_> {
-        RequestInput { content_type: self.content_type.as_deref(), body: self.body.as_deref().map_err(|too_large| *too_large) }
+        RequestInput {
+            content_type: self.content_type.as_deref(),
+            body: self.body.as_deref().map_err(|too_large| *too_large),
+            statement_alone: self.format == Format::Statement,
+        }
     }
 
     /// SHA-256 of the body, by which a retry is told from another request.

@@ -216,6 +216,17 @@
 //! - **2026-11-28, officials sign holds outside a demo**: keys enrolled beside the holds were the operator's to add, and so was the end of a hold. What they began outlives
 //!   their term; to end it they must be in office.
 //! - **2026-11-28, decrees carry the names of their signers from the registry**, outside the hash that names the list: it checks the signatures, the log says who.
+//! - **2026-11-28, a printed receipt tells a day and nothing else.** A paper can be found, or demanded. It has no agency, since that tells the service; no
+//!   outcome, since a good one becomes a pass that people are asked for and a bad one a mark; no instant, since that finds the entry in a log.
+//! - **2026-11-28, its code is 60 bits of its own SHA-256** instead of a secret beside a hash: nothing is to be kept secret, the QR code is shorter, anybody
+//!   can compare it, and it opens nothing without the agency's records. A short secret could be found by trying anyway.
+//! - **2026-11-28, the statement commits to the receipt, not the receipt to the statement.** So the entry's header, which commits to the statement, covers
+//!   both, and the paper cannot be linked to an entry with the log alone. The entry says only that a receipt was wished.
+//! - **2026-11-28, the QR code holds the receipt, not an address.** A forged paper could otherwise lead to a page that calls it genuine.
+//! - **2026-11-28, a key that others may have leaves genuine what is in the log below its checkpoint**, whichever good key signs the proof: whoever has the
+//!   statement key cannot put an entry where the log has another. Without a proof it is «cannot be told», never «genuine» and never «false».
+//! - **2026-11-28, the page is three files of our own, without a library**: WebCrypto knows both algorithms, and what is to be trusted can be read in one go.
+//!   `qrcode` (MIT or Apache-2.0), without its writers, draws the code on paper.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
 //! - **2026-11-28, one PKCS#11 library per process, one signature at a time**: initialising and finalising are the process's, so every key with a library of its

@@ -176,6 +176,8 @@
 //! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`);
 //! checkpoints change their key at a start. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
 //!
+//! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
+//!
 //! `signing.algorithm` is `EdDSA` or `ES256` for new keys. For an HSM name its module, token and a file with the PIN under `[signing.pkcs11]`, make keys
 //! by `estelam keys standby USE --hsm`, then `rotate`: they are made in the token, for signing alone, and cannot leave it. A missing file, a wrong secret
 //! or PIN, or a token that is gone: the gateway does not start, or is not ready and answers `ledger-unavailable`; nothing leaves unsigned. It is ready

@@ -22,6 +22,7 @@ import hsm  # noqa: E402
 import imports  # noqa: E402
 import keys as key_rehearsals  # noqa: E402
 import oauth  # noqa: E402
+import receipts  # noqa: E402
 import secrets_scan  # noqa: E402
 import signing  # noqa: E402
 import tls_clients  # noqa: E402
@@ -30,7 +31,8 @@ from gateway import Demo, curl  # noqa: E402
 
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated")
-OTHERS = signing.CHECKS + attacks.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS + secrets_scan.LIVE
+# The last of the receipts gives up the key that signs, so they come last.
+OTHERS = signing.CHECKS + attacks.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS + secrets_scan.LIVE + receipts.CHECKS
 # After the demo has ended: over all that it printed and stored.
 AFTER = secrets_scan.CHECKS
 # With installations of their own.

@@ -8,6 +8,7 @@ mod metadata;
 mod meters;
 mod ops;
 mod outbox;
+mod receipt;
 mod respond;
 mod revoke;
 mod routes;

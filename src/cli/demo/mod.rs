@@ -164,7 +164,7 @@ fn how_to_ask(dir: &Path, places: &DemoFile) -> String {
         r#"estelam is running; stop it with Ctrl-C.
 
   gateway   {gateway}   (agencies, mutual TLS)
-  public    {public}   (keys, checkpoints)
+  public    {public}   (keys, checkpoints; a page that checks receipts: {public}/receipt)
   ops       {ops}    (health, metrics)
   registry  {registry}   (a process of its own)
 

@@ -18,6 +18,7 @@ pub mod person;
 pub mod place;
 pub mod random;
 pub mod reason;
+pub mod receipt_code;
 pub mod refusal;
 pub mod request;
 pub mod scheme;

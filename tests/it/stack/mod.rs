@@ -23,6 +23,7 @@ mod outage;
 mod people;
 mod protection;
 mod purging;
+mod receipts;
 mod record;
 mod refusals;
 mod registry_trust;
