@@ -68,6 +68,9 @@ pub async fn purge(
     clock: &dyn Clock,
     request: &PurgeRequest,
 ) -> Result<PurgeReport, StartError> {
+    if !clock.holds() {
+        return Err(StartError("the clock jumped and cannot be believed; set it right, or restart the gateway, then purge".to_owned()));
+    }
     let holds = Holds::open(&config.ledger.holds)?.in_force()?;
     let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, config, keys)).transpose()?;
     let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
