@@ -19,6 +19,8 @@ mod revocation;
 mod running;
 mod spent;
 mod standing;
+mod status;
+mod timekeeping;
 mod watch;
 mod witnessed;
 
@@ -113,7 +115,7 @@ pub async fn start(
         serve(
             ListenerSpec { name: "ops", listener: listeners.ops, tls: TlsMode::Plain, limits, workers: 1, refuse_unreadable: None },
             table.clone(),
-            http::ops(observability.ops_state(readiness.clone())),
+            http::ops(observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone()))),
         )
         .map_err(socket)?,
     ];
@@ -129,5 +131,6 @@ pub async fn start(
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
+    running.also(timekeeping::keep(running.parts().gate.clone()));
     Ok(running)
 }

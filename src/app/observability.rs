@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::StartError;
-use crate::adapters::http::{OpsState, Readiness};
+use crate::adapters::http::{NodeStatus, OpsState, Readiness};
 use crate::adapters::shield::ALERT_TARGET;
 
 /// Seconds: from a cache hit to a registry that is slow.
@@ -50,9 +50,9 @@ impl Observability {
         Ok(Self { metrics: builder()?.build_recorder().handle() })
     }
 
-    pub(super) fn ops_state(&self, readiness: Arc<dyn Readiness>) -> Data<OpsState> {
+    pub(super) fn ops_state(&self, readiness: Arc<dyn Readiness>, status: Arc<dyn NodeStatus>) -> Data<OpsState> {
         let handle = self.metrics.clone();
-        Data::new(OpsState { readiness, render: Box::new(move || handle.render()) })
+        Data::new(OpsState { readiness, status, render: Box::new(move || handle.render()) })
     }
 
     /// Folds recorded values at intervals until the task is dropped.

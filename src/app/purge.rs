@@ -83,6 +83,9 @@ impl Purger {
     /// # Errors
     /// A hold cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
     pub async fn purge(&self, request: &PurgeRequest, by: &'static str) -> Result<PurgeReport, StartError> {
+        if !self.clock.holds() {
+            return Err(StartError("the clock jumped and cannot be believed; set it right, or restart the gateway, then purge".to_owned()));
+        }
         let holds = self.holds().await?;
         let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, &self.config, &self.keys)).transpose()?;
         let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });

@@ -18,6 +18,7 @@ mod registry;
 mod request_key;
 mod retention;
 mod serve;
+mod status;
 mod token;
 mod verify;
 mod witness;
@@ -44,6 +45,8 @@ enum Verb {
     Demo(demo::Demo),
     /// Run the gateway of an installation
     Serve(serve::Serve),
+    /// Show what the running gateway can do now
+    Status(status::Status),
     /// Ask one verification query
     Verify(Box<verify::Verify>),
     /// Get an access token for an agency
@@ -108,6 +111,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     match verb {
         Verb::Demo(demo) => demo.run(),
         Verb::Serve(serve) => serve.run(),
+        Verb::Status(status) => status.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verify) => verify.run(),
         Verb::Token(token) => token.run(),
         Verb::Registry(registry) => registry.run(),

@@ -256,3 +256,5 @@
 //!   the lanes keep a cold start from being a stampede.
 //! - **2026-11-28, the cache knows people by a keyed hash** (128 bits of SipHash under keys of the process); a number is in memory only while it is asked for.
 //! - **2026-11-28, every 503 carries `advice`**, the static word of the agency's policy for outages; also the bare one, which says nothing else of the call.
+//! - **2026-11-28, a clock that jumps is held against the time since boot**, which goes on while a machine sleeps and which nobody sets. Time goes on by it
+//!   meanwhile, so that the log's time is not dragged an hour ahead; what is small is taken over once an hour.

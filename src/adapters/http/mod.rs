@@ -31,7 +31,7 @@ use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
 pub use self::metadata::OPENAPI;
-pub use self::ops::{OpsState, Readiness};
+pub use self::ops::{NodeStatus, OpsState, Readiness};
 pub use self::outbox::MokaOutbox;
 pub use self::routes::{GATEWAY_ROUTES, gateway, ops, public};
 pub use self::stranger::refuse_stranger;

@@ -65,6 +65,7 @@ pub fn ops(state: Data<OpsState>) -> impl Fn(&mut ServiceConfig) + Clone + Send 
             .app_data(state.clone())
             .route("/health/live", web::get().to(ops_handlers::live))
             .route("/health/ready", web::get().to(ops_handlers::ready))
+            .route("/status", web::get().to(ops_handlers::status))
             .route("/metrics", web::get().to(ops_handlers::metrics));
     }
 }

@@ -16,7 +16,7 @@ use self::child::RegistryChild;
 use self::install::{NUMBER, QUERY};
 use super::place::{DemoFile, write_atomically};
 use super::{CliError, Failure, block_on};
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::SteadyClock;
 use crate::app::{self, Listeners, Observability, Running};
 use crate::config::{Config, template};
 
@@ -61,7 +61,8 @@ impl Demo {
         let registry = RegistryChild::start(&dir, registry_port)?;
         let config = configure(&dir, &listeners, registry.port())?;
         let places = places(&config, &dir, registry.port())?;
-        let running = app::start(config, listeners, Arc::new(SystemClock), observability).await.doing("the gateway does not start")?;
+        let running =
+            app::start(config, listeners, Arc::new(SteadyClock::start()), observability).await.doing("the gateway does not start")?;
         running.until_ready().await.doing("the gateway does not get ready")?;
         places.write(&dir)?;
         let outcome = if self.once { once::ask(&dir).await } else { self.stay(&dir, &places).await };

@@ -20,6 +20,11 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
+    /// Whether it is an administrative act, about nobody.
+    pub fn is_administrative(&self) -> bool {
+        matches!(self, Self::Delivery(delivery) if delivery.kind == EntryKind::Admin)
+    }
+
     /// What is known of the call.
     pub fn context(&self) -> &CallContext {
         match self {
