@@ -9,6 +9,7 @@ pub mod decree;
 pub mod document;
 pub mod identifier;
 pub mod instant;
+pub mod json;
 pub mod jwk;
 pub mod jws;
 pub mod jwt_kind;
