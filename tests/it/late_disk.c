@@ -16,7 +16,7 @@ struct late {
     int fd;
     off64_t at;
     size_t len;
-    char bytes[];
+    void *bytes; // at a multiple of a block, for files that are written past the page cache
 };
 
 static struct late *first;
@@ -41,8 +41,8 @@ static ssize_t write_now(int fd, const void *bytes, size_t len, off64_t at) {
 
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
     if (!is_journal(fd)) return write_now(fd, bytes, len, at);
-    struct late *late = malloc(sizeof *late + len);
-    if (!late) abort();
+    struct late *late = malloc(sizeof *late);
+    if (!late || posix_memalign(&late->bytes, 4096, len)) abort();
     late->next = NULL, late->fd = fd, late->at = at, late->len = len;
     memcpy(late->bytes, bytes, len);
     pthread_mutex_lock(&lock);
@@ -75,6 +75,7 @@ static void write_what_is_late(int fd) {
         }
         if (write_now(fd, late->bytes, late->len, late->at) != (ssize_t)late->len) abort();
         *place = late->next;
+        free(late->bytes);
         free(late);
     }
     end = place;

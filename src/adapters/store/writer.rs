@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::database::{End, Store};
@@ -38,6 +38,26 @@ pub(super) struct Writer {
     head: (u64, Hash),
     next_checkpoint: Instant,
     next_calendar: Instant,
+    meters: Meters,
+}
+
+/// What it counts, found once: that costs more than to count.
+struct Meters {
+    queue_depth: Gauge,
+    sync_seconds: Histogram,
+    batch_size: Histogram,
+    entries: Counter,
+}
+
+impl Meters {
+    fn new() -> Self {
+        Self {
+            queue_depth: gauge!("estelam_ledger_queue_depth"),
+            sync_seconds: histogram!("estelam_ledger_sync_seconds"),
+            batch_size: histogram!("estelam_ledger_batch_size"),
+            entries: counter!("estelam_ledger_entries_total"),
+        }
+    }
 }
 
 /// What it works with, the filler too.
@@ -83,7 +103,7 @@ impl Writer {
         let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);
         let means = Arc::new(Means { config, keys, key, kek, signer, clock, faults });
         let line = means.line(store, end, &shared)?;
-        Ok((shared.clone(), Self { means, shared, line: Some(line), head, next_checkpoint, next_calendar }))
+        Ok((shared.clone(), Self { means, shared, line: Some(line), head, next_checkpoint, next_calendar, meters: Meters::new() }))
     }
 
     /// Runs until the queue is closed and empty.
@@ -98,7 +118,7 @@ impl Writer {
             if taken.closed {
                 return;
             }
-            gauge!("estelam_ledger_queue_depth").set(taken.waiting as f64);
+            self.meters.queue_depth.set(taken.waiting as f64);
             if self.line.as_ref().is_none_or(Line::failed) {
                 self.line = None;
                 self.reopen();
@@ -123,9 +143,9 @@ impl Writer {
             }
             let durable = self.append(entries);
             if durable {
-                histogram!("estelam_ledger_sync_seconds").record(begun.elapsed());
-                histogram!("estelam_ledger_batch_size").record(replies.len() as f64);
-                counter!("estelam_ledger_entries_total").increment(replies.len() as u64);
+                self.meters.sync_seconds.record(begun.elapsed());
+                self.meters.batch_size.record(replies.len() as f64);
+                self.meters.entries.increment(replies.len() as u64);
             }
             for (index, reply) in (first..).zip(replies) {
                 let _ = reply.send(if durable { Ok(Receipt { index }) } else { Err(NOT_READY) });

@@ -1,9 +1,11 @@
 //! The journal in front of the database: two files of fixed size, written in turn, that make a batch durable with one short sync.
 //!
 //! A growing file or a database transaction syncs more than the entries: lengths, extents, index pages. These files never change
-//! their length, so a sync writes the batch and nothing else. The database follows behind ([`super::filler`]); a file is
+//! their length, so a sync writes the batch and nothing else. They are written past the system's page cache where the file system
+//! can do that: copies and the search for what is to be written cost more than the frame. The database follows behind ([`super::filler`]); a file is
 //! written over only when all its entries are durable there. After a crash the entries that the database lacks are read back.
 
+mod direct;
 mod frame;
 mod recover;
 #[cfg(test)]
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 pub(super) use frame::{Frame, FrameBuilder, Placed};
 pub(super) use recover::{holds_any, pending};
 
+use self::direct::DirectFile;
 use super::config::LedgerError;
 use super::fault::{CommitPoint, Faults};
 
@@ -35,7 +38,7 @@ pub(super) struct Journal {
 
 /// One file.
 struct Segment {
-    file: File,
+    file: DirectFile,
     path: PathBuf,
     /// Where the next frame goes.
     offset: u64,
@@ -85,7 +88,7 @@ impl Journal {
     /// Overwrites both files with zeros; durable when this returns. Only when the database has everything.
     pub(super) fn erase(&mut self) -> Result<(), LedgerError> {
         for segment in [&mut self.active, &mut self.other] {
-            let zeroed = zero(&segment.file, self.len).and_then(|()| segment.file.sync_data());
+            let zeroed = zero(&segment.path, self.len);
             zeroed.map_err(|source| LedgerError::Io { what: "overwrite", path: segment.path.clone(), source })?;
             (segment.offset, segment.left_at) = (0, 0);
         }
@@ -96,7 +99,7 @@ impl Journal {
     pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), LedgerError> {
         self.faults.pass(CommitPoint::Before)?;
         let segment = &mut self.active;
-        let written = segment.file.write_all_at(frame, segment.offset).and_then(|()| segment.file.sync_data());
+        let written = segment.file.write(frame, segment.offset);
         written.map_err(|source| LedgerError::Io { what: "write", path: segment.path.clone(), source })?;
         segment.offset += frame.len() as u64;
         self.faults.pass(CommitPoint::After)
@@ -105,25 +108,28 @@ impl Journal {
 
 impl Segment {
     fn open(path: PathBuf, len: u64) -> Result<Self, LedgerError> {
-        let file = open_prewritten(&path, len).map_err(|source| LedgerError::Io { what: "make", path: path.clone(), source })?;
+        let opened = prewrite(&path, len).and_then(|()| DirectFile::open(&path));
+        let file = opened.map_err(|source| LedgerError::Io { what: "make", path: path.clone(), source })?;
         Ok(Self { file, path, offset: 0, left_at: 0 })
     }
 }
 
-/// Opens a file and writes zeros up to its full length, so that later syncs find every block in place.
-fn open_prewritten(path: &Path, len: u64) -> io::Result<File> {
-    let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+/// Makes a file and writes zeros up to its full length, so that later syncs find every block in place.
+fn prewrite(path: &Path, len: u64) -> io::Result<()> {
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     let there = file.metadata()?.len();
     if there < len {
         write_zeros(&file, there, len)?;
         file.sync_all()?;
     }
-    Ok(file)
+    Ok(())
 }
 
-/// Overwrites the whole file, also what lies beyond its usual length.
-fn zero(file: &File, len: u64) -> io::Result<()> {
-    write_zeros(file, 0, file.metadata()?.len().max(len))
+/// Overwrites the whole file, also what lies beyond its usual length; durable when this returns.
+fn zero(path: &Path, len: u64) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    write_zeros(&file, 0, file.metadata()?.len().max(len))?;
+    file.sync_data()
 }
 
 fn write_zeros(file: &File, mut at: u64, len: u64) -> io::Result<()> {
