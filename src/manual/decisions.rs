@@ -267,3 +267,5 @@
 //! - **2026-11-28, looked at and left** (instructions by `callgrind`, times by `perf`): SHA-512 (6 % of a call) is aws-lc's scalar code, which it takes on all
 //!   processors but Intel's; the 4.6 KiB that aws-lc-rs clears for each signature and the 16 KiB that actix clears for each head (together 1 %) have no
 //!   other way in; one wake for a whole batch (10 switches a batch of 29, 1 %); ids that stand in a statement twice (`jti`, `answer_id`: contract §4).
+//! - **2026-11-28, a lost card that could be renewed, with a stand-in, is `lapsed-renewable`** and no longer `service-not-covered`: the stand-in carries the
+//!   card's status (domain §3), and that status is not resolved. A card that had ended gives its stand-in nothing, as before.
