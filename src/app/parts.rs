@@ -33,12 +33,11 @@ use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, TokenService, authorization_server_metadata,
-    protected_resource_metadata,
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, Revocations, TokenService,
+    authorization_server_metadata, protected_resource_metadata,
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
@@ -117,18 +116,13 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
-        let log: Arc<dyn Ledger> = ledger.clone();
-        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
-        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
-        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
+        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
-        let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
-        let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
-        let tokens = Arc::new(verifier.with_outside(accepted));
+        let tokens = Arc::new(verifier(issuer.clone(), &ring, limiter.clone(), revocations).with_outside(accepted));
         let replays = replays(config, &clock)?;
         let issuing = Arc::new(issuing(issuer.clone(), &replays, &ring)?);
         let current = policies.clone();
@@ -239,6 +233,12 @@ fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, 
     let path = config.ledger.dir.join(ASSERTIONS);
     let store = ReplayStore::open(&path, clock.now()).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
     Ok(Arc::new(store))
+}
+
+/// Checks access tokens, and remembers those that it has checked.
+fn verifier(issuer: Arc<str>, ring: &KeyRing, limiter: Arc<GovernorLimiter>, revocations: Arc<Revocations>) -> CachingVerifier {
+    let profile = TokenProfile { issuer: issuer.clone(), audience: issuer };
+    CachingVerifier::new(profile, token_keys(ring), limiter, VERIFIED_TOKENS).with_revocations(revocations)
 }
 
 /// Who gets access tokens, and under which key.
