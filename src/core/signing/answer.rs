@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
+use super::receipt::PrintedReceipt;
 use crate::core::decision::{Decision, Verdict};
 use crate::core::domain::document::DocumentKind;
 use crate::core::domain::json::Members;
@@ -99,8 +100,8 @@ impl fmt::Display for WholeSeconds {
     }
 }
 
-/// The statement's payload: for its audience until `exp`, about no named holder.
-pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, now: Timestamp) -> Vec<u8> {
+/// The statement's payload: for its audience until `exp`, about no named holder. It commits to the printed receipt, where there is one.
+pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, receipt: Option<&PrintedReceipt>, now: Timestamp) -> Vec<u8> {
     let permit = decision.permit();
     let agency = permit.call().agency();
     let context = agency.context();
@@ -118,6 +119,7 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, no
     object.text("service", &permit.service().code);
     object.text_if("purpose", context.purpose.as_deref());
     object.text("reason", facts.reason.code());
+    object.text_if("receipt", receipt.map(PrintedReceipt::digest_text).as_deref());
     object.more(facts.members());
     object.close();
     payload
