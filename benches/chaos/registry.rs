@@ -112,7 +112,7 @@ impl Shared {
 
     fn closed_now(&self) -> bool {
         let tenths = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() / 100;
-        self.doing() == Doing::Flapping && tenths % 2 == 0
+        self.doing() == Doing::Flapping && tenths.is_multiple_of(2)
     }
 }
 
