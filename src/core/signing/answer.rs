@@ -119,9 +119,7 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, re
     object.text("service", &permit.service().code);
     object.text_if("purpose", context.purpose.as_deref());
     object.text("reason", facts.reason.code());
-    if let Some(receipt) = receipt {
-        object.text("receipt", &receipt.digest_text());
-    }
+    object.text_if("receipt", receipt.map(PrintedReceipt::digest_text).as_deref());
     object.more(facts.members());
     object.close();
     payload
