@@ -43,6 +43,25 @@ impl Contents {
         Ok(keys::open(key, id, sealed).map_or(Opened::Damaged, Opened::Plain))
     }
 
+    /// Does something with a content key; none when it is gone or does not unwrap.
+    pub(super) fn with_key<T>(&mut self, conn: &Connection, key: i64, work: impl FnOnce(&LessSafeKey) -> T) -> rusqlite::Result<Option<T>> {
+        if !self.keys.contains_key(&key) {
+            let unwrapped = self.unwrap_key(conn, key)?;
+            self.keys.insert(key, unwrapped);
+        }
+        Ok(self.keys.get(&key).and_then(Option::as_ref).map(work))
+    }
+
+    /// Encrypts the list of index parts under the key-encryption key.
+    pub(super) fn seal_list(&self, plain: Vec<u8>) -> Option<Vec<u8>> {
+        self.kek.seal_list(plain)
+    }
+
+    /// Opens the list of index parts.
+    pub(super) fn open_list(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.kek.open_list(sealed)
+    }
+
     /// Wipes a key that was destroyed in the store.
     pub(super) fn forget(&mut self, key: i64) {
         self.keys.remove(&key);

@@ -59,6 +59,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
         decision: content.decision.as_deref(),
         decree: content.decree.as_deref(),
         decrees_version: content.decrees_version.as_deref(),
+        details: content.details.as_deref(),
         epoch: tags.map(|tags| tags.epoch.as_str()),
         freshness: content.freshness.as_deref(),
         id,
@@ -110,6 +111,8 @@ struct Members<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     decrees_version: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     freshness: Option<&'c str>,
@@ -153,6 +156,7 @@ mod tests {
             policy_version: text("sha256:aa"),
             decrees_version: text("sha256:bb"),
             decree: text("d1-1402-04-07"),
+            details: text("{}"),
             freshness: Some("live".into()),
             as_of: Some(Timestamp::UNIX_EPOCH),
             basis: text("{\"a\":\"\u{1}\u{7f}\\ \u{631}\"}\n"),
@@ -169,7 +173,7 @@ mod tests {
         encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
-        assert_eq!(value.as_object().unwrap().len(), 23);
+        assert_eq!(value.as_object().unwrap().len(), 24);
     }
 
     #[test]

@@ -121,6 +121,9 @@ pub enum PurgeError {
     /// The database fails.
     #[error("the ledger's database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// A file of the index stays.
+    #[error("everything is deleted, but a file in `segments`, which nobody can read any more, could not be removed; remove it and purge again")]
+    StillIndexed,
     /// A reader holds on to old pages.
     #[error("everything is deleted, but another program reads the log and keeps old pages alive; end it and purge again")]
     StillRead,
@@ -200,14 +203,15 @@ impl SqliteLedger {
     }
 
     async fn destroy(&self, due: Due) -> Result<(), PurgeError> {
-        let (key, due) = (due.key, std::sync::Arc::new(due));
-        for held in due.held.chunks(CHUNK) {
+        let (key, held, due) = (due.key, due.held.clone(), std::sync::Arc::new(due));
+        for held in held.chunks(CHUNK) {
             let (due, held, kek) = (due.clone(), held.to_vec(), self.place.kek.clone());
             self.work(move |store| store.keep_held(&due, &held, &kek)).await?;
         }
         self.work(move |store| store.destroy_key(key)).await?;
         self.readers.forget(std::iter::once(key));
-        Ok(())
+        let forgotten = self.readers.search(move |index, conn, contents| index.purged(conn, contents, &[key], &held));
+        forgotten.await.map_err(|_| PurgeError::StillIndexed)
     }
 
     /// Overwrites what recorded purges have left; returns how many there were.
