@@ -6,6 +6,7 @@
 
 mod gate;
 mod retry;
+mod signature;
 
 use std::sync::Arc;
 
@@ -21,10 +22,11 @@ use crate::core::{decision, ledger, policy, registry};
 
 pub use self::gate::{Gate, Incoming};
 pub use self::retry::{Outbox, Slot};
+pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
 pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
-    let conclusion = match authenticate(&gate, &incoming, Scope::Verify) {
+    let conclusion = match signature::admit_query(&gate, &incoming).await {
         // Rare, so it does not make every call's state larger.
         Ok(call) if incoming.idempotency_key.is_some() => return Box::pin(retry::once(&gate, call, &incoming)).await,
         Ok(call) => answer(&gate, call, &incoming).await,
@@ -33,17 +35,13 @@ pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
     conclude(&gate, conclusion, incoming.format).await
 }
 
-/// The first two stages: a good certificate, a good token of the same agency, the scope.
-pub fn authenticate(gate: &Gate, incoming: &Incoming, scope: Scope) -> Result<VerifiedCall, Box<Refusal>> {
-    authenticate_any(gate, incoming, &[scope])
-}
-
-/// The same for a resource that more than one scope opens.
-pub fn authenticate_any(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<VerifiedCall, Box<Refusal>> {
+/// The first two stages: a good certificate, a good token of the same agency, one of the scopes; and which it was.
+fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(VerifiedCall, Scope), Box<Refusal>> {
     let agency = identify(gate, incoming)?;
     let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, gate.clock.now())?;
     let held = scopes.iter().find(|scope| call.claims().scopes.contains(scope)).or(scopes.first());
-    token::require_scope(call, held.copied().unwrap_or(Scope::Ops))
+    let scope = held.copied().unwrap_or(Scope::Ops);
+    token::require_scope(call, scope).map(|call| (call, scope))
 }
 
 /// The first stage alone, for the token endpoint and for resources that do not exist.

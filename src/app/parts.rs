@@ -31,7 +31,7 @@ use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, TokenService, authorization_server_metadata,
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, TokenService, authorization_server_metadata,
     protected_resource_metadata,
 };
 use crate::config::Config;
@@ -92,7 +92,7 @@ pub struct Parts {
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()))
+        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
             .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
@@ -119,7 +119,8 @@ impl Parts {
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
         let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
         let tokens = Arc::new(verifier.with_outside(accepted));
-        let clients = ClientAuthenticator::new(issuer.clone(), replays(config, &clock)?);
+        let replays = replays(config, &clock)?;
+        let clients = ClientAuthenticator::new(issuer.clone(), replays.clone());
         let service =
             TokenService::new(issuer.clone(), ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
         let current = policies.clone();
@@ -127,6 +128,7 @@ impl Parts {
             clock,
             trust: trust.clone(),
             tokens: tokens.clone(),
+            signatures: Arc::new(RequestVerifier::new(issuer.clone(), replays)),
             policy: Box::new(move || current.current()),
             limiter: limiter.clone(),
             shield: shield.clone(),

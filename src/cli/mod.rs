@@ -14,6 +14,7 @@ mod policy;
 mod proof;
 mod reach;
 mod registry;
+mod request_key;
 mod retention;
 mod serve;
 mod token;

@@ -77,6 +77,9 @@ pub(super) struct DemoFile {
 pub(super) struct AgencyFiles {
     pub(super) cert: PathBuf,
     pub(super) key: PathBuf,
+    /// The key that signs its requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) request_key: Option<PathBuf>,
 }
 
 impl DemoFile {

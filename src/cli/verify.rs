@@ -1,6 +1,7 @@
 //! `estelam verify`: one query, its answer in words, its signature and its record checked.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -10,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::client::{Answered, Ask, AskCheck, AskIdentifier, Client};
 use super::place::Place;
+use super::request_key::RequestKey;
 use super::{CliError, Failure, block_on, proof, words};
 
 /// Language of the printed answer.
@@ -81,6 +83,9 @@ pub(super) struct Verify {
     /// Emergency treatment
     #[arg(long)]
     emergency: bool,
+    /// Sign the request with this private key (PKCS#8 PEM), whose public half is registered for the agency's requests
+    #[arg(long, value_name = "KEY")]
+    sign_with: Option<PathBuf>,
     /// Language of the answer
     #[arg(long, value_enum, default_value = "en")]
     lang: Lang,
@@ -93,10 +98,11 @@ impl Verify {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let (lang, json) = (self.lang, self.json);
         let client = Client::open(self.place.dir(), &self.agency)?;
+        let key = self.sign_with.as_deref().map(RequestKey::read).transpose()?;
         let ask = self.ask()?;
         let answered = block_on(async {
             let token = client.token(None).await?;
-            let answered = client.ask(&token, &ask).await?;
+            let answered = client.ask(&token, &ask, key.as_ref()).await?;
             if answered.status == 200 {
                 proof::check_statement(&client, &answered).await?;
             }

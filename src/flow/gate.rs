@@ -16,7 +16,7 @@ use crate::core::policy::{BodyTooLarge, RequestInput, Snapshot};
 use crate::core::registry::Registry;
 use crate::core::reply::Format;
 use crate::core::signing::Notary;
-use crate::core::token::TokenVerifier;
+use crate::core::token::{SignatureField, SignatureVerifier, TokenVerifier};
 
 /// The ports of the request path, wired once at start.
 pub struct Gate {
@@ -26,6 +26,8 @@ pub struct Gate {
     pub trust: Arc<dyn Trust>,
     /// Access tokens.
     pub tokens: Arc<dyn TokenVerifier>,
+    /// Signatures over requests.
+    pub signatures: Arc<dyn SignatureVerifier>,
     /// The policy in force; each call takes one snapshot.
     pub policy: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
     /// Limits per agency and tier.
@@ -64,6 +66,8 @@ pub struct Incoming {
     pub content_type: Option<String>,
     /// The `Idempotency-Key` header.
     pub idempotency_key: Option<String>,
+    /// The `Estelam-Signature` header.
+    pub signature: Option<Box<SignatureField>>,
     /// What the caller wants to read.
     pub format: Format,
     /// The body, or that it was larger than the limit.

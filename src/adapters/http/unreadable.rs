@@ -45,6 +45,7 @@ async fn refuse(gate: Arc<Gate>, peer: Arc<PeerChain>, what: Unreadable) -> Repl
         authorization: None,
         content_type: None,
         idempotency_key: None,
+        signature: None,
         format: Format::Json,
         body: Ok(Bytes::new()),
         oddity: None,

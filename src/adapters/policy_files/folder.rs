@@ -48,7 +48,7 @@ fn read_folder(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>, e
 
 fn is_policy(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-    !name.starts_with('.') && (matches!(extension, Some("toml" | "cedar" | "cedarschema")) || name.ends_with(".jwks.json"))
+    !name.starts_with('.') && (matches!(extension, Some("toml" | "cedar" | "cedarschema")) || name.ends_with("jwks.json"))
 }
 
 fn read_file(path: &Path) -> io::Result<String> {

@@ -16,6 +16,10 @@ coded_enum! {
         ReferenceRequired = "reference-required",
         /// The agency's policy wants a nonce.
         NonceRequired = "nonce-required",
+        /// What is asked for wants a signature over the request.
+        SignatureRequired = "signature-required",
+        /// The signature over the request is not accepted.
+        SignatureInvalid = "signature-invalid",
         /// No such service in the catalogue.
         UnknownService = "unknown-service",
         /// No such identifier scheme.
@@ -74,12 +78,13 @@ impl RefusalCode {
             | Self::CheckRequired
             | Self::ReferenceRequired
             | Self::NonceRequired
+            | Self::SignatureRequired
             | Self::UnknownService
             | Self::UnknownScheme
             | Self::MalformedIdentifier
             | Self::WrongScheme
             | Self::WrongPopulation => 400,
-            Self::TokenMissing | Self::TokenInvalid | Self::TokenNotBound => 401,
+            Self::TokenMissing | Self::TokenInvalid | Self::TokenNotBound | Self::SignatureInvalid => 401,
             Self::CertificateNotAccepted
             | Self::AgencySuspended
             | Self::ServiceNotAllowed

@@ -121,6 +121,13 @@ pub struct EntryContent {
     pub freshness: Option<Cow<'static, str>>,
     /// When the registry said so.
     pub as_of: Option<Timestamp>,
+    /// Commitment to the agency's signature over the request, where there was one (see
+    /// [`RequestSignature`](super::domain::context::RequestSignature)).
+    #[serde(default)]
+    pub signature: Option<String>,
+    /// The key that made it.
+    #[serde(default)]
+    pub signed_by: Option<String>,
     /// What the decision was derived from, as JSON.
     pub basis: Option<String>,
     /// What a read of the log asked for, or what an agency said about a sample, as JSON; never an identifier.

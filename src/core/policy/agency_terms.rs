@@ -88,6 +88,7 @@ impl Reader<'_> {
             check: must.contains(&"check"),
             reference: must.contains(&"reference"),
             nonce: must.contains(&"nonce"),
+            signature: must.contains(&"signature") || file.request_signing.as_ref().is_some_and(|signing| signing.get_ref().required),
             max_age_s,
             min_age_s,
             max_stale_s,
@@ -126,7 +127,7 @@ impl Reader<'_> {
     }
 
     fn duties<'g>(&mut self, grant: &'g GrantFile) -> Vec<&'g str> {
-        const DUTIES: [&str; 4] = ["actor", "check", "reference", "nonce"];
+        const DUTIES: [&str; 5] = ["actor", "check", "reference", "nonce", "signature"];
         for duty in &grant.must_give {
             if !DUTIES.contains(&duty.get_ref().as_str()) {
                 self.fault(duty.span().start, format!("`{}` cannot be asked for; use {}", duty.get_ref(), listed(DUTIES)));

@@ -5,6 +5,7 @@ mod again;
 mod agency_clients;
 mod agency_file;
 mod agency_rules;
+mod agency_signing;
 mod agency_terms;
 mod agency_units;
 mod body;
@@ -35,7 +36,7 @@ use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
 use super::domain::service::{Service, ServiceCatalogue};
 use super::limit::{Protection, Rate, Tier};
-use super::token::{ClientAuth, VerifiedCall};
+use super::token::{ClientAuth, RequestSigning, VerifiedCall};
 
 pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
@@ -93,6 +94,8 @@ pub struct Grant {
     pub reference: bool,
     /// A nonce must be given.
     pub nonce: bool,
+    /// The request must be signed.
+    pub signature: bool,
     /// Age of facts in seconds that is good enough when the request does not say.
     pub max_age_s: u32,
     /// Smallest `max_age` that the agency may ask for; 0 allows forcing live look-ups.
@@ -139,6 +142,8 @@ pub struct AgencyPolicy {
     pub scopes: Vec<Scope>,
     /// How it proves at the token endpoint who it is.
     pub client_auth: ClientAuth,
+    /// How it signs its requests.
+    pub request_signing: RequestSigning,
     /// Grants by service, then purpose; those of one purpose follow each other in time and never overlap.
     pub grants: HashMap<Arc<str>, ByPurpose>,
     /// The agency's own numbers for schemes.
@@ -170,6 +175,8 @@ pub struct Snapshot {
     pub reasons: ReasonCatalogue,
     /// The purposes that rules and agencies may name.
     pub purposes: HashSet<Arc<str>>,
+    /// What only a demo overlooks: anywhere else the snapshot does not take effect while there is any.
+    pub demo_only: Vec<LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
 }

@@ -92,6 +92,8 @@ const fn challenge(code: RefusalCode) -> Option<&'static str> {
     match code {
         RefusalCode::TokenMissing => Some(r#"Bearer realm="estelam""#),
         RefusalCode::TokenInvalid | RefusalCode::TokenNotBound => Some(r#"Bearer realm="estelam", error="invalid_token""#),
+        // RFC 9110 §15.5.2: every 401 has a challenge; the token was good, so it says no error of the token.
+        RefusalCode::SignatureInvalid => Some(r#"Bearer realm="estelam""#),
         RefusalCode::ScopeMissing => Some(r#"Bearer realm="estelam", error="insufficient_scope""#),
         _ => None,
     }
@@ -113,6 +115,8 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::CheckRequired => "A second factor must be given",
         RefusalCode::ReferenceRequired => "A reference must be given",
         RefusalCode::NonceRequired => "A nonce must be given",
+        RefusalCode::SignatureRequired => "The request must be signed",
+        RefusalCode::SignatureInvalid => "The signature over the request is not accepted",
         RefusalCode::UnknownService => "There is no such service",
         RefusalCode::UnknownScheme => "There is no such identifier scheme",
         RefusalCode::MalformedIdentifier => "The identifier fits no scheme",

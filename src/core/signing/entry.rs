@@ -51,6 +51,8 @@ fn common(context: &CallContext, now: Timestamp) -> EntryContent {
         purpose: context.purpose.as_deref().map(str::to_owned),
         reference: context.reference.clone(),
         policy_version: context.policy_version.as_deref().map(str::to_owned),
+        signature: context.signature.as_deref().map(|signature| signature.commitment.to_string()),
+        signed_by: context.signature.as_deref().map(|signature| signature.key.to_string()),
         latency_us: u64::try_from(latency).unwrap_or(0),
         ..EntryContent::default()
     }

@@ -13,6 +13,8 @@ struct Payload<'a> {
     aud: Option<&'a str>,
     iat: i64,
     jti: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_signature: Option<&'a str>,
     status: u16,
     code: RefusalCode,
 }
@@ -24,6 +26,7 @@ pub(super) fn payload(refusal: &Refusal, issuer: &str, now: Timestamp) -> Vec<u8
         aud: refusal.context.agency.as_ref().map(|agency| agency.as_str()),
         iat: now.as_second(),
         jti: refusal.context.request_id,
+        request_signature: refusal.context.signature.as_deref().map(|signature| &*signature.commitment),
         status: refusal.code.status(),
         code: refusal.code,
     };
