@@ -1,6 +1,7 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
 mod alerts;
+mod audit;
 pub mod authority;
 pub mod holds;
 mod issuers;
@@ -116,8 +117,10 @@ pub async fn start(
     ];
     let watches = watch::start(&parts, &config)?;
     let purging = purge::keep(parts.ledger.clone(), config.clone(), vec![parts.checkpoint_key().clone()], parts.gate.clock.clone());
+    let ledger = parts.ledger.clone();
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
+    running.also(audit::follow(ledger));
     Ok(running)
 }

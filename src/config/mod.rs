@@ -5,6 +5,7 @@
 //! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
 //! ```
 
+mod audit;
 mod issuers;
 mod signing;
 mod template;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::audit::Audit;
 pub use self::issuers::OutsideIssuer;
 pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
@@ -56,6 +58,9 @@ pub struct Config {
     pub registry: Registry,
     /// The access log.
     pub ledger: Ledger,
+    /// Auditors' questions.
+    #[serde(default)]
+    pub audit: Audit,
     /// Outside issuers whose access tokens are accepted beside our own.
     #[serde(default)]
     pub issuers: Vec<OutsideIssuer>,
@@ -308,6 +313,7 @@ impl Config {
         if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
             return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
         }
+        self.audit.check(self.demo)?;
         self.signing.check()?;
         if self.limits.tokens_per_address == 0 {
             return Err("`limits.tokens_per_address` must be at least 1");
@@ -342,6 +348,7 @@ impl Config {
         for path in [&mut self.ledger.witness_key, &mut self.ledger.witness_checkpoint].into_iter().flatten() {
             *path = base.join(&*path);
         }
+        self.audit.resolve(base);
         self.signing.resolve(base);
         for issuer in &mut self.issuers {
             issuer.resolve(base);

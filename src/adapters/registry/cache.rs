@@ -21,7 +21,7 @@ use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
 use crate::core::policy::Permit;
-use crate::core::registry::{Freshness, Need, Registry, RegistryAnswer, RegistryUnavailable};
+use crate::core::registry::{Freshness, Identities, KnownPerson, Need, Registry, RegistryAnswer, RegistryUnavailable};
 
 type Loaded = Result<Arc<Entry>, RegistryUnavailable>;
 type Load = Shared<BoxFuture<'static, Loaded>>;
@@ -113,6 +113,14 @@ impl Registry for CachedRegistry {
 
     fn decrees_age_s(&self) -> u32 {
         self.inner.changes.silent_s()
+    }
+}
+
+#[async_trait]
+impl Identities for CachedRegistry {
+    async fn identifiers(&self, identifier: &Identifier) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        // Never remembered: numbers stay in the registry.
+        self.inner.upstream.identifiers(&Key::of(identifier)).await
     }
 }
 

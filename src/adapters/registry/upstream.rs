@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
 use crate::core::domain::person::Person;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{KnownPerson, RegistryUnavailable};
 
 /// An identifier as the cache's key: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -83,6 +83,9 @@ pub(super) struct Changes {
 #[async_trait]
 pub(super) trait Upstream: Send + Sync + 'static {
     async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable>;
+
+    /// Everybody behind a number, with all their numbers.
+    async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable>;
 
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable>;
 

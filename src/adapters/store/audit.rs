@@ -14,9 +14,10 @@ use super::contents::Contents;
 use super::keys::{ContentKek, open_trail_key};
 use super::segments::{self, Index, SegmentError, Sought};
 use super::{SqliteLedger, nodes, recovery};
-use crate::core::ledger::audit::{Found, LogAudit, Search, SealedEpoch, TrailFound, TrailSearch};
+use crate::core::ledger::audit::{AuditRow, Bucket, Found, LogAudit, SealedEpoch, Search, TrailFound, TrailSearch};
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::subject::trail_tag_under;
+use crate::core::ledger::tree::Hash;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
 
 /// Entries that one step in the background looks at.
@@ -101,9 +102,31 @@ impl LogAudit for SqliteLedger {
         self.readers.search(move |index, conn, contents| segments::search(index, conn, contents, &search, size)).await
     }
 
+    async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable> {
+        let durable = self.durable_size().await?;
+        let size = search.size.unwrap_or(durable).min(durable);
+        self.readers.search(move |index, conn, contents| segments::draw(index, conn, contents, (&search, &seed), size)).await
+    }
+
+    async fn rows(&self, indices: Vec<u64>) -> Result<Vec<AuditRow>, LogUnreadable> {
+        self.readers.search(move |_, conn, contents| segments::some(conn, contents, &indices)).await
+    }
+
     async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable> {
         let current = self.shared.keys.load().epoch.clone();
         self.readers.run(move |conn, _| epochs(conn, from, to, Some(&current))).await
+    }
+
+    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
+        self.told(from, to, now).await
+    }
+
+    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable> {
+        self.covering().await
+    }
+
+    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable> {
+        self.covered(gaps).await
     }
 
     async fn trail(&self, search: TrailSearch) -> Result<TrailFound, LogUnreadable> {
@@ -227,6 +250,12 @@ fn day_number(epoch: &str) -> i64 {
     epoch.get(..10).and_then(|date| date.parse::<Date>().ok()).map_or(i64::MIN, number_of)
 }
 
-fn number_of(day: Date) -> i64 {
+/// Days from 1970 to a date.
+pub(super) fn number_of(day: Date) -> i64 {
     day.to_zoned(jiff::tz::TimeZone::UTC).map_or(i64::MAX, |midnight| midnight.timestamp().as_second().div_euclid(86_400))
+}
+
+/// The date of a day that is counted from 1970.
+pub(super) fn date_of(day: i64) -> Date {
+    day_of(Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or(Timestamp::MAX))
 }

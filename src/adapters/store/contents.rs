@@ -52,6 +52,22 @@ impl Contents {
         Ok(self.keys.get(&key).and_then(Option::as_ref).map(work))
     }
 
+    /// Encrypts counts of a day under a content key; none when it is gone.
+    pub(super) fn seal_count(&mut self, conn: &Connection, key: i64, day: i64, plain: Vec<u8>) -> rusqlite::Result<Option<Vec<u8>>> {
+        Ok(self.with_key(conn, key, |cipher| keys::seal(cipher, &count_of(day), plain))?.flatten())
+    }
+
+    /// Opens counts of a day; none when the key is gone or does not open them.
+    pub(super) fn open_count(
+        &mut self,
+        conn: &Connection,
+        key: i64,
+        day: i64,
+        sealed: &[u8],
+    ) -> rusqlite::Result<Option<Zeroizing<Vec<u8>>>> {
+        Ok(self.with_key(conn, key, |cipher| keys::open(cipher, &count_of(day), sealed))?.flatten())
+    }
+
     /// Encrypts the list of index parts under the key-encryption key.
     pub(super) fn seal_list(&self, plain: Vec<u8>) -> Option<Vec<u8>> {
         self.kek.seal_list(plain)
@@ -78,4 +94,9 @@ impl Contents {
             .optional()?;
         Ok(row.and_then(|(day, class, wrapped)| self.kek.unwrap(day, class, &wrapped)))
     }
+}
+
+/// What the counts of a day are bound to.
+fn count_of(day: i64) -> Vec<u8> {
+    [b"estelam day count v1".as_slice(), &day.to_be_bytes()].concat()
 }

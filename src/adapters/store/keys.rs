@@ -122,10 +122,7 @@ impl Kek {
 
     /// Encrypts the list of index parts.
     pub(super) fn seal_list(&self, plain: Vec<u8>) -> Option<Vec<u8>> {
-        let (mut nonce, mut sealed) = ([0; NONCE_LEN], plain);
-        rand::fill(&mut nonce).ok()?;
-        self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(LIST), &mut sealed).ok()?;
-        Some([nonce.as_slice(), &sealed].concat())
+        seal(&self.0, LIST, plain)
     }
 
     /// Opens the list of index parts; none when it was not made under this key.
@@ -137,6 +134,14 @@ impl Kek {
     pub(super) fn unwrap(&self, day: i64, class: u8, wrapped: &[u8]) -> Option<LessSafeKey> {
         open(&self.0, content_key_aad(day, class).as_ref(), wrapped).and_then(|secret| aead_key(&secret))
     }
+}
+
+/// Seals as nonce ‖ ciphertext ‖ tag.
+pub(super) fn seal(key: &LessSafeKey, aad: &[u8], plain: Vec<u8>) -> Option<Vec<u8>> {
+    let (mut nonce, mut sealed) = ([0; NONCE_LEN], plain);
+    rand::fill(&mut nonce).ok()?;
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut sealed).ok()?;
+    Some([nonce.as_slice(), &sealed].concat())
 }
 
 /// Opens nonce ‖ ciphertext ‖ tag.

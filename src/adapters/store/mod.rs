@@ -5,9 +5,11 @@ mod audit;
 mod backup;
 mod config;
 mod contents;
+mod counts;
 mod database;
 mod day;
 mod entries;
+mod export;
 mod fault;
 mod filler;
 mod journal;
@@ -36,7 +38,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
-pub use audit::{OfflineAudit, OfficerKey};
+pub use audit::{OfficerKey, OfflineAudit};
 pub use backup::{backup, restore};
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
@@ -110,7 +112,15 @@ impl SqliteLedger {
             path: "the ledger's writer".into(),
             source,
         })?;
-        Ok(Arc::new(Self { shared, readers, writer: Mutex::new(Some(thread)), purging: tokio::sync::Mutex::default(), place, officer: std::sync::OnceLock::new(), _lock: lock }))
+        Ok(Arc::new(Self {
+            shared,
+            readers,
+            writer: Mutex::new(Some(thread)),
+            purging: tokio::sync::Mutex::default(),
+            place,
+            officer: std::sync::OnceLock::new(),
+            _lock: lock,
+        }))
     }
 
     /// Whether entries are taken now: false after a failed write until the log was reopened and checked.

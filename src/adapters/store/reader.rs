@@ -182,7 +182,7 @@ fn agency(conn: &Connection, contents: &Mutex<Contents>, key: i64, id: &[u8], se
 }
 
 /// The latest checkpoint, if it covers entry `index`: size and note.
-fn covering_checkpoint(conn: &Connection, index: u64) -> rusqlite::Result<Option<(u64, String)>> {
+pub(super) fn covering_checkpoint(conn: &Connection, index: u64) -> rusqlite::Result<Option<(u64, String)>> {
     let latest: Option<(u64, String)> = conn
         .prepare_cached("SELECT size, note FROM checkpoint ORDER BY seq DESC LIMIT 1")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -46,6 +46,8 @@ coded_enum! {
         PurposeNotAllowed = "purpose-not-allowed",
         /// The token lacks the scope.
         ScopeMissing = "scope-missing",
+        /// The case is not in the register, closed, over, or another office's.
+        CaseUnknown = "case-unknown",
         /// No such resource on this listener, or not for this agency.
         NotFound = "not-found",
         /// The resource has no such method.
@@ -62,6 +64,8 @@ coded_enum! {
         RateLimited = "rate-limited",
         /// The period's quota is used up.
         QuotaExhausted = "quota-exhausted",
+        /// The registry does not answer a read of the log that cannot do without it.
+        RegistryUnavailable = "registry-unavailable",
         /// The record cannot be made durable.
         LedgerUnavailable = "ledger-unavailable",
         /// The node is stopping.
@@ -89,7 +93,8 @@ impl RefusalCode {
             | Self::AgencySuspended
             | Self::ServiceNotAllowed
             | Self::PurposeNotAllowed
-            | Self::ScopeMissing => 403,
+            | Self::ScopeMissing
+            | Self::CaseUnknown => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::KeyReused => 409,
@@ -97,7 +102,7 @@ impl RefusalCode {
             Self::HeadTooLarge => 431,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited | Self::QuotaExhausted => 429,
-            Self::LedgerUnavailable | Self::ShuttingDown => 503,
+            Self::RegistryUnavailable | Self::LedgerUnavailable | Self::ShuttingDown => 503,
         }
     }
 }

@@ -130,6 +130,7 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::ServiceNotAllowed => "The agency may not ask about this service",
         RefusalCode::PurposeNotAllowed => "The agency may not ask for this purpose",
         RefusalCode::ScopeMissing => "The access token lacks the scope",
+        RefusalCode::CaseUnknown => "There is no such open case",
         RefusalCode::NotFound => "There is no such resource",
         RefusalCode::MethodNotAllowed => "The resource has no such method",
         RefusalCode::KeyReused => "The idempotency key was used with another body",
@@ -138,6 +139,7 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::UnsupportedMediaType => "The body must be JSON",
         RefusalCode::RateLimited => "Too many requests",
         RefusalCode::QuotaExhausted => "The quota is used up",
+        RefusalCode::RegistryUnavailable => "The registry does not answer",
         RefusalCode::LedgerUnavailable => "The answer could not be recorded",
         RefusalCode::ShuttingDown => "The node is stopping",
     }

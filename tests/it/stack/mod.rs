@@ -2,6 +2,9 @@
 
 mod agency_life;
 mod alarm;
+mod audit;
+mod audit_export;
+mod audit_person;
 mod changes;
 mod clients;
 mod cutoff;

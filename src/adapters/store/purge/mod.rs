@@ -122,7 +122,9 @@ pub enum PurgeError {
     #[error("the ledger's database failed: {0}")]
     Database(#[from] rusqlite::Error),
     /// A file of the index stays.
-    #[error("everything is deleted, but a file in `segments`, which nobody can read any more, could not be removed; remove it and purge again")]
+    #[error(
+        "everything is deleted, but a file in `segments`, which nobody can read any more, could not be removed; remove it and purge again"
+    )]
     StillIndexed,
     /// A reader holds on to old pages.
     #[error("everything is deleted, but another program reads the log and keeps old pages alive; end it and purge again")]
@@ -149,6 +151,10 @@ impl SqliteLedger {
     pub async fn purge(&self, order: PurgeOrder) -> Result<PurgeReport, PurgeError> {
         let _alone = self.purging.lock().await;
         self.settled().await?;
+        if !order.dry_run {
+            // Counts outlive the contents that they are made from.
+            self.close_days(order.now).await.map_err(|_| LedgerUnavailable("the counts of days that are over cannot be kept"))?;
+        }
         let finished = if order.dry_run { 0 } else { self.finish().await? };
         let dry_run = order.dry_run;
         let (plan, witnessed) = self.planned(order).await?;

@@ -37,7 +37,13 @@ pub(super) fn read_dictionary(mut bytes: &[u8]) -> Option<Vec<String>> {
 
 pub(super) fn codes(codes: &[u32]) -> Vec<u8> {
     let largest = codes.iter().copied().max().unwrap_or(0);
-    let width: u8 = if largest <= u32::from(u8::MAX) { 1 } else if largest <= u32::from(u16::MAX) { 2 } else { 4 };
+    let width: u8 = if largest <= u32::from(u8::MAX) {
+        1
+    } else if largest <= u32::from(u16::MAX) {
+        2
+    } else {
+        4
+    };
     let mut out = Vec::with_capacity(1 + codes.len() * usize::from(width));
     out.push(width);
     for code in codes {

@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
+use aws_lc_rs::aead::LessSafeKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -21,7 +21,6 @@ use super::SegmentError;
 use super::codec;
 use super::columns::{Column, Columns, Extent, Part, TagPrefix};
 use crate::adapters::store::keys;
-use crate::core::domain::random::random;
 use crate::core::ledger::audit::Field;
 
 const MAGIC: &[u8; 18] = b"estelam segment 1\n";
@@ -54,11 +53,7 @@ impl Listed {
     }
 
     fn seal(&self, key: &LessSafeKey, block: u32, plain: Vec<u8>) -> Option<Vec<u8>> {
-        let nonce = random::<NONCE_LEN>()?;
-        let mut sealed = plain;
-        let bound = Aad::from(self.bound_to(block));
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut sealed).ok()?;
-        Some([nonce.as_slice(), &sealed].concat())
+        keys::seal(key, &self.bound_to(block), plain)
     }
 }
 

@@ -112,7 +112,8 @@ impl Index {
     }
 
     fn write_list(&self, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
-        if !self.writes {
+        // A log without files needs no list.
+        if !self.writes || (self.list.parts.is_empty() && !self.dir.join(LIST).exists()) {
             return Ok(());
         }
         std::fs::create_dir_all(&self.dir)?;
@@ -256,7 +257,8 @@ impl Index {
         work: impl FnOnce(&FilePart<'_>) -> Result<T, file::Unusable>,
     ) -> Result<Option<Result<T, file::Unusable>>, SegmentError> {
         let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = contents.with_key(conn, listed.key, |cipher| FilePart::open(&self.dir, listed, cipher).and_then(|part| work(&part)))?;
+        let outcome =
+            contents.with_key(conn, listed.key, |cipher| FilePart::open(&self.dir, listed, cipher).and_then(|part| work(&part)))?;
         Ok(outcome)
     }
 }

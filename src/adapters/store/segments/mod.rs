@@ -10,22 +10,26 @@
 
 mod codec;
 mod columns;
+mod draw;
 mod file;
 mod index;
 mod rows;
 mod search;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod trail;
 
+pub(super) use draw::{draw, some};
 pub(super) use index::Index;
 pub(super) use search::search;
+pub(super) use tally::tally;
 pub(super) use trail::{Sought, trail};
 
 /// Entries after which the stretch in memory becomes files.
-const STRETCH: u64 = 1 << 16;
+const STRETCH: u64 = if cfg!(test) { 48 } else { 1 << 16 };
 /// Entries read from the log in one go.
-const CHUNK: u64 = 4096;
+const CHUNK: u64 = if cfg!(test) { 16 } else { 4096 };
 
 /// Why a search fails.
 #[derive(Debug, thiserror::Error)]

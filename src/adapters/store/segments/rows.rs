@@ -86,8 +86,8 @@ impl Raw {
 
 /// Entries `from..to` that have a content.
 pub(super) fn range(conn: &Connection, from: u64, to: u64) -> Result<Vec<Raw>, SegmentError> {
-    let mut select = conn
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx >= ?1 AND idx < ?2 AND sealed IS NOT NULL ORDER BY idx"))?;
+    let mut select =
+        conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx >= ?1 AND idx < ?2 AND sealed IS NOT NULL ORDER BY idx"))?;
     let rows = select.query_map((from, to), Raw::read)?.collect::<rusqlite::Result<_>>()?;
     Ok(rows)
 }

@@ -19,6 +19,11 @@ struct Selected {
     first: Vec<u64>,
 }
 
+/// Whether a part may have entries of a span of ledger time (microseconds, its end not in it).
+pub(super) const fn touches(extent: &super::columns::Extent, from: i64, to: i64) -> bool {
+    extent.entries > 0 && extent.latest >= from && extent.earliest < to
+}
+
 /// Searches the first `size` entries.
 pub(in crate::adapters::store) fn search(
     index: &mut Index,
@@ -63,6 +68,38 @@ fn read(
         found.push(row);
     }
     Ok(Some(Found { rows: found, count: wanted.counted.then_some(selected.count), size, more }))
+}
+
+/// Hands over the index of every entry that fits, part by part.
+pub(super) fn select_indices(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    wanted: &Search,
+    size: u64,
+    each: &mut dyn FnMut(u64),
+) -> Result<(), SegmentError> {
+    let all = Search { limit: usize::MAX - 1, oldest_first: true, ..wanted.clone() };
+    for (_, columns) in index.in_memory() {
+        select(columns, &all, size, true)?.first.into_iter().for_each(&mut *each);
+    }
+    for listed in index.list.parts.clone() {
+        match index.with_part(conn, contents, &listed, |part| select(part, &all, size, true))? {
+            None => {}
+            Some(Ok(selected)) => selected.first.into_iter().for_each(&mut *each),
+            Some(Err(_)) => {
+                index.mend(conn, contents, &listed)?;
+                let mended: Vec<Listed> =
+                    index.list.parts.iter().filter(|part| part.key == listed.key && part.extent == listed.extent).copied().collect();
+                for part in mended {
+                    if let Some(Ok(selected)) = index.with_part(conn, contents, &part, |part| select(part, &all, size, true))? {
+                        selected.first.into_iter().for_each(&mut *each);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn select_all(
@@ -185,7 +222,8 @@ fn of_id(conn: &Connection, contents: &Mutex<Contents>, wanted: &Search, size: u
         }
     }
     let count = fitting.len() as u64;
-    let in_bound = |row: &AuditRow| wanted.bound.is_none_or(|bound| if wanted.oldest_first { row.index >= bound } else { row.index < bound });
+    let in_bound =
+        |row: &AuditRow| wanted.bound.is_none_or(|bound| if wanted.oldest_first { row.index >= bound } else { row.index < bound });
     fitting.retain(in_bound);
     if !wanted.oldest_first {
         fitting.reverse();

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use uuid::Uuid;
 
-use super::cursor::Cursor;
 use super::AuditRow;
+use super::cursor::Cursor;
 use crate::core::domain::document::coded_enum;
 use crate::core::ledger::tree::{Hash, sha256};
 use crate::core::ledger::{EntryContent, EntryKind};
@@ -233,7 +233,7 @@ impl Query {
 }
 
 /// An instant, or a whole UTC day: its beginning, or its end where a span ends with it.
-pub(super) fn instant_of(text: &str, end: bool) -> Option<Timestamp> {
+pub fn instant_of(text: &str, end: bool) -> Option<Timestamp> {
     if let Ok(day) = text.parse::<Date>()
         && text.len() == 10
     {
@@ -271,9 +271,18 @@ mod tests {
 
     #[test]
     fn faults_name_the_parameter_and_never_repeat_a_value() {
-        for text in ["nobody=9990000018", "agency=a&agency=b", "limit=0", "limit=1001", "cursor=9990000018", "order=9990000018",
-            "from=9990000018", "actor=9990000018", "answer_id=9990000018", "agency="]
-        {
+        for text in [
+            "nobody=9990000018",
+            "agency=a&agency=b",
+            "limit=0",
+            "limit=1001",
+            "cursor=9990000018",
+            "order=9990000018",
+            "from=9990000018",
+            "actor=9990000018",
+            "answer_id=9990000018",
+            "agency=",
+        ] {
             let error = parse(text).unwrap_err();
             assert!(!error.contains("9990000018"), "{error}");
         }

@@ -4,15 +4,22 @@
 
 mod cursor;
 mod filter;
+mod fold;
+mod sample;
+mod summary;
 mod view;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use cursor::{BadCursor, Cursor};
-pub use filter::{BadQuery, Field, Filter, Paging, Query};
+pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
+pub use fold::{Fold, FoldFault, subtrees};
+pub use sample::{Justification, LARGEST_SAMPLE, Sample, rank};
+pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over};
 pub use view::{EntryView, ProofView};
 
 use super::leaf::HEADER_LEN;
@@ -167,11 +174,41 @@ pub trait LogAudit: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn search(&self, search: Search) -> Result<Found, LogUnreadable>;
 
+    /// Draws `search.limit` of the entries that fit by a seed; the count is of all that fit.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable>;
+
+    /// Some entries by index, without those whose content was deleted.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn rows(&self, indices: Vec<u64>) -> Result<Vec<AuditRow>, LogUnreadable>;
+
     /// The epochs of a period, by time.
     ///
     /// # Errors
     /// [`LogUnreadable`].
     async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable>;
+
+    /// Counts per day (UTC) and agency, as they may be told; of days that are over as they were kept then.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable>;
+
+    /// A signed checkpoint over all that is durable: size and note.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable>;
+
+    /// For each gap `from..to` between entries the roots of the subtrees that cover it, from left to right (see [`subtrees`]).
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable>;
 
     /// Searches for the entries about some identifiers. Keys that were given are wiped before this returns.
     ///
