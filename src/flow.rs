@@ -4,6 +4,7 @@
 //! PeerChain → VerifiedAgency → VerifiedCall → Permit → Facts → Decision | Refusal → Signed → Recorded → Reply
 //! ```
 
+mod advice;
 mod gate;
 mod retry;
 mod signature;
@@ -14,12 +15,13 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::identity::{self, VerifiedAgency};
-use crate::core::limit::Settled;
+use crate::core::limit::{Flood, Passage, Settled};
 use crate::core::reply::{self, Format, Reply};
-use crate::core::signing::{self, Conclusion, Delivery};
+use crate::core::signing::{self, Conclusion, Counted, Delivery};
 use crate::core::token::{self, VerifiedCall};
 use crate::core::{decision, ledger, policy, registry};
 
+use self::advice::{Asker, with_advice};
 pub use self::gate::{Gate, Incoming};
 pub use self::retry::{Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
@@ -70,6 +72,9 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let facts = registry::look_up(permit, &*gate.registry).await;
+    if facts.are_shed() {
+        return Err(facts.into_permit().refuse(RefusalCode::Overloaded, "too many queries wait for the registry; ask again later"));
+    }
     let decision = guarded(gate, decided(gate, facts).await).await;
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
@@ -86,12 +91,17 @@ fn alarm_if_unruled(decision: &decision::Decision) {
     }
 }
 
-/// Decides; what comes to nothing on remembered facts is asked again live.
+/// Decides; what comes to nothing on remembered facts, or to a "no" on facts that are not fresh enough for one, is asked again live.
 async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
     let again = decision::needs_live_confirmation(&facts);
     let facts = if again { Box::pin(registry::confirm_live(facts, &*gate.registry)).await } else { facts };
     let now = gate.clock.now();
-    let decision = decision::decide(facts, now, now);
+    let mut decision = decision::decide(facts, now, now);
+    if decision.needs_fresher_facts() {
+        let facts = Box::pin(registry::confirm_live(decision.into_facts(), &*gate.registry)).await;
+        let now = gate.clock.now();
+        decision = decision::decide(facts, now, now);
+    }
     alarm_if_unruled(&decision);
     decision
 }
@@ -112,15 +122,21 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
     token::still_good(call, &*gate.tokens, now)
 }
 
-/// The last three stages, the same for answers, refusals and deliveries: sign, record, reply.
+/// The last three stages, the same for answers, refusals and deliveries: sign, record, reply. One of a flood of refusals is counted
+/// instead, and nothing leaves.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
-    let request_id = conclusion.context().request_id;
-    let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
-        return Reply::bare(request_id);
+    if let Conclusion::Refusal(refusal) = &conclusion
+        && gate.floods.refused(&refusal.context, refusal.code, gate.clock.now()) == Passage::Counted
+    {
+        return Reply::silence();
+    }
+    let asker = Asker::of(conclusion.context());
+    let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, gate.clock.now()) else {
+        return asker.bare(gate);
     };
     match ledger::record(signed, &*gate.ledger).await {
         Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
-        Err(_) => Reply::bare(request_id),
+        Err(_) => asker.bare(gate),
     }
 }
 
@@ -132,4 +148,10 @@ pub async fn refuse(gate: &Gate, refusal: Box<Refusal>) -> Reply {
 /// Concludes with the delivery of something that is not an answer.
 pub async fn deliver(gate: &Gate, delivery: Delivery) -> Reply {
     conclude(gate, Conclusion::Delivery(Box::new(delivery)), Format::Json).await
+}
+
+/// Signs and records refusals that were counted together; false when they could not be recorded.
+pub async fn record_flood(gate: &Gate, flood: Flood) -> bool {
+    let context = flood.context(gate.clock.now());
+    conclude(gate, Conclusion::Flood(Box::new(Counted { context, flood })), Format::Json).await.status() == 200
 }

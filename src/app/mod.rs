@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 pub mod authority;
+mod floods;
 pub mod holds;
 mod issuers;
 mod issuing;

@@ -22,6 +22,7 @@ mod token;
 mod verify;
 mod witness;
 mod words;
+mod words_fa;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use crate::core::domain::clock::Clock;
 use crate::core::domain::context::CallContext;
 use crate::core::identity::{PeerChain, Trust};
 use crate::core::ledger::Ledger;
-use crate::core::limit::{Limiter, Shield};
+use crate::core::limit::{Floods, Limiter, Shield};
 use crate::core::policy::{BodyTooLarge, RequestInput, Snapshot};
 use crate::core::registry::Registry;
 use crate::core::reply::Format;
@@ -32,6 +32,8 @@ pub struct Gate {
     pub policy: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
     /// Limits per agency and tier.
     pub limiter: Arc<dyn Limiter>,
+    /// What tells floods of refusals from refusals.
+    pub floods: Arc<dyn Floods>,
     /// What keeps holders from being searched for.
     pub shield: Arc<dyn Shield>,
     /// The national registry, through the cache.

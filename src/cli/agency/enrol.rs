@@ -18,7 +18,7 @@ pub(in crate::cli) struct Enrol {
     /// The agency's name
     agency: String,
     /// Its certificate signing request (PEM), for exactly one name: `URI:spiffe://TRUST-DOMAIN/agency/NAME[/branch/BRANCH]`
-    #[arg(long, value_name = "FILE", required_unless_present = "certificate")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["certificate", "request_key"])]
     csr: Option<PathBuf>,
     /// The branch or system that the certificate is for; left out: the whole agency
     #[arg(long)]
@@ -56,6 +56,12 @@ impl Enrol {
         let home = Home::of(&self.place)?;
         let agency = home::agency(&self.agency)?;
         let unit = home::unit(self.branch.as_deref())?;
+        if let (Some(key), None, None) = (&self.request_key, &self.csr, &self.certificate) {
+            let keys = signing_key(key, None)?;
+            policy_files::put_request_keys(&home.policies, &agency, &keys).map_err(|faults| refused(&faults))?;
+            println!("the key signs the requests of {agency}{}; earlier ones do no more", home.policies_in_force()?);
+            return Ok(());
+        }
         let mut register = home.register(&agency)?;
         if register.retired.is_some() {
             return Err(CliError::failed(format_args!("`{agency}` has left; a name is never given twice")));

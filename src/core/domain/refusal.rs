@@ -2,6 +2,7 @@
 
 use super::context::CallContext;
 use super::document::coded_enum;
+use super::reason::OutageStep;
 
 coded_enum! {
     /// Why a call was refused before any decision about a person.
@@ -68,6 +69,8 @@ coded_enum! {
         RegistryUnavailable = "registry-unavailable",
         /// The record cannot be made durable.
         LedgerUnavailable = "ledger-unavailable",
+        /// More wait for the registry than could be answered in time.
+        Overloaded = "overloaded",
         /// The node is stopping.
         ShuttingDown = "shutting-down",
     }
@@ -102,7 +105,7 @@ impl RefusalCode {
             Self::HeadTooLarge => 431,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited | Self::QuotaExhausted => 429,
-            Self::RegistryUnavailable | Self::LedgerUnavailable | Self::ShuttingDown => 503,
+            Self::RegistryUnavailable | Self::LedgerUnavailable | Self::Overloaded | Self::ShuttingDown => 503,
         }
     }
 }
@@ -135,11 +138,13 @@ pub struct Refusal {
     pub limit: Option<LimitNotice>,
     /// The methods that the resource has, for 405.
     pub allow: &'static str,
+    /// What the agency's policy says to do in an outage, for 503.
+    pub advice: Option<OutageStep>,
 }
 
 impl Refusal {
     /// A refusal of the call with this context. `detail` must be free of identifiers.
     pub fn new(context: CallContext, code: RefusalCode, detail: impl Into<String>) -> Box<Self> {
-        Box::new(Self { context, code, detail: detail.into(), hint: None, limit: None, allow: "" })
+        Box::new(Self { context, code, detail: detail.into(), hint: None, limit: None, allow: "", advice: None })
     }
 }

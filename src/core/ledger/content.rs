@@ -56,6 +56,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
         branch: content.branch.as_deref(),
         certificate: content.certificate.as_deref(),
         code: content.code.as_deref(),
+        count: content.count.map(|count| count.min(LARGEST_EXACT_INTEGER)),
         decision: content.decision.as_deref(),
         decree: content.decree.as_deref(),
         decrees_version: content.decrees_version.as_deref(),
@@ -106,6 +107,8 @@ struct Members<'c> {
     certificate: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +162,7 @@ mod tests {
             decision: Some("entitled".into()),
             reason: Some("valid-by-decree".into()),
             code: Some("none".into()),
+            count: Some(u64::MAX),
             policy_version: text("sha256:aa"),
             decrees_version: text("sha256:bb"),
             decree: text("d1-1402-04-07"),

@@ -111,6 +111,9 @@ pub struct EntryContent {
     pub reason: Option<Cow<'static, str>>,
     /// Refusal code.
     pub code: Option<Cow<'static, str>>,
+    /// How many refusals were counted together; of floods alone.
+    #[serde(default)]
+    pub count: Option<u64>,
     /// Policy version.
     pub policy_version: Option<String>,
     /// Decrees version.

@@ -64,6 +64,9 @@ pub(super) struct FreshnessFile {
     pub max_age: Spanned<String>,
     pub min_age: Spanned<String>,
     pub max_stale: Spanned<String>,
+    /// A "no" rests on a look-up of its own.
+    #[serde(default)]
+    pub must_be_live_for_denial: bool,
     pub valid_for: Spanned<String>,
 }
 

@@ -80,6 +80,7 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let live_denial = freshness.must_be_live_for_denial;
         let [max_age_s, min_age_s, max_stale_s, valid_for_s] = self.freshness(freshness)?;
         let (from, until) = self.term(grant)?;
         let disclose = self.disclosure(&file.disclosure);
@@ -92,6 +93,7 @@ impl Reader<'_> {
             max_age_s,
             min_age_s,
             max_stale_s,
+            live_denial,
             valid_for_s,
             outage,
             disclose,

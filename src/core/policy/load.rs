@@ -43,11 +43,10 @@ impl Loaded {
         let mut errors: Vec<LoadError> = files.keys().filter_map(|path| misplaced(path, files)).collect();
         let catalogues = catalogues(files, &mut errors);
         let rules = PermitRules::load(files).map_err(|found| errors.extend(found)).ok();
-        if let Err(found) = cases::read(files) {
-            errors.extend(found);
-        }
+        let cases = cases::read(files).map_err(|found| errors.extend(found)).unwrap_or_default();
         let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
         same_services(files, &services, &rules, &mut errors);
+        errors.extend(cases.iter().filter_map(|case| case.without_rule(&rules)));
         let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules, files };
         let (agencies, kinds, demo_only) = agencies(files, &known, &mut errors);
         if !errors.is_empty() {

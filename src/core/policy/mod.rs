@@ -103,6 +103,8 @@ pub struct Grant {
     pub min_age_s: u32,
     /// Oldest facts in seconds that may still answer while the registry is unreachable.
     pub max_stale_s: u32,
+    /// Whether a "no" must rest on a look-up made for this query, however young the remembered facts are.
+    pub live_denial: bool,
     /// How long an answer may be relied on, in seconds.
     pub valid_for_s: u32,
     /// What to do in an outage.
@@ -186,6 +188,14 @@ impl AgencyPolicy {
     /// Whether the agency, or the unit that a certificate of it names, is suspended.
     pub fn is_suspended(&self, branch: Option<&str>) -> bool {
         self.suspended || branch.and_then(|branch| self.units.get(branch)).is_some_and(|unit| unit.suspended)
+    }
+
+    /// What to do while nothing can be answered: `proceed` only where every grant of the service (or of the agency, where the service
+    /// is not known) says so.
+    pub fn outage_advice(&self, service: Option<&str>) -> Option<OutageStep> {
+        let asked = self.grants.iter().filter(|(code, _)| service.is_none_or(|service| &***code == service));
+        let steps = asked.flat_map(|(_, purposes)| purposes.values().flatten()).map(|grant| grant.outage.step());
+        steps.reduce(|all, one| if one == OutageStep::Proceed { all } else { one })
     }
 
     /// Whether a certificate of this agency that names this branch (or none) is enrolled. An identity without a branch

@@ -26,6 +26,11 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
             content.details.clone_from(&delivery.details);
             (delivery.kind, context.subject.clone())
         }
+        Conclusion::Flood(counted) => {
+            content.code = Some(counted.flood.code.code().into());
+            content.count = Some(counted.flood.count);
+            (EntryKind::Refusal, None)
+        }
     };
     Entry { kind, class: class_of(conclusion), time: now, id: context.request_id, statement_digest, subject, content }
 }

@@ -1,5 +1,5 @@
 //! What the signature over a request must say, claim by claim, and its clock.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::sync::Arc;
 

@@ -34,6 +34,7 @@ pub fn gate(system: &System, registry: Option<Arc<dyn Registry>>, ledger: Option
         signatures: gate.signatures.clone(),
         policy: Box::new(move || policies.current()),
         limiter: gate.limiter.clone(),
+        floods: gate.floods.clone(),
         shield: gate.shield.clone(),
         registry: registry.unwrap_or_else(|| gate.registry.clone()),
         notary: Notary::new(system.config.issuer.as_str().into(), signer),
