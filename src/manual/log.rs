@@ -101,7 +101,8 @@
 //! for one number. The registry adds the person's other numbers, present and past. Entries on a number that several people share are listed
 //! apart as `ambiguous`; asked for such a number, the answer has nothing else. Without the registry no trail is shown (503 `registry-unavailable`).
 //!
-//! **Cases and quotas.** `cases/NUMBER.json` names an office and a last day; an unknown, closed or expired case, or another office's, is 403 `case-unknown`. An officer (agency and
+//! **Cases and quotas.** `cases/NUMBER.json` names an office and a last day; an unknown, closed or expired case, or another office's, is 403 `case-unknown`. A case is an entry (`log-case`) with its
+//! reason at its first use, and again once it was changed. An officer (agency and
 //! branch of the certificate) opens at most `audit.trails_per_day` trails a Tehran day, counted by the entries themselves, so that a restart gives none back.
 //!
 //! **Counts** are whole tens, rounded down, and nothing else is told: no count or total below ten, none that is not a ten. So no difference of two published
