@@ -141,7 +141,7 @@ impl Registry for CachedRegistry {
 impl Identities for CachedRegistry {
     async fn identifiers(&self, identifier: &Identifier) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
         // Never remembered: numbers stay in the registry.
-        self.inner.pool.identifiers(&Key::of(identifier)).await
+        self.inner.pool.identifiers(&Key::new(identifier.scheme(), identifier.expose_value())).await
     }
 }
 
