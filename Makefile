@@ -32,11 +32,12 @@ unit: tools ## Unit, layer, integration and compile-fail tests
 	cargo test --locked --doc
 
 .PHONY: end-to-end
-end-to-end: tools ## The real binary against curl, a JOSE library, OAuth clients, an issuer, TLS stacks and scanners from elsewhere
+end-to-end: tools ## The real binary against curl, JOSE libraries, OAuth clients, an issuer, TLS stacks, scanners and a browser from elsewhere
 	# The binary of the test build: a plain `cargo build` would build half of the tree again with other features.
 	cargo test --locked --no-run --test it
 	scripts/tools node
 	scripts/tools clients
+	scripts/tools browser
 	tests/e2e/run "$$(scripts/target-dir)/debug/estelam"
 
 .PHONY: bench
@@ -51,8 +52,13 @@ timing: tools ## Whether unknown, blocked and unprovable can be told apart by ti
 cutoff: tools ## From the command to the first refused request, p99
 	cargo bench --locked --bench cutoff
 
+.PHONY: chaos
+chaos: tools ## Everything around the gateway breaks, one thing after another; what was promised, what happened (minutes)
+	cargo bench --locked --bench chaos
+
 .PHONY: bench-smoke
 bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
 	cargo test --locked --bench cutoff -- --smoke
+	cargo test --locked --bench chaos -- --smoke

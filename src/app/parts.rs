@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
 use super::StartError;
+use super::acts::Acts;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
@@ -27,15 +28,17 @@ use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
+use crate::adapters::tls::material::private_key;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, TokenService, authorization_server_metadata,
-    protected_resource_metadata,
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, Revocations, TokenService,
+    authorization_server_metadata, protected_resource_metadata,
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
@@ -90,13 +93,13 @@ pub struct Parts {
     pub(super) issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
     pub(super) spent: Arc<SpentFile>,
+    /// Administrative acts.
+    pub acts: Arc<Acts>,
 }
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
-            .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
-        super::standing::same_trust_domain(config, &policies.current())?;
+        let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
@@ -115,15 +118,16 @@ impl Parts {
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
         super::audit::keep_officer_key(&ledger, config)?;
-        super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
+        let log: Arc<dyn Ledger> = ledger.clone();
+        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
+        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
+        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
-        let registry = open_registry(config, &registry_trust, clock.clone()).await?;
+        let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
-        let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
-        let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
-        let tokens = Arc::new(verifier.with_outside(accepted));
+        let tokens = Arc::new(verifier(issuer.clone(), &ring, limiter.clone(), revocations).with_outside(accepted));
         let replays = replays(config, &clock)?;
         let issuing = Arc::new(issuing(issuer.clone(), &replays, &ring)?);
         let current = policies.clone();
@@ -161,6 +165,7 @@ impl Parts {
             issuer: issuing,
             checkpoint_key,
             spent,
+            acts,
         })
     }
 
@@ -216,6 +221,13 @@ impl Parts {
     }
 }
 
+fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
+    let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
+        .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+    super::standing::same_trust_domain(config, &policies.current())?;
+    Ok(policies)
+}
+
 /// Calls of the token endpoint by address; a second's worth may come at once.
 fn address_limiter(config: &Config) -> AddressLimiter {
     let per_second = config.limits.tokens_per_address;
@@ -227,6 +239,12 @@ fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, 
     let path = config.ledger.dir.join(ASSERTIONS);
     let store = ReplayStore::open(&path, clock.now()).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
     Ok(Arc::new(store))
+}
+
+/// Checks access tokens, and remembers those that it has checked.
+fn verifier(issuer: Arc<str>, ring: &KeyRing, limiter: Arc<GovernorLimiter>, revocations: Arc<Revocations>) -> CachingVerifier {
+    let profile = TokenProfile { issuer: issuer.clone(), audience: issuer };
+    CachingVerifier::new(profile, token_keys(ring), limiter, VERIFIED_TOKENS).with_revocations(revocations)
 }
 
 /// Who gets access tokens, and under which key.
@@ -296,9 +314,16 @@ fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTr
     ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))
 }
 
-async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn Clock>) -> Result<Arc<CachedRegistry>, StartError> {
+async fn open_registry(
+    config: &Config,
+    trust: &Arc<ServerTrust>,
+    acts: &Arc<Acts>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<CachedRegistry>, StartError> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())));
     let part = &config.registry;
+    // The key goes on as bytes; whether it lies as a key must, its reading as a key says.
+    private_key(&part.key).map_err(|error| StartError(error.to_string()))?;
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
     let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
@@ -308,6 +333,7 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
+    client.activate_decrees = Some(acts.activate_decrees());
     registry::connect(client, clock).await.map_err(|error| StartError(format!("the registry's client: {error}")))
 }
 

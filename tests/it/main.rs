@@ -23,8 +23,10 @@ mod policy_support;
 mod policy_table;
 mod registry_service;
 mod request_desk;
+mod secrets;
 mod sigkill;
 mod sigkill_load;
+#[allow(dead_code, reason = "shared with the fault bench, which needs more of it")]
 mod sigkill_support;
 mod stack;
 mod tls_certificates;
