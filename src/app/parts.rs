@@ -38,7 +38,6 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
@@ -118,10 +117,7 @@ impl Parts {
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
         super::audit::keep_officer_key(&ledger, config)?;
-        let log: Arc<dyn Ledger> = ledger.clone();
-        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
-        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
-        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
+        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
