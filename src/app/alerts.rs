@@ -60,6 +60,7 @@ fn delivery(alerts: &DayOfAlerts, now: jiff::Timestamp) -> Delivery {
         context,
         kind: EntryKind::Admin,
         code: rule.code(),
+        details: None,
         status: 200,
         content_type: "application/json",
         body: String::new(),

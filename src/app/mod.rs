@@ -2,6 +2,7 @@
 
 pub mod acts;
 mod alerts;
+mod audit;
 pub mod authority;
 mod begin;
 mod floods;
@@ -128,9 +129,11 @@ pub async fn start(
         clock: parts.gate.clock.clone(),
     };
     let purging = purge::keep(purger);
+    let ledger = parts.ledger.clone();
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
     running.also(timekeeping::keep(running.parts().gate.clone()));
+    running.also(audit::follow(ledger));
     Ok(running)
 }

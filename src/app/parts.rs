@@ -116,6 +116,7 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        super::audit::keep_officer_key(&ledger, config)?;
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
@@ -178,6 +179,7 @@ impl Parts {
             revoker: Arc::new(Revoking(self.tokens.clone())),
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.ledger.clone(),
+            audit: super::audit::state(self, config),
             checkpoint_key: self.checkpoint_key.to_string(),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),

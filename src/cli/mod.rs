@@ -1,6 +1,7 @@
 //! The command line (contract §8): one file per verb, one clear line per error.
 
 mod agency;
+mod audit;
 mod backup;
 mod client;
 mod demo;
@@ -66,7 +67,7 @@ enum Verb {
     /// Officials, and what takes effect only with their signatures
     #[command(subcommand)]
     Officials(officials::OfficialsVerb),
-    /// The access log: verify, purge, hold, back up, witness
+    /// The access log: verify, query, person, purge, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
     /// Receipts: check whether one is genuine, print a holder's

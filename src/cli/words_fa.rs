@@ -74,6 +74,8 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::QuotaExhausted => "سهمیه امروز تمام شده است",
         RefusalCode::SignatureRequired => "این درخواست باید با کلید درخواست دستگاه امضا شود",
         RefusalCode::SignatureInvalid => "امضای درخواست درست نیست؛ کلید و ساعت دستگاه را بررسی کنید",
+        RefusalCode::CaseUnknown => "پرونده بازی با این شماره برای این دستگاه نیست",
+        RefusalCode::RegistryUnavailable => "سامانه مرجع اکنون پاسخ نمی‌دهد؛ کمی بعد دوباره بپرسید",
         RefusalCode::Overloaded => "سامانه مرجع اکنون بسیار شلوغ است؛ کمی بعد دوباره بپرسید",
         RefusalCode::LedgerUnavailable => "ثبت پاسخ ممکن نشد؛ کمی بعد دوباره بپرسید",
         RefusalCode::ShuttingDown => "این گره در حال توقف است؛ دوباره بپرسید",

@@ -19,6 +19,7 @@ impl Config {
         if self.ledger.witness_checkpoint.is_some() && self.ledger.witness_key.is_none() {
             return Err("`ledger.witness_checkpoint` needs `ledger.witness_key` beside it".to_owned());
         }
+        self.audit.check(self.demo)?;
         self.signing.check()?;
         self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))?;
         Ok(())

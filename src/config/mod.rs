@@ -5,6 +5,7 @@
 //! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
 //! ```
 
+mod audit;
 mod check;
 mod issuers;
 mod signing;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 
 use crate::core::domain::place::{line_of, utf8};
 
+pub use self::audit::Audit;
 pub use self::issuers::OutsideIssuer;
 pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
@@ -59,6 +61,9 @@ pub struct Config {
     pub registry: Registry,
     /// The access log.
     pub ledger: Ledger,
+    /// Auditors' questions.
+    #[serde(default)]
+    pub audit: Audit,
     /// Outside issuers whose access tokens are accepted beside our own.
     #[serde(default)]
     pub issuers: Vec<OutsideIssuer>,
@@ -318,6 +323,7 @@ impl Config {
         for path in [&mut self.ledger.witness_key, &mut self.ledger.witness_checkpoint].into_iter().flatten() {
             *path = base.join(&*path);
         }
+        self.audit.resolve(base);
         self.signing.resolve(base);
         for issuer in &mut self.issuers {
             issuer.resolve(base);

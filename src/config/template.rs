@@ -54,6 +54,11 @@ origin = "localhost/estelam-demo"
 dpo_public_key = "pki/dpo/trail.pub"
 checkpoint_every_s = {checkpoint_every_s}
 
+[audit]
+cases = "cases" # the register of cases (`estelam log case`)
+trails_per_day = 50 # trails that one officer of data protection may open
+officer_key = "pki/dpo/trail.key" # a demo alone takes this; an installation removes the line, and the officer opens trails from elsewhere
+
 [limits]
 # Largest body of a query in bytes, and the grid in milliseconds on which `not-established` leaves.
 body_bytes = 8192

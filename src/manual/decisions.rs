@@ -202,6 +202,22 @@
 //! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
 //!   otherwise date a proposal back. The price is to sign anew before terms end.
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
+//! - **2026-11-28, the log's index says where to look, never what is there.** Rows come from the entries, checked against their leaves; so the index needs no trust, and
+//!   counts rest on files that only the content keys could have made, under a list that only the key-encryption key could have.
+//! - **2026-11-28, the index is ours, not a database's.** An index in SQLite would have fields and tags in the open, or an encrypted database would have one key for all days: here
+//!   each part dies with its day and class. Columns with dictionaries are some 400 lines, and a count over ten million entries is a scan of bytes.
+//! - **2026-11-28, trail keys come to the gateway, not tags.** Tags would keep past keys from a gateway that was taken over; but then nothing binds them to the number in the request, and an officer
+//!   could open anybody's trail under another's name and case. A gateway that is taken over sees every number from then on anyway; past keys it sees only for the period of a case,
+//!   and only if the officer searches while it is. Who wants neither searches a restored copy offline. The person's other numbers never leave the gateway.
+//! - **2026-11-28, the officer's key on the gateway is refused outside a demo**, where it would undo what sealing the trail keys is for.
+//! - **2026-11-28, an officer's look carries the person's tags**: so the trail shows who opened it, refused attempts too, and to nobody but the officer.
+//! - **2026-11-28, quotas and samples have no store of their own**: the log is durable already and cannot be edited; a second count could only differ from it.
+//! - **2026-11-28, counts in whole tens instead of exact ones above ten.** With exact counts two looks at one day, or one before and one after a deletion, differ by few people; noise
+//!   would need a budget per auditor. Exact numbers are for those who read entries, each of which names its reason and is on record.
+//! - **2026-11-28, exports fold instead of carrying an audit path per row**: a path is 24 hashes a row, a gap at most twice the logarithm of its length, and the fold also proves that
+//!   no row is left out between two.
+//! - **2026-11-28, an export's rows are not opened whole**: the content behind a commitment holds subject tags, which would let the receiver join people.
+//! - **2026-11-28, one search at a time, and the index waits while the log is busy**: a search takes a core for tens of milliseconds, and replies need it more.
 //! - **2026-11-28, a signed request is a JWS over the body's digest, not HTTP message signatures** (RFC 9421): every agency has a JOSE library, few have the other.
 //!   Claims in the manner of DPoP (RFC 9449): `htm`, `path` instead of `htu` because a gateway behind a relay has more than one origin; `aud` names us.
 //! - **2026-11-28, the log keeps a commitment to a signature keyed by its own `jti`**, not the signature and not its digest: the signature names the body's digest,

@@ -23,7 +23,7 @@ use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
 use crate::core::limit::Tier;
 use crate::core::policy::Permit;
-use crate::core::registry::{Freshness, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable};
+use crate::core::registry::{Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable};
 
 /// Answers from the cache after which an entry is asked for again before it is too old.
 const HOT: u32 = 3;
@@ -134,6 +134,14 @@ impl Registry for CachedRegistry {
 
     fn decrees_age_s(&self) -> u32 {
         self.inner.changes.silent_s()
+    }
+}
+
+#[async_trait]
+impl Identities for CachedRegistry {
+    async fn identifiers(&self, identifier: &Identifier) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        // Never remembered: numbers stay in the registry.
+        self.inner.pool.identifiers(&Key::new(identifier.scheme(), identifier.expose_value())).await
     }
 }
 

@@ -16,10 +16,10 @@ use super::refusal::certificate_fault;
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
-use crate::core::registry::RegistryUnavailable;
 use crate::core::registry::convert::persons_from;
 use crate::core::registry::version::version_of;
-use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, LookupAnswer, LookupRequest};
+use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
+use crate::core::registry::{KnownPerson, RegistryUnavailable};
 
 /// Largest answer to a look-up, in bytes.
 const LOOKUP_CAP: usize = 256 << 10;
@@ -38,6 +38,7 @@ pub struct HttpRegistry {
     tls: ClientConfig,
     connect_timeout: Duration,
     lookup: Url,
+    identifiers: Url,
     decrees: Url,
     changes: Url,
     timeout: Duration,
@@ -61,6 +62,7 @@ impl HttpRegistry {
             tls,
             connect_timeout: config.connect_timeout,
             lookup: at("registry/v1/lookup")?,
+            identifiers: at("registry/v1/identifiers")?,
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
             timeout: config.try_timeout(),
@@ -118,6 +120,16 @@ impl Upstream for HttpRegistry {
             return Err(RegistryUnavailable("its answer names no usable subject"));
         }
         Ok(Fetched { version: answer.version, as_of, subject: answer.subject.into(), persons: persons.into() })
+    }
+
+    async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        let asked = self.clock.now();
+        let body = LookupRequest { scheme: key.scheme().into(), value: key.value().into() };
+        // An officer waits for it, nobody at a counter.
+        let limit = self.timeout * 4;
+        let answer: IdentifiersAnswer = self.ask(|client| client.post(self.identifiers.clone()).json(&body), limit, LOOKUP_CAP).await?;
+        self.timely(answer.as_of, asked)?;
+        Ok(answer.persons.into_iter().map(|person| KnownPerson { identifiers: person.identifiers }).collect())
     }
 
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {

@@ -17,7 +17,7 @@ use super::endpoint::{Endpoint, EndpointState};
 use super::lanes::{Caller, Lane, LaneState, Lanes};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::random::random;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{KnownPerson, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
 const RETRIES: u32 = 100;
@@ -138,6 +138,18 @@ impl Pool {
 
     fn endpoint(&self, place: usize) -> Result<&Endpoint, RegistryUnavailable> {
         self.endpoints.get(place).ok_or(NO_ADDRESS)
+    }
+
+    /// Everybody behind a number with all their numbers, from the first address that answers.
+    pub(super) async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        let mut outcome = Err(RegistryUnavailable("it has no address"));
+        for endpoint in &self.endpoints {
+            outcome = endpoint.noted(endpoint.upstream().identifiers(key).await);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
     }
 
     /// The decrees, from the address whose changes are followed.

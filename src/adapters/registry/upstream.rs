@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{KnownPerson, RegistryUnavailable};
 
 /// An identifier on its way to the registry: wiped when dropped, never shown.
 pub(super) struct Key {
@@ -80,6 +80,9 @@ pub(super) struct Changes {
 #[async_trait]
 pub(super) trait Upstream: Send + Sync + 'static {
     async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable>;
+
+    /// Everybody behind a number, with all their numbers.
+    async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable>;
 
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable>;
 

@@ -1,12 +1,15 @@
 //! The access log: a writer thread makes whole batches durable in a journal, a filler thread carries them into SQLite, readers
 //! and `verify` look there.
 
+mod audit;
 mod backup;
 mod config;
 mod contents;
+mod counts;
 mod database;
 mod day;
 mod entries;
+mod export;
 mod fault;
 mod filler;
 mod journal;
@@ -20,6 +23,7 @@ mod reader;
 mod recovery;
 mod rewrap;
 mod schema;
+mod segments;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +39,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
+pub use audit::{OfficerKey, OfflineAudit};
 pub use backup::{backup, restore};
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
@@ -60,6 +65,7 @@ pub struct SqliteLedger {
     writer: Mutex<Option<JoinHandle<()>>>,
     purging: tokio::sync::Mutex<()>,
     place: purge::Place,
+    officer: std::sync::OnceLock<OfficerKey>,
     _lock: File,
 }
 
@@ -108,7 +114,15 @@ impl SqliteLedger {
             path: "the ledger's writer".into(),
             source,
         })?;
-        Ok(Arc::new(Self { shared, readers, writer: Mutex::new(Some(thread)), purging: tokio::sync::Mutex::default(), place, _lock: lock }))
+        Ok(Arc::new(Self {
+            shared,
+            readers,
+            writer: Mutex::new(Some(thread)),
+            purging: tokio::sync::Mutex::default(),
+            place,
+            officer: std::sync::OnceLock::new(),
+            _lock: lock,
+        }))
     }
 
     /// Whether entries are taken now: false after a failed write until the log was reopened and checked.

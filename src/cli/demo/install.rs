@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::adapters::cases::{Case, CaseRegister};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::enrolment::{self, Enrolled, Register};
 use crate::adapters::keys::KeyRing;
@@ -17,6 +18,7 @@ use crate::cli::place::{AgencyFiles, write_atomically, write_private};
 use crate::cli::{CliError, Failure, registry, request_key};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::retention;
 
 /// The agencies of the demo (contract §1).
 pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
@@ -31,6 +33,9 @@ pub(super) const QUERY: &str = "example-query.json";
 
 /// How often the demo looks whether a revocation list is due.
 const LISTS_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long the demo's cases are open: a year.
+const CASE_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(365 * 24);
 
 /// Generated people besides the fixtures.
 const PEOPLE: u64 = 10_000;
@@ -49,6 +54,7 @@ pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
     officer_keys(&dir.join("pki").join("dpo"))?;
     policy_files::install(&dir.join("policies")).doing("cannot write the policy files")?;
+    cases(&dir.join("cases"))?;
     request_keys(dir)?;
     registry::fill_demo(dir, PEOPLE, SEED)?;
     examples(&dir.join("registry"))
@@ -87,6 +93,21 @@ fn request_keys(dir: &Path) -> Result<(), CliError> {
         // The private half last: while it is missing, both are made anew.
         write_atomically(&dir.join(format!("policies/agencies/{name}.request-jwks.json")), public.as_bytes())?;
         write_private(&file, private.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Two open cases for the data-protection officer, to try a trail with.
+fn cases(dir: &Path) -> Result<(), CliError> {
+    let register = CaseRegister::new(dir);
+    let now = SystemClock.now();
+    for number in ["case-1", "case-4711"] {
+        if register.find(number).doing("the register of cases")?.is_none() {
+            let until = retention::day_of(now + CASE_FOR);
+            let reason = "to try the demo with".to_owned();
+            let case = Case { number: number.to_owned(), reason, office: "dpo".to_owned(), opened: now, until, closed: None };
+            register.open(&case).doing("the register of cases")?;
+        }
     }
     Ok(())
 }

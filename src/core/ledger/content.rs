@@ -62,6 +62,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
     object.text_if("decision", content.decision.as_deref());
     object.text_if("decree", content.decree.as_deref());
     object.text_if("decrees_version", content.decrees_version.as_deref());
+    object.text_if("details", content.details.as_deref());
     object.text_if("epoch", tags.map(|tags| tags.epoch.as_str()));
     object.text_if("freshness", content.freshness.as_deref());
     object.quoted("id", id);
@@ -121,6 +122,7 @@ mod tests {
             policy_version: text("sha256:aa"),
             decrees_version: text("sha256:bb"),
             decree: text("d1-1402-04-07"),
+            details: text("{}"),
             freshness: Some("live".into()),
             as_of: Some(Timestamp::UNIX_EPOCH),
             signature: text("c2ln"),

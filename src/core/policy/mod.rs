@@ -41,7 +41,7 @@ use super::token::{ClientAuth, RequestSigning, VerifiedCall};
 pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
 pub use agency_units::{UnitPolicy, Units};
-pub use body::{BodyTooLarge, RequestInput};
+pub use body::{BodyTooLarge, RequestInput, is_json};
 pub use granted::Granted;
 pub use ground::{Ground, grounds};
 pub use load::{Loaded, version};
@@ -50,6 +50,7 @@ pub use overdue::tokens_while_overdue;
 pub use permit::permit;
 pub use permit_rules::{PermitRules, Verdict};
 pub use shipped::shipped;
+pub use subject::accept_identifier;
 
 /// What an agency does while the registry cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

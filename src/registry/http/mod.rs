@@ -81,6 +81,7 @@ pub fn configure(state: web::Data<RegistryState>) -> impl Fn(&mut web::ServiceCo
                 web::scope("/registry/v1")
                     .wrap(actix_web::middleware::from_fn(guard::allowed_only))
                     .route("/lookup", web::post().to(routes::look_up))
+                    .route("/identifiers", web::post().to(routes::identifiers))
                     .route("/decrees", web::get().to(routes::decrees))
                     .route("/changes", web::get().to(routes::changes)),
             )

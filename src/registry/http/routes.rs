@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{RegistryState, problem};
 use crate::core::registry::version::version_of;
-use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, LookupAnswer, LookupRequest};
+use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
 use crate::registry::decrees::{DecreeError, Officials, Served, served};
 use crate::registry::feed::changes_after;
 use crate::registry::store::StoreError;
@@ -29,6 +29,25 @@ pub(super) async fn look_up(state: State, request: HttpRequest, body: web::Bytes
     let reading = web::block(move || {
         let question: LookupRequest<'_> = serde_json::from_slice(&body).map_err(|_| None)?;
         found(&state, &question).map_err(Some)
+    });
+    match reading.await {
+        Ok(Ok(answer)) => ok(&answer),
+        Ok(Err(None)) => problem::malformed(),
+        Ok(Err(Some(error))) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+/// `POST /registry/v1/identifiers`: every number of everybody behind one.
+pub(super) async fn identifiers(state: State, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    if !is_json(&request) {
+        return problem::not_json();
+    }
+    let reading = web::block(move || {
+        let question: LookupRequest<'_> = serde_json::from_slice(&body).map_err(|_| None)?;
+        let as_of = state.clock.now();
+        let persons = state.store.identifiers(&question.scheme, &question.value).map_err(Some)?;
+        Ok::<_, Option<StoreError>>(IdentifiersAnswer { as_of, persons })
     });
     match reading.await {
         Ok(Ok(answer)) => ok(&answer),

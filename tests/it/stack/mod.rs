@@ -3,6 +3,9 @@
 mod acts;
 mod agency_life;
 mod alarm;
+mod audit;
+mod audit_export;
+mod audit_person;
 mod changes;
 mod clients;
 mod cutoff;

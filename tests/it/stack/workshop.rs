@@ -36,7 +36,8 @@ pub fn install(dir: &Path, clock: &Arc<ManualClock>, people: &str) -> DevPki {
         pki.issue_agency(&agency(name), None).unwrap();
     }
     KeyRing::create_or_open(&dir.join("keys")).unwrap();
-    let (public, _) = generate_officer_key().unwrap();
+    let (public, private) = generate_officer_key().unwrap();
+    std::fs::write(dir.join("pki/dpo/trail.key"), STANDARD.encode(&*private)).unwrap();
     std::fs::write(dir.join("pki/dpo/trail.pub"), STANDARD.encode(public)).unwrap();
     policy_files::install(&dir.join("policies")).unwrap();
     let store = Store::open(&dir.join("registry")).unwrap();

@@ -71,6 +71,7 @@ impl Store {
                    UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)",
                 [],
             )?;
+            crate::adapters::store::counts::forget_destroyed(transaction)?;
             transaction.execute("UPDATE purge SET done = 1 WHERE idx = ?1", [index])?;
             Ok(())
         })

@@ -154,7 +154,12 @@ fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
 
 /// How many of the secrets have any 16 of their bytes in a file of the folder.
 fn found_in_files(dir: &Path, secrets: &[Vec<u8>]) -> usize {
-    let files: Vec<Vec<u8>> = std::fs::read_dir(dir).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    let files: Vec<Vec<u8>> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read(path).unwrap())
+        .collect();
     let pieces: std::collections::HashMap<&[u8], usize> =
         secrets.iter().enumerate().flat_map(|(number, secret)| secret.chunks_exact(16).map(move |piece| (piece, number))).collect();
     let found: std::collections::HashSet<usize> =
