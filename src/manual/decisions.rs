@@ -202,3 +202,5 @@
 //! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
 //!   otherwise date a proposal back. The price is to sign anew before terms end.
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
+//! - **2026-11-28, Go's `x/mod/sumdb` is the independent reader of the log** (Debian's source package, built in a second): it trusts no tile that does not
+//!   lead to the checkpoint's root, and reads the tree at every size, so that a wrong partial tile of any width is found.
