@@ -2,6 +2,7 @@
 //! and `verify` look there.
 
 mod backup;
+mod bulk;
 mod config;
 mod contents;
 mod database;
@@ -35,6 +36,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 pub use backup::{backup, restore};
+pub use bulk::load;
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
 pub use keys::{ContentKek, generate_officer_key, open_trail_key};

@@ -60,6 +60,9 @@ pub enum VerifyError {
     /// The database failed on the way.
     #[error("the ledger's database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// A thread that checked entries ended before its time.
+    #[error("a thread that checks entries ended before its time; run it again")]
+    Stopped,
     /// The first bad entry.
     #[error("entry {index} is bad: {what}")]
     Entry {
