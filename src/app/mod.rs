@@ -7,6 +7,7 @@ mod issuers;
 mod issuing;
 mod keys;
 mod observability;
+pub mod origins;
 mod parts;
 pub mod purge;
 mod readiness;
@@ -31,7 +32,7 @@ use crate::core::domain::clock::Clock;
 
 pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
-pub use self::parts::{Parts, ledger_config};
+pub use self::parts::{Parts, checkpoint_keys, ledger_config};
 pub use self::running::{Running, stop_signal};
 
 /// Why the gateway does not start: one line with what to do.
@@ -115,7 +116,7 @@ pub async fn start(
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    let purging = purge::keep(parts.ledger.clone(), config.clone(), vec![parts.checkpoint_key().clone()], parts.gate.clock.clone());
+    let purging = purge::keep(parts.ledger.clone(), config.clone(), parts.checkpoint_keys.clone(), parts.gate.clock.clone());
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);

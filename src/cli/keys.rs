@@ -163,7 +163,7 @@ fn compromised(kid: &str, file: &std::path::Path, place: &Place, now: jiff::Time
     let note = std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?;
     let mut keeper = keeper(place)?;
     let record = whole(kid, keeper.records())?.clone();
-    let keys = checkpoint_keys(&config.ledger.origin, keeper.records())?;
+    let keys = checkpoint_keys(app::origins::origins_of(&config).doing("the ledger")?.present(), keeper.records())?;
     let checkpoint = Checkpoint::open(&note, &keys).doing("the checkpoint is not one of this log")?;
     let under = Compromise { declared: now, tree_size: checkpoint.size, checkpoint: note };
     keeper.compromised(&record.kid, under, app::key_rules(&config), now).doing("nothing was changed")?;

@@ -13,9 +13,8 @@ use super::place::{Place, write_atomically};
 use super::{CliError, Failure, block_on};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store::{LedgerError, SqliteLedger};
-use crate::app;
 use crate::app::holds::Holds;
+use crate::app::origins::{NotOpen, OpenLog, open_log};
 use crate::app::purge::{PurgeOutcome, PurgeRequest, outcome_file, purge, request_file};
 use crate::config::Config;
 use crate::core::ledger::RetentionClass;
@@ -89,16 +88,15 @@ impl Purge {
 /// Purges in this process; `None` when a gateway has the log open.
 fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Value>, CliError> {
     let keys = KeyRing::open(&config.keys).doing("the keys")?;
-    let settings = app::ledger_config(config, &keys).doing("the ledger")?;
-    let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
-    if !settings.dir.is_dir() {
-        return Err(CliError::failed(format_args!("there is no log in `{}`", settings.dir.display())));
+    if !config.ledger.dir.is_dir() {
+        return Err(CliError::failed(format_args!("there is no log in `{}`", config.ledger.dir.display())));
     }
-    let ledger = match SqliteLedger::open(settings, keys.checkpoints().clone(), Arc::new(SystemClock)) {
-        Ok(ledger) => ledger,
-        Err(LedgerError::InUse(_)) => return Ok(None),
+    let OpenLog { ledger, config: settings, .. } = match open_log(config, &keys, Arc::new(SystemClock)) {
+        Ok(open) => open,
+        Err(NotOpen::InUse(_)) => return Ok(None),
         Err(error) => return Err(CliError::failed(error)),
     };
+    let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
     let report = block_on(async { purge(&ledger, config, &note_keys, &SystemClock, request).await.map_err(CliError::failed) })?;
     serde_json::to_value(report).doing("cannot print the report").map(Some)
 }

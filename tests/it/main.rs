@@ -25,6 +25,7 @@ mod sigkill;
 mod sigkill_load;
 mod sigkill_support;
 mod stack;
+mod succession;
 mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;

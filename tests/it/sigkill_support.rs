@@ -25,6 +25,12 @@ const LATE_DISK: &str = "late-disk.so";
 pub struct Process(Child);
 
 impl Process {
+    /// SIGSTOP or SIGCONT.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// SIGKILL: no handler, no destructor, no flush.
     pub fn kill(mut self) {
         self.0.kill().unwrap();
@@ -142,22 +148,51 @@ impl Installation {
 
     /// Starts the gateway and waits until it says by itself that it can answer and record.
     pub async fn start(&self, disk: Disk) -> Process {
-        let http = self.http("operator");
-        let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
         let mut serve = command(&["serve", "--dir"], self.dir());
         if disk == Disk::Late {
             serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold());
         }
+        self.ready(serve, self.ports[2]).await
+    }
+
+    /// Starts a second gateway on the same folder, on ports of its own: gateway and ops.
+    pub async fn start_second(&self) -> (Process, [u16; 2]) {
+        let ports = free_ports();
+        let (mut text, second) = (std::fs::read_to_string(self.dir().join("estelam.toml")).unwrap(), self.dir().join("second.toml"));
+        for (old, new) in self.ports.iter().zip(ports) {
+            text = text.replace(&format!("\"127.0.0.1:{old}\""), &format!("\"127.0.0.1:{new}\""));
+        }
+        std::fs::write(&second, text).unwrap();
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_estelam"));
+        serve.args(["serve", "--config"]).arg(second).env("ESTELAM_LOG", "warn");
+        (self.ready(serve, ports[2]).await, [ports[0], ports[2]])
+    }
+
+    async fn ready(&self, mut serve: Command, ops: u16) -> Process {
+        let http = self.http("operator");
+        let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
         let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut process = Process(child);
         let begun = Instant::now();
-        let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);
+        let url = format!("http://127.0.0.1:{ops}/health/ready");
         while !http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
             let ended = process.0.try_wait().unwrap();
             assert!(ended.is_none() && begun.elapsed() < PATIENCE, "no ready gateway ({ended:?}):\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         process
+    }
+
+    /// The port of the `ops` listener.
+    pub const fn ops(&self) -> u16 {
+        self.ports[2]
+    }
+
+    /// Runs a verb on the installation.
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut all = args.to_vec();
+        all.push("--dir");
+        estelam(&all, self.dir())
     }
 
     /// `estelam log verify` against a checkpoint from before; gives the number of entries.
@@ -174,7 +209,7 @@ impl Installation {
     }
 
     /// What the gateways have written so far.
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir().join("serve.log")).unwrap_or_default()
     }
 

@@ -48,6 +48,10 @@ pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + S
             .service(open("/checkpoint", ledger::checkpoint))
             .service(open("/checkpoint.key", ledger::key))
             .service(open("/tile/{path:.*}", ledger::tile))
+            .service(open("/log/origins", ledger::origins))
+            .service(open("/log/{number}/checkpoint", ledger::sealed_checkpoint))
+            .service(open("/log/{number}/checkpoint.key", ledger::sealed_key))
+            .service(open("/log/{number}/tile/{path:.*}", ledger::sealed_tile))
             .service(open("/openapi.json", metadata::openapi))
             .default_service(web::to(stranger::not_found));
     }

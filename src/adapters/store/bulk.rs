@@ -1,10 +1,13 @@
 //! Many entries at once into a log that nobody has open: how large logs are made to measure them. The entries are those of the writer
 //! (tags, encryption, leaves, tree), only nobody waits for a single one, so that they go past the journal in large transactions.
 
+use std::sync::Arc;
+
 use super::config::{LedgerConfig, LedgerError};
-use super::database::{End, Store};
+use super::database::{End, Opening, Store};
 use super::day::{DayKeys, day_of};
 use super::fault::Faults;
+use super::fence::Fence;
 use super::filler::Addition;
 use super::journal::Placed;
 use super::keys::Kek;
@@ -30,9 +33,10 @@ pub fn load(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, LedgerError> {
     let _lock = schema::lock_folder(&config.dir)?;
+    let fence = Arc::new(Fence::take(&config.dir)?);
     let (keys, kek) = (config.checkpoint_keys()?, Kek::load(&config.content_kek)?);
     let key = keys.first().ok_or(LedgerError::Crypto("find the checkpoint key"))?;
-    let (mut store, End { mut frontier, .. }) = Store::open(config, &keys, Faults::none())?;
+    let (mut store, End { mut frontier, .. }) = Store::open(config, &keys, &fence, Faults::none(), Opening::Usual)?;
     let mut entries = entries.peekable();
     let mut day = None;
     let mut ready: Vec<Prepared> = Vec::new();
@@ -53,6 +57,7 @@ pub fn load(
     }
     store.sync()?;
     store.checkpoint((frontier.size(), frontier.root()), key, signer, true)?;
+    fence.release();
     Ok(frontier.size())
 }
 

@@ -300,6 +300,7 @@ async fn crash_at_any_point_of_a_purge_loses_nothing_that_has_to_stay() {
         let before = verify_in(&log.config, image.path()).unwrap_or_else(|error| panic!("point {point}: {error}"));
         assert!(before.entries >= 95 * 8, "point {point}");
         let config = LedgerConfig { dir: image.path().into(), ..log.config.clone() };
+        crate::adapters::store::fence::settle_here(&image.path().join("ledger.sqlite")).unwrap();
         let ledger = SqliteLedger::open(config, signer(), log.clock.clone()).unwrap();
         ledger.purge(PurgeOrder { only: Vec::new(), ..order.clone() }).await.unwrap();
         for (number, readable) in [(0, true), (1, false), (2, true), (3, false), (5, false), (6, true), (7, false)] {

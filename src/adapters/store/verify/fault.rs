@@ -63,6 +63,25 @@ pub enum VerifyError {
     /// A thread that checked entries ended before its time.
     #[error("a thread that checks entries ended before its time; run it again")]
     Stopped,
+    /// A log does not go on from the one before it.
+    #[error("the log `{origin}` does not go on from the one before it: {what}")]
+    Succession {
+        /// Its origin.
+        origin: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A checkpoint of a log that is none of these.
+    #[error("the checkpoint that was handed in is of the log `{0}`, which is none of this installation")]
+    OtherLog(String),
+    /// Something in a log that was sealed.
+    #[error("the sealed log `{origin}`: {fault}")]
+    Sealed {
+        /// Its origin.
+        origin: String,
+        /// What is wrong.
+        fault: Box<VerifyError>,
+    },
     /// The first bad entry.
     #[error("entry {index} is bad: {what}")]
     Entry {

@@ -3,6 +3,7 @@
 //! One thread a processor checks pieces of entries ([`piece`]); here they are joined in order into the tree, which must pass through every
 //! checkpoint ([`expected`]). Memory does not grow with the log.
 
+mod chain;
 mod entry;
 mod expected;
 mod fault;
@@ -22,6 +23,7 @@ use super::{recovery, schema};
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::tile::{TILE_HEIGHT, TILE_WIDTH};
 use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
+pub use chain::{ChainReport, SealedReport, verify_all};
 use entry::{Row, Walk};
 use expected::Expected;
 pub use fault::{BadEntry, VerifyError};
@@ -55,6 +57,9 @@ pub struct VerifyReport {
     pub contents_unopened: u64,
     /// Contents deleted when due, by a purge that is an entry of the log itself.
     pub contents_deleted: u64,
+    /// Root of the tree of all entries.
+    #[serde(skip)]
+    pub root: Hash,
 }
 
 /// Verifies a log; `progress` is told (entries done, entries in all) from time to time.
@@ -81,7 +86,7 @@ pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Re
     let rest = join.journal(options, tail)?;
     let entries = join.frontier.size();
     join.expected.finish(entries)?;
-    Ok(VerifyReport { entries, checkpoints: join.expected.checked, ..stored.and(&rest) })
+    Ok(VerifyReport { entries, checkpoints: join.expected.checked, root: join.frontier.root(), ..stored.and(&rest) })
 }
 
 fn open(options: &VerifyOptions) -> rusqlite::Result<Connection> {
