@@ -43,6 +43,10 @@ end-to-end: tools ## The real binary against curl, a JOSE library, OAuth clients
 bench: tools ## The verify path beside the floor, with durable records
 	cargo bench --locked --bench verify
 
+.PHONY: bench-log
+bench-log: tools ## The access log at one and ten million entries (ARGS="--points 1000000,10000000,50000000 --dir DIR")
+	cargo bench --locked --bench log -- $(ARGS)
+
 .PHONY: timing
 timing: tools ## Whether unknown, blocked and unprovable can be told apart by time (minutes)
 	cargo bench --locked --bench timing
@@ -56,3 +60,4 @@ bench-smoke: tools ## One short round of the bench, in the test build: it works,
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
 	cargo test --locked --bench cutoff -- --smoke
+	cargo test --locked --bench log -- --smoke

@@ -204,3 +204,14 @@
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
 //! - **2026-11-28, Go's `x/mod/sumdb` is the independent reader of the log** (Debian's source package, built in a second): it trusts no tile that does not
 //!   lead to the checkpoint's root, and reads the tree at every size, so that a wrong partial tile of any width is found.
+//! - **2026-11-28, `log verify` gives whole pieces of 4,096 entries to its threads in turn** and joins them in order: the first bad entry is the first, and a
+//!   short channel per thread bounds memory. The index by id is compared by a keyed sum, for an entry that nobody can find is as good as left out.
+//! - **2026-11-28, a log that is behind its witness ends by itself; a fork does not.** A restored back-up is routine and a node that stays down helps no
+//!   holder; other entries than those that were seen mean that somebody wrote them, and a person must look first.
+//! - **2026-11-28, new origins are dated and random** instead of counted: a counter restored from a back-up would give the same origin to two logs.
+//! - **2026-11-28, no file of a sealed log is moved**: the list of origins is replaced in one step, which is the only instant at which one ends.
+//! - **2026-11-28, fencing by a file that is read back after each sync** (well below a microsecond a batch), and by a row that each transaction of the database
+//!   reads. New journal files after an unclean end, because a paused writer has the old ones open.
+//! - **2026-11-28, a copy is told by inode and instant of birth of the database**: both outlive a restart, device numbers do not.
+//! - **2026-11-28, the number of entries answered for is written behind each sync and not synced itself**: a killed process leaves it, and a last frame that was
+//!   damaged is then told from one that was cut off.

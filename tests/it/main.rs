@@ -5,6 +5,7 @@ mod client_assertion;
 mod commands;
 mod counters;
 mod foreign_keys;
+mod full_disk;
 mod house;
 mod jose_vectors;
 mod ledger;

@@ -134,6 +134,29 @@ impl Installation {
         Held(self)
     }
 
+    /// While this file is there, a late disk has no room for the log.
+    pub fn full(&self) -> PathBuf {
+        self.dir().join("full")
+    }
+
+    /// Tries to start the gateway on a late disk; how it ended, none when it was ready instead.
+    pub async fn refuses_to_start(&self) -> Option<i32> {
+        let mut serve = command(&["serve", "--dir"], self.dir());
+        serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold()).env("LATE_DISK_FULL", self.full());
+        let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let (mut process, http) = (Process(child), self.http("operator"));
+        let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);
+        loop {
+            if let Some(status) = process.0.try_wait().unwrap() {
+                return status.code();
+            }
+            if http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn hold(&self) -> PathBuf {
         self.dir().join("disk")
     }
@@ -150,7 +173,7 @@ impl Installation {
     pub async fn start(&self, disk: Disk) -> Process {
         let mut serve = command(&["serve", "--dir"], self.dir());
         if disk == Disk::Late {
-            serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold());
+            serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold()).env("LATE_DISK_FULL", self.full());
         }
         self.ready(serve, self.ports[2]).await
     }

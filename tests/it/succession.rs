@@ -17,13 +17,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// A bound on what takes seconds at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn token(http: &Client, gateway: &str) -> (u16, Value) {
+pub async fn token(http: &Client, gateway: &str) -> (u16, Value) {
     let form = "grant_type=client_credentials&client_id=clinic";
     let reply = http.post(format!("{gateway}/oauth2/token")).header("Content-Type", FORM).body(form).send().await.unwrap();
     (reply.status().as_u16(), reply.json().await.unwrap())
 }
 
-async fn ask(http: &Client, gateway: &str, token: &Value) -> (u16, Value) {
+pub async fn ask(http: &Client, gateway: &str, token: &Value) -> (u16, Value) {
     let question = json!({"service": "health-primary", "purpose": "treatment"});
     let request = http.post(format!("{gateway}/v1/verify")).bearer_auth(token["access_token"].as_str().unwrap());
     let reply = request.json(&question).send().await.unwrap();

@@ -128,6 +128,7 @@ impl Store {
 
     /// Begins the day of `time`: new epoch, sealed trail key and content keys are durable when this returns.
     pub(super) fn begin_day(&mut self, time: i64, config: &LedgerConfig, kek: &Kek) -> Result<DayKeys, LedgerError> {
+        DayKeys::check_kek(&self.conn, kek)?;
         self.durably(|transaction| DayKeys::begin(transaction, time, config, kek))
     }
 

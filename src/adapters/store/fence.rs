@@ -2,7 +2,8 @@
 //! while it was paused: it finds another token than its own, and whatever it was writing is answered to nobody.
 //!
 //! ```text
-//! file `fence`     generation (u64, big-endian) ‖ holder (16 random bytes; zeros when the holder ended in order) ‖ answered (u64)
+//! file `fence`     generation (u64, big-endian) ‖ holder (16 random bytes; zeros when the holder ended in order)
+//!                  ‖ answered (u64) ‖ answered with every bit turned over
 //! table `writer`   the same, and the place of the database: a folder that was copied has another
 //! ```
 //!
@@ -56,9 +57,7 @@ impl Fence {
         let io = |source| LedgerError::Io { what: "take over", path: path.clone(), source };
         let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).map_err(io)?;
         let before = read(&file).map_err(io)?;
-        let mut answered = [0; 8];
-        // Shorter files have no such number.
-        let answered = file.read_exact_at(&mut answered, LEN as u64).map_or(0, |()| u64::from_be_bytes(answered));
+        let answered = read_answered(&file);
         let generation = before.map_or(0, |token| generation_of(&token)).max(stored_generation(dir)).saturating_add(1);
         let holder = random::<16>().ok_or(LedgerError::Crypto("draw random bytes"))?;
         let mut token = [0; LEN];
@@ -83,7 +82,11 @@ impl Fence {
 
     /// Notes that entries are durable and about to be answered for.
     pub(super) fn note(&self, size: u64) -> Result<(), LedgerError> {
-        let written = self.file.write_all_at(&size.to_be_bytes(), LEN as u64);
+        let mut both = [0; 16];
+        let (number, again) = both.split_at_mut(8);
+        number.copy_from_slice(&size.to_be_bytes());
+        again.copy_from_slice(&(!size).to_be_bytes());
+        let written = self.file.write_all_at(&both, LEN as u64);
         written.map_err(|source| LedgerError::Io { what: "write", path: self.path.clone(), source })
     }
 
@@ -146,7 +149,7 @@ pub(super) fn settle_here(database: &Path) -> Result<(), LedgerError> {
 }
 
 /// Which file it is: inode and instant of birth. Both outlive a restart of the machine; a copy has others.
-fn place_of(database: &Path) -> Result<[u8; 16], LedgerError> {
+pub(super) fn place_of(database: &Path) -> Result<[u8; 16], LedgerError> {
     let found = std::fs::metadata(database).map_err(|source| LedgerError::Io { what: "look at", path: database.into(), source })?;
     let born = found.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
     let born = born.and_then(|born| u64::try_from(born.as_nanos()).ok()).unwrap_or(0);
@@ -167,6 +170,14 @@ fn stored_generation(dir: &Path) -> u64 {
         schema::open_reader(&schema::database(dir))?.query_row("SELECT generation FROM writer", [], |row| row.get(0))
     };
     read().unwrap_or(0)
+}
+
+/// How many entries were answered for; nought where the file is too short or its number is damaged.
+fn read_answered(file: &File) -> u64 {
+    let (mut number, mut again) = ([0; 8], [0; 8]);
+    let found = file.read_exact_at(&mut number, LEN as u64).and_then(|()| file.read_exact_at(&mut again, LEN as u64 + 8));
+    let number = u64::from_be_bytes(number);
+    if found.is_ok() && number == !u64::from_be_bytes(again) { number } else { 0 }
 }
 
 fn read(file: &File) -> io::Result<Option<[u8; LEN]>> {

@@ -91,7 +91,7 @@ async fn restored() -> (House, String, String) {
     restore_all(&Origins::open(&copy, &house.config.origin).unwrap(), &house.config.dir).unwrap();
     let known = Checkpoint::open(&seen, &house.keys("log.example")).unwrap();
     assert!(matches!(continues(&house.config.dir, &known), Err(NotWitnessed::Behind { here: 300, seen: 400, .. })));
-    let origin = house.succeed(Ending::Behind, Some(seen));
+    let origin = house.succeed(Ending::Behind, Some(seen.clone()));
     (house, origin, seen)
 }
 

@@ -47,6 +47,11 @@ impl<'r> Row<'r> {
         })
     }
 
+    /// The entry's id.
+    pub(super) const fn id(&self) -> &'r [u8] {
+        self.id
+    }
+
     /// An entry of the journal as the database would have it.
     pub(super) fn of_journal(index: u64, entry: &'r Placed, leaf: &'r Hash) -> Self {
         Self {

@@ -98,6 +98,9 @@ pub enum VerifyError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The index by id and the entries differ.
+    #[error("the index of entries by id does not fit the entries: some answers cannot be found, or others are found in their place")]
+    Index,
     /// A stored subtree root is wrong or missing.
     #[error("the stored hash of tile level {level}, index {index} does not fit the entries")]
     Node {

@@ -7,9 +7,12 @@ mod chain;
 mod entry;
 mod expected;
 mod fault;
+mod index;
 mod piece;
 
+use std::hash::RandomState;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -80,13 +83,31 @@ pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Re
     if total / u64::from(TILE_WIDTH) < tiles {
         return Err(VerifyError::Entry { index: total, what: BadEntry::Missing });
     }
-    let mut join = Join { conn, expected, frontier: Frontier::default(), time: Timestamp::MIN };
+    let mut join = Join { conn, expected, frontier: Frontier::default(), time: Timestamp::MIN, ids: 0 };
     join.compare()?;
-    let stored = std::thread::scope(|scope| join.all(Pieces::start(scope, options, total), progress))?;
+    let stored = entries(options, &mut join, total, progress)?;
     let rest = join.journal(options, tail)?;
     let entries = join.frontier.size();
     join.expected.finish(entries)?;
     Ok(VerifyReport { entries, checkpoints: join.expected.checked, root: join.frontier.root(), ..stored.and(&rest) })
+}
+
+/// Every entry in the database, and beside it the index by which answers are found.
+fn entries(
+    options: &VerifyOptions,
+    join: &mut Join<'_>,
+    total: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, VerifyError> {
+    let (hasher, ended) = (RandomState::new(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let index = scope.spawn(|| index::sum(options, total, &hasher, &ended));
+        let report = join.all(Pieces::start(scope, options, total, &hasher), progress);
+        ended.store(report.is_err(), Ordering::Relaxed);
+        let report = report?;
+        let found = index.join().map_err(|_| VerifyError::Stopped)??;
+        if found == join.ids { Ok(report) } else { Err(VerifyError::Index) }
+    })
 }
 
 fn open(options: &VerifyOptions) -> rusqlite::Result<Connection> {
@@ -112,6 +133,8 @@ struct Join<'o> {
     frontier: Frontier,
     /// Ledger time of the last entry.
     time: Timestamp,
+    /// Sum of the keyed hashes of ids with their indices.
+    ids: u64,
 }
 
 impl Join<'_> {
@@ -122,6 +145,7 @@ impl Join<'_> {
         while let Some(piece) = pieces.next() {
             let piece = piece?;
             report = report.and(&piece.report);
+            self.ids = self.ids.wrapping_add(piece.ids);
             self.piece(piece)?;
             progress(self.frontier.size(), total);
         }

@@ -3,6 +3,7 @@
 //! The pieces go round the threads in turn, each through a short channel of its own: whoever joins them finds them in order, and none
 //! runs far ahead, so that memory does not grow with the log.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
@@ -29,10 +30,19 @@ pub(super) struct Piece {
     pub(super) times: Option<(Timestamp, Timestamp)>,
     /// Tree hashes of the leaves, by tile; of a whole tile its root too.
     pub(super) tiles: Vec<(Vec<Hash>, Option<Hash>)>,
+    /// Sum of the keyed hashes of ids with their indices.
+    pub(super) ids: u64,
     /// What was found of its contents.
     pub(super) report: VerifyReport,
     /// What is wrong with the entry after the last one here.
     pub(super) fault: Option<VerifyError>,
+}
+
+impl Piece {
+    /// A piece without anything yet.
+    fn at(first: u64) -> Self {
+        Self { first, times: None, tiles: Vec::new(), ids: 0, report: VerifyReport::default(), fault: None }
+    }
 }
 
 /// The pieces of the first `total` entries, in order.
@@ -45,11 +55,16 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// Starts the threads.
-    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, options: &'scope VerifyOptions, total: u64) -> Self {
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        options: &'scope VerifyOptions,
+        total: u64,
+        hasher: &'scope RandomState,
+    ) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let lanes = (0..threads).map(|lane| {
             let (sender, receiver) = sync_channel(AHEAD);
-            scope.spawn(move || check(options, lane, threads, total, &sender));
+            scope.spawn(move || check(options, (lane, threads), total, hasher, &sender));
             receiver
         });
         Self { lanes: lanes.collect(), next: 0, left: total.div_ceil(PIECE), total }
@@ -70,18 +85,17 @@ impl Pieces {
 }
 
 /// Every piece of a lane. Ends early when nobody listens any more.
-fn check(options: &VerifyOptions, lane: usize, lanes: usize, total: u64, pieces: &SyncSender<Piece>) {
+fn check(options: &VerifyOptions, (lane, lanes): (usize, usize), total: u64, hasher: &RandomState, pieces: &SyncSender<Piece>) {
     let mut lane = match Lane::open(options) {
         Ok(opened) => (opened, lane as u64),
         Err(fault) => {
-            let broken = Piece { first: 0, times: None, tiles: Vec::new(), report: VerifyReport::default(), fault: Some(fault) };
-            let _ = pieces.send(broken);
+            let _ = pieces.send(Piece { fault: Some(fault), ..Piece::at(0) });
             return;
         }
     };
     while lane.1 * PIECE < total {
         let first = lane.1 * PIECE;
-        let piece = lane.0.check(first, (first + PIECE).min(total));
+        let piece = lane.0.check(first, (first + PIECE).min(total), hasher);
         let ended = piece.fault.is_some();
         if pieces.send(piece).is_err() || ended {
             return;
@@ -104,23 +118,25 @@ impl Lane {
         Ok(Self { conn, walk: Walk::new(contents, purged, options.now) })
     }
 
-    fn check(&mut self, first: u64, end: u64) -> Piece {
+    fn check(&mut self, first: u64, end: u64, hasher: &RandomState) -> Piece {
         self.walk.time = Timestamp::MIN;
-        let mut piece = Piece { first, times: None, tiles: Vec::new(), report: VerifyReport::default(), fault: None };
-        piece.fault = self.fill(&mut piece, first, end).err();
+        let mut piece = Piece::at(first);
+        piece.fault = self.fill(&mut piece, first, end, hasher).err();
         piece.tiles.iter_mut().for_each(|(leaves, root)| *root = root_of(leaves));
         piece.report = std::mem::take(&mut self.walk.report);
         piece
     }
 
-    fn fill(&mut self, piece: &mut Piece, first: u64, end: u64) -> Result<(), VerifyError> {
+    fn fill(&mut self, piece: &mut Piece, first: u64, end: u64, hasher: &RandomState) -> Result<(), VerifyError> {
         let mut select = self.conn.prepare_cached(SELECT)?;
         // The first read also finds rows before 0.
         let from = if first == 0 { i64::MIN } else { i64::try_from(first).unwrap_or(i64::MAX) };
         let mut rows = select.query((from, end))?;
         let mut index = first;
         while let Some(row) = rows.next()? {
-            let leaf = self.walk.check(&self.conn, index, &Row::of(row)?)?;
+            let row = Row::of(row)?;
+            let leaf = self.walk.check(&self.conn, index, &row)?;
+            piece.ids = piece.ids.wrapping_add(hasher.hash_one((row.id(), index)));
             let since = piece.times.map_or(self.walk.time, |(since, _)| since);
             piece.times = Some((since, self.walk.time));
             if index.is_multiple_of(u64::from(TILE_WIDTH)) {
