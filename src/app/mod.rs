@@ -116,7 +116,7 @@ pub async fn start(
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    let purging = purge::keep(parts.ledger.clone(), config.clone(), parts.checkpoint_keys.clone(), parts.gate.clock.clone());
+    let purging = purge::keep(parts.log.clone(), config.clone(), parts.checkpoint_keys.clone(), parts.gate.clock.clone());
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);

@@ -12,7 +12,6 @@ use crate::adapters::keys::KeyRing;
 use crate::adapters::store::{self, LedgerConfig, LedgerError, LogChain, NotWitnessed, Origins, SqliteLedger, SuccessionOrder, is_copy};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::LogReader;
 use crate::core::ledger::succession::{Ending, SuccessionStatement};
 
 /// The log of an installation, open.
@@ -20,7 +19,7 @@ pub struct OpenLog {
     /// The present log.
     pub ledger: Arc<SqliteLedger>,
     /// The present log and the sealed ones.
-    pub reader: Arc<dyn LogReader>,
+    pub reader: Arc<LogChain>,
     /// What the present one is opened with.
     pub config: LedgerConfig,
 }

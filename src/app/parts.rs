@@ -25,7 +25,7 @@ use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::{AddressLimiter, GovernorLimiter};
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
-use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger};
+use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, LogChain, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
@@ -37,8 +37,8 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger as _;
 use crate::core::ledger::note::NoteKey;
-use crate::core::ledger::{Ledger as _, LogReader};
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
 use crate::core::token::TokenProfile;
@@ -88,7 +88,7 @@ pub struct Parts {
     /// Signing keys.
     pub keys: Arc<KeyStore>,
     pub(super) issuer: Arc<Issuing>,
-    log: Arc<dyn LogReader>,
+    pub(super) log: Arc<LogChain>,
     /// Those whose checkpoints of the present log are believed, the present one first.
     pub(super) checkpoint_keys: Vec<NoteKey>,
     pub(super) spent: Arc<SpentFile>,

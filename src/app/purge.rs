@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::StartError;
 use super::holds::Holds;
 use super::witnessed::witnessed;
-use crate::adapters::store::{PurgeOrder, PurgeReport, SqliteLedger, Witnessed};
+use crate::adapters::store::{LogChain, PurgeError, PurgeOrder, PurgeReport, Witnessed};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::RetentionClass;
@@ -47,6 +47,27 @@ pub struct PurgeOutcome {
     pub error: Option<String>,
 }
 
+/// What was deleted, or would be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Purges {
+    /// In the present log.
+    #[serde(flatten)]
+    pub present: PurgeReport,
+    /// In logs that have ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<SealedPurge>,
+}
+
+/// What was deleted in one log that has ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct SealedPurge {
+    /// Its origin.
+    pub origin: String,
+    /// What.
+    #[serde(flatten)]
+    pub report: PurgeReport,
+}
+
 /// The file in which a running gateway finds a request.
 pub fn request_file(config: &Config) -> PathBuf {
     config.ledger.dir.join("purge-request.json")
@@ -62,21 +83,26 @@ pub fn outcome_file(config: &Config) -> PathBuf {
 /// # Errors
 /// A hold cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
 pub async fn purge(
-    ledger: &SqliteLedger,
+    logs: &LogChain,
     config: &Config,
     keys: &[NoteKey],
     clock: &dyn Clock,
     request: &PurgeRequest,
-) -> Result<PurgeReport, StartError> {
+) -> Result<Purges, StartError> {
     let holds = Holds::open(&config.ledger.holds)?.in_force()?;
     let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, config, keys)).transpose()?;
     let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
     let order = PurgeOrder { now: clock.now(), witnessed, holds, only: request.only.clone(), dry_run: request.dry_run };
-    ledger.purge(order).await.map_err(|error| StartError(error.to_string()))
+    let refused = |error: PurgeError| StartError(error.to_string());
+    let present = logs.present().purge(order.clone()).await.map_err(refused)?;
+    // Days that are asked for by name are those of the present log.
+    let sealed = if order.only.is_empty() { logs.purge_sealed(&order).await.map_err(refused)? } else { Vec::new() };
+    let sealed = sealed.into_iter().map(|(origin, report)| SealedPurge { origin, report }).collect();
+    Ok(Purges { present, sealed })
 }
 
 /// Purges by schedule and on request until the task is dropped.
-pub(super) async fn keep(ledger: Arc<SqliteLedger>, config: Config, keys: Vec<NoteKey>, clock: Arc<dyn Clock>) {
+pub(super) async fn keep(logs: Arc<LogChain>, config: Config, keys: Vec<NoteKey>, clock: Arc<dyn Clock>) {
     let mut tick = tokio::time::interval(LOOK_EVERY);
     let mut looks: u64 = 0;
     loop {
@@ -84,11 +110,14 @@ pub(super) async fn keep(ledger: Arc<SqliteLedger>, config: Config, keys: Vec<No
         looks += 1;
         let asked = take_request(&request_file(&config)).await;
         if let Some(request) = &asked {
-            let outcome = purge(&ledger, &config, &keys, clock.as_ref(), request).await;
+            let outcome = purge(&logs, &config, &keys, clock.as_ref(), request).await;
             tell(&outcome_file(&config), &request.nonce, outcome).await;
         } else if looks.is_multiple_of(LOOKS_PER_PURGE) {
-            match purge(&ledger, &config, &keys, clock.as_ref(), &PurgeRequest::default()).await {
-                Ok(report) if report.entry.is_some() => tracing::info!(keys = report.keys.len(), "contents that were due were deleted"),
+            match purge(&logs, &config, &keys, clock.as_ref(), &PurgeRequest::default()).await {
+                Ok(Purges { present, sealed }) if present.entry.is_some() || !sealed.is_empty() => {
+                    let keys = present.keys.len() + sealed.iter().map(|log| log.report.keys.len()).sum::<usize>();
+                    tracing::info!(keys, "contents that were due were deleted");
+                }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "nothing was deleted"),
             }
@@ -103,7 +132,7 @@ async fn take_request(path: &Path) -> Option<PurgeRequest> {
     serde_json::from_slice(&text).inspect_err(|error| tracing::warn!(%error, "a request to purge cannot be read")).ok()
 }
 
-async fn tell(path: &Path, nonce: &str, outcome: Result<PurgeReport, StartError>) {
+async fn tell(path: &Path, nonce: &str, outcome: Result<Purges, StartError>) {
     let (report, error) = match outcome {
         Ok(report) => (serde_json::to_value(report).ok(), None),
         Err(error) => (None, Some(error.to_string())),

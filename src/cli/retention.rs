@@ -91,13 +91,13 @@ fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Va
     if !config.ledger.dir.is_dir() {
         return Err(CliError::failed(format_args!("there is no log in `{}`", config.ledger.dir.display())));
     }
-    let OpenLog { ledger, config: settings, .. } = match open_log(config, &keys, Arc::new(SystemClock)) {
+    let OpenLog { reader, config: settings, .. } = match open_log(config, &keys, Arc::new(SystemClock)) {
         Ok(open) => open,
         Err(NotOpen::InUse(_)) => return Ok(None),
         Err(error) => return Err(CliError::failed(error)),
     };
     let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
-    let report = block_on(async { purge(&ledger, config, &note_keys, &SystemClock, request).await.map_err(CliError::failed) })?;
+    let report = block_on(async { purge(&reader, config, &note_keys, &SystemClock, request).await.map_err(CliError::failed) })?;
     serde_json::to_value(report).doing("cannot print the report").map(Some)
 }
 
@@ -124,6 +124,10 @@ fn print(report: &serde_json::Value, dry_run: bool) {
     let text = |key: &serde_json::Value, name: &str| key.get(name).map(|value| value.to_string().replace('"', "")).unwrap_or_default();
     for key in keys {
         println!("{}  {:<6}  {:>9} deleted  {:>6} held", text(key, "day"), text(key, "class"), text(key, "entries"), text(key, "held"));
+    }
+    for sealed in report.get("sealed").and_then(serde_json::Value::as_array).into_iter().flatten() {
+        println!("in the sealed log `{}`:", text(sealed, "origin"));
+        print(sealed, dry_run);
     }
     match report.get("entry").filter(|entry| !entry.is_null()) {
         _ if keys.is_empty() => println!("nothing is due"),

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::SystemClock;
@@ -255,9 +256,12 @@ fn estelam(args: &[&str], dir: &Path) -> Output {
     command(args, dir).stdin(Stdio::null()).output().unwrap()
 }
 
-/// Three ports below those that the system hands out by itself: nothing takes them while the gateway is down between two rounds.
+/// Three ports below those that the system hands out by itself: nothing takes them while the gateway is down between two rounds. No two
+/// calls in one process get the same.
 fn free_ports() -> [u16; 3] {
-    let first = 20_000 + u16::try_from(std::process::id() % 1_200).unwrap() * 10;
-    let mut free = (first..32_768).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 240).unwrap() * 50 + CALLS.fetch_add(1, Ordering::Relaxed) * 3;
+    let mut free = (first..32_768).step_by(600).flat_map(|port| port..port + 3);
+    let mut free = std::iter::from_fn(|| free.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()));
     std::array::from_fn(|_| free.next().expect("free ports"))
 }

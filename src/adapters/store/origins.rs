@@ -59,6 +59,11 @@ impl Origins {
         self.chain.last().map_or("", String::as_str)
     }
 
+    /// Whether a log is one of these.
+    pub fn knows(&self, origin: &str) -> bool {
+        self.chain.iter().any(|known| known == origin)
+    }
+
     /// Every log: origin and folder, the oldest first.
     pub fn all(&self) -> Vec<(String, PathBuf)> {
         self.chain.iter().map(|origin| (origin.clone(), self.dir_of(origin))).collect()

@@ -1,5 +1,6 @@
 //! Sealed logs: read as they ended, never written. Together with the present one they are all that an installation ever answered.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 use super::config::{LedgerConfig, LedgerError};
 use super::contents::Contents;
 use super::origins::Origins;
+use super::purge::{PurgeError, PurgeOrder, PurgeReport};
 use super::reader::{self, Readers};
 use super::{SqliteLedger, schema};
 use crate::core::ledger::succession::Succession;
@@ -20,6 +22,15 @@ pub struct LogChain {
     present: Arc<SqliteLedger>,
     /// The oldest first.
     sealed: Vec<Arc<dyn LogReader>>,
+    /// The same, with what deletion in them needs.
+    ended: Vec<EndedLog>,
+}
+
+/// A sealed log and those after it.
+struct EndedLog {
+    config: LedgerConfig,
+    readers: Readers,
+    later: Vec<PathBuf>,
 }
 
 impl LogChain {
@@ -29,8 +40,8 @@ impl LogChain {
     /// [`LedgerError`]: one cannot be read.
     pub fn open(present: Arc<SqliteLedger>, origins: &Origins, config: &LedgerConfig) -> Result<Self, LedgerError> {
         let all = origins.all();
-        let mut sealed: Vec<Arc<dyn LogReader>> = Vec::new();
-        for ((_, old), (_, new)) in all.iter().zip(all.iter().skip(1)) {
+        let (mut sealed, mut ended): (Vec<Arc<dyn LogReader>>, _) = (Vec::new(), Vec::new());
+        for (number, ((origin, old), (_, new))) in all.iter().zip(all.iter().skip(1)).enumerate() {
             let path = schema::database(old);
             let Some((_, seal, statement)) = Origins::statement_in(new)?.filter(|_| path.exists()) else { continue };
             let note: Option<String> = schema::open_reader(&path)?
@@ -38,9 +49,37 @@ impl LogChain {
                 .optional()?;
             let note: Arc<str> = note.map_or_else(|| seal.as_str().into(), Into::into);
             let readers = Readers::new(path, Contents::load(&config.content_kek)?);
+            let config = LedgerConfig { dir: old.clone(), origin: origin.clone(), ..config.clone() };
+            let later = all.iter().skip(number + 1).map(|(_, dir)| dir.clone()).filter(|dir| schema::database(dir).exists());
+            ended.push(EndedLog { config, readers: readers.clone(), later: later.collect() });
             sealed.push(Arc::new(SealedLog { readers, note, seal, size: statement.from.size }));
         }
-        Ok(Self { present, sealed })
+        Ok(Self { present, sealed, ended })
+    }
+
+    /// The present log.
+    pub const fn present(&self) -> &Arc<SqliteLedger> {
+        &self.present
+    }
+
+    /// Deletes what is due in the sealed logs; the present one records it. Origin and report of each that had something due.
+    ///
+    /// # Errors
+    /// [`PurgeError`].
+    pub async fn purge_sealed(&self, order: &PurgeOrder) -> Result<Vec<(String, PurgeReport)>, PurgeError> {
+        let mut reports = Vec::new();
+        for EndedLog { config, readers, later } in &self.ended {
+            let forget = |keys: Vec<i64>| {
+                readers.forget(keys.into_iter());
+                readers.close_idle();
+            };
+            readers.close_idle();
+            let report = self.present.purge_ended(config.clone(), later.clone(), order.clone(), forget).await?;
+            if !report.keys.is_empty() || report.finished > 0 {
+                reports.push((config.origin.clone(), report));
+            }
+        }
+        Ok(reports)
     }
 }
 

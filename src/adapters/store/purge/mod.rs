@@ -9,6 +9,9 @@ mod apply;
 mod lived;
 mod plan;
 mod record;
+mod sealed;
+#[cfg(test)]
+mod sealed_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +25,7 @@ use uuid::Uuid;
 
 pub(super) use apply::HELD;
 pub(super) use record::{Purged, make_tables};
+pub(super) use sealed::later_statements;
 
 use self::plan::{Due, Plan};
 use super::config::{LedgerConfig, LedgerError};
@@ -154,7 +158,7 @@ impl SqliteLedger {
             let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
             return Ok(PurgeReport { entry: None, as_of, keys, finished });
         }
-        let entry = self.record(&plan, witnessed).await?;
+        let (entry, _) = self.record(&plan, witnessed, None).await?;
         for due in plan.due {
             self.destroy(due).await?;
         }
@@ -173,11 +177,13 @@ impl SqliteLedger {
     }
 
     /// The administrative entry, and its statement beside it, before anything is touched.
-    async fn record(&self, plan: &Plan, witnessed: Option<String>) -> Result<u64, PurgeError> {
+    async fn record(&self, plan: &Plan, witnessed: Option<String>, log: Option<String>) -> Result<(u64, String), PurgeError> {
+        let elsewhere = log.is_some();
         let statement = PurgeStatement {
             act: PurgeAct::Purge,
             as_of: plan.as_of,
             witnessed,
+            log,
             holds: plan.holds.iter().map(|hold| hold.id.clone()).collect(),
             keys: plan.due.iter().map(Due::named).collect(),
         };
@@ -195,8 +201,9 @@ impl SqliteLedger {
         };
         let index = self.append(entry).await?.index;
         self.settled().await?;
-        self.work(move |store| store.begin_purge(index, &text)).await?;
-        Ok(index)
+        let kept = text.clone();
+        self.work(move |store| store.begin_purge(index, &kept, elsewhere)).await?;
+        Ok((index, text))
     }
 
     async fn destroy(&self, due: Due) -> Result<(), PurgeError> {

@@ -15,7 +15,7 @@ use crate::adapters::store::{BadEntry, ContentKek, LedgerConfig, VerifyError, Ve
 use crate::core::ledger::LogReader as _;
 use crate::core::signing::{Algorithm, Signer, SignerFailed};
 
-struct TestSigner(Ed25519KeyPair);
+pub(super) struct TestSigner(Ed25519KeyPair);
 
 impl Signer for TestSigner {
     fn key_id(&self) -> &str {
@@ -29,21 +29,21 @@ impl Signer for TestSigner {
     }
 }
 
-struct Log {
+pub(super) struct Log {
     _folder: tempfile::TempDir,
-    config: LedgerConfig,
-    clock: Arc<ManualClock>,
+    pub(super) config: LedgerConfig,
+    pub(super) clock: Arc<ManualClock>,
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn signer() -> Arc<TestSigner> {
+pub(super) fn signer() -> Arc<TestSigner> {
     Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()))
 }
 
-fn log() -> Log {
+pub(super) fn log() -> Log {
     let folder = tempfile::tempdir().unwrap();
     let config = LedgerConfig {
         dir: folder.path().join("ledger"),
@@ -60,7 +60,7 @@ fn log() -> Log {
 }
 
 impl Log {
-    fn open(&self) -> Arc<SqliteLedger> {
+    pub(super) fn open(&self) -> Arc<SqliteLedger> {
         self.open_with(Faults::none())
     }
 
@@ -69,7 +69,7 @@ impl Log {
     }
 
     /// Eight entries each on this and the next days: half of the bank, half of the school, every fourth a minor's.
-    async fn live(&self, ledger: &SqliteLedger, first: &str, days: i64) {
+    pub(super) async fn live(&self, ledger: &SqliteLedger, first: &str, days: i64) {
         let first = at(first);
         for day in 0..days {
             for number in 0..8 {
@@ -81,7 +81,7 @@ impl Log {
         ledger.settled().await.unwrap();
     }
 
-    fn order(&self) -> PurgeOrder {
+    pub(super) fn order(&self) -> PurgeOrder {
         use crate::core::domain::clock::Clock as _;
         PurgeOrder { now: self.clock.now(), witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false }
     }
@@ -90,7 +90,7 @@ impl Log {
         verify_in(&self.config, &self.config.dir)
     }
 
-    fn sql(&self) -> Connection {
+    pub(super) fn sql(&self) -> Connection {
         Connection::open(self.config.dir.join("ledger.sqlite")).unwrap()
     }
 }
@@ -124,7 +124,7 @@ fn entry(number: u128, time: Timestamp) -> Entry {
     }
 }
 
-fn hold(agency: &str, from: &str, to: &str) -> Hold {
+pub(super) fn hold(agency: &str, from: &str, to: &str) -> Hold {
     Hold {
         id: "court-1".into(),
         reason: "order 1".into(),
@@ -137,7 +137,7 @@ fn hold(agency: &str, from: &str, to: &str) -> Hold {
 }
 
 /// Wrapped keys and sealed contents of a class on its first days.
-fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
+pub(super) fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
     let conn = log.sql();
     let mut select = conn.prepare("SELECT seq, wrapped FROM content_key WHERE class = ?1 ORDER BY day LIMIT ?2").unwrap();
     let keys: Vec<(i64, Vec<u8>)> =
@@ -153,8 +153,8 @@ fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
 }
 
 /// How many of the secrets have any 16 of their bytes in a file of the folder.
-fn found_in_files(dir: &Path, secrets: &[Vec<u8>]) -> usize {
-    let files: Vec<Vec<u8>> = std::fs::read_dir(dir).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+pub(super) fn found_in_files(dir: &Path, secrets: &[Vec<u8>]) -> usize {
+    let files: Vec<Vec<u8>> = std::fs::read_dir(dir).unwrap().filter_map(|file| std::fs::read(file.unwrap().path()).ok()).collect();
     let pieces: std::collections::HashMap<&[u8], usize> =
         secrets.iter().enumerate().flat_map(|(number, secret)| secret.chunks_exact(16).map(move |piece| (piece, number))).collect();
     let found: std::collections::HashSet<usize> =

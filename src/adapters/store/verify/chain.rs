@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use super::fault::VerifyError;
-use super::{VerifyOptions, VerifyReport, verify};
+use super::{Log, VerifyOptions, VerifyReport, verify_log};
 use crate::adapters::store::origins::Origins;
+use crate::adapters::store::purge::later_statements;
 use crate::adapters::store::schema;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::leaf::Header;
+use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::succession::{renamed, seal_origin};
 use crate::core::ledger::tree::{empty_root, sha256};
 
@@ -52,7 +54,8 @@ pub fn verify_all(origins: &Origins, options: &VerifyOptions, progress: &mut dyn
         };
         goes_on(origin, dir, sealed.last(), &of_log)?;
         let last = number + 1 == logs.len();
-        let report = match verify_one(&of_log, last, progress) {
+        let later = later_purges(origins, origin, &of_log)?;
+        let report = match verify_one(&Log { options: &of_log, later: &later }, last, progress) {
             Ok(report) if last => return Ok(ChainReport { present: report, sealed }),
             Ok(report) => report,
             Err(fault) if last => return Err(fault),
@@ -64,11 +67,20 @@ pub fn verify_all(origins: &Origins, options: &VerifyOptions, progress: &mut dyn
 }
 
 /// A sealed log may be missing where there was none to seal: the next one says that it ended at nothing.
-fn verify_one(options: &VerifyOptions, last: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
-    if !last && !schema::database(&options.dir).exists() {
+fn verify_one(log: &Log<'_>, last: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
+    if !last && !schema::database(&log.options.dir).exists() {
         return Ok(VerifyReport { root: empty_root(), ..VerifyReport::default() });
     }
-    verify(options, progress)
+    verify_log(log, progress)
+}
+
+/// What later logs record of deletions in this one, each checked against its entry there.
+fn later_purges(origins: &Origins, origin: &str, options: &VerifyOptions) -> Result<Vec<PurgeStatement>, VerifyError> {
+    if origin == origins.present() || !schema::database(&options.dir).exists() {
+        return Ok(Vec::new());
+    }
+    let found = later_statements(origin, &options.dir, &|later| origins.knows(later).then(|| origins.dir_of(later)))?;
+    found.map_err(|(index, what)| VerifyError::Sealed { origin: origin.to_owned(), fault: Box::new(VerifyError::Purge { index, what }) })
 }
 
 /// Checks what a log says of the one before it.

@@ -5,15 +5,15 @@ use rusqlite::Connection;
 use rusqlite::types::Type;
 use zeroize::Zeroizing;
 
-use super::VerifyReport;
 use super::fault::{BadEntry, VerifyError};
+use super::{VerifyOptions, VerifyReport};
 use crate::adapters::store::contents::Contents;
 use crate::adapters::store::journal::Placed;
 use crate::adapters::store::keys;
 use crate::adapters::store::purge::Purged;
 use crate::core::ledger::content;
 use crate::core::ledger::leaf::{HEADER_LEN, Header, header_commitment, leaf};
-use crate::core::ledger::retention::kept_until;
+use crate::core::ledger::retention::{PurgeStatement, kept_until};
 use crate::core::ledger::tree::{Hash, sha256};
 
 /// The rows of a range in the order that [`Row::of`] reads them.
@@ -81,6 +81,8 @@ pub(super) struct Walk {
     /// The content that was opened last.
     plain: Zeroizing<Vec<u8>>,
     purged: Purged,
+    /// Purges that later logs record, checked already.
+    later: Vec<PurgeStatement>,
     now: Timestamp,
     /// Ledger time of the entry before.
     pub(super) time: Timestamp,
@@ -88,9 +90,12 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(contents: Option<Contents>, purged: Purged, now: Timestamp) -> Self {
-        let plain = Zeroizing::new(Vec::new());
-        Self { contents, plain, purged, now, time: Timestamp::MIN, report: VerifyReport::default() }
+    /// With what the log records of purges, and what later ones do.
+    pub(super) fn new(conn: &Connection, options: &VerifyOptions, later: &[PurgeStatement]) -> Result<Self, VerifyError> {
+        let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
+        let purged = Purged::load(conn, later)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
+        let (plain, later) = (Zeroizing::new(Vec::new()), later.to_vec());
+        Ok(Self { contents, plain, purged, later, now: options.now, time: Timestamp::MIN, report: VerifyReport::default() })
     }
 
     /// Checks the row that must be entry `index` and returns its recomputed leaf.
@@ -139,7 +144,7 @@ impl Walk {
     ) -> rusqlite::Result<Result<(), BadEntry>> {
         self.report.contents_deleted += 1;
         if self.purged.until(row.content_key).is_none()
-            && let Ok(purged) = Purged::load(conn)?
+            && let Ok(purged) = Purged::load(conn, &self.later)?
         {
             // The running service may have recorded it since.
             self.purged = purged;

@@ -18,12 +18,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::LedgerError;
-use super::contents::Contents;
 use super::journal::Frame;
 use super::keys::ContentKek;
-use super::purge::Purged;
 use super::{recovery, schema};
 use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tile::{TILE_HEIGHT, TILE_WIDTH};
 use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
 pub use chain::{ChainReport, SealedReport, verify_all};
@@ -70,6 +69,17 @@ pub struct VerifyReport {
 /// # Errors
 /// [`VerifyError`]: the first entry, node or checkpoint that is wrong, or why nothing could be read.
 pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
+    verify_log(&Log { options, later: &[] }, progress)
+}
+
+/// A log, and the purges in it that later logs record.
+struct Log<'o> {
+    options: &'o VerifyOptions,
+    later: &'o [PurgeStatement],
+}
+
+fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
+    let options = log.options;
     let path = schema::database(&options.dir);
     let unreadable = |source| VerifyError::Unreadable { path: path.clone(), source };
     let conn = schema::open_reader(&path).map_err(unreadable)?;
@@ -85,24 +95,19 @@ pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Re
     }
     let mut join = Join { conn, expected, frontier: Frontier::default(), time: Timestamp::MIN, ids: 0 };
     join.compare()?;
-    let stored = entries(options, &mut join, total, progress)?;
-    let rest = join.journal(options, tail)?;
+    let stored = entries(log, &mut join, total, progress)?;
+    let rest = join.journal(log, tail)?;
     let entries = join.frontier.size();
     join.expected.finish(entries)?;
     Ok(VerifyReport { entries, checkpoints: join.expected.checked, root: join.frontier.root(), ..stored.and(&rest) })
 }
 
 /// Every entry in the database, and beside it the index by which answers are found.
-fn entries(
-    options: &VerifyOptions,
-    join: &mut Join<'_>,
-    total: u64,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<VerifyReport, VerifyError> {
+fn entries(log: &Log<'_>, join: &mut Join<'_>, total: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
     let (hasher, ended) = (RandomState::new(), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let index = scope.spawn(|| index::sum(options, total, &hasher, &ended));
-        let report = join.all(Pieces::start(scope, options, total, &hasher), progress);
+        let index = scope.spawn(|| index::sum(log.options, total, &hasher, &ended));
+        let report = join.all(Pieces::start(scope, log, total, &hasher), progress);
         ended.store(report.is_err(), Ordering::Relaxed);
         let report = report?;
         let found = index.join().map_err(|_| VerifyError::Stopped)??;
@@ -195,10 +200,8 @@ impl Join<'_> {
     }
 
     /// What only the journal has. Each of these frames leads to the root that was written with it, or it is not here.
-    fn journal(&mut self, options: &VerifyOptions, tail: Vec<Frame>) -> Result<VerifyReport, VerifyError> {
-        let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
-        let purged = Purged::load(&self.conn)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
-        let mut walk = Walk::new(contents, purged, options.now);
+    fn journal(&mut self, log: &Log<'_>, tail: Vec<Frame>) -> Result<VerifyReport, VerifyError> {
+        let mut walk = Walk::new(&self.conn, log.options, log.later)?;
         walk.time = self.time;
         for addition in recovery::additions(self.frontier.clone(), tail)?.1 {
             for (placed, leaf) in &addition.entries {

@@ -11,9 +11,8 @@ use jiff::Timestamp;
 
 use super::entry::{Row, SELECT, Walk};
 use super::fault::{BadEntry, VerifyError};
-use super::{VerifyOptions, VerifyReport};
-use crate::adapters::store::contents::Contents;
-use crate::adapters::store::purge::Purged;
+use super::{Log, VerifyOptions, VerifyReport};
+use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tile::TILE_WIDTH;
 use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
 
@@ -55,16 +54,11 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// Starts the threads.
-    pub(super) fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        options: &'scope VerifyOptions,
-        total: u64,
-        hasher: &'scope RandomState,
-    ) -> Self {
+    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, log: &'scope Log<'_>, total: u64, hasher: &'scope RandomState) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let lanes = (0..threads).map(|lane| {
             let (sender, receiver) = sync_channel(AHEAD);
-            scope.spawn(move || check(options, (lane, threads), total, hasher, &sender));
+            scope.spawn(move || check(log, (lane, threads), total, hasher, &sender));
             receiver
         });
         Self { lanes: lanes.collect(), next: 0, left: total.div_ceil(PIECE), total }
@@ -85,8 +79,8 @@ impl Pieces {
 }
 
 /// Every piece of a lane. Ends early when nobody listens any more.
-fn check(options: &VerifyOptions, (lane, lanes): (usize, usize), total: u64, hasher: &RandomState, pieces: &SyncSender<Piece>) {
-    let mut lane = match Lane::open(options) {
+fn check(log: &Log<'_>, (lane, lanes): (usize, usize), total: u64, hasher: &RandomState, pieces: &SyncSender<Piece>) {
+    let mut lane = match Lane::open(log.options, log.later) {
         Ok(opened) => (opened, lane as u64),
         Err(fault) => {
             let _ = pieces.send(Piece { fault: Some(fault), ..Piece::at(0) });
@@ -111,11 +105,10 @@ struct Lane {
 }
 
 impl Lane {
-    fn open(options: &VerifyOptions) -> Result<Self, VerifyError> {
+    fn open(options: &VerifyOptions, later: &[PurgeStatement]) -> Result<Self, VerifyError> {
         let conn = super::open(options)?;
-        let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
-        let purged = Purged::load(&conn)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
-        Ok(Self { conn, walk: Walk::new(contents, purged, options.now) })
+        let walk = Walk::new(&conn, options, later)?;
+        Ok(Self { conn, walk })
     }
 
     fn check(&mut self, first: u64, end: u64, hasher: &RandomState) -> Piece {
