@@ -32,11 +32,12 @@ unit: tools ## Unit, layer, integration and compile-fail tests
 	cargo test --locked --doc
 
 .PHONY: end-to-end
-end-to-end: tools ## The real binary against curl, a JOSE library, OAuth clients, an issuer from elsewhere and Go's log reader
+end-to-end: tools ## The real binary against curl, a JOSE library, OAuth clients, an issuer, TLS stacks, scanners and a log reader from elsewhere
 	# The binary of the test build: a plain `cargo build` would build half of the tree again with other features.
 	cargo test --locked --no-run --test it
 	scripts/tools node
-	scripts/tools go
+	scripts/tools clients
+	scripts/tools reader
 	tests/e2e/run "$$(scripts/target-dir)/debug/estelam"
 
 .PHONY: bench

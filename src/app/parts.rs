@@ -22,7 +22,7 @@ use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
-use crate::adapters::quota::{AddressLimiter, GovernorLimiter};
+use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, LogChain, SqliteLedger};
@@ -32,7 +32,7 @@ use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, TokenService, authorization_server_metadata,
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, TokenService, authorization_server_metadata,
     protected_resource_metadata,
 };
 use crate::config::Config;
@@ -65,6 +65,8 @@ pub struct Parts {
     pub policies: Arc<PolicyStore>,
     /// Limits.
     pub limiter: Arc<GovernorLimiter>,
+    /// Refusals that come in floods.
+    pub floods: Arc<RefusalFloods>,
     /// What keeps holders from being searched for.
     pub shield: Arc<MemoryShield>,
     /// What it raised.
@@ -96,11 +98,13 @@ pub struct Parts {
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()))
+        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
             .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+        super::standing::same_trust_domain(config, &policies.current())?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
+        let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
         let alerts = Arc::new(LoggedAlerts::default());
         let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
         let (cutoff, revocations) = open_cut_off(config, clock.now())?;
@@ -118,16 +122,17 @@ impl Parts {
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
         let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
         let tokens = Arc::new(verifier.with_outside(accepted));
-        let clients = ClientAuthenticator::new(issuer.clone(), replays(config, &clock)?);
-        let service =
-            TokenService::new(issuer.clone(), ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+        let replays = replays(config, &clock)?;
+        let issuing = Arc::new(issuing(issuer.clone(), &replays, &ring)?);
         let current = policies.clone();
         let gate = Arc::new(Gate {
             clock,
             trust: trust.clone(),
             tokens: tokens.clone(),
+            signatures: Arc::new(RequestVerifier::new(issuer.clone(), replays)),
             policy: Box::new(move || current.current()),
             limiter: limiter.clone(),
+            floods: floods.clone(),
             shield: shield.clone(),
             registry: registry.clone(),
             notary: Notary::new(issuer, ring.statements().clone()),
@@ -135,11 +140,11 @@ impl Parts {
             outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
             stopping: AtomicBool::new(false),
         });
-        let issuer = Arc::new(Issuing::new(clients, service));
         Ok(Self {
             gate,
             policies,
             limiter,
+            floods,
             shield,
             alerts,
             trust,
@@ -151,7 +156,7 @@ impl Parts {
             tokens,
             outside,
             keys,
-            issuer,
+            issuer: issuing,
             log: reader,
             checkpoint_keys,
             spent,
@@ -218,6 +223,13 @@ fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, 
     Ok(Arc::new(store))
 }
 
+/// Who gets access tokens, and under which key.
+fn issuing(issuer: Arc<str>, replays: &Arc<ReplayStore>, ring: &KeyRing) -> Result<Issuing, StartError> {
+    let clients = ClientAuthenticator::new(issuer.clone(), replays.clone());
+    let service = TokenService::new(issuer, ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+    Ok(Issuing::new(clients, service))
+}
+
 type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);
 
 fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
@@ -270,8 +282,8 @@ fn ed25519_key(keys: &KeyRing) -> Result<[u8; 32], StartError> {
 }
 
 fn read_public_key(path: &Path) -> Result<[u8; 32], StartError> {
-    let text = std::fs::read_to_string(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
-    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let text = std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
+    let bytes = STANDARD.decode(text.trim_ascii()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.ok_or_else(|| StartError(format!("`{}` must hold 32 bytes in base64 on one line", path.display())))
 }
 
@@ -294,7 +306,9 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
     let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
+    client.base_urls.extend(part.further_urls.iter().cloned());
     client.timeout = Duration::from_millis(part.timeout_ms);
+    client.waiting = [part.waiting, (part.waiting / 4).max(1)];
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));

@@ -16,10 +16,10 @@ use crate::config::Config;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::succession::{SuccessionStatement, is_successor};
 
-/// Copy the log into a new folder; the service goes on meanwhile
+/// Copy the log into a folder; the service goes on meanwhile. An earlier copy there is brought up to date: new entries are added, deleted contents deleted
 #[derive(Debug, Args)]
 pub(super) struct Backup {
-    /// The new folder
+    /// The folder: a new one, or one with an earlier copy
     to: PathBuf,
     #[command(flatten)]
     place: Place,
@@ -33,7 +33,7 @@ impl Backup {
         if let Some(note) = checkpoint {
             write_atomically(&self.to.join("checkpoint"), note.as_bytes())?;
         }
-        println!("{entries} entries copied; their contents open only with the installation's `content.key`, which is not in the copy");
+        println!("{entries} entries in the copy; their contents open only with the installation's `content.key`, which is not in the copy");
         Ok(ExitCode::SUCCESS)
     }
 }

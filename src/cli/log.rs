@@ -37,7 +37,7 @@ pub(super) enum Log {
     /// Legal holds by two people
     #[command(subcommand)]
     Hold(HoldCommand),
-    /// Copy the log into a new folder; the service goes on meanwhile
+    /// Copy the log into a folder, or bring an earlier copy up to date; the service goes on meanwhile
     Backup(Backup),
     /// Put a copy back where no log is, if it has all that was seen outside
     Restore(Restore),

@@ -5,6 +5,7 @@
 //! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
 //! ```
 
+mod check;
 mod issuers;
 mod signing;
 mod template;
@@ -13,6 +14,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::core::domain::place::{line_of, utf8};
 
 pub use self::issuers::OutsideIssuer;
 pub use self::signing::{Pkcs11, Signing};
@@ -111,6 +114,9 @@ pub struct Tls {
 pub struct Registry {
     /// Base URL.
     pub url: String,
+    /// Base URLs of further addresses of the same register, asked when the first fails or is slow.
+    #[serde(default)]
+    pub further_urls: Vec<String>,
     /// Root of the registry's certificate.
     pub ca: PathBuf,
     /// Intermediate authorities below that root.
@@ -127,6 +133,9 @@ pub struct Registry {
     /// Deadline of one look-up in milliseconds.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
+    /// Look-ups of counters that may wait for the registry; more are answered 503 `overloaded`. Batches have a quarter of it.
+    #[serde(default = "default_queue")]
+    pub waiting: usize,
     /// People that the cache holds at most.
     #[serde(default = "default_cache")]
     pub cache: u64,
@@ -183,6 +192,9 @@ pub struct Limits {
     pub grid_ms: u64,
     /// Calls of the token endpoint per second from one address, besides the agencies' own limits.
     pub tokens_per_address: u32,
+    /// Refusals a second of one certificate that are told and recorded one by one, and twenty times as many at once. More are counted,
+    /// and their connections closed.
+    pub refusals_per_second: u32,
 }
 
 impl Default for Limits {
@@ -198,6 +210,7 @@ impl Default for Limits {
             body_bytes: 8 * 1024,
             grid_ms: 50,
             tokens_per_address: 500,
+            refusals_per_second: 200,
         }
     }
 }
@@ -258,9 +271,10 @@ impl Config {
     /// # Errors
     /// One line with file, line and what to do.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)
             .map_err(|error| ConfigError(format!("cannot read `{}`: {error}; name the file with `--config` or `--dir`", path.display())))?;
-        Self::parse(&text, path)
+        let text = utf8(&bytes).map_err(|line| ConfigError(format!("{}:{line}: not UTF-8; save the file as UTF-8", path.display())))?;
+        Self::parse(text, path)
     }
 
     /// Checks the text of a configuration file; relative paths in it start at the file's folder.
@@ -269,50 +283,12 @@ impl Config {
     /// One line with file, line and what to do.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
             ConfigError(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
         })?;
-        config.check().map_err(|what| ConfigError(format!("{}: {what}", path.display())))?;
+        config.check().map_err(|what| ConfigError(format!("{}{}: {what}", path.display(), check::place_of(text, &what))))?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
         Ok(config)
-    }
-
-    fn check(&self) -> Result<(), &'static str> {
-        if !self.listen.ops.ip().is_loopback() {
-            return Err("`listen.ops` must be a loopback address: it has no TLS");
-        }
-        if !self.issuer.starts_with("https://") || self.issuer.ends_with('/') {
-            return Err("`issuer` must be an `https://` URL without a slash at its end");
-        }
-        if !self.registry.url.starts_with("https://") || self.registry.url.ends_with('/') {
-            return Err("`registry.url` must be an `https://` URL without a slash at its end");
-        }
-        if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
-            return Err("`registry.identity` must be a `spiffe://` URI, or left out");
-        }
-        if self.ledger.witness_checkpoint.is_some() && self.ledger.witness_key.is_none() {
-            return Err("`ledger.witness_checkpoint` needs `ledger.witness_key` beside it");
-        }
-        if self.limits.workers == 0 || self.limits.connections == 0 || self.limits.connections_per_address == 0 {
-            return Err("`limits.workers`, `limits.connections` and `limits.connections_per_address` must be at least 1");
-        }
-        if self.tls.crl_grace_h > 168 {
-            return Err("`tls.crl_grace_h` must be at most 168: a week without revocation lists is enough");
-        }
-        if self.tls.crl_poll_ms < 100 {
-            return Err("`tls.crl_poll_ms` must be at least 100");
-        }
-        if self.tls.crl_urls.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            return Err("`tls.crl_urls` must be `http://` or `https://` URLs");
-        }
-        if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
-            return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
-        }
-        self.signing.check()?;
-        if self.limits.tokens_per_address == 0 {
-            return Err("`limits.tokens_per_address` must be at least 1");
-        }
-        self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))
     }
 
     fn resolve(&mut self, base: &Path) {
@@ -348,3 +324,6 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

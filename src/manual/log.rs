@@ -14,6 +14,9 @@
 //! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use.
 //! Both keys live in memory and are gone with the epoch.
 //!
+//! Of a signed request the content keeps the key (`signed_by`) and a commitment to the signature (`signature`): HMAC-SHA-256 over the JWS, keyed by its
+//! `jti`, which only the agency has ([`crate::core::domain::context::RequestSignature`]). Refusals of a call whose signature was good keep them too.
+//!
 //! # On the disk
 //!
 //! An entry is durable once it is in the journal (`ledger/journal.0` and `.1`, two files of fixed length written in turn, one frame
@@ -28,6 +31,8 @@
 //! paused while somebody took its lock away finds another token when it wakes up: it answers 503, is not ready, and does not come back. A folder that
 //! was copied knows that it is a copy (inode and instant of birth of its database) and is never gone on from under the same origin.
 //!
+//! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`.
+//!
 //! # Derived inputs
 //!
 //! The content's `basis` is JSON with short names, enough to decide the query again and nothing that names anybody:
@@ -35,7 +40,7 @@
 //! | name | what | left out when |
 //! |---|---|---|
 //! | `q.t` | when policy judged it, seconds since 1970 | never |
-//! | `q.g` | what was given: 1 actor, 2 check, 4 reference, 8 nonce, 16 identifier, 32 emergency, added up | nothing |
+//! | `q.g` | what was given: 1 actor, 2 check, 4 reference, 8 nonce, 16 identifier, 32 emergency, 64 signature, added up | nothing |
 //! | `q.m` | `max_age` | not given |
 //! | `b` | what the decision rested on | a refusal |
 //! | `b.n` | people behind the identifier | none |

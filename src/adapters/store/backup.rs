@@ -6,7 +6,7 @@ use super::config::{JOURNAL_BYTES, LedgerError};
 use super::journal::Journal;
 use super::origins::Origins;
 use super::witnessed::{NotWitnessed, continues};
-use super::{fence, nodes, schema};
+use super::{copies, fence, nodes, schema};
 use crate::core::ledger::checkpoint::Checkpoint;
 
 /// What makes up a log, in the order of copying: a database without journals would not open, and with them nothing is lost.
@@ -22,20 +22,28 @@ pub fn backup(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerErro
     copy_database(dir, to)
 }
 
-/// The same with the sealed logs before the present one.
+/// The same with the sealed logs before the present one. A folder that has an earlier copy is brought up to date: what is new is added, and what
+/// was deleted since is deleted there too.
 ///
 /// # Errors
-/// As [`backup`].
+/// As [`backup`]; or the folder has a copy of another log.
 pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
-    new_folder(to)?;
     let copies = origins.at(to);
+    if !copies.all().iter().any(|(_, copy)| schema::database(copy).is_file()) {
+        new_folder(to)?;
+    }
     let mut last = (0, None);
     for ((origin, dir), (_, copy)) in origins.all().iter().zip(copies.all()) {
         if origin != origins.present() && !schema::database(dir).exists() {
             continue;
         }
         schema::make_folder(&copy)?;
-        last = copy_database(dir, &copy)?;
+        if schema::database(&copy).is_file() {
+            copies::update(dir, &copy)?;
+            last = end_of(&copy)?;
+        } else {
+            last = copy_database(dir, &copy)?;
+        }
     }
     copies.write()?;
     Ok(last)
@@ -51,7 +59,12 @@ fn copy_database(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerE
     conn.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     Journal::make(to, JOURNAL_BYTES)?;
     sync(&copy)?;
-    let conn = schema::open_reader(&copy)?;
+    end_of(to)
+}
+
+/// Entries of a copy, and its checkpoint of the greatest size.
+fn end_of(copy: &Path) -> Result<(u64, Option<String>), LedgerError> {
+    let conn = schema::open_reader(&schema::database(copy))?;
     let note = conn.query_row("SELECT (SELECT note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1)", [], |row| row.get(0))?;
     Ok((nodes::stored_size(&conn)?, note))
 }

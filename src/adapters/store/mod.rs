@@ -5,6 +5,7 @@ mod backup;
 mod bulk;
 mod config;
 mod contents;
+mod copies;
 mod database;
 mod day;
 mod entries;

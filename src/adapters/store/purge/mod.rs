@@ -38,6 +38,11 @@ use crate::core::ledger::retention::{Hold, PurgeAct, PurgeStatement, PurgedKey};
 use crate::core::ledger::tree::sha256;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, LedgerUnavailable, RetentionClass};
 
+/// Where entries of a day may be.
+pub(super) fn day_range(conn: &rusqlite::Connection, day: i64, size: u64) -> Result<(u64, u64), LedgerError> {
+    plan::range_of(conn, day, size).map_err(|error| LedgerError::Inconsistent(error.to_string()))
+}
+
 /// Contents overwritten, or encrypted again, in one transaction.
 const CHUNK: usize = 1024;
 

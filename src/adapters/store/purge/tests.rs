@@ -11,7 +11,9 @@ use rusqlite::Connection;
 use super::*;
 use crate::adapters::clock::ManualClock;
 use crate::adapters::store::fault::Faults;
-use crate::adapters::store::{BadEntry, ContentKek, LedgerConfig, VerifyError, VerifyOptions, VerifyReport, generate_officer_key, verify};
+use crate::adapters::store::{
+    BadEntry, ContentKek, LedgerConfig, Origins, VerifyError, VerifyOptions, VerifyReport, backup_all, generate_officer_key, verify,
+};
 use crate::core::ledger::LogReader as _;
 use crate::core::signing::{Algorithm, Signer, SignerFailed};
 
@@ -311,4 +313,25 @@ async fn crash_at_any_point_of_a_purge_loses_nothing_that_has_to_stay() {
         drop(ledger);
         verify_in(&log.config, image.path()).unwrap_or_else(|error| panic!("point {point}, after the next purge: {error}"));
     }
+}
+
+#[tokio::test]
+async fn copy_that_is_brought_up_to_date_loses_what_was_deleted() {
+    let log = log();
+    let ledger = log.open();
+    let (folder, origins) = (tempfile::tempdir().unwrap(), Origins::open(&log.config.dir, &log.config.origin).unwrap());
+    let copy = folder.path().join("copy");
+    log.live(&ledger, "2026-01-01T08:00:00Z", 95).await;
+    let gone = [secrets(&log, 2, 60), secrets(&log, 1, 1)].concat();
+    backup_all(&origins, &copy).unwrap();
+    assert_eq!(found_in_files(&copy, &gone), gone.len());
+    ledger.purge(PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], ..log.order() }).await.unwrap();
+    let held = log.sql().query_row("SELECT count(*) FROM entry WHERE content_key < 0", [], |row| row.get::<_, u64>(0)).unwrap();
+    assert!(held > 0);
+    backup_all(&origins, &copy).unwrap();
+    assert_eq!(found_in_files(&copy, &gone), 0, "no byte of what was deleted is left in the copy");
+    let (here, there) = (log.verify().unwrap(), verify_in(&log.config, &copy).unwrap());
+    assert_eq!((here.contents_deleted, here.contents_checked), (there.contents_deleted, there.contents_checked));
+    let kept = Connection::open(copy.join("ledger.sqlite")).unwrap();
+    assert_eq!(kept.query_row("SELECT count(*) FROM entry WHERE content_key < 0", [], |row| row.get::<_, u64>(0)).unwrap(), held);
 }
