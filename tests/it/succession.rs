@@ -125,9 +125,11 @@ async fn rolled_back_log_goes_on_under_a_new_origin_and_its_witness_follows() {
     let late = answers(&installation, 3).await;
     published(&installation, &late).await;
     assert!(auditor.look().status.success());
+    no_altered_state_is_gone_on_from(&auditor);
     gateway.kill();
 
     configure_witness(&installation, &auditor);
+    no_altered_checkpoint_is_believed(&installation, &auditor).await;
     fetch_from(&installation, &auditor);
     roll_back(&installation, &copy);
     let gateway = installation.start(Disk::Plain).await;
@@ -154,6 +156,34 @@ async fn rolled_back_log_goes_on_under_a_new_origin_and_its_witness_follows() {
         assert_eq!(answers(&installation, 1).await["ledger"]["origin"], *new);
         gateway.kill();
     }
+}
+
+/// One bit of the witness's checkpoint is wrong: the node does not start on it.
+async fn no_altered_checkpoint_is_believed(installation: &Installation, auditor: &Auditor) {
+    let whole = auditor.cosigned();
+    for part in 0..6 {
+        let at = whole.char_indices().map(|(at, _)| at).nth(part * whole.chars().count() / 6 + 3).unwrap();
+        let mut altered = whole.clone().into_bytes();
+        altered[at] ^= 1;
+        std::fs::write(installation.dir().join("last-witnessed"), &altered).unwrap();
+        assert_eq!(installation.refuses_to_start().await, Some(1), "byte {at}");
+    }
+}
+
+/// The same in what the witness itself keeps, as far as the log signed it.
+fn no_altered_state_is_gone_on_from(auditor: &Auditor) {
+    let (whole, place) = (auditor.cosigned(), auditor.state.join("checkpoint"));
+    let signed = whole.rfind('\u{2014}').unwrap();
+    for part in 0..6 {
+        let at = whole.char_indices().map(|(at, _)| at).nth(part * whole[..signed].chars().count() / 6 + 3).unwrap();
+        let mut altered = whole.clone().into_bytes();
+        altered[at] ^= 1;
+        std::fs::write(&place, &altered).unwrap();
+        let refused = auditor.look();
+        assert_eq!(refused.status.code(), Some(1), "byte {at}: {}", said(&refused));
+    }
+    std::fs::write(&place, whole).unwrap();
+    assert!(auditor.look().status.success(), "the gateway was there all the time");
 }
 
 /// The proof of an answer from before is under the old log's checkpoint, and its tiles are still there.

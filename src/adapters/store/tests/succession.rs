@@ -247,3 +247,32 @@ async fn checkpoint_from_before_is_held_against_its_own_log() {
     let foreign = note.replacen(&origin, "log.example/1970-01-02.00000000", 1);
     assert!(matches!(house.verify(Some(foreign)), Err(VerifyError::OtherLog(_))));
 }
+
+#[tokio::test]
+async fn flipped_bit_in_the_list_of_origins_is_found() {
+    let house = House::new();
+    house.live(0..2).await;
+    house.succeed(Ending::ByHand, None);
+    house.live(2..3).await;
+    let list = house.config.dir.join("origins.json");
+    let whole = std::fs::read(&list).unwrap();
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 7);
+        std::fs::write(&list, flipped).unwrap();
+        let Ok(origins) = Origins::open(&house.config.dir, &house.config.origin) else { continue };
+        let dir = origins.dir_of(origins.present());
+        let config = LedgerConfig { dir: dir.clone(), origin: origins.present().into(), ..house.config.clone() };
+        let present = house.config.checkpoint_keys().unwrap();
+        let options = VerifyOptions { dir: dir.clone(), checkpoint_keys: present, content_kek: None, seen_checkpoint: None, now: at_end() };
+        assert!(verify_all(&origins, &options, &mut |_, _| {}).is_err(), "byte {at}: {origins:?}");
+        let written = dir.join("ledger.sqlite").exists().then(|| SqliteLedger::open(config, signer(), Arc::new(StillClock)).is_ok());
+        assert_ne!(written, Some(true), "byte {at}: a log was opened under a name that it does not have");
+    }
+    std::fs::write(&list, whole).unwrap();
+    house.verify(None).unwrap();
+}
+
+fn at_end() -> Timestamp {
+    at(90_000)
+}
