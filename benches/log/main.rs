@@ -70,6 +70,8 @@ fn main() {
     let town = Town::new(first);
     println!("{}", measure::HEAD);
     let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, &config, &signer, &town, wanted.smoke)).collect();
+    let (purged, each) = measure::purge(&config, &signer, &town);
+    println!("purge of one day's contents about minors: {purged} entries, {each:.1} µs each");
     println!("{{\"bench\":\"log\",\"points\":[{}]}}", points.join(","));
 }
 

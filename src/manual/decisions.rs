@@ -240,3 +240,6 @@
 //!   the lanes keep a cold start from being a stampede.
 //! - **2026-11-28, the cache knows people by a keyed hash** (128 bits of SipHash under keys of the process); a number is in memory only while it is asked for.
 //! - **2026-11-28, every 503 carries `advice`**, the static word of the agency's policy for outages; also the bare one, which says nothing else of the call.
+//! - **2026-11-28, a copy is brought up to date instead of made anew**: fifty million entries are fifty gigabytes, a day's are two; and only so do old copies lose
+//!   what was deleted lawfully.
+//! - **2026-11-28, deletion in a sealed log is recorded by the log that goes on**: the sealed tree takes no entry, and the law does not wait for one.

@@ -94,8 +94,10 @@
 //!
 //! No byte of a key or content is left in database pages (`secure_delete` from the first entry on), write-ahead log (emptied) or journal
 //! (overwritten if newer entries have not taken the place); readers forget the key. Trail keys go with the last content of their day. Copies that you
-//! made before hold sealed contents and wrapped keys still: they open only with `keys/content.key`, so keep that key apart from them, and destroy
-//! copies older than 30 days.
+//! made before hold sealed contents and wrapped keys still: they open only with `keys/content.key`, so keep that key apart from them, and bring them up to
+//! date (`log backup` into the same folder deletes there what was deleted here) or destroy them within 30 days.
+//!
+//! Sealed logs are purged like the present one, by the same schedule and command; the present log records it, and the statement lies in both.
 //!
 //! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own. It holds once two people signed it
 //! and until two released it: `estelam log hold enrol NAME --key KEY` (once each), `hold add ID --reason … --from … --to … --until … --key A`, `hold
@@ -133,7 +135,8 @@
 //!
 //! # Back-ups
 //!
-//! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, with its last checkpoint beside it; the content key
+//! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, or brings an earlier copy there up to date at the
+//! cost of what changed since, with the last checkpoint beside it; the content key
 //! is not in it; sealed logs are. `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, if it has every entry of the last checkpoint that
 //! anybody outside has seen (the witness's). A copy that lacks some is refused, unless `--succeed` says to put it back sealed: a new log goes on from it.
 //! To move an installation to another machine, stop it and restore the folder there; a folder that is only copied goes on under a new origin.
