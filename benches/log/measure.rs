@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use estelam::adapters::clock::SystemClock;
+use estelam::adapters::clock::{ManualClock, SystemClock};
 use estelam::adapters::store::{
     LedgerConfig, LogEntries, PurgeOrder, SqliteLedger, StoredContent, VerifyOptions, Witnessed, backup, load, verify,
 };
+use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::retention::day_of;
 use estelam::core::ledger::{Entry, Ledger as _, RetentionClass};
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +25,7 @@ pub const HEAD: &str = "   entries   load/s   append µs   CPU µs   query ms   
 pub fn point(entries: u64, config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town, smoke: bool) -> String {
     let loaded = grow(entries, config, signer, town);
     let bytes = bytes_of(&config.dir.join("ledger.sqlite")) / entries;
-    let (append, cpu) = append(config, signer, town, if smoke { Duration::from_millis(50) } else { Duration::from_secs(3) });
+    let (append, cpu) = append(config, signer, (town, entries), if smoke { Duration::from_millis(50) } else { Duration::from_secs(3) });
     let (query, person) = (question(config, town, entries), f64::NAN);
     let verified = verified(config);
     let backed_up = backed_up(config);
@@ -47,12 +48,14 @@ fn grow(to: u64, config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town) 
 }
 
 /// Wall and processor time of one entry, in microseconds, with as many callers as a busy gateway has.
-fn append(config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town, how_long: Duration) -> (f64, f64) {
-    let ledger = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(SystemClock)).unwrap();
+fn append(config: &LedgerConfig, signer: &Arc<BenchSigner>, (town, size): (&Town, u64), how_long: Duration) -> (f64, f64) {
+    let now = town.time(size);
+    let ledger = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(ManualClock::new(now))).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (begun, cpu) = (Instant::now(), cpu_seconds());
     let entries = runtime.block_on(async {
-        let callers: Vec<_> = (0..CALLERS).map(|caller| tokio::spawn(call(ledger.clone(), now_entries(town, caller), how_long))).collect();
+        let callers: Vec<_> =
+            (0..CALLERS).map(|caller| tokio::spawn(call(ledger.clone(), entries_at(now, town, caller), how_long))).collect();
         let mut entries = 0;
         for caller in callers {
             entries += caller.await.unwrap();
@@ -63,9 +66,9 @@ fn append(config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town, how_lon
     (begun.elapsed().as_secs_f64() * 1e6 / entries, (cpu_seconds() - cpu) * 1e6 / entries)
 }
 
-/// Some entries of now, made before the clock runs.
-fn now_entries(town: &Town, caller: u64) -> Vec<Arc<Entry>> {
-    (0..64).map(|number| Arc::new(Entry { time: Timestamp::now(), ..town.entry(caller * 64 + number) })).collect()
+/// Some entries of one instant, made before the measuring begins.
+fn entries_at(time: Timestamp, town: &Town, caller: u64) -> Vec<Arc<Entry>> {
+    (0..64).map(|number| Arc::new(Entry { time, ..town.entry(caller * 64 + number) })).collect()
 }
 
 async fn call(ledger: Arc<SqliteLedger>, entries: Vec<Arc<Entry>>, how_long: Duration) -> u64 {
@@ -85,7 +88,7 @@ fn copy(entry: &Entry) -> Entry {
     Entry {
         kind: entry.kind,
         class: entry.class,
-        time: Timestamp::now(),
+        time: entry.time,
         id: uuid::Uuid::now_v7(),
         statement_digest: entry.statement_digest,
         subject: entry.subject.clone(),
@@ -146,9 +149,10 @@ fn cpu_seconds() -> f64 {
 
 /// What a purge of the first day's contents about minors costs: (entries, microseconds for each). It moves the log's time ahead, so it comes last.
 pub fn purge(config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town) -> (u64, f64) {
-    let ledger = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(SystemClock)).unwrap();
+    let now = SystemClock.now();
+    let ledger = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(ManualClock::new(now))).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let later = Timestamp::now() + SignedDuration::from_hours(24 * 40);
+    let later = now + SignedDuration::from_hours(24 * 40);
     let order = PurgeOrder {
         now: later,
         witnessed: Some(Witnessed { time: later, note: String::new() }),

@@ -50,15 +50,10 @@ pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>),
 }
 
 fn copy_database(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
-    let path = schema::database(dir);
-    let conn = schema::open_reader(&path)?;
-    if !schema::is_ledger(&conn)? {
-        return Err(LedgerError::OtherVersion(path));
-    }
-    let copy = schema::database(to);
-    conn.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+    copies::begin(dir, to)?;
+    copies::update(dir, to)?;
     Journal::make(to, JOURNAL_BYTES)?;
-    sync(&copy)?;
+    sync(&schema::database(to))?;
     end_of(to)
 }
 

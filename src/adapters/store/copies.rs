@@ -1,5 +1,6 @@
-//! Bringing an earlier copy of a log up to date: what is new is added, what was deleted since is deleted there too. The work is that of
-//! what changed, whatever the length of the log.
+//! Making a copy of a log and bringing it up to date: what is new is added, what was deleted since is deleted there too. The work is that of
+//! what changed, whatever the length of the log. SQLite's own `VACUUM INTO` would leave bytes in the slack of pages that a later deletion
+//! does not find.
 
 use std::path::Path;
 
@@ -7,11 +8,11 @@ use rusqlite::Connection;
 
 use super::config::LedgerError;
 use super::purge::day_range;
-use super::{nodes, purge, schema, succession};
+use super::{fence, nodes, purge, schema, succession};
 use crate::core::ledger::tile::TILE_HEIGHT;
 
 /// Small tables that are copied whole.
-const SMALL: [&str; 5] = ["epoch", "purge", "succession", "sealed", "later_purge"];
+const SMALL: [&str; 6] = ["epoch", "purge", "succession", "sealed", "later_purge", "writer"];
 
 /// Adds to the copy in `to` what the log in `dir` has beyond it, and deletes there what was deleted here.
 ///
@@ -24,8 +25,7 @@ pub(super) fn update(dir: &Path, to: &Path) -> Result<(), LedgerError> {
     if !schema::is_ledger(&conn)? {
         return Err(LedgerError::OtherVersion(copy));
     }
-    purge::make_tables(&conn)?;
-    succession::make_tables(&conn)?;
+    make_tables(&conn)?;
     conn.pragma_update(None, "secure_delete", "on")?;
     conn.execute("ATTACH DATABASE ?1 AS log", [format!("file:{}?mode=ro", escaped(&source))])?;
     // One transaction: the log is seen as of one moment, and a copy that is cut short is the one that it was.
@@ -38,6 +38,24 @@ pub(super) fn update(dir: &Path, to: &Path) -> Result<(), LedgerError> {
     small(&transaction)?;
     transaction.commit()?;
     conn.execute_batch("DETACH DATABASE log")?;
+    Ok(())
+}
+
+/// An empty log in a folder, for a copy of the one in `dir`.
+pub(super) fn begin(dir: &Path, to: &Path) -> Result<(), LedgerError> {
+    let path = schema::database(dir);
+    let log = schema::open_reader(&path)?;
+    if !schema::is_ledger(&log)? {
+        return Err(LedgerError::OtherVersion(path));
+    }
+    let origin: String = log.query_row("SELECT origin FROM meta", [], |row| row.get(0))?;
+    make_tables(&schema::create_copy(&schema::database(to), &origin)?)
+}
+
+fn make_tables(conn: &Connection) -> Result<(), LedgerError> {
+    purge::make_tables(conn)?;
+    succession::make_tables(conn)?;
+    fence::create_table(conn)?;
     Ok(())
 }
 
@@ -97,6 +115,10 @@ fn small(conn: &Connection) -> Result<(), LedgerError> {
     let known: i64 = conn.query_row("SELECT coalesce(max(seq), 0) FROM main.checkpoint", [], |row| row.get(0))?;
     conn.execute("INSERT INTO main.checkpoint SELECT * FROM log.checkpoint WHERE seq > ?1", [known])?;
     for table in SMALL {
+        let there = "SELECT EXISTS (SELECT 1 FROM log.sqlite_schema WHERE name = ?1)";
+        if !conn.query_row(there, [table], |row| row.get::<_, bool>(0))? {
+            continue;
+        }
         conn.execute_batch(&format!("DELETE FROM main.{table}; INSERT INTO main.{table} SELECT * FROM log.{table};"))?;
     }
     Ok(())

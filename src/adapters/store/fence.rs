@@ -122,9 +122,14 @@ impl Fence {
     }
 }
 
+/// Makes the table in a copy; it says nothing yet.
+pub(super) fn create_table(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLE)
+}
+
 /// Makes the table in a database that lacks it; its place is where it is now.
 pub(super) fn make_table(conn: &Connection, database: &Path) -> Result<(), LedgerError> {
-    conn.execute_batch(TABLE)?;
+    create_table(conn)?;
     let place = place_of(database)?;
     conn.execute("INSERT OR IGNORE INTO writer (one, generation, holder, place) VALUES (1, 0, ?1, ?2)", (NOBODY, place))?;
     Ok(())

@@ -126,6 +126,15 @@ fn add_journal(conn: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// A new, empty database that entries are copied into.
+pub(super) fn create_copy(path: &Path, origin: &str) -> Result<Connection, LedgerError> {
+    let mut conn = Connection::open(path)?;
+    conn.pragma_update(None, "page_size", PAGE_BYTES)?;
+    conn.pragma_update(None, "secure_delete", "on")?;
+    create(&mut conn, origin)?;
+    Ok(conn)
+}
+
 fn create(conn: &mut Connection, origin: &str) -> rusqlite::Result<()> {
     let transaction = conn.transaction()?;
     transaction.execute_batch(TABLES)?;
