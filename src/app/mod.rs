@@ -1,7 +1,9 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
+pub mod acts;
 mod alerts;
 pub mod authority;
+mod begin;
 mod floods;
 pub mod holds;
 mod issuers;
@@ -18,6 +20,8 @@ mod revocation;
 mod running;
 mod spent;
 mod standing;
+mod status;
+mod timekeeping;
 mod watch;
 mod witnessed;
 
@@ -112,14 +116,22 @@ pub async fn start(
         serve(
             ListenerSpec { name: "ops", listener: listeners.ops, tls: TlsMode::Plain, limits, workers: 1, refuse_unreadable: None },
             table.clone(),
-            http::ops(observability.ops_state(readiness.clone())),
+            http::ops(observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone()))),
         )
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    let purging = purge::keep(parts.log.clone(), config.clone(), parts.checkpoint_keys.clone(), parts.gate.clock.clone());
+    let purger = purge::Purger {
+        logs: parts.log.clone(),
+        config: config.clone(),
+        keys: parts.checkpoint_keys.clone(),
+        acts: parts.acts.clone(),
+        clock: parts.gate.clock.clone(),
+    };
+    let purging = purge::keep(purger);
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
+    running.also(timekeeping::keep(running.parts().gate.clone()));
     Ok(running)
 }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
 use super::StartError;
+use super::acts::Acts;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
@@ -28,6 +29,7 @@ use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, LogChain, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
+use crate::adapters::tls::material::private_key;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
@@ -37,7 +39,7 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger as _;
+use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
@@ -94,13 +96,13 @@ pub struct Parts {
     /// Those whose checkpoints of the present log are believed, the present one first.
     pub(super) checkpoint_keys: Vec<NoteKey>,
     pub(super) spent: Arc<SpentFile>,
+    /// Administrative acts.
+    pub acts: Arc<Acts>,
 }
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
-            .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
-        super::standing::same_trust_domain(config, &policies.current())?;
+        let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
         let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
@@ -113,10 +115,13 @@ impl Parts {
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
-        super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
+        let log: Arc<dyn Ledger> = ledger.clone();
+        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
+        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
+        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
-        let registry = open_registry(config, &registry_trust, clock.clone()).await?;
+        let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
@@ -160,6 +165,7 @@ impl Parts {
             log: reader,
             checkpoint_keys,
             spent,
+            acts,
         })
     }
 
@@ -208,6 +214,13 @@ impl Parts {
             ..ConnectionLimits::default()
         }
     }
+}
+
+fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
+    let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
+        .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+    super::standing::same_trust_domain(config, &policies.current())?;
+    Ok(policies)
 }
 
 /// Calls of the token endpoint by address; a second's worth may come at once.
@@ -300,9 +313,16 @@ fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTr
     ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))
 }
 
-async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn Clock>) -> Result<Arc<CachedRegistry>, StartError> {
+async fn open_registry(
+    config: &Config,
+    trust: &Arc<ServerTrust>,
+    acts: &Arc<Acts>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<CachedRegistry>, StartError> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())));
     let part = &config.registry;
+    // The key goes on as bytes; whether it lies as a key must, its reading as a key says.
+    private_key(&part.key).map_err(|error| StartError(error.to_string()))?;
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
     let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
@@ -312,6 +332,7 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
+    client.activate_decrees = Some(acts.activate_decrees());
     registry::connect(client, clock).await.map_err(|error| StartError(format!("the registry's client: {error}")))
 }
 

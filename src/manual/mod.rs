@@ -6,6 +6,7 @@
 //! - [`identifiers`]: what is compared with what: numbers, dates, names; records of one person.
 //! - [`log`]: what the access log holds, and how anyone checks it.
 //! - [`trust`]: agencies and their certificates: joining, renewing, cutting off; revocation lists that cannot be had; our own keys.
+//! - [`receipts`]: what a signed answer or a printed receipt proves, and how anyone checks it.
 //! - [`decisions`]: why things are as they are, dated, shortest first.
 
 pub mod asking;
@@ -13,5 +14,6 @@ pub mod decisions;
 pub mod identifiers;
 pub mod log;
 pub mod operating;
+pub mod receipts;
 pub mod tour;
 pub mod trust;

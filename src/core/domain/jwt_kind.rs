@@ -13,11 +13,13 @@ pub enum JwtKind {
     Answer,
     /// A signed refusal.
     Refusal,
+    /// A receipt that a holder carries, printed.
+    Receipt,
 }
 
 impl JwtKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::AccessToken, Self::ClientAssertion, Self::Request, Self::Answer, Self::Refusal];
+    pub const ALL: [Self; 6] = [Self::AccessToken, Self::ClientAssertion, Self::Request, Self::Answer, Self::Refusal, Self::Receipt];
 
     /// Its `typ`.
     pub const fn typ(self) -> &'static str {
@@ -27,6 +29,12 @@ impl JwtKind {
             Self::Request => "estelam-request+jwt",
             Self::Answer => "estelam-answer+jwt",
             Self::Refusal => "estelam-refusal+jwt",
+            Self::Receipt => "estelam-receipt+jwt",
         }
+    }
+
+    /// The kind of this `typ`.
+    pub fn of(typ: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.typ() == typ)
     }
 }

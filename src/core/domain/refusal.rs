@@ -45,6 +45,8 @@ coded_enum! {
         ServiceNotAllowed = "service-not-allowed",
         /// The agency's policy does not grant this service for this purpose.
         PurposeNotAllowed = "purpose-not-allowed",
+        /// The agency's policy does not allow printed receipts here.
+        ReceiptNotAllowed = "receipt-not-allowed",
         /// The token lacks the scope.
         ScopeMissing = "scope-missing",
         /// No such resource on this listener, or not for this agency.
@@ -92,6 +94,7 @@ impl RefusalCode {
             | Self::AgencySuspended
             | Self::ServiceNotAllowed
             | Self::PurposeNotAllowed
+            | Self::ReceiptNotAllowed
             | Self::ScopeMissing => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,

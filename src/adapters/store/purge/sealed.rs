@@ -103,7 +103,7 @@ impl SqliteLedger {
     ) -> Result<PurgeReport, PurgeError> {
         let _alone = self.purging.lock().await;
         self.settled().await?;
-        let (origin, dry_run) = (config.origin.clone(), order.dry_run);
+        let (origin, dry_run, by) = (config.origin.clone(), order.dry_run, order.by);
         let opened = blocking(move || Ended::open(config).map_err(PurgeError::from)).await?;
         let witnessed = order.witnessed.as_ref().map(|witness| witness.note.clone());
         let (mut ended, plan, mut gone) = blocking(move || {
@@ -121,7 +121,7 @@ impl SqliteLedger {
             let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
             return Ok(PurgeReport { entry: None, as_of, keys, finished });
         }
-        let (entry, text) = self.record(&plan, witnessed, Some(origin)).await?;
+        let (entry, text) = self.record(&plan, witnessed, Some(origin), by).await?;
         let (recorded_in, due, as_of) = (self.shared.origin.clone(), plan.due, plan.as_of);
         let cleared = blocking(move || {
             ended.store.begin_later(&recorded_in, entry, &text)?;
