@@ -161,7 +161,8 @@ fn rotate_content(place: &Place) -> Result<(), CliError> {
     let (present, next) = keeper.next_content().doing("nothing was changed")?;
     let [present, next] = [present, next].map(|key| ContentKek::new(*key.expose()));
     let mut wrapped = 0;
-    for (_, dir) in app::origins::origins_of(&config).doing("the ledger")?.all() {
+    // The present log first: where a service has it open, nothing is changed.
+    for (_, dir) in app::origins::origins_of(&config).doing("the ledger")?.all().into_iter().rev() {
         wrapped += rewrap(&dir, &present, &next).doing("the content key stays as it is; run this again")?;
     }
     keeper.promote_content().doing("the new key is not in its place yet; run this again")?;
