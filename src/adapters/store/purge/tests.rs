@@ -329,7 +329,11 @@ async fn copy_that_is_brought_up_to_date_loses_what_was_deleted() {
     let held = log.sql().query_row("SELECT count(*) FROM entry WHERE content_key < 0", [], |row| row.get::<_, u64>(0)).unwrap();
     assert!(held > 0);
     backup_all(&origins, &copy).unwrap();
+    // All contents of the first day about minors are held, so that their key stays as it is.
+    let stays = secrets(&log, 2, 1);
+    let gone: Vec<_> = gone.into_iter().filter(|secret| !stays.contains(secret)).collect();
     assert_eq!(found_in_files(&copy, &gone), 0, "no byte of what was deleted is left in the copy");
+    assert_eq!(found_in_files(&copy, &stays), stays.len());
     let (here, there) = (log.verify().unwrap(), verify_in(&log.config, &copy).unwrap());
     assert_eq!((here.contents_deleted, here.contents_checked), (there.contents_deleted, there.contents_checked));
     let kept = Connection::open(copy.join("ledger.sqlite")).unwrap();
