@@ -57,9 +57,14 @@ timing: tools ## Whether unknown, blocked and unprovable can be told apart by ti
 cutoff: tools ## From the command to the first refused request, p99
 	cargo bench --locked --bench cutoff
 
+.PHONY: chaos
+chaos: tools ## Everything around the gateway breaks, one thing after another; what was promised, what happened (minutes)
+	cargo bench --locked --bench chaos
+
 .PHONY: bench-smoke
 bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
 	cargo test --locked --bench cutoff -- --smoke
 	cargo test --locked --bench log -- --smoke
+	cargo test --locked --bench chaos -- --smoke

@@ -32,6 +32,10 @@ impl Process {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// SIGKILL: no handler, no destructor, no flush.
     pub fn kill(mut self) {
         self.0.kill().unwrap();
@@ -172,10 +176,14 @@ impl Installation {
 
     /// Starts the gateway and waits until it says by itself that it can answer and record.
     pub async fn start(&self, disk: Disk) -> Process {
+        let late = [("LD_PRELOAD", self.dir().join(LATE_DISK)), ("LATE_DISK_HOLD", self.hold()), ("LATE_DISK_FULL", self.full())];
+        self.start_with(if disk == Disk::Late { &late } else { &[] }).await
+    }
+
+    /// The same with an environment of its own.
+    pub async fn start_with(&self, environment: &[(&str, PathBuf)]) -> Process {
         let mut serve = command(&["serve", "--dir"], self.dir());
-        if disk == Disk::Late {
-            serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold()).env("LATE_DISK_FULL", self.full());
-        }
+        serve.envs(environment.iter().map(|(name, value)| (name, value)));
         self.ready(serve, self.ports[2]).await
     }
 
@@ -217,6 +225,17 @@ impl Installation {
         let mut all = args.to_vec();
         all.push("--dir");
         estelam(&all, self.dir())
+    }
+
+    /// Whether the gateway says that it can answer and record.
+    pub async fn is_ready(&self) -> bool {
+        let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);
+        self.http("operator").get(&url).send().await.is_ok_and(|response| response.status() == 200)
+    }
+
+    /// Where the gateway listens.
+    pub fn gateway_address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.ports[0]).into()
     }
 
     /// `estelam log verify` against a checkpoint from before; gives the number of entries.

@@ -1,5 +1,5 @@
 //! Deletion in a log that has ended: as due as anywhere else, recorded by the log that goes on.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use super::tests::{Log, at, found_in_files, hold, log, secrets, signer};
 use super::*;
