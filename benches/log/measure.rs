@@ -157,6 +157,7 @@ pub fn purge(config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town) -> (
         now: later,
         witnessed: Some(Witnessed { time: later, note: String::new() }),
         holds: Vec::new(),
+        by: "bench",
         only: vec![(day_of(town.time(0)), RetentionClass::Minor)],
         dry_run: false,
     };
