@@ -274,3 +274,5 @@
 //! - **2026-11-28, deletion in a sealed log is recorded by the log that goes on**: the sealed tree takes no entry, and the law does not wait for one.
 //! - **2026-11-28, a clock that jumps is held against the time since boot**, which goes on while a machine sleeps and which nobody sets. Time goes on by it
 //!   meanwhile, so that the log's time is not dragged an hour ahead; what is small is taken over once an hour.
+//! - **2026-11-28, one table of entries instead of one a day**: processor time of an append is the same at one million entries and at five (17 and 16 µs), for
+//!   entries and their ids come in order, and a purge reads only the stretch of its day. What auditors ask goes to an index by day and class beside it.
