@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use estelam::adapters::clock::SystemClock;
 use estelam::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, generate_officer_key};
+use estelam::core::domain::clock::Clock as _;
 use estelam::core::signing::{Algorithm, Signer, SignerFailed};
 use town::{PER_DAY, Town};
 
@@ -51,7 +53,7 @@ impl Wanted {
         let arguments: Vec<_> = std::env::args().skip(1).collect();
         let after = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
         let smoke = arguments.iter().any(|argument| argument == "--smoke");
-        let points = after("--points").map(|list| list.split(',').map(|number| number.parse().expect("a number of entries")).collect());
+        let points = after("--points").map(|list| list.split(',').map(|number| number.parse().unwrap()).collect());
         let usual = if smoke { SMOKE } else { POINTS };
         Self { points: points.unwrap_or(usual.to_vec()), dir: after("--dir").map(PathBuf::from), smoke }
     }
@@ -66,7 +68,7 @@ fn main() {
     // The log ends now, whatever its size, so that what is appended to it follows.
     let most = *wanted.points.iter().max().unwrap();
     let days = i64::try_from(most / PER_DAY + 1).unwrap();
-    let first = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
+    let first = SystemClock.now() - jiff::SignedDuration::from_hours(24 * days);
     let town = Town::new(first);
     println!("{}", measure::HEAD);
     let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, &config, &signer, &town, wanted.smoke)).collect();

@@ -118,7 +118,7 @@ fn verified(config: &LedgerConfig) -> (f64, f64) {
         checkpoint_keys: config.checkpoint_keys().unwrap(),
         content_kek: Some(config.content_kek.clone()),
         seen_checkpoint: None,
-        now: Timestamp::now(),
+        now: SystemClock.now(),
     };
     let (begun, cpu) = (Instant::now(), cpu_seconds());
     let report = verify(&options, &mut |_, _| {}).unwrap();
