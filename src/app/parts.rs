@@ -39,7 +39,6 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
@@ -115,10 +114,7 @@ impl Parts {
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
-        let log: Arc<dyn Ledger> = ledger.clone();
-        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
-        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
-        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
+        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
