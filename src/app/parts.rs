@@ -39,6 +39,7 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger as _;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::signing::{Notary, Signer};
