@@ -28,6 +28,7 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::LimitNotice;
 use crate::core::identity::VerifiedAgency;
 use crate::core::ledger::LogReader;
+use crate::core::ledger::note::NoteKey;
 use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
@@ -53,8 +54,8 @@ pub struct HttpState {
     pub log: Arc<dyn LogReader>,
     /// Auditors' questions.
     pub audit: AuditState,
-    /// The checkpoint key as a C2SP verifier key.
-    pub checkpoint_key: String,
+    /// The keys that checkpoints are believed of, the present one first; under the name of the present log.
+    pub checkpoint_keys: Vec<NoteKey>,
     /// RFC 8414 metadata, rendered once.
     pub metadata: String,
     /// RFC 9728 metadata.

@@ -9,10 +9,12 @@ use arc_swap::ArcSwap;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use super::config::{LedgerConfig, LedgerError};
-use super::database::{End, Store};
+use super::database::{End, Opening, Store};
 use super::day::day_of;
 use super::fault::Faults;
+use super::fence::Fence;
 use super::filler::Filler;
+use super::journal::Journal;
 use super::keys::Kek;
 use super::line::Line;
 use super::queue::{Command, Job, Queue};
@@ -34,6 +36,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// None after a failed write, until reopened.
     line: Option<Line>,
+    /// Another process has taken the log over: this one writes nothing any more.
+    fenced: bool,
     /// Size and root of all that was ever answered as durable.
     head: (u64, Hash),
     next_checkpoint: Instant,
@@ -68,6 +72,7 @@ struct Means {
     kek: Kek,
     signer: Arc<dyn Signer>,
     clock: Arc<dyn Clock>,
+    fence: Arc<Fence>,
     faults: Faults,
 }
 
@@ -77,12 +82,16 @@ impl Writer {
         config: LedgerConfig,
         signer: Arc<dyn Signer>,
         clock: Arc<dyn Clock>,
+        fence: Arc<Fence>,
         faults: Faults,
     ) -> Result<(Arc<Shared>, Self), LedgerError> {
         let keys = config.checkpoint_keys()?;
         let key = keys.first().cloned().ok_or(LedgerError::Crypto("find the checkpoint key"))?;
         let kek = Kek::load(&config.content_kek)?;
-        let (mut store, end) = Store::open(&config, &keys, faults.clone())?;
+        let (mut store, end) = Store::open(&config, &keys, &fence, faults.clone(), Opening::Usual)?;
+        if fence.unclean() {
+            Journal::replace(&config.dir, config.journal_bytes)?;
+        }
         let now = clock.now().as_microsecond().max(end.last_time);
         let day = store.begin_day(now, &config, &kek)?;
         let head = (end.frontier.size(), end.frontier.root());
@@ -101,9 +110,10 @@ impl Writer {
         });
         let now = Instant::now();
         let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);
-        let means = Arc::new(Means { config, keys, key, kek, signer, clock, faults });
+        let means = Arc::new(Means { config, keys, key, kek, signer, clock, fence, faults });
         let line = means.line(store, end, &shared)?;
-        Ok((shared.clone(), Self { means, shared, line: Some(line), head, next_checkpoint, next_calendar, meters: Meters::new() }))
+        let meters = Meters::new();
+        Ok((shared.clone(), Self { means, shared, line: Some(line), fenced: false, head, next_checkpoint, next_calendar, meters }))
     }
 
     /// Runs until the queue is closed and empty.
@@ -172,6 +182,7 @@ impl Writer {
     }
 
     fn give_up(&mut self, error: &LedgerError) {
+        self.fenced |= matches!(error, LedgerError::Fenced);
         tracing::error!(%error, "the ledger failed to write and takes no entries until it was reopened and checked");
         self.shared.fail();
         self.line = None;
@@ -203,6 +214,9 @@ impl Writer {
     fn tick(&mut self) {
         let (now, Some(line)) = (Instant::now(), &self.line) else { return };
         if now >= self.next_calendar {
+            if let Err(error) = line.check_fence() {
+                return self.give_up(&error);
+            }
             self.next_calendar = now + CALENDAR_EVERY;
             let (time, means, shared) = (self.means.clock.now().as_microsecond(), self.means.clone(), self.shared.clone());
             if shared.keys.load().day < day_of(time) {
@@ -225,15 +239,19 @@ impl Writer {
 
     /// Reopens after a failure. The log may have more than was answered (a write that failed but persisted), never less.
     fn reopen(&mut self) {
+        if self.fenced {
+            return;
+        }
         match self.try_reopen() {
             Ok(()) => tracing::warn!(size = self.head.0, "the ledger was reopened and checked and takes entries again"),
+            Err(error @ LedgerError::Fenced) => self.give_up(&error),
             Err(error) => tracing::error!(%error, "the ledger cannot be reopened yet"),
         }
     }
 
     fn try_reopen(&mut self) -> Result<(), LedgerError> {
         let (means, shared) = (self.means.clone(), self.shared.clone());
-        let (store, end) = Store::open(&means.config, &means.keys, means.faults.clone())?;
+        let (store, end) = Store::open(&means.config, &means.keys, &means.fence, means.faults.clone(), Opening::Usual)?;
         let (size, root) = self.head;
         if !store.extends(size, &root)? {
             return Err(LedgerError::Inconsistent(format!("{size} entries were answered for, they are not all there")));
@@ -252,7 +270,7 @@ impl Writer {
 
 impl Means {
     fn line(&self, store: Store, end: End, shared: &Arc<Shared>) -> Result<Line, LedgerError> {
-        Line::new(&self.config, end, Filler::start(store, shared.clone())?, self.faults.clone())
+        Line::new(&self.config, end, Filler::start(store, shared.clone())?, self.fence.clone(), self.faults.clone())
     }
 
     fn begin_day(&self, store: &mut Store, time: i64, shared: &Shared) -> Result<(), LedgerError> {

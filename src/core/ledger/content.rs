@@ -96,6 +96,66 @@ pub fn decode(bytes: &[u8]) -> Result<DecodedContent, BadContent> {
     serde_json::from_slice(bytes).map_err(|_| BadContent)
 }
 
+/// Checks that bytes are a content and returns its id, without keeping anything: for whoever has to look at millions.
+///
+/// # Errors
+/// [`BadContent`].
+pub fn check(bytes: &[u8]) -> Result<Uuid, BadContent> {
+    serde_json::from_slice::<Known>(bytes).map(|known| known.id).map_err(|_| BadContent)
+}
+
+/// What [`EntryContent`] has, as far as its form goes.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only their form is looked at")]
+struct Known {
+    id: Uuid,
+    route: Text,
+    latency_us: u64,
+    as_of: Option<Timestamp>,
+    actor: Option<Text>,
+    agency: Option<Text>,
+    agency_tag: Option<Text>,
+    assurance: Option<Text>,
+    basis: Option<Text>,
+    branch: Option<Text>,
+    certificate: Option<Text>,
+    code: Option<Text>,
+    count: Option<u64>,
+    decision: Option<Text>,
+    decree: Option<Text>,
+    decrees_version: Option<Text>,
+    details: Option<Text>,
+    epoch: Option<Text>,
+    freshness: Option<Text>,
+    policy_version: Option<Text>,
+    purpose: Option<Text>,
+    reason: Option<Text>,
+    reference: Option<Text>,
+    service: Option<Text>,
+    signature: Option<Text>,
+    signed_by: Option<Text>,
+    trail_tag: Option<Text>,
+}
+
+/// Some text that is not kept.
+struct Text;
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Passing;
+        impl serde::de::Visitor<'_> for Passing {
+            type Value = Text;
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a text")
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Text, E> {
+                Ok(Text)
+            }
+        }
+        deserializer.deserialize_str(Passing)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -153,6 +213,23 @@ mod tests {
         assert_eq!(read.id, Uuid::from_u128(7));
         assert_eq!(read.content.basis, content.basis);
         assert_eq!(read.content.epoch.as_deref(), Some("2026-11-23.1"));
+        assert_eq!(check(&bytes), Ok(read.id));
+    }
+
+    #[test]
+    fn form_is_checked_without_keeping_anything() {
+        for bad in [
+            &b"{}"[..],
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0}"#,
+            br#"{"id":"00000000-0000-0000-0000-00000000000","latency_us":0,"route":""}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":-1,"route":""}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":"","actor":7}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":"","as_of":"now"}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":""} "x""#,
+        ] {
+            assert_eq!(check(bad), Err(BadContent), "{}", String::from_utf8_lossy(bad));
+            assert!(decode(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod recover;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -52,8 +52,25 @@ impl Journal {
         for name in NAMES {
             Segment::open(dir.join(name), len)?;
         }
-        let synced = File::open(dir).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| LedgerError::Io { what: "sync the folder", path: dir.into(), source })
+        sync_folder(dir)
+    }
+
+    /// Puts new files in place of both, for a log whose database has everything: a writer that was overtaken keeps the old ones open, and what
+    /// it still writes there is nowhere. The old ones are overwritten first.
+    pub(super) fn replace(dir: &Path, len: u64) -> Result<(), LedgerError> {
+        for name in NAMES {
+            let (path, fresh) = (dir.join(name), dir.join(name).with_extension("new"));
+            let io = |source| LedgerError::Io { what: "replace", path: path.clone(), source };
+            match fs::remove_file(&fresh) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+                _ => {}
+            }
+            open_prewritten(&fresh, len).map_err(io)?;
+            let old = File::options().write(true).open(&path).map_err(io)?;
+            fs::rename(&fresh, &path).map_err(io)?;
+            zero(&old, len).and_then(|()| old.sync_data()).map_err(io)?;
+        }
+        sync_folder(dir)
     }
 
     /// Opens both files for writing from their beginning. Only when the database has everything.
@@ -112,6 +129,11 @@ impl Segment {
         let file = opened.map_err(|source| LedgerError::Io { what: "make", path: path.clone(), source })?;
         Ok(Self { file, path, offset: 0, left_at: 0 })
     }
+}
+
+fn sync_folder(dir: &Path) -> Result<(), LedgerError> {
+    let synced = File::open(dir).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| LedgerError::Io { what: "sync the folder", path: dir.into(), source })
 }
 
 /// Makes a file and writes zeros up to its full length, so that later syncs find every block in place.
