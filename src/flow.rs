@@ -121,7 +121,10 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
         return Reply::bare(request_id);
     };
     match ledger::record(signed, &*gate.ledger).await {
-        Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
+        Ok(recorded) => {
+            gate.observer.recorded(&recorded);
+            reply::render(recorded, gate.ledger.origin(), format)
+        }
         Err(_) => Reply::bare(request_id),
     }
 }

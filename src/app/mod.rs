@@ -17,6 +17,8 @@ mod running;
 mod spent;
 mod standing;
 mod watch;
+mod watching;
+mod webhook;
 mod witnessed;
 
 use std::net::TcpListener;
@@ -72,7 +74,7 @@ pub async fn start(
     observability: Observability,
 ) -> Result<Running, StartError> {
     let mut parts = parts::Parts::open(&config, clock.clone()).await?;
-    let outside = std::mem::take(&mut parts.outside);
+    let (outside, courier) = (std::mem::take(&mut parts.outside), parts.behind.courier.take());
     let table = ConnectionTable::new();
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
@@ -119,5 +121,8 @@ pub async fn start(
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
+    if let Some(courier) = courier {
+        running.also(courier.keep());
+    }
     Ok(running)
 }

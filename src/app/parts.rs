@@ -17,6 +17,7 @@ use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
+use super::watching::Behind;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
@@ -67,6 +68,8 @@ pub struct Parts {
     pub shield: Arc<MemoryShield>,
     /// What it raised.
     pub alerts: Arc<LoggedAlerts>,
+    /// What watches behind the path.
+    pub behind: Behind,
     /// Certificates and revocation lists.
     pub trust: Arc<CertificateTrust>,
     /// TLS settings of the `public` listener.
@@ -111,6 +114,7 @@ impl Parts {
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
         super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
+        let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
         let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
         spent.restore(config, &kek)?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
@@ -133,6 +137,7 @@ impl Parts {
             registry: registry.clone(),
             notary: Notary::new(issuer, ring.statements().clone()),
             ledger: ledger.clone(),
+            observer: behind.feed.clone(),
             outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
             stopping: AtomicBool::new(false),
         });
@@ -143,6 +148,7 @@ impl Parts {
             limiter,
             shield,
             alerts,
+            behind,
             trust,
             public_tls,
             cutoff,

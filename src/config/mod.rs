@@ -5,6 +5,7 @@
 //! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
 //! ```
 
+mod alerts;
 mod issuers;
 mod signing;
 mod template;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::alerts::Alerts;
 pub use self::issuers::OutsideIssuer;
 pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
@@ -59,6 +61,9 @@ pub struct Config {
     /// Outside issuers whose access tokens are accepted beside our own.
     #[serde(default)]
     pub issuers: Vec<OutsideIssuer>,
+    /// Where alerts are sent besides metric and access log.
+    #[serde(default)]
+    pub alerts: Option<Alerts>,
     /// Bounds on connections and requests.
     #[serde(default)]
     pub limits: Limits,
@@ -309,6 +314,7 @@ impl Config {
             return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
         }
         self.signing.check()?;
+        self.alerts.as_ref().map_or(Ok(()), Alerts::check)?;
         if self.limits.tokens_per_address == 0 {
             return Err("`limits.tokens_per_address` must be at least 1");
         }
@@ -343,6 +349,9 @@ impl Config {
             *path = base.join(&*path);
         }
         self.signing.resolve(base);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.resolve(base);
+        }
         for issuer in &mut self.issuers {
             issuer.resolve(base);
         }

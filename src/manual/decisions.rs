@@ -202,3 +202,11 @@
 //! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
 //!   otherwise date a proposal back. The price is to sign anew before terms end.
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
+//! - **2026-11-28, the watch is fed by the path itself, after the record is durable**: a few keyed hashes and a push. Reading every entry back to count it
+//!   would cost a decryption and a parse each; that is done after a restart alone. Numbers in order can be seen only there: the log has no numbers.
+//! - **2026-11-28, no tag of a run of numbers in the log.** Families have numbers one after another, and such a tag would join them on the disk.
+//! - **2026-11-28, rules are one small form, not a language**: whose calls, what of them, over which time, how many. All seven kinds of abuse fit it, an
+//!   official can read it, and its memory is bounded whatever it says.
+//! - **2026-11-28, each rule promises precision and recall on a made-up week** (`least`), and fails below: a rule that nobody measured is a rule that accuses.
+//! - **2026-11-28, an alert leaves by the webhook when its day is over**, like its entry: sent at once, the moment of sending would be the instant.
+//! - **2026-11-28, the webhook speaks RFC 8935**, under the statements' key and a `typ` of its own, so that receivers need no library of ours and no shared secret.

@@ -11,11 +11,13 @@ pub enum JwtKind {
     Answer,
     /// A signed refusal.
     Refusal,
+    /// An alert for a webhook: a Security Event Token (RFC 8417).
+    SecurityEvent,
 }
 
 impl JwtKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::AccessToken, Self::ClientAssertion, Self::Answer, Self::Refusal];
+    pub const ALL: [Self; 5] = [Self::AccessToken, Self::ClientAssertion, Self::Answer, Self::Refusal, Self::SecurityEvent];
 
     /// Its `typ`.
     pub const fn typ(self) -> &'static str {
@@ -24,6 +26,7 @@ impl JwtKind {
             Self::ClientAssertion => "client-authentication+jwt",
             Self::Answer => "estelam-answer+jwt",
             Self::Refusal => "estelam-refusal+jwt",
+            Self::SecurityEvent => "secevent+jwt",
         }
     }
 }

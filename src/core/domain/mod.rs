@@ -20,5 +20,6 @@ pub mod reason;
 pub mod refusal;
 pub mod request;
 pub mod scheme;
+pub mod seeded;
 pub mod service;
 pub mod text;

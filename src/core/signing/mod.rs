@@ -3,6 +3,7 @@
 mod answer;
 mod conclusion;
 mod entry;
+mod event;
 mod refusal;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 pub use self::answer::{AnswerFacts, MayDeny};
 pub use self::conclusion::{Conclusion, Delivery};
+pub use self::event::{ALERT_EVENT, AlertEvent, security_event};
 use super::ledger::Entry;
 
 /// `typ` of a statement over an answer.

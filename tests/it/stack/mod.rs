@@ -32,5 +32,6 @@ mod stopping;
 mod strangers;
 mod tools;
 mod unreadable;
+mod watching;
 mod workshop;
 mod wrapped;
