@@ -4,8 +4,10 @@
 //! PeerChain → VerifiedAgency → VerifiedCall → Permit → Facts → Decision | Refusal → Signed → Recorded → Reply
 //! ```
 
+mod advice;
 mod gate;
 mod retry;
+mod signature;
 
 use std::sync::Arc;
 
@@ -13,18 +15,20 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::identity::{self, VerifiedAgency};
-use crate::core::limit::Settled;
+use crate::core::limit::{Flood, Passage, Settled};
 use crate::core::reply::{self, Format, Reply};
-use crate::core::signing::{self, Conclusion, Delivery};
+use crate::core::signing::{self, Conclusion, Counted, Delivery};
 use crate::core::token::{self, VerifiedCall};
 use crate::core::{decision, ledger, policy, registry};
 
+use self::advice::{Asker, with_advice};
 pub use self::gate::{Gate, Incoming};
 pub use self::retry::{Outbox, Slot};
+pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
 pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
-    let conclusion = match authenticate(&gate, &incoming, Scope::Verify) {
+    let conclusion = match signature::admit_query(&gate, &incoming).await {
         // Rare, so it does not make every call's state larger.
         Ok(call) if incoming.idempotency_key.is_some() => return Box::pin(retry::once(&gate, call, &incoming)).await,
         Ok(call) => answer(&gate, call, &incoming).await,
@@ -33,17 +37,13 @@ pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
     conclude(&gate, conclusion, incoming.format).await
 }
 
-/// The first two stages: a good certificate, a good token of the same agency, the scope.
-pub fn authenticate(gate: &Gate, incoming: &Incoming, scope: Scope) -> Result<VerifiedCall, Box<Refusal>> {
-    authenticate_any(gate, incoming, &[scope])
-}
-
-/// The same for a resource that more than one scope opens.
-pub fn authenticate_any(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<VerifiedCall, Box<Refusal>> {
+/// The first two stages: a good certificate, a good token of the same agency, one of the scopes; and which it was.
+fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(VerifiedCall, Scope), Box<Refusal>> {
     let agency = identify(gate, incoming)?;
     let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, gate.clock.now())?;
     let held = scopes.iter().find(|scope| call.claims().scopes.contains(scope)).or(scopes.first());
-    token::require_scope(call, held.copied().unwrap_or(Scope::Ops))
+    let scope = held.copied().unwrap_or(Scope::Ops);
+    token::require_scope(call, scope).map(|call| (call, scope))
 }
 
 /// The first stage alone, for the token endpoint and for resources that do not exist.
@@ -72,6 +72,9 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let facts = registry::look_up(permit, &*gate.registry).await;
+    if facts.are_shed() {
+        return Err(facts.into_permit().refuse(RefusalCode::Overloaded, "too many queries wait for the registry; ask again later"));
+    }
     let decision = guarded(gate, decided(gate, facts).await).await;
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
@@ -88,12 +91,17 @@ fn alarm_if_unruled(decision: &decision::Decision) {
     }
 }
 
-/// Decides; what comes to nothing on remembered facts is asked again live.
+/// Decides; what comes to nothing on remembered facts, or to a "no" on facts that are not fresh enough for one, is asked again live.
 async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
     let again = decision::needs_live_confirmation(&facts);
     let facts = if again { Box::pin(registry::confirm_live(facts, &*gate.registry)).await } else { facts };
     let now = gate.clock.now();
-    let decision = decision::decide(facts, now, now);
+    let mut decision = decision::decide(facts, now, now);
+    if decision.needs_fresher_facts() {
+        let facts = Box::pin(registry::confirm_live(decision.into_facts(), &*gate.registry)).await;
+        let now = gate.clock.now();
+        decision = decision::decide(facts, now, now);
+    }
     alarm_if_unruled(&decision);
     decision
 }
@@ -114,18 +122,24 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
     token::still_good(call, &*gate.tokens, now)
 }
 
-/// The last three stages, the same for answers, refusals and deliveries: sign, record, reply.
+/// The last three stages, the same for answers, refusals and deliveries: sign, record, reply. One of a flood of refusals is counted
+/// instead, and nothing leaves.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
-    let request_id = conclusion.context().request_id;
-    let Ok(signed) = signing::sign(conclusion, &gate.notary, gate.clock.now()) else {
-        return Reply::bare(request_id);
+    if let Conclusion::Refusal(refusal) = &conclusion
+        && gate.floods.refused(&refusal.context, refusal.code, gate.clock.now()) == Passage::Counted
+    {
+        return Reply::silence();
+    }
+    let asker = Asker::of(conclusion.context());
+    let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, gate.clock.now()) else {
+        return asker.bare(gate);
     };
     match ledger::record(signed, &*gate.ledger).await {
         Ok(recorded) => {
             gate.observer.recorded(&recorded);
             reply::render(recorded, gate.ledger.origin(), format)
         }
-        Err(_) => Reply::bare(request_id),
+        Err(_) => asker.bare(gate),
     }
 }
 
@@ -137,4 +151,10 @@ pub async fn refuse(gate: &Gate, refusal: Box<Refusal>) -> Reply {
 /// Concludes with the delivery of something that is not an answer.
 pub async fn deliver(gate: &Gate, delivery: Delivery) -> Reply {
     conclude(gate, Conclusion::Delivery(Box::new(delivery)), Format::Json).await
+}
+
+/// Signs and records refusals that were counted together; false when they could not be recorded.
+pub async fn record_flood(gate: &Gate, flood: Flood) -> bool {
+    let context = flood.context(gate.clock.now());
+    conclude(gate, Conclusion::Flood(Box::new(Counted { context, flood })), Format::Json).await.status() == 200
 }

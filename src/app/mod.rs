@@ -2,6 +2,7 @@
 
 mod alerts;
 pub mod authority;
+mod floods;
 pub mod holds;
 mod issuers;
 mod issuing;

@@ -22,7 +22,7 @@ use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
-use crate::adapters::quota::{AddressLimiter, GovernorLimiter};
+use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger};
@@ -32,13 +32,14 @@ use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, TokenService, authorization_server_metadata,
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, TokenService, authorization_server_metadata,
     protected_resource_metadata,
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
+use crate::core::policy::Snapshot;
 use crate::core::signing::{Notary, Signer};
 use crate::core::token::TokenProfile;
 use crate::flow::Gate;
@@ -64,6 +65,8 @@ pub struct Parts {
     pub policies: Arc<PolicyStore>,
     /// Limits.
     pub limiter: Arc<GovernorLimiter>,
+    /// Refusals that come in floods.
+    pub floods: Arc<RefusalFloods>,
     /// What keeps holders from being searched for.
     pub shield: Arc<MemoryShield>,
     /// What it raised.
@@ -95,13 +98,13 @@ pub struct Parts {
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()))
+        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
             .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+        super::standing::same_trust_domain(config, &policies.current())?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
-        let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
-        let alerts = Arc::new(LoggedAlerts::default());
-        let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
+        let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
+        let (limiter, shield, alerts) = counters(&policies.current(), &clock);
         let (cutoff, revocations) = open_cut_off(config, clock.now())?;
         let registry_trust = registry_trust(config, clock.clone())?;
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trust.clone() };
@@ -115,24 +118,24 @@ impl Parts {
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
         super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
-        let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
-        spent.restore(config, &kek)?;
+        let spent = restored(config, &limiter, &clock, &kek)?;
         let registry = open_registry(config, &registry_trust, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
         let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
         let tokens = Arc::new(verifier.with_outside(accepted));
-        let clients = ClientAuthenticator::new(issuer.clone(), replays(config, &clock)?);
-        let service =
-            TokenService::new(issuer.clone(), ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+        let replays = replays(config, &clock)?;
+        let issuing = Arc::new(issuing(issuer.clone(), &replays, &ring)?);
         let current = policies.clone();
         let gate = Arc::new(Gate {
             clock,
             trust: trust.clone(),
             tokens: tokens.clone(),
+            signatures: Arc::new(RequestVerifier::new(issuer.clone(), replays)),
             policy: Box::new(move || current.current()),
             limiter: limiter.clone(),
+            floods: floods.clone(),
             shield: shield.clone(),
             registry: registry.clone(),
             notary: Notary::new(issuer, ring.statements().clone()),
@@ -141,11 +144,11 @@ impl Parts {
             outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
             stopping: AtomicBool::new(false),
         });
-        let issuer = Arc::new(Issuing::new(clients, service));
         Ok(Self {
             gate,
             policies,
             limiter,
+            floods,
             shield,
             alerts,
             behind,
@@ -158,7 +161,7 @@ impl Parts {
             tokens,
             outside,
             keys,
-            issuer,
+            issuer: issuing,
             checkpoint_key,
             spent,
         })
@@ -215,6 +218,25 @@ impl Parts {
     }
 }
 
+/// Limits, and what protects holders.
+fn counters(snapshot: &Snapshot, clock: &Arc<dyn Clock>) -> (Arc<GovernorLimiter>, Arc<MemoryShield>, Arc<LoggedAlerts>) {
+    let alerts = Arc::new(LoggedAlerts::default());
+    let shield = Arc::new(MemoryShield::new(snapshot, alerts.clone()));
+    (Arc::new(GovernorLimiter::new(snapshot, clock.clone())), shield, alerts)
+}
+
+/// What agencies spent of their day before the start.
+fn restored(
+    config: &Config,
+    limiter: &Arc<GovernorLimiter>,
+    clock: &Arc<dyn Clock>,
+    kek: &ContentKek,
+) -> Result<Arc<SpentFile>, StartError> {
+    let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
+    spent.restore(config, kek)?;
+    Ok(spent)
+}
+
 /// Calls of the token endpoint by address; a second's worth may come at once.
 fn address_limiter(config: &Config) -> AddressLimiter {
     let per_second = config.limits.tokens_per_address;
@@ -226,6 +248,13 @@ fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, 
     let path = config.ledger.dir.join(ASSERTIONS);
     let store = ReplayStore::open(&path, clock.now()).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
     Ok(Arc::new(store))
+}
+
+/// Who gets access tokens, and under which key.
+fn issuing(issuer: Arc<str>, replays: &Arc<ReplayStore>, ring: &KeyRing) -> Result<Issuing, StartError> {
+    let clients = ClientAuthenticator::new(issuer.clone(), replays.clone());
+    let service = TokenService::new(issuer, ring.tokens().clone()).map_err(|_| StartError("the token key is not usable".to_owned()))?;
+    Ok(Issuing::new(clients, service))
 }
 
 type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);
@@ -270,8 +299,8 @@ fn ed25519_key(keys: &KeyRing) -> Result<[u8; 32], StartError> {
 }
 
 fn read_public_key(path: &Path) -> Result<[u8; 32], StartError> {
-    let text = std::fs::read_to_string(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
-    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let text = std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
+    let bytes = STANDARD.decode(text.trim_ascii()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.ok_or_else(|| StartError(format!("`{}` must hold 32 bytes in base64 on one line", path.display())))
 }
 
@@ -294,7 +323,9 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
     let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
+    client.base_urls.extend(part.further_urls.iter().cloned());
     client.timeout = Duration::from_millis(part.timeout_ms);
+    client.waiting = [part.waiting, (part.waiting / 4).max(1)];
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));

@@ -65,4 +65,8 @@ impl Readiness for NodeReadiness {
     fn cut_off_version(&self) -> String {
         self.cutoff.current().version()
     }
+
+    fn registry_cursor(&self) -> Option<u64> {
+        self.registry.cursor()
+    }
 }

@@ -12,7 +12,7 @@ use super::keys::KeyUsers;
 use super::observability::Observability;
 use super::parts::Parts;
 use super::watch::Watches;
-use super::{StartError, alerts, keys};
+use super::{StartError, alerts, floods, keys};
 use crate::adapters::http::Readiness;
 use crate::adapters::keys::Rules;
 use crate::adapters::tls::table::ConnectionTable;
@@ -46,6 +46,7 @@ impl Running {
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
         tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone(), parts.behind.publisher.clone())));
+        tasks.push(tokio::spawn(floods::keep(parts.gate.clone(), parts.floods.clone())));
         let users = KeyUsers { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone() };
         tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
@@ -97,6 +98,7 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
+        self.parts.record_floods(true).await;
         self.parts.spent.write();
     }
 }

@@ -14,6 +14,7 @@ use crate::adapters::tokens::Revocations;
 use crate::config::Config;
 use crate::core::domain::assurance::Assurance;
 use crate::core::identity::PeerChain;
+use crate::core::policy::Snapshot;
 
 /// What of a certificate's holder is decided outside its certificate.
 pub(super) struct NodeStanding {
@@ -35,6 +36,22 @@ impl Standing for NodeStanding {
 
     fn others(&self, _now: Timestamp) -> Assurance {
         self.registry.assurance()
+    }
+}
+
+/// Agencies whose certificates would be of another trust domain than the listener takes could never come in.
+///
+/// # Errors
+/// Configuration and policies name different trust domains.
+pub(super) fn same_trust_domain(config: &Config, policies: &Snapshot) -> Result<(), StartError> {
+    let ours = format!("spiffe://{}/", config.trust_domain);
+    let identities = policies.agencies.values().flat_map(|policy| &policy.identities);
+    match identities.filter(|identity| !identity.starts_with(&ours)).min() {
+        None => Ok(()),
+        Some(identity) => {
+            let ours = &config.trust_domain;
+            Err(StartError(format!("`trust_domain` is `{ours}`, but an agency's file names `{identity}`; all are of one trust domain")))
+        }
     }
 }
 
@@ -60,4 +77,27 @@ pub(super) fn open_cut_off(config: &Config, now: Timestamp) -> Result<(Arc<CutOf
 
 fn revoked_tokens(cutoff: &Path) -> PathBuf {
     cutoff.with_file_name("revoked-tokens")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::config::template;
+    use crate::core::policy::shipped;
+
+    #[test]
+    fn another_trust_domain_than_the_agencies_is_said_at_the_start() {
+        let files = shipped().iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        let policies = Snapshot::load(&files).unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let text = template(any, any, any, 1, 1);
+        let config = |text: &str| Config::parse(text, Path::new("estelam.toml")).unwrap();
+        assert!(same_trust_domain(&config(&text), &policies).is_ok());
+        for other in ["other.test", "estelam.tes", "estelam.test.other"] {
+            let other = text.replace("trust_domain = \"estelam.test\"", &format!("trust_domain = \"{other}\""));
+            let said = same_trust_domain(&config(&other), &policies).unwrap_err().to_string();
+            assert!(said.contains("spiffe://estelam.test/agency/bank"), "{said}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::place::DemoFile;
+use super::request_key::{FIELD, RequestKey, Target};
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::tls::config::client_config;
@@ -131,18 +132,21 @@ impl Client {
         }
     }
 
-    /// Asks one query.
-    pub(super) async fn ask(&self, token: &str, ask: &Ask) -> Result<Answered, CliError> {
+    /// Asks one query, signed if there is a key to sign with.
+    pub(super) async fn ask(&self, token: &str, ask: &Ask, key: Option<&RequestKey>) -> Result<Answered, CliError> {
+        const PATH: &str = "/v1/verify";
         let sent = serde_json::to_vec(ask).doing("cannot write the query")?;
-        let response = self
+        let mut request = self
             .http
-            .post(format!("{}/v1/verify", self.place.gateway))
+            .post(format!("{}{PATH}", self.place.gateway))
             .bearer_auth(token)
             .header("Content-Type", "application/json")
-            .body(sent.clone())
-            .send()
-            .await
-            .map_err(|error| self.unreached(&error))?;
+            .body(sent.clone());
+        if let Some(key) = key {
+            let target = Target { agency: &self.agency, issuer: &self.place.gateway, method: "POST", path: PATH, body: &sent };
+            request = request.header(FIELD, key.sign(&target)?);
+        }
+        let response = request.send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         let body = response.json().await.doing("the gateway did not answer with JSON")?;
         Ok(Answered { status, body, sent })

@@ -14,12 +14,14 @@ mod policy;
 mod proof;
 mod reach;
 mod registry;
+mod request_key;
 mod retention;
 mod serve;
 mod token;
 mod verify;
 mod witness;
 mod words;
+mod words_fa;
 
 use std::process::ExitCode;
 

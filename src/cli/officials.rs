@@ -186,7 +186,11 @@ fn unchanged(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> 
 fn policy_version(config: &Config) -> Result<String, CliError> {
     let store = PolicyStore::open(&config.policies)
         .map_err(|faults| CliError::failed(faults.first().map_or_else(|| "the policies are not usable".to_owned(), ToString::to_string)))?;
-    Ok(store.current().version.to_string())
+    let current = store.current();
+    if let Some(fault) = current.demo_only.first().filter(|_| !config.demo) {
+        return Err(CliError::failed(fault));
+    }
+    Ok(current.version.to_string())
 }
 
 fn describe(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> Result<(), CliError> {

@@ -48,6 +48,17 @@ impl Place {
         if folder.is_dir() { Ok(folder) } else { Err(no_installation(&self.dir)) }
     }
 
+    /// The folder, of which a named configuration must be there.
+    ///
+    /// # Errors
+    /// The configuration that was named is not there.
+    pub(super) fn existing_dir(&self) -> Result<&Path, CliError> {
+        match self.config.as_deref().filter(|file| !file.is_file()) {
+            Some(file) => Err(CliError::failed(format_args!("there is no configuration `{}`; name one with `--config`", file.display()))),
+            None => Ok(self.dir()),
+        }
+    }
+
     /// A place in a folder, for tests.
     #[cfg(test)]
     pub(super) const fn of(dir: PathBuf) -> Self {
@@ -77,17 +88,40 @@ pub(super) struct DemoFile {
 pub(super) struct AgencyFiles {
     pub(super) cert: PathBuf,
     pub(super) key: PathBuf,
+    /// The key that signs its requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) request_key: Option<PathBuf>,
 }
 
 impl DemoFile {
     pub(super) fn read(dir: &Path) -> Result<Self, CliError> {
         let path = dir.join("demo.json");
-        let text = std::fs::read_to_string(&path).doing(format_args!(
-            "cannot read `{}`; start `estelam demo --dir {}` first",
-            path.display(),
-            dir.display()
-        ))?;
-        serde_json::from_str(&text).doing(format_args!("`{}` is not a demo file", path.display()))
+        match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).doing(format_args!("`{}` is not a demo file", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::of_installation(dir),
+            Err(error) => Err(error).doing(format_args!("cannot read `{}`", path.display())),
+        }
+    }
+
+    /// What a folder's configuration says of the same, and the certificates in `pki/NAME/`.
+    fn of_installation(dir: &Path) -> Result<Self, CliError> {
+        let file = dir.join("estelam.toml");
+        if !file.exists() {
+            let dir = dir.display();
+            return Err(CliError::failed(format_args!(
+                "there is no installation in `{dir}`; start `estelam demo --dir {dir}` first, or name another folder with `--dir`"
+            )));
+        }
+        let config = Config::read(&file).doing("the configuration is not usable")?;
+        let host = config.issuer.trim_start_matches("https://").split([':', '/']).next().unwrap_or_default();
+        Ok(Self {
+            public: format!("https://{host}:{}", config.listen.public.port()),
+            ops: format!("http://{}", config.listen.ops),
+            registry: config.registry.url,
+            ca: std::path::absolute(&config.tls.client_ca).unwrap_or(config.tls.client_ca),
+            agencies: certificates_in(&dir.join("pki")),
+            gateway: config.issuer,
+        })
     }
 
     pub(super) fn write(&self, dir: &Path) -> Result<(), CliError> {
@@ -101,6 +135,26 @@ impl DemoFile {
             CliError::usage(format_args!("no agency `{name}` here; there are {}", names.join(", ")))
         })
     }
+}
+
+/// Folders with a certificate and its key, by name; absolute or as `pki` was given.
+fn certificates_in(pki: &Path) -> BTreeMap<String, AgencyFiles> {
+    let folders = std::fs::read_dir(pki).into_iter().flatten().flatten();
+    let named = folders.filter_map(|folder| Some((folder.file_name().into_string().ok()?, folder.path())));
+    let files = named.map(|(name, folder)| {
+        let request_key = Some(folder.join("request-key.pem")).filter(|key| key.is_file());
+        (name, AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem"), request_key })
+    });
+    let complete = files.filter(|(name, files)| !NO_AGENCIES.contains(&name.as_str()) && files.cert.is_file() && files.key.is_file());
+    complete.map(|(name, files)| (name, absolute(files))).collect()
+}
+
+/// Certificates of our own.
+const NO_AGENCIES: [&str; 3] = ["gateway", "gateway-client", "registry"];
+
+fn absolute(files: AgencyFiles) -> AgencyFiles {
+    let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    AgencyFiles { cert: whole(files.cert), key: whole(files.key), request_key: files.request_key.map(whole) }
 }
 
 /// Writes a file so that a reader sees the old one or the new one, never a half.

@@ -30,6 +30,7 @@ pub(super) enum Reached {
 struct Health {
     policy_version: String,
     cut_off_version: String,
+    registry_cursor: Option<u64>,
 }
 
 /// Waits until the running service of an installation answers under the policy that lies in `folder`.
@@ -48,6 +49,15 @@ pub(super) fn in_force(place: &Place, folder: &Path) -> Result<Reached, CliError
 /// It runs and does not take the list up.
 pub(super) fn cut_off(place: &Place, wanted: &str) -> Result<Reached, CliError> {
     until(place, |health| health.cut_off_version == wanted)
+}
+
+/// Waits until the running gateway of an installation has heard of the registry's change with this cursor, so that its next answer counts
+/// it. A gateway that does not hear of it in time keeps nobody from going on: it counts what it remembers as stale meanwhile.
+pub(super) fn heard_of(place: &Place, cursor: u64) {
+    let heard = until(place, |health| health.registry_cursor.is_none_or(|known| known >= cursor));
+    if heard.is_err() {
+        eprintln!("estelam: the running gateway has not heard of the change yet; see `estelam_registry_feed_errors_total` in its metrics");
+    }
 }
 
 fn until(place: &Place, reached: impl Fn(&Health) -> bool) -> Result<Reached, CliError> {

@@ -1,7 +1,9 @@
 //! `estelam verify`: one query, its answer in words, its signature and its record checked.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
@@ -10,7 +12,9 @@ use clap::{Args, ValueEnum};
 
 use super::client::{Answered, Ask, AskCheck, AskIdentifier, Client};
 use super::place::Place;
+use super::request_key::RequestKey;
 use super::{CliError, Failure, block_on, proof, words};
+use crate::core::domain::text;
 
 /// Language of the printed answer.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -22,8 +26,12 @@ pub(super) enum Lang {
     En,
 }
 
+/// What the shell is told.
+const EXIT_CODES: &str = "Exit codes: 0 entitled or no document needed, 1 failed or refused, 2 usage, 3 not entitled, 4 indeterminate";
+
 /// Ask one verification query.
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Verify {
     #[command(flatten)]
     place: Place,
@@ -40,7 +48,7 @@ pub(super) struct Verify {
     #[arg(long, requires = "scheme")]
     country: Option<String>,
     /// Series of the document
-    #[arg(long, requires = "scheme")]
+    #[arg(long, requires = "scheme", value_parser = number::<u16>)]
     series: Option<u16>,
     /// Machine-readable line 2 of a passport
     #[arg(long, requires = "scheme")]
@@ -57,8 +65,8 @@ pub(super) struct Verify {
     /// The agency's own reference
     #[arg(long)]
     reference: Option<String>,
-    /// Second factor: year of birth
-    #[arg(long)]
+    /// Second factor: year of birth, in any digits
+    #[arg(long, value_parser = number::<u16>)]
     birth_year: Option<u16>,
     /// Second factor: date of birth, `YYYY/M/D`
     #[arg(long)]
@@ -73,7 +81,7 @@ pub(super) struct Verify {
     #[arg(long, default_value = "jalali", value_parser = ["jalali", "gregorian"])]
     calendar: String,
     /// Oldest acceptable age of the facts in seconds; 0 asks the registry now
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u32>)]
     max_age: Option<u32>,
     /// Province that the question is about, as ISO 3166-2 code
     #[arg(long)]
@@ -81,6 +89,9 @@ pub(super) struct Verify {
     /// Emergency treatment
     #[arg(long)]
     emergency: bool,
+    /// Sign the request with this private key (PKCS#8 PEM), whose public half is registered for the agency's requests
+    #[arg(long, value_name = "KEY")]
+    sign_with: Option<PathBuf>,
     /// Language of the answer
     #[arg(long, value_enum, default_value = "en")]
     lang: Lang,
@@ -92,11 +103,12 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let (lang, json) = (self.lang, self.json);
-        let client = Client::open(self.place.dir(), &self.agency)?;
+        let client = Client::open(self.place.existing_dir()?, &self.agency)?;
+        let key = self.sign_with.as_deref().map(RequestKey::read).transpose()?;
         let ask = self.ask()?;
         let answered = block_on(async {
             let token = client.token(None).await?;
-            let answered = client.ask(&token, &ask).await?;
+            let answered = client.ask(&token, &ask, key.as_ref()).await?;
             if answered.status == 200 {
                 proof::check_statement(&client, &answered).await?;
             }
@@ -134,6 +146,11 @@ impl Verify {
             emergency: self.emergency,
         })
     }
+}
+
+/// A number in whatever digits the keyboard writes (domain §9).
+fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text::digits(text).parse().map_err(|_| "write a whole number, in any digits")
 }
 
 /// 128 random bits, so that the statement can commit to the query without making it guessable.

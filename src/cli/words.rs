@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::client::Answered;
 use super::verify::Lang;
+use super::words_fa as fa;
+use crate::core::domain::document::DocumentKind;
+use crate::core::domain::refusal::RefusalCode;
 
 /// The text of an answer or a refusal for a person at a terminal.
 pub(super) fn answer(answered: &Answered, lang: Lang) -> String {
@@ -34,24 +37,27 @@ fn decided(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
     }
     if let Some(document) = body.get("document") {
         let series = document.get("series").and_then(Value::as_u64).map(|series| format!(" {series}")).unwrap_or_default();
-        lines.push((pick(lang, "مدرک", "document"), format!("{}{series}", string(document, "/kind"))));
+        lines.push((pick(lang, "مدرک", "document"), format!("{}{}", kind(string(document, "/kind"), lang), digits(&series, lang))));
         if let Some(decree) = document.get("decree").and_then(Value::as_str) {
             lines.push((pick(lang, "ابلاغیه", "decree"), decree.to_owned()));
         }
     }
-    lines.push((pick(lang, "زمان داده", "as of"), format!("{} ({})", string(body, "/as_of"), string(body, "/freshness"))));
-    lines.push((pick(lang, "اعتبار پاسخ", "valid until"), string(body, "/valid_until").to_owned()));
+    let as_of = format!("{} ({})", instant(string(body, "/as_of"), lang), freshness(string(body, "/freshness"), lang));
+    lines.push((pick(lang, "زمان داده", "as of"), as_of));
+    lines.push((pick(lang, "اعتبار پاسخ", "valid until"), instant(string(body, "/valid_until"), lang)));
     lines.push((pick(lang, "شماره پاسخ", "answer id"), string(body, "/answer_id").to_owned()));
-    lines.push((pick(lang, "ردیف ثبت", "log entry"), body.pointer("/ledger/index").map(Value::to_string).unwrap_or_default()));
+    let index = body.pointer("/ledger/index").map(Value::to_string).unwrap_or_default();
+    lines.push((pick(lang, "ردیف ثبت", "log entry"), digits(&index, lang)));
     lines
 }
 
 fn refused(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
-    let mut lines = vec![
-        (pick(lang, "رد شد", "refused"), string(body, "/code").to_owned()),
-        (pick(lang, "توضیح", "why"), string(body, "/detail").to_owned()),
-        (pick(lang, "شماره", "request id"), string(body, "/request_id").to_owned()),
-    ];
+    let mut lines = vec![(pick(lang, "رد شد", "refused"), string(body, "/code").to_owned())];
+    if let (Lang::Fa, Some(code)) = (lang, RefusalCode::parse(string(body, "/code"))) {
+        lines.push(("دلیل", fa::refusal(code).to_owned()));
+    }
+    lines.push((pick(lang, "جزئیات", "why"), string(body, "/detail").to_owned()));
+    lines.push((pick(lang, "شماره", "request id"), string(body, "/request_id").to_owned()));
     if let Some(hint) = body.get("hint").and_then(Value::as_str) {
         lines.push((pick(lang, "راهنما", "hint"), hint.to_owned()));
     }
@@ -69,6 +75,37 @@ fn outcome(code: &str, lang: Lang) -> String {
         ("indeterminate", Lang::En) => "? indeterminate (no ground to refuse the service)".to_owned(),
         ("no-document-required", Lang::En) => "✔ no document required".to_owned(),
         (other, _) => other.to_owned(),
+    }
+}
+
+/// The reader's digits (domain §9).
+fn digits(text: &str, lang: Lang) -> String {
+    match lang {
+        Lang::Fa => fa::digits(text),
+        Lang::En => text.to_owned(),
+    }
+}
+
+fn kind(code: &str, lang: Lang) -> String {
+    match (lang, DocumentKind::parse(code)) {
+        (Lang::Fa, Some(kind)) => fa::kind(kind).to_owned(),
+        _ => code.to_owned(),
+    }
+}
+
+fn freshness(code: &str, lang: Lang) -> &str {
+    match (lang, code) {
+        (Lang::Fa, "live") => "هم‌اکنون از مرجع",
+        (Lang::Fa, "cached") => "از حافظه",
+        (Lang::Fa, "stale") => "از حافظه، مرجع در دسترس نیست",
+        _ => code,
+    }
+}
+
+fn instant(rfc3339: &str, lang: Lang) -> String {
+    match (lang, rfc3339.parse()) {
+        (Lang::Fa, Ok(at)) => fa::instant(at),
+        _ => rfc3339.to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod alerts;
 mod issuers;
+mod limits;
 mod signing;
 mod template;
 
@@ -15,8 +16,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::core::domain::place::{line_of, utf8};
+
 pub use self::alerts::Alerts;
 pub use self::issuers::OutsideIssuer;
+pub use self::limits::Limits;
 pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
 
@@ -116,6 +120,9 @@ pub struct Tls {
 pub struct Registry {
     /// Base URL.
     pub url: String,
+    /// Base URLs of further addresses of the same register, asked when the first fails or is slow.
+    #[serde(default)]
+    pub further_urls: Vec<String>,
     /// Root of the registry's certificate.
     pub ca: PathBuf,
     /// Intermediate authorities below that root.
@@ -132,6 +139,9 @@ pub struct Registry {
     /// Deadline of one look-up in milliseconds.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
+    /// Look-ups of counters that may wait for the registry; more are answered 503 `overloaded`. Batches have a quarter of it.
+    #[serde(default = "default_queue")]
+    pub waiting: usize,
     /// People that the cache holds at most.
     #[serde(default = "default_cache")]
     pub cache: u64,
@@ -162,49 +172,6 @@ pub struct Ledger {
     /// Entries that may wait for the disk; more are answered 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
-}
-
-/// Bounds on connections and requests.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Worker threads of the `gateway` listener.
-    pub workers: usize,
-    /// Connections at once, in total.
-    pub connections: usize,
-    /// Connections at once from one address.
-    pub connections_per_address: usize,
-    /// Milliseconds for the TLS handshake.
-    pub handshake_ms: u64,
-    /// Milliseconds for a request's head, on every request of a connection.
-    pub head_ms: u64,
-    /// Milliseconds for a request's body, on every request of a connection.
-    pub body_ms: u64,
-    /// Seconds that an idle connection is kept.
-    pub keep_alive_s: u64,
-    /// Largest body of a verification query in bytes.
-    pub body_bytes: usize,
-    /// Grid in milliseconds on which `not-established` leaves.
-    pub grid_ms: u64,
-    /// Calls of the token endpoint per second from one address, besides the agencies' own limits.
-    pub tokens_per_address: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-            connections: 10_000,
-            connections_per_address: 256,
-            handshake_ms: 5_000,
-            head_ms: 5_000,
-            body_ms: 5_000,
-            keep_alive_s: 60,
-            body_bytes: 8 * 1024,
-            grid_ms: 50,
-            tokens_per_address: 500,
-        }
-    }
 }
 
 /// Inside the policy folder, so that its watch sees signatures at once; policies are not read from there.
@@ -257,15 +224,39 @@ const fn default_queue() -> usize {
 #[error("{0}")]
 pub struct ConfigError(String);
 
+/// Milliseconds below which nothing could ever be in time.
+const SHORTEST_WAIT_MS: u64 = 10;
+/// Bytes of a query with all its fields.
+const SMALLEST_BODY: usize = 1024;
+
+/// `:LINE` of the first key that a message names in backticks, or of its section; empty where the file has neither.
+fn place_of(text: &str, message: &str) -> String {
+    let named = message.split('`').nth(1).unwrap_or_default();
+    let (section, key) = named.rsplit_once('.').unwrap_or(("", named));
+    let mut current = "";
+    let mut place = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(header) = line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            current = header.trim_start_matches('[');
+            place = place.or((current == section).then_some(number));
+        } else if current == section && line.split('=').next().is_some_and(|before| before.trim() == key) {
+            place = Some(number);
+            break;
+        }
+    }
+    place.map_or_else(String::new, |line| format!(":{line}"))
+}
+
 impl Config {
     /// Reads and checks a configuration file.
     ///
     /// # Errors
     /// One line with file, line and what to do.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)
             .map_err(|error| ConfigError(format!("cannot read `{}`: {error}; name the file with `--config` or `--dir`", path.display())))?;
-        Self::parse(&text, path)
+        let text = utf8(&bytes).map_err(|line| ConfigError(format!("{}:{line}: not UTF-8; save the file as UTF-8", path.display())))?;
+        Self::parse(text, path)
     }
 
     /// Checks the text of a configuration file; relative paths in it start at the file's folder.
@@ -274,10 +265,10 @@ impl Config {
     /// One line with file, line and what to do.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
             ConfigError(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
         })?;
-        config.check().map_err(|what| ConfigError(format!("{}: {what}", path.display())))?;
+        config.check().map_err(|what| ConfigError(format!("{}{}: {what}", path.display(), place_of(text, what))))?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
         Ok(config)
     }
@@ -289,14 +280,27 @@ impl Config {
         if !self.issuer.starts_with("https://") || self.issuer.ends_with('/') {
             return Err("`issuer` must be an `https://` URL without a slash at its end");
         }
-        if !self.registry.url.starts_with("https://") || self.registry.url.ends_with('/') {
-            return Err("`registry.url` must be an `https://` URL without a slash at its end");
+        let usable = |url: &String| url.starts_with("https://") && !url.ends_with('/');
+        if !usable(&self.registry.url) || !self.registry.further_urls.iter().all(usable) {
+            return Err("`registry.url` and `registry.further_urls` must be `https://` URLs without a slash at their end");
+        }
+        if self.registry.timeout_ms == 0 || self.registry.cache == 0 || self.registry.waiting == 0 {
+            return Err("`registry.timeout_ms`, `registry.cache` and `registry.waiting` must be at least 1");
         }
         if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
             return Err("`registry.identity` must be a `spiffe://` URI, or left out");
         }
         if self.ledger.witness_checkpoint.is_some() && self.ledger.witness_key.is_none() {
             return Err("`ledger.witness_checkpoint` needs `ledger.witness_key` beside it");
+        }
+        let waits = [self.limits.handshake_ms, self.limits.head_ms, self.limits.body_ms, self.registry.timeout_ms];
+        if waits.into_iter().any(|wait| wait < SHORTEST_WAIT_MS) || self.limits.keep_alive_s == 0 {
+            return Err(
+                "`registry.timeout_ms`, `limits.handshake_ms`, `limits.head_ms` and `limits.body_ms` must be at least 10, `limits.keep_alive_s` at least 1",
+            );
+        }
+        if self.limits.body_bytes < SMALLEST_BODY {
+            return Err("`limits.body_bytes` must be at least 1024: a query with all its fields is that long");
         }
         if self.limits.workers == 0 || self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.workers`, `limits.connections` and `limits.connections_per_address` must be at least 1");
@@ -315,8 +319,8 @@ impl Config {
         }
         self.signing.check()?;
         self.alerts.as_ref().map_or(Ok(()), Alerts::check)?;
-        if self.limits.tokens_per_address == 0 {
-            return Err("`limits.tokens_per_address` must be at least 1");
+        if self.limits.tokens_per_address == 0 || self.limits.refusals_per_second == 0 {
+            return Err("`limits.tokens_per_address` and `limits.refusals_per_second` must be at least 1");
         }
         self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))
     }
@@ -357,3 +361,6 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 /// A commented `estelam.toml` for these addresses. The demo writes it; an operator edits it.
 pub fn template(gateway: SocketAddr, public: SocketAddr, ops: SocketAddr, registry_port: u16, checkpoint_every_s: u64) -> String {
-    let gateway_port = gateway.port();
+    let (gateway_port, registry) = (gateway.port(), registry(registry_port));
     format!(
         r#"# Configuration of an estelam installation. Paths are relative to this file; unknown keys are refused.
 
@@ -46,18 +46,7 @@ crls = "pki/crl"
 # Hours that a list may be overdue before everything but life-critical services (services.toml) is refused.
 crl_grace_h = 24
 
-[registry]
-url = "https://localhost:{registry_port}"
-ca = "pki/ca.pem"
-intermediates = "pki/intermediate.pem"
-# Without a current list of every issuer the registry is not asked.
-crls = "pki/crl"
-# The name that the registry's certificate must bear.
-identity = "spiffe://estelam.test/server/registry"
-certificate = "pki/gateway-client/cert.pem"
-key = "pki/gateway-client/key.pem"
-timeout_ms = 800
-
+{registry}
 [ledger]
 dir = "ledger"
 origin = "localhost/estelam-demo"
@@ -71,6 +60,25 @@ body_bytes = 8192
 grid_ms = 50
 # Token requests a second from one address (500 if left out). In a demo everybody has the same address.
 tokens_per_address = 100000
+"#
+    )
+}
+
+fn registry(port: u16) -> String {
+    format!(
+        r#"[registry]
+url = "https://localhost:{port}"
+# Further addresses of the same register, asked when the first fails or is slow.
+# further_urls = ["https://registry2.example"]
+ca = "pki/ca.pem"
+intermediates = "pki/intermediate.pem"
+# Without a current list of every issuer the registry is not asked.
+crls = "pki/crl"
+# The name that the registry's certificate must bear.
+identity = "spiffe://estelam.test/server/registry"
+certificate = "pki/gateway-client/cert.pem"
+key = "pki/gateway-client/key.pem"
+timeout_ms = 800
 "#
     )
 }

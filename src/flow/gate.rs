@@ -11,12 +11,12 @@ use crate::core::domain::clock::Clock;
 use crate::core::domain::context::CallContext;
 use crate::core::identity::{PeerChain, Trust};
 use crate::core::ledger::{Ledger, Observer};
-use crate::core::limit::{Limiter, Shield};
+use crate::core::limit::{Floods, Limiter, Shield};
 use crate::core::policy::{BodyTooLarge, RequestInput, Snapshot};
 use crate::core::registry::Registry;
 use crate::core::reply::Format;
 use crate::core::signing::Notary;
-use crate::core::token::TokenVerifier;
+use crate::core::token::{SignatureField, SignatureVerifier, TokenVerifier};
 
 /// The ports of the request path, wired once at start.
 pub struct Gate {
@@ -26,10 +26,14 @@ pub struct Gate {
     pub trust: Arc<dyn Trust>,
     /// Access tokens.
     pub tokens: Arc<dyn TokenVerifier>,
+    /// Signatures over requests.
+    pub signatures: Arc<dyn SignatureVerifier>,
     /// The policy in force; each call takes one snapshot.
     pub policy: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
     /// Limits per agency and tier.
     pub limiter: Arc<dyn Limiter>,
+    /// What tells floods of refusals from refusals.
+    pub floods: Arc<dyn Floods>,
     /// What keeps holders from being searched for.
     pub shield: Arc<dyn Shield>,
     /// The national registry, through the cache.
@@ -66,6 +70,8 @@ pub struct Incoming {
     pub content_type: Option<String>,
     /// The `Idempotency-Key` header.
     pub idempotency_key: Option<String>,
+    /// The `Estelam-Signature` header.
+    pub signature: Option<Box<SignatureField>>,
     /// What the caller wants to read.
     pub format: Format,
     /// The body, or that it was larger than the limit.

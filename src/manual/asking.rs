@@ -26,6 +26,26 @@
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
 //! `409 key-reused`.
 //!
+//! # Signing requests
+//!
+//! Where your policy says so (`[request_signing] required`, or `signature` among a grant's duties), and always for `log:person`, `log:holder`
+//! and `ops`, sign each request in the header field `Estelam-Signature`. Elsewhere you may; a signature that does not count is refused either
+//! way (`signature-invalid`, 401). The key is one of its own: not the certificate's, not that of `private_key_jwt`. You make it, and the
+//! operator registers its public half (`estelam agency enrol NAME --request-key PUB.pem`). Then any JOSE library signs:
+//!
+//! ```python
+//! key = ECKey.import_key(open("request-key.pem").read())                       # joserfc
+//! digest = urlsafe_b64encode(sha256(body).digest()).rstrip(b"=").decode()      # of the bytes that you send; b"" for GET
+//! claims = {"iss": "bank", "aud": issuer, "iat": int(time()), "jti": token_urlsafe(16), "htm": "POST", "path": "/v1/verify", "body_sha256": digest}
+//! header = {"alg": "ES256", "typ": "estelam-request+jwt", "kid": key.thumbprint()}
+//! headers["Estelam-Signature"] = jwt.encode(header, claims, key)
+//! ```
+//!
+//! It is good for a minute and counts once: a retry, under an `Idempotency-Key` too, is signed anew. `kid` is that under which the key was
+//! registered; from a PEM it is the RFC 7638 thumbprint. Keep what you signed for as long as you may have to show it: the log, and our
+//! signed answer or refusal (`request_signature`), hold HMAC-SHA-256 over the JWS, keyed by its `jti`, so that the JWS proves itself and nothing else
+//! can be found out from it. Your kit has a script (`sign.py`); `estelam verify --sign-with KEY` signs too.
+//!
 //! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 names it) and
 //! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
 //!

@@ -210,3 +210,28 @@
 //! - **2026-11-28, each rule promises precision and recall on a made-up week** (`least`), and fails below: a rule that nobody measured is a rule that accuses.
 //! - **2026-11-28, an alert leaves by the webhook when its day is over**, like its entry: sent at once, the moment of sending would be the instant.
 //! - **2026-11-28, the webhook speaks RFC 8935**, under the statements' key and a `typ` of its own, so that receivers need no library of ours and no shared secret.
+//! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
+//!   agency's administrator must settle with us, the second with the authority that made it.
+//! - **2026-11-28, floods of refusals are counted after all** (replaces the entry of 2026-11-24): one of a flood takes no further stage, so that nothing is
+//!   signed, recorded or told of it by itself, and its connection closes. The bound is per certificate and generous, since a client that meets 429 has to be told.
+//!   Counts wait in memory until their second is over; a crash loses them, but nothing that anybody was told.
+//! - **2026-11-28, a date in a year that no paper has is `bad-date`** in an import (Jalali 1200–1600, Gregorian 1800–2300): 1402 under `gregorian` is a slip of
+//!   the calendar, and taken at its word it would end a card six centuries ago. The calendar is still never guessed.
+//! - **2026-11-28, commands that change the registry wait until a gateway that runs there has heard of it**: the feed takes some 50 ms, and whoever asks
+//!   right after the command would still get the old answer. A gateway that does not hear in time is told of, and holds nobody up.
+//! - **2026-11-28, a case of a rule that is gone refuses the policy**: a `forbid` lost with its file would be missed by nobody else.
+//! - **2026-11-28, a demo rescinds a decree with both officials' keys** where none is named: contract §5 names none, and the demo holds both. An installation
+//!   never does, and two people are needed there.
+//! - **2026-11-28, refusals keep their words in English on the wire** (`detail` is for integrators); the command line has Persian ones of its own.
+//! - **2026-11-28, stale facts help and never deny.** What an outage lets pass (`max_stale`) may entitle; a "no" on it is `too-stale`. `must_be_live_for_denial`
+//!   of a policy wants a look-up of its own for each "no"; the gateway makes it in the same call.
+//! - **2026-11-28, one limit for all addresses of the register, set by its pace**: one more look-up at once while it keeps up, a tenth fewer when it does not.
+//!   Lanes stand in front of it, agencies take turns in them, and half of the slots are the counter's alone. A lane that is full is 503 `overloaded`,
+//!   since a query that was not begun must not look like one that came to nothing. Breakers, and what is known of slowness, are per address.
+//! - **2026-11-28, retries at most a tenth, second look-ups at most a twentieth of first ones**, both earned by first ones: a failing registry is not asked
+//!   more than a healthy one. A second look-up that loses says nothing about its address; one that runs out of time does.
+//! - **2026-11-28, hot entries are refreshed before they are too old**, each at its own point of the last third of its age, in the batches' lane.
+//! - **2026-11-28, no snapshot of the cache is written.** It would lie on the node's disk, and its key would have to come from elsewhere at each start;
+//!   the lanes keep a cold start from being a stampede.
+//! - **2026-11-28, the cache knows people by a keyed hash** (128 bits of SipHash under keys of the process); a number is in memory only while it is asked for.
+//! - **2026-11-28, every 503 carries `advice`**, the static word of the agency's policy for outages; also the bare one, which says nothing else of the call.

@@ -1,7 +1,7 @@
 //! The access log: what it holds, and how anyone checks it.
 //!
 //! Every answer and every refusal after the TLS handshake is one entry, durable before the reply leaves. An entry has a header that
-//! is kept for ever and a content that can be deleted without breaking the tree (the verb that deletes what is due is not there yet).
+//! is kept for ever and a content that can be deleted without breaking the tree.
 //!
 //! ```text
 //! leaf      = H( H(salt₁ ‖ header) ‖ H(salt₂ ‖ content) )          H = SHA-256
@@ -14,6 +14,9 @@
 //! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use.
 //! Both keys live in memory and are gone with the epoch.
 //!
+//! Of a signed request the content keeps the key (`signed_by`) and a commitment to the signature (`signature`): HMAC-SHA-256 over the JWS, keyed by its
+//! `jti`, which only the agency has ([`crate::core::domain::context::RequestSignature`]). Refusals of a call whose signature was good keep them too.
+//!
 //! # On the disk
 //!
 //! An entry is durable once it is in the journal (`ledger/journal.0` and `.1`, two files of fixed length written in turn, one frame
@@ -22,6 +25,8 @@
 //! `policy replay` and `policy explain`, what only the journal has is read back; each frame must lead to the tree's root that was
 //! written with it. A frame cut off at the end was never answered for; a gap before a whole frame refuses the start.
 //!
+//! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`.
+//!
 //! # Derived inputs
 //!
 //! The content's `basis` is JSON with short names, enough to decide the query again and nothing that names anybody:
@@ -29,7 +34,7 @@
 //! | name | what | left out when |
 //! |---|---|---|
 //! | `q.t` | when policy judged it, seconds since 1970 | never |
-//! | `q.g` | what was given: 1 actor, 2 check, 4 reference, 8 nonce, 16 identifier, 32 emergency, added up | nothing |
+//! | `q.g` | what was given: 1 actor, 2 check, 4 reference, 8 nonce, 16 identifier, 32 emergency, 64 signature, added up | nothing |
 //! | `q.m` | `max_age` | not given |
 //! | `b` | what the decision rested on | a refusal |
 //! | `b.n` | people behind the identifier | none |

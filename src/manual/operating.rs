@@ -36,7 +36,18 @@
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `accepting` | the node is stopping | wait |
 //!
-//! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`).
+//! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`), and how far the node has
+//! followed the registry's changes (`registry_cursor`).
+//!
+//! # A registry that is slow or away
+//!
+//! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
+//! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
+//! `registry.timeout_ms`. How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch
+//! (`priority: background`), which never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups
+//! (a quarter of it for batches) a query is 503 `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this.
+//! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
+//! `estelam_registry_lookups_total{outcome}` count.
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -87,6 +98,12 @@
 //! Such tokens are RFC 9068 access tokens of at most five minutes, bound to the agency's certificate by `cnf.x5t#S256`. A key that the issuer
 //! withdraws verifies nothing from the next fetch on, not even tokens that were accepted before.
 //! `estelam_issuer_keys_fetched_total{issuer,result}` counts fetches. `limits.tokens_per_address` bounds the token endpoint by address.
+//!
+//! # Floods of refusals
+//!
+//! A certificate is told `limits.refusals_per_second` refusals a second, and twenty times as many after a quiet time. What comes beyond
+//! is counted (`estelam_refusals_counted_total{code}`) and gets no reply: the connection closes (`estelam_connections_cut_total{reason="flood"}`), and each
+//! second and code becomes one entry of the access log with its `count`. Somebody's client is broken, or somebody tries to fill the log: ask the agency.
 //!
 //! # Alarms
 //!

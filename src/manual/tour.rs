@@ -9,7 +9,7 @@
 //! | identity | `PeerChain` → `VerifiedAgency` | [`crate::core::identity`] | `Trust` |
 //! | token | `VerifiedAgency` → `VerifiedCall` | [`crate::core::token`] | `TokenVerifier` |
 //! | policy | `VerifiedCall` + body → `Permit` | [`crate::core::policy`] | a snapshot |
-//! | limit | `Permit` → `Permit` | [`crate::core::limit`]; tokens never seen before have a tier of their own | `Limiter`, `Shield` |
+//! | limit | `Permit` → `Permit` | [`crate::core::limit`]; tokens never seen before have a tier of their own | `Limiter`, `Shield`; `Floods` for refusals |
 //! | registry | `Permit` → `Facts` | [`crate::core::registry`] | `Registry` |
 //! | decision | `Facts` → `Decision` | [`crate::core::decision`] | none: a pure function |
 //! | signing | `Decision` or `Refusal` → `Signed` | [`crate::core::signing`] | `Signer` |
@@ -17,7 +17,7 @@
 //! | reply | `Recorded` → `Reply` | [`crate::core::reply`] | |
 //!
 //! A refusal may come out of any stage. It carries what was known so far and takes the same last three stages as an answer.
-//! The only reply without a record is the bare 503.
+//! The only reply without a record is the bare 503. One of a flood of refusals gets no reply at all.
 //!
 //! # The four misuses that do not compile
 //!

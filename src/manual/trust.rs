@@ -30,6 +30,24 @@
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
 //! certificates of one unit are good at a time.
 //!
+//! # At the door
+//!
+//! TLS 1.3 only (`tls.allow_tls12` for old clients), X25519MLKEM768 first, then X25519, P-256, P-384; no session is ever resumed, so every connection
+//! shows its certificate. What is wrong with it, the alert says (RFC 8446, section 6.2); it comes after the client's own end of the handshake, and the
+//! socket stays open for up to a second for those who are still sending:
+//!
+//! | certificate | alert |
+//! |---|---|
+//! | none | `certificate_required` |
+//! | revoked; or expired or not valid yet | `certificate_revoked`; `certificate_expired` |
+//! | of an authority that is not ours, self-signed, without its intermediate | `unknown_ca` |
+//! | signed by another key than its issuer's, or unreadable | `bad_certificate` |
+//! | not for `clientAuth` and `digitalSignature`; an authority's; a key that is not accepted | `unsupported_certificate` |
+//! | of another trust domain, or not with exactly one `spiffe://` name of an agency | `access_denied` |
+//!
+//! Eleven clients of ten makers (OpenSSL in `curl` and in Node, GnuTLS, NSS, wolfSSL, BoringSSL, Go, Java, Bouncy Castle, Erlang, tlslite-ng) get in with a
+//! good certificate and see these alerts in `make end-to-end`; `sslyze` (Mozilla's modern profile) and `testssl` find nothing on `public`.
+//!
 //! # Units
 //!
 //! A branch or a system is what stands after `/branch/` in its certificate. It may have limits of its own, within the agency's:
@@ -112,6 +130,30 @@
 //!
 //! Not under these signatures: `agency suspend` and `resume` and `rotate` (the operator's list and register), legal holds (two people by keys of their own),
 //! purges (due dates only, one operator or the clock), decrees (two officials of the registry).
+//!
+//! # Keys for requests
+//!
+//! An agency may sign its requests by a key that is neither its certificate's nor its client's (how: [`crate::manual::asking`]). Its public half stands
+//! in the agency's file or beside it:
+//!
+//! ```toml
+//! # agencies/NAME.request-jwks.json, or here; keys may overlap, each has a `kid`
+//! [request_signing]
+//! required = true         # every request; or `must_give = [..., "signature"]` in single grants
+//! [[request_signing.key]]
+//! kty = "EC"
+//! ...
+//! ```
+//!
+//! A key that is also the certificate's, the client's or another agency's is refused: whoever stole one must not have the other. The scopes
+//! `log:person`, `log:holder` and `ops` are of no use without a signature, whatever the route: the flow asks for it where it looks at the
+//! scope, and what opens a trail or administers takes a `SignedCall`, which nothing else makes. Without a key, an agency
+//! with such a scope does not load. Only a demo takes `demo_optional = true`, by which its `dpo` and `operator` may ask unsigned too; its keys are
+//! `pki/NAME/request-key.pem`.
+//!
+//! The log keeps which key signed (`signed_by`) and a commitment to the signature (`signature`), never its digest: the signature names
+//! the body's digest, and a body can be guessed. The commitment's key is the signature's own `jti`. An agency that denies a request is asked for what it
+//! signed under that commitment; an agency that was never answered shows the JWS, and the entry that commits to it or the lack of one decides.
 //!
 //! # Our own keys
 //!

@@ -16,11 +16,16 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import imports  # noqa: E402
 import oauth  # noqa: E402
+import signing  # noqa: E402
+import tls_clients  # noqa: E402
+import tls_scan  # noqa: E402
 from gateway import Demo, curl  # noqa: E402
 
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated")
+OTHERS = signing.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS
 ROOT = pathlib.Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "data" / "fixtures.expected.json"
 CHECKS = []
@@ -203,6 +208,80 @@ def the_command_line_client_speaks_and_exits_by_the_outcome(demo):
     assert no.returncode == 3 and json.loads(no.stdout)["reason"]["code"] == "document-suspended", no
 
 
+def run(demo, *arguments, stdin=b""):
+    return subprocess.run([demo.binary, *arguments, "--dir", str(demo.dir)], input=stdin, capture_output=True)
+
+
+@check
+def a_clerk_types_and_reads_persian(demo):
+    card = ["verify", "--as", "bank", "--scheme", "yekta", "--service", "bank-card", "--purpose", "account-maintenance", "--actor", "t17"]
+    done = run(demo, *card, "--birth-year", "۱۳۷۲", "--lang", "fa", stdin="۹۹۹۰۰۰۰۰۱۸".encode())
+    said = done.stdout.decode()
+    assert done.returncode == 0 and "کارت هوشمند" in said and "ساعت" in said and "2026-" not in said, (said, done.stderr)
+    refused = run(demo, *card, "--lang", "fa", stdin=b"9990000018").stdout.decode()
+    assert "check-required" in refused and "اطلاع تکمیلی لازم است" in refused, refused
+    assert run(demo, *card, "--birth-year", "x").returncode == 2
+
+
+@check
+def what_officials_and_operators_change_counts_when_their_command_returns(demo):
+    """No pause between the command and the question, on a connection that is open already."""
+    session = requests.Session()
+    session.verify, session.cert = demo.ca, demo.files("clinic")
+    bearer = token(demo, "clinic")
+    query = {"identifier": {"scheme": "amayesh-no", "value": "A160000002"}, "service": "insurance-health", "purpose": "treatment"}
+
+    def reason():
+        answer = session.post(demo.places["gateway"] + "/v1/verify", json=query, headers={"Authorization": f"Bearer {bearer}"})
+        return answer.json()["reason"]["code"]
+
+    decree = demo.dir.parent / "decree.toml"
+    decree.write_text("""[[decree]]
+id = "e2e-16"
+authority = "ministry-of-interior"
+issued_on = "1405/01/01"
+known_from = "1405/01/01"
+effective_from = "1405/01/01"
+select = [{ kind = "amayesh", series = 16 }]
+services = "all"
+effect = "extend"
+text.fa = "برای آزمون"
+text.en = "for a test"
+source = "a test"
+""")
+    first, second = (str(demo.dir / "pki" / "officials" / f"{name}-official.pem") for name in ("first", "second"))
+    assert reason() == "document-lapsed"
+    assert run(demo, "registry", "decree", "add", str(decree), "--key", first).returncode == 0
+    assert run(demo, "registry", "decree", "approve", "e2e-16", "--key", first).returncode == 1
+    assert reason() == "document-lapsed"
+    assert run(demo, "registry", "decree", "approve", "e2e-16", "--key", second).returncode == 0
+    assert reason() == "valid-by-decree"
+    assert run(demo, "registry", "decree", "rescind", "e2e-16", "--key", second).returncode == 0
+    assert reason() == "valid-by-decree", "one official alone rescinds nothing"
+    assert run(demo, "registry", "decree", "rescind", "e2e-16").returncode == 0, "a demo acts for both"
+    assert reason() == "document-lapsed"
+    export = demo.dir.parent / "late.csv"
+    header = ("person,scheme,value,kind,series,issued,expires,calendar,state,birth,birth_calendar,nationality,province,legal_status,"
+              "name,father_name,household,household_role")
+    query["identifier"]["value"] = "A199000077"
+    for state in ("active", "suspended", "active"):
+        export.write_text(f"{header}\nL-1,amayesh-no,A199000077,amayesh,19,1404/01/01,1409/01/01,jalali,{state},1370,jalali,AF,IR-07,,,,,\n")
+        assert run(demo, "registry", "import", str(export)).returncode == 0
+        assert reason() == {"active": "valid", "suspended": "document-suspended"}[state]
+    assert run(demo, "agency", "suspend", "telecom").returncode == run(demo, "agency", "resume", "telecom").returncode == 0
+    sim = run(demo, "verify", "--as", "telecom", "--scheme", "yekta", "--service", "sim", "--purpose", "sim-registration", "--actor", "t",
+              "--birth-year", "1372", stdin=b"9990000018")
+    assert sim.returncode == 0, (sim.stdout, sim.stderr)
+
+
+@check
+def messy_exports_are_counted_as_the_contract_says(demo):
+    folder = demo.dir.parent / "exports"
+    folder.mkdir()
+    imports.messy_exports_are_counted_as_the_contract_says(demo.binary, folder)
+    imports.refused_files_leave_nothing(demo.binary, folder)
+
+
 @check
 def the_log_verifies_while_the_service_runs(demo):
     done = subprocess.run([demo.binary, "log", "verify", "--dir", str(demo.dir), "--json"], capture_output=True)
@@ -248,7 +327,7 @@ def main(binary):
     folder = tempfile.mkdtemp(prefix="estelam-e2e-")
     demo = Demo(str(pathlib.Path(binary).resolve()), f"{folder}/demo")
     try:
-        for function in CHECKS + oauth.CHECKS:
+        for function in CHECKS + OTHERS:
             function(demo)
             print(f"ok   {function.__name__.replace('_', ' ')}")
         metrics = requests.get(demo.places["ops"] + "/metrics").content
@@ -264,7 +343,7 @@ def main(binary):
     assert once.returncode == 0, once.stderr.decode()
     print("ok   a second start keeps keys and ledger, asks once and exits 0")
     shutil.rmtree(folder)
-    print(f"{len(CHECKS) + len(oauth.CHECKS) + 3} passed, 0 failed")
+    print(f"{len(CHECKS) + len(OTHERS) + 3} passed, 0 failed")
 
 
 if __name__ == "__main__":

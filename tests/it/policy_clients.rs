@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use estelam::adapters::policy_files::{Archive, PolicyStore};
 use estelam::core::domain::jwk::JwsAlgorithm;
 use estelam::core::policy::Snapshot;
 use estelam::core::token::ClientAuth;
@@ -106,4 +107,70 @@ fn scopes_go_by_role_and_nobody_has_two() {
         let errors = Snapshot::load(&files).err().map(|errors| lines(&errors)).unwrap_or_default();
         assert!(errors.contains(why), "expected `{why}`, got:\n{errors}");
     }
+}
+
+fn signing(text: &str, beside: &[(&str, &serde_json::Value)]) -> Result<Snapshot, String> {
+    let mut files = with(text, None);
+    files.extend(beside.iter().map(|(agency, set)| (format!("agencies/{agency}.request-jwks.json"), set.to_string())));
+    Snapshot::load(&files).map_err(|errors| lines(&errors))
+}
+
+#[test]
+fn keys_for_requests_stand_in_the_file_or_beside_it() {
+    let (one, two) = (ForeignKey::es256(), ForeignKey::eddsa());
+    let in_file = format!("\n[request_signing]\nrequired = true\n{}", inline(&one, "one").replace("client_auth", "request_signing"));
+    let snapshot = signing(&in_file, &[("bank", &json!({"keys": [two.jwk("two")]}))]).unwrap();
+    let policy = snapshot.agencies.values().find(|policy| policy.id.as_str() == "bank").unwrap();
+    assert_eq!(policy.request_signing.keys.iter().map(|key| key.kid()).collect::<Vec<_>>(), [Some("one"), Some("two")]);
+    assert!(policy.grants.values().flat_map(|purposes| purposes.values()).flatten().all(|grant| grant.signature), "every query then");
+}
+
+#[test]
+fn keys_for_requests_are_nothing_else_and_nobody_elses() {
+    let key = ForeignKey::es256();
+    let set = json!({"keys": [key.jwk("one")]});
+    let refused = |text: &str, beside: &[(&str, &serde_json::Value)], why: &str| {
+        let errors = signing(text, beside).err().unwrap_or_default();
+        assert!(errors.contains(why), "expected `{why}`, got:\n{errors}");
+    };
+    let client = format!("\n[client_auth]\nmethods = [\"private_key_jwt\"]\n{}", inline(&key, "c"));
+    refused(&client, &[("bank", &set)], "also one of [client_auth]");
+    refused("", &[("bank", &set), ("clinic", &set)], "agencies/clinic.toml: a key for requests is in `agencies/bank.toml` too");
+    let mut nameless = set.clone();
+    nameless["keys"][0].as_object_mut().unwrap().remove("kid");
+    refused("", &[("bank", &nameless)], "has no `kid`");
+    refused("\n[request_signing]\nrequired = true\n", &[], "there is no key");
+    refused("", &[("nobody", &set)], "nothing reads this file");
+    refused("", &[("bank", &json!({"keys": []}))], "NAME.request-jwks.json");
+    refused("\n[request_signing]\nrequired = \"optional\"\n", &[], "expected a boolean");
+}
+
+/// What a demo overlooks keeps anything else from loading, and says what to do.
+#[test]
+fn outside_a_demo_nothing_over_people_goes_unsigned() {
+    let dir = tempfile::tempdir().unwrap();
+    let (policies, archive) = (dir.path().join("policies"), dir.path().join("archive"));
+    estelam::adapters::policy_files::install(&policies).unwrap();
+    let open = |demo| PolicyStore::open_archived(&policies, Archive::new(archive.clone()), demo);
+    assert!(open(true).is_ok());
+    let errors = lines(&open(false).unwrap_err());
+    for line in [
+        "agencies/dpo.toml:11: the scope `log:person` is used by signed requests alone",
+        "agencies/operator.toml:14: `demo_optional` is for a demo",
+    ] {
+        assert!(errors.contains(line), "{errors}");
+    }
+    for agency in ["dpo", "operator"] {
+        let set = json!({"keys": [ForeignKey::eddsa().jwk(agency)]}).to_string();
+        std::fs::write(policies.join(format!("agencies/{agency}.request-jwks.json")), set).unwrap();
+        let file = policies.join(format!("agencies/{agency}.toml"));
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("demo_optional = true", "")).unwrap();
+    }
+    let store = open(false).unwrap();
+    let file = policies.join("agencies/dpo.toml");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("[request_signing]", "[request_signing]\ndemo_optional = true"))
+        .unwrap();
+    let before = store.current().version.clone();
+    assert!(lines(&store.reload().unwrap_err()).contains("`demo_optional` is for a demo"));
+    assert_eq!(store.current().version, before, "the old one stays");
 }

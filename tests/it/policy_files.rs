@@ -113,8 +113,8 @@ fn scopes_and_grants_go_together() {
         &[
             "agencies/dpo.toml:11: the scope `verify` needs at least one [[grant]]",
             "agencies/dpo.toml:11: the scope `verify` is not for an agency of kind `data-protection-officer`",
-            "agencies/dpo.toml:14: an agency that verifies needs `counter` in [limits]",
-            "agencies/dpo.toml:14: an agency that verifies needs `background` in [limits]",
+            "agencies/dpo.toml:18: an agency that verifies needs `counter` in [limits]",
+            "agencies/dpo.toml:18: an agency that verifies needs `background` in [limits]",
         ],
     );
     check(
@@ -228,4 +228,23 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(Snapshot::load(&files).unwrap_err().len(), 1, "catalogues come first: agencies are checked against them");
     files.insert("services.toml".to_owned(), crate::policy_support::files()["services.toml"].clone());
     assert_eq!(Snapshot::load(&files).unwrap_err().len(), 2);
+}
+
+#[test]
+fn a_rule_that_was_lost_with_its_file_is_missed_by_its_cases() {
+    let mut files = files();
+    files.remove("guardrails.cedar");
+    let errors = Snapshot::load(&files).err().map(|errors| lines(&errors)).unwrap_or_default();
+    assert!(errors.lines().all(|line| line.starts_with("cases/permits.toml:") && line.contains("no such rule `")), "{errors}");
+    assert!(errors.contains("`only-banks-ask-about-banking`") && errors.contains("`overseers-never-verify`"), "{errors}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_found_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("services.toml"), b"# one\n# \xff\n").unwrap();
+    let errors = estelam::adapters::policy_files::read(dir.path()).unwrap_err();
+    assert_eq!(lines(&errors), "services.toml:2: is not UTF-8 here; save the file as UTF-8");
+    let gone = estelam::adapters::policy_files::read(&dir.path().join("gone")).unwrap_err();
+    assert!(lines(&gone).starts_with("*: the folder cannot be read: "), "{}", lines(&gone));
 }

@@ -50,6 +50,7 @@ pub fn call(agency: &str, branch: Option<&str>) -> VerifiedCall {
         branch: branch.map(Arc::from),
         serial: Arc::from([1]),
         issuer: Arc::from([2]),
+        public_key: Arc::from([3]),
         not_before: Timestamp::MIN,
         not_after: Timestamp::MAX,
     };

@@ -45,6 +45,7 @@ fn peer(agency: &str) -> Arc<PeerChain> {
         branch: None,
         serial: [1].into(),
         issuer: [1].into(),
+        public_key: [1].into(),
         not_before: now(),
         not_after: now(),
     })

@@ -124,6 +124,7 @@ pub fn agency(name: &str, thumbprint: [u8; 32]) -> VerifiedAgency {
         branch: None,
         serial: Arc::from([1]),
         issuer: Arc::from([2]),
+        public_key: Arc::from([3]),
         not_before: Timestamp::MIN,
         not_after: Timestamp::MAX,
     };

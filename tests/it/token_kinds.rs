@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::client_assertion::Door;
 use crate::foreign_keys::ForeignKey;
 use crate::outside_token::{Federation, OUTSIDE};
+use crate::request_desk::Desk;
 use crate::token::{Gate, ISSUER, NOW};
 
 /// A `typ` that others use or might, beside those of our kinds.
@@ -108,10 +109,21 @@ async fn client_assertions_likewise() {
 }
 
 #[tokio::test]
+async fn signatures_over_requests_likewise() {
+    let (desk, key) = (Desk::new(), ForeignKey::eddsa());
+    for typ in all_types() {
+        let compact = key.signed(&json!({"alg": "EdDSA", "kid": "r", "typ": typ}), &desk.claims());
+        assert_eq!(desk.verifies(&compact, &key).await, typ == JwtKind::Request.typ(), "{typ}");
+    }
+    let compact = key.signed(&json!({"alg": "EdDSA", "kid": "r"}), &desk.claims());
+    assert!(!desk.verifies(&compact, &key).await, "no kind at all");
+}
+
+#[tokio::test]
 async fn genuine_tokens_are_refused_wherever_another_kind_is_wanted() {
     let key = ForeignKey::eddsa();
     let federation = Federation::new(&[(&key, "o")]);
-    let door = Door::new();
+    let (door, desk) = (Door::new(), Desk::new());
     let ours = federation.gate.token();
     let outside = key.signed(&json!({"alg": "EdDSA", "kid": "o", "typ": "at+jwt"}), &crate::outside_token::claims());
     let assertion = key.signed(&crate::client_assertion::header(&key), &crate::client_assertion::claims("one"));
@@ -120,5 +132,13 @@ async fn genuine_tokens_are_refused_wherever_another_kind_is_wanted() {
         assert!(door.send(token, &key).await.is_err());
     }
     assert!(federation.gate.refusal(&assertion, NOW).is_some());
+    // One key as everything: the agency's client, its requests, and an outside issuer.
+    let request = key.signed(&json!({"alg": "EdDSA", "kid": "o", "typ": "estelam-request+jwt"}), &desk.claims());
+    let as_client = key.signed(&json!({"alg": "EdDSA", "kid": "a", "typ": "estelam-request+jwt"}), &crate::client_assertion::claims("two"));
+    assert!(federation.gate.refusal(&request, NOW).is_some());
+    assert!(door.send(&as_client, &key).await.is_err());
+    for token in [&ours, &outside, &assertion] {
+        assert!(!desk.verifies(token, &key).await);
+    }
     assert_eq!(door.send(&assertion, &key).await, Ok(()));
 }

@@ -33,7 +33,7 @@ pub struct CutOff {
 }
 
 impl CutOff {
-    /// Reads the list; a missing file is made, with nothing in it.
+    /// Reads the list; where none ever was, one is made with nothing in it.
     ///
     /// # Errors
     /// The file cannot be read or made, or is no list.
@@ -71,6 +71,9 @@ impl CutOff {
     }
 }
 
+const LOST: &str =
+    "is gone, though there was one; restore it, or, if nobody was cut off, write `{\"agencies\":{},\"certificates\":{}}` there";
+
 /// Changes the list in a file, in one step and on the disk before it returns. Two who do so at once follow each other.
 ///
 /// # Errors
@@ -78,9 +81,16 @@ impl CutOff {
 pub fn change<T>(file: &Path, edit: impl FnOnce(&mut CutOffList) -> T) -> Result<T, CutOffError> {
     let failed = |error: io::Error| fault(file, &format!("cannot be written: {error}"));
     fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).map_err(failed)?;
-    let lock = fs::File::create(file.with_extension("lock")).map_err(failed)?;
+    let lock_file = file.with_extension("lock");
+    let is_first = !lock_file.exists();
+    let lock = fs::File::create(&lock_file).map_err(failed)?;
     lock.lock().map_err(failed)?;
-    let mut list = read(file)?.unwrap_or_default();
+    let mut list = match read(file)? {
+        Some(list) => list,
+        None if is_first => CutOffList::default(),
+        // A new list would let everybody in whom the lost one cut off.
+        None => return Err(fault(file, LOST)),
+    };
     let outcome = edit(&mut list);
     replace(file, &list).map_err(failed)?;
     Ok(outcome)
@@ -113,4 +123,26 @@ fn replace(file: &Path, list: &CutOffList) -> io::Result<()> {
 
 fn fault(file: &Path, what: &str) -> CutOffError {
     CutOffError { file: file.to_owned(), what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_list_that_was_lost_is_not_made_anew_with_everybody_let_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("cutoff/list.json");
+        assert!(CutOff::open(&file).unwrap().current().agencies.is_empty(), "the first one is");
+        change(&file, |list| list.suspend("bank", None, jiff::Timestamp::UNIX_EPOCH)).unwrap();
+        fs::remove_file(&file).unwrap();
+        for refused in [CutOff::open(&file).map(drop), change(&file, |_| ())] {
+            let said = refused.unwrap_err().to_string();
+            assert!(said.contains("list.json") && said.contains("restore it"), "{said}");
+        }
+        assert!(!file.exists());
+        fs::write(&file, r#"{"agencies":{},"certificates":{}}"#).unwrap();
+        CutOff::open(&file).unwrap();
+    }
 }

@@ -12,6 +12,7 @@ use crate::core::domain::context::CallContext;
 use crate::core::identity::PeerChain;
 use crate::core::policy::BodyTooLarge;
 use crate::core::reply::Format;
+use crate::core::token::SignatureField;
 use crate::flow::Incoming;
 
 /// Header fields by which a proxy would claim a client certificate. We terminate TLS ourselves, so each is a forgery.
@@ -26,12 +27,14 @@ static CERTIFICATE_CLAIMS: [HeaderName; 7] = [
 ];
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static SIGNATURE: HeaderName = HeaderName::from_static("estelam-signature");
 
 /// Fields of which a request may have one each: which of two would count is for nobody to guess.
-static SINGLE: [(&HeaderName, &str); 3] = [
+static SINGLE: [(&HeaderName, &str); 4] = [
     (&header::AUTHORIZATION, "send one `Authorization` header field"),
     (&header::CONTENT_TYPE, "send one `Content-Type` header field"),
     (&IDEMPOTENCY_KEY, "send one `Idempotency-Key` header field"),
+    (&SIGNATURE, "send one `Estelam-Signature` header field"),
 ];
 
 /// Reads a request whole; `None` when its body came too slowly or is broken, or its connection has no certificate.
@@ -55,6 +58,7 @@ pub(super) async fn read(
         authorization: text(request, &header::AUTHORIZATION),
         content_type: content_type(request),
         idempotency_key: text(request, &IDEMPOTENCY_KEY),
+        signature: signature(request),
         format: format(request),
         body,
         oddity: oddity(request),
@@ -64,6 +68,12 @@ pub(super) async fn read(
 fn text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
     // A value that is not text is a value all the same: it must not look like an absent one.
     request.headers().get(name).map(|value| value.to_str().unwrap_or("").to_owned())
+}
+
+/// The signature with the target that it must name.
+fn signature(request: &HttpRequest) -> Option<Box<SignatureField>> {
+    let compact = text(request, &SIGNATURE)?;
+    Some(Box::new(SignatureField { compact, method: request.method().as_str().to_owned(), path: request.uri().path().to_owned() }))
 }
 
 /// The media type of the bytes as they came: under a content coding (RFC 9110 §8.4) they are of none that we take.

@@ -45,7 +45,7 @@ async fn prove(state: Arc<HttpState>, incoming: Incoming, id: String) -> Reply {
 
 async fn found(state: &HttpState, incoming: &Incoming, id: &str) -> Result<Delivery, Box<Refusal>> {
     let gate = &*state.gate;
-    let call = flow::authenticate_any(gate, incoming, &[Scope::Verify, Scope::LogPatterns, Scope::LogPerson])?;
+    let call = flow::authenticate_any(gate, incoming, &[Scope::Verify, Scope::LogPatterns, Scope::LogPerson]).await?;
     if let Err(limit) = gate.limiter.admit(call.agency().agency(), Tier::Other) {
         let mut refusal = call.refuse(RefusalCode::RateLimited, "ask for fewer proofs at a time");
         refusal.limit = Some(limit);

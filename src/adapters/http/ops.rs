@@ -16,6 +16,9 @@ pub trait Readiness: Send + Sync + 'static {
 
     /// Names the list of what is cut off by which the node acts now.
     fn cut_off_version(&self) -> String;
+
+    /// How far the node has followed the registry's changes; none before it heard of any.
+    fn registry_cursor(&self) -> Option<u64>;
 }
 
 /// What the handlers of `ops` need.
@@ -32,6 +35,7 @@ struct Health {
     parts: std::collections::BTreeMap<&'static str, bool>,
     policy_version: Arc<str>,
     cut_off_version: String,
+    registry_cursor: Option<u64>,
 }
 
 /// `GET /health/live`: the process serves requests.
@@ -49,6 +53,7 @@ pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
         parts,
         policy_version: state.readiness.policy_version(),
         cut_off_version: state.readiness.cut_off_version(),
+        registry_cursor: state.readiness.registry_cursor(),
     })
 }
 

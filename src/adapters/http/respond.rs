@@ -42,6 +42,9 @@ pub(super) async fn with(
 
 /// The response for a reply, at its time.
 pub(super) async fn timed(reply: &Reply, arrival: Arrival, grid: Duration, request: &HttpRequest) -> HttpResponse {
+    if reply.is_silent() {
+        return without_a_word(request, Cut::Flood).await;
+    }
     if reply.leaves_on_grid() {
         tokio::time::sleep_until(next_on_grid(arrival.0, Instant::now(), grid)).await;
     }
@@ -71,12 +74,17 @@ pub(super) fn of(reply: &Reply) -> HttpResponse {
 
 /// A request that was not read whole, or a task that died: a broken one is refused, else the connection ends without a word.
 pub(super) async fn unread(request: &HttpRequest) -> HttpResponse {
+    if request.conn_data::<Arc<ConnectionHandle>>().is_some_and(|connection| connection.body_is_broken()) {
+        // Bare as actix's own refusals, so that the connection puts a recorded one in its place.
+        return HttpResponse::new(StatusCode::BAD_REQUEST);
+    }
+    without_a_word(request, Cut::Handling).await
+}
+
+/// Ends the connection.
+async fn without_a_word(request: &HttpRequest, why: Cut) -> HttpResponse {
     if let Some(connection) = request.conn_data::<Arc<ConnectionHandle>>() {
-        if connection.body_is_broken() {
-            // Bare as actix's own refusals, so that the connection puts a recorded one in its place.
-            return HttpResponse::new(StatusCode::BAD_REQUEST);
-        }
-        connection.cut(Cut::Handling);
+        connection.cut(why);
         // The cut drops the connection and this with it; a reply without a record must not slip out before.
         return std::future::pending().await;
     }

@@ -48,6 +48,9 @@ async fn revoked(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box
             agency.refuse(RefusalCode::MalformedRequest, "leave the `Authorization` header out here: the certificate authenticates")
         );
     }
+    if incoming.signature.is_some() {
+        return Err(agency.refuse(RefusalCode::MalformedRequest, "leave `Estelam-Signature` out here: it is for requests with a token"));
+    }
     let Ok(body) = &incoming.body else {
         return Err(agency.refuse(RefusalCode::BodyTooLarge, "a revocation is a short form"));
     };

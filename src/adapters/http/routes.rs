@@ -1,5 +1,7 @@
 //! The route lists of the three listeners. A test fails when a gateway route has no row in the refusals table.
 
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
@@ -64,13 +66,14 @@ pub fn ops(state: Data<OpsState>) -> impl Fn(&mut ServiceConfig) + Clone + Send 
     }
 }
 
-/// A resource of the `public` listener.
-fn open<F, A>(path: &'static str, handler: F) -> Resource
+/// A resource of the `public` listener, which a browser shall ask for over TLS alone from then on (RFC 6797).
+fn open<F, A>(path: &'static str, handler: F) -> impl HttpServiceFactory + 'static
 where
     F: Handler<A, Output: Responder + 'static>,
     A: FromRequest + 'static,
 {
-    readable(path, handler).default_service(web::to(stranger::only_reads))
+    let https_only = DefaultHeaders::new().add(("Strict-Transport-Security", "max-age=63072000"));
+    readable(path, handler).default_service(web::to(stranger::only_reads)).wrap(https_only)
 }
 
 /// A resource of public metadata: its body, or its head alone.

@@ -58,6 +58,9 @@ async fn admitted(state: &HttpState, incoming: &Incoming, address: Option<IpAddr
             agency.refuse(RefusalCode::MalformedRequest, "leave the `Authorization` header out here: the certificate authenticates")
         );
     }
+    if incoming.signature.is_some() {
+        return Err(agency.refuse(RefusalCode::MalformedRequest, "leave `Estelam-Signature` out here: it is for requests with a token"));
+    }
     let Ok(body) = &incoming.body else {
         return Err(agency.refuse(RefusalCode::BodyTooLarge, "a token request is a short form"));
     };

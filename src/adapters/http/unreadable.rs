@@ -28,6 +28,7 @@ pub fn refuse_unreadable(state: Data<HttpState>) -> RefuseUnreadable {
             let now = gate.clock.now();
             // A task of its own: a client that hangs up cannot cut the record in half.
             match rt::spawn(refuse(gate, peer, what)).await {
+                Ok(reply) if reply.is_silent() => Bytes::new(),
                 Ok(reply) => {
                     meters::replied(reply.label(), arrival.elapsed());
                     on_the_wire(reply.status(), reply.content_type(), reply.headers(), reply.body(), now)
@@ -45,6 +46,7 @@ async fn refuse(gate: Arc<Gate>, peer: Arc<PeerChain>, what: Unreadable) -> Repl
         authorization: None,
         content_type: None,
         idempotency_key: None,
+        signature: None,
         format: Format::Json,
         body: Ok(Bytes::new()),
         oddity: None,

@@ -92,6 +92,11 @@ impl PublicKey {
         Self::ed25519(bytes).or_else(|| Self::p256(bytes))
     }
 
+    /// The key as a JWK, for somebody who registers it.
+    pub fn as_jwk(&self) -> impl Serialize {
+        self.jwk()
+    }
+
     pub(super) fn jwk(&self) -> Jwk {
         let (kty, crv, x, y) = self.point.members();
         Jwk { kty, crv, x, y, usage: "sig", alg: self.algorithm().jose(), kid: self.kid.clone() }

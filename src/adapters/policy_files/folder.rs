@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::core::domain::place::utf8;
 use crate::core::policy::{LoadError, shipped};
 
 /// Largest file that can be a policy, in bytes.
@@ -30,8 +31,8 @@ fn read_folder(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>, e
     let entries = match fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
         Ok(entries) => entries,
         Err(error) => {
-            let what = format!("the folder `{}` cannot be read: {error}; check that it exists and its owner", dir.display());
-            errors.push(LoadError::of_file(if prefix.is_empty() { "policies" } else { prefix }, what));
+            let what = format!("the folder cannot be read: {error}; check that it exists and who may read it");
+            errors.push(LoadError::of_file(&format!("{prefix}*"), what));
             return;
         }
     };
@@ -41,21 +42,24 @@ fn read_folder(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>, e
         let path = format!("{prefix}{name}");
         match read_file(&entry.path()) {
             Ok(text) => drop(files.insert(path, text)),
-            Err(error) => errors.push(LoadError::of_file(&path, format!("cannot be read: {error}"))),
+            Err((line, message)) => errors.push(LoadError { file: path, line, message }),
         }
     }
 }
 
 fn is_policy(name: &str) -> bool {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-    !name.starts_with('.') && (matches!(extension, Some("toml" | "cedar" | "cedarschema")) || name.ends_with(".jwks.json"))
+    !name.starts_with('.') && (matches!(extension, Some("toml" | "cedar" | "cedarschema")) || name.ends_with("jwks.json"))
 }
 
-fn read_file(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_FILE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
+/// A file's text, or the line and what is wrong there.
+fn read_file(path: &Path) -> Result<String, (Option<usize>, String)> {
+    let unreadable = |error: io::Error| (None, format!("cannot be read: {error}"));
+    if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+        return Err((None, "is larger than 4 MiB; no policy is".to_owned()));
     }
-    String::from_utf8(fs::read(path)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+    let bytes = fs::read(path).map_err(unreadable)?;
+    utf8(&bytes).map(str::to_owned).map_err(|line| (Some(line), "is not UTF-8 here; save the file as UTF-8".to_owned()))
 }
 
 /// Writes the shipped policies out where there is no policy folder yet. A folder that exists is the administrator's and

@@ -7,7 +7,7 @@ mod store;
 mod suspend;
 mod watch;
 
-pub use agency::{is_retired, put_agency, retire_agency};
+pub use agency::{is_retired, put_agency, put_request_keys, retire_agency};
 pub use archive::Archive;
 pub use folder::{install, read};
 pub use store::PolicyStore;

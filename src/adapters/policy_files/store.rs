@@ -19,6 +19,8 @@ type Listener = Box<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
 pub struct PolicyStore {
     dir: PathBuf,
     archive: Option<Archive>,
+    /// Whether this is a demo, which overlooks what a snapshot lists as `demo_only`.
+    demo: bool,
     current: ArcSwap<Snapshot>,
     state: Mutex<State>,
 }
@@ -36,26 +38,26 @@ struct State {
 struct Refused(Option<Arc<str>>, Vec<LoadError>);
 
 impl PolicyStore {
-    /// Loads a policy folder.
+    /// Loads a policy folder for tools, which look at it and take nothing into force: what only a demo overlooks is overlooked.
     ///
     /// # Errors
     /// Everything that is wrong with it, one line each.
     pub fn open(dir: &Path) -> Result<Arc<Self>, Vec<LoadError>> {
-        Self::open_with(dir, None)
+        Self::open_with(dir, None, true)
     }
 
-    /// Loads a policy folder and keeps it, and every later version, in an archive before it takes effect.
+    /// Loads a policy folder, of a demo or not, and keeps it, and every later version, in an archive before it takes effect.
     ///
     /// # Errors
     /// Everything that is wrong with it, or that the archive cannot be written.
-    pub fn open_archived(dir: &Path, archive: Archive) -> Result<Arc<Self>, Vec<LoadError>> {
-        Self::open_with(dir, Some(archive))
+    pub fn open_archived(dir: &Path, archive: Archive, demo: bool) -> Result<Arc<Self>, Vec<LoadError>> {
+        Self::open_with(dir, Some(archive), demo)
     }
 
-    fn open_with(dir: &Path, archive: Option<Archive>) -> Result<Arc<Self>, Vec<LoadError>> {
-        let snapshot = Arc::new(load(&read(dir)?, archive.as_ref())?);
+    fn open_with(dir: &Path, archive: Option<Archive>, demo: bool) -> Result<Arc<Self>, Vec<LoadError>> {
+        let snapshot = Arc::new(load(&read(dir)?, archive.as_ref(), demo)?);
         gauge(&snapshot);
-        Ok(Arc::new(Self { dir: dir.to_owned(), archive, current: ArcSwap::new(snapshot), state: Mutex::default() }))
+        Ok(Arc::new(Self { dir: dir.to_owned(), archive, demo, current: ArcSwap::new(snapshot), state: Mutex::default() }))
     }
 
     /// The snapshot in force. A call takes it once and keeps it to its end.
@@ -99,7 +101,7 @@ impl PolicyStore {
             state.refused = None;
             return Ok(current);
         }
-        let loaded = files.and_then(|files| load(&files, self.archive.as_ref()));
+        let loaded = files.and_then(|files| load(&files, self.archive.as_ref(), self.demo));
         match loaded.and_then(|snapshot| state.guard.as_ref().map_or(Ok(()), |guard| guard(&snapshot.version)).map(|()| snapshot)) {
             Ok(snapshot) => Ok(self.swap(&mut state, Arc::new(snapshot))),
             Err(errors) => {
@@ -127,8 +129,11 @@ impl PolicyStore {
 }
 
 /// Reads the files and keeps them; a version that cannot be kept does not take effect.
-fn load(files: &BTreeMap<String, String>, archive: Option<&Archive>) -> Result<Snapshot, Vec<LoadError>> {
+fn load(files: &BTreeMap<String, String>, archive: Option<&Archive>, demo: bool) -> Result<Snapshot, Vec<LoadError>> {
     let snapshot = Snapshot::load(files)?;
+    if !demo && !snapshot.demo_only.is_empty() {
+        return Err(snapshot.demo_only);
+    }
     // The gateway needs no cases; but a version whose cases cannot be read is one that nobody tested.
     cases::read(files)?;
     let kept = archive.map_or(Ok(()), |archive| archive.keep_policy(files));

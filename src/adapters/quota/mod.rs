@@ -5,6 +5,7 @@
 
 mod address;
 mod daily;
+mod flood;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use crate::core::limit::{Limiter, Rate, Tier};
 use crate::core::policy::{AgencyPolicy, Snapshot, UnitPolicy};
 
 pub use self::address::AddressLimiter;
+pub use self::flood::RefusalFloods;
 
 /// Seconds after which an agency without a limit of its own may try again; it will be refused again until its policy has one.
 const UNLISTED_RETRY_S: u64 = 60;

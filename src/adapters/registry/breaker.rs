@@ -8,6 +8,31 @@ use tokio::time::Instant;
 
 use crate::core::registry::RegistryUnavailable;
 
+/// Every call is given up at once while the registry is given a pause.
+pub(super) const PAUSED: RegistryUnavailable = RegistryUnavailable("it failed repeatedly and is given a pause");
+
+/// Whether an address is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Closed,
+    /// It failed repeatedly and is given a pause.
+    Open,
+    /// The pause is over; the next call finds out.
+    HalfOpen,
+}
+
+impl Standing {
+    /// Its name in `estelam status`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
 /// Counts failures; opens, probes and closes again.
 pub(super) struct Breaker {
     threshold: u32,
@@ -25,7 +50,15 @@ struct State {
 #[must_use]
 pub(super) struct Pass<'a> {
     breaker: &'a Breaker,
-    succeeded: bool,
+    outcome: Outcome,
+}
+
+/// How a call ended, as far as its breaker cares.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Failed,
+    Succeeded,
+    Unknown,
 }
 
 impl Breaker {
@@ -33,17 +66,31 @@ impl Breaker {
         Self { threshold: threshold.max(1), pause, state: Mutex::default() }
     }
 
+    pub(super) fn standing(&self) -> Standing {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.open_until {
+            None => Standing::Closed,
+            Some(until) if Instant::now() < until => Standing::Open,
+            Some(_) => Standing::HalfOpen,
+        }
+    }
+
+    /// Whether a call would be let through.
+    pub(super) fn open(&self) -> Result<(), RegistryUnavailable> {
+        if self.standing() == Standing::Open { Err(PAUSED) } else { Ok(()) }
+    }
+
     /// Lets a call through, or fails at once while the breaker is open.
     pub(super) fn admit(&self) -> Result<Pass<'_>, RegistryUnavailable> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.open_until {
-            Some(until) if Instant::now() < until => Err(RegistryUnavailable("it failed repeatedly and is given a pause")),
+            Some(until) if Instant::now() < until => Err(PAUSED),
             Some(_) => {
                 // Half open: this call is the probe, the others go on failing fast until it ends or another pause has passed.
                 state.open_until = Some(Instant::now() + self.pause);
-                Ok(Pass { breaker: self, succeeded: false })
+                Ok(Pass { breaker: self, outcome: Outcome::Failed })
             }
-            None => Ok(Pass { breaker: self, succeeded: false }),
+            None => Ok(Pass { breaker: self, outcome: Outcome::Failed }),
         }
     }
 }
@@ -51,16 +98,25 @@ impl Breaker {
 impl Pass<'_> {
     /// The call was answered: the breaker closes.
     pub(super) fn succeeded(mut self) {
-        self.succeeded = true;
+        self.outcome = Outcome::Succeeded;
+    }
+
+    /// Another call was quicker; how this one would have ended nobody knows.
+    pub(super) fn overtaken(mut self) {
+        self.outcome = Outcome::Unknown;
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         let mut state = self.breaker.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.succeeded {
-            *state = State::default();
-            return;
+        match self.outcome {
+            Outcome::Unknown => return,
+            Outcome::Succeeded => {
+                *state = State::default();
+                return;
+            }
+            Outcome::Failed => {}
         }
         state.failures = state.failures.saturating_add(1);
         if state.failures >= self.breaker.threshold {

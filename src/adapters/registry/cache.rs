@@ -1,35 +1,43 @@
 //! The fact cache before the registry, behind the same port: coalesced misses, bounded ages, and no answer that a change overtook.
 
-use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use metrics::Counter;
 use moka::future::Cache;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::breaker::Breaker;
 use super::changes::ChangeLog;
 use super::config::RegistryClientConfig;
+use super::decrees::AcceptedDecrees;
+use super::lanes::{Caller, Lane};
+use super::loads::{Loaded, Loads};
+use super::mark::{Mark, Marker};
+use super::pool::{Pool, PoolState};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
+use crate::core::limit::Tier;
 use crate::core::policy::Permit;
-use crate::core::registry::{Freshness, Need, Registry, RegistryAnswer, RegistryUnavailable};
+use crate::core::registry::{Freshness, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable};
 
-type Loaded = Result<Arc<Entry>, RegistryUnavailable>;
-type Load = Shared<BoxFuture<'static, Loaded>>;
+/// Answers from the cache after which an entry is asked for again before it is too old.
+const HOT: u32 = 3;
+/// An entry is refreshed once it has lived from so many hundredths of its allowed age on; which of them is drawn per identifier, so
+/// that what was loaded together is not refreshed together.
+const REFRESH_FROM: u8 = 70;
 
 /// One remembered answer and the generation of the feed in which it was asked for.
 pub(super) struct Entry {
     epoch: u64,
     fetched: Fetched,
+    /// Answers given from it.
+    served: AtomicU32,
+    refreshing: AtomicBool,
 }
 
 /// The registry as the gateway sees it.
@@ -40,32 +48,30 @@ pub struct CachedRegistry {
 }
 
 pub(super) struct Inner {
-    upstream: Arc<dyn Upstream>,
+    pool: Pool,
     clock: Arc<dyn Clock>,
-    cache: Cache<Key, Arc<Entry>>,
-    loads: Mutex<HashMap<Key, Load>>,
-    breaker: Breaker,
+    marker: Marker,
+    cache: Cache<Mark, Arc<Entry>>,
+    loads: Loads<Entry>,
     pub(super) changes: ChangeLog,
-    decrees: ArcSwapOption<DecreeSet>,
-    /// The last set that was accepted, kept while none is in use: what comes next must continue it.
-    accepted: Mutex<Option<Arc<DecreeSet>>>,
+    pub(super) decrees: AcceptedDecrees,
     lookups: Lookups,
     timeout: Duration,
-    pub(super) feed_bound: Duration,
-    pub(super) poll: Duration,
+    feed_bound: Duration,
+    poll: Duration,
 }
 
 impl CachedRegistry {
-    pub(super) fn new(upstream: Arc<dyn Upstream>, config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
+    /// One client for each address of the register, the preferred one first.
+    pub(super) fn new(upstreams: Vec<Arc<dyn Upstream>>, config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
         let inner = Inner {
-            upstream,
+            pool: Pool::new(upstreams, config),
             clock,
+            marker: Marker::default(),
             cache: Cache::builder().max_capacity(config.capacity).time_to_live(config.hard_ttl).build(),
-            loads: Mutex::default(),
-            breaker: Breaker::new(config.breaker_failures, config.breaker_pause),
+            loads: Loads::default(),
             changes: ChangeLog::default(),
-            decrees: ArcSwapOption::empty(),
-            accepted: Mutex::default(),
+            decrees: AcceptedDecrees::default(),
             lookups: Lookups::new(),
             timeout: config.timeout,
             feed_bound: config.feed_bound,
@@ -76,7 +82,22 @@ impl CachedRegistry {
 
     /// Whether real answers can be given: the decrees are loaded and the change feed is in contact.
     pub fn ready(&self) -> bool {
-        self.inner.decrees.load().is_some() && self.inner.feed_in_order()
+        self.inner.decrees.are_loaded() && self.inner.feed_in_order()
+    }
+
+    /// The state of addresses and lanes, for operators.
+    pub fn state(&self) -> PoolState {
+        self.inner.pool.state()
+    }
+
+    /// People remembered now, about.
+    pub fn remembered(&self) -> u64 {
+        self.inner.cache.entry_count()
+    }
+
+    /// The cursor of the last change that was heard of and counts; none before the feed began.
+    pub fn cursor(&self) -> Option<u64> {
+        self.inner.changes.cursor()
     }
 
     /// Stops following the registry. Answers go on, ever less fresh.
@@ -103,12 +124,12 @@ impl Drop for CachedRegistry {
 
 #[async_trait]
 impl Registry for CachedRegistry {
-    async fn look_up(&self, _: &Permit, identifier: &Identifier, need: Need) -> Result<RegistryAnswer, RegistryUnavailable> {
-        self.inner.answer(Key::of(identifier), need).await
+    async fn look_up(&self, permit: &Permit, identifier: &Identifier, need: Need) -> Result<RegistryAnswer, RegistryUnavailable> {
+        self.inner.answer((identifier.scheme(), identifier.expose_value()), need, || caller(permit)).await
     }
 
     fn decrees(&self) -> Option<Arc<DecreeSet>> {
-        self.inner.decrees.load_full()
+        self.inner.decrees.current()
     }
 
     fn decrees_age_s(&self) -> u32 {
@@ -116,23 +137,43 @@ impl Registry for CachedRegistry {
     }
 }
 
+fn caller(permit: &Permit) -> Caller {
+    let lane = if permit.tier() == Tier::Background { Lane::Background } else { Lane::Counter };
+    Caller { agency: Some(permit.call().agency().agency().clone()), lane }
+}
+
 impl Inner {
-    /// From the cache where that is fresh enough, else from the registry, else (never for a live need) what is remembered.
-    pub(super) async fn answer(self: &Arc<Self>, key: Key, need: Need) -> Result<RegistryAnswer, RegistryUnavailable> {
+    /// From the cache where that is fresh enough, else from the registry, else (never for a live need) what is remembered. A
+    /// remembered answer costs no copy of the identifier.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        (scheme, value): (&str, &str),
+        need: Need,
+        caller: impl FnOnce() -> Caller,
+    ) -> Result<RegistryAnswer, RegistryUnavailable> {
+        let mark = self.marker.mark(scheme, value);
+        let key = || Key::new(scheme, value);
         if need.max_age_s == 0 {
             self.lookups.live.increment(1);
-            return self.load_alone(key).await.map(|entry| entry.answer(Freshness::Live));
+            return self.load_alone(mark, key(), caller()).await.map(|entry| entry.answer(Freshness::Live));
         }
-        let known = self.known(&key).await;
+        let known = self.known(mark).await;
         if let Some(entry) = known.as_ref().filter(|entry| self.feed_in_order() && entry.serves(need, self.clock.now())) {
             self.lookups.hit.increment(1);
+            if entry.wants_refreshing(mark, need, self.clock.now()) {
+                self.refresh(mark, key(), entry);
+            }
             return Ok(entry.answer(Freshness::Cached));
         }
         self.lookups.miss.increment(1);
-        match self.load_together(&key).await {
+        let caller = caller();
+        let lane = caller.lane;
+        match self.load_together(mark, key(), caller).await {
             Ok(entry) => Ok(entry.answer(Freshness::Live)),
+            // A batch can wait until the registry has time for it.
+            Err(why) if why == OVERLOADED && lane == Lane::Background => Err(why),
             // Asked again, since a change may have come while the load failed. "Nobody" is never served stale.
-            Err(why) => match self.known(&key).await.filter(|entry| !entry.fetched.is_negative()) {
+            Err(why) => match self.known(mark).await.filter(|entry| !entry.fetched.is_negative()) {
                 Some(entry) => {
                     self.lookups.stale.increment(1);
                     Ok(entry.answer(Freshness::Stale))
@@ -147,49 +188,39 @@ impl Inner {
     }
 
     /// What is remembered and not overtaken by any change seen.
-    async fn known(&self, key: &Key) -> Option<Arc<Entry>> {
-        let entry = self.cache.get(key).await?;
+    async fn known(&self, mark: Mark) -> Option<Arc<Entry>> {
+        let entry = self.cache.get(&mark).await?;
         if self.changes.overtakes(entry.epoch, &entry.fetched) {
-            self.cache.invalidate(key).await;
+            self.cache.invalidate(&mark).await;
             return None;
         }
         Some(entry)
     }
 
-    /// A load of its own: a live need must not be met by a look-up that began before it.
-    async fn load_alone(self: &Arc<Self>, key: Key) -> Loaded {
+    async fn load_alone(self: &Arc<Self>, mark: Mark, key: Key, caller: Caller) -> Loaded<Entry> {
         let inner = Arc::clone(self);
-        joined(tokio::spawn(async move { inner.load(&key).await })).await
+        self.loads.alone(async move { inner.load(mark, &key, &caller).await }).await
     }
 
-    /// One load for everybody who misses the same identifier at the same time.
-    async fn load_together(self: &Arc<Self>, key: &Key) -> Loaded {
-        let load = {
-            let mut loads = self.lock_loads();
-            match loads.get(key) {
-                Some(load) => load.clone(),
-                None => {
-                    let load = self.spawn_shared(key.clone());
-                    loads.insert(key.clone(), load.clone());
-                    load
-                }
+    async fn load_together(self: &Arc<Self>, mark: Mark, key: Key, caller: Caller) -> Loaded<Entry> {
+        let inner = Arc::clone(self);
+        self.loads.together((mark, caller.lane), move || async move { inner.load(mark, &key, &caller).await }).await
+    }
+
+    /// Asks again for what is asked for often, before it is too old. Nobody waits for it, and it takes the batches' lane.
+    fn refresh(self: &Arc<Self>, mark: Mark, key: Key, entry: &Arc<Entry>) {
+        self.lookups.refresh.increment(1);
+        let (inner, entry) = (Arc::clone(self), Arc::clone(entry));
+        tokio::spawn(async move {
+            let caller = Caller { agency: None, lane: Lane::Background };
+            if inner.load_together(mark, key, caller).await.is_err() {
+                entry.refreshing.store(false, Ordering::Relaxed);
             }
-        };
-        load.await
+        });
     }
 
-    /// Spawned, so that a caller who leaves does not cut the load of the others.
-    fn spawn_shared(self: &Arc<Self>, key: Key) -> Load {
-        let inner = Arc::clone(self);
-        let load = async move {
-            let registered = Registered { inner, key };
-            registered.inner.load(&registered.key).await
-        };
-        joined(tokio::spawn(load)).boxed().shared()
-    }
-
-    async fn load(&self, key: &Key) -> Loaded {
-        let loaded = tokio::time::timeout(self.timeout, self.load_current(key)).await;
+    async fn load(&self, mark: Mark, key: &Key, caller: &Caller) -> Loaded<Entry> {
+        let loaded = tokio::time::timeout(self.timeout, self.load_current(mark, key, caller)).await;
         let loaded = loaded.unwrap_or(Err(RegistryUnavailable("it took too long")));
         if let Err(RegistryUnavailable(why)) = loaded {
             metrics::counter!("estelam_registry_errors_total", "kind" => why).increment(1);
@@ -198,11 +229,12 @@ impl Inner {
     }
 
     /// Loads, and loads once more if a change overtook the first answer on its way.
-    async fn load_current(&self, key: &Key) -> Loaded {
+    async fn load_current(&self, mark: Mark, key: &Key, caller: &Caller) -> Loaded<Entry> {
         for _ in 0..2 {
             let epoch = self.changes.epoch();
-            let entry = Arc::new(Entry { epoch, fetched: self.fetch(key).await? });
-            self.remember(key, &entry).await;
+            let fetched = self.pool.look_up(key, caller).await?;
+            let entry = Arc::new(Entry { epoch, fetched, served: AtomicU32::new(0), refreshing: AtomicBool::new(false) });
+            self.remember(mark, &entry).await;
             if !self.changes.overtakes(epoch, &entry.fetched) {
                 return Ok(entry);
             }
@@ -210,76 +242,28 @@ impl Inner {
         Err(RegistryUnavailable("its answers are behind its own changes"))
     }
 
-    async fn fetch(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
-        let pass = self.breaker.admit()?;
-        let fetched = self.upstream.look_up(key).await?;
-        pass.succeeded();
-        Ok(fetched)
-    }
-
     /// Readers check an entry against the changes each time, so that a change between load and store does no harm.
-    async fn remember(&self, key: &Key, entry: &Arc<Entry>) {
+    async fn remember(&self, mark: Mark, entry: &Arc<Entry>) {
         let newer_known =
-            self.cache.get(key).await.is_some_and(|known| known.epoch == entry.epoch && known.fetched.version > entry.fetched.version);
+            self.cache.get(&mark).await.is_some_and(|known| known.epoch == entry.epoch && known.fetched.version > entry.fetched.version);
         if !newer_known && !self.changes.overtakes(entry.epoch, &entry.fetched) {
-            self.cache.insert(key.clone(), Arc::clone(entry)).await;
+            self.cache.insert(mark, Arc::clone(entry)).await;
         }
-    }
-
-    fn lock_loads(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Load>> {
-        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits at the registry only while in contact; the first poll after a gap is answered at once.
     pub(super) async fn fetch_changes(&self, after: u64) -> Result<Changes, RegistryUnavailable> {
         let hold = if self.feed_in_order() { self.poll } else { Duration::ZERO };
-        self.upstream.changes(after, hold).await
+        self.pool.changes(after, hold).await
     }
 
     pub(super) async fn fetch_decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
-        self.upstream.decrees().await
-    }
-
-    /// Replaces the decrees by a set that continues the one before. They are known to have changed when the new ones could not
-    /// be had: then there are none.
-    pub(super) fn accept_decrees(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<u64, RegistryUnavailable> {
-        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let continued = fetched.and_then(|fetched| match accepted.as_ref().map_or(Ok(()), |last| last.is_continued_by(&fetched.set)) {
-            Ok(()) => Ok(fetched),
-            Err(id) => {
-                metrics::counter!("estelam_alarms_total", "alarm" => "decrees-rewritten").increment(1);
-                tracing::error!(
-                    decree = id,
-                    "the registry lost or changed a decree that it had before; none is used until it has it again"
-                );
-                Err(RegistryUnavailable("a decree that it had before is gone or changed"))
-            }
-        });
-        match continued {
-            Ok(FetchedDecrees { cursor, set }) => {
-                let set = Arc::new(set);
-                *accepted = Some(Arc::clone(&set));
-                self.decrees.store(Some(set));
-                Ok(cursor)
-            }
-            Err(why) => {
-                // A rescinded decree must not entitle anybody.
-                self.decrees.store(None);
-                Err(why)
-            }
-        }
-    }
-
-    pub(super) fn decrees_loaded(&self) -> bool {
-        self.decrees.load().is_some()
+        self.pool.decrees().await
     }
 
     /// The registry has just said that no decree changed.
     pub(super) fn confirm_decrees(&self) {
-        if let Some(current) = self.decrees.load_full() {
-            let as_of = current.as_of.max(self.clock.now());
-            self.decrees.store(Some(Arc::new(DecreeSet { as_of, ..DecreeSet::clone(&current) })));
-        }
+        self.decrees.confirm(self.clock.now());
     }
 
     pub(super) fn forget_everybody(&self) {
@@ -297,24 +281,18 @@ impl Entry {
     fn serves(&self, need: Need, now: Timestamp) -> bool {
         // A clock that went back makes every age unknown: the answer is then not fresh enough.
         let age = now.duration_since(self.fetched.as_of);
-        !age.is_negative() && age <= jiff::SignedDuration::from_secs(i64::from(need.max_age_s))
+        !age.is_negative() && age <= SignedDuration::from_secs(i64::from(need.max_age_s))
     }
-}
 
-/// Takes the shared load off the list when it ends, however it ends.
-struct Registered {
-    inner: Arc<Inner>,
-    key: Key,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.inner.lock_loads().remove(&self.key);
+    /// True once for an entry that is asked for often and will soon be too old.
+    fn wants_refreshing(&self, mark: Mark, need: Need, now: Timestamp) -> bool {
+        if self.served.fetch_add(1, Ordering::Relaxed) < HOT {
+            return false;
+        }
+        let hundredths = i64::from(REFRESH_FROM) + i64::from(mark.spread()) * (100 - i64::from(REFRESH_FROM)) / 256;
+        let from = SignedDuration::from_millis(i64::from(need.max_age_s) * 10 * hundredths);
+        now.duration_since(self.fetched.as_of) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
     }
-}
-
-async fn joined(task: JoinHandle<Loaded>) -> Loaded {
-    task.await.unwrap_or(Err(RegistryUnavailable("the look-up was cut off")))
 }
 
 /// Counters of look-ups by where the answer came from, found once: that costs more than to count.
@@ -323,11 +301,12 @@ struct Lookups {
     hit: Counter,
     miss: Counter,
     stale: Counter,
+    refresh: Counter,
 }
 
 impl Lookups {
     fn new() -> Self {
         let counter = |outcome: &'static str| metrics::counter!("estelam_registry_lookups_total", "outcome" => outcome);
-        Self { live: counter("live"), hit: counter("hit"), miss: counter("miss"), stale: counter("stale") }
+        Self { live: counter("live"), hit: counter("hit"), miss: counter("miss"), stale: counter("stale"), refresh: counter("refresh") }
     }
 }

@@ -25,8 +25,8 @@ pub struct ServerCheck {
 /// How the gateway reaches the registry, and how long it trusts what it was told.
 #[derive(Clone)]
 pub struct RegistryClientConfig {
-    /// `https://host[:port]/`.
-    pub base_url: String,
+    /// `https://host[:port]/` of each address of the one register, the preferred one first; at least one.
+    pub base_urls: Vec<String>,
     /// Judges the registry's certificate.
     pub server: ServerCheck,
     /// PEM of the gateway's client certificate, leaf first.
@@ -35,6 +35,8 @@ pub struct RegistryClientConfig {
     pub key_pem: Vec<u8>,
     /// Longest time for one look-up, reload included.
     pub timeout: Duration,
+    /// Look-ups that may wait at the counter and in the background; more are turned away.
+    pub waiting: [usize; 2],
     /// Longest time for TCP and TLS.
     pub connect_timeout: Duration,
     /// How long the registry may hold a poll of the change feed.
@@ -43,7 +45,7 @@ pub struct RegistryClientConfig {
     pub feed_bound: Duration,
     /// Most people remembered.
     pub capacity: u64,
-    /// Longest time for which an answer is remembered at all.
+    /// Longest time for which an answer is remembered at all; policies say how long it may answer.
     pub hard_ttl: Duration,
     /// Failures in a row that open the circuit breaker.
     pub breaker_failures: u32,
@@ -57,19 +59,20 @@ pub struct RegistryClientConfig {
 pub type KeepDecrees = Arc<dyn Fn(&DecreesAnswer) -> std::io::Result<()> + Send + Sync>;
 
 impl RegistryClientConfig {
-    /// The defaults for a registry at `base_url`.
+    /// The defaults for a registry at `base_url`; further addresses may be added.
     pub fn new(base_url: impl Into<String>, server: ServerCheck, cert_pem: Vec<u8>, key_pem: Vec<u8>) -> Self {
         Self {
-            base_url: base_url.into(),
+            base_urls: vec![base_url.into()],
             server,
             cert_pem,
             key_pem,
             timeout: Duration::from_millis(800),
+            waiting: [4096, 1024],
             connect_timeout: Duration::from_millis(300),
             poll: Duration::from_secs(4),
             feed_bound: Duration::from_secs(10),
             capacity: 200_000,
-            hard_ttl: Duration::from_secs(3600),
+            hard_ttl: Duration::from_hours(7 * 24),
             breaker_failures: 5,
             breaker_pause: Duration::from_millis(500),
             keep_decrees: None,
@@ -77,9 +80,16 @@ impl RegistryClientConfig {
     }
 }
 
+impl RegistryClientConfig {
+    /// Longest time for one try: where there is another address, half of a look-up's, so that the other one is asked in time.
+    pub(super) fn try_timeout(&self) -> Duration {
+        if self.base_urls.len() > 1 { self.timeout / 2 } else { self.timeout }
+    }
+}
+
 impl std::fmt::Debug for RegistryClientConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RegistryClientConfig").field("base_url", &self.base_url).field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("RegistryClientConfig").field("base_urls", &self.base_urls).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 

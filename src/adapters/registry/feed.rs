@@ -37,7 +37,7 @@ async fn follow(inner: Weak<Inner>) {
 /// Loads the decrees if there are none, then waits for one batch of changes and applies it.
 pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
     let after = match inner.changes.cursor() {
-        Some(cursor) if inner.decrees_loaded() => cursor,
+        Some(cursor) if inner.decrees.are_loaded() => cursor,
         cursor => {
             let loaded = load_decrees(inner).await?;
             // Decrees loaded again in the middle must not skip changes to people before them.
@@ -63,5 +63,5 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
 }
 
 async fn load_decrees(inner: &Inner) -> Result<u64, RegistryUnavailable> {
-    inner.accept_decrees(inner.fetch_decrees().await)
+    inner.decrees.accept(inner.fetch_decrees().await)
 }

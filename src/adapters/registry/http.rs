@@ -46,15 +46,15 @@ pub struct HttpRegistry {
 }
 
 impl HttpRegistry {
-    /// A client for the configured registry; nothing is sent yet.
+    /// A client for one address of the configured registry; nothing is sent yet.
     ///
     /// # Errors
     /// [`RegistryClientError`] when the address, the certificates or the key cannot be used.
-    pub fn new(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
-        let base = base_url(&config.base_url)?;
+    pub fn new(config: &RegistryClientConfig, address: &str, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
+        let base = base_url(address)?;
         let tls = tls(config, Arc::clone(&clock))?;
         let client = client(&tls, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
-        let at = |path: &str| base.join(path).map_err(|_| RegistryClientError::Address(config.base_url.clone()));
+        let at = |path: &str| base.join(path).map_err(|_| RegistryClientError::Address(address.to_owned()));
         Ok(Self {
             client: ArcSwap::from_pointee(client),
             server: config.server.clone(),
@@ -63,7 +63,7 @@ impl HttpRegistry {
             lookup: at("registry/v1/lookup")?,
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
-            timeout: config.timeout,
+            timeout: config.try_timeout(),
             keep_decrees: config.keep_decrees.clone(),
             clock,
         })

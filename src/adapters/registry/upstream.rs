@@ -8,12 +8,10 @@ use jiff::Timestamp;
 use zeroize::Zeroize;
 
 use crate::core::domain::decree::DecreeSet;
-use crate::core::domain::identifier::Identifier;
 use crate::core::domain::person::Person;
 use crate::core::registry::RegistryUnavailable;
 
-/// An identifier as the cache's key: wiped when dropped, never shown.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// An identifier on its way to the registry: wiped when dropped, never shown.
 pub(super) struct Key {
     scheme: Arc<str>,
     value: String,
@@ -28,10 +26,6 @@ impl Drop for Key {
 impl Key {
     pub(super) fn new(scheme: &str, value: &str) -> Self {
         Self { scheme: scheme.into(), value: value.to_owned() }
-    }
-
-    pub(super) fn of(identifier: &Identifier) -> Self {
-        Self::new(identifier.scheme(), identifier.expose_value())
     }
 
     pub(super) fn scheme(&self) -> &str {

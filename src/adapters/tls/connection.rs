@@ -83,10 +83,12 @@ pub enum Cut {
     Handling,
     /// The certificate or the agency is no longer accepted.
     NotAccepted,
+    /// Too many refusals.
+    Flood,
 }
 
 impl Cut {
-    const ALL: [Self; 5] = [Self::Idle, Self::SlowHead, Self::SlowBody, Self::Handling, Self::NotAccepted];
+    const ALL: [Self; 6] = [Self::Idle, Self::SlowHead, Self::SlowBody, Self::Handling, Self::NotAccepted, Self::Flood];
 
     /// The label in metrics.
     pub const fn label(self) -> &'static str {
@@ -96,6 +98,7 @@ impl Cut {
             Self::SlowBody => "slow-body",
             Self::Handling => "handling",
             Self::NotAccepted => "not-accepted",
+            Self::Flood => "flood",
         }
     }
 
@@ -106,6 +109,7 @@ impl Cut {
             Self::SlowBody => 3,
             Self::Handling => 4,
             Self::NotAccepted => 5,
+            Self::Flood => 6,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::connection::Holder;
 use super::stream::{GuardedStream, Transport};
 use super::table::{Admission, ConnectionLimits, ConnectionTable, Full};
 use super::trust::CertificateTrust;
-use super::unreadable::RefuseUnreadable;
+use super::unreadable::{self, RefuseUnreadable};
 use crate::core::identity::PeerChain;
 
 /// What TLS a listener speaks.
@@ -122,10 +122,14 @@ pub(super) async fn establish(
 }
 
 async fn handshake(socket: TcpStream, config: Arc<ServerConfig>, limits: &ConnectionLimits) -> Result<TlsStream<TcpStream>, TlsRefusal> {
-    let handshake = TlsAcceptor::from(config).accept(socket);
+    let handshake = TlsAcceptor::from(config).accept(socket).into_fallible();
     match tokio::time::timeout(limits.deadlines.handshake, handshake).await {
         Ok(Ok(tls)) => Ok(tls),
-        Ok(Err(error)) => Err(refusal(&error)),
+        Ok(Err((error, socket))) => {
+            // The alert is written. A client that sends certificate, signature and request one by one would be reset before it reads it.
+            unreadable::close(Transport::Plain(socket), None).await;
+            Err(refusal(&error))
+        }
         Err(_) => Err(TlsRefusal::Slow),
     }
 }

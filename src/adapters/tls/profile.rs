@@ -100,6 +100,7 @@ pub fn peer_chain(leaf: &[u8], trust_domain: &str, now: Timestamp) -> Result<Pee
         branch,
         serial: certificate.tbs_certificate.serial.to_bytes_be().into(),
         issuer: Arc::from(certificate.issuer().as_raw()),
+        public_key: Arc::from(&*certificate.public_key().subject_public_key.data),
         not_before,
         not_after,
     })

@@ -57,11 +57,14 @@ impl ClientCertVerifier for ProfileVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
+        let verified = self.inner.verify_client_cert(end_entity, intermediates, now).map_err(as_certificate);
+        if verified.as_ref().is_err_and(|error| !is_vague(error)) {
+            return verified;
+        }
         let now = i64::try_from(now.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
         let now = now.ok_or(rustls::Error::FailedToGetCurrentTime)?;
         match profile::peer_chain(end_entity, &self.trust_domain, now) {
-            Ok(_) => Ok(verified),
+            Ok(_) => verified,
             Err(error) => Err(refuse(error)),
         }
     }
@@ -89,6 +92,21 @@ impl ClientCertVerifier for ProfileVerifier {
     }
 }
 
+/// A certificate whose signature does not verify is a bad certificate; rustls would say `decrypt_error`, which is for the handshake's own signature.
+fn as_certificate(error: rustls::Error) -> rustls::Error {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+            rustls::Error::InvalidCertificate(CertificateError::BadEncoding)
+        }
+        other => other,
+    }
+}
+
+/// Whether webpki's reason has no alert of its own: of an authority's certificate shown as a client's, for one. Our rules name it better.
+const fn is_vague(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(_)))
+}
+
 /// Counts the broken rule and picks the error whose alert (RFC 8446, section 6.2) tells the client most.
 fn refuse(error: ProfileError) -> rustls::Error {
     metrics::counter!("estelam_tls_profile_refusals_total", "rule" => error.label()).increment(1);
@@ -96,8 +114,10 @@ fn refuse(error: ProfileError) -> rustls::Error {
         ProfileError::Unreadable | ProfileError::Version => CertificateError::BadEncoding,
         ProfileError::NotYetValid => CertificateError::NotValidYet,
         ProfileError::Expired => CertificateError::Expired,
-        ProfileError::Authority | ProfileError::Purpose | ProfileError::KeyUsage => CertificateError::InvalidPurpose,
-        ProfileError::NameMissing | ProfileError::NameForm | ProfileError::TrustDomain | ProfileError::NamePath | ProfileError::KeyKind => {
+        ProfileError::Authority | ProfileError::Purpose | ProfileError::KeyUsage | ProfileError::KeyKind => {
+            CertificateError::InvalidPurpose
+        }
+        ProfileError::NameMissing | ProfileError::NameForm | ProfileError::TrustDomain | ProfileError::NamePath => {
             CertificateError::ApplicationVerificationFailure
         }
     };

@@ -5,13 +5,13 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PSS_2048_8192_S
 use crate::core::domain::jwk::{KeyMaterial, PublicJwk};
 use crate::core::domain::jws::ForeignJws;
 
-/// Finds the key that an assertion or token names, and checks the signature with it.
+/// Finds the key that an assertion, a signature or a token names, and checks with it. Returns that key.
 ///
 /// Without a `kid` the only key there is counts. Everything unexpected is an error, none of it says which part of a signature was wrong.
 ///
 /// # Errors
 /// No such key, an algorithm that is not the key's, or a signature that is not good.
-pub fn verify_foreign(jws: &ForeignJws<'_>, keys: &[PublicJwk]) -> Result<(), ForeignRejected> {
+pub fn verify_foreign<'k>(jws: &ForeignJws<'_>, keys: &'k [PublicJwk]) -> Result<&'k PublicJwk, ForeignRejected> {
     let key = match (&jws.kid, keys) {
         (Some(kid), keys) => keys.iter().find(|key| key.kid() == Some(kid)),
         (None, [only]) => Some(only),
@@ -22,7 +22,7 @@ pub fn verify_foreign(jws: &ForeignJws<'_>, keys: &[PublicJwk]) -> Result<(), Fo
         return Err(ForeignRejected::Algorithm);
     }
     let good = is_signed(key.material(), jws.signing_input.as_bytes(), &jws.signature);
-    good.then_some(()).ok_or(ForeignRejected::Signature)
+    good.then_some(key).ok_or(ForeignRejected::Signature)
 }
 
 /// Why a signature of somebody else does not count.

@@ -1,6 +1,6 @@
-//! Spent client assertions, in memory and in a small file, so that a restart does not make one good again.
+//! Spent client assertions and signatures over requests, in memory and in a small file, so that a restart does not make one good again.
 //!
-//! The file holds one frame per assertion: SHA-256 of client and `jti`, expiry, CRC-32. One thread writes; whatever waits goes into one
+//! The file holds one frame for each: SHA-256 of client and `jti`, expiry, CRC-32. One thread writes; whatever waits goes into one
 //! write and one sync. What has expired is left out when the file is written anew, at the start and when it has grown.
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::core::domain::agency::AgencyId;
-use crate::core::token::{Assertion, Replays, ReplaysUnavailable};
+use crate::core::token::{Replays, ReplaysUnavailable, SingleUse};
 
 type Spent = [u8; 32];
 
@@ -75,9 +75,9 @@ impl ReplayStore {
 
 #[async_trait]
 impl Replays for ReplayStore {
-    async fn spend(&self, client: &AgencyId, assertion: &Assertion, now: Timestamp) -> Result<bool, ReplaysUnavailable> {
-        let key = key_of(client, &assertion.jti).ok_or(ReplaysUnavailable)?;
-        let (expires_at, now) = (assertion.expires_at.as_second(), now.as_second());
+    async fn spend(&self, client: &AgencyId, once: &SingleUse, now: Timestamp) -> Result<bool, ReplaysUnavailable> {
+        let key = key_of(client, &once.jti).ok_or(ReplaysUnavailable)?;
+        let (expires_at, now) = (once.expires_at.as_second(), now.as_second());
         if !self.first_use(key, expires_at, now)? {
             return Ok(false);
         }

@@ -10,8 +10,8 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn assertion(jti: &str, expires_at: i64) -> Assertion {
-    Assertion { jti: jti.into(), expires_at: at(expires_at) }
+fn assertion(jti: &str, expires_at: i64) -> SingleUse {
+    SingleUse { jti: jti.into(), expires_at: at(expires_at) }
 }
 
 fn agency(name: &str) -> AgencyId {

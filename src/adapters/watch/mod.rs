@@ -101,7 +101,7 @@ impl Feed {
                 (reason.code(), nobody && decision.seen().is_some_and(|seen| seen.blocked), decision.permit().identifier())
             }
             Conclusion::Refusal(refusal) => (refusal.code.code(), false, refusal.context.subject.as_ref()),
-            Conclusion::Delivery(_) => return None,
+            Conclusion::Delivery(_) | Conclusion::Flood(_) => return None,
         };
         let context = conclusion.context();
         let agency = context.agency.clone().filter(|_| context.service.is_some() || subject.is_some())?;

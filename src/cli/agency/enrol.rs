@@ -9,7 +9,7 @@ use super::{ca, kit};
 use crate::adapters::enrolment::{self, CheckedRequest, Enrolled, OVERLAP, Register};
 use crate::adapters::policy_files;
 use crate::cli::place::{Place, write_atomically};
-use crate::cli::{CliError, Failure};
+use crate::cli::{CliError, Failure, request_key};
 use crate::core::domain::agency::AgencyId;
 
 /// Enrol an agency, or one more branch or system of it.
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Enrol {
     /// The agency's name
     agency: String,
     /// Its certificate signing request (PEM), for exactly one name: `URI:spiffe://TRUST-DOMAIN/agency/NAME[/branch/BRANCH]`
-    #[arg(long, value_name = "FILE", required_unless_present = "certificate")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["certificate", "request_key"])]
     csr: Option<PathBuf>,
     /// The branch or system that the certificate is for; left out: the whole agency
     #[arg(long)]
@@ -41,6 +41,9 @@ pub(in crate::cli) struct Enrol {
     /// Name of a new agency in English
     #[arg(long, requires = "like")]
     en: Option<String>,
+    /// Public half (PEM) of the key that signs the agency's requests, another than the certificate's; also for an agency that is enrolled
+    #[arg(long, value_name = "FILE")]
+    request_key: Option<PathBuf>,
     /// Where to write the kit; left out: in the folder of enrolments
     #[arg(long, value_name = "FOLDER")]
     kit: Option<PathBuf>,
@@ -53,6 +56,12 @@ impl Enrol {
         let home = Home::of(&self.place)?;
         let agency = home::agency(&self.agency)?;
         let unit = home::unit(self.branch.as_deref())?;
+        if let (Some(key), None, None) = (&self.request_key, &self.csr, &self.certificate) {
+            let keys = signing_key(key, None)?;
+            policy_files::put_request_keys(&home.policies, &agency, &keys).map_err(|faults| refused(&faults))?;
+            println!("the key signs the requests of {agency}{}; earlier ones do no more", home.policies_in_force()?);
+            return Ok(());
+        }
         let mut register = home.register(&agency)?;
         if register.retired.is_some() {
             return Err(CliError::failed(format_args!("`{agency}` has left; a name is never given twice")));
@@ -65,7 +74,8 @@ impl Enrol {
         // The request is judged before anything is written.
         let uri = home.uri(&agency, unit);
         let request = self.csr.as_deref().map(|file| request(file, &uri)).transpose()?;
-        self.policy_of(&home, &agency)?;
+        let signing = self.request_key.as_deref().map(|file| signing_key(file, request.as_ref())).transpose()?;
+        self.policy_of(&home, &agency, signing.as_deref())?;
         let certificate = take_up(&home, &agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
         let snapshot = home.snapshot()?;
         let policy = snapshot.agencies.get(&agency).ok_or_else(|| CliError::failed(format_args!("`{agency}` has no policy")))?;
@@ -86,10 +96,13 @@ impl Enrol {
     }
 
     /// Writes the policy file of a new agency; one that is there stays.
-    fn policy_of(&self, home: &Home, agency: &AgencyId) -> Result<(), CliError> {
+    fn policy_of(&self, home: &Home, agency: &AgencyId, signing: Option<&str>) -> Result<(), CliError> {
         let known = home.policies.join(format!("agencies/{agency}.toml")).exists();
         let text = match (&self.policy, &self.like) {
-            (None, None) if known => return Ok(()),
+            (None, None) if known => {
+                let put = signing.map_or(Ok(()), |keys| policy_files::put_request_keys(&home.policies, agency, keys));
+                return put.map_err(|faults| refused(&faults));
+            }
             (None, None) => {
                 return Err(CliError::usage(format_args!(
                     "`{agency}` is new: give its policy with `--policy FILE`, or `--like AGENCY --fa NAME --en NAME`"
@@ -99,7 +112,7 @@ impl Enrol {
             (Some(file), _) => std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?,
             (None, Some(other)) => self.like(home, agency, &home::agency(other)?)?,
         };
-        policy_files::put_agency(&home.policies, agency, &text).map_err(|faults| refused(&faults))
+        policy_files::put_agency(&home.policies, agency, &text, signing).map_err(|faults| refused(&faults))
     }
 
     /// The other agency's file with this one's names.
@@ -124,6 +137,17 @@ impl Enrol {
         let kept: Vec<String> = changed.skip_while(|line| line.starts_with('#') || line.is_empty()).collect();
         Ok(format!("# One file per agency; the file is named after `id`.\n\n{}\n", kept.join("\n")))
     }
+}
+
+/// The key set of a new key for requests, which must not be the certificate's.
+fn signing_key(file: &Path, request: Option<&CheckedRequest>) -> Result<String, CliError> {
+    let key = request_key::read_public(file)?;
+    if request.is_some_and(|request| request.public_key.windows(key.bytes().len()).any(|part| part == key.bytes())) {
+        return Err(CliError::failed(
+            "the key for requests is the certificate's; whoever has one must not have the other, so make another",
+        ));
+    }
+    request_key::set(&[&key])
 }
 
 /// A TOML basic string.

@@ -80,10 +80,14 @@ impl Home {
         cutoff::change(&self.cutoff, edit).doing("the list of what is cut off")
     }
 
+    /// The list of what is cut off.
+    pub(super) fn cut_off(&self) -> Result<cutoff::CutOffList, CliError> {
+        Ok(cutoff::read(&self.cutoff).doing("the list of what is cut off")?.unwrap_or_default())
+    }
+
     /// Waits until a running service acts by that list; says what to add where none runs.
     pub(super) fn cut_in_force(&self) -> Result<&'static str, CliError> {
-        let list = cutoff::read(&self.cutoff).doing("the list of what is cut off")?.unwrap_or_default();
-        said(reach::cut_off(&self.place, &list.version())?)
+        said(reach::cut_off(&self.place, &self.cut_off()?.version())?)
     }
 
     /// The same for the policies.

@@ -1,6 +1,7 @@
 //! `estelam agency suspend` and `resume`: the local list of what is cut off.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -9,6 +10,10 @@ use crate::adapters::cutoff::Thumbprint;
 use crate::adapters::enrolment;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
+use crate::core::domain::agency::AgencyId;
+
+/// Pause between two looks at the clock; there is at most a second to wait.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// Refuse an agency, a branch or a certificate at once.
 #[derive(Debug, Args)]
@@ -79,9 +84,18 @@ impl Resume {
             )));
         }
         let when = home.cut_in_force()?;
+        until_new_tokens_count(&home, &agency)?;
         println!("{agency}{} {}{when}", of(branch), if was_cut { "may ask again" } else { "was not suspended" });
         Ok(())
     }
+}
+
+/// Tokens tell their instant in whole seconds, and those of the second of the suspension are dead: waits until one asked for now is alive.
+fn until_new_tokens_count(home: &Home, agency: &AgencyId) -> Result<(), CliError> {
+    while home.cut_off()?.bars_token(agency.as_str(), home::now()) {
+        std::thread::sleep(AGAIN);
+    }
+    Ok(())
 }
 
 fn of(branch: Option<&str>) -> String {

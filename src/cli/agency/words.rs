@@ -27,7 +27,8 @@ pub(super) fn english(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
     let mut text = format!("What `{}` may ask\n\n", policy.id);
     for line in lines(policy) {
         let name = snapshot.services.get(line.service).map_or(line.service, |service| &service.en);
-        let must = duties(line.grant, ["a named clerk (`actor`)", "a second factor (`check`)", "your reference", "a nonce"]);
+        let must =
+            duties(line.grant, ["a named clerk (`actor`)", "a second factor (`check`)", "your reference", "a nonce", "your signature"]);
         let must = if must.is_empty() { "nothing besides".to_owned() } else { must.join(", ") };
         let outage = match line.grant.outage {
             Outage::Proceed => "serve the holder and ask again later",
@@ -47,6 +48,7 @@ pub(super) fn english(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
         let _ = writeln!(text, "In a day: {quota} queries.");
     }
     let _ = writeln!(text, "Connections at once: {}.", policy.max_connections);
+    text.push_str(english_signing(policy));
     text.push_str("\nA reply of `indeterminate` is no refusal: never turn it into one.\n");
     text
 }
@@ -56,8 +58,10 @@ pub(super) fn persian(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
     let mut text = format!("«{}» چه می‌تواند بپرسد\n\n", policy.id);
     for line in lines(policy) {
         let name = snapshot.services.get(line.service).map_or(line.service, |service| &service.fa);
-        let must =
-            duties(line.grant, ["نام کاربر (actor)", "عامل دوم (check)", "شماره پرونده خودتان (reference)", "عدد یک‌بارمصرف (nonce)"]);
+        let must = duties(
+            line.grant,
+            ["نام کاربر (actor)", "عامل دوم (check)", "شماره پرونده خودتان (reference)", "عدد یک‌بارمصرف (nonce)", "امضای درخواست"],
+        );
         let must = if must.is_empty() {
             "چیز دیگری لازم نیست".to_owned()
         } else {
@@ -79,11 +83,34 @@ pub(super) fn persian(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
         let _ = writeln!(text, "در روز: {quota} استعلام.");
     }
     let _ = writeln!(text, "اتصال هم‌زمان: {}.", policy.max_connections);
+    text.push_str(persian_signing(policy));
     text.push_str("\nپاسخ «نامعین» رد درخواست نیست؛ هرگز آن را به معنای رد نگیرید.\n");
     text
 }
 
-fn duties<'a>(grant: &Grant, names: [&'a str; 4]) -> Vec<&'a str> {
-    let wanted = [grant.actor, grant.check, grant.reference, grant.nonce];
+/// Whether the agency's requests must be signed, may be, or cannot be yet.
+fn english_signing(policy: &AgencyPolicy) -> &'static str {
+    match (must_sign(policy), policy.request_signing.keys.is_empty()) {
+        (_, true) => "Your requests cannot be signed yet: no key for requests is registered (`agency enrol --request-key`).\n",
+        (true, false) => "Sign every request with your request key, never with the certificate's (sign.py).\n",
+        (false, false) => "You may sign requests with your request key, never with the certificate's (sign.py).\n",
+    }
+}
+
+/// The same in Persian.
+fn persian_signing(policy: &AgencyPolicy) -> &'static str {
+    match (must_sign(policy), policy.request_signing.keys.is_empty()) {
+        (_, true) => "درخواست‌های شما هنوز امضا نمی‌شود؛ کلید امضای درخواست ثبت نشده است.\n",
+        (true, false) => "هر درخواست را با کلید امضای درخواست (نه کلید گواهی) امضا کنید (sign.py).\n",
+        (false, false) => "می‌توانید درخواست‌ها را با کلید امضای درخواست (نه کلید گواهی) امضا کنید (sign.py).\n",
+    }
+}
+
+fn must_sign(policy: &AgencyPolicy) -> bool {
+    policy.request_signing.required || policy.scopes.iter().any(|scope| scope.wants_signature())
+}
+
+fn duties<'a>(grant: &Grant, names: [&'a str; 5]) -> Vec<&'a str> {
+    let wanted = [grant.actor, grant.check, grant.reference, grant.nonce, grant.signature];
     wanted.into_iter().zip(names).filter_map(|(wanted, name)| wanted.then_some(name)).collect()
 }

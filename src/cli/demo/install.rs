@@ -14,7 +14,7 @@ use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
 use crate::adapters::store::generate_officer_key;
 use crate::cli::place::{AgencyFiles, write_atomically, write_private};
-use crate::cli::{CliError, Failure, registry};
+use crate::cli::{CliError, Failure, registry, request_key};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 
@@ -39,7 +39,7 @@ const SEED: u64 = 1402;
 /// Where an agency's certificate lies, relative to the demo's folder.
 pub(super) fn agency_files(name: &str) -> AgencyFiles {
     let folder = PathBuf::from("pki").join(name);
-    AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") }
+    AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem"), request_key: Some(folder.join("request-key.pem")) }
 }
 
 /// Makes what is missing.
@@ -49,6 +49,7 @@ pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
     officer_keys(&dir.join("pki").join("dpo"))?;
     policy_files::install(&dir.join("policies")).doing("cannot write the policy files")?;
+    request_keys(dir)?;
     registry::fill_demo(dir, PEOPLE, SEED)?;
     examples(&dir.join("registry"))
 }
@@ -76,6 +77,18 @@ fn officer_keys(dir: &Path) -> Result<(), CliError> {
     let (public, private) = generate_officer_key().doing("the data-protection officer's key")?;
     write_private(&private_file, format!("{}\n", STANDARD.encode(&*private)).as_bytes())?;
     write_atomically(&public_file, format!("{}\n", STANDARD.encode(public)).as_bytes())
+}
+
+/// A key for the requests of every agency, and its public half beside the agency's file. In an installation the agency makes it.
+fn request_keys(dir: &Path) -> Result<(), CliError> {
+    for name in AGENCIES {
+        let Some(file) = agency_files(name).request_key.map(|file| dir.join(file)).filter(|file| !file.exists()) else { continue };
+        let (private, public) = request_key::generate()?;
+        // The private half last: while it is missing, both are made anew.
+        write_atomically(&dir.join(format!("policies/agencies/{name}.request-jwks.json")), public.as_bytes())?;
+        write_private(&file, private.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Issues new revocation lists before the old ones end; the gateway takes them up by itself.

@@ -10,7 +10,7 @@ use crate::cli::{CliError, proof, words};
 pub(super) async fn ask(dir: &Path) -> Result<(), CliError> {
     let client = Client::open(dir, "bank")?;
     let token = client.token(None).await?;
-    let answered = client.ask(&token, &question()?).await?;
+    let answered = client.ask(&token, &question()?, None).await?;
     println!("{}", words::answer(&answered, Lang::En));
     println!("{}", words::answer(&answered, Lang::Fa));
     if answered.status != 200 {

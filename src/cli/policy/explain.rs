@@ -132,7 +132,7 @@ impl Explain {
     }
 
     fn config(&self) -> Result<Config, CliError> {
-        Config::read(&self.folder.dir.join("estelam.toml")).doing("the configuration is not usable")
+        self.folder.place.config()
     }
 
     /// From the derived inputs of the answer's entry, under the versions that were in force.
@@ -165,9 +165,9 @@ impl Explain {
     fn of_identifier(&self, scheme: &str) -> Result<Found, CliError> {
         let files = crate::adapters::policy_files::read(&self.folder.path()).map_err(not_in_order)?;
         let snapshot = Snapshot::load(&files).map_err(not_in_order)?;
-        let dir = self.folder.dir.join("registry");
+        let dir = self.folder.place.dir().join("registry");
         if !Store::exists(&dir) {
-            let dir = self.folder.dir.display();
+            let dir = self.folder.place.dir().display();
             return Err(CliError::failed(format_args!("there is no registry in `{dir}`; name an installation with `--dir`")));
         }
         let store = Store::open(&dir).doing("the registry's store")?;

@@ -9,14 +9,14 @@ use serde_json::json;
 
 use crate::adapters::policy_files;
 use crate::cli::CliError;
+use crate::cli::place::Place;
 use crate::core::policy::LoadError;
 
-/// `--dir DIR` or `--policies DIR`.
+/// `--dir DIR`, `--config FILE` or `--policies DIR`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Folder {
-    /// Folder of a demo or an installation; its `policies` are meant
-    #[arg(long, default_value = "var/demo")]
-    pub(super) dir: PathBuf,
+    #[command(flatten)]
+    pub(super) place: Place,
     /// The policy folder itself
     #[arg(long)]
     pub(super) policies: Option<PathBuf>,
@@ -25,7 +25,8 @@ pub(super) struct Folder {
 impl Folder {
     /// The policy folder.
     pub(super) fn path(&self) -> PathBuf {
-        self.policies.clone().unwrap_or_else(|| self.dir.join("policies"))
+        let usual = || self.place.policies().unwrap_or_else(|_| self.place.dir().join("policies"));
+        self.policies.clone().unwrap_or_else(usual)
     }
 }
 

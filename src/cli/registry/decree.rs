@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{existing_store, services, store_dir};
+use super::{existing_store, reaches_answers, services, store_dir};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
@@ -32,8 +32,11 @@ pub(in crate::cli) enum Decree {
     Rescind {
         /// Its id
         id: String,
+        /// The official's private key, PKCS#8 PEM; a demo, which holds the keys of both, acts for both without it
+        #[arg(long)]
+        key: Option<PathBuf>,
         #[command(flatten)]
-        with: With,
+        place: Place,
     },
     /// List every decree and where it stands
     List {
@@ -77,17 +80,57 @@ impl Decree {
             Self::Approve { id, with } => {
                 let store = existing_store(&with.place)?;
                 let at = decrees::approve(&store, &with.officials()?, &id, &with.key()?, &SystemClock).doing("not approved")?;
+                reaches_answers(&with.place, &store)?;
                 println!("{id} is in force, known since {at}");
             }
-            Self::Rescind { id, with } => {
-                let store = existing_store(&with.place)?;
-                let standing = decrees::rescind(&store, &with.officials()?, &id, &with.key()?, &SystemClock).doing("not rescinded")?;
-                println!("{id}: {}", say(standing));
-            }
+            Self::Rescind { id, key, place } => rescind(&id, key, &place)?,
             Self::List { place, json } => list(&place, json)?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn rescind(id: &str, key: Option<PathBuf>, place: &Place) -> Result<(), CliError> {
+    let by = |key: PathBuf| {
+        let with = With { key, place: place.clone() };
+        decrees::rescind(&existing_store(place)?, &with.officials()?, id, &with.key()?, &SystemClock).doing("not rescinded")
+    };
+    let standing = match key {
+        Some(key) => by(key)?,
+        // Whichever of the two asked before, the other carries it out.
+        None => {
+            let mut reached = Err(no_key());
+            for key in keys_of_a_demo(place)? {
+                if !matches!(reached, Ok(Standing::Rescinded)) {
+                    reached = by(key);
+                }
+            }
+            reached?
+        }
+    };
+    reaches_answers(place, &existing_store(place)?)?;
+    match standing {
+        Standing::RescissionPending => println!("{id}: {}; another official carries it out", say(standing)),
+        _ => println!("{id}: {}", say(standing)),
+    }
+    Ok(())
+}
+
+fn no_key() -> CliError {
+    CliError::usage("name the official's key with `--key`; what is typed on a command line proves nothing")
+}
+
+/// The keys of a demo's officials.
+fn keys_of_a_demo(place: &Place) -> Result<Vec<PathBuf>, CliError> {
+    if !place.config().is_ok_and(|config| config.demo) {
+        return Err(no_key());
+    }
+    let folder = place.dir().join("pki").join("officials");
+    let files = std::fs::read_dir(&folder).doing(format_args!("cannot read `{}`", folder.display()))?;
+    let mut keys: Vec<_> =
+        files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|ending| ending == "pem")).collect();
+    keys.sort();
+    Ok(keys)
 }
 
 fn list(place: &Place, json: bool) -> Result<(), CliError> {

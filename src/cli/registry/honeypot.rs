@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::existing_store;
+use super::{existing_store, reaches_answers};
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
 use crate::registry::generate::mint_honeypots;
@@ -28,7 +28,9 @@ pub(in crate::cli) enum Honeypot {
 impl Honeypot {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let Self::Mint { count, json, place } = self;
-        let minted = mint_honeypots(&existing_store(&place)?, count).doing("nothing was minted")?;
+        let store = existing_store(&place)?;
+        let minted = mint_honeypots(&store, count).doing("nothing was minted")?;
+        reaches_answers(&place, &store)?;
         if json {
             println!("{}", serde_json::to_string(&minted).doing("cannot print the honeypots")?);
         } else {

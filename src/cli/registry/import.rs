@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{existing_store, new_or_existing_store, schemes};
+use super::{existing_store, new_or_existing_store, reaches_answers, schemes};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
@@ -40,6 +40,7 @@ impl Import {
         let summary =
             import::run(&store, &options, &mut progress).doing(format_args!("nothing of `{}` was imported", self.file.display()))?;
         bar.finish_and_clear();
+        reaches_answers(&self.place, &store)?;
         if self.json {
             println!("{}", serde_json::to_string(&summary).doing("cannot print the summary")?);
         } else {
@@ -69,6 +70,7 @@ impl Generate {
         let mut progress = |done, total| advance(&bar, done, total);
         generate::run(&store, self.people, self.seed, &mut progress).doing("nothing was generated")?;
         bar.finish_and_clear();
+        reaches_answers(&self.place, &store)?;
         println!("{} people of seed {}", self.people, self.seed);
         Ok(ExitCode::SUCCESS)
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::existing_store;
+use super::{existing_store, reaches_answers};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
@@ -29,6 +29,7 @@ impl Merge {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let store = existing_store(&self.place)?;
         membership::merge(&store, &self.first, &self.second, &self.because, SystemClock.now()).doing("not merged")?;
+        reaches_answers(&self.place, &store)?;
         println!("{} and {} are one person", self.first, self.second);
         Ok(ExitCode::SUCCESS)
     }
@@ -50,6 +51,7 @@ impl Split {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let store = existing_store(&self.place)?;
         membership::split(&store, &self.record, &self.because, SystemClock.now()).doing("not split")?;
+        reaches_answers(&self.place, &store)?;
         println!("{} stands for itself", self.record);
         Ok(ExitCode::SUCCESS)
     }

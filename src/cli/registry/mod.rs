@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::place::Place;
-use super::{CliError, Failure};
+use super::{CliError, Failure, reach};
 use crate::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use crate::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
 use crate::registry::store::Store;
@@ -59,6 +59,13 @@ impl Registry {
             Self::Honeypot(honeypot) => honeypot.run(),
         }
     }
+}
+
+/// What was just changed counts in the next answer of a gateway that runs here.
+fn reaches_answers(place: &Place, store: &Store) -> Result<(), CliError> {
+    let cursor = store.cursor().doing("the registry's store")?;
+    reach::heard_of(place, cursor);
+    Ok(())
 }
 
 /// Where a folder's registry lies.

@@ -100,6 +100,11 @@ impl Decision {
         self.facts
     }
 
+    /// Whether it could not be made on remembered facts and may be on live ones.
+    pub fn needs_fresher_facts(&self) -> bool {
+        self.verdict.reason == ReasonCode::TooStale && self.verdict.freshness == Freshness::Cached
+    }
+
     /// What those who protect holders count; `None` where nothing was found out about anybody.
     pub fn seen(&self) -> Option<Seen> {
         let (answer, query) = (self.facts.answer().as_ref().ok()?, query_of(self.facts.permit()));
@@ -139,6 +144,7 @@ fn query_of(permit: &Permit) -> Query<'_> {
         area: permit.area(),
         max_age_s: permit.max_age_s(),
         max_stale_s: grant.max_stale_s,
+        live_denial: grant.live_denial,
         valid_for_s: grant.valid_for_s,
     }
 }

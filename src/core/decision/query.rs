@@ -13,7 +13,7 @@ use super::person::{Asked, Finding, find};
 use super::{Basis, DecidingDocument, RequiredAction, Verdict};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
-use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::request::Check;
 use crate::core::domain::service::Service;
 use crate::core::registry::{Freshness, RegistryAnswer};
@@ -37,6 +37,8 @@ pub struct Query<'a> {
     pub max_age_s: u32,
     /// Oldest age in seconds of facts used while the registry is unreachable.
     pub max_stale_s: u32,
+    /// Whether a "no" must rest on a look-up made for this query.
+    pub live_denial: bool,
     /// How long an answer may be relied on, in seconds.
     pub valid_for_s: u32,
 }
@@ -78,6 +80,9 @@ pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, 
         found @ Identified::One { person, .. } => {
             let relevant = Relevant::new(decrees, &query.service.code, now, known_at);
             let finding = find(person, &Asked { service: query.service, area: query.area, now }, &relevant);
+            if finding.reason.outcome() == Outcome::NotEntitled && !bears_a_denial(query, answer) {
+                return verdict.on_facts(answer, ReasonCode::TooStale, &found);
+            }
             verdict.found(answer, &finding, &found)
         }
     }
@@ -144,6 +149,15 @@ fn is_too_old(query: &Query<'_>, answer: &RegistryAnswer, now: Timestamp) -> boo
         Freshness::Stale => query.max_stale_s,
     };
     now.duration_since(answer.as_of) > SignedDuration::from_secs(i64::from(bound))
+}
+
+/// Facts that are old enough to help somebody in an outage are not fresh enough to turn anybody away.
+const fn bears_a_denial(query: &Query<'_>, answer: &RegistryAnswer) -> bool {
+    match answer.freshness {
+        Freshness::Live => true,
+        Freshness::Cached => !query.live_denial,
+        Freshness::Stale => false,
+    }
 }
 
 /// Decrees are held to the bounds of the facts: a rescission that nobody could tell us of must not go on entitling.

@@ -9,7 +9,7 @@ use crate::core::domain::context::Asked;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::RefusalCode;
-use crate::core::policy::{Allowed, Caller, Snapshot, Subject, allow};
+use crate::core::policy::{Allowed, Caller, Grant, Snapshot, Subject, allow};
 use crate::core::registry::Freshness;
 
 /// One recorded query, without anything that names anybody.
@@ -101,7 +101,7 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
     let basis = recorded.inputs.basis.as_ref().unwrap_or(&none);
     let (grant, now) = (allowed.grant, basis.decided_at(recorded.as_of));
     let max_age_s = grant.age_bound(asked.max_age);
-    let freshness = freshness(recorded, reason, now, max_age_s);
+    let freshness = freshness(recorded, reason, now, grant, max_age_s);
     let query = Query {
         service: allowed.service,
         // The basis has the check's outcome; whoever failed it is not among its people.
@@ -112,6 +112,7 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
         area: basis.area.as_deref(),
         max_age_s,
         max_stale_s: grant.max_stale_s,
+        live_denial: grant.live_denial,
         valid_for_s: grant.valid_for_s,
     };
     let answer = basis.registry_answer(recorded.as_of, freshness);
@@ -119,10 +120,11 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
     Said::Answer { reason: verdict.reason, decree: verdict.decree }
 }
 
-/// Facts from the cache that another policy finds too old would have been asked for again, live, and have been the same.
-fn freshness(recorded: &Recorded, reason: ReasonCode, now: Timestamp, max_age_s: u32) -> Freshness {
+/// Facts from the cache that another policy finds too old, or too old for a "no", would have been asked for again, live, and have been
+/// the same.
+fn freshness(recorded: &Recorded, reason: ReasonCode, now: Timestamp, grant: &Grant, max_age_s: u32) -> Freshness {
     let too_old = now.duration_since(recorded.as_of) > SignedDuration::from_secs(i64::from(max_age_s));
-    let asked_again = recorded.freshness == Freshness::Cached && too_old && reason != ReasonCode::TooStale;
+    let asked_again = recorded.freshness == Freshness::Cached && (too_old || grant.live_denial) && reason != ReasonCode::TooStale;
     if asked_again { Freshness::Live } else { recorded.freshness }
 }
 

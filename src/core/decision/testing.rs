@@ -124,6 +124,7 @@ pub struct Ask<'a> {
     pub area: Option<&'a str>,
     pub freshness: Freshness,
     pub as_of: Timestamp,
+    pub live_denial: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -142,6 +143,7 @@ impl<'a> Ask<'a> {
             area: None,
             freshness: Freshness::Live,
             as_of: now,
+            live_denial: false,
         }
     }
 
@@ -167,6 +169,7 @@ impl<'a> Ask<'a> {
             area: self.area,
             max_age_s: 60,
             max_stale_s: 600,
+            live_denial: self.live_denial,
             valid_for_s: 300,
         }
     }

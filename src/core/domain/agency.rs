@@ -64,6 +64,11 @@ impl Scope {
         }
     }
 
+    /// Whether what this scope opens wants a signature over each request: one person's trail, and the gateway itself.
+    pub const fn wants_signature(self) -> bool {
+        matches!(self, Self::LogPerson | Self::LogHolder | Self::Ops)
+    }
+
     /// The scope with this code.
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.code() == code)

@@ -42,6 +42,21 @@ pub struct CallContext {
     pub policy_version: Option<Arc<str>>,
     /// What the body gave, once it was read.
     pub asked: Option<Asked>,
+    /// The agency's signature over the request, once it is known to be good.
+    pub signature: Option<Box<RequestSignature>>,
+}
+
+/// A good signature of an agency over its request, as the log keeps it.
+///
+/// The signature itself names the body's digest, which would be an unkeyed digest of a request (contract §6). So what is kept is an HMAC
+/// over it, whose key is its own `jti`: 128 random bits that nobody has but the agency. Whoever shows the signature opens the
+/// commitment; whoever knows the body alone learns nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestSignature {
+    /// `kid` of the key that signed, as the agency's file names it.
+    pub key: Box<str>,
+    /// HMAC-SHA-256 over the compact JWS, keyed by its `jti`, in base64url.
+    pub commitment: Box<str>,
 }
 
 /// What a query gave, as far as policy asks about it; never the values themselves (contract §6).
@@ -74,6 +89,8 @@ impl Asked {
     pub const IDENTIFIER: u8 = 16;
     /// The query says that it is an emergency.
     pub const EMERGENCY: u8 = 32;
+    /// The request was signed.
+    pub const SIGNATURE: u8 = 64;
 
     /// Whether one of the fields was given.
     pub const fn has(&self, field: u8) -> bool {
@@ -111,6 +128,7 @@ impl CallContext {
             subject: None,
             policy_version: None,
             asked: None,
+            signature: None,
         }
     }
 }

@@ -204,6 +204,11 @@ pub fn tehran_day(at: Timestamp) -> civil::Date {
     tehran().to_datetime(at).date()
 }
 
+/// The civil time in Asia/Tehran at an instant.
+pub fn tehran_clock(at: Timestamp) -> civil::DateTime {
+    tehran().to_datetime(at)
+}
+
 /// Full years of age on a civil day, counted in the Jalali calendar: the least and the most that the birth date allows.
 ///
 /// Somebody born on 30 Esfand of a leap year gains a year on 1 Farvardin after a common year. Before birth the age is 0.

@@ -69,6 +69,24 @@ pub enum KeyMaterial {
     },
 }
 
+impl KeyMaterial {
+    /// What no other key has in common with this one: the key itself, or the modulus.
+    pub fn identity(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => key,
+            Self::P256(point) => point,
+            Self::Rsa { n, .. } => n,
+        }
+    }
+
+    /// Whether a certificate is for this key, told by the contents of its public key's BIT STRING (RFC 5280 §4.1.2.7). That of RSA is a
+    /// DER sequence around the modulus; no other has one of 2048 bits in it.
+    pub fn is_of_certificate(&self, public_key: &[u8]) -> bool {
+        let own = self.identity();
+        public_key.windows(own.len()).any(|part| part == own)
+    }
+}
+
 /// A public key of somebody else, for signatures only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicJwk {

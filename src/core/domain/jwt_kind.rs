@@ -7,6 +7,8 @@ pub enum JwtKind {
     AccessToken,
     /// An agency's proof of who it is at the token endpoint (RFC 7523bis).
     ClientAssertion,
+    /// An agency's signature over one of its requests.
+    Request,
     /// A signed answer.
     Answer,
     /// A signed refusal.
@@ -17,13 +19,14 @@ pub enum JwtKind {
 
 impl JwtKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::AccessToken, Self::ClientAssertion, Self::Answer, Self::Refusal, Self::SecurityEvent];
+    pub const ALL: [Self; 6] = [Self::AccessToken, Self::ClientAssertion, Self::Request, Self::Answer, Self::Refusal, Self::SecurityEvent];
 
     /// Its `typ`.
     pub const fn typ(self) -> &'static str {
         match self {
             Self::AccessToken => "at+jwt",
             Self::ClientAssertion => "client-authentication+jwt",
+            Self::Request => "estelam-request+jwt",
             Self::Answer => "estelam-answer+jwt",
             Self::Refusal => "estelam-refusal+jwt",
             Self::SecurityEvent => "secevent+jwt",

@@ -38,3 +38,11 @@ pub fn syntax_fault(text: &str, error: &toml::de::Error) -> String {
 pub fn is_province(code: &str) -> bool {
     code.strip_prefix("IR-").is_some_and(|number| number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit()))
 }
+
+/// Bytes as the text that they are.
+///
+/// # Errors
+/// The line, from 1, of the first byte that is not UTF-8.
+pub fn utf8(bytes: &[u8]) -> Result<&str, usize> {
+    std::str::from_utf8(bytes).map_err(|error| 1 + bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count())
+}

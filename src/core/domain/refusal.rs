@@ -2,6 +2,7 @@
 
 use super::context::CallContext;
 use super::document::coded_enum;
+use super::reason::OutageStep;
 
 coded_enum! {
     /// Why a call was refused before any decision about a person.
@@ -16,6 +17,10 @@ coded_enum! {
         ReferenceRequired = "reference-required",
         /// The agency's policy wants a nonce.
         NonceRequired = "nonce-required",
+        /// What is asked for wants a signature over the request.
+        SignatureRequired = "signature-required",
+        /// The signature over the request is not accepted.
+        SignatureInvalid = "signature-invalid",
         /// No such service in the catalogue.
         UnknownService = "unknown-service",
         /// No such identifier scheme.
@@ -60,6 +65,8 @@ coded_enum! {
         QuotaExhausted = "quota-exhausted",
         /// The record cannot be made durable.
         LedgerUnavailable = "ledger-unavailable",
+        /// More wait for the registry than could be answered in time.
+        Overloaded = "overloaded",
         /// The node is stopping.
         ShuttingDown = "shutting-down",
     }
@@ -74,12 +81,13 @@ impl RefusalCode {
             | Self::CheckRequired
             | Self::ReferenceRequired
             | Self::NonceRequired
+            | Self::SignatureRequired
             | Self::UnknownService
             | Self::UnknownScheme
             | Self::MalformedIdentifier
             | Self::WrongScheme
             | Self::WrongPopulation => 400,
-            Self::TokenMissing | Self::TokenInvalid | Self::TokenNotBound => 401,
+            Self::TokenMissing | Self::TokenInvalid | Self::TokenNotBound | Self::SignatureInvalid => 401,
             Self::CertificateNotAccepted
             | Self::AgencySuspended
             | Self::ServiceNotAllowed
@@ -92,7 +100,7 @@ impl RefusalCode {
             Self::HeadTooLarge => 431,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited | Self::QuotaExhausted => 429,
-            Self::LedgerUnavailable | Self::ShuttingDown => 503,
+            Self::LedgerUnavailable | Self::Overloaded | Self::ShuttingDown => 503,
         }
     }
 }
@@ -125,11 +133,13 @@ pub struct Refusal {
     pub limit: Option<LimitNotice>,
     /// The methods that the resource has, for 405.
     pub allow: &'static str,
+    /// What the agency's policy says to do in an outage, for 503.
+    pub advice: Option<OutageStep>,
 }
 
 impl Refusal {
     /// A refusal of the call with this context. `detail` must be free of identifiers.
     pub fn new(context: CallContext, code: RefusalCode, detail: impl Into<String>) -> Box<Self> {
-        Box::new(Self { context, code, detail: detail.into(), hint: None, limit: None, allow: "" })
+        Box::new(Self { context, code, detail: detail.into(), hint: None, limit: None, allow: "", advice: None })
     }
 }

@@ -22,6 +22,8 @@ pub struct PeerChain {
     pub serial: Arc<[u8]>,
     /// DER of the issuer's name, as in CRLs.
     pub issuer: Arc<[u8]>,
+    /// The certificate's public key: the contents of its BIT STRING (RFC 5280 §4.1.2.7).
+    pub public_key: Arc<[u8]>,
     /// First instant of validity.
     pub not_before: Timestamp,
     /// Last second of validity.

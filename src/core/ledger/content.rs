@@ -56,6 +56,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
         branch: content.branch.as_deref(),
         certificate: content.certificate.as_deref(),
         code: content.code.as_deref(),
+        count: content.count.map(|count| count.min(LARGEST_EXACT_INTEGER)),
         decision: content.decision.as_deref(),
         decree: content.decree.as_deref(),
         decrees_version: content.decrees_version.as_deref(),
@@ -69,6 +70,8 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
         reference: content.reference.as_deref(),
         route: &content.route,
         service: content.service.as_deref(),
+        signature: content.signature.as_deref(),
+        signed_by: content.signed_by.as_deref(),
         trail_tag: tags.map(|tags| URL_SAFE_NO_PAD.encode(tags.trail)),
     };
     serde_json::to_writer(out, &members).map_err(|_| BadContent)
@@ -104,6 +107,8 @@ struct Members<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decree: Option<&'c str>,
@@ -126,6 +131,10 @@ struct Members<'c> {
     route: &'c str,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trail_tag: Option<String>,
 }
@@ -150,11 +159,14 @@ mod tests {
             decision: Some("entitled".into()),
             reason: Some("valid-by-decree".into()),
             code: Some("none".into()),
+            count: Some(u64::MAX),
             policy_version: text("sha256:aa"),
             decrees_version: text("sha256:bb"),
             decree: text("d1-1402-04-07"),
             freshness: Some("live".into()),
             as_of: Some(Timestamp::UNIX_EPOCH),
+            signature: text("c2ln"),
+            signed_by: text("request-1"),
             basis: text("{\"a\":\"\u{1}\u{7f}\\ \u{631}\"}\n"),
             latency_us: u64::MAX,
             ..EntryContent::default()
@@ -169,7 +181,7 @@ mod tests {
         encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
-        assert_eq!(value.as_object().unwrap().len(), 23);
+        assert_eq!(value.as_object().unwrap().len(), 26);
     }
 
     #[test]

@@ -110,6 +110,9 @@ pub struct EntryContent {
     pub reason: Option<Cow<'static, str>>,
     /// Refusal code.
     pub code: Option<Cow<'static, str>>,
+    /// How many refusals were counted together; of floods alone.
+    #[serde(default)]
+    pub count: Option<u64>,
     /// Policy version.
     pub policy_version: Option<String>,
     /// Decrees version.
@@ -120,6 +123,13 @@ pub struct EntryContent {
     pub freshness: Option<Cow<'static, str>>,
     /// When the registry said so.
     pub as_of: Option<Timestamp>,
+    /// Commitment to the agency's signature over the request, where there was one (see
+    /// [`RequestSignature`](super::domain::context::RequestSignature)).
+    #[serde(default)]
+    pub signature: Option<String>,
+    /// The key that made it.
+    #[serde(default)]
+    pub signed_by: Option<String>,
     /// What the decision was derived from, as JSON.
     pub basis: Option<String>,
     /// Microseconds from arrival to conclusion.

@@ -1,10 +1,12 @@
-//! Limits per agency and tier, and the protection of holders: the ports, and how a stage asks them.
+//! Limits per agency and tier, floods of refusals, and the protection of holders: the ports, and how a stage asks them.
 
+mod flood;
 mod protection;
 
 use super::domain::agency::AgencyId;
 use super::domain::refusal::LimitNotice;
 
+pub use self::flood::{Allowance, Flood, Floods, Passage};
 pub use self::protection::{Alerts, Asked, Batches, ENUMERATION_POLICY, Protection, Rule, Seen, Settled, Shield};
 
 /// What a call spends.

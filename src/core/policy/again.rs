@@ -78,6 +78,7 @@ fn duties(grant: &Grant, asked: &Asked, needs_document: bool) -> Result<(), Refu
         (grant.check && needs_document, Asked::CHECK, RefusalCode::CheckRequired),
         (grant.reference, Asked::REFERENCE, RefusalCode::ReferenceRequired),
         (grant.nonce, Asked::NONCE, RefusalCode::NonceRequired),
+        (grant.signature, Asked::SIGNATURE, RefusalCode::SignatureRequired),
     ];
     let missing = wanted.into_iter().find(|(wanted, field, _)| *wanted && !asked.has(*field));
     missing.map_or(Ok(()), |(_, _, code)| Err(code))

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::agency_file::AgencyFile;
-use super::agency_rules::{Reader, listed};
+use super::agency_rules::{KEYS_SUFFIX, Reader, listed};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::jwk::{self, JwkMembers, JwkRejected, PublicJwk};
 use crate::core::token::{ClientAuth, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
@@ -25,7 +25,7 @@ pub(super) struct ClientAuthFile {
 impl Reader<'_> {
     /// What the file and the key set beside it say together.
     pub(super) fn client_auth(&mut self, file: &AgencyFile) -> ClientAuth {
-        let beside = self.keys_beside();
+        let beside = self.keys_beside(KEYS_SUFFIX);
         let Some(said) = &file.client_auth else {
             if beside.is_some() {
                 self.fault(0, "there are keys for `private_key_jwt` beside this file; add [client_auth] with `methods`, or remove them");
@@ -41,7 +41,7 @@ impl Reader<'_> {
         if said.methods.get_ref().is_empty() {
             self.fault(at, "`methods` is empty; to bar the agency, write `suspended = true`");
         }
-        let keys = self.client_keys(&said.keys, beside, at);
+        let keys = self.keys(&said.keys, beside, KEYS_SUFFIX, at);
         match (accepts(PRIVATE_KEY_JWT), keys.is_empty()) {
             (true, true) => {
                 self.fault(at, "`private_key_jwt` needs a key: add [[client_auth.key]], or a key set in NAME.jwks.json beside this file")
@@ -52,10 +52,12 @@ impl Reader<'_> {
         ClientAuth { certificate: accepts(TLS_CLIENT_AUTH), keys }
     }
 
-    fn client_keys(
+    /// Registered keys: those in the file, and the set beside it.
+    pub(super) fn keys(
         &mut self,
         inline: &[Spanned<JwkMembers>],
         beside: Option<Result<Vec<PublicJwk>, JwkRejected>>,
+        suffix: &str,
         at: usize,
     ) -> Vec<PublicJwk> {
         let mut keys = Vec::new();
@@ -67,7 +69,7 @@ impl Reader<'_> {
         }
         match beside {
             Some(Ok(more)) => keys.extend(more),
-            Some(Err(JwkRejected(why))) => self.fault(at, format!("the key set beside this file (NAME.jwks.json): {why}")),
+            Some(Err(JwkRejected(why))) => self.fault(at, format!("the key set beside this file (NAME{suffix}): {why}")),
             None => {}
         }
         if keys.is_empty() {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::agency_clients::ClientAuthFile;
+use super::agency_signing::RequestSigningFile;
 use super::agency_units::UnitFile;
 use crate::core::limit::Rate;
 
@@ -22,6 +23,7 @@ pub(super) struct AgencyFile {
     pub identities: Spanned<Vec<Spanned<String>>>,
     pub scopes: Spanned<Vec<Spanned<String>>>,
     pub client_auth: Option<ClientAuthFile>,
+    pub request_signing: Option<Spanned<RequestSigningFile>>,
     pub outage: Option<Spanned<String>>,
     pub freshness: Option<FreshnessFile>,
     #[serde(default)]
@@ -62,6 +64,9 @@ pub(super) struct FreshnessFile {
     pub max_age: Spanned<String>,
     pub min_age: Spanned<String>,
     pub max_stale: Spanned<String>,
+    /// A "no" rests on a look-up of its own.
+    #[serde(default)]
+    pub must_be_live_for_denial: bool,
     pub valid_for: Spanned<String>,
 }
 

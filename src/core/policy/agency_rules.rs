@@ -18,6 +18,9 @@ use crate::core::domain::service::ServiceCatalogue;
 /// What the name of an agency's key set has after the agency's.
 pub(super) const KEYS_SUFFIX: &str = ".jwks.json";
 
+/// The same for the keys that sign its requests.
+pub(super) const REQUEST_KEYS_SUFFIX: &str = ".request-jwks.json";
+
 /// What agency files are checked against.
 pub(super) struct Known<'a> {
     pub services: &'a ServiceCatalogue,
@@ -35,6 +38,8 @@ pub(super) struct Draft {
     pub identities: Vec<(String, usize)>,
     /// What the file wants to be granted.
     pub wishes: Vec<Wish>,
+    /// What only a demo overlooks.
+    pub demo_only: Vec<LoadError>,
 }
 
 /// One service × purpose that a file grants.
@@ -54,12 +59,13 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
             return None;
         }
     };
-    let mut reader = Reader { path, text, known, errors, failed: false };
+    let mut reader = Reader { path, text, known, errors, demo_only: Vec::new(), failed: false };
     let id = reader.id(&file.id)?;
     reader.names(&file);
     let scopes = reader.scopes(&file);
     reader.one_role(&file);
     let client_auth = reader.client_auth(&file);
+    let request_signing = reader.request_signing(&file, &client_auth);
     let wishes = file.grants.iter().flat_map(|grant| reader.wishes(&file, grant)).collect::<Vec<_>>();
     let rates = reader.rates(&file.limits, scopes.contains(&Scope::Verify));
     let identities = reader.identities(&file, &id);
@@ -73,6 +79,7 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
         suspended: file.suspended,
         scopes,
         client_auth,
+        request_signing,
         grants: HashMap::new(),
         scheme_numbers,
         rates,
@@ -81,8 +88,8 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
         protection,
         units,
     };
-    let failed = reader.failed;
-    (!failed).then(|| Draft { policy, kind: file.kind.into_inner(), identities, wishes })
+    let Reader { failed, demo_only, .. } = reader;
+    (!failed).then(|| Draft { policy, kind: file.kind.into_inner(), identities, wishes, demo_only })
 }
 
 /// Collects the faults of one file while it is read.
@@ -91,6 +98,7 @@ pub(super) struct Reader<'a> {
     text: &'a str,
     pub known: &'a Known<'a>,
     errors: &'a mut Vec<LoadError>,
+    demo_only: Vec<LoadError>,
     failed: bool,
 }
 
@@ -100,9 +108,14 @@ impl Reader<'_> {
         self.errors.push(LoadError::at(self.path, self.text, offset, message));
     }
 
-    /// The key set in `agencies/NAME.jwks.json`, if there is one.
-    pub(super) fn keys_beside(&self) -> Option<Result<Vec<PublicJwk>, JwkRejected>> {
-        let path = format!("{}{KEYS_SUFFIX}", self.path.trim_end_matches(".toml"));
+    /// Notes a fault that a demo overlooks.
+    pub(super) fn demo_only(&mut self, offset: usize, message: impl Into<String>) {
+        self.demo_only.push(LoadError::at(self.path, self.text, offset, message));
+    }
+
+    /// The key set beside the file, `agencies/NAME` and the suffix, if there is one.
+    pub(super) fn keys_beside(&self, suffix: &str) -> Option<Result<Vec<PublicJwk>, JwkRejected>> {
+        let path = format!("{}{suffix}", self.path.trim_end_matches(".toml"));
         self.known.files.get(&path).map(|text| registered_keys(text.as_bytes()))
     }
 

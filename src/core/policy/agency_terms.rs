@@ -80,6 +80,7 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let live_denial = freshness.must_be_live_for_denial;
         let [max_age_s, min_age_s, max_stale_s, valid_for_s] = self.freshness(freshness)?;
         let (from, until) = self.term(grant)?;
         let disclose = self.disclosure(&file.disclosure);
@@ -88,9 +89,11 @@ impl Reader<'_> {
             check: must.contains(&"check"),
             reference: must.contains(&"reference"),
             nonce: must.contains(&"nonce"),
+            signature: must.contains(&"signature") || file.request_signing.as_ref().is_some_and(|signing| signing.get_ref().required),
             max_age_s,
             min_age_s,
             max_stale_s,
+            live_denial,
             valid_for_s,
             outage,
             disclose,
@@ -126,7 +129,7 @@ impl Reader<'_> {
     }
 
     fn duties<'g>(&mut self, grant: &'g GrantFile) -> Vec<&'g str> {
-        const DUTIES: [&str; 4] = ["actor", "check", "reference", "nonce"];
+        const DUTIES: [&str; 5] = ["actor", "check", "reference", "nonce", "signature"];
         for duty in &grant.must_give {
             if !DUTIES.contains(&duty.get_ref().as_str()) {
                 self.fault(duty.span().start, format!("`{}` cannot be asked for; use {}", duty.get_ref(), listed(DUTIES)));

@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::load::Loaded;
 use super::load_error::LoadError;
+use super::permit_rules::PermitRules;
 use super::term::whole_day;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::date::start_of_tehran_day;
@@ -31,6 +32,15 @@ pub struct PolicyCase {
     pub expect: Option<RefusalCode>,
     /// When.
     pub at: Timestamp,
+}
+
+impl PolicyCase {
+    /// What is wrong where the rule under test is not there: a rule that forbids may have been lost with its file, and nothing else
+    /// would miss it.
+    pub(super) fn without_rule(&self, rules: &PermitRules) -> Option<LoadError> {
+        let message = || format!("no such rule `{}`; name one by its @id, or remove the case if the rule is meant to be gone", self.rule);
+        (!rules.places().contains_key(&self.rule)).then(|| fail(self, message()))
+    }
 }
 
 #[derive(Deserialize)]
@@ -117,9 +127,6 @@ fn fail(case: &PolicyCase, message: String) -> LoadError {
 }
 
 fn judge(case: &PolicyCase, loaded: &Loaded) -> Result<(), String> {
-    if !loaded.rules.places().contains_key(&case.rule) {
-        return Err(format!("no such rule `{}`; name one by its @id", case.rule));
-    }
     let agency = AgencyId::parse(&case.agency).and_then(|id| loaded.snapshot.agencies.get(&id));
     let (Some(agency), Some(kind)) = (agency, loaded.kinds.get(&case.agency)) else {
         return Err(format!("no such agency `{}`", case.agency));

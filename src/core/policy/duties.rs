@@ -57,6 +57,11 @@ const CHECK_REQUIRED: Required = (
 );
 const NONCE_REQUIRED: Required = (RefusalCode::NonceRequired, "this agency's policy wants `nonce`: 16 random bytes in base64url");
 
+/// Nothing was signed where the grant wants it.
+pub(super) fn signature_required() -> Fault {
+    (RefusalCode::SignatureRequired, "this agency's policy wants the request signed: send `Estelam-Signature`".to_owned())
+}
+
 fn malformed(detail: impl Into<String>) -> Fault {
     (RefusalCode::MalformedRequest, detail.into())
 }

@@ -56,6 +56,7 @@ pub fn grounds(
         RefusalCode::CheckRequired => duty("check"),
         RefusalCode::ReferenceRequired => duty("reference"),
         RefusalCode::NonceRequired => duty("nonce"),
+        RefusalCode::SignatureRequired => duty("signature"),
         RefusalCode::RateLimited => agency.map_or_else(Vec::new, |agency| agency.rates()),
         RefusalCode::QuotaExhausted => agency.map_or_else(Vec::new, |agency| agency.quota()),
         RefusalCode::UnknownScheme => vec![missing("schemes.toml", "طرح شناسه", "scheme", scheme.unwrap_or_default())],

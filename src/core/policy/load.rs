@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use super::agency_rules::{Draft, KEYS_SUFFIX, Known, draft};
+use super::agency_rules::{Draft, KEYS_SUFFIX, Known, REQUEST_KEYS_SUFFIX, draft};
 use super::judge::Judge;
 use super::load_error::LoadError;
 use super::permit_rules::{PermitRules, SCHEMA_FILE};
@@ -47,20 +47,20 @@ impl Loaded {
         let mut errors: Vec<LoadError> = files.keys().filter_map(|path| misplaced(path, files)).collect();
         let catalogues = catalogues(files, &mut errors);
         let rules = PermitRules::load(files).map_err(|found| errors.extend(found)).ok();
-        if let Err(found) = cases::read(files) {
-            errors.extend(found);
-        }
+        let cases = cases::read(files).map_err(|found| errors.extend(found)).unwrap_or_default();
         let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
         same_services(files, &services, &rules, &mut errors);
+        errors.extend(cases.iter().filter_map(|case| case.without_rule(&rules)));
         let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules, files };
         let watch = watch_rules(files, &rules, &mut errors);
-        let (agencies, kinds) = agencies(files, &known, &mut errors);
+        let (agencies, kinds, demo_only) = agencies(files, &known, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
         let resolved_services = services.iter().map(|service| (service.code.as_str().into(), Arc::new(service.clone()))).collect();
         let purposes = rules.purposes().iter().map(|purpose| purpose.as_str().into()).collect();
-        let snapshot = Snapshot { version: version(files), agencies, services, schemes, reasons, purposes, watch, resolved_services };
+        let version = version(files);
+        let snapshot = Snapshot { version, agencies, services, schemes, reasons, purposes, watch, demo_only, resolved_services };
         Ok(Self { snapshot, rules, kinds })
     }
 }
@@ -86,9 +86,10 @@ pub fn version(files: &BTreeMap<String, String>) -> Arc<str> {
 fn misplaced(path: &str, files: &BTreeMap<String, String>) -> Option<LoadError> {
     let in_place = match path.split_once('/') {
         None => path.ends_with(".cedar") || [SCHEMA_FILE, WATCH_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path),
-        Some(("agencies", name)) if name.ends_with(KEYS_SUFFIX) => {
-            files.contains_key(&format!("agencies/{}.toml", name.trim_end_matches(KEYS_SUFFIX)))
-        }
+        Some(("agencies", name)) if name.ends_with(".json") => [KEYS_SUFFIX, REQUEST_KEYS_SUFFIX]
+            .iter()
+            .filter_map(|suffix| name.strip_suffix(suffix))
+            .any(|agency| files.contains_key(&format!("agencies/{agency}.toml"))),
         Some(("agencies" | "cases", name)) => !name.contains('/') && name.ends_with(".toml"),
         Some(_) => false,
     };
@@ -148,14 +149,15 @@ fn same_services(files: &BTreeMap<String, String>, services: &ServiceCatalogue, 
     }
 }
 
-type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>);
+type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>, Vec<LoadError>);
 
 fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Agencies {
-    let (mut agencies, mut kinds) = (HashMap::new(), BTreeMap::new());
+    let (mut agencies, mut kinds, mut demo_only) = (HashMap::new(), BTreeMap::new(), Vec::new());
     let (mut claimed, mut judge) = (Claims::default(), Judge::new(known.rules));
     for (path, text) in files.iter().filter(|(path, _)| path.starts_with("agencies/") && path.ends_with(".toml")) {
-        let Some(draft) = draft(path, text, known, errors) else { continue };
+        let Some(mut draft) = draft(path, text, known, errors) else { continue };
         claimed.add(path, text, &draft, errors);
+        demo_only.append(&mut draft.demo_only);
         kinds.insert(draft.policy.id.as_str().to_owned(), draft.kind.clone());
         let policy = judge.resolve(path, text, draft, errors);
         agencies.insert(policy.id.clone(), Arc::new(policy));
@@ -163,18 +165,24 @@ fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Ve
     if agencies.is_empty() && errors.is_empty() {
         errors.push(LoadError::of_file("agencies", "there is no agency; add agencies/NAME.toml"));
     }
-    (agencies, kinds)
+    (agencies, kinds, demo_only)
 }
 
-/// Identities seen so far, across files.
+/// Identities and keys for requests seen so far, across files.
 #[derive(Default)]
 struct Claims {
     places: HashMap<String, String>,
+    keys: HashMap<Vec<u8>, String>,
     domain: Option<(String, String)>,
 }
 
 impl Claims {
     fn add(&mut self, path: &str, text: &str, draft: &Draft, errors: &mut Vec<LoadError>) {
+        for key in &draft.policy.request_signing.keys {
+            if let Some(other) = self.keys.insert(key.material().identity().to_vec(), path.to_owned()) {
+                errors.push(LoadError::of_file(path, format!("a key for requests is in `{other}` too; each agency has keys of its own")));
+            }
+        }
         for (identity, offset) in &draft.identities {
             let here = LoadError::at(path, text, *offset, "");
             let place = format!("{path}:{}", here.line.unwrap_or(1));

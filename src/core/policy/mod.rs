@@ -5,6 +5,7 @@ mod again;
 mod agency_clients;
 mod agency_file;
 mod agency_rules;
+mod agency_signing;
 mod agency_terms;
 mod agency_units;
 mod body;
@@ -35,7 +36,7 @@ use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
 use super::domain::service::{Service, ServiceCatalogue};
 use super::limit::{Protection, Rate, Tier};
-use super::token::{ClientAuth, VerifiedCall};
+use super::token::{ClientAuth, RequestSigning, VerifiedCall};
 use super::watch::WatchRules;
 
 pub use admit::{admit, asked, screen};
@@ -94,12 +95,16 @@ pub struct Grant {
     pub reference: bool,
     /// A nonce must be given.
     pub nonce: bool,
+    /// The request must be signed.
+    pub signature: bool,
     /// Age of facts in seconds that is good enough when the request does not say.
     pub max_age_s: u32,
     /// Smallest `max_age` that the agency may ask for; 0 allows forcing live look-ups.
     pub min_age_s: u32,
     /// Oldest facts in seconds that may still answer while the registry is unreachable.
     pub max_stale_s: u32,
+    /// Whether a "no" must rest on a look-up made for this query, however young the remembered facts are.
+    pub live_denial: bool,
     /// How long an answer may be relied on, in seconds.
     pub valid_for_s: u32,
     /// What to do in an outage.
@@ -142,6 +147,8 @@ pub struct AgencyPolicy {
     pub scopes: Vec<Scope>,
     /// How it proves at the token endpoint who it is.
     pub client_auth: ClientAuth,
+    /// How it signs its requests.
+    pub request_signing: RequestSigning,
     /// Grants by service, then purpose; those of one purpose follow each other in time and never overlap.
     pub grants: HashMap<Arc<str>, ByPurpose>,
     /// The agency's own numbers for schemes.
@@ -175,6 +182,8 @@ pub struct Snapshot {
     pub purposes: HashSet<Arc<str>>,
     /// What is watched for behind the path.
     pub watch: Arc<WatchRules>,
+    /// What only a demo overlooks: anywhere else the snapshot does not take effect while there is any.
+    pub demo_only: Vec<LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
 }
@@ -183,6 +192,14 @@ impl AgencyPolicy {
     /// Whether the agency, or the unit that a certificate of it names, is suspended.
     pub fn is_suspended(&self, branch: Option<&str>) -> bool {
         self.suspended || branch.and_then(|branch| self.units.get(branch)).is_some_and(|unit| unit.suspended)
+    }
+
+    /// What to do while nothing can be answered: `proceed` only where every grant of the service (or of the agency, where the service
+    /// is not known) says so.
+    pub fn outage_advice(&self, service: Option<&str>) -> Option<OutageStep> {
+        let asked = self.grants.iter().filter(|(code, _)| service.is_none_or(|service| &***code == service));
+        let steps = asked.flat_map(|(_, purposes)| purposes.values().flatten()).map(|grant| grant.outage.step());
+        steps.reduce(|all, one| if one == OutageStep::Proceed { all } else { one })
     }
 
     /// Whether a certificate of this agency that names this branch (or none) is enrolled. An identity without a branch

@@ -14,7 +14,7 @@ use crate::core::domain::service::Service;
 use crate::core::token::VerifiedCall;
 
 /// Judges a call by its agency's policy as it is at `now`, in the contract's order: enrolment, syntax, service, purpose, actor, check,
-/// reference, nonce, scheme. A service that needs no document drops whatever identifier was sent, unread.
+/// reference, nonce, signature, scheme. A service that needs no document drops whatever identifier was sent, unread.
 ///
 /// # Errors
 /// The first test that fails, as a refusal that knows of the call what was known by then.
@@ -28,7 +28,7 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         Ok(read) => read,
         Err(fault) => return refuse(call, fault),
     };
-    call.context_mut().asked = Some(asked(&request, now));
+    call.context_mut().asked = Some(asked(&request, call.is_signed(), now));
     let (grant, service) = match granted(&mut call, &snapshot, &policy, (&request.service, &request.purpose), now) {
         Ok(granted) => granted,
         Err(fault) => {
@@ -51,6 +51,9 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         return refuse(call, fault);
     }
     call.context_mut().reference = request.reference.take();
+    if grant.signature && !call.is_signed() {
+        return refuse(call, duties::signature_required());
+    }
     let (mut identifier, mut check_digit_warning) = (None, false);
     if needs_document {
         match subject::accept(request.identifier.as_ref(), &service.code, &policy, &snapshot.schemes) {
@@ -109,7 +112,7 @@ fn granted(
 }
 
 /// What the query gave, for its entry: presence alone.
-fn asked(request: &VerifyRequest, now: Timestamp) -> Asked {
+fn asked(request: &VerifyRequest, signed: bool, now: Timestamp) -> Asked {
     let given = [
         (request.actor.is_some(), Asked::ACTOR),
         (request.check.as_ref().is_some_and(Check::has_factor), Asked::CHECK),
@@ -117,6 +120,7 @@ fn asked(request: &VerifyRequest, now: Timestamp) -> Asked {
         (request.nonce.is_some(), Asked::NONCE),
         (request.identifier.is_some(), Asked::IDENTIFIER),
         (request.emergency, Asked::EMERGENCY),
+        (signed, Asked::SIGNATURE),
     ];
     let given = given.into_iter().filter_map(|(given, field)| given.then_some(field)).sum();
     Asked { at: now.as_second(), given, max_age: request.max_age }

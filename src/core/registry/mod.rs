@@ -43,6 +43,9 @@ pub struct RegistryAnswer {
 #[error("the registry did not answer: {0}")]
 pub struct RegistryUnavailable(pub &'static str);
 
+/// More look-ups wait than could be answered in time: this one was not begun.
+pub const OVERLOADED: RegistryUnavailable = RegistryUnavailable("too many wait for it");
+
 /// How fresh an answer the caller needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
@@ -95,6 +98,11 @@ impl Facts {
     /// Seconds since the registry last confirmed the decrees.
     pub const fn decrees_age_s(&self) -> u32 {
         self.decrees_age_s
+    }
+
+    /// Whether the look-up was turned away because too many wait; nothing was asked of the registry.
+    pub fn are_shed(&self) -> bool {
+        matches!(&self.answer, Err(why) if *why == OVERLOADED)
     }
 
     /// Takes the facts apart for the decision.

@@ -6,7 +6,7 @@ mod problem;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::domain::reason::ReasonCode;
+use super::domain::reason::{OutageStep, ReasonCode};
 use super::domain::refusal::RefusalCode;
 use super::ledger::Recorded;
 use super::signing::Conclusion;
@@ -23,7 +23,7 @@ pub enum Format {
     Statement,
 }
 
-/// The bytes that leave. Apart from the bare 503, only [`render`] makes one, from a recorded conclusion.
+/// The bytes that leave. Apart from the bare 503 and from silence, only [`render`] makes one, from a recorded conclusion.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: u16,
@@ -33,6 +33,7 @@ pub struct Reply {
     label: &'static str,
     on_grid: bool,
     close: bool,
+    silent: bool,
 }
 
 impl Reply {
@@ -72,6 +73,17 @@ impl Reply {
         self.close
     }
 
+    /// Whether nothing leaves at all, and the connection ends at once.
+    pub const fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    /// No reply: one of a flood of refusals, that was counted and is not told. Its connection ends without a word.
+    pub fn silence() -> Self {
+        let (headers, body) = (Vec::new(), Bytes::new());
+        Self { status: 429, content_type: problem::MEDIA_TYPE, headers, body, label: "flood", on_grid: false, close: true, silent: true }
+    }
+
     /// The same reply, marked as delivered once more to a retry.
     #[must_use]
     pub fn redelivered(mut self) -> Self {
@@ -84,17 +96,19 @@ impl Reply {
         self
     }
 
-    /// The only reply without a record: the ledger or the signer failed. It says nothing of the call but its id.
-    pub fn bare(request_id: Uuid) -> Self {
+    /// The only reply without a record: the ledger or the signer failed. It says nothing of the call but its id, and what the agency's
+    /// policy says to do in an outage.
+    pub fn bare(request_id: Uuid, advice: Option<OutageStep>) -> Self {
         let code = RefusalCode::LedgerUnavailable;
         Self {
             status: 503,
             content_type: problem::MEDIA_TYPE,
             headers: vec![("Retry-After", "1".to_owned())],
-            body: problem::bare(request_id, code).into(),
+            body: problem::bare(request_id, code, advice).into(),
             label: code.code(),
             on_grid: false,
             close: false,
+            silent: false,
         }
     }
 }
@@ -124,6 +138,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
                 // Both, so that a registry that fails at once does not tell a remembered number from another.
                 on_grid: matches!(reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
                 close: false,
+                silent: false,
             }
         }
         Conclusion::Refusal(refusal) => Reply {
@@ -134,6 +149,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
             label: refusal.code.code(),
             on_grid: false,
             close: matches!(refusal.code, RefusalCode::CertificateNotAccepted | RefusalCode::ShuttingDown),
+            silent: false,
         },
         Conclusion::Delivery(delivery) => Reply {
             status: delivery.status,
@@ -143,6 +159,9 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
             label: delivery.code,
             on_grid: false,
             close: false,
+            silent: false,
         },
+        // Recorded for auditors; there is nobody to tell.
+        Conclusion::Flood(_) => Reply { status: 200, ..Reply::silence() },
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::answer::Ledger;
+use crate::core::domain::reason::OutageStep;
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 
 /// The media type of problems.
@@ -20,6 +21,9 @@ struct Problem<'a> {
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    /// What to do meanwhile, for 503: the static word of the agency's policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<OutageStep>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<Ledger<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +40,7 @@ impl<'a> Problem<'a> {
             request_id,
             detail: None,
             hint: None,
+            advice: None,
             ledger: None,
             statement: None,
         }
@@ -52,6 +57,7 @@ pub(super) fn body(refusal: &Refusal, statement: &str, origin: &str, index: u64)
     let mut problem = Problem::new(refusal.context.request_id, refusal.code);
     problem.detail = Some(&refusal.detail);
     problem.hint = refusal.hint.as_deref();
+    problem.advice = refusal.advice;
     problem.ledger = Some(Ledger { origin, index });
     problem.statement = Some(statement);
     problem.to_bytes()
@@ -65,8 +71,8 @@ pub(super) fn unrecorded(request_id: Uuid, code: RefusalCode, detail: &str) -> V
 }
 
 /// The body of a refusal without a record; it holds nothing of the call but its id.
-pub(super) fn bare(request_id: Uuid, code: RefusalCode) -> Vec<u8> {
-    Problem::new(request_id, code).to_bytes()
+pub(super) fn bare(request_id: Uuid, code: RefusalCode, advice: Option<OutageStep>) -> Vec<u8> {
+    Problem { advice, ..Problem::new(request_id, code) }.to_bytes()
 }
 
 /// The header fields of a refusal.
@@ -92,6 +98,8 @@ const fn challenge(code: RefusalCode) -> Option<&'static str> {
     match code {
         RefusalCode::TokenMissing => Some(r#"Bearer realm="estelam""#),
         RefusalCode::TokenInvalid | RefusalCode::TokenNotBound => Some(r#"Bearer realm="estelam", error="invalid_token""#),
+        // RFC 9110 §15.5.2: every 401 has a challenge; the token was good, so it says no error of the token.
+        RefusalCode::SignatureInvalid => Some(r#"Bearer realm="estelam""#),
         RefusalCode::ScopeMissing => Some(r#"Bearer realm="estelam", error="insufficient_scope""#),
         _ => None,
     }
@@ -113,6 +121,8 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::CheckRequired => "A second factor must be given",
         RefusalCode::ReferenceRequired => "A reference must be given",
         RefusalCode::NonceRequired => "A nonce must be given",
+        RefusalCode::SignatureRequired => "The request must be signed",
+        RefusalCode::SignatureInvalid => "The signature over the request is not accepted",
         RefusalCode::UnknownService => "There is no such service",
         RefusalCode::UnknownScheme => "There is no such identifier scheme",
         RefusalCode::MalformedIdentifier => "The identifier fits no scheme",
@@ -135,6 +145,7 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::RateLimited => "Too many requests",
         RefusalCode::QuotaExhausted => "The quota is used up",
         RefusalCode::LedgerUnavailable => "The answer could not be recorded",
+        RefusalCode::Overloaded => "Too many queries wait for the registry",
         RefusalCode::ShuttingDown => "The node is stopping",
     }
 }

@@ -134,6 +134,8 @@ struct Payload<'a> {
     jti: &'a Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     req: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_signature: Option<&'a str>,
     service: &'a str,
     purpose: Option<&'a str>,
     reason: ReasonCode,
@@ -150,6 +152,7 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, no
         exp: decision.verdict().valid_until.as_second(),
         jti: &facts.answer_id,
         req: permit.body_digest().map(|digest| URL_SAFE_NO_PAD.encode(digest)),
+        request_signature: agency.context().signature.as_deref().map(|signature| &*signature.commitment),
         service: &permit.service().code,
         purpose: agency.context().purpose.as_deref(),
         reason: facts.reason,

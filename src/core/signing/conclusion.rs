@@ -4,8 +4,9 @@ use crate::core::decision::Decision;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::Refusal;
 use crate::core::ledger::EntryKind;
+use crate::core::limit::Flood;
 
-/// The end of a call: an answer, a refusal, or the delivery of something else that must be recorded.
+/// The end of a call: an answer, a refusal, or the delivery of something else that must be recorded. Or of many calls: a flood.
 #[derive(Debug)]
 pub enum Conclusion {
     /// A decision about a person.
@@ -14,6 +15,8 @@ pub enum Conclusion {
     Refusal(Box<Refusal>),
     /// An access token, an error of the token endpoint, or a read of the log.
     Delivery(Box<Delivery>),
+    /// Refusals that were counted together; nobody is told.
+    Flood(Box<Counted>),
 }
 
 impl Conclusion {
@@ -23,8 +26,18 @@ impl Conclusion {
             Self::Answer(decision) => decision.permit().call().agency().context(),
             Self::Refusal(refusal) => &refusal.context,
             Self::Delivery(delivery) => &delivery.context,
+            Self::Flood(counted) => &counted.context,
         }
     }
+}
+
+/// Refusals that were counted together, and the call that stands for them.
+#[derive(Debug)]
+pub struct Counted {
+    /// Whose they were.
+    pub context: CallContext,
+    /// Of which code and second, and how many.
+    pub flood: Flood,
 }
 
 /// A body that leaves under a record of its own.

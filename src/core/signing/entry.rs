@@ -26,6 +26,11 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
             content.code = Some(delivery.code.into());
             (delivery.kind, None::<Identifier>)
         }
+        Conclusion::Flood(counted) => {
+            content.code = Some(counted.flood.code.code().into());
+            content.count = Some(counted.flood.count);
+            (EntryKind::Refusal, None)
+        }
     };
     Entry { kind, class: class_of(conclusion), time: now, id: context.request_id, statement_digest, subject, content }
 }
@@ -51,6 +56,8 @@ fn common(context: &CallContext, now: Timestamp) -> EntryContent {
         purpose: context.purpose.as_deref().map(str::to_owned),
         reference: context.reference.clone(),
         policy_version: context.policy_version.as_deref().map(str::to_owned),
+        signature: context.signature.as_deref().map(|signature| signature.commitment.to_string()),
+        signed_by: context.signature.as_deref().map(|signature| signature.key.to_string()),
         latency_us: u64::try_from(latency).unwrap_or(0),
         ..EntryContent::default()
     }

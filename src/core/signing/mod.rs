@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 pub use self::answer::{AnswerFacts, MayDeny};
-pub use self::conclusion::{Conclusion, Delivery};
+pub use self::conclusion::{Conclusion, Counted, Delivery};
 pub use self::event::{ALERT_EVENT, AlertEvent, security_event};
 use super::ledger::Entry;
 
@@ -166,6 +166,7 @@ pub fn sign(conclusion: Conclusion, notary: &Notary, now: Timestamp) -> Result<S
         }
         Conclusion::Refusal(refused) => (None, seal.compact(&seal.refusal_header, &refusal::payload(refused, &notary.issuer, now))?),
         Conclusion::Delivery(delivery) => (None, delivery.statement.clone()),
+        Conclusion::Flood(counted) => (None, seal.compact(&seal.refusal_header, &refusal::count(counted, &notary.issuer, now))?),
     };
     let entry = entry::of(&conclusion, sha256(statement.as_bytes()), now);
     Ok(Signed { conclusion, facts, statement, entry: Some(entry) })

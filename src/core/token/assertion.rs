@@ -17,28 +17,28 @@ pub(super) const MAX_FOREIGN_JTI: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AssertionRejected(pub &'static str);
 
-/// An assertion that is good but for its single use.
+/// Something that an agency signed, good but for its single use: a client assertion, or the signature over a request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Assertion {
-    /// Its unique id.
+pub struct SingleUse {
+    /// Its unique id. Those of another kind than assertions begin with the kind and a space, which no `jti` has.
     pub jti: Arc<str>,
     /// From then on it is refused anyway.
     pub expires_at: Timestamp,
 }
 
-/// Remembers assertions until they expire, beyond a restart.
+/// Remembers what was spent until it expires, beyond a restart.
 #[async_trait]
 pub trait Replays: Send + Sync + 'static {
-    /// Spends an assertion: `true` only the first time. On return that is durable.
+    /// Spends something: `true` only the first time. On return that is durable.
     ///
     /// # Errors
     /// It cannot be made durable, so nobody may be let in on it.
-    async fn spend(&self, client: &AgencyId, assertion: &Assertion, now: Timestamp) -> Result<bool, ReplaysUnavailable>;
+    async fn spend(&self, client: &AgencyId, once: &SingleUse, now: Timestamp) -> Result<bool, ReplaysUnavailable>;
 }
 
-/// The memory of spent assertions cannot be used.
+/// The memory of what was spent cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the memory of spent client assertions cannot be used")]
+#[error("the memory of spent signatures cannot be used")]
 pub struct ReplaysUnavailable;
 
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ struct Claims {
 }
 
 /// A claim that is there must be of its type; `null` does not count as absent.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -77,7 +77,7 @@ pub fn check_assertion_kind(typ: Option<&str>) -> Result<(), AssertionRejected> 
 ///
 /// # Errors
 /// The first claim that is missing or has a value that is not accepted.
-pub fn check_assertion(payload: &[u8], client: &AgencyId, issuer: &str, now: Timestamp) -> Result<Assertion, AssertionRejected> {
+pub fn check_assertion(payload: &[u8], client: &AgencyId, issuer: &str, now: Timestamp) -> Result<SingleUse, AssertionRejected> {
     let claims: Claims = serde_json::from_slice(payload)
         .map_err(|_| AssertionRejected("a claim of the assertion is of the wrong type (`aud` is text, times are whole)"))?;
     let is_client = |claim: &Option<String>| claim.as_deref() == Some(client.as_str());
@@ -89,7 +89,7 @@ pub fn check_assertion(payload: &[u8], client: &AgencyId, issuer: &str, now: Tim
     }
     let jti =
         claims.jti.filter(|jti| is_foreign_jti(jti)).ok_or(AssertionRejected("the assertion needs a `jti` of 1 to 128 characters"))?;
-    Ok(Assertion { jti: jti.into(), expires_at: times(claims.exp, [claims.iat, claims.nbf], now)? })
+    Ok(SingleUse { jti: jti.into(), expires_at: times(claims.exp, [claims.iat, claims.nbf], now)? })
 }
 
 /// `exp` without leeway; `iat` and `nbf` at most [`MAX_AHEAD_S`] ahead; nothing lives longer than [`MAX_LIFETIME_S`] from now.

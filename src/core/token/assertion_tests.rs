@@ -13,12 +13,12 @@ fn good() -> Value {
     json!({"iss": "school", "sub": "school", "aud": ISSUER, "exp": NOW + 60, "iat": NOW, "jti": "one"})
 }
 
-fn check(claims: &Value) -> Result<Assertion, AssertionRejected> {
+fn check(claims: &Value) -> Result<SingleUse, AssertionRejected> {
     let school = AgencyId::parse("school").unwrap();
     check_assertion(claims.to_string().as_bytes(), &school, ISSUER, Timestamp::from_second(NOW).unwrap())
 }
 
-fn with(claim: &str, value: Value) -> Result<Assertion, AssertionRejected> {
+fn with(claim: &str, value: Value) -> Result<SingleUse, AssertionRejected> {
     let mut claims = good();
     claims[claim] = value;
     check(&claims)

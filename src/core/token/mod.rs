@@ -14,11 +14,16 @@ mod assertion;
 mod claims;
 mod client;
 mod outside;
+mod request_signature;
 
-pub use assertion::{Assertion, AssertionRejected, Replays, ReplaysUnavailable, check_assertion, check_assertion_kind};
+pub use assertion::{AssertionRejected, Replays, ReplaysUnavailable, SingleUse, check_assertion, check_assertion_kind};
 pub use claims::{ACCESS_TOKEN_TYP, Confirmation, MAX_LIFETIME_S, RawClaims, TokenProfile, check_claims};
 pub use client::{ClientAuth, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
 pub use outside::{OutsideProfile, keys_end, narrowed};
+pub use request_signature::{
+    MAX_AGE_S, RequestSigning, SignatureFault, SignatureField, SignatureRejected, SignatureVerifier, SignedCall, SignedRequest,
+    check_request, commitment, require_signature, verify_signature,
+};
 
 /// How far ahead of our clock `iat` and `nbf` may lie, in seconds (contract §3).
 pub const MAX_AHEAD_S: i64 = 10;
@@ -103,6 +108,11 @@ impl VerifiedCall {
     /// What is known of the call, for the stage that learns more.
     pub(in crate::core) fn context_mut(&mut self) -> &mut CallContext {
         self.agency.context_mut()
+    }
+
+    /// Whether the request has a good signature of its agency.
+    pub fn is_signed(&self) -> bool {
+        self.agency.context().signature.is_some()
     }
 
     /// Turns the call into a refusal.

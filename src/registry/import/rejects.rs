@@ -20,6 +20,7 @@ impl Rejects {
     pub(super) fn beside(file: &Path) -> io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt;
         let target = with_suffix(file, ".rejects.csv");
+        remove_drafts_of_the_dead(&target);
         let draft = with_suffix(file, &format!(".rejects.csv.{}.part", std::process::id()));
         let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         let mut writer = csv::Writer::from_writer(BufWriter::new(open));
@@ -54,6 +55,21 @@ impl Rejects {
 impl Drop for Rejects {
     fn drop(&mut self) {
         let _gone_after_publishing = std::fs::remove_file(&self.draft);
+    }
+}
+
+/// Removes the drafts of imports that were killed: they hold rows, and nobody will finish them.
+fn remove_drafts_of_the_dead(target: &Path) {
+    let (Some(folder), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str())) else { return };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let of = entry.file_name();
+        let process = of.to_str().and_then(|of| of.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".part"));
+        let is_dead = |process: u32| Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists();
+        if process.and_then(|process| process.parse().ok()).is_some_and(is_dead) {
+            // One that cannot be removed is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -258,6 +258,18 @@ fn ndjson_says_the_same_as_csv() {
 }
 
 #[test]
+fn drafts_of_killed_imports_do_not_stay() {
+    let office = Office::new();
+    let draft = |process: &str| office.dir.path().join(format!("office.csv.rejects.csv.{process}.part"));
+    // No process has a number beyond what Linux gives out; the first process always runs.
+    for process in ["4194305", "1", "other"] {
+        std::fs::write(draft(process), "1,bad-date").unwrap();
+    }
+    office.rows(&[&row(&[])]);
+    assert_eq!(["4194305", "1", "other"].map(|process| draft(process).exists()), [false, true, true]);
+}
+
+#[test]
 fn rejects_of_an_older_import_do_not_stay() {
     let office = Office::new();
     office.rows(&[&row(&[("kind", "green-card")])]);

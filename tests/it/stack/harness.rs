@@ -108,6 +108,19 @@ impl System {
         Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
 
+    /// Stops the gateway and starts it again under a name that it had before: what was made for that is still for it.
+    pub async fn restarted_as(self, issuer: String) -> Self {
+        let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
+        let Self { clock, pki, dir, running, registry, .. } = self;
+        running.stop().await;
+        let (config, running) = start_gateway(dir.path(), port, &clock, |config| config.issuer = issuer).await;
+        let address = config.listen.gateway.port();
+        let mut system = Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() };
+        // Where it listens now; its name is for tokens and signatures.
+        system.config.issuer = format!("https://localhost:{address}");
+        system
+    }
+
     /// Stops everything; what is left over would be a failure.
     ///
     /// Before that every query that the system recorded is decided again under its own versions: it must be answered the same.

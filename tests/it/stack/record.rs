@@ -18,6 +18,14 @@ pub fn latest(system: &System) -> Value {
     content(system, &Uuid::from_slice(&id).unwrap().to_string())
 }
 
+/// The contents of all entries, in order.
+pub fn all(system: &System) -> Vec<Value> {
+    let store = open_offline(&system.config.ledger.dir).unwrap();
+    let mut ids = store.prepare("SELECT id FROM entry ORDER BY idx").unwrap();
+    let ids: Vec<Vec<u8>> = ids.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    ids.iter().map(|id| content(system, &Uuid::from_slice(id).unwrap().to_string())).collect()
+}
+
 /// The content of the entry with this id.
 pub fn content(system: &System, id: &str) -> Value {
     let store = open_offline(&system.config.ledger.dir).unwrap();

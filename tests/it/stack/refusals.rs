@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::fixtures::query;
 use super::harness::{Reply, System, send};
+use super::signed::register;
 use super::workshop::{agency, edit_policy};
+use crate::foreign_keys::ForeignKey;
 
 /// A number that no refused call may repeat, and that the gateway has not asked about before.
 const VALUE: &str = "9990000026";
@@ -85,11 +87,13 @@ async fn every_refusal_of_the_contract_can_be_had_and_does_nothing() {
     check_requests(&mut table).await;
     check_order(&mut table).await;
     check_duties(&mut table).await;
+    check_signatures(&mut table).await;
     check_reused_key(&mut table).await;
     check_limits(&mut table).await;
     check_suspension(&mut table).await;
     check_broken_ledger(&mut table).await;
     check_stopping(&mut table).await;
+    check_overload(&mut table).await;
     // Its requests never become one: `unreadable` sends them byte by byte.
     table.seen.insert(RefusalCode::HeadTooLarge.code().to_owned());
     // A certificate that turns bad ends its connection too: `tls_revocation` drives that race on purpose.
@@ -196,6 +200,18 @@ async fn check_duties(table: &mut Table) {
     table.row("kefalat", &body, 400, "nonce-required").await;
 }
 
+async fn check_signatures(table: &mut Table) {
+    let key = ForeignKey::eddsa();
+    register(&table.system, "kefalat", &[(&key, "request-1")]);
+    let dir = table.system.dir.path().to_owned();
+    edit_policy(&dir, "kefalat", |text| text.replace(r#""reference", "nonce"]"#, r#""signature"]"#));
+    table.reload();
+    let body = query("kefalat", "yekta", VALUE, "identity");
+    table.row("kefalat", &body, 400, "signature-required").await;
+    let request = table.system.query("kefalat", &body).await.header("estelam-signature", "x.y.z");
+    table.check(request, 401, "signature-invalid").await;
+}
+
 async fn check_reused_key(table: &mut Table) {
     let first = table.system.query("bank", &with("/identifier/value", json!("9990000018"))).await.header("idempotency-key", "k1");
     assert_eq!(send(first).await.status, 200);
@@ -258,7 +274,8 @@ async fn check_broken_ledger(table: &mut Table) {
         assert_eq!((reply.status, reply.code()), (503, "ledger-unavailable"), "{}", reply.json);
         table.check_problem(&reply, 503, "ledger-unavailable");
         let fields: Vec<_> = reply.json.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, ["type", "title", "status", "code", "request_id"]);
+        assert_eq!(fields, ["type", "title", "status", "code", "request_id", "advice"]);
+        assert_eq!(reply.json["advice"], "try-later");
         assert!(!reply.header("retry-after").is_empty());
     }
     assert_eq!(table.system.entries(), entries);
@@ -272,4 +289,39 @@ async fn check_stopping(table: &mut Table) {
     table.system.running.parts().gate.stopping.store(true, Ordering::Relaxed);
     let reply = table.check(request, 503, "shutting-down").await;
     assert_eq!((reply.header("retry-after"), reply.header("connection")), ("1", "close"));
+}
+
+/// More than the lanes hold: a batch is turned away at once, on record, while a counter still waits.
+async fn check_overload(table: &mut Table) {
+    // Nobody waits for a deadline to pass: what fills the lanes is dropped with its connections.
+    let system = System::configured(|config| {
+        config.registry.waiting = 4;
+        config.registry.timeout_ms = 60_000;
+    });
+    let stopped = std::mem::replace(&mut table.system, system.await);
+    stopped.stop().await;
+    let batch = |number: u32| {
+        let mut body = query("clinic", "amayesh-no", &format!("B{number:09}"), "insurance-health");
+        body["priority"] = json!("background");
+        body
+    };
+    let mut requests = Vec::new();
+    for number in 0..33 {
+        requests.push(table.system.query("clinic", &batch(number * 5000)).await);
+    }
+    let refused = table.system.query("clinic", &batch(999_999)).await;
+    table.system.stop_registry().await;
+    let _silent = std::net::TcpListener::bind(table.system.registry_address()).unwrap();
+    let waiting: Vec<_> = requests.into_iter().map(|request| tokio::spawn(request.send())).collect();
+    table
+        .system
+        .until("a full lane", |system| {
+            let [_, (_, background)] = system.running.parts().registry.state().lanes;
+            (background.in_flight, background.waiting) == (32, 1)
+        })
+        .await;
+    let reply = table.check(refused, 503, "overloaded").await;
+    assert_eq!(reply.json["advice"], "proceed", "a patient does not wait for us");
+    assert!(!reply.header("retry-after").is_empty());
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -202,6 +202,7 @@ async fn an_answer_is_explained_from_its_entry_at_any_two_instants() {
         area: None,
         max_age_s: 60,
         max_stale_s: 60,
+        live_denial: false,
         valid_for_s: 60,
     };
     let evidence = Evidence { answer: Some(&answer), decrees: Some(&decrees), decrees_age_s: 0 };

@@ -2,12 +2,17 @@
 
 use jiff::SignedDuration;
 
-use super::super::upstream::{Changes, Key};
+use super::super::lanes::{Caller, Lane};
+use super::super::upstream::Changes;
 use super::fake::{Bench, bench, start};
 use crate::core::registry::{Freshness, Need, Registry, RegistryAnswer, RegistryUnavailable};
 
+const fn at_a_counter() -> Caller {
+    Caller { agency: None, lane: Lane::Counter }
+}
+
 async fn ask(bench: &Bench, value: &str, max_age_s: u32) -> Result<RegistryAnswer, RegistryUnavailable> {
-    bench.cached.inner().answer(Key::new("yekta", value), Need { max_age_s }).await
+    bench.cached.inner().answer(("yekta", value), Need { max_age_s }, at_a_counter).await
 }
 
 async fn freshness(bench: &Bench, max_age_s: u32) -> Freshness {
@@ -196,4 +201,55 @@ async fn changed_decrees_replace_the_old_and_unknown_ones_leave_none() {
     bench.announce(Changes { cursor: 2, decrees: true, ..Changes::default() });
     bench.step().await.unwrap();
     assert_eq!(bench.cached.decrees().unwrap().version, "two");
+}
+
+/// Lets an entry be served until it counts as asked for often.
+async fn make_hot(bench: &Bench) {
+    for _ in 0..6 {
+        freshness(bench, 100).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_often_is_asked_again_before_it_is_too_old() {
+    let bench = bench();
+    bench.step().await.unwrap();
+    make_hot(&bench).await;
+    assert_eq!(bench.calls(), 1);
+    bench.clock.set(start() + SignedDuration::from_secs(99));
+    assert_eq!(freshness(&bench, 100).await, Freshness::Cached, "nobody waits for it");
+    settle().await;
+    assert_eq!(bench.calls(), 2);
+    bench.clock.set(start() + SignedDuration::from_secs(150));
+    assert_eq!(freshness(&bench, 100).await, Freshness::Cached);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_seldom_is_left_to_age() {
+    let bench = bench();
+    bench.step().await.unwrap();
+    freshness(&bench, 100).await;
+    bench.clock.set(start() + SignedDuration::from_secs(99));
+    assert_eq!(freshness(&bench, 100).await, Freshness::Cached);
+    settle().await;
+    assert_eq!(bench.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_loaded_together_is_not_refreshed_together() {
+    let bench = bench();
+    bench.step().await.unwrap();
+    let values: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    for _ in 0..6 {
+        for value in &values {
+            ask(&bench, value, 100).await.unwrap();
+        }
+    }
+    bench.clock.set(start() + SignedDuration::from_secs(85));
+    for value in &values {
+        ask(&bench, value, 100).await.unwrap();
+    }
+    settle().await;
+    let refreshed = bench.calls() - values.len();
+    assert!((40..160).contains(&refreshed), "{refreshed} of 200 at the middle of the span");
 }

@@ -6,3 +6,8 @@ mod fake;
 #[path = "../../../../tests/it/mini_pki.rs"]
 mod mini_pki;
 mod over_tls;
+
+/// A judge for clients that never connect.
+pub(super) fn fake_check() -> super::ServerCheck {
+    fake::check(&mini_pki::MiniPki::new())
+}

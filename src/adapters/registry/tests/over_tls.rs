@@ -31,7 +31,7 @@ fn client(trusted: &MiniPki, own: &Pem, port: u16) -> HttpRegistry {
     // Long enough for a slow machine: nothing here waits for a deadline to pass.
     config.timeout = Duration::from_secs(20);
     config.connect_timeout = Duration::from_secs(20);
-    HttpRegistry::new(&config, Arc::new(ManualClock::new(start()))).unwrap()
+    HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap()
 }
 
 async fn asked(reply: fn() -> HttpResponse) -> Result<u64, RegistryUnavailable> {
@@ -105,7 +105,7 @@ async fn nobody_listening_is_unavailable() {
 fn plain_http_is_no_address() {
     let pki = MiniPki::new();
     let config = RegistryClientConfig::new("http://localhost/", check(&pki), pki.client.cert, pki.client.key);
-    assert!(HttpRegistry::new(&config, Arc::new(ManualClock::new(start()))).is_err());
+    assert!(HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).is_err());
 }
 
 const NO_DECREES: &str = r#"{"version":"VERSION","cursor":1,"as_of":"2026-11-23T10:00:00Z","decrees":[]}"#;

@@ -92,6 +92,8 @@ fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
         area: case.province.as_deref(),
         max_age_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.age_bound(case.max_age)),
         max_stale_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.max_stale_s),
+        // A case says itself how its facts were had.
+        live_denial: false,
         valid_for_s: terms.grant.map_or(GOOD_FOR_S, |grant| grant.valid_for_s),
     }
 }

@@ -4,11 +4,12 @@
 use jiff::SignedDuration;
 
 use super::{Claims, Evidence, Query, decide_query, would_establish_nothing};
-use crate::core::decision::testing::{Ask, amayesh, check, decrees, last_instant, noon, person, service, shipped_decrees, today};
+use crate::core::decision::testing::{Ask, amayesh, check, decrees, document, last_instant, noon, person, service, shipped_decrees, today};
 use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::core::domain::name::{NameKey, NameMatch};
 use crate::core::domain::person::PaperMark;
-use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::request::Check;
 use crate::core::registry::{Freshness, RegistryAnswer};
 
@@ -149,4 +150,28 @@ fn a_series_that_contradicts_looks_like_nobody() {
     assert_eq!(verdict(17).reason, ReasonCode::ValidByDecree);
     let (contradicted, mismatch) = (verdict(16), Ask { check: Some(check(1371)), ..ask(&set) }.verdict());
     assert_eq!(contradicted, mismatch, "it is one answer with a second factor that does not match");
+}
+
+#[test]
+fn nobody_is_turned_away_on_facts_that_only_an_outage_lets_pass() {
+    let (person, decrees) =
+        (person("1370", vec![document(DocumentKind::CensusSlip, None, DocumentState::Active, "1404/01/01")]), shipped_decrees());
+    let mut ask = Ask::new("education-school", person, &decrees, today());
+    let denied = ask.reason();
+    assert_eq!(denied.outcome(), Outcome::NotEntitled, "{denied:?}");
+    ask.freshness = Freshness::Cached;
+    assert_eq!(ask.reason(), denied, "young facts bear it");
+    ask.freshness = Freshness::Stale;
+    let stale = ask.verdict();
+    assert_eq!((stale.reason, stale.reason.outcome(), stale.document), (ReasonCode::TooStale, Outcome::Indeterminate, None));
+}
+
+#[test]
+fn where_policy_says_so_a_denial_wants_a_look_up_of_its_own() {
+    let (person, decrees) =
+        (person("1370", vec![document(DocumentKind::CensusSlip, None, DocumentState::Active, "1404/01/01")]), shipped_decrees());
+    let mut ask = Ask { live_denial: true, freshness: Freshness::Cached, ..Ask::new("education-school", person, &decrees, today()) };
+    assert_eq!(ask.reason(), ReasonCode::TooStale);
+    ask.freshness = Freshness::Live;
+    assert_eq!(ask.reason().outcome(), Outcome::NotEntitled);
 }

@@ -1,5 +1,5 @@
 //! What is counted together, and when a count begins anew.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
 use crate::core::watch::{Place, parse};

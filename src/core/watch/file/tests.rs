@@ -1,5 +1,5 @@
 //! What a rule file may not say.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use rstest::rstest;
 

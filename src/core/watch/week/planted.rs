@@ -40,7 +40,7 @@ pub(super) fn plots(seed: u64, percent: u64, offices: &[Office]) -> Vec<Plot> {
             .iter()
             .enumerate()
             .filter(|(_, office)| {
-                !office.batch && !(office.trade.round_the_clock && matches!(kind, Planted::NightWorker | Planted::Outlier))
+                !(office.batch || office.trade.round_the_clock && matches!(kind, Planted::NightWorker | Planted::Outlier))
             })
             .map(|(place, _)| place)
             .collect();

@@ -1,0 +1,77 @@
+//! One address of the registry: its client, its circuit breaker, its pace, and what last went wrong there.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::breaker::{Breaker, Pass, Standing};
+use super::latency::Latency;
+use super::upstream::{Fetched, Key, Upstream};
+use crate::core::registry::RegistryUnavailable;
+
+/// One address of the registry.
+pub(super) struct Endpoint {
+    upstream: Arc<dyn Upstream>,
+    breaker: Breaker,
+    latency: Latency,
+    last_error: Mutex<Option<(Instant, &'static str)>>,
+}
+
+/// What is known of one address, for operators.
+#[derive(Clone, Copy, Debug)]
+pub struct EndpointState {
+    /// Whether it is asked, given a pause, or tried once.
+    pub breaker: Standing,
+    /// 95th percentile of its last look-ups.
+    pub p95: Option<Duration>,
+    /// What last went wrong, and how long ago.
+    pub last_error: Option<(Duration, &'static str)>,
+}
+
+impl Endpoint {
+    pub(super) fn new(upstream: Arc<dyn Upstream>, breaker: Breaker) -> Self {
+        Self { upstream, breaker, latency: Latency::default(), last_error: Mutex::default() }
+    }
+
+    /// Whether it may be asked, without taking the right to.
+    pub(super) fn open(&self) -> Result<(), RegistryUnavailable> {
+        self.breaker.open()
+    }
+
+    /// The right to ask it, unless it is given a pause.
+    pub(super) fn admit(&self) -> Result<Pass<'_>, RegistryUnavailable> {
+        self.breaker.admit()
+    }
+
+    /// One look-up, by the holder of a pass.
+    pub(super) async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+        let since = Instant::now();
+        let fetched = self.noted(self.upstream.look_up(key).await)?;
+        self.latency.note(since.elapsed());
+        Ok(fetched)
+    }
+
+    /// The client, for lists and changes.
+    pub(super) fn upstream(&self) -> &dyn Upstream {
+        &*self.upstream
+    }
+
+    /// Remembers what went wrong.
+    pub(super) fn noted<T>(&self, result: Result<T, RegistryUnavailable>) -> Result<T, RegistryUnavailable> {
+        if let Err(RegistryUnavailable(why)) = &result {
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
+        }
+        result
+    }
+
+    /// When a second look-up is worth its cost.
+    pub(super) fn p95(&self) -> Option<Duration> {
+        self.latency.p95()
+    }
+
+    pub(super) fn state(&self) -> EndpointState {
+        let last_error = *self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        EndpointState { breaker: self.breaker.standing(), p95: self.p95(), last_error: last_error.map(|(at, why)| (at.elapsed(), why)) }
+    }
+}

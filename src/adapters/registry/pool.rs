@@ -1,0 +1,191 @@
+//! The registry behind one or several addresses: failover, a bounded share of retries and of second look-ups, lanes in front.
+//!
+//! All addresses must lead to the same register: its cursors are compared with one another. An answer of a replica that lags is
+//! found out by its cursor and asked again, like any answer that a change has overtaken.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use super::breaker::{Breaker, PAUSED, Pass};
+use super::budget::Budget;
+use super::config::RegistryClientConfig;
+use super::endpoint::{Endpoint, EndpointState};
+use super::lanes::{Caller, Lane, LaneState, Lanes};
+use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use crate::core::domain::random::random;
+use crate::core::registry::RegistryUnavailable;
+
+/// Look-ups tried again for a thousand first ones, at most.
+const RETRIES: u32 = 100;
+/// Second look-ups beside a slow first one for a thousand first ones, at most.
+const HEDGES: u32 = 50;
+/// Tries of one look-up.
+const TRIES: u32 = 3;
+/// The longest wait before the first retry; each further one is twice as long. The wait itself is drawn at random below it.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// The registry's addresses.
+pub(super) struct Pool {
+    endpoints: Vec<Endpoint>,
+    lanes: Arc<Lanes>,
+    retries: Budget,
+    hedges: Budget,
+    /// The endpoint whose change feed is followed.
+    followed: AtomicUsize,
+}
+
+/// What is known of the registry's addresses and of the lanes before them, for operators.
+#[derive(Clone, Debug)]
+pub struct PoolState {
+    /// Each address, in the order of the configuration.
+    pub endpoints: Vec<EndpointState>,
+    /// The counter's lane and the background's, by name.
+    pub lanes: [(&'static str, LaneState); 2],
+    /// Look-ups that may be at the registry at once.
+    pub limit: usize,
+    /// Whose change feed is followed, from 0.
+    pub followed: usize,
+}
+
+impl Pool {
+    /// One client for each address, the preferred one first.
+    pub(super) fn new(upstreams: Vec<Arc<dyn Upstream>>, config: &RegistryClientConfig) -> Self {
+        let breaker = || Breaker::new(config.breaker_failures, config.breaker_pause);
+        Self {
+            endpoints: upstreams.into_iter().map(|upstream| Endpoint::new(upstream, breaker())).collect(),
+            lanes: Lanes::new(config.timeout, config.waiting),
+            retries: Budget::per_thousand(RETRIES),
+            hedges: Budget::per_thousand(HEDGES),
+            followed: AtomicUsize::new(0),
+        }
+    }
+
+    /// One look-up, within the caller's own deadline.
+    ///
+    /// # Errors
+    /// Why no address answered.
+    pub(super) async fn look_up(&self, key: &Key, caller: &Caller) -> Result<Fetched, RegistryUnavailable> {
+        // Where every address is given a pause nobody waits in a lane.
+        self.endpoints.iter().map(Endpoint::open).find(Result::is_ok).unwrap_or(Err(PAUSED))?;
+        let slot = self.lanes.enter(caller).await?;
+        let mut candidate = self.admitted(0)?;
+        self.retries.earn();
+        self.hedges.earn();
+        let mut wait = FIRST_WAIT;
+        for attempt in 1.. {
+            let (place, pass) = candidate;
+            let failed = match self.hedged(place, pass, key).await {
+                Ok(fetched) => {
+                    slot.answered();
+                    return Ok(fetched);
+                }
+                Err(why) => why,
+            };
+            if attempt == TRIES || !self.retries.spend() {
+                return Err(failed);
+            }
+            metrics::counter!("estelam_registry_retries_total").increment(1);
+            tokio::time::sleep(jittered(wait)).await;
+            wait *= 2;
+            // The next address first, so that a failing one is left at once.
+            candidate = self.admitted(place + 1).map_err(|_| failed)?;
+        }
+        Err(NO_ADDRESS)
+    }
+
+    /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do.
+    async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+        let endpoint = self.endpoint(place)?;
+        let mut first = pin!(endpoint.look_up(key));
+        let patience = endpoint.p95().unwrap_or(Duration::MAX);
+        if let Ok(ended) = tokio::time::timeout(patience, &mut first).await {
+            return judged(pass, ended);
+        }
+        // The budget first: a pass that is not used counts against its endpoint.
+        let second = self.hedges.spend().then(|| self.admitted(place + 1).ok()).flatten();
+        let Some((place, second_pass)) = second else { return judged(pass, first.await) };
+        metrics::counter!("estelam_registry_hedges_total").increment(1);
+        let second = pin!(self.endpoint(place)?.look_up(key));
+        let (winner, loser, ended, other) = match select(first, second).await {
+            Either::Left((ended, second)) => (pass, second_pass, ended, Either::Left(second)),
+            Either::Right((ended, first)) => (second_pass, pass, ended, Either::Right(first)),
+        };
+        match judged(winner, ended) {
+            Ok(fetched) => {
+                loser.overtaken();
+                Ok(fetched)
+            }
+            Err(_) => judged(loser, other.await),
+        }
+    }
+
+    /// The first address from `place` on, in a circle, that is not given a pause.
+    fn admitted(&self, place: usize) -> Result<(usize, Pass<'_>), RegistryUnavailable> {
+        let count = self.endpoints.len();
+        let mut failed = NO_ADDRESS;
+        for place in (place..place + count).map(|place| place % count) {
+            match self.endpoint(place)?.admit() {
+                Ok(pass) => return Ok((place, pass)),
+                Err(why) => failed = why,
+            }
+        }
+        Err(failed)
+    }
+
+    fn endpoint(&self, place: usize) -> Result<&Endpoint, RegistryUnavailable> {
+        self.endpoints.get(place).ok_or(NO_ADDRESS)
+    }
+
+    /// The decrees, from the address whose changes are followed.
+    pub(super) async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
+        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+        let decrees = endpoint.noted(endpoint.upstream().decrees().await);
+        decrees.inspect_err(|_| self.follow_another())
+    }
+
+    /// The changes after a cursor. When the address that is followed fails, the next one is followed from then on.
+    pub(super) async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable> {
+        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+        let changes = endpoint.noted(endpoint.upstream().changes(after, hold).await);
+        changes.inspect_err(|_| self.follow_another())
+    }
+
+    fn follow_another(&self) {
+        let count = self.endpoints.len().max(1);
+        let next = |place: usize| Some((place + 1) % count);
+        let _ = self.followed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    }
+
+    pub(super) fn state(&self) -> PoolState {
+        let ([counter, background], limit) = self.lanes.states();
+        PoolState {
+            endpoints: self.endpoints.iter().map(Endpoint::state).collect(),
+            lanes: [(Lane::Counter.name(), counter), (Lane::Background.name(), background)],
+            limit,
+            followed: self.followed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// No address is configured; the configuration does not let that be.
+const NO_ADDRESS: RegistryUnavailable = RegistryUnavailable("no address of it is known");
+
+/// Tells the circuit breaker how a call ended.
+fn judged(pass: Pass<'_>, ended: Result<Fetched, RegistryUnavailable>) -> Result<Fetched, RegistryUnavailable> {
+    let fetched = ended?;
+    pass.succeeded();
+    Ok(fetched)
+}
+
+/// Somewhere below `most`, so that those who failed together do not come back together.
+fn jittered(most: Duration) -> Duration {
+    let [byte] = random().unwrap_or([u8::MAX]);
+    most * u32::from(byte) / u32::from(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests;

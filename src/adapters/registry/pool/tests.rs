@@ -1,0 +1,141 @@
+//! Failover, retries and second look-ups.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::*;
+use crate::adapters::registry::tests::fake_check;
+
+/// An address that takes a scripted time for each look-up, and fails where there is no time.
+struct Address {
+    calls: AtomicUsize,
+    takes: Mutex<Option<Duration>>,
+}
+
+impl Address {
+    fn new(takes: Option<Duration>) -> Arc<Self> {
+        Arc::new(Self { calls: AtomicUsize::new(0), takes: Mutex::new(takes) })
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    fn takes(&self, time: Option<Duration>) {
+        *self.takes.lock().unwrap() = time;
+    }
+}
+
+#[async_trait]
+impl Upstream for Address {
+    async fn look_up(&self, _: &Key) -> Result<Fetched, RegistryUnavailable> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let takes = *self.takes.lock().unwrap();
+        tokio::time::sleep(takes.ok_or(RegistryUnavailable("it is down"))?).await;
+        Ok(Fetched { version: 1, as_of: Timestamp::UNIX_EPOCH, subject: "subject".into(), persons: [].into() })
+    }
+
+    async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
+        Err(RegistryUnavailable("it is down"))
+    }
+
+    async fn changes(&self, after: u64, _: Duration) -> Result<Changes, RegistryUnavailable> {
+        self.takes.lock().unwrap().ok_or(RegistryUnavailable("it is down"))?;
+        Ok(Changes { cursor: after, ..Changes::default() })
+    }
+}
+
+const QUICK: Option<Duration> = Some(Duration::from_millis(10));
+
+fn pool(addresses: &[&Arc<Address>]) -> Pool {
+    let config = RegistryClientConfig::new("https://localhost/", fake_check(), vec![], vec![]);
+    Pool::new(addresses.iter().map(|address| Arc::clone(address) as Arc<dyn Upstream>).collect(), &config)
+}
+
+async fn ask(pool: &Pool) -> Result<Fetched, RegistryUnavailable> {
+    pool.look_up(&Key::new("yekta", "1"), &Caller { agency: None, lane: Lane::Counter }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_address_answers_when_the_first_is_down_and_is_not_asked_otherwise() {
+    let (first, second) = (Address::new(QUICK), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    ask(&pool).await.unwrap();
+    assert_eq!((first.calls(), second.calls()), (1, 0));
+    first.takes(None);
+    for _ in 0..10 {
+        ask(&pool).await.unwrap();
+    }
+    assert_eq!(second.calls(), 10);
+    assert_eq!(first.calls(), 1 + 5, "then its breaker opens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_are_a_bounded_share_when_everything_fails() {
+    let only = Address::new(None);
+    let config = RegistryClientConfig {
+        breaker_failures: u32::MAX,
+        ..RegistryClientConfig::new("https://localhost/", fake_check(), vec![], vec![])
+    };
+    let pool = Pool::new(vec![Arc::clone(&only) as Arc<dyn Upstream>], &config);
+    for _ in 0..1000 {
+        assert!(ask(&pool).await.is_err());
+    }
+    assert!((1090..=1110).contains(&only.calls()), "{}", only.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_hangs_is_overtaken_by_a_second_one() {
+    let (first, second) = (Address::new(QUICK), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    for _ in 0..64 {
+        ask(&pool).await.unwrap();
+    }
+    first.takes(Some(Duration::from_secs(60)));
+    let since = tokio::time::Instant::now();
+    ask(&pool).await.unwrap();
+    assert_eq!(since.elapsed(), Duration::from_millis(20), "the first's usual time, then the second's");
+    assert_eq!(second.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_look_ups_are_a_bounded_share() {
+    let (first, second) = (Address::new(QUICK), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    for _ in 0..64 {
+        ask(&pool).await.unwrap();
+    }
+    first.takes(Some(Duration::from_millis(100)));
+    // Its usual time is learnt anew meanwhile, so look at the first hundred.
+    let mut second_ones = 0;
+    for _ in 0..100 {
+        ask(&pool).await.unwrap();
+        second_ones = second.calls();
+    }
+    assert!(second_ones <= 10 + 5, "{second_ones}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_address_is_given_a_pause_nobody_waits() {
+    let (first, second) = (Address::new(None), Address::new(None));
+    let pool = pool(&[&first, &second]);
+    for _ in 0..20 {
+        let _ = ask(&pool).await;
+    }
+    let (calls, since) = (first.calls() + second.calls(), tokio::time::Instant::now());
+    assert_eq!(ask(&pool).await.err(), Some(PAUSED));
+    assert_eq!((first.calls() + second.calls(), since.elapsed()), (calls, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_feed_is_followed_elsewhere_once_its_address_fails() {
+    let (first, second) = (Address::new(None), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    assert!(pool.changes(7, Duration::ZERO).await.is_err());
+    assert_eq!(pool.changes(7, Duration::ZERO).await.unwrap().cursor, 7);
+    assert_eq!(pool.state().followed, 1);
+}

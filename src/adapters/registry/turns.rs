@@ -1,0 +1,81 @@
+//! A queue in which agencies take turns, so that one agency's flood makes nobody else wait behind all of it.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::core::domain::agency::AgencyId;
+
+/// First come, first served within an agency; round robin between agencies.
+pub(super) struct Turns<T> {
+    waiting: HashMap<Option<AgencyId>, VecDeque<T>>,
+    turns: VecDeque<Option<AgencyId>>,
+    len: usize,
+}
+
+impl<T> Default for Turns<T> {
+    fn default() -> Self {
+        Self { waiting: HashMap::new(), turns: VecDeque::new(), len: 0 }
+    }
+}
+
+impl<T> Turns<T> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn push(&mut self, agency: Option<AgencyId>, item: T) {
+        let line = self.waiting.entry(agency.clone()).or_default();
+        if line.is_empty() {
+            self.turns.push_back(agency);
+        }
+        line.push_back(item);
+        self.len += 1;
+    }
+
+    /// The first of the agency whose turn it is; the agency then waits for its next turn.
+    pub(super) fn next(&mut self) -> Option<T> {
+        let agency = self.turns.pop_front()?;
+        let line = self.waiting.get_mut(&agency)?;
+        let item = line.pop_front()?;
+        self.len -= 1;
+        if line.is_empty() {
+            self.waiting.remove(&agency);
+        } else {
+            self.turns.push_back(agency);
+        }
+        Some(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn an_agency_with_one_look_up_waits_for_one_of_a_flood_not_for_all() {
+        let mut turns = Turns::default();
+        let (flood, other) = (AgencyId::parse("bank").unwrap(), AgencyId::parse("clinic").unwrap());
+        for number in 0..1000 {
+            turns.push(flood.clone().into(), number);
+        }
+        turns.push(other.into(), 5000);
+        assert_eq!((turns.next(), turns.next(), turns.next()), (Some(0), Some(5000), Some(1)));
+        assert_eq!(turns.len(), 998);
+    }
+
+    #[test]
+    fn everything_comes_out_once_and_an_empty_queue_gives_nothing() {
+        let mut turns = Turns::default();
+        for (agency, number) in [("aa", 1), ("bb", 2), ("aa", 3), ("cc", 4), ("aa", 5)] {
+            turns.push(AgencyId::parse(agency).unwrap().into(), number);
+        }
+        let out: Vec<_> = std::iter::from_fn(|| turns.next()).collect();
+        assert_eq!(out, [1, 2, 4, 3, 5]);
+        assert!(turns.is_empty());
+        assert_eq!(turns.next(), None);
+    }
+}

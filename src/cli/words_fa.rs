@@ -1,0 +1,103 @@
+//! Persian words for people: kinds of documents, refusals, days and hours of Tehran.
+
+use jiff::Timestamp;
+
+use crate::core::domain::date::{jalali, tehran_clock};
+use crate::core::domain::document::DocumentKind;
+use crate::core::domain::refusal::RefusalCode;
+
+/// Persian digits in the place of ASCII ones.
+pub(super) fn digits(text: &str) -> String {
+    let persian = |c: char| c.to_digit(10).and_then(|digit| char::from_u32(u32::from('۰') + digit)).unwrap_or(c);
+    text.chars().map(persian).collect()
+}
+
+/// A Jalali day and the hour in Tehran.
+pub(super) fn instant(at: Timestamp) -> String {
+    let clock = tehran_clock(at);
+    digits(&format!("{} ساعت {:02}:{:02}", jalali(clock.date()), clock.hour(), clock.minute()))
+}
+
+/// What people call a kind of document (domain §2, §3).
+pub(super) const fn kind(kind: DocumentKind) -> &'static str {
+    match kind {
+        DocumentKind::SmartCard => "کارت هوشمند",
+        DocumentKind::Amayesh => "کارت آمایش",
+        DocumentKind::Hoviat => "کارت هویت",
+        DocumentKind::TemporaryCard => "کارت موقت نوع",
+        DocumentKind::CensusSlip => "برگه سرشماری",
+        DocumentKind::LaissezPasser => "برگ تردد",
+        DocumentKind::ExitLaissezPasser => "برگ خروج",
+        DocumentKind::PassportResidence => "گذرنامه با اقامت",
+        DocumentKind::PassportVisa => "گذرنامه با روادید",
+        DocumentKind::HouseholdVisaElectronic => "روادید الکترونیکی خانوار",
+        DocumentKind::HouseholdVisaManual => "روادید دستی خانوار",
+        DocumentKind::ResidenceBooklet => "دفترچه اقامت",
+        DocumentKind::SpecialBooklet => "دفترچه ویژه",
+        DocumentKind::RefugeeBooklet => "دفترچه پناهندگی",
+        DocumentKind::StudentPass => "کارت دانشجویی",
+        DocumentKind::PupilCard => "کارت دانش‌آموزی",
+        DocumentKind::EducationSupportSlip => "برگه حمایت تحصیلی",
+        DocumentKind::WorkPermit => "پروانه کار",
+    }
+}
+
+/// Why a query was refused, and what to do, as a clerk needs it.
+pub(super) const fn refusal(code: RefusalCode) -> &'static str {
+    match code {
+        RefusalCode::MalformedRequest => "درخواست درست نوشته نشده است؛ جزئیات را ببینید و اصلاح کنید",
+        RefusalCode::ActorRequired => "نام کاربر استعلام‌کننده لازم است",
+        RefusalCode::CheckRequired => "اطلاع تکمیلی لازم است: سال یا تاریخ تولد، یا تاریخ اعتبار چاپ‌شده",
+        RefusalCode::ReferenceRequired => "شماره پرونده دستگاه لازم است",
+        RefusalCode::NonceRequired => "رشته تصادفی یک‌بارمصرف لازم است",
+        RefusalCode::UnknownService => "چنین خدمتی در فهرست نیست",
+        RefusalCode::UnknownScheme => "چنین نوع شناسه‌ای در فهرست نیست",
+        RefusalCode::MalformedIdentifier => "شناسه با هیچ نوعی جور نیست؛ شماره را دوباره از روی مدرک بخوانید",
+        RefusalCode::WrongScheme => "این شماره از نوع دیگری است؛ نوع پیشنهادی را به کار ببرید",
+        RefusalCode::WrongPopulation => "این کد ملی ایرانی است؛ این سامانه درباره اتباع خارجی پاسخ می‌دهد",
+        RefusalCode::TokenMissing => "توکن دسترسی فرستاده نشده است",
+        RefusalCode::TokenInvalid => "توکن دسترسی پذیرفته نیست؛ توکن تازه بگیرید",
+        RefusalCode::TokenNotBound => "توکن به گواهی دیگری بسته است؛ با همین گواهی توکن بگیرید",
+        RefusalCode::CertificateNotAccepted => "گواهی پذیرفته نیست؛ با راهبر سامانه تماس بگیرید",
+        RefusalCode::AgencySuspended => "این دستگاه یا شعبه فعلاً اجازه استعلام ندارد؛ با راهبر سامانه تماس بگیرید",
+        RefusalCode::ServiceNotAllowed => "این دستگاه اجازه استعلام برای این خدمت را ندارد",
+        RefusalCode::PurposeNotAllowed => "این دستگاه اجازه استعلام با این هدف را ندارد",
+        RefusalCode::ScopeMissing => "توکن اختیار لازم را ندارد",
+        RefusalCode::NotFound => "چنین چیزی نیست یا از آنِ این دستگاه نیست",
+        RefusalCode::MethodNotAllowed => "این نشانی با این روش پاسخ نمی‌دهد",
+        RefusalCode::KeyReused => "این کلید تکرار برای درخواست دیگری به کار رفته است؛ کلید تازه بسازید",
+        RefusalCode::BodyTooLarge => "درخواست بیش از اندازه بزرگ است",
+        RefusalCode::HeadTooLarge => "سرایند درخواست بیش از اندازه بزرگ است",
+        RefusalCode::UnsupportedMediaType => "درخواست باید JSON باشد",
+        RefusalCode::RateLimited => "درخواست‌ها بیش از اندازه پی‌درپی‌اند؛ کمی صبر کنید",
+        RefusalCode::QuotaExhausted => "سهمیه امروز تمام شده است",
+        RefusalCode::SignatureRequired => "این درخواست باید با کلید درخواست دستگاه امضا شود",
+        RefusalCode::SignatureInvalid => "امضای درخواست درست نیست؛ کلید و ساعت دستگاه را بررسی کنید",
+        RefusalCode::Overloaded => "سامانه مرجع اکنون بسیار شلوغ است؛ کمی بعد دوباره بپرسید",
+        RefusalCode::LedgerUnavailable => "ثبت پاسخ ممکن نشد؛ کمی بعد دوباره بپرسید",
+        RefusalCode::ShuttingDown => "این گره در حال توقف است؛ دوباره بپرسید",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn instants_are_told_as_tehran_reads_them() {
+        assert_eq!(instant("2023-06-28T06:30:00Z".parse().unwrap()), "۱۴۰۲/۰۴/۰۷ ساعت ۱۰:۰۰");
+        assert_eq!(instant("2026-11-28T20:31:59Z".parse().unwrap()), "۱۴۰۵/۰۹/۰۸ ساعت ۰۰:۰۱");
+    }
+
+    #[test]
+    fn every_word_is_persian_and_says_something_of_its_own() {
+        let persian = |text: &str| text.chars().any(|c| ('\u{600}'..='\u{6ff}').contains(&c));
+        let words: Vec<_> = DocumentKind::ALL.iter().map(|of| kind(*of)).chain(RefusalCode::ALL.iter().map(|of| refusal(*of))).collect();
+        assert!(words.iter().all(|word| persian(word)));
+        let mut different = words.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), words.len());
+    }
+}

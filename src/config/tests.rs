@@ -1,0 +1,53 @@
+//! Every mistake in `estelam.toml` is one line with file, line and what to do.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use super::*;
+
+fn shipped() -> String {
+    let any = "127.0.0.1:0".parse().unwrap();
+    template(any, any, any, 8446, 600)
+}
+
+/// The line from 1 on which a text stands in the shipped configuration.
+fn line_with(text: &str) -> usize {
+    1 + shipped().lines().position(|line| line.starts_with(text)).unwrap()
+}
+
+/// Changes one text and expects a fault on its line that says `what`.
+fn check(from: &str, to: &str, what: &str) {
+    let said = Config::parse(&shipped().replacen(from, to, 1), Path::new("estelam.toml")).unwrap_err().to_string();
+    assert!(said.starts_with(&format!("estelam.toml:{}: ", line_with(from))) && said.contains(what), "`{to}`: {said}");
+}
+
+#[test]
+fn values_that_could_never_work_are_refused_where_they_stand() {
+    assert!(Config::parse(&shipped(), Path::new("estelam.toml")).is_ok());
+    check("grid_ms = 50", "grid_ms = 0", "at least 1");
+    check("body_bytes = 8192", "body_bytes = 0", "at least 1024");
+    check("timeout_ms = 800", "timeout_ms = 0", "at least 10");
+    check("checkpoint_every_s = 600", "checkpoint_every_s = 0", "at least 1");
+    check("crl_grace_h = 24", "crl_grace_h = 1000", "at most 168");
+    check("ops = \"127.0.0.1:0\"", "ops = \"0.0.0.0:0\"", "loopback");
+    check("url = \"https", "url = \"http", "must be an `https://` URL");
+    check("issuer = \"https", "issuer = \"http", "must be an `https://` URL");
+    check("identity = \"spiffe", "identity = \"https", "must be a `spiffe://` URI");
+}
+
+#[test]
+fn a_bound_that_is_added_is_found_in_its_section() {
+    let text = shipped() + "refusals_per_second = 0\n";
+    let said = Config::parse(&text, Path::new("estelam.toml")).unwrap_err().to_string();
+    // The message names another key of the section first, which is there.
+    assert!(said.starts_with(&format!("estelam.toml:{}: ", line_with("tokens_per_address"))), "{said}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_found_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("estelam.toml");
+    std::fs::write(&file, b"demo = true\n# \xff\n").unwrap();
+    let said = Config::read(&file).unwrap_err().to_string();
+    assert!(said.ends_with("estelam.toml:2: not UTF-8; save the file as UTF-8"), "{said}");
+}

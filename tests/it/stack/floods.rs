@@ -1,0 +1,90 @@
+//! Floods of refusals: past a bound per certificate one signed count per second and code, and a connection that closes without a word.
+
+use serde_json::json;
+
+use super::fixtures::query;
+use super::harness::{System, send, try_send};
+use super::record;
+use super::unreadable::connect;
+use crate::tls_support::patiently;
+
+/// Refusals that one certificate is told at once: twenty seconds' worth of one a second.
+const TOLD: u64 = 20;
+
+async fn strict() -> System {
+    System::configured(|config| config.limits.refusals_per_second = 1).await
+}
+
+/// Asks for what does not exist; the status, or nothing where the connection closed.
+async fn ask_for_nothing(system: &System, folder: &str) -> Option<u16> {
+    try_send(system.request(folder, "GET", "/nothing")).await.ok().map(|reply| reply.status)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_refusals_leaves_one_count_per_second_and_code_and_no_reply() {
+    let system = strict().await;
+    let token = system.token("clinic").await;
+    let before = system.entries();
+    for refusal in 0..TOLD {
+        assert_eq!(ask_for_nothing(&system, "clinic").await, Some(404));
+        assert_eq!(system.entries(), before + refusal + 1);
+    }
+    // From here on nothing is told, whatever the refusal is, and nothing is recorded at once.
+    for _ in 0..3 {
+        assert_eq!(ask_for_nothing(&system, "clinic").await, None);
+    }
+    let unbound = system.request("clinic", "POST", "/v1/verify").bearer_auth("x.y.z").body("{}");
+    assert!(try_send(unbound).await.is_err());
+    assert_eq!((system.entries(), system.look_ups()), (before + TOLD, 0));
+    // Another certificate is told, and what is no refusal is answered.
+    assert_eq!(ask_for_nothing(&system, "bank").await, Some(404));
+    let answered = query("clinic", "yekta", "9990000018", "treatment");
+    let asked = system.request("clinic", "POST", "/v1/verify").bearer_auth(token).header("Content-Type", "application/json");
+    assert_eq!(send(asked.body(answered.to_string())).await.outcome(), "entitled valid");
+    // The second is not over yet; then it is, and each code has its entry.
+    let entries = system.entries();
+    system.running.parts().record_floods(false).await;
+    assert_eq!(system.entries(), entries);
+    system.advance(1);
+    system.running.parts().record_floods(false).await;
+    let counts: Vec<_> = record::all(&system).into_iter().filter(|content| content["route"] == "flood").collect();
+    assert_eq!(system.entries(), entries + counts.len() as u64);
+    let told = |content: &serde_json::Value| json!([content["agency"], content["code"], content["count"]]);
+    let mut told: Vec<_> = counts.iter().map(told).collect();
+    told.sort_by_key(ToString::to_string);
+    assert_eq!(told, [json!(["clinic", "not-found", 3]), json!(["clinic", "token-invalid", 1])]);
+    assert!(counts.iter().all(|content| content["certificate"].is_string() && content.get("actor").is_none()));
+    // And the certificate is told again: one for each second that went by.
+    assert_eq!((ask_for_nothing(&system, "clinic").await, ask_for_nothing(&system, "clinic").await), (Some(404), None));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_part_of_the_flood() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let system = strict().await;
+    let mut told = 0;
+    for _ in 0..TOLD + 5 {
+        let mut connection = connect(&system).await;
+        connection.write_all(b"nonsense\r\n\r\n").await.unwrap();
+        let mut said = Vec::new();
+        patiently(connection.read_to_end(&mut said)).await.unwrap();
+        told += u64::from(said.starts_with(b"HTTP/1.1 400 "));
+        assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 400 "));
+    }
+    assert_eq!((told, system.entries()), (TOLD, TOLD));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_of_the_last_second_are_recorded_before_a_stop() {
+    let system = strict().await;
+    for _ in 0..TOLD + 2 {
+        ask_for_nothing(&system, "clinic").await;
+    }
+    let entries = system.entries();
+    let system = system.restarted(|_| ()).await;
+    assert_eq!(system.entries(), entries + 1);
+    assert_eq!(record::latest(&system)["count"], 2);
+    system.stop().await;
+}
