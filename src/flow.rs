@@ -139,7 +139,10 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
         return asker.bare(gate);
     };
     match ledger::record(signed, &*gate.ledger).await {
-        Ok(recorded) => reply::render(recorded, gate.ledger.origin(), format),
+        Ok(recorded) => {
+            gate.observer.recorded(&recorded);
+            reply::render(recorded, gate.ledger.origin(), format)
+        }
         Err(_) => asker.bare(gate),
     }
 }

@@ -16,3 +16,5 @@ pub mod shield;
 pub mod store;
 pub mod tls;
 pub mod tokens;
+pub mod watch;
+pub mod webhook;

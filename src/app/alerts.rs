@@ -1,20 +1,27 @@
-//! Alerts in the access log: one administrative entry per rule, agency and day, once the day is over. An entry made at once would stand
-//! beside the call that it is about, and so tell who and when.
+//! Alerts in the access log and in the webhook's outbox: one administrative entry per rule, agency and day, once the day is over. An entry
+//! made at once would stand beside the call that it is about, and so tell who and when.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
 use super::parts::Parts;
-use crate::adapters::shield::{DayOfAlerts, LoggedAlerts};
+use crate::adapters::shield::{ALERT_TARGET, DayOfAlerts, LoggedAlerts};
+use crate::adapters::webhook::Outbox;
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::CallContext;
-use crate::core::ledger::EntryKind;
-use crate::core::signing::Delivery;
-use crate::flow::{self, Gate};
+use crate::core::ledger::tree::sha256;
+use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger, RetentionClass};
+use crate::core::signing::AlertEvent;
+use crate::flow::Gate;
 
 /// How often it is seen whether a day is over.
 const EVERY: Duration = Duration::from_secs(60);
+/// Route of the entries about bounds that were met on the path.
+const ROUTE: &str = "alert";
 
 /// What the entry's header commits to.
 #[derive(Serialize)]
@@ -25,46 +32,77 @@ struct Statement<'a> {
     count: u64,
 }
 
+/// Records alerts, and hands them to the webhook where there is one.
+#[derive(Clone)]
+pub(super) struct Publisher {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) outbox: Option<Arc<Outbox>>,
+}
+
+impl Publisher {
+    /// Records one; false when the log does not take it. The webhook's copy is put down first: one that comes twice bears the same name.
+    pub(super) async fn publish(&self, route: &'static str, rule: &str, agency: &AgencyId, day: Date, count: u64, now: Timestamp) -> bool {
+        if let Some(outbox) = &self.outbox {
+            let event = AlertEvent { rule: rule.to_owned(), agency: agency.to_string(), day: day.to_string(), count };
+            if let Err(error) = outbox.put(&event) {
+                metrics::counter!("estelam_alarms_total", "alarm" => "webhook-outbox").increment(1);
+                tracing::error!(%error, "an alert cannot be kept for the webhook; the access log has it");
+            }
+        }
+        let recorded = self.ledger.append(entry(route, rule, agency, day, count, now)).await.is_ok();
+        if !recorded {
+            tracing::error!("an alert could not be recorded in the access log; its metric and its line of the log remain");
+        }
+        recorded
+    }
+}
+
 /// Records the days that are over, at intervals, until the task is dropped.
-pub(super) async fn keep(gate: Arc<Gate>, alerts: Arc<LoggedAlerts>) {
+pub(super) async fn keep(gate: Arc<Gate>, alerts: Arc<LoggedAlerts>, publisher: Publisher) {
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tick.tick().await;
-        record(&gate, &alerts).await;
+        record(&gate, &alerts, &publisher).await;
     }
 }
 
 impl Parts {
     /// Records the alerts of the days that are over.
     pub async fn record_alerts(&self) {
-        record(&self.gate, &self.alerts).await;
+        record(&self.gate, &self.alerts, &self.behind.publisher).await;
+        self.behind.watching.step();
+        self.behind.watching.record().await;
     }
 }
 
-async fn record(gate: &Gate, alerts: &LoggedAlerts) {
-    for day in alerts.take_finished(gate.clock.now()) {
-        let reply = flow::deliver(gate, delivery(&day, gate.clock.now())).await;
-        if reply.status() != 200 {
-            tracing::error!("an alert could not be recorded in the access log; its metric and its line of the log remain");
-        }
+async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher) {
+    for DayOfAlerts { day, rule, agency, count } in alerts.take_finished(gate.clock.now()) {
+        publisher.publish(ROUTE, rule.code(), &agency, day, count, gate.clock.now()).await;
     }
 }
 
-fn delivery(alerts: &DayOfAlerts, now: jiff::Timestamp) -> Delivery {
-    let DayOfAlerts { day, rule, agency, count } = alerts;
-    let mut context = CallContext::new("alert", now);
-    context.agency = Some(agency.clone());
-    context.reference = Some(day.to_string());
-    let statement = Statement { rule: rule.code(), agency: agency.as_str(), day: day.to_string(), count: *count };
-    Delivery {
-        context,
+/// The line of the operator's log, without the instant.
+pub(super) fn say(rule: &str, agency: &AgencyId, day: Date) {
+    tracing::warn!(target: ALERT_TARGET, rule, agency = agency.as_str(), %day, "calls look like abuse");
+}
+
+fn entry(route: &'static str, rule: &str, agency: &AgencyId, day: Date, count: u64, now: Timestamp) -> Entry {
+    let statement = Statement { rule, agency: agency.as_str(), day: day.to_string(), count };
+    // Serialising these plain fields into memory cannot fail.
+    let statement = serde_json::to_vec(&statement).unwrap_or_default();
+    Entry {
         kind: EntryKind::Admin,
-        code: rule.code(),
-        details: None,
-        status: 200,
-        content_type: "application/json",
-        body: String::new(),
-        // Serialising these plain fields into memory cannot fail.
-        statement: serde_json::to_string(&statement).unwrap_or_default(),
+        class: RetentionClass::Admin,
+        time: now,
+        id: CallContext::new(route, now).request_id,
+        statement_digest: sha256(&statement),
+        subject: None,
+        content: Box::new(EntryContent {
+            route: route.into(),
+            agency: Some(agency.to_string()),
+            reference: Some(day.to_string()),
+            code: Some(rule.to_owned().into()),
+            ..EntryContent::default()
+        }),
     }
 }

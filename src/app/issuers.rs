@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StartError;
-use crate::adapters::issuers::{JwksSettings, JwksSource};
+use crate::adapters::issuers::{JwksSource, OutwardSettings};
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::tokens::{CachingVerifier, OutsideIssuer, OutsideIssuers};
 use crate::config::{self, Config};
@@ -54,7 +54,7 @@ fn one(issuer: &config::OutsideIssuer, config: &Config, clock: &Arc<dyn Clock>) 
         scopes: issuer.scopes.iter().map(scope).collect::<Result<_, _>>()?,
     };
     let algorithms = issuer.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
-    let settings = JwksSettings {
+    let settings = OutwardSettings {
         url: issuer.jwks_url.clone(),
         ca: issuer.ca.clone(),
         crls: issuer.crls.clone(),

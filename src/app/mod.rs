@@ -24,6 +24,8 @@ mod standing;
 mod status;
 mod timekeeping;
 mod watch;
+mod watching;
+mod webhook;
 mod witnessed;
 
 use std::net::TcpListener;
@@ -79,7 +81,7 @@ pub async fn start(
     observability: Observability,
 ) -> Result<Running, StartError> {
     let mut parts = parts::Parts::open(&config, clock.clone()).await?;
-    let outside = std::mem::take(&mut parts.outside);
+    let (outside, courier) = (std::mem::take(&mut parts.outside), parts.behind.courier.take());
     let table = ConnectionTable::new();
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
@@ -136,5 +138,8 @@ pub async fn start(
     running.also(purging);
     running.also(timekeeping::keep(running.parts().gate.clone()));
     running.also(audit::follow(ledger));
+    if let Some(courier) = courier {
+        running.also(courier.keep());
+    }
     Ok(running)
 }

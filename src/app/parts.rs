@@ -19,6 +19,7 @@ use super::keys::{key_place, token_keys};
 use super::origins::{OpenLog, open_log, origins_of};
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
+use super::watching::Behind;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, MokaOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
@@ -42,6 +43,7 @@ use crate::core::domain::clock::Clock;
 use crate::core::ledger::Ledger as _;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
+use crate::core::policy::Snapshot;
 use crate::core::signing::{Notary, Signer};
 use crate::core::token::TokenProfile;
 use crate::flow::Gate;
@@ -73,6 +75,8 @@ pub struct Parts {
     pub shield: Arc<MemoryShield>,
     /// What it raised.
     pub alerts: Arc<LoggedAlerts>,
+    /// What watches behind the path.
+    pub behind: Behind,
     /// Certificates and revocation lists.
     pub trust: Arc<CertificateTrust>,
     /// TLS settings of the `public` listener.
@@ -105,10 +109,8 @@ impl Parts {
         let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
-        let limiter = Arc::new(GovernorLimiter::new(&policies.current(), clock.clone()));
         let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
-        let alerts = Arc::new(LoggedAlerts::default());
-        let shield = Arc::new(MemoryShield::new(&policies.current(), alerts.clone()));
+        let (limiter, shield, alerts) = counters(&policies.current(), &clock);
         let (cutoff, revocations) = open_cut_off(config, clock.now())?;
         let registry_trust = registry_trust(config, clock.clone())?;
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trust.clone() };
@@ -117,8 +119,8 @@ impl Parts {
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
-        let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
-        spent.restore(config, &kek)?;
+        let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
+        let spent = restored(config, &limiter, &clock, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
@@ -138,6 +140,7 @@ impl Parts {
             registry: registry.clone(),
             notary: Notary::new(issuer, ring.statements().clone()),
             ledger: ledger.clone(),
+            observer: behind.feed.clone(),
             outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
             stopping: AtomicBool::new(false),
         });
@@ -148,6 +151,7 @@ impl Parts {
             floods,
             shield,
             alerts,
+            behind,
             trust,
             public_tls,
             cutoff,
@@ -218,6 +222,25 @@ fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
         .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
     super::standing::same_trust_domain(config, &policies.current())?;
     Ok(policies)
+}
+
+/// Limits, and what protects holders.
+fn counters(snapshot: &Snapshot, clock: &Arc<dyn Clock>) -> (Arc<GovernorLimiter>, Arc<MemoryShield>, Arc<LoggedAlerts>) {
+    let alerts = Arc::new(LoggedAlerts::default());
+    let shield = Arc::new(MemoryShield::new(snapshot, alerts.clone()));
+    (Arc::new(GovernorLimiter::new(snapshot, clock.clone())), shield, alerts)
+}
+
+/// What agencies spent of their day before the start.
+fn restored(
+    config: &Config,
+    limiter: &Arc<GovernorLimiter>,
+    clock: &Arc<dyn Clock>,
+    kek: &ContentKek,
+) -> Result<Arc<SpentFile>, StartError> {
+    let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
+    spent.restore(config, kek)?;
+    Ok(spent)
 }
 
 /// Calls of the token endpoint by address; a second's worth may come at once.

@@ -45,12 +45,13 @@ impl Running {
         let handles = servers.iter().map(Server::handle).collect();
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
-        tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone())));
+        tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone(), parts.behind.publisher.clone())));
         tasks.push(tokio::spawn(floods::keep(parts.gate.clone(), parts.floods.clone())));
         tasks.push(tokio::spawn(parts.acts.clone().keep()));
         let users = KeyUsers::of(&parts);
         tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
+        tasks.push(tokio::spawn(parts.behind.watching.clone().keep()));
         Self { handles, table, tasks, parts, readiness, _watches: watches }
     }
 

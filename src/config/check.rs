@@ -21,6 +21,9 @@ impl Config {
         }
         self.audit.check(self.demo)?;
         self.signing.check()?;
+        if let Some(alerts) = &self.alerts {
+            alerts.check()?;
+        }
         self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))?;
         Ok(())
     }

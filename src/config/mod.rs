@@ -5,9 +5,11 @@
 //! assert!(error.to_string().contains("/etc/estelam/estelam.toml:1"));
 //! ```
 
+mod alerts;
 mod audit;
 mod check;
 mod issuers;
+mod limits;
 mod signing;
 mod template;
 
@@ -18,8 +20,10 @@ use serde::Deserialize;
 
 use crate::core::domain::place::{line_of, utf8};
 
+pub use self::alerts::Alerts;
 pub use self::audit::Audit;
 pub use self::issuers::OutsideIssuer;
+pub use self::limits::Limits;
 pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
 
@@ -67,6 +71,9 @@ pub struct Config {
     /// Outside issuers whose access tokens are accepted beside our own.
     #[serde(default)]
     pub issuers: Vec<OutsideIssuer>,
+    /// Where alerts are sent besides metric and access log.
+    #[serde(default)]
+    pub alerts: Option<Alerts>,
     /// Bounds on connections and requests.
     #[serde(default)]
     pub limits: Limits,
@@ -171,53 +178,6 @@ pub struct Ledger {
     /// Entries that may wait for the disk; more are answered 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
-}
-
-/// Bounds on connections and requests.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Worker threads of the `gateway` listener.
-    pub workers: usize,
-    /// Connections at once, in total.
-    pub connections: usize,
-    /// Connections at once from one address.
-    pub connections_per_address: usize,
-    /// Milliseconds for the TLS handshake.
-    pub handshake_ms: u64,
-    /// Milliseconds for a request's head, on every request of a connection.
-    pub head_ms: u64,
-    /// Milliseconds for a request's body, on every request of a connection.
-    pub body_ms: u64,
-    /// Seconds that an idle connection is kept.
-    pub keep_alive_s: u64,
-    /// Largest body of a verification query in bytes.
-    pub body_bytes: usize,
-    /// Grid in milliseconds on which `not-established` leaves.
-    pub grid_ms: u64,
-    /// Calls of the token endpoint per second from one address, besides the agencies' own limits.
-    pub tokens_per_address: u32,
-    /// Refusals a second of one certificate that are told and recorded one by one, and twenty times as many at once. More are counted,
-    /// and their connections closed.
-    pub refusals_per_second: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-            connections: 10_000,
-            connections_per_address: 256,
-            handshake_ms: 5_000,
-            head_ms: 5_000,
-            body_ms: 5_000,
-            keep_alive_s: 60,
-            body_bytes: 8 * 1024,
-            grid_ms: 50,
-            tokens_per_address: 500,
-            refusals_per_second: 200,
-        }
-    }
 }
 
 /// Inside the policy folder, so that its watch sees signatures at once; policies are not read from there.
@@ -325,6 +285,9 @@ impl Config {
         }
         self.audit.resolve(base);
         self.signing.resolve(base);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.resolve(base);
+        }
         for issuer in &mut self.issuers {
             issuer.resolve(base);
         }

@@ -10,3 +10,4 @@ pub mod registry;
 pub mod reply;
 pub mod signing;
 pub mod token;
+pub mod watch;

@@ -10,7 +10,7 @@ use super::retry::Outbox;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::context::CallContext;
 use crate::core::identity::{PeerChain, Trust};
-use crate::core::ledger::Ledger;
+use crate::core::ledger::{Ledger, Observer};
 use crate::core::limit::{Floods, Limiter, Shield};
 use crate::core::policy::{BodyTooLarge, RequestInput, Snapshot};
 use crate::core::registry::Registry;
@@ -42,6 +42,8 @@ pub struct Gate {
     pub notary: Notary,
     /// The access log.
     pub ledger: Arc<dyn Ledger>,
+    /// Who watches behind the path.
+    pub observer: Arc<dyn Observer>,
     /// Answers that a retry may ask for again.
     pub outbox: Arc<dyn Outbox>,
     /// Set once the node is stopping.

@@ -5,6 +5,7 @@
 //! - [`asking`]: the API from an integrator's chair.
 //! - [`identifiers`]: what is compared with what: numbers, dates, names; records of one person.
 //! - [`log`]: what the access log holds, and how anyone checks it.
+//! - [`watching`]: rules that look for abuse behind the request path, how good they are, and where their alerts go.
 //! - [`trust`]: agencies and their certificates: joining, renewing, cutting off; revocation lists that cannot be had; our own keys.
 //! - [`receipts`]: what a signed answer or a printed receipt proves, and how anyone checks it.
 //! - [`decisions`]: why things are as they are, dated, shortest first.
@@ -17,3 +18,4 @@ pub mod operating;
 pub mod receipts;
 pub mod tour;
 pub mod trust;
+pub mod watching;

@@ -1,38 +1,20 @@
 //! Fetches the keys that an outside issuer publishes: over HTTPS to its one address, without redirects, small, and quickly or not at all.
 
 mod address;
+mod outward;
 mod tls;
 
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Response, StatusCode};
 
-use self::address::{Resolver, is_public};
+pub use self::outward::{Outward, OutwardSettings};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::jwk::{JwkRejected, PublicJwk, published_keys};
 
 /// Largest key set, in bytes.
 const MAX_SET: usize = 64 << 10;
-/// Longest time for the whole fetch, and for connecting.
-const TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Where an issuer publishes its keys, and who may vouch for that place.
-#[derive(Clone, Debug)]
-pub struct JwksSettings {
-    /// `https://` URL of the key set.
-    pub url: String,
-    /// PEM: the roots that may vouch for the server, and no others.
-    pub ca: PathBuf,
-    /// Folder of revocation lists for its chain; without it revocation is not checked.
-    pub crls: Option<PathBuf>,
-    /// Whether the server may have an address that is not public.
-    pub private_addresses: bool,
-}
 
 /// Why the keys cannot be fetched, in words for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,28 +28,15 @@ impl FetchFailed {
 }
 
 /// Fetches one issuer's keys. Files are read again for every fetch, so that a new root or list takes effect by itself.
-pub struct JwksSource {
-    settings: JwksSettings,
-    url: Url,
-    clock: Arc<dyn Clock>,
-}
+pub struct JwksSource(Outward);
 
 impl JwksSource {
     /// A source; nothing is sent yet.
     ///
     /// # Errors
     /// The URL is not a plain `https://` one, its host is an address that is not public, or the roots cannot be used.
-    pub fn new(settings: JwksSettings, clock: Arc<dyn Clock>) -> Result<Self, FetchFailed> {
-        let url = plain_url(&settings.url)
-            .ok_or_else(|| FetchFailed::new("`jwks_url` must be `https://host[:port]/path` without user, query or fragment"))?;
-        let literal = url.host_str().map(|host| host.trim_matches(['[', ']'])).and_then(|host| host.parse::<IpAddr>().ok());
-        if literal.is_some_and(|address| !settings.private_addresses && !is_public(address)) {
-            return Err(FetchFailed::new(
-                "`jwks_url` names an address that is not public; set `private_addresses = true` if that is meant",
-            ));
-        }
-        let source = Self { settings, url, clock };
-        source.client().map(|_| source)
+    pub fn new(settings: OutwardSettings, clock: Arc<dyn Clock>) -> Result<Self, FetchFailed> {
+        Outward::new("jwks_url", settings, clock).map(Self)
     }
 
     /// Fetches the keys.
@@ -75,33 +44,10 @@ impl JwksSource {
     /// # Errors
     /// Why there are none.
     pub async fn fetch(&self) -> Result<Vec<PublicJwk>, FetchFailed> {
-        let response = self.client()?.get(self.url.clone()).send().await.map_err(|error| fault(&error))?;
+        let response = self.0.client()?.get(self.0.url().clone()).send().await.map_err(|error| fault(&error))?;
         let body = read(checked(response)?).await?;
         published_keys(&body).map_err(|JwkRejected(why)| FetchFailed::new(why))
     }
-
-    fn client(&self) -> Result<Client, FetchFailed> {
-        let tls = tls::config(&self.settings, self.clock.clone())?;
-        Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(Resolver { private: self.settings.private_addresses }))
-            .https_only(true)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|_| FetchFailed::new("the client cannot be made"))
-    }
-}
-
-fn plain_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let plain = url.scheme() == "https" && url.host_str().is_some() && url.query().is_none() && url.fragment().is_none();
-    let anonymous = url.username().is_empty() && url.password().is_none();
-    (plain && anonymous).then_some(url)
 }
 
 fn checked(response: Response) -> Result<Response, FetchFailed> {

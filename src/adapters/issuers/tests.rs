@@ -58,8 +58,8 @@ impl Place {
         port
     }
 
-    fn settings(&self, port: u16) -> JwksSettings {
-        JwksSettings {
+    fn settings(&self, port: u16) -> OutwardSettings {
+        OutwardSettings {
             url: format!("https://localhost:{port}/jwks"),
             ca: self.dir.path().join("ca.pem"),
             crls: None,
@@ -91,7 +91,7 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::new("2026-11-23T10:00:00Z".parse().unwrap()))
 }
 
-fn source(settings: JwksSettings) -> Result<JwksSource, FetchFailed> {
+fn source(settings: OutwardSettings) -> Result<JwksSource, FetchFailed> {
     JwksSource::new(settings, clock())
 }
 
@@ -139,9 +139,9 @@ fn endless() -> impl futures_util::Stream<Item = Result<bytes::Bytes, actix_web:
 async fn servers_of_other_roots_and_revoked_ones_are_not_asked() {
     let (place, other) = (Place::new(), Place::new());
     let port = place.serve(|| json(GOOD));
-    let foreign = JwksSettings { ca: other.dir.path().join("ca.pem"), ..place.settings(port) };
+    let foreign = OutwardSettings { ca: other.dir.path().join("ca.pem"), ..place.settings(port) };
     assert!(source(foreign).unwrap().fetch().await.is_err());
-    let with_lists = JwksSettings { crls: Some(place.dir.path().join("crl")), ..place.settings(port) };
+    let with_lists = OutwardSettings { crls: Some(place.dir.path().join("crl")), ..place.settings(port) };
     assert!(source(with_lists.clone()).is_err(), "no list is not \"do not check\"");
     place.revoke(&[]);
     let source = source(with_lists).unwrap();
@@ -154,10 +154,10 @@ async fn servers_of_other_roots_and_revoked_ones_are_not_asked() {
 async fn addresses_of_our_own_network_are_not_asked_unless_meant() {
     let place = Place::new();
     let port = place.serve(|| json(GOOD));
-    let strict = JwksSettings { private_addresses: false, ..place.settings(port) };
+    let strict = OutwardSettings { private_addresses: false, ..place.settings(port) };
     assert!(source(strict.clone()).unwrap().fetch().await.is_err(), "`localhost` leads to a loopback address");
     for host in ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
-        let error = source(JwksSettings { url: format!("https://{host}:{port}/jwks"), ..strict.clone() }).err().unwrap();
+        let error = source(OutwardSettings { url: format!("https://{host}:{port}/jwks"), ..strict.clone() }).err().unwrap();
         assert!(error.to_string().contains("not public"), "{host}: {error}");
     }
 }
@@ -175,7 +175,7 @@ fn only_plain_https_addresses_are_taken() {
         "sso.test",
         "",
     ] {
-        let error = source(JwksSettings { url: url.to_owned(), ..place.settings(1) }).err().unwrap();
+        let error = source(OutwardSettings { url: url.to_owned(), ..place.settings(1) }).err().unwrap();
         assert!(error.to_string().contains("`jwks_url` must be"), "{url}: {error}");
     }
 }

@@ -11,10 +11,10 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
-use super::{FetchFailed, JwksSettings};
+use super::{FetchFailed, OutwardSettings};
 use crate::core::domain::clock::Clock;
 
-pub(super) fn config(settings: &JwksSettings, clock: Arc<dyn Clock>) -> Result<ClientConfig, FetchFailed> {
+pub(super) fn config(settings: &OutwardSettings, clock: Arc<dyn Clock>) -> Result<ClientConfig, FetchFailed> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut verifier = WebPkiServerVerifier::builder_with_provider(roots(&settings.ca)?.into(), provider.clone());
     if let Some(folder) = &settings.crls {

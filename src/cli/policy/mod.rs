@@ -5,6 +5,7 @@ mod explain;
 mod explain_words;
 mod folder;
 mod replay;
+mod watch_test;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ pub(super) enum Policy {
     Explain(explain::Explain),
     /// Decide the recorded queries again under a draft, and count who would be answered differently
     Replay(replay::Replay),
+    /// Measure what is watched for: a made-up week with planted abusers, precision and recall of every rule
+    WatchTest(watch_test::WatchTest),
 }
 
 impl Policy {
@@ -32,6 +35,7 @@ impl Policy {
             Self::Test(test) => test.run(),
             Self::Explain(explain) => explain.run(),
             Self::Replay(replay) => replay.run(),
+            Self::WatchTest(watch) => watch.run(),
         }
     }
 }

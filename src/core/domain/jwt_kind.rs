@@ -15,11 +15,14 @@ pub enum JwtKind {
     Refusal,
     /// A receipt that a holder carries, printed.
     Receipt,
+    /// An alert for a webhook: a Security Event Token (RFC 8417).
+    SecurityEvent,
 }
 
 impl JwtKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::AccessToken, Self::ClientAssertion, Self::Request, Self::Answer, Self::Refusal, Self::Receipt];
+    pub const ALL: [Self; 7] =
+        [Self::AccessToken, Self::ClientAssertion, Self::Request, Self::Answer, Self::Refusal, Self::Receipt, Self::SecurityEvent];
 
     /// Its `typ`.
     pub const fn typ(self) -> &'static str {
@@ -30,6 +33,7 @@ impl JwtKind {
             Self::Answer => "estelam-answer+jwt",
             Self::Refusal => "estelam-refusal+jwt",
             Self::Receipt => "estelam-receipt+jwt",
+            Self::SecurityEvent => "secevent+jwt",
         }
     }
 

@@ -23,5 +23,6 @@ pub mod receipt_code;
 pub mod refusal;
 pub mod request;
 pub mod scheme;
+pub mod seeded;
 pub mod service;
 pub mod text;

@@ -177,6 +177,12 @@ pub trait Ledger: Send + Sync + 'static {
     fn origin(&self) -> &str;
 }
 
+/// Is told of what was recorded, for those who watch behind the path. It must not wait and cannot fail.
+pub trait Observer: Send + Sync + 'static {
+    /// Something is durable, and about to leave.
+    fn recorded(&self, recorded: &Recorded);
+}
+
 /// A conclusion whose entry is durable. Only [`record`] makes one, and the receipt inside is of exactly this entry.
 #[derive(Debug)]
 pub struct Recorded {

@@ -75,6 +75,7 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
     let policy = AgencyPolicy {
         identities: identities.iter().map(|(identity, _)| identity.clone()).collect(),
         id,
+        kind: file.kind.get_ref().as_str().into(),
         suspended: file.suspended,
         scopes,
         client_auth,

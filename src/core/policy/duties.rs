@@ -27,6 +27,11 @@ pub(super) fn actor(request: &VerifyRequest, grant: &Grant, schemes: &SchemeCata
     label("actor", request.actor.as_deref(), grant.actor.then_some(ACTOR_REQUIRED), request.identifier.as_ref(), schemes)
 }
 
+/// Whether an actor is named in a form that may enter the log, whatever is refused before it is tested.
+pub(super) fn actor_fits(request: &VerifyRequest, schemes: &SchemeCatalogue) -> bool {
+    label("actor", request.actor.as_deref(), None, request.identifier.as_ref(), schemes).is_ok()
+}
+
 /// Tests the other duties in the contract's order. A service that needs no document wants no check: there is nobody to check.
 ///
 /// # Errors

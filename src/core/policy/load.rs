@@ -13,6 +13,10 @@ use super::{AgencyPolicy, Snapshot, cases, identity_parts};
 use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::SchemeCatalogue;
 use crate::core::domain::service::ServiceCatalogue;
+use crate::core::watch::{self, WatchRules};
+
+/// The rules of what is watched for.
+const WATCH_FILE: &str = "watch.toml";
 
 impl Snapshot {
     /// Reads a whole policy folder (path inside the folder → text). All or nothing.
@@ -48,6 +52,7 @@ impl Loaded {
         same_services(files, &services, &rules, &mut errors);
         errors.extend(cases.iter().filter_map(|case| case.without_rule(&rules)));
         let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules, files };
+        let watch = watch_rules(files, &rules, &mut errors);
         let (agencies, kinds, demo_only) = agencies(files, &known, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
@@ -55,7 +60,7 @@ impl Loaded {
         let resolved_services = services.iter().map(|service| (service.code.as_str().into(), Arc::new(service.clone()))).collect();
         let purposes = rules.purposes().iter().map(|purpose| purpose.as_str().into()).collect();
         let version = version(files);
-        let snapshot = Snapshot { version, agencies, services, schemes, reasons, purposes, demo_only, resolved_services };
+        let snapshot = Snapshot { version, agencies, services, schemes, reasons, purposes, watch, demo_only, resolved_services };
         Ok(Self { snapshot, rules, kinds })
     }
 }
@@ -80,7 +85,7 @@ pub fn version(files: &BTreeMap<String, String>) -> Arc<str> {
 /// A file that nothing would read is a mistake (a misspelt folder), not a harmless extra.
 fn misplaced(path: &str, files: &BTreeMap<String, String>) -> Option<LoadError> {
     let in_place = match path.split_once('/') {
-        None => path.ends_with(".cedar") || [SCHEMA_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path),
+        None => path.ends_with(".cedar") || [SCHEMA_FILE, WATCH_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path),
         Some(("agencies", name)) if name.ends_with(".json") => [KEYS_SUFFIX, REQUEST_KEYS_SUFFIX]
             .iter()
             .filter_map(|suffix| name.strip_suffix(suffix))
@@ -90,6 +95,19 @@ fn misplaced(path: &str, files: &BTreeMap<String, String>) -> Option<LoadError> 
     };
     (!in_place)
         .then(|| LoadError::of_file(path, "nothing reads this file; put agencies into agencies/NAME.toml, cases into cases/NAME.toml"))
+}
+
+/// What is watched for; a folder without the file (an old version in the archive) watches for nothing.
+fn watch_rules(files: &BTreeMap<String, String>, rules: &PermitRules, errors: &mut Vec<LoadError>) -> Arc<WatchRules> {
+    let Some(text) = files.get(WATCH_FILE) else { return Arc::default() };
+    let read = watch::parse(text, |kind| rules.kinds().contains(kind));
+    let faults = |faults: Vec<watch::Fault>| {
+        errors.extend(faults.into_iter().map(|watch::Fault { at, what }| match at {
+            Some(at) => LoadError::at(WATCH_FILE, text, at, what),
+            None => LoadError::of_file(WATCH_FILE, what),
+        }));
+    };
+    read.map_err(faults).map(Arc::new).unwrap_or_default()
 }
 
 type Catalogues = (ServiceCatalogue, SchemeCatalogue, ReasonCatalogue);

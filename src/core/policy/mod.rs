@@ -37,6 +37,7 @@ use super::domain::scheme::SchemeCatalogue;
 use super::domain::service::{Service, ServiceCatalogue};
 use super::limit::{Protection, Rate, Tier};
 use super::token::{ClientAuth, RequestSigning, VerifiedCall};
+use super::watch::WatchRules;
 
 pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
@@ -139,6 +140,8 @@ pub type ByPurpose = HashMap<Arc<str>, Vec<Arc<Grant>>>;
 pub struct AgencyPolicy {
     /// The agency.
     pub id: AgencyId,
+    /// What it is by law.
+    pub kind: Arc<str>,
     /// The `spiffe://` identities of its certificates.
     pub identities: Vec<String>,
     /// Suspended agencies are refused at the door.
@@ -180,6 +183,8 @@ pub struct Snapshot {
     pub reasons: ReasonCatalogue,
     /// The purposes that rules and agencies may name.
     pub purposes: HashSet<Arc<str>>,
+    /// What is watched for behind the path.
+    pub watch: Arc<WatchRules>,
     /// What only a demo overlooks: anywhere else the snapshot does not take effect while there is any.
     pub demo_only: Vec<LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.

@@ -31,7 +31,13 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
     call.context_mut().asked = Some(asked(&request, call.is_signed(), now));
     let (grant, service) = match granted(&mut call, &snapshot, &policy, (&request.service, &request.purpose), now) {
         Ok(granted) => granted,
-        Err(fault) => return refuse(call, fault),
+        Err(fault) => {
+            // Who tries what the agency does not have is worth knowing; a label that might carry a number stays out.
+            if duties::actor_fits(&request, &snapshot.schemes) {
+                call.context_mut().actor = request.actor.take();
+            }
+            return refuse(call, fault);
+        }
     };
     if let Err(fault) = overdue::service(&call, &service) {
         return refuse(call, fault);

@@ -33,5 +33,6 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         "estelam.cedarschema",
         "guardrails.cedar",
         "permits.cedar",
+        "watch.toml",
     ]
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod conclusion;
 mod entry;
+mod event;
 mod receipt;
 mod refusal;
 
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 
 pub use self::answer::{AnswerFacts, MayDeny};
 pub use self::conclusion::{Conclusion, Counted, Delivery};
+pub use self::event::{ALERT_EVENT, AlertEvent, security_event};
 pub use self::receipt::PrintedReceipt;
 use super::domain::jwt_kind::JwtKind;
 use super::ledger::Entry;

@@ -3,7 +3,6 @@
 mod honeypot;
 mod number;
 mod population;
-mod random;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 

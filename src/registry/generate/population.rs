@@ -1,8 +1,8 @@
 //! Made-up people in a plausible mix: kinds, series, states, dates, provinces, names and households.
 
 use super::number::Series;
-use super::random::Random;
 use crate::core::domain::document::{DocumentKind, DocumentState};
+use crate::core::domain::seeded::Seeded as Random;
 
 /// One made-up person.
 pub(super) struct MadeUp {

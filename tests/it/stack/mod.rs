@@ -39,5 +39,6 @@ mod stopping;
 mod strangers;
 mod tools;
 mod unreadable;
+mod watching;
 mod workshop;
 mod wrapped;

@@ -39,6 +39,7 @@ pub fn gate(system: &System, registry: Option<Arc<dyn Registry>>, ledger: Option
         registry: registry.unwrap_or_else(|| gate.registry.clone()),
         notary: Notary::new(system.config.issuer.as_str().into(), signer),
         ledger: ledger.unwrap_or_else(|| gate.ledger.clone()),
+        observer: gate.observer.clone(),
         outbox: gate.outbox.clone(),
         stopping: AtomicBool::new(false),
     })

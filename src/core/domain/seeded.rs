@@ -1,32 +1,32 @@
 //! A small deterministic source of randomness (SplitMix64, Steele, Lea and Flood 2014): same seed, same people, on any machine.
 
 /// The state of one stream.
-pub(super) struct Random(u64);
+pub struct Seeded(u64);
 
-impl Random {
+impl Seeded {
     /// A stream of its own for each place under a seed.
-    pub(super) const fn at(seed: u64, place: u64) -> Self {
+    pub const fn at(seed: u64, place: u64) -> Self {
         Self(mix(seed).wrapping_add(mix(place ^ 0x5851_F42D_4C95_7F2D)))
     }
 
     /// A number below `bound`; 0 when the bound is 0. The bias of the remainder is far below what made-up people need.
-    pub(super) const fn below(&mut self, bound: u64) -> u64 {
+    pub const fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         if bound == 0 { 0 } else { mix(self.0) % bound }
     }
 
     /// A number from `low` to `high`, both included.
-    pub(super) const fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub const fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
     /// Whether something that happens to so many in a hundred happens.
-    pub(super) const fn percent(&mut self, chance: u64) -> bool {
+    pub const fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }
 
     /// One of several.
-    pub(super) fn pick<T: Copy + Default>(&mut self, choices: &[T]) -> T {
+    pub fn pick<T: Copy + Default>(&mut self, choices: &[T]) -> T {
         let place = usize::try_from(self.below(choices.len() as u64)).unwrap_or(0);
         choices.get(place).copied().unwrap_or_default()
     }
