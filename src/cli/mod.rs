@@ -133,3 +133,13 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     actix_web::rt::System::new().block_on(work)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_verb_has_two_arguments_of_one_name() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -29,7 +29,7 @@ pub(in crate::cli) struct Export {
     #[command(flatten)]
     filter: FilterArgs,
     /// The auditor in whose name the gateway is asked
-    #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+    #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
     agency: String,
     /// `ndjson` or `csv`
     #[arg(long, default_value = "ndjson", value_parser = ["ndjson", "csv"])]
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Export {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Check this file instead: every row's leaf, and that all of them fold up to the checkpoint in its first line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format", "agency"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format", "as"])]
     check: Option<PathBuf>,
     /// The log's verifier key (`GET /checkpoint.key`), for `--check`; asked of the running gateway if left out
     #[arg(long, value_name = "FILE", requires = "check")]

@@ -30,7 +30,7 @@ pub(in crate::cli) struct Summary {
     #[arg(long)]
     agency: Option<String>,
     /// The auditor in whose name the gateway is asked
-    #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+    #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
     auditor: String,
     /// Print JSON
     #[arg(long)]
@@ -90,7 +90,7 @@ pub(in crate::cli) enum SampleCommand {
         /// Until when agencies are asked to answer
         #[arg(long)]
         due: Option<String>,
-        #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+        #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
         agency: String,
         #[arg(long)]
         json: bool,
@@ -99,7 +99,7 @@ pub(in crate::cli) enum SampleCommand {
     List {
         #[command(flatten)]
         place: Place,
-        #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+        #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
         agency: String,
         #[arg(long)]
         json: bool,
@@ -114,7 +114,7 @@ pub(in crate::cli) enum SampleCommand {
         text: String,
         #[command(flatten)]
         place: Place,
-        #[arg(long = "as", value_name = "AGENCY")]
+        #[arg(id = "as", long = "as", value_name = "AGENCY")]
         agency: String,
     },
 }
@@ -185,7 +185,7 @@ pub(in crate::cli) struct Prove {
     #[command(flatten)]
     place: Place,
     /// In whose name the gateway is asked: an auditor, or the agency that got the answer
-    #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+    #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
     agency: String,
     /// The signed statement that the entry is about, in a file: then the proof says that this very one was recorded
     #[arg(long, value_name = "FILE")]

@@ -26,7 +26,7 @@ pub(in crate::cli) struct Person {
     #[command(flatten)]
     place: Place,
     /// Ask the gateway in the name of this officer; without it the log of an installation or a copy is searched for this very number
-    #[arg(long = "as", value_name = "AGENCY", requires = "case")]
+    #[arg(id = "as", long = "as", value_name = "AGENCY", requires = "case")]
     agency: Option<String>,
     /// Scheme of the number
     #[arg(long)]

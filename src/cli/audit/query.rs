@@ -23,7 +23,7 @@ pub(in crate::cli) struct QueryEntries {
     #[command(flatten)]
     filter: FilterArgs,
     /// Ask the gateway in the name of this auditor, for example `security-auditor`
-    #[arg(long = "as", value_name = "AGENCY")]
+    #[arg(id = "as", long = "as", value_name = "AGENCY")]
     agency: Option<String>,
     /// Most entries shown
     #[arg(long, default_value_t = 100)]
