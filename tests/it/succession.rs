@@ -191,7 +191,10 @@ async fn old_answers_stay_provable(installation: &Installation, answer: &Value) 
     let http = installation.http("clinic");
     let (_, bearer) = token(&http, &installation.gateway()).await;
     let url = format!("{}/v1/log/proof/{}", installation.gateway(), answer["answer_id"].as_str().unwrap());
-    let proof: Value = http.get(url).bearer_auth(bearer["access_token"].as_str().unwrap()).send().await.unwrap().json().await.unwrap();
+    let reply = http.get(url).bearer_auth(bearer["access_token"].as_str().unwrap()).send().await.unwrap();
+    let status = reply.status();
+    let proof: Value = reply.json().await.unwrap();
+    assert_eq!(status, 200, "{proof}");
     let bundle: ProofBundle = serde_json::from_value(proof.clone()).unwrap();
     let key = NoteKey::parse(proof["checkpoint_key"].as_str().unwrap()).unwrap();
     bundle.check(answer["statement"].as_str().unwrap(), &[key]).unwrap();

@@ -8,16 +8,19 @@ use rusqlite::Connection;
 
 use super::config::LedgerError;
 use super::purge::day_range;
-use super::{fence, nodes, purge, schema, succession};
+use super::journal::Frame;
+use super::{database, fence, nodes, purge, recovery, schema, succession};
 use crate::core::ledger::tile::TILE_HEIGHT;
 
 /// Small tables that are copied whole.
 const SMALL: [&str; 6] = ["epoch", "purge", "succession", "sealed", "later_purge", "writer"];
 
-/// Adds to the copy in `to` what the log in `dir` has beyond it, and deletes there what was deleted here.
+/// Adds to the copy in `to` what the log in `dir` has beyond it, and deletes there what was deleted here. Everything that was answered
+/// before the call is in it: also what only the journal has, since the copy gets no journal.
 ///
 /// # Errors
-/// [`LedgerError::Inconsistent`] when the copy is of another log or has other entries; nothing is changed then.
+/// [`LedgerError::Inconsistent`] when the copy is of another log or has other entries, or when entries are neither in the database nor in
+/// the journal; nothing is changed then.
 pub(super) fn update(dir: &Path, to: &Path) -> Result<(), LedgerError> {
     let (source, copy) = (schema::database(dir), schema::database(to));
     let log = schema::open_reader(&source)?;
@@ -28,13 +31,15 @@ pub(super) fn update(dir: &Path, to: &Path) -> Result<(), LedgerError> {
     make_tables(&conn)?;
     conn.pragma_update(None, "secure_delete", "on")?;
     conn.execute("ATTACH DATABASE ?1 AS log", [format!("file:{}?mode=ro", escaped(&source))])?;
+    // The journal first: what it names, keys and entries before, is in the database that is read after it.
+    let tail = recovery::ends(&log, dir)?.1;
     // One transaction: the log is seen as of one moment, and a copy that is cut short is the one that it was.
     let transaction = conn.unchecked_transaction()?;
     let size: u64 = transaction.query_row("SELECT coalesce(max(idx) + 1, 0) FROM log.entry", [], |row| row.get(0))?;
-    check_same(&transaction, &log, size)?;
-    let from = nodes::stored_size(&transaction)?;
+    let from = check_same(&transaction, &log, size, &tail)?;
     keys(&transaction, &log, size)?;
     entries(&transaction, from, size)?;
+    add_tail(&transaction, from.max(size), tail)?;
     small(&transaction)?;
     transaction.commit()?;
     conn.execute_batch("DETACH DATABASE log")?;
@@ -59,15 +64,18 @@ fn make_tables(conn: &Connection) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// The copy must be the beginning of the log.
-fn check_same(conn: &Connection, log: &Connection, size: u64) -> Result<(), LedgerError> {
+/// The copy must be the beginning of the log, whose first `size` entries are in the database; number of entries in the copy.
+fn check_same(conn: &Connection, log: &Connection, size: u64, tail: &[Frame]) -> Result<u64, LedgerError> {
     let origins: (String, String) =
         conn.query_row("SELECT m.origin, l.origin FROM main.meta m, log.meta l", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let there = nodes::stored_size(conn)?;
-    if origins.0 != origins.1 || there > size || nodes::frontier(conn, there)?.root() != nodes::frontier(log, there)?.root() {
+    // An earlier copy may have from the journal what the database lacks to this day.
+    let missing = tail.iter().filter(|frame| frame.end() > size && frame.end() <= there).cloned().collect();
+    let (frontier, _) = recovery::additions(nodes::frontier(log, size.min(there))?, missing)?;
+    if origins.0 != origins.1 || frontier.size() != there || nodes::frontier(conn, there)?.root() != frontier.root() {
         return Err(LedgerError::Inconsistent("the folder has a copy of another log, or of one that went on elsewhere".into()));
     }
-    Ok(())
+    Ok(there)
 }
 
 /// New keys before the entries under them; keys that were destroyed go with their contents.
@@ -106,7 +114,16 @@ fn entries(conn: &Connection, from: u64, to: u64) -> Result<(), LedgerError> {
         conn.execute(insert, (level, since, below))?;
         level += 1;
     }
-    conn.execute("UPDATE main.meta SET filled = ?1", [to])?;
+    Ok(())
+}
+
+/// What the journal had beyond the database.
+fn add_tail(conn: &Connection, size: u64, mut tail: Vec<Frame>) -> Result<(), LedgerError> {
+    tail.retain(|frame| frame.end() > size);
+    let (end, additions) = recovery::additions(nodes::frontier(conn, size)?, tail)?;
+    recovery::check_keys(conn, &additions)?;
+    database::insert(conn, &additions)?;
+    conn.execute("UPDATE main.meta SET filled = ?1", [end.size()])?;
     Ok(())
 }
 

@@ -102,18 +102,7 @@ impl Store {
     pub(super) fn add(&mut self, additions: &[Addition]) -> Result<(), LedgerError> {
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         self.fence.check_in(&transaction)?;
-        {
-            let mut entry = transaction.prepare_cached(INSERT_ENTRY)?;
-            let mut node = transaction.prepare_cached(INSERT_NODE)?;
-            for addition in additions {
-                for (index, (placed, leaf)) in (addition.first..).zip(&addition.entries) {
-                    insert_entry(&mut entry, index, placed, leaf)?;
-                }
-                for complete in &addition.nodes {
-                    node.execute(*complete)?;
-                }
-            }
-        }
+        insert(&transaction, additions)?;
         self.faults.pass(CommitPoint::Filling)?;
         transaction.commit()?;
         self.size = additions.last().map_or(self.size, |last| last.first + last.entries.len() as u64);
@@ -167,6 +156,21 @@ impl Store {
         self.durable = self.size;
         Ok(value)
     }
+}
+
+/// Writes the entries with the nodes that they complete.
+pub(super) fn insert(conn: &Connection, additions: &[Addition]) -> Result<(), LedgerError> {
+    let mut entry = conn.prepare_cached(INSERT_ENTRY)?;
+    let mut node = conn.prepare_cached(INSERT_NODE)?;
+    for addition in additions {
+        for (index, (placed, leaf)) in (addition.first..).zip(&addition.entries) {
+            insert_entry(&mut entry, index, placed, leaf)?;
+        }
+        for complete in &addition.nodes {
+            node.execute(*complete)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes one entry; the statement takes the columns of `entry` in their order.

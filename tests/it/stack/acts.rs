@@ -206,6 +206,8 @@ async fn check_keys(system: &System, look: &mut Look<'_>) {
 async fn broken(system: &System) -> Connection {
     // Its token is an entry too, so it is fetched while the log still takes them.
     let last = system.query("school", &query("school", "yekta", "9990000026", "education-school")).await;
+    // And that entry must have come from the journal into the database before the database breaks.
+    system.running.parts().ledger.settled().await.unwrap();
     let database = Connection::open(system.config.ledger.dir.join("ledger.sqlite")).unwrap();
     database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     database.execute_batch("CREATE TRIGGER broken BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'broken'); END").unwrap();

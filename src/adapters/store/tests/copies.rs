@@ -57,6 +57,27 @@ async fn copies_taken_and_brought_up_to_date_under_load_hold_and_are_restored_wi
 }
 
 #[tokio::test]
+async fn copies_have_what_only_the_journal_has() {
+    let log = log();
+    let (folder, origins) = (tempfile::tempdir().unwrap(), Origins::open(&log.config.dir, &log.config.origin).unwrap());
+    let copy = folder.path().join("copy");
+    log.append(0, 0).await.unwrap();
+    log.ledger.settled().await.unwrap();
+    let lock = rusqlite::Connection::open(log.config.dir.join("ledger.sqlite")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for number in 1..4 {
+        log.append(number, 0).await.unwrap();
+        assert_eq!(backup_all(&origins, &copy).unwrap().0, u64::try_from(number).unwrap() + 1);
+    }
+    assert_eq!(lock.query_row("SELECT count(*) FROM entry", [], |row| row.get::<_, u64>(0)).unwrap(), 1, "the database has not moved");
+    lock.execute_batch("COMMIT").unwrap();
+    log.ledger.settled().await.unwrap();
+    log.append(4, 0).await.unwrap();
+    assert_eq!(backup_all(&origins, &copy).unwrap().0, 5);
+    assert_eq!(verified(&log.config, &copy, None).entries, 5);
+}
+
+#[tokio::test]
 async fn copy_of_another_log_is_not_brought_up_to_date() {
     let (log, other) = (log(), log());
     let folder = tempfile::tempdir().unwrap();
