@@ -1,5 +1,6 @@
 //! The impure part: one module per outside thing, each behind a port of the core.
 
+pub mod cases;
 pub mod clock;
 pub mod crl_source;
 pub mod cutoff;

@@ -12,6 +12,8 @@ use crate::registry::decrees::{OfficialKey, Officials};
 
 /// People whose signatures a hold, or its release, needs.
 const FOUR_EYES: usize = 2;
+/// Days after the first that a deferral covers within which it ends.
+const DEFERRED_DAYS: i64 = 60;
 
 /// One file `ID.json` of the folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,10 +49,12 @@ pub enum HoldStanding {
     Released,
 }
 
-/// The folder of holds.
+/// The folder of holds, or of deferrals: the same files, begun and ended by other signatures.
 pub struct Holds {
     dir: PathBuf,
     people: Officials,
+    begins: HoldAct,
+    ends: HoldAct,
 }
 
 impl Holds {
@@ -60,7 +64,15 @@ impl Holds {
     /// A public key is not usable.
     pub fn open(dir: &Path) -> Result<Self, StartError> {
         let people = Officials::load(dir).map_err(|error| StartError(error.to_string()))?;
-        Ok(Self { dir: dir.to_owned(), people })
+        Ok(Self { dir: dir.to_owned(), people, begins: HoldAct::Hold, ends: HoldAct::Release })
+    }
+
+    /// Opens a folder of deferrals: entries that their holders are not shown for a while.
+    ///
+    /// # Errors
+    /// A public key is not usable.
+    pub fn deferrals(dir: &Path) -> Result<Self, StartError> {
+        Ok(Self { begins: HoldAct::Defer, ends: HoldAct::Show, ..Self::open(dir)? })
     }
 
     /// Every hold and where it stands.
@@ -106,7 +118,12 @@ impl Holds {
         if hold.from > hold.to {
             return Err(StartError("the hold ends before it begins: `--from` must not be after `--to`".to_owned()));
         }
-        self.sign(HoldFile { hold, held_by: Vec::new(), released_by: Vec::new() }, HoldAct::Hold, key)
+        if self.begins == HoldAct::Defer && hold.until.duration_since(hold.from).as_hours() > DEFERRED_DAYS * 24 {
+            return Err(StartError(format!(
+                "a deferral ends within {DEFERRED_DAYS} days of the first day that it covers: contents are kept for 90, and the holder must see them"
+            )));
+        }
+        self.sign(HoldFile { hold, held_by: Vec::new(), released_by: Vec::new() }, self.begins, key)
     }
 
     /// Adds a signature under a hold or its release.
@@ -123,8 +140,8 @@ impl Holds {
         })?;
         let signature = Signature { by: by.to_owned(), signature: STANDARD.encode(key.sign(&file.hold.signed_bytes(act))) };
         let list = match act {
-            HoldAct::Hold => &mut file.held_by,
-            HoldAct::Release => &mut file.released_by,
+            HoldAct::Hold | HoldAct::Defer => &mut file.held_by,
+            HoldAct::Release | HoldAct::Show => &mut file.released_by,
         };
         if list.iter().any(|other| other.by == by) {
             return Err(StartError(format!("`{by}` signed this already; another person must")));
@@ -135,8 +152,8 @@ impl Holds {
     }
 
     fn standing(&self, file: &HoldFile) -> Result<HoldStanding, String> {
-        let held = self.signers(file, HoldAct::Hold)?;
-        let released = self.signers(file, HoldAct::Release)?;
+        let held = self.signers(file, self.begins)?;
+        let released = self.signers(file, self.ends)?;
         Ok(match (held >= FOUR_EYES, released >= FOUR_EYES) {
             (_, true) => HoldStanding::Released,
             (true, false) => HoldStanding::InForce,
@@ -147,8 +164,8 @@ impl Holds {
     /// How many different people signed; one bad signature makes the file bad.
     fn signers(&self, file: &HoldFile, act: HoldAct) -> Result<usize, String> {
         let list = match act {
-            HoldAct::Hold => &file.held_by,
-            HoldAct::Release => &file.released_by,
+            HoldAct::Hold | HoldAct::Defer => &file.held_by,
+            HoldAct::Release | HoldAct::Show => &file.released_by,
         };
         let message = file.hold.signed_bytes(act);
         let mut names = std::collections::BTreeSet::new();

@@ -1,8 +1,10 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
 mod alerts;
+mod audit;
 pub mod authority;
 mod floods;
+mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
@@ -81,7 +83,7 @@ pub async fn start(
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
     let limits = parts.connection_limits(&config);
     let socket = |error: std::io::Error| StartError(format!("a listener cannot be used: {error}"));
-    let state = parts.http_state(&config);
+    let state = parts.http_state(&config)?;
     let readiness = readiness::of(&parts);
     let servers = vec![
         serve(
@@ -119,11 +121,13 @@ pub async fn start(
     ];
     let watches = watch::start(&parts, &config)?;
     let purging = purge::keep(parts.ledger.clone(), config.clone(), vec![parts.checkpoint_key().clone()], parts.gate.clock.clone());
+    let ledger = parts.ledger.clone();
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
     if let Some(courier) = courier {
         running.also(courier.keep());
     }
+    running.also(audit::follow(ledger));
     Ok(running)
 }

@@ -116,6 +116,7 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        super::audit::keep_officer_key(&ledger, config)?;
         super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
@@ -171,16 +172,18 @@ impl Parts {
         &self.checkpoint_key
     }
 
-    pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {
+    pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
         let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), config.ledger.origin.clone());
         let addresses = address_limiter(config);
-        Data::new(HttpState {
+        Ok(Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
             revoker: Arc::new(Revoking(self.tokens.clone())),
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.ledger.clone(),
+            audit: super::audit::state(self, config),
+            holder: super::holder::state(self, config)?,
             checkpoint_key: self.checkpoint_key.to_string(),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
@@ -191,7 +194,7 @@ impl Parts {
             },
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),
-        })
+        }))
     }
 
     pub(super) fn connection_limits(&self, config: &Config) -> ConnectionLimits {
@@ -289,6 +292,7 @@ pub fn ledger_config(config: &Config, keys: &KeyRing) -> Result<LedgerConfig, St
         checkpoint_public_key: ed25519_key(keys)?,
         former_checkpoint_keys: keys.former_checkpoint_keys(),
         dpo_public_key: read_public_key(&config.ledger.dpo_public_key)?,
+        holder_public_key: config.holder.as_ref().map(|holder| read_public_key(&holder.public_key)).transpose()?,
         content_kek: ContentKek::new(*keys.content().expose()),
     })
 }

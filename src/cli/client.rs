@@ -1,9 +1,10 @@
 //! The client a person uses: mutual TLS, a bound token, a query, and the checks that make the answer worth something.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,11 +14,15 @@ use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::tls::config::client_config;
 
+/// Longest export.
+const STREAM: Duration = Duration::from_secs(24 * 3600);
+
 /// A connection to a gateway in the name of one agency.
 pub(super) struct Client {
     http: reqwest::Client,
     place: DemoFile,
     agency: String,
+    dir: PathBuf,
 }
 
 /// The body of `POST /v1/verify`.
@@ -97,7 +102,7 @@ impl Client {
             .timeout(Duration::from_secs(30))
             .build()
             .doing("cannot build the HTTP client")?;
-        Ok(Self { http, place, agency: agency.to_owned() })
+        Ok(Self { http, place, agency: agency.to_owned(), dir: dir.to_owned() })
     }
 
     /// The gateway's URL, which is also its issuer.
@@ -154,8 +159,45 @@ impl Client {
 
     /// Reads JSON from the gateway with a token.
     pub(super) async fn read(&self, token: &str, path: &str) -> Result<Value, CliError> {
-        let url = format!("{}{path}", self.place.gateway);
-        let response = self.http.get(url).bearer_auth(token).send().await.map_err(|error| self.unreached(&error))?;
+        self.told(self.http.get(format!("{}{path}", self.place.gateway)).bearer_auth(token)).await
+    }
+
+    /// Sends JSON to a resource, signed where the agency has a key for that, and reads JSON.
+    pub(super) async fn send(&self, token: &str, path: &str, body: &Value) -> Result<Value, CliError> {
+        let sent = body.to_string().into_bytes();
+        let request = self.signed(self.http.post(format!("{}{path}", self.place.gateway)), ("POST", path), &sent)?;
+        self.told(request.bearer_auth(token).header("Content-Type", "application/json").body(sent)).await
+    }
+
+    /// Reads JSON with a signed request.
+    pub(super) async fn read_signed(&self, token: &str, path: &str, query: &str) -> Result<Value, CliError> {
+        let request = self.signed(self.http.get(format!("{}{path}{query}", self.place.gateway)), ("GET", path), &[])?;
+        self.told(request.bearer_auth(token)).await
+    }
+
+    /// Begins to read something long; the time limit of short replies does not hold for it.
+    pub(super) async fn stream(&self, token: &str, path: &str) -> Result<reqwest::Response, CliError> {
+        let request = self.http.get(format!("{}{path}", self.place.gateway)).bearer_auth(token).timeout(STREAM);
+        let response = request.send().await.map_err(|error| self.unreached(&error))?;
+        let status = response.status().as_u16();
+        if matches!(status, 200 | 202) {
+            return Ok(response);
+        }
+        let body = response.bytes().await.doing("the gateway broke off")?;
+        Err(CliError::failed(format_args!("HTTP {status}: {}", said(&body))))
+    }
+
+    fn signed(&self, request: RequestBuilder, (method, path): (&str, &str), body: &[u8]) -> Result<RequestBuilder, CliError> {
+        let Some(file) = self.place.agency(&self.agency)?.request_key.as_ref().map(|file| self.dir.join(file)).filter(|file| file.exists())
+        else {
+            return Ok(request);
+        };
+        let target = Target { agency: &self.agency, issuer: &self.place.gateway, method, path, body };
+        Ok(request.header(FIELD, RequestKey::read(&file)?.sign(&target)?))
+    }
+
+    async fn told(&self, request: RequestBuilder) -> Result<Value, CliError> {
+        let response = request.send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         let body: Value = response.json().await.doing("the gateway did not answer with JSON")?;
         if status == 200 { Ok(body) } else { Err(CliError::failed(format_args!("HTTP {status}: {}", said(body.to_string().as_bytes())))) }

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use indicatif::ProgressBar;
 
+use super::audit::{CaseCommand, Export, Holder, Person, Prove, QueryEntries, SampleCommand, Summary};
 use super::backup::{Backup, Restore};
+use super::defer::DeferCommand;
 use super::place::Place;
 use super::retention::{HoldCommand, Purge};
 use super::witness::Witness;
@@ -32,6 +34,27 @@ pub(super) enum Log {
         #[arg(long)]
         json: bool,
     },
+    /// Find entries by agency, service, purpose, outcome, time …
+    Query(Box<QueryEntries>),
+    /// Show a holder who asked, by the code from the holder's SIM
+    Holder(Box<Holder>),
+    /// Deferrals: entries that are shown to their holder later, by two officials
+    #[command(subcommand)]
+    Defer(DeferCommand),
+    /// Open one person's trail, in an open case
+    Person(Box<Person>),
+    /// The register of cases
+    #[command(subcommand)]
+    Case(CaseCommand),
+    /// Export entries into a file that can be checked, or check one
+    Export(Box<Export>),
+    /// Counts per day and agency
+    Summary(Summary),
+    /// Random work-lists
+    #[command(subcommand)]
+    Sample(SampleCommand),
+    /// Prove that an entry is in the log
+    Prove(Prove),
     /// Delete the contents that are due; header and leaf stay
     Purge(Purge),
     /// Legal holds by two people
@@ -49,6 +72,15 @@ impl Log {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Verify { place, checkpoint, json } => Self::verify(&place, checkpoint, json),
+            Self::Query(query) => query.run(),
+            Self::Defer(defer) => defer.run(),
+            Self::Holder(holder) => holder.run(),
+            Self::Person(person) => person.run(),
+            Self::Case(case) => case.run(),
+            Self::Export(export) => export.run(),
+            Self::Summary(summary) => summary.run(),
+            Self::Sample(sample) => sample.run(),
+            Self::Prove(prove) => prove.run(),
             Self::Purge(purge) => purge.run(),
             Self::Hold(hold) => hold.run(),
             Self::Backup(backup) => backup.run(),

@@ -1,8 +1,10 @@
 //! The command line (contract §8): one file per verb, one clear line per error.
 
 mod agency;
+mod audit;
 mod backup;
 mod client;
+mod defer;
 mod demo;
 mod error;
 mod harden;
@@ -62,7 +64,7 @@ enum Verb {
     /// Officials, and what takes effect only with their signatures
     #[command(subcommand)]
     Officials(officials::OfficialsVerb),
-    /// The access log: verify, purge, hold, back up, witness
+    /// The access log: verify, query, person, purge, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
     /// Print the API description

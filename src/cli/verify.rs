@@ -160,7 +160,7 @@ pub(super) fn nonce() -> Result<String, CliError> {
     Ok(URL_SAFE_NO_PAD.encode(bits))
 }
 
-fn read_value(scheme: &str) -> Result<String, CliError> {
+pub(super) fn read_value(scheme: &str) -> Result<String, CliError> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         eprint!("{scheme}: ");

@@ -6,6 +6,8 @@
 //! ```
 
 mod alerts;
+mod audit;
+mod holder;
 mod issuers;
 mod limits;
 mod signing;
@@ -19,6 +21,8 @@ use serde::Deserialize;
 use crate::core::domain::place::{line_of, utf8};
 
 pub use self::alerts::Alerts;
+pub use self::audit::Audit;
+pub use self::holder::Holder;
 pub use self::issuers::OutsideIssuer;
 pub use self::limits::Limits;
 pub use self::signing::{Pkcs11, Signing};
@@ -62,9 +66,15 @@ pub struct Config {
     pub registry: Registry,
     /// The access log.
     pub ledger: Ledger,
+    /// Auditors' questions.
+    #[serde(default)]
+    pub audit: Audit,
     /// Outside issuers whose access tokens are accepted beside our own.
     #[serde(default)]
     pub issuers: Vec<OutsideIssuer>,
+    /// The holder's own view of the access log; left out: it is not offered.
+    #[serde(default)]
+    pub holder: Option<Holder>,
     /// Where alerts are sent besides metric and access log.
     #[serde(default)]
     pub alerts: Option<Alerts>,
@@ -317,6 +327,7 @@ impl Config {
         if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
             return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
         }
+        self.audit.check(self.demo)?;
         self.signing.check()?;
         self.alerts.as_ref().map_or(Ok(()), Alerts::check)?;
         if self.limits.tokens_per_address == 0 || self.limits.refusals_per_second == 0 {
@@ -352,7 +363,11 @@ impl Config {
         for path in [&mut self.ledger.witness_key, &mut self.ledger.witness_checkpoint].into_iter().flatten() {
             *path = base.join(&*path);
         }
+        self.audit.resolve(base);
         self.signing.resolve(base);
+        if let Some(holder) = &mut self.holder {
+            holder.resolve(base);
+        }
         if let Some(alerts) = &mut self.alerts {
             alerts.resolve(base);
         }

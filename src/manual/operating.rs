@@ -15,6 +15,8 @@
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
 //! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
+//! | `deferrals/` | entries that are shown to their holder later, signed by two officials; [`super::holder`] | at the next view |
+//! | `ledger/holder-codes.json` | codes that each office had sent today; not to be lost | |
 //! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | restart |
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |

@@ -29,6 +29,11 @@ static CERTIFICATE_CLAIMS: [HeaderName; 7] = [
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static SIGNATURE: HeaderName = HeaderName::from_static("estelam-signature");
 
+/// What is said of a query string where none belongs.
+const QUERY_STRING: &str = "leave the query string out; a token goes into the `Authorization` header field";
+/// Resources that take a query string.
+const QUERIED: &str = "/v1/log/";
+
 /// Fields of which a request may have one each: which of two would count is for nobody to guess.
 static SINGLE: [(&HeaderName, &str); 4] = [
     (&header::AUTHORIZATION, "send one `Authorization` header field"),
@@ -36,6 +41,22 @@ static SINGLE: [(&HeaderName, &str); 4] = [
     (&IDEMPOTENCY_KEY, "send one `Idempotency-Key` header field"),
     (&SIGNATURE, "send one `Estelam-Signature` header field"),
 ];
+
+/// Reads a request whole whose resource takes a query string.
+pub(super) async fn read_queried(
+    state: &HttpState,
+    request: &HttpRequest,
+    payload: Payload,
+    route: &'static str,
+    limit: usize,
+) -> Option<Incoming> {
+    let mut incoming = read(state, request, payload, route, limit).await?;
+    incoming.oddity = incoming.oddity.filter(|oddity| *oddity != QUERY_STRING);
+    if has_token_in_query(request) {
+        incoming.oddity = Some(QUERY_STRING);
+    }
+    Some(incoming)
+}
 
 /// Reads a request whole; `None` when its body came too slowly or is broken, or its connection has no certificate.
 pub(super) async fn read(
@@ -103,12 +124,17 @@ fn oddity(request: &HttpRequest) -> Option<&'static str> {
     if let Some((_, detail)) = SINGLE.iter().find(|(name, _)| repeats && is_repeated(request, name)) {
         return Some(detail);
     }
-    (!request.query_string().is_empty()).then_some("leave the query string out; a token goes into the `Authorization` header field")
+    (!request.query_string().is_empty()).then_some(QUERY_STRING)
+}
+
+fn has_token_in_query(request: &HttpRequest) -> bool {
+    form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "access_token")
 }
 
 /// Whether a request gives its token in more than one way, or in one that is none (RFC 6750 §3.1, `invalid_request`).
 pub(super) fn is_ambiguous_about_its_token(request: &HttpRequest) -> bool {
-    is_repeated(request, &header::AUTHORIZATION) || !request.query_string().is_empty()
+    let takes_query = request.path().starts_with(QUERIED);
+    is_repeated(request, &header::AUTHORIZATION) || has_token_in_query(request) || !(takes_query || request.query_string().is_empty())
 }
 
 fn is_repeated(request: &HttpRequest, name: &HeaderName) -> bool {

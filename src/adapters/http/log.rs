@@ -63,6 +63,7 @@ async fn found(state: &HttpState, incoming: &Incoming, id: &str) -> Result<Deliv
         context: call.into_parts().0.into_context(),
         kind: EntryKind::LogRead,
         code: "proof",
+        details: None,
         status: 200,
         content_type: "application/json",
         statement: body.clone(),

@@ -1,5 +1,6 @@
 //! The HTTP face: routes of the three listeners, handlers named for their resources, and what they share.
 
+mod audit;
 mod challenge;
 mod incoming;
 mod ledger;
@@ -29,6 +30,7 @@ use crate::core::ledger::LogReader;
 use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
+pub use self::audit::{AuditState, Cases, Contested, HolderState, NotToday, Sessions, Why};
 pub use self::metadata::OPENAPI;
 pub use self::ops::{OpsState, Readiness};
 pub use self::outbox::MokaOutbox;
@@ -48,6 +50,10 @@ pub struct HttpState {
     pub token_addresses: Box<dyn Fn(IpAddr) -> Result<(), LimitNotice> + Send + Sync>,
     /// Reads of the access log.
     pub log: Arc<dyn LogReader>,
+    /// Auditors' questions.
+    pub audit: AuditState,
+    /// The holder's own view, where it is offered.
+    pub holder: Option<HolderState>,
     /// The checkpoint key as a C2SP verifier key.
     pub checkpoint_key: String,
     /// RFC 8414 metadata, rendered once.

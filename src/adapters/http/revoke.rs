@@ -98,6 +98,6 @@ impl Revocation {
     fn delivery(self, context: crate::core::domain::context::CallContext) -> Delivery {
         let kind = if self.status == 200 { EntryKind::Token } else { EntryKind::Refusal };
         let Self { status, code, body } = self;
-        Delivery { context, kind, code, status, content_type: "application/json", statement: body.clone(), body }
+        Delivery { context, kind, code, details: None, status, content_type: "application/json", statement: body.clone(), body }
     }
 }

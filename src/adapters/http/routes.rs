@@ -5,7 +5,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
-use super::{HttpState, OpsState, ledger, log, metadata, ops as ops_handlers, revoke, stranger, token, verify};
+use super::{HttpState, OpsState, audit, ledger, log, metadata, ops as ops_handlers, revoke, stranger, token, verify};
 
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -17,6 +17,15 @@ pub const GATEWAY_ROUTES: &[(&str, &str, bool)] = &[
     ("POST", "/oauth2/token", false),
     ("POST", "/oauth2/revoke", false),
     ("GET", "/v1/log/proof/{answer_id}", true),
+    ("GET", "/v1/log/entries", true),
+    ("GET", "/v1/log/epochs", true),
+    ("GET", "/v1/log/export", true),
+    ("POST", "/v1/log/holder", true),
+    ("POST", "/v1/log/person", true),
+    ("GET", "/v1/log/samples", true),
+    ("POST", "/v1/log/samples", true),
+    ("POST", "/v1/log/samples/{sample_id}/justification", true),
+    ("GET", "/v1/log/summary", true),
     ("GET", AUTHORIZATION_SERVER, false),
     ("GET", PROTECTED_RESOURCE, false),
     ("GET", JWKS, false),
@@ -31,6 +40,23 @@ pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + 
             .service(web::resource("/oauth2/token").route(web::post().to(token::token)).default_service(web::to(verify::only_post)))
             .service(web::resource("/oauth2/revoke").route(web::post().to(revoke::revoke)).default_service(web::to(verify::only_post)))
             .service(web::resource("/v1/log/proof/{answer_id}").route(web::get().to(log::proof)).default_service(web::to(verify::only_get)))
+            .service(web::resource("/v1/log/entries").route(web::get().to(audit::entries)).default_service(web::to(verify::only_get)))
+            .service(web::resource("/v1/log/epochs").route(web::get().to(audit::epochs)).default_service(web::to(verify::only_get)))
+            .service(web::resource("/v1/log/export").route(web::get().to(audit::export)).default_service(web::to(verify::only_get)))
+            .service(
+                web::resource("/v1/log/samples")
+                    .route(web::get().to(audit::list))
+                    .route(web::post().to(audit::draw))
+                    .default_service(web::to(verify::get_or_post)),
+            )
+            .service(
+                web::resource("/v1/log/samples/{sample_id}/justification")
+                    .route(web::post().to(audit::justify))
+                    .default_service(web::to(verify::only_post)),
+            )
+            .service(web::resource("/v1/log/summary").route(web::get().to(audit::summary)).default_service(web::to(verify::only_get)))
+            .service(web::resource("/v1/log/holder").route(web::post().to(audit::holder)).default_service(web::to(verify::only_post)))
+            .service(web::resource("/v1/log/person").route(web::post().to(audit::person)).default_service(web::to(verify::only_post)))
             .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server).default_service(web::to(verify::only_get)))
             .service(readable(PROTECTED_RESOURCE, metadata::protected_resource).default_service(web::to(verify::only_get)))
             .service(readable(JWKS, metadata::jwks).default_service(web::to(verify::only_get)))

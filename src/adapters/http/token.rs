@@ -78,6 +78,7 @@ async fn admitted(state: &HttpState, incoming: &Incoming, address: Option<IpAddr
         context: agency.into_context(),
         kind,
         code: outcome.code,
+        details: None,
         status: outcome.status,
         content_type: "application/json",
         statement: outcome.token.unwrap_or_else(|| outcome.body.clone()),

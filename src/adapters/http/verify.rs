@@ -28,6 +28,11 @@ pub(super) async fn only_post(state: Data<HttpState>, request: HttpRequest, payl
     refused(state, request, payload, RefusalCode::MethodNotAllowed, "use POST", "POST").await
 }
 
+/// Another method than GET and POST.
+pub(super) async fn get_or_post(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    refused(state, request, payload, RefusalCode::MethodNotAllowed, "use GET or POST", "GET, POST").await
+}
+
 /// Another method than GET.
 pub(super) async fn only_get(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
     refused(state, request, payload, RefusalCode::MethodNotAllowed, "use GET", "GET").await

@@ -17,7 +17,8 @@ use super::endpoint::{Endpoint, EndpointState};
 use super::lanes::{Caller, Lane, LaneState, Lanes};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::random::random;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::holder::{OpenAnswer, OpenRequest};
+use crate::core::registry::{KnownPerson, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
 const RETRIES: u32 = 100;
@@ -152,6 +153,24 @@ impl Pool {
         let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
         let changes = endpoint.noted(endpoint.upstream().changes(after, hold).await);
         changes.inspect_err(|_| self.follow_another())
+    }
+
+    /// A person's numbers, from the address whose changes are followed.
+    pub(super) async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+        endpoint.noted(endpoint.upstream().identifiers(key).await)
+    }
+
+    /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed.
+    pub(super) async fn holder_code(&self, key: &Key, office: &str) -> Result<String, RegistryUnavailable> {
+        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+        endpoint.noted(endpoint.upstream().holder_code(key, office).await)
+    }
+
+    /// Hands a holder's code in.
+    pub(super) async fn holder_open(&self, asked: &OpenRequest<'_>) -> Result<OpenAnswer, RegistryUnavailable> {
+        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+        endpoint.noted(endpoint.upstream().holder_open(asked).await)
     }
 
     fn follow_another(&self) {

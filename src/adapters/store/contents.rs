@@ -43,6 +43,41 @@ impl Contents {
         Ok(keys::open(key, id, sealed).map_or(Opened::Damaged, Opened::Plain))
     }
 
+    /// Does something with a content key; none when it is gone or does not unwrap.
+    pub(super) fn with_key<T>(&mut self, conn: &Connection, key: i64, work: impl FnOnce(&LessSafeKey) -> T) -> rusqlite::Result<Option<T>> {
+        if !self.keys.contains_key(&key) {
+            let unwrapped = self.unwrap_key(conn, key)?;
+            self.keys.insert(key, unwrapped);
+        }
+        Ok(self.keys.get(&key).and_then(Option::as_ref).map(work))
+    }
+
+    /// Encrypts counts of a day under a content key; none when it is gone.
+    pub(super) fn seal_count(&mut self, conn: &Connection, key: i64, day: i64, plain: Vec<u8>) -> rusqlite::Result<Option<Vec<u8>>> {
+        Ok(self.with_key(conn, key, |cipher| keys::seal(cipher, &count_of(day), plain))?.flatten())
+    }
+
+    /// Opens counts of a day; none when the key is gone or does not open them.
+    pub(super) fn open_count(
+        &mut self,
+        conn: &Connection,
+        key: i64,
+        day: i64,
+        sealed: &[u8],
+    ) -> rusqlite::Result<Option<Zeroizing<Vec<u8>>>> {
+        Ok(self.with_key(conn, key, |cipher| keys::open(cipher, &count_of(day), sealed))?.flatten())
+    }
+
+    /// Encrypts the list of index parts under the key-encryption key.
+    pub(super) fn seal_list(&self, plain: Vec<u8>) -> Option<Vec<u8>> {
+        self.kek.seal_list(plain)
+    }
+
+    /// Opens the list of index parts.
+    pub(super) fn open_list(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.kek.open_list(sealed)
+    }
+
     /// Wipes a key that was destroyed in the store.
     pub(super) fn forget(&mut self, key: i64) {
         self.keys.remove(&key);
@@ -59,4 +94,9 @@ impl Contents {
             .optional()?;
         Ok(row.and_then(|(day, class, wrapped)| self.kek.unwrap(day, class, &wrapped)))
     }
+}
+
+/// What the counts of a day are bound to.
+fn count_of(day: i64) -> Vec<u8> {
+    [b"estelam day count v1".as_slice(), &day.to_be_bytes()].concat()
 }

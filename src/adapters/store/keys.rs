@@ -98,6 +98,9 @@ pub(super) fn aead_key(secret: &[u8]) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM, secret).ok().map(LessSafeKey::new)
 }
 
+/// What the list of index parts is bound to.
+const LIST: &[u8] = b"estelam log index v1";
+
 /// The content key-encryption key.
 pub(super) struct Kek(LessSafeKey);
 
@@ -117,10 +120,28 @@ impl Kek {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
+    /// Encrypts the list of index parts.
+    pub(super) fn seal_list(&self, plain: Vec<u8>) -> Option<Vec<u8>> {
+        seal(&self.0, LIST, plain)
+    }
+
+    /// Opens the list of index parts; none when it was not made under this key.
+    pub(super) fn open_list(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.0, LIST, sealed)
+    }
+
     /// Unwraps a content key; none when this is not the key that wrapped it.
     pub(super) fn unwrap(&self, day: i64, class: u8, wrapped: &[u8]) -> Option<LessSafeKey> {
         open(&self.0, content_key_aad(day, class).as_ref(), wrapped).and_then(|secret| aead_key(&secret))
     }
+}
+
+/// Seals as nonce ‖ ciphertext ‖ tag.
+pub(super) fn seal(key: &LessSafeKey, aad: &[u8], plain: Vec<u8>) -> Option<Vec<u8>> {
+    let (mut nonce, mut sealed) = ([0; NONCE_LEN], plain);
+    rand::fill(&mut nonce).ok()?;
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut sealed).ok()?;
+    Some([nonce.as_slice(), &sealed].concat())
 }
 
 /// Opens nonce ‖ ciphertext ‖ tag.

@@ -1,14 +1,18 @@
 //! The access log: a writer thread makes whole batches durable in a journal, a filler thread carries them into SQLite, readers
 //! and `verify` look there.
 
+mod audit;
 mod backup;
 mod config;
 mod contents;
+mod counts;
 mod database;
 mod day;
 mod entries;
+mod export;
 mod fault;
 mod filler;
+mod holder;
 mod journal;
 mod keys;
 mod line;
@@ -19,6 +23,7 @@ mod queue;
 mod reader;
 mod recovery;
 mod schema;
+mod segments;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +39,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
+pub use audit::{OfficerKey, OfflineAudit};
 pub use backup::{backup, restore};
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
@@ -58,6 +64,7 @@ pub struct SqliteLedger {
     writer: Mutex<Option<JoinHandle<()>>>,
     purging: tokio::sync::Mutex<()>,
     place: purge::Place,
+    officer: std::sync::OnceLock<OfficerKey>,
     _lock: File,
 }
 
@@ -106,7 +113,15 @@ impl SqliteLedger {
             path: "the ledger's writer".into(),
             source,
         })?;
-        Ok(Arc::new(Self { shared, readers, writer: Mutex::new(Some(thread)), purging: tokio::sync::Mutex::default(), place, _lock: lock }))
+        Ok(Arc::new(Self {
+            shared,
+            readers,
+            writer: Mutex::new(Some(thread)),
+            purging: tokio::sync::Mutex::default(),
+            place,
+            officer: std::sync::OnceLock::new(),
+            _lock: lock,
+        }))
     }
 
     /// Whether entries are taken now: false after a failed write until the log was reopened and checked.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::contents::{Contents, Opened};
 use super::queue::Command;
+use super::segments::{Index, SegmentError};
 use super::{SqliteLedger, nodes, schema};
 use crate::core::ledger::content;
 use crate::core::ledger::tile::{TILE_WIDTH, push_bundle_entry, width_in};
@@ -29,11 +30,13 @@ struct Pool {
     database: PathBuf,
     idle: Mutex<Vec<Connection>>,
     contents: Mutex<Contents>,
+    index: Mutex<Index>,
 }
 
 impl Readers {
     pub(super) fn new(database: PathBuf, contents: Contents) -> Self {
-        Self(Arc::new(Pool { database, idle: Mutex::new(Vec::new()), contents: Mutex::new(contents) }))
+        let index = Mutex::new(Index::new(database.parent().unwrap_or(&database), true));
+        Self(Arc::new(Pool { database, idle: Mutex::new(Vec::new()), contents: Mutex::new(contents), index }))
     }
 
     /// Wipes content keys that were destroyed in the store.
@@ -45,6 +48,22 @@ impl Readers {
     /// Closes connections that nobody uses.
     pub(super) fn close_idle(&self) {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Searches with the index, on a thread that may block; one search at a time.
+    pub(super) async fn search<T: Send + 'static>(
+        &self,
+        search: impl FnOnce(&mut Index, &Connection, &Mutex<Contents>) -> Result<T, SegmentError> + Send + 'static,
+    ) -> Result<T, LogUnreadable> {
+        let pool = self.0.clone();
+        let searched = self.run(move |conn, contents| {
+            let mut index = pool.index.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(search(&mut index, conn, contents))
+        });
+        searched.await?.map_err(|error| {
+            tracing::error!(%error, "the ledger cannot be searched");
+            LogUnreadable("it cannot be searched")
+        })
     }
 
     /// Runs `read` on a connection, on a thread that may block.
@@ -163,7 +182,7 @@ fn agency(conn: &Connection, contents: &Mutex<Contents>, key: i64, id: &[u8], se
 }
 
 /// The latest checkpoint, if it covers entry `index`: size and note.
-fn covering_checkpoint(conn: &Connection, index: u64) -> rusqlite::Result<Option<(u64, String)>> {
+pub(super) fn covering_checkpoint(conn: &Connection, index: u64) -> rusqlite::Result<Option<(u64, String)>> {
     let latest: Option<(u64, String)> = conn
         .prepare_cached("SELECT size, note FROM checkpoint ORDER BY seq DESC LIMIT 1")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::journal::Journal;
-use super::purge;
+use super::{counts, holder, purge};
 
 /// Marks the file as a ledger (`PRAGMA application_id`), "estl".
 const APPLICATION_ID: i64 = 0x6573_746C;
@@ -90,6 +90,8 @@ pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerErr
         _ => return Err(LedgerError::OtherVersion(path)),
     }
     purge::make_tables(&conn)?;
+    holder::make_table(&conn)?;
+    counts::make_table(&conn)?;
     let stored: String = conn.query_row("SELECT origin FROM meta", [], |row| row.get(0))?;
     if stored != origin {
         return Err(LedgerError::OtherOrigin { stored, configured: origin.to_owned() });

@@ -56,6 +56,7 @@ fn log() -> Log {
         checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     };
     let armed = Arc::new(AtomicU8::new(0));

@@ -47,6 +47,10 @@ coded_enum! {
         PurposeNotAllowed = "purpose-not-allowed",
         /// The token lacks the scope.
         ScopeMissing = "scope-missing",
+        /// The case is not in the register, closed, over, or another office's.
+        CaseUnknown = "case-unknown",
+        /// A holder's code is wrong, used, too old, or another office's.
+        CodeNotAccepted = "code-not-accepted",
         /// No such resource on this listener, or not for this agency.
         NotFound = "not-found",
         /// The resource has no such method.
@@ -63,6 +67,8 @@ coded_enum! {
         RateLimited = "rate-limited",
         /// The period's quota is used up.
         QuotaExhausted = "quota-exhausted",
+        /// The registry does not answer a read of the log that cannot do without it.
+        RegistryUnavailable = "registry-unavailable",
         /// The record cannot be made durable.
         LedgerUnavailable = "ledger-unavailable",
         /// More wait for the registry than could be answered in time.
@@ -92,7 +98,9 @@ impl RefusalCode {
             | Self::AgencySuspended
             | Self::ServiceNotAllowed
             | Self::PurposeNotAllowed
-            | Self::ScopeMissing => 403,
+            | Self::ScopeMissing
+            | Self::CaseUnknown
+            | Self::CodeNotAccepted => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::KeyReused => 409,
@@ -100,7 +108,7 @@ impl RefusalCode {
             Self::HeadTooLarge => 431,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited | Self::QuotaExhausted => 429,
-            Self::LedgerUnavailable | Self::Overloaded | Self::ShuttingDown => 503,
+            Self::RegistryUnavailable | Self::LedgerUnavailable | Self::Overloaded | Self::ShuttingDown => 503,
         }
     }
 }

@@ -60,6 +60,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
         decision: content.decision.as_deref(),
         decree: content.decree.as_deref(),
         decrees_version: content.decrees_version.as_deref(),
+        details: content.details.as_deref(),
         epoch: tags.map(|tags| tags.epoch.as_str()),
         freshness: content.freshness.as_deref(),
         id,
@@ -115,6 +116,8 @@ struct Members<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     decrees_version: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     freshness: Option<&'c str>,
@@ -163,6 +166,7 @@ mod tests {
             policy_version: text("sha256:aa"),
             decrees_version: text("sha256:bb"),
             decree: text("d1-1402-04-07"),
+            details: text("{}"),
             freshness: Some("live".into()),
             as_of: Some(Timestamp::UNIX_EPOCH),
             signature: text("c2ln"),

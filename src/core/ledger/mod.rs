@@ -1,8 +1,10 @@
 //! Stage 7: from a signed conclusion to a recorded one. The entry is durable before a [`Recorded`] exists.
 
+pub mod audit;
 pub mod checkpoint;
 pub mod content;
 pub mod cosignature;
+pub mod holder;
 pub mod leaf;
 pub mod note;
 pub mod reader;
@@ -132,6 +134,9 @@ pub struct EntryContent {
     pub signed_by: Option<String>,
     /// What the decision was derived from, as JSON.
     pub basis: Option<String>,
+    /// What a read of the log asked for, or what an agency said about a sample, as JSON; never an identifier.
+    #[serde(default)]
+    pub details: Option<String>,
     /// Microseconds from arrival to conclusion.
     pub latency_us: u64,
     /// Subject tag under the agency's key of the epoch; set by the ledger.

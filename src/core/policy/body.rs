@@ -35,7 +35,7 @@ pub(super) fn read<'a>(input: &RequestInput<'a>) -> Result<(VerifyRequest, &'a [
 }
 
 /// `application/json`, alone or with `charset=utf-8` (RFC 8259 has no other).
-fn is_json(content_type: &str) -> bool {
+pub fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
     media_type && parts.all(|part| matches!(part.to_ascii_lowercase().as_str(), "charset=utf-8" | "charset=\"utf-8\"" | ""))

@@ -13,6 +13,7 @@ pub mod cases;
 mod duties;
 mod granted;
 mod ground;
+mod holder_words;
 mod judge;
 mod load;
 mod load_error;
@@ -42,15 +43,17 @@ use super::watch::WatchRules;
 pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
 pub use agency_units::{UnitPolicy, Units};
-pub use body::{BodyTooLarge, RequestInput};
+pub use body::{BodyTooLarge, RequestInput, is_json};
 pub use granted::Granted;
 pub use ground::{Ground, grounds};
+pub use holder_words::{HolderLine, HolderText, HolderWords};
 pub use load::{Loaded, version};
 pub use load_error::LoadError;
 pub use overdue::tokens_while_overdue;
 pub use permit::permit;
 pub use permit_rules::{PermitRules, Verdict};
 pub use shipped::shipped;
+pub use subject::accept_identifier;
 
 /// What an agency does while the registry cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +183,8 @@ pub struct Snapshot {
     pub reasons: ReasonCatalogue,
     /// The purposes that rules and agencies may name.
     pub purposes: HashSet<Arc<str>>,
+    /// The words of the holder's own view.
+    pub holder: Arc<HolderWords>,
     /// What is watched for behind the path.
     pub watch: Arc<WatchRules>,
     /// What only a demo overlooks: anywhere else the snapshot does not take effect while there is any.

@@ -2,6 +2,7 @@
 
 use super::AgencyPolicy;
 use super::body::Fault;
+use crate::core::domain::identifier::Identifier;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::request::RequestIdentifier;
 use crate::core::domain::scheme::{Accepted, RawIdentifier, SchemeCatalogue, SchemeError};
@@ -24,6 +25,19 @@ pub(super) fn accept(
     let raw =
         RawIdentifier { scheme, value: &given.value, country: given.country.as_deref(), series: given.series, mrz: given.mrz.as_deref() };
     schemes.accept(raw, Some(service)).map_err(refusal)
+}
+
+/// Accepts an identifier for which no service is asked: whose trail is to be opened.
+///
+/// # Errors
+/// The code and detail of the refusal, and a better scheme for `wrong-scheme`.
+pub fn accept_identifier(
+    given: &RequestIdentifier,
+    schemes: &SchemeCatalogue,
+) -> Result<Identifier, ((RefusalCode, String), Option<String>)> {
+    let RequestIdentifier { scheme, value, country, series, mrz } = given;
+    let raw = RawIdentifier { scheme, value, country: country.as_deref(), series: *series, mrz: mrz.as_deref() };
+    schemes.accept(raw, None).map(|accepted| accepted.identifier).map_err(refusal)
 }
 
 /// The scheme behind what the agency wrote: its own number in any digits, where its policy maps numbers, or the scheme's code.

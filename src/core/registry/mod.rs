@@ -1,6 +1,7 @@
 //! Stage 4: from a permit to facts about a person, through the registry port.
 
 pub mod convert;
+pub mod holder;
 pub mod version;
 pub mod wire;
 
@@ -67,6 +68,26 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Seconds since the registry last confirmed that these decrees are all there are; `u32::MAX` when it never did.
     fn decrees_age_s(&self) -> u32;
+}
+
+/// One person's numbers, present and past.
+#[derive(Debug)]
+pub struct KnownPerson {
+    /// The numbers.
+    pub identifiers: Vec<KnownIdentifier>,
+}
+
+/// One number of a person.
+pub type KnownIdentifier = wire::WireIdentifier;
+
+/// Tells a person's other numbers, for a trail in the access log and for nothing else.
+#[async_trait]
+pub trait Identities: Send + Sync + 'static {
+    /// The people behind a number with all their numbers, asked live.
+    ///
+    /// # Errors
+    /// [`RegistryUnavailable`].
+    async fn identifiers(&self, identifier: &Identifier) -> Result<Vec<KnownPerson>, RegistryUnavailable>;
 }
 
 /// A permit and what the registry said under it. Only a look-up makes one, and a look-up needs the permit.

@@ -27,6 +27,45 @@ pub struct LookupAnswer {
     pub persons: Vec<WirePerson>,
 }
 
+/// The registry's answer to `POST /registry/v1/identifiers`; always 200. Only the gateway's officer of data protection ever needs it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct IdentifiersAnswer {
+    /// RFC 3339 instant at which the registry read its store.
+    pub as_of: jiff::Timestamp,
+    /// None, one or several people.
+    pub persons: Vec<WireIdentities>,
+}
+
+/// Every number of one person, present and past, of all records that count as this person now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WireIdentities {
+    /// The numbers.
+    pub identifiers: Vec<WireIdentifier>,
+}
+
+/// One number. Wiped when dropped, never shown by `Debug`.
+#[derive(Serialize, Deserialize)]
+pub struct WireIdentifier {
+    /// Scheme code.
+    pub scheme: String,
+    /// Normalised value.
+    pub value: String,
+    /// Whether other people have it too.
+    pub shared: bool,
+}
+
+impl Drop for WireIdentifier {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.value);
+    }
+}
+
+impl std::fmt::Debug for WireIdentifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WireIdentifier({}, …)", self.scheme)
+    }
+}
+
 /// One person, without name or number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WirePerson {

@@ -49,6 +49,8 @@ pub struct Delivery {
     pub kind: EntryKind,
     /// A short stable code for the log, for example `token-issued` or `invalid_client`.
     pub code: &'static str,
+    /// What was asked for, as JSON for the log; never an identifier.
+    pub details: Option<String>,
     /// HTTP status.
     pub status: u16,
     /// Media type of the body.

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::conclusion::Conclusion;
 use crate::core::decision::{Basis, Decision, Inputs};
 use crate::core::domain::context::CallContext;
-use crate::core::domain::identifier::Identifier;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, RetentionClass};
 
 /// The entry for a conclusion whose statement has this digest.
@@ -24,7 +23,8 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
         }
         Conclusion::Delivery(delivery) => {
             content.code = Some(delivery.code.into());
-            (delivery.kind, None::<Identifier>)
+            content.details.clone_from(&delivery.details);
+            (delivery.kind, context.subject.clone())
         }
         Conclusion::Flood(counted) => {
             content.code = Some(counted.flood.code.code().into());

@@ -1,5 +1,7 @@
 //! From an identifier to the people behind it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, params};
@@ -9,7 +11,7 @@ use super::StoreError;
 use crate::core::domain::date::Calendar;
 use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
 use crate::core::domain::name::NameKey;
-use crate::core::registry::wire::{WireDate, WireDocument, WirePaper, WirePerson};
+use crate::core::registry::wire::{WireDate, WireDocument, WireIdentifier, WireIdentities, WirePaper, WirePerson};
 
 /// A person as the registry keeps one. It has no `Debug`: names and numbers must not reach a log.
 #[derive(Clone, Serialize)]
@@ -135,6 +137,21 @@ pub(super) fn persons(
     // The number itself may have become known later than the person.
     let bears = |person: &StoredPerson| person.documents.iter().any(|document| document.scheme == scheme && document.value == value);
     Ok(found.into_iter().flatten().filter(|person| known_at.is_none() || bears(person)).collect())
+}
+
+/// Everybody behind an identifier with all their numbers.
+pub(super) fn identities(connection: &Connection, scheme: &str, value: &str) -> Result<Vec<WireIdentities>, StoreError> {
+    let mut found = Vec::new();
+    for person in persons(connection, scheme, value, None)? {
+        let numbers: BTreeSet<(String, String)> = person.documents.into_iter().map(|document| (document.scheme, document.value)).collect();
+        let mut identifiers = Vec::new();
+        for (scheme, value) in numbers {
+            let shared = persons(connection, &scheme, &value, None)?.len() > 1;
+            identifiers.push(WireIdentifier { scheme, value, shared });
+        }
+        found.push(WireIdentities { identifiers });
+    }
+    Ok(found)
 }
 
 /// One person from all the records that count as one, the leading one first: what it leaves open the others fill.

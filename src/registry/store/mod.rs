@@ -13,6 +13,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::core::registry::wire::WireIdentities;
+
 /// The name of the file inside the registry's folder.
 pub const FILE_NAME: &str = "registry.sqlite3";
 
@@ -151,6 +153,14 @@ impl Store {
     /// [`StoreError`] when the store cannot be read.
     pub fn lookup_with_cursor(&self, scheme: &str, value: &str) -> Result<(u64, Vec<StoredPerson>), StoreError> {
         self.read(|snapshot| Ok((lookup::cursor(snapshot)?, lookup::persons(snapshot, scheme, value, None)?)))
+    }
+
+    /// Everybody to whom a normalised identifier leads, each with every number, present and past, and whether others have it too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn identifiers(&self, scheme: &str, value: &str) -> Result<Vec<WireIdentities>, StoreError> {
+        self.read(|snapshot| lookup::identities(snapshot, scheme, value))
     }
 
     /// Everybody to whom the identifier led by what this registry knew at an instant: records merged or split since then stand as

@@ -121,6 +121,15 @@ impl System {
         system
     }
 
+    /// Stops the gateway and starts it again with another configuration.
+    pub async fn restarted_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
+        let Self { clock, pki, dir, running, registry, .. } = self;
+        running.stop().await;
+        let (config, running) = start_gateway(dir.path(), port, &clock, change).await;
+        Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
+    }
+
     /// Stops everything; what is left over would be a failure.
     ///
     /// Before that every query that the system recorded is decided again under its own versions: it must be answered the same.

@@ -2,6 +2,9 @@
 
 mod agency_life;
 mod alarm;
+mod audit;
+mod audit_export;
+mod audit_person;
 mod changes;
 mod clients;
 mod cutoff;
@@ -13,6 +16,7 @@ mod harness;
 mod harvest;
 mod headers;
 mod holder;
+mod holder_view;
 mod identifiers;
 mod legal;
 mod legal_table;

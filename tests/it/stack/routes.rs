@@ -26,6 +26,8 @@ fn rows() -> Vec<Row> {
     let row = |method, route, path, content_type, body: &str| Row { method, route, path, content_type, body: body.to_owned() };
     let question = query("bank", "yekta", "9990000018", "bank-card").to_string();
     let proof = "/v1/log/proof/00000000-0000-7000-8000-000000000000";
+    let justification = "/v1/log/samples/00000000-0000-7000-8000-000000000000/justification";
+    let person = r#"{"identifier":{"scheme":"yekta","value":"9990000018"},"case":"case-1"}"#;
     let [metadata, resource, jwks] =
         ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource", "/.well-known/jwks.json"];
     vec![
@@ -33,6 +35,21 @@ fn rows() -> Vec<Row> {
         row("POST", "/oauth2/token", "/oauth2/token", Some(FORM), "grant_type=client_credentials"),
         row("POST", "/oauth2/revoke", "/oauth2/revoke", Some(FORM), "token=x.y.z"),
         row("GET", "/v1/log/proof/{answer_id}", proof, None, ""),
+        row("GET", "/v1/log/entries", "/v1/log/entries?agency=bank", None, ""),
+        row("GET", "/v1/log/epochs", "/v1/log/epochs", None, ""),
+        row("GET", "/v1/log/export", "/v1/log/export?format=csv", None, ""),
+        row(
+            "POST",
+            "/v1/log/holder",
+            "/v1/log/holder",
+            Some("application/json"),
+            r#"{"identifier":{"scheme":"yekta","value":"9990000018"},"actor":"clerk-1"}"#,
+        ),
+        row("POST", "/v1/log/person", "/v1/log/person", Some("application/json"), person),
+        row("GET", "/v1/log/samples", "/v1/log/samples", None, ""),
+        row("POST", "/v1/log/samples", "/v1/log/samples", Some("application/json"), r#"{"size":5}"#),
+        row("POST", "/v1/log/samples/{sample_id}/justification", justification, Some("application/json"), r#"{"index":1,"text":"x"}"#),
+        row("GET", "/v1/log/summary", "/v1/log/summary", None, ""),
         row("GET", metadata, metadata, None, ""),
         row("GET", resource, resource, None, ""),
         row("GET", jwks, jwks, None, ""),

@@ -107,6 +107,10 @@ impl Upstream for FakeRegistry {
         Ok(Fetched { version, as_of, subject: format!("subject-{}", key.value()).into(), persons })
     }
 
+    async fn identifiers(&self, _: &Key) -> Result<Vec<crate::core::registry::KnownPerson>, RegistryUnavailable> {
+        Ok(Vec::new())
+    }
+
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
         if *self.down.lock().unwrap() {
             return Err(RegistryUnavailable("it is down"));

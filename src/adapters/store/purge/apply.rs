@@ -7,6 +7,7 @@ use super::plan::Due;
 use crate::adapters::store::config::LedgerError;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::database::Store;
+use crate::adapters::store::holder;
 use crate::adapters::store::keys::{ContentKek, Kek, aead_key, random_secret};
 use crate::core::domain::random::random;
 use crate::core::ledger::leaf::class_byte;
@@ -71,6 +72,8 @@ impl Store {
                    UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)",
                 [],
             )?;
+            crate::adapters::store::counts::forget_destroyed(transaction)?;
+            holder::forget(transaction)?;
             transaction.execute("UPDATE purge SET done = 1 WHERE idx = ?1", [index])?;
             Ok(())
         })

@@ -121,6 +121,11 @@ pub enum PurgeError {
     /// The database fails.
     #[error("the ledger's database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// A file of the index stays.
+    #[error(
+        "everything is deleted, but a file in `segments`, which nobody can read any more, could not be removed; remove it and purge again"
+    )]
+    StillIndexed,
     /// A reader holds on to old pages.
     #[error("everything is deleted, but another program reads the log and keeps old pages alive; end it and purge again")]
     StillRead,
@@ -146,6 +151,10 @@ impl SqliteLedger {
     pub async fn purge(&self, order: PurgeOrder) -> Result<PurgeReport, PurgeError> {
         let _alone = self.purging.lock().await;
         self.settled().await?;
+        if !order.dry_run {
+            // Counts outlive the contents that they are made from.
+            self.close_days(order.now).await.map_err(|_| LedgerUnavailable("the counts of days that are over cannot be kept"))?;
+        }
         let finished = if order.dry_run { 0 } else { self.finish().await? };
         let dry_run = order.dry_run;
         let (plan, witnessed) = self.planned(order).await?;
@@ -200,14 +209,15 @@ impl SqliteLedger {
     }
 
     async fn destroy(&self, due: Due) -> Result<(), PurgeError> {
-        let (key, due) = (due.key, std::sync::Arc::new(due));
-        for held in due.held.chunks(CHUNK) {
+        let (key, held, due) = (due.key, due.held.clone(), std::sync::Arc::new(due));
+        for held in held.chunks(CHUNK) {
             let (due, held, kek) = (due.clone(), held.to_vec(), self.place.kek.clone());
             self.work(move |store| store.keep_held(&due, &held, &kek)).await?;
         }
         self.work(move |store| store.destroy_key(key)).await?;
         self.readers.forget(std::iter::once(key));
-        Ok(())
+        let forgotten = self.readers.search(move |index, conn, contents| index.purged(conn, contents, &[key], &held));
+        forgotten.await.map_err(|_| PurgeError::StillIndexed)
     }
 
     /// Overwrites what recorded purges have left; returns how many there were.

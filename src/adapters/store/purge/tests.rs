@@ -54,6 +54,7 @@ fn log() -> Log {
         checkpoint_public_key: signer().0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     };
     Log { _folder: folder, config, clock: Arc::new(ManualClock::new(at("2026-01-01T08:00:00Z"))) }
@@ -154,7 +155,12 @@ fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
 
 /// How many of the secrets have any 16 of their bytes in a file of the folder.
 fn found_in_files(dir: &Path, secrets: &[Vec<u8>]) -> usize {
-    let files: Vec<Vec<u8>> = std::fs::read_dir(dir).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    let files: Vec<Vec<u8>> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read(path).unwrap())
+        .collect();
     let pieces: std::collections::HashMap<&[u8], usize> =
         secrets.iter().enumerate().flat_map(|(number, secret)| secret.chunks_exact(16).map(move |piece| (piece, number))).collect();
     let found: std::collections::HashSet<usize> =

@@ -1,0 +1,67 @@
+//! `GET /v1/log/entries`: entries by filter, with exact counts and stable pages.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
+use crate::core::domain::agency::Scope;
+use crate::core::domain::refusal::{Refusal, RefusalCode};
+use crate::core::ledger::audit::{Cursor, EntryView, Filter, Found, Search};
+use crate::core::signing::Delivery;
+use crate::flow::{self, Incoming};
+
+#[derive(Serialize)]
+struct Body<'f> {
+    entries: Vec<EntryView<'f>>,
+    count: u64,
+    tree_size: u64,
+    next: Option<String>,
+}
+
+/// What a read of entries leaves in the log.
+#[derive(Serialize)]
+struct Details<'f> {
+    filter: &'f Filter,
+}
+
+/// One page.
+pub(in crate::adapters::http) async fn entries(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    answered(state, (request, payload), ("log-entries", 0), found).await
+}
+
+async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<Delivery, Box<Refusal>> {
+    let call = flow::authenticate(&state.gate, &incoming, Scope::LogPatterns).await?;
+    let context = context_of(&state, limited(&state, call)?);
+    let query = match queried(&state, &text) {
+        Ok(query) if query.format.is_none() => query,
+        Ok(_) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, "`format` is a parameter of `/v1/log/export` alone")),
+        Err(detail) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail)),
+    };
+    let (filter, paging) = (query.filter, query.paging);
+    let search = Search {
+        filter: filter.clone(),
+        limit: paging.limit,
+        bound: paging.cursor.map(|cursor| cursor.index),
+        size: paging.cursor.map(|cursor| cursor.size),
+        oldest_first: paging.oldest_first,
+        counted: true,
+    };
+    let found = state.audit.log.search(search).await.map_err(unreadable(context.clone()))?;
+    let body = Body {
+        entries: found.rows.iter().map(EntryView::from).collect(),
+        count: found.count.unwrap_or(0),
+        tree_size: found.size,
+        next: next(&found, &filter, paging.oldest_first).map(|cursor| cursor.to_string()),
+    };
+    let details = serde_json::to_string(&Details { filter: &filter }).ok();
+    Ok(delivery(context, "entries", details, &body))
+}
+
+/// Where the next page begins, if there is one.
+fn next(found: &Found, filter: &Filter, oldest_first: bool) -> Option<Cursor> {
+    let last = found.rows.last().filter(|_| found.more)?.index;
+    Some(Cursor::new(filter, oldest_first, found.size, if oldest_first { last + 1 } else { last }))
+}

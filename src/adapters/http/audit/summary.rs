@@ -1,0 +1,56 @@
+//! `GET /v1/log/summary`: counts per day and agency that tell nothing of few people.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
+use crate::core::domain::agency::Scope;
+use crate::core::domain::refusal::{Refusal, RefusalCode};
+use crate::core::ledger::audit::{Bucket, Field, Filter, STEP};
+use crate::core::ledger::retention::day_of;
+use crate::core::signing::Delivery;
+use crate::flow::{self, Incoming};
+
+#[derive(Serialize)]
+struct Body {
+    buckets: Vec<Bucket>,
+    /// Counts are whole multiples of this, rounded down; smaller ones are left out.
+    step: u64,
+}
+
+#[derive(Serialize)]
+struct Details<'f> {
+    filter: &'f Filter,
+}
+
+/// Counts of some days.
+pub(in crate::adapters::http) async fn summary(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    answered(state, (request, payload), ("log-summary", 0), found).await
+}
+
+async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<Delivery, Box<Refusal>> {
+    let call = flow::authenticate(&state.gate, &incoming, Scope::LogPatterns).await?;
+    let context = context_of(&state, limited(&state, call)?);
+    let filter = match queried(&state, &text) {
+        Ok(query) => query.filter,
+        Err(detail) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail)),
+    };
+    // A filter chooses whole buckets: it must not be able to count anything by itself.
+    let midnight = |at: jiff::Timestamp| at.as_nanosecond().rem_euclid(86_400_000_000_000) == 0;
+    let whole = filter.from.into_iter().chain(filter.to).all(midnight);
+    if !whole || filter.id.is_some() || filter.fields.keys().any(|field| *field != Field::Agency) {
+        let detail = "a summary is asked for by whole days (`from`, `to`) and `agency` alone";
+        return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail));
+    }
+    let (from, now) = (filter.from.map(day_of), state.gate.clock.now());
+    let to = filter.to.and_then(|to| day_of(to).yesterday().ok());
+    let mut buckets = state.audit.log.summary(from, to, now).await.map_err(unreadable(context.clone()))?;
+    if let Some(agency) = filter.fields.get(&Field::Agency) {
+        buckets.retain(|bucket| bucket.agency == *agency);
+    }
+    let details = serde_json::to_string(&Details { filter: &filter }).ok();
+    Ok(delivery(context, "summary", details, &Body { buckets, step: STEP }))
+}

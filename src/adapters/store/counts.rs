@@ -1,0 +1,107 @@
+//! Counts of days that are over, as they may be told, kept for a year: sealed under the key of the day's administrative contents, so that
+//! they go with it.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::audit::{date_of, number_of};
+use super::config::LedgerError;
+use super::queue::Command;
+use super::segments::{self, SegmentError};
+use super::{STOPPED, SqliteLedger};
+use crate::core::ledger::audit::{Bucket, is_over};
+use crate::core::ledger::leaf::class_byte;
+use crate::core::ledger::retention::day_of;
+use crate::core::ledger::{LogReader as _, LogUnreadable, RetentionClass};
+
+/// Makes the table if it is not there.
+pub(super) fn make_table(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch("CREATE TABLE IF NOT EXISTS day_count (day INTEGER PRIMARY KEY, key INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT")
+}
+
+/// Forgets counts whose key is destroyed.
+pub(super) fn forget_destroyed(conn: &Connection) -> rusqlite::Result<()> {
+    make_table(conn)?;
+    conn.execute("DELETE FROM day_count WHERE key NOT IN (SELECT seq FROM content_key)", []).map(drop)
+}
+
+impl SqliteLedger {
+    /// Keeps the counts of every day that is over and not kept yet. Contents must not be deleted before.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    pub async fn close_days(&self, now: Timestamp) -> Result<(), LogUnreadable> {
+        let size = self.size();
+        let closed = self.readers.search(move |index, conn, contents| {
+            let mut closed = Vec::new();
+            for (day, key) in open_days(conn, now)? {
+                let told = segments::tally(index, conn, contents, day, size)?.told(date_of(day), true);
+                let plain = serde_json::to_vec(&told).map_err(|_| SegmentError::Crypto)?;
+                let mut contents = contents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if let Some(sealed) = contents.seal_count(conn, key, day, plain)? {
+                    closed.push((day, key, sealed));
+                }
+            }
+            Ok(closed)
+        });
+        let closed = closed.await?;
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let work = move |store: &mut super::database::Store| {
+            store.durably(|transaction| {
+                let insert = "INSERT OR IGNORE INTO day_count (day, key, sealed) VALUES (?1, ?2, ?3)";
+                closed.iter().try_for_each(|row| transaction.execute(insert, (row.0, row.1, &row.2)).map(drop))?;
+                Ok::<_, LedgerError>(())
+            })
+        };
+        let failed = |_| LogUnreadable("its counts cannot be kept");
+        let done = self.shared.queue.command(|done| Command::Work(Box::new(work), done)).map_err(failed)?;
+        done.await.unwrap_or(Err(STOPPED)).map_err(failed)
+    }
+
+    /// See [`crate::core::ledger::audit::LogAudit::summary`].
+    pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
+        self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
+        self.close_days(now).await?;
+        let size = self.size();
+        let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
+        let told = self.readers.search(move |index, conn, contents| {
+            let mut told = Vec::new();
+            for (day, key, sealed) in kept(conn)?.into_iter().filter(|(day, ..)| within(*day)) {
+                let mut contents = contents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let plain = contents.open_count(conn, key, day, &sealed)?;
+                told.extend(plain.and_then(|plain| serde_json::from_slice::<Vec<Bucket>>(&plain).ok()).unwrap_or_default());
+            }
+            // Yesterday's last hour and today.
+            for day in [number_of(day_of(now)) - 1, number_of(day_of(now))] {
+                if within(day) && !is_kept(conn, day)? {
+                    told.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), false));
+                }
+            }
+            Ok(told)
+        });
+        told.await
+    }
+}
+
+/// Days that are over, have a key for their counts, and are not kept yet.
+fn open_days(conn: &Connection, now: Timestamp) -> Result<Vec<(i64, i64)>, SegmentError> {
+    let admin = class_byte(RetentionClass::Admin);
+    let mut select =
+        conn.prepare("SELECT day, seq FROM content_key WHERE class = ?1 AND day NOT IN (SELECT day FROM day_count) ORDER BY day")?;
+    let days = select.query_map([admin], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
+    Ok(days.into_iter().filter(|(day, _)| is_over(date_of(*day), now)).collect())
+}
+
+fn kept(conn: &Connection) -> rusqlite::Result<Vec<(i64, i64, Vec<u8>)>> {
+    conn.prepare("SELECT day, key, sealed FROM day_count ORDER BY day")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect()
+}
+
+fn is_kept(conn: &Connection, day: i64) -> rusqlite::Result<bool> {
+    let found: Option<i64> = conn.query_row("SELECT day FROM day_count WHERE day = ?1", [day], |row| row.get(0)).optional()?;
+    Ok(found.is_some())
+}

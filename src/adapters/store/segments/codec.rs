@@ -1,0 +1,147 @@
+//! Columns as bytes, all big-endian.
+//!
+//! ```text
+//! dictionary  for each value: length (u16) ‖ UTF-8
+//! codes       width (u8: 1, 2 or 4) ‖ one code each
+//! indices     u64 each         times  i64 each
+//! tags        prefix (8) ‖ place (u32), sorted; in pages of TAGS_PER_PAGE, and before them the first prefix of every page
+//! ```
+
+use super::columns::TagPrefix;
+
+/// Tags in one page: all pages are alike, so that their lengths tell nothing of who was asked about how often.
+pub(super) const TAGS_PER_PAGE: usize = 256;
+/// Bytes of a tag with its place.
+const TAG_LEN: usize = 12;
+
+pub(super) fn dictionary(values: &[String]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for value in values {
+        let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(value.as_bytes().get(..usize::from(length)).unwrap_or_default());
+    }
+    out
+}
+
+pub(super) fn read_dictionary(mut bytes: &[u8]) -> Option<Vec<String>> {
+    let mut values = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<2>()?;
+        let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        values.push(std::str::from_utf8(value).ok()?.to_owned());
+        bytes = rest;
+    }
+    Some(values)
+}
+
+pub(super) fn codes(codes: &[u32]) -> Vec<u8> {
+    let largest = codes.iter().copied().max().unwrap_or(0);
+    let width: u8 = if largest <= u32::from(u8::MAX) {
+        1
+    } else if largest <= u32::from(u16::MAX) {
+        2
+    } else {
+        4
+    };
+    let mut out = Vec::with_capacity(1 + codes.len() * usize::from(width));
+    out.push(width);
+    for code in codes {
+        let bytes = code.to_be_bytes();
+        out.extend_from_slice(bytes.split_at(4 - usize::from(width)).1);
+    }
+    out
+}
+
+pub(super) fn read_codes(bytes: &[u8]) -> Option<Vec<u32>> {
+    let (width, rest) = bytes.split_first()?;
+    match width {
+        1 => Some(rest.iter().map(|byte| u32::from(*byte)).collect()),
+        2 => Some(rest.as_chunks::<2>().0.iter().map(|pair| u32::from(u16::from_be_bytes(*pair))).collect()),
+        4 => Some(rest.as_chunks::<4>().0.iter().map(|four| u32::from_be_bytes(*four)).collect()),
+        _ => None,
+    }
+}
+
+pub(super) fn indices(values: &[u64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
+}
+
+pub(super) fn read_indices(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks::<8>().0.iter().map(|eight| u64::from_be_bytes(*eight)).collect()
+}
+
+pub(super) fn times(values: &[i64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
+}
+
+pub(super) fn read_times(bytes: &[u8]) -> Vec<i64> {
+    bytes.as_chunks::<8>().0.iter().map(|eight| i64::from_be_bytes(*eight)).collect()
+}
+
+/// The first prefixes of the pages, and the pages.
+pub(super) fn tags(tags: &[(TagPrefix, u32)]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut sorted = tags.to_vec();
+    sorted.sort_unstable();
+    let pages = sorted.chunks(TAGS_PER_PAGE);
+    let firsts = pages.clone().filter_map(|page| page.first()).flat_map(|(prefix, _)| *prefix).collect();
+    let page = |page: &[(TagPrefix, u32)]| {
+        let mut bytes: Vec<u8> = page.iter().flat_map(|(prefix, place)| prefix.iter().copied().chain(place.to_be_bytes())).collect();
+        // The last page is as long as the others.
+        bytes.resize(TAGS_PER_PAGE * TAG_LEN, u8::MAX);
+        bytes
+    };
+    (firsts, pages.map(page).collect())
+}
+
+/// Which pages may hold a prefix.
+pub(super) fn pages_of(firsts: &[u8], wanted: &TagPrefix) -> std::ops::Range<usize> {
+    let firsts = firsts.as_chunks::<8>().0;
+    let after = firsts.partition_point(|first| first <= wanted);
+    let before = firsts.partition_point(|first| first < wanted);
+    before.saturating_sub(1)..after
+}
+
+/// Places of a prefix in a page.
+pub(super) fn places(page: &[u8], wanted: &TagPrefix) -> Vec<u32> {
+    let tags = page.as_chunks::<TAG_LEN>().0.iter();
+    let place = |tag: &[u8; TAG_LEN]| {
+        let (prefix, place) = tag.split_at(8);
+        let place = place.try_into().map(u32::from_be_bytes).unwrap_or(u32::MAX);
+        (prefix == wanted && place != u32::MAX).then_some(place)
+    };
+    tags.filter_map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_read_back_at_every_width() {
+        for largest in [0, 255, 256, 65_535, 65_536] {
+            let given = vec![0, 1, largest];
+            assert_eq!(read_codes(&codes(&given)), Some(given));
+        }
+        let words = vec![String::new(), "teller-17".to_owned(), "بانک".to_owned()];
+        assert_eq!(read_dictionary(&dictionary(&words)), Some(words));
+    }
+
+    #[test]
+    fn every_tag_is_found_in_its_pages_and_all_pages_are_alike() {
+        let tag = |number: u64| (number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).to_be_bytes();
+        // The first 600 places have one tag, so that it spans pages.
+        let given: Vec<(TagPrefix, u32)> = (0..2000_u32).map(|place| (tag(u64::from(place.max(600))), place)).collect();
+        let (firsts, pages) = tags(&given);
+        assert!(pages.iter().all(|page| page.len() == TAGS_PER_PAGE * TAG_LEN));
+        let find = |wanted: &TagPrefix| {
+            let pages = pages_of(&firsts, wanted).filter_map(|page| pages.get(page));
+            pages.flat_map(|page| places(page, wanted)).collect::<Vec<_>>()
+        };
+        assert_eq!(find(&tag(600)), (0..=600).collect::<Vec<_>>());
+        for place in 601..2000 {
+            assert_eq!(find(&tag(u64::from(place))), [place]);
+        }
+        assert!(find(&[7; 8]).is_empty());
+    }
+}

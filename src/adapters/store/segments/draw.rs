@@ -1,0 +1,47 @@
+//! A random sample that anybody can draw again: of the entries that fit, those whose hash with the seed is smallest.
+
+use std::collections::BinaryHeap;
+use std::sync::Mutex;
+
+use rusqlite::Connection;
+
+use super::index::Index;
+use super::search::select_indices;
+use super::{SegmentError, rows};
+use crate::adapters::store::contents::Contents;
+use crate::core::ledger::audit::{AuditRow, Found, Search, rank};
+
+/// Draws `wanted.limit` of the entries that fit among the first `size`; the count is of all that fit.
+pub(in crate::adapters::store) fn draw(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    (wanted, seed): (&Search, &str),
+    size: u64,
+) -> Result<Found, SegmentError> {
+    index.follow(conn, contents, size, u64::MAX)?;
+    let (mut smallest, mut count) = (BinaryHeap::new(), 0_u64);
+    select_indices(index, conn, contents, wanted, size, &mut |entry| {
+        count += 1;
+        smallest.push((rank(seed, entry), entry));
+        if smallest.len() > wanted.limit {
+            smallest.pop();
+        }
+    })?;
+    let mut drawn: Vec<u64> = smallest.into_iter().map(|(_, entry)| entry).collect();
+    drawn.sort_unstable();
+    Ok(Found { rows: some(conn, contents, &drawn)?, count: Some(count), size, more: false })
+}
+
+/// Some entries by index, without those that have no content any more.
+pub(in crate::adapters::store) fn some(
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    indices: &[u64],
+) -> Result<Vec<AuditRow>, SegmentError> {
+    let mut found = Vec::with_capacity(indices.len());
+    for entry in indices {
+        found.extend(rows::one(conn, contents, *entry)?.map(rows::Full::into_row));
+    }
+    Ok(found)
+}

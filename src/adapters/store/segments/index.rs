@@ -1,0 +1,264 @@
+//! The list of parts, the stretch in memory, and how both follow the log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use serde::{Deserialize, Serialize};
+
+use super::columns::{Columns, Part as _};
+use super::file::{self, FilePart, Listed};
+use super::rows;
+use super::{CHUNK, STRETCH, SegmentError};
+use crate::adapters::store::contents::Contents;
+
+/// The list of parts in their folder, encrypted under the key-encryption key: nobody else can leave a part out.
+const LIST: &str = "parts";
+
+/// Where searches look.
+pub(in crate::adapters::store) struct Index {
+    dir: PathBuf,
+    /// Whether files are written: only by the process that has the log open.
+    writes: bool,
+    loaded: bool,
+    pub(super) list: List,
+    /// The stretch after the files, by content key.
+    tail: BTreeMap<i64, Columns>,
+    /// Parts made again beside the process that writes.
+    mended: Vec<(i64, Columns)>,
+    /// Entries before this one are in files or in the tail.
+    seen: u64,
+    days: HashMap<i64, i64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct List {
+    /// Entries before this one are in the parts listed.
+    covered: u64,
+    pub(super) parts: Vec<Listed>,
+}
+
+impl Index {
+    /// The index of the log in `dir`; nothing is read yet.
+    pub(in crate::adapters::store) fn new(dir: &Path, writes: bool) -> Self {
+        let (list, tail, mended, days) = (List::default(), BTreeMap::new(), Vec::new(), HashMap::new());
+        Self { dir: dir.join("segments"), writes, loaded: false, list, tail, mended, seen: 0, days }
+    }
+
+    /// The parts in memory, with their keys.
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = (i64, &Columns)> {
+        self.tail.iter().map(|(key, columns)| (*key, columns)).chain(self.mended.iter().map(|(key, columns)| (*key, columns)))
+    }
+
+    /// Entries of a log of this size that are not looked at yet.
+    pub(in crate::adapters::store) const fn behind(&self, size: u64) -> u64 {
+        size.saturating_sub(self.seen)
+    }
+
+    /// Looks at up to `most` entries that came since; the stretch in memory becomes files when it is long enough.
+    pub(in crate::adapters::store) fn follow(
+        &mut self,
+        conn: &Connection,
+        contents: &Mutex<Contents>,
+        size: u64,
+        most: u64,
+    ) -> Result<(), SegmentError> {
+        self.load(conn, contents)?;
+        let until = size.min(self.seen.saturating_add(most));
+        while self.seen < until {
+            let end = (self.seen + CHUNK).min(until);
+            let raw = rows::range(conn, self.seen, end)?;
+            self.take(conn, contents, raw)?;
+            self.seen = end;
+            if self.writes && self.seen - self.list.covered >= STRETCH {
+                self.write_stretch(conn, contents)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, raw: Vec<rows::Raw>) -> Result<(), SegmentError> {
+        let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        for raw in raw {
+            let key = raw.key;
+            if let Some(full) = raw.open(conn, &mut contents)? {
+                self.tail.entry(key).or_default().add(&full);
+            }
+        }
+        Ok(())
+    }
+
+    /// Files of all that is in memory, then a list that names them.
+    fn write_stretch(&mut self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+        for (key, columns) in std::mem::take(&mut self.tail) {
+            self.add_part(conn, contents, key, &columns)?;
+        }
+        self.list.covered = self.seen;
+        self.write_list(contents)
+    }
+
+    fn add_part(&mut self, conn: &Connection, contents: &Mutex<Contents>, key: i64, columns: &Columns) -> Result<(), SegmentError> {
+        let Some(day) = self.day_of(conn, key)? else { return Ok(()) };
+        let listed = Listed { key, day, extent: columns.extent() };
+        std::fs::create_dir_all(&self.dir)?;
+        let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = contents.with_key(conn, key, |cipher| file::write(&self.dir, &listed, cipher, columns))?;
+        if let Some(written) = written {
+            written?;
+            self.list.parts.push(listed);
+        }
+        Ok(())
+    }
+
+    fn write_list(&self, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+        // A log without files needs no list.
+        if !self.writes || (self.list.parts.is_empty() && !self.dir.join(LIST).exists()) {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&self.dir)?;
+        let plain = serde_json::to_vec(&self.list).map_err(|_| SegmentError::Crypto)?;
+        let sealed = contents.lock().unwrap_or_else(PoisonError::into_inner).seal_list(plain).ok_or(SegmentError::Crypto)?;
+        let draft = self.dir.join("parts.tmp");
+        std::fs::write(&draft, sealed)?;
+        std::fs::rename(draft, self.dir.join(LIST))?;
+        Ok(())
+    }
+
+    /// Reads the list once. One that is not there or does not open is begun anew.
+    fn load(&mut self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+        if self.loaded {
+            return Ok(());
+        }
+        let sealed = std::fs::read(self.dir.join(LIST)).unwrap_or_default();
+        let plain = contents.lock().unwrap_or_else(PoisonError::into_inner).open_list(&sealed);
+        self.list = plain.and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default();
+        let mut kept = Vec::new();
+        for listed in std::mem::take(&mut self.list.parts) {
+            // What lies beyond is looked at again with the rest.
+            if self.day_of(conn, listed.key)? == Some(listed.day) && listed.extent.last < self.list.covered {
+                kept.push(listed);
+            }
+        }
+        self.list.parts = kept;
+        (self.seen, self.loaded) = (self.list.covered, true);
+        self.remove_strangers()?;
+        self.find_held(conn, contents)
+    }
+
+    /// Removes files that no list names: of keys that are gone, or of a stretch whose list was not written.
+    fn remove_strangers(&self) -> Result<(), SegmentError> {
+        let Ok(files) = std::fs::read_dir(&self.dir) else { return Ok(()) };
+        let named: std::collections::HashSet<PathBuf> = self.list.parts.iter().map(|listed| listed.path(&self.dir)).collect();
+        for file in files.filter(|_| self.writes) {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "seg" || extension == "tmp") && !named.contains(&path) {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries that a purge held are under new keys; a crash may have come before they were listed.
+    fn find_held(&mut self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+        let mut select = conn.prepare("SELECT -seq FROM held_key")?;
+        let keys: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for key in keys.into_iter().filter(|key| !self.list.parts.iter().any(|listed| listed.key == *key)).collect::<Vec<_>>() {
+            self.add_again(conn, contents, key, 0, self.list.covered)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the part of one key anew from entries `from..to`.
+    fn add_again(&mut self, conn: &Connection, contents: &Mutex<Contents>, key: i64, from: u64, to: u64) -> Result<(), SegmentError> {
+        let (mut at, mut columns) = (from, Columns::default());
+        while at < to {
+            let end = (at + CHUNK).min(to);
+            let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
+            for raw in rows::range(conn, at, end)?.into_iter().filter(|raw| raw.key == key) {
+                if let Some(full) = raw.open(conn, &mut open)? {
+                    columns.add(&full);
+                }
+            }
+            drop(open);
+            at = end;
+        }
+        if columns.indices.is_empty() {
+            return Ok(());
+        }
+        if self.writes {
+            self.add_part(conn, contents, key, &columns)?;
+            return self.write_list(contents);
+        }
+        self.mended.push((key, columns));
+        Ok(())
+    }
+
+    /// Makes a part anew whose file is not usable.
+    pub(super) fn mend(&mut self, conn: &Connection, contents: &Mutex<Contents>, listed: &Listed) -> Result<(), SegmentError> {
+        tracing::warn!(first = listed.extent.first, last = listed.extent.last, "a part of the log's index is not usable and is made again");
+        metrics::counter!("estelam_log_index_mended_total").increment(1);
+        self.list.parts.retain(|known| known != listed);
+        self.add_again(conn, contents, listed.key, listed.extent.first, listed.extent.last + 1)
+    }
+
+    /// Forgets everything; the next search makes it again from the log.
+    pub(super) fn forget_all(&mut self) {
+        (self.list, self.tail, self.mended, self.seen) = (List::default(), BTreeMap::new(), Vec::new(), 0);
+    }
+
+    /// Forgets destroyed keys and removes their files; `held` are entries that a hold keeps under new keys.
+    pub(in crate::adapters::store) fn purged(
+        &mut self,
+        conn: &Connection,
+        contents: &Mutex<Contents>,
+        keys: &[i64],
+        held: &[u64],
+    ) -> Result<(), SegmentError> {
+        self.load(conn, contents)?;
+        let (gone, kept): (Vec<Listed>, Vec<Listed>) = self.list.parts.iter().partition(|listed| keys.contains(&listed.key));
+        self.list.parts = kept;
+        self.tail.retain(|key, _| !keys.contains(key));
+        self.days.retain(|key, _| !keys.contains(key));
+        self.write_list(contents)?;
+        for path in gone.iter().map(|listed| listed.path(&self.dir)).filter(|path| path.exists()) {
+            std::fs::remove_file(path)?;
+        }
+        let (Some(first), Some(last)) = (held.iter().min(), held.iter().max()) else { return Ok(()) };
+        let mut select = conn.prepare_cached("SELECT DISTINCT content_key FROM entry WHERE idx >= ?1 AND idx <= ?2 AND content_key < 0")?;
+        let keys: Vec<i64> = select.query_map((first, last), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for key in keys.into_iter().filter(|key| !self.list.parts.iter().any(|listed| listed.key == *key)).collect::<Vec<_>>() {
+            // What is beyond is looked at when the index comes there.
+            self.tail.remove(&key);
+            self.add_again(conn, contents, key, *first, (*last + 1).min(self.seen))?;
+        }
+        Ok(())
+    }
+
+    /// The day of a content key; none when the key is gone.
+    pub(super) fn day_of(&mut self, conn: &Connection, key: i64) -> Result<Option<i64>, SegmentError> {
+        if let Some(day) = self.days.get(&key) {
+            return Ok(Some(*day));
+        }
+        let select = if key < 0 { "SELECT day FROM held_key WHERE seq = ?1" } else { "SELECT day FROM content_key WHERE seq = ?1" };
+        let day: Option<i64> = conn.prepare_cached(select)?.query_row([key.unsigned_abs()], |row| row.get(0)).optional()?;
+        if let Some(day) = day {
+            self.days.insert(key, day);
+        }
+        Ok(day)
+    }
+
+    /// Does something with a part's file; none when its key is gone, an error when the file is not usable.
+    pub(super) fn with_part<T>(
+        &self,
+        conn: &Connection,
+        contents: &Mutex<Contents>,
+        listed: &Listed,
+        work: impl FnOnce(&FilePart<'_>) -> Result<T, file::Unusable>,
+    ) -> Result<Option<Result<T, file::Unusable>>, SegmentError> {
+        let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome =
+            contents.with_key(conn, listed.key, |cipher| FilePart::open(&self.dir, listed, cipher).and_then(|part| work(&part)))?;
+        Ok(outcome)
+    }
+}

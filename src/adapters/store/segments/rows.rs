@@ -1,0 +1,107 @@
+//! Entries from the log, opened and checked against their leaves.
+
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use uuid::Uuid;
+
+use super::SegmentError;
+use crate::adapters::store::contents::{Contents, Opened};
+use crate::core::ledger::EntryContent;
+use crate::core::ledger::audit::{AuditRow, LeafParts};
+use crate::core::ledger::leaf::{Header, header_commitment, leaf};
+use crate::core::ledger::tree::{Hash, sha256};
+
+const COLUMNS: &str = "idx, id, leaf, salt, header, content_commitment, content_key, sealed";
+
+/// An entry as it is stored.
+pub(super) struct Raw {
+    pub(super) index: u64,
+    id: Vec<u8>,
+    leaf: Vec<u8>,
+    salt: Vec<u8>,
+    header: Vec<u8>,
+    content_commitment: Vec<u8>,
+    pub(super) key: i64,
+    sealed: Option<Vec<u8>>,
+}
+
+/// An entry with its content.
+pub(super) struct Full {
+    pub(super) parts: LeafParts,
+    pub(super) content: Box<EntryContent>,
+}
+
+impl Full {
+    pub(super) fn into_row(self) -> AuditRow {
+        AuditRow::new(self.parts, self.content)
+    }
+}
+
+impl Raw {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            index: row.get(0)?,
+            id: row.get(1)?,
+            leaf: row.get(2)?,
+            salt: row.get(3)?,
+            header: row.get(4)?,
+            content_commitment: row.get(5)?,
+            key: row.get(6)?,
+            sealed: row.get(7)?,
+        })
+    }
+
+    /// Opens it; none when its content was deleted.
+    pub(super) fn open(self, conn: &Connection, contents: &mut Contents) -> Result<Option<Full>, SegmentError> {
+        let Some(sealed) = &self.sealed else { return Ok(None) };
+        let plain = match contents.open(conn, self.key, &self.id, sealed)? {
+            Opened::Plain(plain) => plain,
+            // A purge destroys the key first and overwrites the contents later.
+            Opened::NoKey => return Ok(None),
+            Opened::Damaged => return Err(SegmentError::Damaged(self.index)),
+        };
+        let damaged = || SegmentError::Damaged(self.index);
+        let commitment = Hash::try_from(self.content_commitment.as_slice()).map_err(|_| damaged())?;
+        let decoded = plain.split_at_checked(32).and_then(|(_, bytes)| crate::core::ledger::content::decode(bytes).ok());
+        let decoded = decoded.filter(|_| sha256(&plain) == commitment).ok_or_else(damaged)?;
+        let parts = self.parts().ok_or_else(damaged)?;
+        if parts.id != decoded.id {
+            return Err(damaged());
+        }
+        Ok(Some(Full { parts, content: Box::new(decoded.content) }))
+    }
+
+    /// What its leaf is made of, if it is.
+    fn parts(&self) -> Option<LeafParts> {
+        let salt = Hash::try_from(self.salt.as_slice()).ok()?;
+        let header: [u8; 43] = self.header.as_slice().try_into().ok()?;
+        let content_commitment = Hash::try_from(self.content_commitment.as_slice()).ok()?;
+        let decoded = Header::decode(&header).ok()?;
+        let fits = leaf(&header_commitment(&salt, &header), &content_commitment).as_slice() == self.leaf;
+        let id = Uuid::from_slice(&self.id).ok()?;
+        fits.then_some(LeafParts { index: self.index, time: decoded.time, kind: decoded.kind, id, salt, header, content_commitment })
+    }
+}
+
+/// Entries `from..to` that have a content.
+pub(super) fn range(conn: &Connection, from: u64, to: u64) -> Result<Vec<Raw>, SegmentError> {
+    let mut select =
+        conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx >= ?1 AND idx < ?2 AND sealed IS NOT NULL ORDER BY idx"))?;
+    let rows = select.query_map((from, to), Raw::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// One entry, opened; none when it is not there or has no content any more.
+pub(super) fn one(conn: &Connection, contents: &Mutex<Contents>, index: u64) -> Result<Option<Full>, SegmentError> {
+    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx = ?1"))?;
+    let Some(raw) = select.query_row([index], Raw::read).optional()? else { return Ok(None) };
+    raw.open(conn, &mut contents.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The entries with an id.
+pub(super) fn of_id(conn: &Connection, id: Uuid) -> Result<Vec<u64>, SegmentError> {
+    let mut select = conn.prepare_cached("SELECT idx FROM entry WHERE id = ?1 ORDER BY idx")?;
+    let found = select.query_map([id.as_bytes().as_slice()], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}

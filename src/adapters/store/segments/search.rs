@@ -1,0 +1,234 @@
+//! A search: each part says how many of its entries fit and which come first; the rows are then read from the log.
+
+use std::sync::Mutex;
+
+use rusqlite::Connection;
+
+use super::columns::Part;
+use super::file::Listed;
+use super::index::Index;
+use super::{SegmentError, rows};
+use crate::adapters::store::contents::Contents;
+use crate::core::ledger::audit::{AuditRow, Found, Search};
+
+/// What a part has of a search.
+#[derive(Default)]
+struct Selected {
+    count: u64,
+    /// Indices in the order of the search, one more than asked for.
+    first: Vec<u64>,
+}
+
+/// Whether a part may have entries of a span of ledger time (microseconds, its end not in it).
+pub(super) const fn touches(extent: &super::columns::Extent, from: i64, to: i64) -> bool {
+    extent.entries > 0 && extent.latest >= from && extent.earliest < to
+}
+
+/// Searches the first `size` entries.
+pub(in crate::adapters::store) fn search(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    wanted: &Search,
+    size: u64,
+) -> Result<Found, SegmentError> {
+    if wanted.filter.id.is_some() {
+        return of_id(conn, contents, wanted, size);
+    }
+    for _ in 0..2 {
+        index.follow(conn, contents, size, u64::MAX)?;
+        let selected = select_all(index, conn, contents, wanted, size)?;
+        if let Some(found) = read(conn, contents, wanted, size, selected)? {
+            return Ok(found);
+        }
+        // A part pointed to an entry that does not fit: none of them is trusted any more.
+        tracing::warn!("the log's index does not fit the log and is made again");
+        index.forget_all();
+    }
+    Err(SegmentError::Crypto)
+}
+
+/// Reads the rows; none when one of them does not fit.
+fn read(
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    wanted: &Search,
+    size: u64,
+    mut selected: Selected,
+) -> Result<Option<Found>, SegmentError> {
+    let more = selected.first.len() > wanted.limit;
+    selected.first.truncate(wanted.limit);
+    let mut found: Vec<AuditRow> = Vec::with_capacity(selected.first.len());
+    for index in selected.first {
+        // An entry may have been purged since it was found.
+        let Some(row) = rows::one(conn, contents, index)?.map(rows::Full::into_row) else { continue };
+        if !wanted.filter.fits(&row) {
+            return Ok(None);
+        }
+        found.push(row);
+    }
+    Ok(Some(Found { rows: found, count: wanted.counted.then_some(selected.count), size, more }))
+}
+
+/// Hands over the index of every entry that fits, part by part.
+pub(super) fn select_indices(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    wanted: &Search,
+    size: u64,
+    each: &mut dyn FnMut(u64),
+) -> Result<(), SegmentError> {
+    let all = Search { limit: usize::MAX - 1, oldest_first: true, ..wanted.clone() };
+    for (_, columns) in index.in_memory() {
+        select(columns, &all, size, true)?.first.into_iter().for_each(&mut *each);
+    }
+    for listed in index.list.parts.clone() {
+        match index.with_part(conn, contents, &listed, |part| select(part, &all, size, true))? {
+            None => {}
+            Some(Ok(selected)) => selected.first.into_iter().for_each(&mut *each),
+            Some(Err(_)) => {
+                index.mend(conn, contents, &listed)?;
+                let mended: Vec<Listed> =
+                    index.list.parts.iter().filter(|part| part.key == listed.key && part.extent == listed.extent).copied().collect();
+                for part in mended {
+                    if let Some(Ok(selected)) = index.with_part(conn, contents, &part, |part| select(part, &all, size, true))? {
+                        selected.first.into_iter().for_each(&mut *each);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn select_all(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    wanted: &Search,
+    size: u64,
+) -> Result<Selected, SegmentError> {
+    let mut all = Selected::default();
+    let mut parts = index.list.parts.clone();
+    parts.sort_by_key(|listed| if wanted.oldest_first { listed.extent.first } else { u64::MAX - listed.extent.last });
+    for (_, columns) in index.in_memory() {
+        merge(&mut all, select(columns, wanted, size, true)?, wanted);
+    }
+    for listed in parts {
+        let rows = !settled(&all, wanted, &listed);
+        if !rows && !wanted.counted {
+            continue;
+        }
+        match index.with_part(conn, contents, &listed, |part| select(part, wanted, size, rows))? {
+            None => {}
+            Some(Ok(selected)) => merge(&mut all, selected, wanted),
+            Some(Err(_)) => {
+                index.mend(conn, contents, &listed)?;
+                return select_all(index, conn, contents, wanted, size);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a part can have none of the rows that come first.
+fn settled(all: &Selected, wanted: &Search, listed: &Listed) -> bool {
+    if all.first.len() <= wanted.limit {
+        return false;
+    }
+    all.first.last().is_some_and(|last| if wanted.oldest_first { listed.extent.first > *last } else { listed.extent.last < *last })
+}
+
+fn merge(all: &mut Selected, one: Selected, wanted: &Search) {
+    all.count += one.count;
+    all.first.extend(one.first);
+    all.first.sort_unstable();
+    if !wanted.oldest_first {
+        all.first.reverse();
+    }
+    all.first.truncate(wanted.limit + 1);
+}
+
+/// What a part has. With `rows` false only the count.
+fn select<P: Part>(part: &P, wanted: &Search, size: u64, rows: bool) -> Result<Selected, P::Error> {
+    let (extent, filter) = (part.extent(), &wanted.filter);
+    let from = filter.from.map_or(i64::MIN, |from| ceiling(from));
+    let to = filter.to.map_or(i64::MAX, |to| ceiling(to));
+    let beyond = |bound: u64| if wanted.oldest_first { extent.last < bound } else { extent.first >= bound };
+    let unwanted = !wanted.counted && wanted.bound.is_some_and(beyond);
+    if extent.entries == 0 || extent.first >= size || extent.latest < from || extent.earliest >= to || unwanted {
+        return Ok(Selected::default());
+    }
+    for (field, value) in &filter.fields {
+        if !part.has(*field, value)? {
+            return Ok(Selected::default());
+        }
+    }
+    let mut fits = vec![true; usize::try_from(extent.entries).unwrap_or(0)];
+    if extent.earliest < from || extent.latest >= to {
+        keep(&mut fits, &part.times()?, |time| (from..to).contains(&time));
+    }
+    for (field, value) in &filter.fields {
+        let column = part.column(*field)?;
+        let code = column.code_of(value).unwrap_or(u32::MAX);
+        keep(&mut fits, &column.codes, |other| other == code);
+    }
+    let cut = extent.last >= size;
+    let any = fits.iter().any(|fits| *fits);
+    if !any || !(cut || rows) {
+        return Ok(Selected { count: count(&fits), first: Vec::new() });
+    }
+    let indices = part.indices()?;
+    if cut {
+        keep(&mut fits, &indices, |index| index < size);
+    }
+    let in_bound = |index: &u64| wanted.bound.is_none_or(|bound| if wanted.oldest_first { *index >= bound } else { *index < bound });
+    let found = indices.iter().zip(&fits).filter(|(index, fits)| **fits && in_bound(index)).map(|(index, _)| *index);
+    let first = match (rows, wanted.oldest_first) {
+        (false, _) => Vec::new(),
+        (true, true) => found.take(wanted.limit + 1).collect(),
+        (true, false) => found.rev().take(wanted.limit + 1).collect(),
+    };
+    Ok(Selected { count: count(&fits), first })
+}
+
+fn keep<T: Copy>(fits: &mut [bool], values: &[T], wanted: impl Fn(T) -> bool) {
+    for (fits, value) in fits.iter_mut().zip(values) {
+        *fits &= wanted(*value);
+    }
+}
+
+fn count(fits: &[bool]) -> u64 {
+    fits.iter().map(|fits| u64::from(*fits)).sum()
+}
+
+/// Ledger time has whole microseconds: the first of them that is not before an instant.
+fn ceiling(at: jiff::Timestamp) -> i64 {
+    let whole = at.as_microsecond();
+    let cut = at.subsec_nanosecond() % 1000 > 0;
+    if cut { whole.saturating_add(1) } else { whole }
+}
+
+/// An id needs no part: the log has an index of its own.
+fn of_id(conn: &Connection, contents: &Mutex<Contents>, wanted: &Search, size: u64) -> Result<Found, SegmentError> {
+    let Some(id) = wanted.filter.id else { return Ok(Found::default()) };
+    let mut fitting = Vec::new();
+    for index in rows::of_id(conn, id)?.into_iter().filter(|index| *index < size) {
+        if let Some(row) = rows::one(conn, contents, index)?.map(rows::Full::into_row)
+            && wanted.filter.fits(&row)
+        {
+            fitting.push(row);
+        }
+    }
+    let count = fitting.len() as u64;
+    let in_bound =
+        |row: &AuditRow| wanted.bound.is_none_or(|bound| if wanted.oldest_first { row.index >= bound } else { row.index < bound });
+    fitting.retain(in_bound);
+    if !wanted.oldest_first {
+        fitting.reverse();
+    }
+    let more = fitting.len() > wanted.limit;
+    fitting.truncate(wanted.limit);
+    Ok(Found { rows: fitting, count: wanted.counted.then_some(count), size, more })
+}

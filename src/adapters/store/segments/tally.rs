@@ -1,0 +1,75 @@
+//! Exact counts of one day by agency, service, outcome and actor, from the columns.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use rusqlite::Connection;
+
+use super::columns::{Column, Part};
+use super::index::Index;
+use super::{SegmentError, search};
+use crate::adapters::store::contents::Contents;
+use crate::core::ledger::audit::{Field, Tally};
+
+const DAY_US: i64 = 86_400_000_000;
+/// What is counted by, and what tells whether an entry counts.
+const FIELDS: [Field; 7] = [Field::Agency, Field::Service, Field::Decision, Field::Code, Field::Actor, Field::Kind, Field::Route];
+
+/// Counts the entries of a UTC day among the first `size`.
+pub(in crate::adapters::store) fn tally(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    day: i64,
+    size: u64,
+) -> Result<Tally, SegmentError> {
+    index.follow(conn, contents, size, u64::MAX)?;
+    let mut tally = Tally::default();
+    for (_, columns) in index.in_memory() {
+        count(columns, day, &mut tally)?;
+    }
+    for listed in index.list.parts.clone() {
+        if !search::touches(&listed.extent, day * DAY_US, (day + 1) * DAY_US) {
+            continue;
+        }
+        let mut one = Tally::default();
+        match index.with_part(conn, contents, &listed, |part| count(part, day, &mut one))? {
+            None => {}
+            Some(Ok(())) => tally.merge(one),
+            Some(Err(_)) => {
+                index.mend(conn, contents, &listed)?;
+                return self::tally(index, conn, contents, day, size);
+            }
+        }
+    }
+    Ok(tally)
+}
+
+fn count<P: Part>(part: &P, day: i64, tally: &mut Tally) -> Result<(), P::Error> {
+    if !search::touches(&part.extent(), day * DAY_US, (day + 1) * DAY_US) {
+        return Ok(());
+    }
+    let columns = FIELDS.iter().map(|field| part.column(*field)).collect::<Result<Vec<_>, _>>()?;
+    let (times, mut groups) = (part.times()?, HashMap::<[u32; 7], u64>::new());
+    for (place, _) in times.iter().enumerate().filter(|(_, time)| time.div_euclid(DAY_US) == day) {
+        let mut key = [0; 7];
+        for (code, column) in key.iter_mut().zip(&columns) {
+            *code = column.codes.get(place).copied().unwrap_or(0);
+        }
+        *groups.entry(key).or_default() += 1;
+    }
+    for (key, entries) in groups {
+        let mut values = key.iter().zip(&columns).map(|(code, column)| value(column, *code));
+        let mut next = || values.next().flatten();
+        let (agency, service, decision, code, actor, kind, route) = (next(), next(), next(), next(), next(), next(), next());
+        if matches!(kind, Some("answer" | "refusal")) && route == Some("verify") {
+            tally.add_fields((agency, service, decision.or(code), actor), entries);
+        }
+    }
+    Ok(())
+}
+
+fn value(column: &Column, code: u32) -> Option<&str> {
+    let place = usize::try_from(code).ok()?.checked_sub(1)?;
+    column.dictionary.get(place).map(String::as_str)
+}

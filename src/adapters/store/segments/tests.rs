@@ -1,0 +1,367 @@
+//! Searches against a model that looks at every entry; files that are damaged, swapped or gone; purges; trails across days and restarts.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::adapters::clock::ManualClock;
+use crate::adapters::store::{
+    ContentKek, LedgerConfig, OfficerKey, OfflineAudit, PurgeOrder, SqliteLedger, generate_officer_key, open_trail_key,
+};
+use crate::core::domain::identifier::Identifier;
+use crate::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
+use crate::core::ledger::audit::{Field, Filter, Found, LogAudit as _, Search, Trace, TrailSearch};
+use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, RetentionClass};
+use crate::core::signing::{Algorithm, Signer, SignerFailed};
+
+struct TestSigner(Ed25519KeyPair);
+
+impl Signer for TestSigner {
+    fn key_id(&self) -> &str {
+        "test"
+    }
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EdDsa
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed> {
+        Ok(self.0.sign(message).as_ref().to_vec())
+    }
+}
+
+struct Log {
+    _folder: tempfile::TempDir,
+    config: LedgerConfig,
+    clock: Arc<ManualClock>,
+    officer: Zeroizing<Vec<u8>>,
+}
+
+/// What an entry was made from.
+#[derive(Clone)]
+struct Known {
+    index: u64,
+    time: Timestamp,
+    fields: Vec<(Field, String)>,
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn signer() -> Arc<TestSigner> {
+    Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()))
+}
+
+fn log() -> Log {
+    let folder = tempfile::tempdir().unwrap();
+    let (public, officer) = generate_officer_key().unwrap();
+    let config = LedgerConfig {
+        dir: folder.path().join("ledger"),
+        origin: "log.example".into(),
+        checkpoint_every: Duration::from_secs(3600),
+        queue: 4096,
+        journal_bytes: 1 << 20,
+        checkpoint_public_key: signer().0.public_key().as_ref().try_into().unwrap(),
+        former_checkpoint_keys: Vec::new(),
+        dpo_public_key: public,
+        holder_public_key: None,
+        content_kek: ContentKek::generate().unwrap(),
+    };
+    Log { _folder: folder, config, clock: Arc::new(ManualClock::new(at("2026-01-01T08:00:00Z"))), officer }
+}
+
+/// A number of the generated people; the catalogue alone makes identifiers.
+fn identifier(number: u64) -> Identifier {
+    let schemes = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();
+    let value = format!("A{number:09}");
+    schemes.accept(RawIdentifier { scheme: "amayesh-no", value: &value, ..RawIdentifier::default() }, None).unwrap().identifier
+}
+
+fn trace(number: u64) -> Trace {
+    Trace { scheme: "amayesh-no".into(), value: Zeroizing::new(identifier(number).expose_value().to_owned()) }
+}
+
+/// Entry `number` of a day: who asks, how and about whom follows from the number.
+fn entry(number: u64, time: Timestamp) -> (Entry, Vec<(Field, String)>) {
+    let pick = |words: &[&str], step: u64| words[usize::try_from(number / step).unwrap() % words.len()].to_owned();
+    let agency = pick(&["bank", "school", "clinic"], 1);
+    let refused = number.is_multiple_of(5);
+    let kind = if refused { EntryKind::Refusal } else { EntryKind::Answer };
+    let mut content = EntryContent {
+        route: "verify".into(),
+        agency: Some(agency.clone()),
+        branch: number.is_multiple_of(3).then(|| pick(&["north", "south"], 3)),
+        actor: Some(format!("clerk-{}", number % 17)),
+        service: Some(pick(&["bank-card", "sim"], 2)),
+        policy_version: Some("sha256:aa".into()),
+        ..EntryContent::default()
+    };
+    if refused {
+        content.code = Some("purpose-not-allowed".into());
+    } else {
+        content.decision = Some(if number.is_multiple_of(2) { "entitled" } else { "indeterminate" }.into());
+    }
+    let fields = Field::ALL.iter().filter_map(|field| field.of(kind, &content).map(|value| (*field, value.to_owned()))).collect();
+    let class = if number.is_multiple_of(7) { RetentionClass::Minor } else { RetentionClass::Detail };
+    let id = Uuid::from_u128(u128::from(number) + 1);
+    let subject = Some(identifier(number % 40));
+    (Entry { kind, class, time, id, statement_digest: [7; 32], subject, content: Box::new(content) }, fields)
+}
+
+impl Log {
+    fn open(&self) -> Arc<SqliteLedger> {
+        SqliteLedger::open(self.config.clone(), signer(), self.clock.clone()).unwrap()
+    }
+
+    /// Entries `from..to`, a minute apart.
+    async fn live(&self, ledger: &SqliteLedger, day: &str, numbers: std::ops::Range<u64>) -> Vec<Known> {
+        let first = at(day);
+        let mut known = Vec::new();
+        for number in numbers {
+            let time = first + SignedDuration::from_mins(i64::try_from(number % 500).unwrap());
+            self.clock.set(time);
+            let (entry, fields) = entry(number, time);
+            let index = ledger.append(entry).await.unwrap().index;
+            known.push(Known { index, time, fields });
+        }
+        known
+    }
+
+    fn parts(&self) -> Vec<PathBuf> {
+        let Ok(files) = std::fs::read_dir(self.config.dir.join("segments")) else { return Vec::new() };
+        let mut parts: Vec<PathBuf> = files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some()).collect();
+        parts.sort();
+        parts
+    }
+}
+
+/// Three days with 200 entries: some stretches are files, the last is in memory.
+async fn three_days(log: &Log, ledger: &SqliteLedger) -> Vec<Known> {
+    let mut known = log.live(ledger, "2026-01-01T08:00:00Z", 0..70).await;
+    known.extend(log.live(ledger, "2026-01-02T08:00:00Z", 70..140).await);
+    known.extend(log.live(ledger, "2026-01-03T08:00:00Z", 140..200).await);
+    known
+}
+
+fn fits(known: &Known, filter: &Filter) -> bool {
+    filter.within(known.time) && filter.fields.iter().all(|(field, value)| known.fields.contains(&(*field, value.clone())))
+}
+
+/// Every page of a search, joined; the count must be the same on each.
+async fn all_pages(ledger: &SqliteLedger, filter: &Filter, limit: usize, oldest_first: bool) -> (Vec<u64>, u64) {
+    let (mut indices, mut bound, mut size, mut count) = (Vec::new(), None, None, None);
+    loop {
+        let search = Search { filter: filter.clone(), limit, bound, size, oldest_first, counted: true };
+        let found: Found = ledger.search(search).await.unwrap();
+        assert!(count.is_none_or(|count| Some(count) == found.count));
+        (size, count) = (Some(found.size), found.count);
+        indices.extend(found.rows.iter().map(|row| row.index));
+        let Some(last) = found.rows.last().filter(|_| found.more) else { return (indices, count.unwrap()) };
+        bound = Some(if oldest_first { last.index + 1 } else { last.index });
+    }
+}
+
+async fn check(ledger: &SqliteLedger, known: &[Known], filter: &Filter, limit: usize, oldest_first: bool) {
+    let mut expected: Vec<u64> = known.iter().filter(|known| fits(known, filter)).map(|known| known.index).collect();
+    if !oldest_first {
+        expected.reverse();
+    }
+    let (indices, count) = all_pages(ledger, filter, limit, oldest_first).await;
+    assert_eq!((&indices, count), (&expected, expected.len() as u64), "{filter:?}");
+}
+
+fn filters() -> impl Strategy<Value = Filter> {
+    let one = |field: Field, values: &[&str]| {
+        let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        proptest::sample::select(values).prop_map(move |value| (field, value))
+    };
+    let field = prop_oneof![
+        one(Field::Agency, &["bank", "school", "clinic", "telecom"]),
+        (0..20_u32).prop_map(|number| (Field::Actor, format!("clerk-{number}"))),
+        one(Field::Branch, &["north", "south"]),
+        one(Field::Decision, &["entitled", "indeterminate"]),
+        one(Field::Code, &["purpose-not-allowed", "none"]),
+        one(Field::Kind, &["answer", "refusal"]),
+        one(Field::Service, &["sim"]),
+    ];
+    let instant = proptest::option::of((0..4000_i64).prop_map(|minutes| at("2026-01-01T07:00:00Z") + SignedDuration::from_mins(minutes)));
+    (proptest::collection::vec(field, 0..4), instant.clone(), instant).prop_map(|(fields, from, to)| Filter {
+        fields: fields.into_iter().collect(),
+        id: None,
+        from,
+        to,
+    })
+}
+
+#[test]
+fn every_filter_finds_what_a_look_at_every_entry_finds() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let log = log();
+    let ledger = runtime.block_on(async { log.open() });
+    let known = runtime.block_on(three_days(&log, &ledger));
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
+        ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() },
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    runner
+        .run(&(filters(), 1..40_usize, any::<bool>()), |(filter, limit, oldest_first)| {
+            runtime.block_on(check(&ledger, &known, &filter, limit, oldest_first));
+            Ok(())
+        })
+        .unwrap();
+    assert!(!log.parts().is_empty(), "some of it lies in files");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn entries_that_come_meanwhile_shift_no_page() {
+    let log = log();
+    let ledger = log.open();
+    let known = log.live(&ledger, "2026-01-01T08:00:00Z", 0..60).await;
+    for oldest_first in [false, true] {
+        let search = |bound, size| Search { limit: 25, bound, size, oldest_first, counted: true, ..Search::default() };
+        let first = ledger.search(search(None, None)).await.unwrap();
+        let size = first.size;
+        let more = log.live(&ledger, "2026-01-01T18:00:00Z", 60..90).await;
+        let last = first.rows.last().unwrap().index;
+        let second = ledger.search(search(Some(if oldest_first { last + 1 } else { last }), Some(size))).await.unwrap();
+        assert_eq!((second.count, second.size), (first.count, size));
+        let seen: Vec<u64> = first.rows.iter().chain(&second.rows).map(|row| row.index).collect();
+        let mut expected: Vec<u64> = (0..size).collect();
+        if !oldest_first {
+            expected.reverse();
+        }
+        expected.truncate(50);
+        assert_eq!(seen, expected, "{} entries came meanwhile", more.len());
+    }
+    assert_eq!(known.len(), 60);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn files_that_are_damaged_swapped_or_gone_are_made_again() {
+    let log = log();
+    let ledger = log.open();
+    let known = three_days(&log, &ledger).await;
+    let bank = Filter::default().with(Field::Agency, "bank");
+    check(&ledger, &known, &bank, 30, false).await;
+    let parts = log.parts();
+    assert!(parts.len() >= 4, "{parts:?}");
+    // A bit in the middle, another part in its place, none at all: found while the log is open …
+    let mut bytes = std::fs::read(&parts[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&parts[0], bytes).unwrap();
+    std::fs::copy(&parts[1], &parts[2]).unwrap();
+    std::fs::remove_file(&parts[3]).unwrap();
+    for filter in [bank.clone(), bank.clone().with(Field::Kind, "refusal"), Filter::default()] {
+        check(&ledger, &known, &filter, 30, true).await;
+    }
+    assert_eq!(log.parts(), parts);
+    // … and after a restart, with a list that somebody shortened or wrote anew.
+    drop(ledger);
+    for list in [b"".as_slice(), br#"{"covered":200,"parts":[]}"#] {
+        std::fs::write(log.config.dir.join("segments/parts"), list).unwrap();
+        let ledger = log.open();
+        check(&ledger, &known, &bank, 30, false).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_of_an_entry_lies_open_in_the_files() {
+    let log = log();
+    let ledger = log.open();
+    let known = three_days(&log, &ledger).await;
+    check(&ledger, &known, &Filter::default(), 1000, false).await;
+    for part in log.parts() {
+        let bytes = std::fs::read(part).unwrap();
+        for word in ["bank", "clerk-1", "entitled", "verify", "A000000001"] {
+            assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn purged_entries_are_found_no_more_and_their_files_are_gone() {
+    let log = log();
+    let ledger = log.open();
+    let known = three_days(&log, &ledger).await;
+    check(&ledger, &known, &Filter::default(), 100, false).await;
+    // Alive in between, so that the clock is believed: minors are kept 30 days.
+    let mut later = Vec::new();
+    for day in 4..=28 {
+        later.extend(log.live(&ledger, &format!("2026-01-{day:02}T08:00:00Z"), 201..202).await);
+    }
+    later.extend(log.live(&ledger, "2026-02-02T08:00:00Z", 201..202).await);
+    let before = log.parts();
+    let now = at("2026-02-03T09:00:00Z");
+    log.clock.set(now);
+    let order = PurgeOrder { now, witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false };
+    let report = ledger.purge(order).await.unwrap();
+    let purged: u64 = report.keys.iter().map(|key| key.entries).sum();
+    assert!(purged > 0);
+    let gone = |known: &&Known| !known.index.is_multiple_of(7) || known.index >= 200;
+    let left: Vec<Known> = known.iter().chain(&later).filter(gone).cloned().collect();
+    let answers = Filter::default().with(Field::Route, "verify");
+    check(&ledger, &left, &answers, 50, false).await;
+    assert!(log.parts().len() < before.len());
+    drop(ledger);
+    check(&log.open(), &left, &answers, 50, true).await;
+}
+
+async fn trail_of(ledger: &SqliteLedger, number: u64) -> (Vec<u64>, usize) {
+    let search = TrailSearch { traces: vec![trace(number)], ..TrailSearch::default() };
+    let found = ledger.trail(search).await.unwrap();
+    (found.rows.iter().map(|(_, row)| row.index).collect(), found.unopened.len())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn trail_crosses_agencies_days_and_restarts_with_the_officers_key_and_no_other() {
+    let log = log();
+    let ledger = log.open();
+    let mut known = log.live(&ledger, "2026-01-01T08:00:00Z", 0..100).await;
+    drop(ledger);
+    let ledger = log.open();
+    known.extend(log.live(&ledger, "2026-01-02T08:00:00Z", 100..200).await);
+    let of = |number: u64, days: std::ops::Range<usize>| -> Vec<u64> {
+        known[days].iter().filter(|known| known.index % 40 == number).map(|known| known.index).collect()
+    };
+    // Without the officer the day's own epoch alone is searched.
+    let (today, unopened) = trail_of(&ledger, 3).await;
+    assert_eq!((today, unopened), (of(3, 100..200), 2), "the first day's epoch, and that of the restart before the day was over");
+    // With keys of the request for one epoch each.
+    let epochs = ledger.epochs(None, None).await.unwrap();
+    let opened = |name: &str| {
+        let epoch = epochs.iter().find(|epoch| epoch.name == name).unwrap();
+        (epoch.name.clone(), open_trail_key(&log.officer, "log.example", &epoch.name, &epoch.sealed).unwrap())
+    };
+    let keys = vec![opened("2026-01-01.1")];
+    let found = ledger.trail(TrailSearch { traces: vec![trace(3), trace(4)], keys, ..TrailSearch::default() }).await.unwrap();
+    let third: Vec<u64> = found.rows.iter().filter(|(trace, _)| *trace == 0).map(|(_, row)| row.index).collect();
+    assert_eq!(third, of(3, 0..200));
+    assert_eq!(found.rows.iter().filter(|(trace, _)| *trace == 1).count(), of(4, 0..200).len());
+    // Only the span that is asked for.
+    let found = ledger
+        .trail(TrailSearch {
+            traces: vec![trace(3)],
+            keys: vec![opened("2026-01-01.1")],
+            to: Some(at("2026-01-02T00:00:00Z")),
+            ..TrailSearch::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(found.rows.len(), of(3, 0..100).len());
+    // Another's key opens nothing.
+    ledger.keep_officer_key(OfficerKey::new(generate_officer_key().unwrap().1));
+    assert_eq!(trail_of(&ledger, 3).await.1, 2);
+    // The officer, on a copy: all of it.
+    let mut offline = OfflineAudit::open(&log.config.dir, &log.config.content_kek, "log.example").unwrap();
+    let search = TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() };
+    let found = offline.trail(&search, &OfficerKey::new(log.officer.clone())).unwrap();
+    assert_eq!(found.rows.iter().map(|(_, row)| row.index).collect::<Vec<_>>(), of(3, 0..200));
+    assert!(found.unopened.is_empty() && found.rows.iter().all(|(_, row)| row.content().trail_tag.is_none()));
+}

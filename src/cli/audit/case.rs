@@ -1,0 +1,87 @@
+//! `estelam log case`: the register of cases in which trails may be opened.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use jiff::civil::Date;
+
+use crate::adapters::cases::{Case, CaseRegister};
+use crate::adapters::clock::SystemClock;
+use crate::cli::place::Place;
+use crate::cli::{CliError, Failure};
+use crate::core::domain::clock::Clock;
+
+/// Cases: without an open one no trail is opened.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum CaseCommand {
+    /// Open a case
+    Open {
+        /// Its number, used once
+        number: String,
+        #[command(flatten)]
+        place: Place,
+        /// Why; no number and no name of a person
+        #[arg(long)]
+        reason: String,
+        /// Its last day (UTC)
+        #[arg(long)]
+        until: Date,
+        /// The office that may open trails in it
+        #[arg(long, default_value = "dpo")]
+        office: String,
+    },
+    /// Close a case before its last day
+    Close {
+        number: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show every case
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl CaseCommand {
+    pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
+        let now = SystemClock.now();
+        match self {
+            Self::Open { number, place, reason, until, office } => {
+                let schemes = super::schemes(&place)?;
+                if reason.split_whitespace().chain([number.as_str()]).any(|word| schemes.looks_like_identifier(word)) {
+                    return Err(CliError::usage("number and reason of a case must not name a person's number"));
+                }
+                let case = Case { number, reason, office, opened: now, until, closed: None };
+                register(&place)?.open(&case).map_err(CliError::failed)?;
+                println!("case `{}` is open for `{}` until {until}", case.number, case.office);
+            }
+            Self::Close { number, place } => {
+                register(&place)?.close(&number, now).map_err(CliError::failed)?;
+                println!("case `{number}` is closed");
+            }
+            Self::List { place, json } => list(&register(&place)?.list().map_err(CliError::failed)?, json, now)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn register(place: &Place) -> Result<CaseRegister, CliError> {
+    Ok(CaseRegister::new(&place.config()?.audit.cases))
+}
+
+fn list(cases: &[Case], json: bool, now: jiff::Timestamp) -> Result<(), CliError> {
+    if json {
+        println!("{}", serde_json::to_string(cases).doing("cannot print")?);
+        return Ok(());
+    }
+    println!("{:<20}  {:<6}  {:<16}  {:<10}  reason", "number", "state", "office", "until");
+    for case in cases {
+        let state = if case.is_open(&case.office, now) { "open" } else { "closed" };
+        println!("{:<20}  {state:<6}  {:<16}  {:<10}  {}", case.number, case.office, case.until.to_string(), case.reason);
+    }
+    Ok(())
+}

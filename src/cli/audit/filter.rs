@@ -1,0 +1,100 @@
+//! Which entries a verb is about: the same names as the parameters of `GET /v1/log/entries`.
+
+use clap::Args;
+
+use crate::cli::CliError;
+use crate::core::domain::scheme::SchemeCatalogue;
+use crate::core::ledger::audit::Query;
+
+/// Entries that fit everything given.
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct FilterArgs {
+    /// Only this agency's
+    #[arg(long)]
+    agency: Option<String>,
+    #[arg(long)]
+    branch: Option<String>,
+    /// First 16 hex digits of the certificate's SHA-256
+    #[arg(long)]
+    certificate: Option<String>,
+    #[arg(long)]
+    actor: Option<String>,
+    #[arg(long)]
+    service: Option<String>,
+    #[arg(long)]
+    purpose: Option<String>,
+    /// The agency's reference; the case number of a look-up in the log
+    #[arg(long)]
+    reference: Option<String>,
+    /// `entitled`, `not-entitled`, `indeterminate`, `no-document-required`
+    #[arg(long)]
+    decision: Option<String>,
+    /// Exact reason code of an answer
+    #[arg(long)]
+    reason: Option<String>,
+    /// Code of a refusal, for example `purpose-not-allowed`
+    #[arg(long)]
+    code: Option<String>,
+    #[arg(long)]
+    policy_version: Option<String>,
+    #[arg(long)]
+    decree: Option<String>,
+    #[arg(long)]
+    freshness: Option<String>,
+    /// `answer`, `refusal`, `token`, `log-read`, `admin`
+    #[arg(long)]
+    kind: Option<String>,
+    /// Route name, for example `verify` or `log-person`
+    #[arg(long)]
+    route: Option<String>,
+    /// The id of an answer or refusal
+    #[arg(long)]
+    answer_id: Option<String>,
+    /// From this instant (RFC 3339) or day (UTC) on
+    #[arg(long)]
+    from: Option<String>,
+    /// Before this instant, or to the end of this day
+    #[arg(long)]
+    to: Option<String>,
+}
+
+impl FilterArgs {
+    /// As parameters of a query string.
+    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
+        let given = [
+            ("agency", &self.agency),
+            ("branch", &self.branch),
+            ("certificate", &self.certificate),
+            ("actor", &self.actor),
+            ("service", &self.service),
+            ("purpose", &self.purpose),
+            ("reference", &self.reference),
+            ("decision", &self.decision),
+            ("reason", &self.reason),
+            ("code", &self.code),
+            ("policy_version", &self.policy_version),
+            ("decree", &self.decree),
+            ("freshness", &self.freshness),
+            ("kind", &self.kind),
+            ("route", &self.route),
+            ("answer_id", &self.answer_id),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        given.into_iter().filter_map(|(name, value)| value.clone().map(|value| (name, value))).collect()
+    }
+}
+
+/// Parameters as the gateway reads them.
+pub(super) fn parsed(parameters: &[(&'static str, String)], schemes: &SchemeCatalogue) -> Result<Query, CliError> {
+    let looks = |value: &str| schemes.looks_like_identifier(value);
+    Query::parse(parameters.iter().map(|(name, value)| (*name, value.as_str())), &looks).map_err(CliError::usage)
+}
+
+/// Parameters as a query string with its question mark; nothing for none.
+pub(super) fn query_string(parameters: &[(&'static str, String)]) -> String {
+    if parameters.is_empty() {
+        return String::new();
+    }
+    format!("?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish())
+}

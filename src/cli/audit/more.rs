@@ -1,0 +1,223 @@
+//! `estelam log summary`, `sample`, `prove`: counts, random work-lists, and the proof of one entry.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::filter::{FilterArgs, query_string};
+use super::table;
+use crate::cli::client::Client;
+use crate::cli::place::Place;
+use crate::cli::{CliError, Failure, block_on};
+use crate::core::ledger::ProofBundle;
+use crate::core::ledger::checkpoint::Checkpoint;
+use crate::core::ledger::leaf::{header_commitment, leaf};
+use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::tree::{check_inclusion, leaf_hash};
+
+/// Counts per day and agency, in whole tens
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Summary {
+    #[command(flatten)]
+    place: Place,
+    /// First day (UTC)
+    #[arg(long)]
+    from: Option<String>,
+    /// Last day (UTC)
+    #[arg(long)]
+    to: Option<String>,
+    #[arg(long)]
+    agency: Option<String>,
+    /// The auditor in whose name the gateway is asked
+    #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+    auditor: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Summary {
+    pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
+        let given = [("from", &self.from), ("to", &self.to), ("agency", &self.agency)];
+        let parameters: Vec<_> = given.into_iter().filter_map(|(name, value)| value.clone().map(|value| (name, value))).collect();
+        let answer = block_on(async {
+            let client = Client::open(self.place.dir(), &self.auditor)?;
+            let token = client.token(Some("log:patterns")).await?;
+            client.read(&token, &format!("/v1/log/summary{}", query_string(&parameters))).await
+        })?;
+        if self.json {
+            println!("{answer}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        println!("{:<10}  {:<16}  {:<40}  count", "day", "agency", "service and outcome, or actor");
+        for bucket in list(&answer, "buckets") {
+            let lines =
+                list(&bucket, "services").into_iter().map(|one| (format!("{} {}", text(&one, "service"), text(&one, "outcome")), one));
+            let actors = list(&bucket, "actors").into_iter().map(|one| (format!("actor {}", text(&one, "actor")), one));
+            for (what, one) in lines.chain(actors) {
+                let count = one.get("count").map(Value::to_string).unwrap_or_default();
+                println!("{:<10}  {:<16}  {what:<40}  {count}", text(&bucket, "day"), text(&bucket, "agency"));
+            }
+        }
+        println!("in whole tens, rounded down; what is below ten is left out");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn list(value: &Value, name: &str) -> Vec<Value> {
+    value.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or("-").to_owned()
+}
+
+/// Random work-lists that ask agencies to justify what they asked
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum SampleCommand {
+    /// Draw one; the same seed on a log of the same size draws the same entries
+    Draw {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        filter: Box<FilterArgs>,
+        /// How many entries, 1 to 100
+        #[arg(long, default_value_t = 20)]
+        size: usize,
+        #[arg(long)]
+        seed: Option<String>,
+        /// Until when agencies are asked to answer
+        #[arg(long)]
+        due: Option<String>,
+        #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+        agency: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show samples: an auditor sees all of them with what was said, an agency its own entries
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+        agency: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// As an agency, say why one entry was asked
+    Justify {
+        /// The sample
+        sample_id: String,
+        /// The entry
+        index: u64,
+        /// Why; no number and no name of the person
+        text: String,
+        #[command(flatten)]
+        place: Place,
+        #[arg(long = "as", value_name = "AGENCY")]
+        agency: String,
+    },
+}
+
+impl SampleCommand {
+    pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Draw { place, filter, size, seed, due, agency, json } => {
+                let filter: serde_json::Map<String, Value> =
+                    filter.parameters().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+                let mut body = json!({ "size": size, "filter": filter });
+                for (name, value) in [("seed", seed), ("due", due)] {
+                    if let (Some(value), Some(members)) = (value, body.as_object_mut()) {
+                        members.insert(name.to_owned(), json!(value));
+                    }
+                }
+                let answer = block_on(sent(&place, (&agency, "log:patterns"), "/v1/log/samples", &body))?;
+                if json {
+                    println!("{answer}");
+                } else {
+                    let from = answer.get("drawn_from").map(Value::to_string).unwrap_or_default();
+                    println!("sample {} of {from} entries, seed {}", text(&answer, "sample_id"), text(&answer, "seed"));
+                    println!("{}", table::entries(&list(&answer, "entries")));
+                }
+            }
+            Self::List { place, agency, json } => {
+                let answer = block_on(async {
+                    let client = Client::open(place.dir(), &agency)?;
+                    let token = client.token(None).await?;
+                    client.read(&token, "/v1/log/samples").await
+                })?;
+                if json { println!("{answer}") } else { shown(&answer) }
+            }
+            Self::Justify { sample_id, index, text, place, agency } => {
+                let path = format!("/v1/log/samples/{sample_id}/justification");
+                block_on(sent(&place, (&agency, "verify"), &path, &json!({ "index": index, "text": text })))?;
+                println!("entry {index} is justified");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn shown(answer: &Value) {
+    for sample in list(answer, "samples") {
+        println!("sample {}, {} open", text(&sample, "sample_id"), sample.get("open").map(Value::to_string).unwrap_or_default());
+        let entries = list(&sample, "entries");
+        println!("{}", table::entries(&entries));
+        for entry in entries {
+            if let Some(said) = entry.get("justification").filter(|said| !said.is_null()) {
+                println!("  {}: {}", entry.get("index").map(Value::to_string).unwrap_or_default(), text(said, "text"));
+            }
+        }
+    }
+}
+
+async fn sent(place: &Place, (agency, scope): (&str, &str), path: &str, body: &Value) -> Result<Value, CliError> {
+    let client = Client::open(place.dir(), agency)?;
+    let token = client.token(Some(scope)).await?;
+    client.send(&token, path, body).await
+}
+
+/// Fetch the proof that an entry is in the log, and check it against the log's key
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Prove {
+    /// `answer_id` of an answer, `request_id` of another call
+    id: String,
+    #[command(flatten)]
+    place: Place,
+    /// In whose name the gateway is asked: an auditor, or the agency that got the answer
+    #[arg(long = "as", value_name = "AGENCY", default_value = "security-auditor")]
+    agency: String,
+    /// The signed statement that the entry is about, in a file: then the proof says that this very one was recorded
+    #[arg(long, value_name = "FILE")]
+    statement: Option<std::path::PathBuf>,
+    /// Print the proof as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Prove {
+    pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
+        let (answer, key) = block_on(async {
+            let client = Client::open(self.place.dir(), &self.agency)?;
+            let token = client.token(None).await?;
+            let answer = client.read(&token, &format!("/v1/log/proof/{}", self.id)).await?;
+            Ok((answer, client.public("/checkpoint.key").await?))
+        })?;
+        let bundle: ProofBundle = serde_json::from_value(answer.clone()).doing("the proof is malformed")?;
+        let keys = [NoteKey::parse(key.trim()).doing("the log's verifier key")?];
+        let checkpoint = Checkpoint::open(&bundle.checkpoint, &keys).doing("the proof's checkpoint")?;
+        let leaf = leaf(&header_commitment(&bundle.salt, &bundle.header), &bundle.content_commitment);
+        check_inclusion(&leaf_hash(&leaf), bundle.index, checkpoint.size, &bundle.inclusion_path, &checkpoint.root)
+            .map_err(|_| CliError::failed("the proof does not hold: its path does not lead from the entry to the checkpoint"))?;
+        if let Some(path) = &self.statement {
+            let statement = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
+            bundle.check(statement.trim(), &keys).doing("the proof does not hold")?;
+        }
+        if self.json {
+            println!("{answer}");
+        } else {
+            println!("entry {} is in the log of {} entries", bundle.index, checkpoint.size);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

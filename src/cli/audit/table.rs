@@ -1,0 +1,51 @@
+//! Entries as a table for people.
+
+use serde_json::Value;
+
+const HEAD: [&str; 8] = ["index", "time", "agency", "actor", "service", "purpose", "outcome", "reason or code"];
+
+/// Entries as lines of a table, with a head.
+pub(super) fn entries(entries: &[Value]) -> String {
+    let rows: Vec<[String; 8]> = entries.iter().map(row).collect();
+    let mut widths = HEAD.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &[String; 8]| {
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    std::iter::once(line(&HEAD.map(str::to_owned))).chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn row(entry: &Value) -> [String; 8] {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let agency = match entry.get("branch").and_then(Value::as_str) {
+        Some(branch) => format!("{}/{branch}", text("agency")),
+        None => text("agency"),
+    };
+    let outcome = if text("decision") == "-" { text("kind") } else { text("decision") };
+    let why = if text("reason") == "-" { text("code") } else { text("reason") };
+    // Whole seconds are enough to read; `--json` has all of it.
+    let time = text("time").get(..19).unwrap_or("-").replace('T', " ");
+    let index = entry.get("index").map(Value::to_string).unwrap_or_default();
+    [index, time, agency, text("actor"), text("service"), text("purpose"), outcome, why]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let rows = [json!({"index": 7, "time": "2026-11-23T10:00:00.5Z", "agency": "bank", "branch": "north", "actor": "teller-17",
+            "service": "bank-card", "purpose": "account-maintenance", "decision": "entitled", "reason": "valid", "kind": "answer"})];
+        assert_eq!(
+            super::entries(&rows),
+            "index  time                 agency      actor      service    purpose              outcome   reason or code\n\
+             7      2026-11-23 10:00:00  bank/north  teller-17  bank-card  account-maintenance  entitled  valid"
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! Which entries are meant: every field of an entry that can be asked for, a span of time, one id.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use uuid::Uuid;
+
+use super::AuditRow;
+use super::cursor::Cursor;
+use crate::core::domain::document::coded_enum;
+use crate::core::ledger::tree::{Hash, sha256};
+use crate::core::ledger::{EntryContent, EntryKind};
+
+/// Rows of a page if nothing else is asked for.
+const USUAL_LIMIT: usize = 100;
+/// Most rows of a page.
+const LARGEST_LIMIT: usize = 1000;
+/// Longest value of a field.
+const LONGEST_VALUE: usize = 128;
+
+coded_enum! {
+    /// A field of entries that can be asked for.
+    Field {
+        /// Agency.
+        Agency = "agency",
+        /// Branch.
+        Branch = "branch",
+        /// First 16 hex digits of the certificate's SHA-256.
+        Certificate = "certificate",
+        /// Actor.
+        Actor = "actor",
+        /// Service.
+        Service = "service",
+        /// Purpose.
+        Purpose = "purpose",
+        /// Agency's reference; of a look-up in the log its case.
+        Reference = "reference",
+        /// Outcome code of an answer.
+        Decision = "decision",
+        /// Exact reason code of an answer.
+        Reason = "reason",
+        /// Code of a refusal or of another delivery.
+        Code = "code",
+        /// Policy version.
+        PolicyVersion = "policy_version",
+        /// Decree named.
+        Decree = "decree",
+        /// Freshness code.
+        Freshness = "freshness",
+        /// What the entry is about.
+        Kind = "kind",
+        /// Route name.
+        Route = "route",
+    }
+}
+
+impl Field {
+    /// The value of this field in an entry.
+    pub fn of(self, kind: EntryKind, content: &EntryContent) -> Option<&str> {
+        match self {
+            Self::Agency => content.agency.as_deref(),
+            Self::Branch => content.branch.as_deref(),
+            Self::Certificate => content.certificate.as_deref(),
+            Self::Actor => content.actor.as_deref(),
+            Self::Service => content.service.as_deref(),
+            Self::Purpose => content.purpose.as_deref(),
+            Self::Reference => content.reference.as_deref(),
+            Self::Decision => content.decision.as_deref(),
+            Self::Reason => content.reason.as_deref(),
+            Self::Code => content.code.as_deref(),
+            Self::PolicyVersion => content.policy_version.as_deref(),
+            Self::Decree => content.decree.as_deref(),
+            Self::Freshness => content.freshness.as_deref(),
+            Self::Kind => Some(kind.code()),
+            Self::Route => Some(&content.route),
+        }
+    }
+}
+
+/// Which entries are meant: those that fit everything named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Values that fields must have.
+    pub fields: BTreeMap<Field, String>,
+    /// The id of an answer or refusal.
+    pub id: Option<Uuid>,
+    /// From this instant of ledger time on.
+    pub from: Option<Timestamp>,
+    /// Before this instant of ledger time.
+    pub to: Option<Timestamp>,
+}
+
+impl Filter {
+    /// Whether an entry fits.
+    pub fn fits(&self, row: &AuditRow) -> bool {
+        self.within(row.time)
+            && self.id.is_none_or(|id| id == row.id)
+            && self.fields.iter().all(|(field, value)| field.of(row.kind, row.content()) == Some(value))
+    }
+
+    /// Whether an instant lies in the span.
+    pub fn within(&self, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
+    }
+
+    /// As it is recorded and shown: canonical JSON.
+    pub fn to_json(&self) -> String {
+        // Serialising plain fields cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Tells filters apart.
+    pub fn digest(&self) -> Hash {
+        sha256(self.to_json().as_bytes())
+    }
+
+    /// The same with one field more.
+    #[must_use]
+    pub fn with(mut self, field: Field, value: impl Into<String>) -> Self {
+        self.fields.insert(field, value.into());
+        self
+    }
+}
+
+impl Serialize for Filter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members: BTreeMap<&str, String> = self.fields.iter().map(|(field, value)| (field.code(), value.clone())).collect();
+        members.extend(self.id.map(|id| ("answer_id", id.to_string())));
+        members.extend(self.from.map(|from| ("from", from.to_string())));
+        members.extend(self.to.map(|to| ("to", to.to_string())));
+        let mut map = serializer.serialize_map(Some(members.len()))?;
+        for (name, value) in &members {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// Which part of what fits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paging {
+    /// Most rows.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<Cursor>,
+    /// From the oldest on.
+    pub oldest_first: bool,
+}
+
+/// A query as it came: filter, paging, and what only some resources take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Which entries.
+    pub filter: Filter,
+    /// Which part of them.
+    pub paging: Paging,
+    /// `format`, where the resource takes it.
+    pub format: Option<String>,
+}
+
+/// A query is not understood. It names the parameter, never its value: that may be anything.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadQuery(pub String);
+
+impl Query {
+    /// Reads the parameters of a query, decoded. `looks_like_identifier` keeps numbers of people out of the log.
+    ///
+    /// # Errors
+    /// [`BadQuery`] names the parameter that is unknown, given twice or malformed.
+    pub fn parse<'p>(
+        parameters: impl Iterator<Item = (&'p str, &'p str)>,
+        looks_like_identifier: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, BadQuery> {
+        let mut query = Self { paging: Paging { limit: USUAL_LIMIT, ..Paging::default() }, ..Self::default() };
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, value) in parameters {
+            if !seen.insert(name) {
+                return Err(BadQuery(match Field::parse(name) {
+                    Some(field) => format!("the parameter `{}` is given twice", field.code()),
+                    None => "a parameter is given twice".to_owned(),
+                }));
+            }
+            query.take(name, value, looks_like_identifier)?;
+        }
+        match &query.paging.cursor {
+            Some(cursor) if !cursor.fits(&query.filter, query.paging.oldest_first) => {
+                Err(BadQuery("the `cursor` belongs to another filter or order; begin without one".to_owned()))
+            }
+            _ => Ok(query),
+        }
+    }
+
+    fn take(&mut self, name: &str, value: &str, looks_like_identifier: &dyn Fn(&str) -> bool) -> Result<(), BadQuery> {
+        let bad = |what: &str| BadQuery(what.to_owned());
+        let instant = |name: &str, at: Option<Timestamp>| {
+            at.map(Some).ok_or_else(|| BadQuery(format!("`{name}` is neither an RFC 3339 instant nor a day (YYYY-MM-DD, UTC)")))
+        };
+        match name {
+            "from" => self.filter.from = instant(name, instant_of(value, false))?,
+            "to" => self.filter.to = instant(name, instant_of(value, true))?,
+            "answer_id" => self.filter.id = Some(value.parse().map_err(|_| bad("`answer_id` is no UUID"))?),
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+                self.paging.limit = limit.ok_or_else(|| bad("`limit` is no number from 1 to 1000"))?;
+            }
+            "cursor" => self.paging.cursor = Some(Cursor::parse(value).map_err(|error| BadQuery(error.to_string()))?),
+            "order" => match value {
+                "newest" => self.paging.oldest_first = false,
+                "oldest" => self.paging.oldest_first = true,
+                _ => return Err(bad("`order` is `newest` or `oldest`")),
+            },
+            "format" => self.format = Some(value.to_owned()),
+            _ => {
+                let Some(field) = Field::parse(name) else {
+                    return Err(bad("there is a parameter that this resource does not have; the API description lists them"));
+                };
+                if value.is_empty() || value.len() > LONGEST_VALUE || value.chars().any(char::is_control) {
+                    return Err(BadQuery(format!("`{name}` is empty, longer than 128 bytes or holds control characters")));
+                }
+                let free = matches!(field, Field::Actor | Field::Reference | Field::Branch);
+                if free && looks_like_identifier(value) {
+                    return Err(BadQuery(format!("`{name}` looks like the number of a person; ask for one by `POST /v1/log/person`")));
+                }
+                self.filter.fields.insert(field, value.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An instant, or a whole UTC day: its beginning, or its end where a span ends with it.
+pub fn instant_of(text: &str, end: bool) -> Option<Timestamp> {
+    if let Ok(day) = text.parse::<Date>()
+        && text.len() == 10
+    {
+        let day = if end { day.tomorrow().ok()? } else { day };
+        return day.to_zoned(TimeZone::UTC).ok().map(|midnight| midnight.timestamp());
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn parse(text: &str) -> Result<Query, String> {
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        let looks = |value: &str| value == "9990000018";
+        Query::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())), &looks).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_field_can_be_asked_for() {
+        for field in Field::ALL {
+            let query = parse(&format!("{}=x", field.code())).unwrap();
+            assert_eq!(query.filter.fields.get(field).map(String::as_str), Some("x"));
+        }
+    }
+
+    #[test]
+    fn days_stand_for_all_of_them() {
+        let query = parse("from=2026-11-23&to=2026-11-23").unwrap();
+        assert_eq!(query.filter.from, Some("2026-11-23T00:00:00Z".parse().unwrap()));
+        assert_eq!(query.filter.to, Some("2026-11-24T00:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn faults_name_the_parameter_and_never_repeat_a_value() {
+        for text in [
+            "nobody=9990000018",
+            "agency=a&agency=b",
+            "limit=0",
+            "limit=1001",
+            "cursor=9990000018",
+            "order=9990000018",
+            "from=9990000018",
+            "actor=9990000018",
+            "answer_id=9990000018",
+            "agency=",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.contains("9990000018"), "{error}");
+        }
+    }
+
+    #[test]
+    fn cursor_of_another_filter_is_refused() {
+        let cursor = Cursor::new(&parse("agency=bank").unwrap().filter, false, 10, 5).to_string();
+        assert!(parse(&format!("agency=bank&cursor={cursor}")).is_ok());
+        assert!(parse(&format!("agency=school&cursor={cursor}")).is_err());
+        assert!(parse(&format!("agency=bank&order=oldest&cursor={cursor}")).is_err());
+    }
+}

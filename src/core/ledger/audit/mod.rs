@@ -1,0 +1,218 @@
+//! What auditors ask of the log, and the port that answers: filters over entries, one person's trail, material for exports.
+//!
+//! Nothing here names a person. A row never holds a subject tag: whoever may see rows must not be able to join them by person.
+
+mod cursor;
+mod filter;
+mod fold;
+mod sample;
+mod summary;
+mod view;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+pub use cursor::{BadCursor, Cursor};
+pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
+pub use fold::{Fold, FoldFault, subtrees};
+pub use sample::{Justification, LARGEST_SAMPLE, Sample, rank};
+pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over};
+pub use view::{EntryView, ProofView};
+
+use super::leaf::HEADER_LEN;
+use super::reader::LogUnreadable;
+use super::tree::Hash;
+use super::{EntryContent, EntryKind};
+
+/// One entry as an auditor may see it: checked against its leaf, without subject tags.
+#[derive(Clone, Debug)]
+pub struct AuditRow {
+    /// Its index.
+    pub index: u64,
+    /// Ledger time.
+    pub time: Timestamp,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// `answer_id` or `request_id`.
+    pub id: Uuid,
+    /// salt₁.
+    pub salt: Hash,
+    /// The header's bytes.
+    pub header: [u8; HEADER_LEN],
+    /// H(salt₂ ‖ content).
+    pub content_commitment: Hash,
+    content: Box<EntryContent>,
+}
+
+/// Where an entry is and what its leaf is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct LeafParts {
+    /// Its index.
+    pub index: u64,
+    /// Ledger time.
+    pub time: Timestamp,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// `answer_id` or `request_id`.
+    pub id: Uuid,
+    /// salt₁.
+    pub salt: Hash,
+    /// The header's bytes.
+    pub header: [u8; HEADER_LEN],
+    /// H(salt₂ ‖ content).
+    pub content_commitment: Hash,
+}
+
+impl AuditRow {
+    /// A row from an entry; its subject tags are dropped.
+    pub fn new(parts: LeafParts, mut content: Box<EntryContent>) -> Self {
+        (content.agency_tag, content.trail_tag, content.epoch) = (None, None, None);
+        let LeafParts { index, time, kind, id, salt, header, content_commitment } = parts;
+        Self { index, time, kind, id, salt, header, content_commitment, content }
+    }
+
+    /// The content without subject tags.
+    pub const fn content(&self) -> &EntryContent {
+        &self.content
+    }
+}
+
+/// A search for entries.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Which entries.
+    pub filter: Filter,
+    /// Most rows.
+    pub limit: usize,
+    /// Only entries before this index (newest first), or from it on (oldest first).
+    pub bound: Option<u64>,
+    /// Only the first so many entries of the log; all that are durable if not given.
+    pub size: Option<u64>,
+    /// From the oldest on instead of from the newest.
+    pub oldest_first: bool,
+    /// Whether all that fit are counted.
+    pub counted: bool,
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The rows in their order.
+    pub rows: Vec<AuditRow>,
+    /// How many entries fit in all; none where it was not asked for.
+    pub count: Option<u64>,
+    /// The size of the log that was searched.
+    pub size: u64,
+    /// Whether more rows follow.
+    pub more: bool,
+}
+
+/// The trail key of an epoch, as only the data-protection officer can open it.
+#[derive(Clone, Debug)]
+pub struct SealedEpoch {
+    /// Its name, which begins with its day.
+    pub name: String,
+    /// The sealed trail key.
+    pub sealed: Vec<u8>,
+    /// Whether its keys are in this process's memory still.
+    pub current: bool,
+}
+
+/// An identifier to search the trail for. Wiped when dropped, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Scheme code.
+    pub scheme: String,
+    /// Normalised value.
+    pub value: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Trace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Trace({}, …)", self.scheme)
+    }
+}
+
+/// Trail keys that the officer opened: epoch and key. Wiped when dropped.
+pub type OpenedKeys = Vec<(String, Zeroizing<[u8; 32]>)>;
+
+/// A search for the entries about some identifiers.
+#[derive(Debug, Default)]
+pub struct TrailSearch {
+    /// The identifiers.
+    pub traces: Vec<Trace>,
+    /// Trail keys that the officer opened for this search.
+    pub keys: OpenedKeys,
+    /// Entries from this instant on.
+    pub from: Option<Timestamp>,
+    /// Entries before this instant.
+    pub to: Option<Timestamp>,
+}
+
+/// What a trail search found.
+#[derive(Debug, Default)]
+pub struct TrailFound {
+    /// Place of the identifier in the search, and the entry; by index.
+    pub rows: Vec<(usize, AuditRow)>,
+    /// Epochs that were searched.
+    pub searched: usize,
+    /// Epochs of the period whose trail key nobody gave.
+    pub unopened: Vec<String>,
+    /// The size of the log that was searched.
+    pub size: u64,
+}
+
+/// Answers auditors' questions about the log.
+#[async_trait]
+pub trait LogAudit: Send + Sync + 'static {
+    /// Searches for entries. Every row was checked against its leaf.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn search(&self, search: Search) -> Result<Found, LogUnreadable>;
+
+    /// Draws `search.limit` of the entries that fit by a seed; the count is of all that fit.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable>;
+
+    /// Some entries by index, without those whose content was deleted.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn rows(&self, indices: Vec<u64>) -> Result<Vec<AuditRow>, LogUnreadable>;
+
+    /// The epochs of a period, by time.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable>;
+
+    /// Counts per day (UTC) and agency, as they may be told; of days that are over as they were kept then.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable>;
+
+    /// A signed checkpoint over all that is durable: size and note.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable>;
+
+    /// For each gap `from..to` between entries the roots of the subtrees that cover it, from left to right (see [`subtrees`]).
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable>;
+
+    /// Searches for the entries about some identifiers. Keys that were given are wiped before this returns.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn trail(&self, search: TrailSearch) -> Result<TrailFound, LogUnreadable>;
+}

@@ -1,0 +1,217 @@
+//! One person's trail: in an open case alone, over agencies, days and restarts, by every number of the person, never two people's as one.
+
+use estelam::adapters::cases::{Case, CaseRegister};
+use estelam::core::ledger::audit::LogAudit;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+use super::audit::{patterns, some_traffic, token};
+use super::fixtures::query;
+use super::harness::{Reply, System, send};
+use super::record;
+use super::workshop::{document, person};
+
+const NUMBER: &str = "A170000001";
+
+fn register(system: &System) -> CaseRegister {
+    CaseRegister::new(&system.config.audit.cases)
+}
+
+fn open_case(system: &System, number: &str) {
+    let case = Case {
+        number: number.into(),
+        reason: "a complaint".into(),
+        office: "dpo".into(),
+        opened: estelam::core::domain::clock::Clock::now(&*system.clock),
+        until: "2026-12-24".parse().unwrap(),
+        closed: None,
+    };
+    register(system).open(&case).unwrap();
+}
+
+async fn open(system: &System, body: &Value) -> Reply {
+    let token = token(system, "dpo", "log:person").await;
+    let request = system.request("dpo", "POST", "/v1/log/person").bearer_auth(token).header(CONTENT_TYPE, "application/json");
+    send(request.body(body.to_string())).await
+}
+
+async fn trail(system: &System, scheme: &str, value: &str) -> Value {
+    let reply = open(system, &json!({"identifier": {"scheme": scheme, "value": value}, "case": "case-1"})).await;
+    assert_eq!(reply.status, 200, "{}", reply.json);
+    reply.json
+}
+
+/// Agency and route of each entry, oldest first.
+fn who(answer: &Value, list: &str) -> Vec<String> {
+    let mut text: Vec<String> = answer[list]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| format!("{} {}", entry["agency"].as_str().unwrap(), entry["route"].as_str().unwrap()))
+        .collect();
+    text.reverse();
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trail_shows_every_agency_and_the_officers_own_look() {
+    let system = System::today().await;
+    open_case(&system, "case-1");
+    some_traffic(&system).await;
+    let first = trail(&system, "amayesh-no", NUMBER).await;
+    // The school's query was refused before its number was accepted, so that it is about nobody.
+    assert_eq!(who(&first, "entries"), ["bank verify", "bank verify", "bank verify", "clinic verify"]);
+    assert_eq!(
+        (&first["count"], &first["complete"], &first["persons"], &first["ambiguous"]),
+        (&json!(4), &json!(true), &json!(1), &json!([]))
+    );
+    let look = record::latest(&system);
+    assert_eq!((look["route"].as_str(), look["reference"].as_str()), (Some("log-person"), Some("case-1")));
+    assert!(look["trail_tag"].is_string() && !look.to_string().contains(NUMBER));
+    let second = trail(&system, "amayesh-no", NUMBER).await;
+    assert_eq!(who(&second, "entries").last().unwrap(), "dpo log-person", "who looked is in the trail");
+    assert!(!second.to_string().contains(NUMBER), "the answer does not name the person");
+    // Who audits patterns sees that there was a look, in which case, and not about whom.
+    let looks = patterns(&system, "/v1/log/entries?route=log-person&reference=case-1").await;
+    assert_eq!(looks["count"], json!(2));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_open_case_no_trail_is_opened() {
+    let system = System::today().await;
+    open_case(&system, "case-1");
+    let ask = async |case: &str| {
+        let reply = open(&system, &json!({"identifier": {"scheme": "amayesh-no", "value": NUMBER}, "case": case})).await;
+        (reply.status, reply.code().to_owned())
+    };
+    assert_eq!(ask("case-1").await.0, 200);
+    let look_ups = system.look_ups();
+    for unknown in ["case-2", "../cases/case-1", ""] {
+        let (status, code) = ask(unknown).await;
+        assert!(matches!((status, code.as_str()), (403, "case-unknown") | (400, "malformed-request")), "{unknown}: {status} {code}");
+    }
+    register(&system).close("case-1", estelam::core::domain::clock::Clock::now(&*system.clock)).unwrap();
+    assert_eq!(ask("case-1").await, (403, "case-unknown".to_owned()));
+    let refused = record::latest(&system);
+    assert!(refused["trail_tag"].is_string(), "the attempt shows in the trail too");
+    open_case(&system, "case-3");
+    system.advance(40 * 24 * 3600);
+    system.pki.refresh_crls().unwrap();
+    system.running.parts().trust.reload().unwrap();
+    assert_eq!(ask("case-3").await, (403, "case-unknown".to_owned()), "its last day is over");
+    assert_eq!(system.look_ups(), look_ups);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn officer_opens_so_many_trails_a_day_and_a_restart_gives_none_back() {
+    let system = System::configured(|config| config.audit.trails_per_day = 2).await;
+    open_case(&system, "case-1");
+    let ask = async |system: &System| {
+        let reply = open(system, &json!({"identifier": {"scheme": "amayesh-no", "value": NUMBER}, "case": "case-1"})).await;
+        (reply.status, reply.header("retry-after").is_empty())
+    };
+    assert_eq!(ask(&system).await, (200, true));
+    assert_eq!(ask(&system).await, (200, true));
+    assert_eq!(ask(&system).await, (429, false));
+    let office = "/v1/log/entries?route=log-person&code=quota-exhausted&agency=dpo";
+    assert_eq!(patterns(&system, office).await["count"], json!(1));
+    // A restart reads the configuration's own number, which is higher; what was opened still counts.
+    let system = system.restarted(|_| ()).await;
+    assert_eq!(patterns(&system, "/v1/log/entries?route=log-person&code=person").await["count"], json!(2));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trail_crosses_days_and_restarts() {
+    let system = System::today().await;
+    open_case(&system, "case-1");
+    some_traffic(&system).await;
+    let system = system.restarted(|_| ()).await;
+    some_traffic(&system).await;
+    system.advance(24 * 3600);
+    system.pki.refresh_crls().unwrap();
+    system.running.parts().trust.reload().unwrap();
+    some_traffic(&system).await;
+    let all = trail(&system, "amayesh-no", NUMBER).await;
+    assert_eq!((&all["count"], &all["complete"]), (&json!(12), &json!(true)));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_the_officer_opened_come_with_the_request_where_the_gateway_has_none() {
+    let system = System::today().await;
+    open_case(&system, "case-1");
+    some_traffic(&system).await;
+    // The restart has a configuration as an installation's: the officer's key is not on the machine.
+    let private = std::fs::read_to_string(system.dir.path().join("pki/dpo/trail.key")).unwrap();
+    let system = system.restarted_with(|config| config.audit.officer_key = None).await;
+    some_traffic(&system).await;
+    let closed = trail(&system, "amayesh-no", NUMBER).await;
+    assert_eq!((&closed["count"], &closed["complete"]), (&json!(4), &json!(false)));
+    let token = token(&system, "dpo", "log:person").await;
+    let reply = send(system.request("dpo", "GET", "/v1/log/epochs").bearer_auth(token)).await;
+    let epochs = reply.json["epochs"].as_array().unwrap();
+    assert_eq!(epochs.len(), 2);
+    let private = base64_bytes(&private);
+    let keys: Vec<Value> = epochs
+        .iter()
+        .filter(|epoch| epoch["current"] == json!(false))
+        .map(|epoch| {
+            let (name, sealed) = (epoch["epoch"].as_str().unwrap(), base64_bytes(epoch["sealed_key"].as_str().unwrap()));
+            let origin = reply.json["origin"].as_str().unwrap();
+            let key = estelam::adapters::store::open_trail_key(&private, origin, name, &sealed).unwrap();
+            json!({"epoch": name, "key": base64::Engine::encode(&base64::engine::general_purpose::STANDARD, *key)})
+        })
+        .collect();
+    let body = json!({"identifier": {"scheme": "amayesh-no", "value": NUMBER}, "case": "case-1", "trail_keys": keys});
+    let opened = open(&system, &body).await;
+    // Eight queries, and the officer's own look before.
+    assert_eq!((&opened.json["count"], &opened.json["complete"]), (&json!(9), &json!(true)), "{}", opened.json);
+    assert!(!system.running.parts().ledger.epochs(None, None).await.unwrap().is_empty());
+    system.stop().await;
+}
+
+fn base64_bytes(text: &str) -> Vec<u8> {
+    base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text.trim()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trail_follows_all_numbers_of_a_person_and_shows_shared_ones_apart() {
+    // One person with two papers; two people with one number, one of them with a paper of her own.
+    let mut people = String::new();
+    let two = format!(
+        "{},{}",
+        document("amayesh-no", "A171111111", "amayesh", Some(17), "1402/03/31"),
+        document("laissez-passer-no", "LP1111111", "laissez-passer", None, "1408/01/01")
+    );
+    people.push_str(&person("p1", &two));
+    let shared = document("amayesh-no", "A172222222", "amayesh", Some(17), "1402/03/31");
+    let own = document("laissez-passer-no", "LP2222222", "laissez-passer", None, "1408/01/01");
+    people.push_str(&person("p2", &format!("{shared},{own}")));
+    people.push_str(&person("p3", &shared));
+    let system = System::at("2026-11-23T12:00:00Z", &people).await;
+    open_case(&system, "case-1");
+    for (scheme, value) in
+        [("amayesh-no", "A171111111"), ("laissez-passer-no", "LP1111111"), ("amayesh-no", "A172222222"), ("laissez-passer-no", "LP2222222")]
+    {
+        assert_eq!(system.ask("clinic", &query("clinic", scheme, value, "treatment")).await.status, 200, "{value}");
+    }
+    // By either number, both entries (and the look before).
+    let by_first = trail(&system, "amayesh-no", "A171111111").await;
+    assert_eq!((who(&by_first, "entries").len(), &by_first["identifiers"]), (2, &json!(2)));
+    let by_second = trail(&system, "laissez-passer-no", "LP1111111").await;
+    assert_eq!(who(&by_second, "entries").len(), 3);
+    // Her own paper leads to her; what was asked about the shared number may be the other's.
+    let hers = trail(&system, "laissez-passer-no", "LP2222222").await;
+    assert_eq!((who(&hers, "entries"), who(&hers, "ambiguous")), (vec!["clinic verify".to_owned()], vec!["clinic verify".to_owned()]));
+    // The shared number alone is nobody's trail, and does not lead to her own paper.
+    let nobodys = trail(&system, "amayesh-no", "A172222222").await;
+    assert_eq!((who(&nobodys, "entries"), who(&nobodys, "ambiguous").len(), &nobodys["persons"]), (Vec::new(), 1, &json!(2)));
+    // Without the registry nobody's trail is shown: whose the number is cannot be told.
+    system.stop_registry().await;
+    let reply = open(&system, &json!({"identifier": {"scheme": "amayesh-no", "value": "A171111111"}, "case": "case-1"})).await;
+    assert_eq!((reply.status, reply.code()), (503, "registry-unavailable"));
+    system.running.stop().await;
+}
