@@ -26,12 +26,12 @@ const TOO_FAR_BEHIND: u64 = 4_000_000;
 struct Register(CaseRegister);
 
 impl Cases for Register {
-    fn is_open(&self, number: &str, office: &str, now: Timestamp) -> bool {
+    fn open_case(&self, number: &str, office: &str, now: Timestamp) -> Option<String> {
         match self.0.find(number) {
-            Ok(case) => case.is_some_and(|case| case.is_open(office, now)),
+            Ok(case) => serde_json::to_string(&case.filter(|case| case.is_open(office, now))?).ok(),
             Err(error) => {
                 tracing::warn!(%error, "the register of cases cannot be read; the case counts as not open");
-                false
+                None
             }
         }
     }

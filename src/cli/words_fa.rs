@@ -63,6 +63,7 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::ServiceNotAllowed => "این دستگاه اجازه استعلام برای این خدمت را ندارد",
         RefusalCode::PurposeNotAllowed => "این دستگاه اجازه استعلام با این هدف را ندارد",
         RefusalCode::ScopeMissing => "توکن اختیار لازم را ندارد",
+        RefusalCode::CodeNotAccepted => "این کد پذیرفته نیست؛ کد تازه‌ای بخواهید",
         RefusalCode::NotFound => "چنین چیزی نیست یا از آنِ این دستگاه نیست",
         RefusalCode::MethodNotAllowed => "این نشانی با این روش پاسخ نمی‌دهد",
         RefusalCode::KeyReused => "این کلید تکرار برای درخواست دیگری به کار رفته است؛ کلید تازه بسازید",

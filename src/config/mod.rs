@@ -7,6 +7,7 @@
 
 mod alerts;
 mod audit;
+mod check;
 mod holder;
 mod issuers;
 mod limits;
@@ -234,29 +235,6 @@ const fn default_queue() -> usize {
 #[error("{0}")]
 pub struct ConfigError(String);
 
-/// Milliseconds below which nothing could ever be in time.
-const SHORTEST_WAIT_MS: u64 = 10;
-/// Bytes of a query with all its fields.
-const SMALLEST_BODY: usize = 1024;
-
-/// `:LINE` of the first key that a message names in backticks, or of its section; empty where the file has neither.
-fn place_of(text: &str, message: &str) -> String {
-    let named = message.split('`').nth(1).unwrap_or_default();
-    let (section, key) = named.rsplit_once('.').unwrap_or(("", named));
-    let mut current = "";
-    let mut place = None;
-    for (number, line) in (1..).zip(text.lines()) {
-        if let Some(header) = line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            current = header.trim_start_matches('[');
-            place = place.or((current == section).then_some(number));
-        } else if current == section && line.split('=').next().is_some_and(|before| before.trim() == key) {
-            place = Some(number);
-            break;
-        }
-    }
-    place.map_or_else(String::new, |line| format!(":{line}"))
-}
-
 impl Config {
     /// Reads and checks a configuration file.
     ///
@@ -278,62 +256,9 @@ impl Config {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
             ConfigError(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
         })?;
-        config.check().map_err(|what| ConfigError(format!("{}{}: {what}", path.display(), place_of(text, what))))?;
+        config.check().map_err(|what| ConfigError(format!("{}{}: {what}", path.display(), check::place_of(text, &what))))?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
         Ok(config)
-    }
-
-    fn check(&self) -> Result<(), &'static str> {
-        if !self.listen.ops.ip().is_loopback() {
-            return Err("`listen.ops` must be a loopback address: it has no TLS");
-        }
-        if !self.issuer.starts_with("https://") || self.issuer.ends_with('/') {
-            return Err("`issuer` must be an `https://` URL without a slash at its end");
-        }
-        let usable = |url: &String| url.starts_with("https://") && !url.ends_with('/');
-        if !usable(&self.registry.url) || !self.registry.further_urls.iter().all(usable) {
-            return Err("`registry.url` and `registry.further_urls` must be `https://` URLs without a slash at their end");
-        }
-        if self.registry.timeout_ms == 0 || self.registry.cache == 0 || self.registry.waiting == 0 {
-            return Err("`registry.timeout_ms`, `registry.cache` and `registry.waiting` must be at least 1");
-        }
-        if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
-            return Err("`registry.identity` must be a `spiffe://` URI, or left out");
-        }
-        if self.ledger.witness_checkpoint.is_some() && self.ledger.witness_key.is_none() {
-            return Err("`ledger.witness_checkpoint` needs `ledger.witness_key` beside it");
-        }
-        let waits = [self.limits.handshake_ms, self.limits.head_ms, self.limits.body_ms, self.registry.timeout_ms];
-        if waits.into_iter().any(|wait| wait < SHORTEST_WAIT_MS) || self.limits.keep_alive_s == 0 {
-            return Err(
-                "`registry.timeout_ms`, `limits.handshake_ms`, `limits.head_ms` and `limits.body_ms` must be at least 10, `limits.keep_alive_s` at least 1",
-            );
-        }
-        if self.limits.body_bytes < SMALLEST_BODY {
-            return Err("`limits.body_bytes` must be at least 1024: a query with all its fields is that long");
-        }
-        if self.limits.workers == 0 || self.limits.connections == 0 || self.limits.connections_per_address == 0 {
-            return Err("`limits.workers`, `limits.connections` and `limits.connections_per_address` must be at least 1");
-        }
-        if self.tls.crl_grace_h > 168 {
-            return Err("`tls.crl_grace_h` must be at most 168: a week without revocation lists is enough");
-        }
-        if self.tls.crl_poll_ms < 100 {
-            return Err("`tls.crl_poll_ms` must be at least 100");
-        }
-        if self.tls.crl_urls.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            return Err("`tls.crl_urls` must be `http://` or `https://` URLs");
-        }
-        if self.ledger.queue == 0 || self.ledger.checkpoint_every_s == 0 || self.limits.grid_ms == 0 {
-            return Err("`ledger.queue`, `ledger.checkpoint_every_s` and `limits.grid_ms` must be at least 1");
-        }
-        self.audit.check(self.demo)?;
-        self.signing.check()?;
-        self.alerts.as_ref().map_or(Ok(()), Alerts::check)?;
-        if self.limits.tokens_per_address == 0 || self.limits.refusals_per_second == 0 {
-            return Err("`limits.tokens_per_address` and `limits.refusals_per_second` must be at least 1");
-        }
-        self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))
     }
 
     fn resolve(&mut self, base: &Path) {

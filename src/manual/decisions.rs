@@ -210,6 +210,22 @@
 //! - **2026-11-28, each rule promises precision and recall on a made-up week** (`least`), and fails below: a rule that nobody measured is a rule that accuses.
 //! - **2026-11-28, an alert leaves by the webhook when its day is over**, like its entry: sent at once, the moment of sending would be the instant.
 //! - **2026-11-28, the webhook speaks RFC 8935**, under the statements' key and a `typ` of its own, so that receivers need no library of ours and no shared secret.
+//! - **2026-11-28, the log's index says where to look, never what is there.** Rows come from the entries, checked against their leaves; so the index needs no trust, and
+//!   counts rest on files that only the content keys could have made, under a list that only the key-encryption key could have.
+//! - **2026-11-28, the index is ours, not a database's.** An index in SQLite would have fields and tags in the open, or an encrypted database would have one key for all days: here
+//!   each part dies with its day and class. Columns with dictionaries are some 400 lines, and a count over ten million entries is a scan of bytes.
+//! - **2026-11-28, trail keys come to the gateway, not tags.** Tags would keep past keys from a gateway that was taken over; but then nothing binds them to the number in the request, and an officer
+//!   could open anybody's trail under another's name and case. A gateway that is taken over sees every number from then on anyway; past keys it sees only for the period of a case,
+//!   and only if the officer searches while it is. Who wants neither searches a restored copy offline. The person's other numbers never leave the gateway.
+//! - **2026-11-28, the officer's key on the gateway is refused outside a demo**, where it would undo what sealing the trail keys is for.
+//! - **2026-11-28, an officer's look carries the person's tags**: so the trail shows who opened it, refused attempts too, and to nobody but the officer.
+//! - **2026-11-28, quotas and samples have no store of their own**: the log is durable already and cannot be edited; a second count could only differ from it.
+//! - **2026-11-28, counts in whole tens instead of exact ones above ten.** With exact counts two looks at one day, or one before and one after a deletion, differ by few people; noise
+//!   would need a budget per auditor. Exact numbers are for those who read entries, each of which names its reason and is on record.
+//! - **2026-11-28, exports fold instead of carrying an audit path per row**: a path is 24 hashes a row, a gap at most twice the logarithm of its length, and the fold also proves that
+//!   no row is left out between two.
+//! - **2026-11-28, an export's rows are not opened whole**: the content behind a commitment holds subject tags, which would let the receiver join people.
+//! - **2026-11-28, one search at a time, and the index waits while the log is busy**: a search takes a core for tens of milliseconds, and replies need it more.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
 //! - **2026-11-28, floods of refusals are counted after all** (replaces the entry of 2026-11-24): one of a flood takes no further stage, so that nothing is

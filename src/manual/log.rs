@@ -69,6 +69,58 @@
 //! `estelam log verify --dir DIR` walks the whole log and names the first entry that does not hold; `--checkpoint FILE` also compares it
 //! with a checkpoint that you kept from before.
 //!
+//! # Auditors
+//!
+//! Two roles, two scopes: who audits *patterns* (`log:patterns`, in the demo `security-auditor`) sees entries and counts and never whom they are about;
+//! the *data-protection officer* (`log:person`, `dpo`) opens one person's trail in an open case and sees no patterns. Every look is an entry with its filter
+//! or case before its answer leaves. With the demo running:
+//!
+//! ```text
+//! estelam log query --as security-auditor --agency bank --from 2026-11-23          # newest first, with the exact number
+//! estelam log query --as security-auditor --code purpose-not-allowed --json        # any field: see `estelam log query --help`
+//! estelam log summary --as security-auditor                                       # counts per day and agency
+//! estelam log export --as security-auditor --agency bank --out bank.ndjson         # `--format csv`
+//! estelam log export --check bank.ndjson                                           # against the checkpoint in it; `--checkpoint FILE`: and yours
+//! estelam log prove ANSWER_ID                                                      # one entry's proof
+//! estelam log sample draw --size 20 --agency bank; estelam log sample list         # work-lists, and what agencies said
+//! estelam log sample list --as bank; estelam log sample justify SAMPLE INDEX "…" --as bank
+//! estelam log case open case-7 --reason "complaint 7" --until 2026-12-24
+//! echo A170000001 | estelam log person --as dpo --case case-7 --scheme amayesh-no
+//! ```
+//!
+//! `query` without `--as` searches the folder itself, as the operator may; nothing records that. The same questions over HTTP are `GET /v1/log/entries`,
+//! `/summary`, `/export`, `/samples`, `/epochs`, `POST /v1/log/person`, `/samples` (see `openapi.json`).
+//!
+//! **Pages.** A cursor holds the size of the log that is searched and the last index; entries that come meanwhile shift nothing, and `count` is
+//! exact for `tree_size`. Entries whose content was deleted are found no more.
+//!
+//! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. In an installation `estelam log person …
+//! --officer-key FILE`, on the officer's machine, fetches the sealed keys of the period (`--from`, `--to`), opens them there and sends those keys along; the gateway makes
+//! the tags, searches and wipes the keys. Without keys it searches the epoch in memory alone and says `complete: false`. The demo's gateway has the officer's
+//! key (`audit.officer_key`), which only a `demo = true` configuration takes. Offline, `estelam log person --officer-key FILE --scheme …` searches a folder or a restored copy
+//! for one number. The registry adds the person's other numbers, present and past. Entries on a number that several people share are listed
+//! apart as `ambiguous`; asked for such a number, the answer has nothing else. Without the registry no trail is shown (503 `registry-unavailable`).
+//!
+//! **Cases and quotas.** `cases/NUMBER.json` names an office and a last day; an unknown, closed or expired case, or another office's, is 403 `case-unknown`. A case is an entry (`log-case`) with its
+//! reason at its first use, and again once it was changed. An officer (agency and
+//! branch of the certificate) opens at most `audit.trails_per_day` trails a Tehran day, counted by the entries themselves, so that a restart gives none back.
+//!
+//! **Counts** are whole tens, rounded down, and nothing else is told: no count or total below ten, none that is not a ten. So no difference of two published
+//! numbers is a count of fewer than ten, whichever filters or moments they are from. A filter chooses whole buckets. An hour after its end a day's counts are kept
+//! as they are for a year, so that deletions change nothing.
+//!
+//! **Exports.** First line: the manifest (filter, `tree_size`, `count`, signed checkpoint). Rows: oldest first, each with salt₁, header and content
+//! commitment, which make its leaf, and the `gap` before it: the roots of the largest aligned subtrees that cover the entries in between. Last line: the gap to the end,
+//! the number of rows, SHA-256 of all lines before. A reader keeps the tree's right edge, joins two subtrees of one size as they meet, and must end with the
+//! checkpoint's root: no row can be left out, put in, moved or given another time or kind. First and last line are statements of two entries (`export`,
+//! `export-end`), so that the log's own proofs cover the file's digest. The other fields are bound to their leaf by salt₂ and the whole content, which holds the tags and
+//! leaves nobody's hands; for them the receiver has the gateway's word under that digest.
+//!
+//! **Where searches look.** `ledger/segments/` holds columns of entries per content key, in stretches of 65,536 entries, each block encrypted under that content key: codes into
+//! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key`, so that
+//! nobody else can leave one out. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
+//! made again. The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
+//!
 //! # Deletion
 //!
 //! Contents are kept by retention class: `detail` 90 days, `minor` 30, `admin` one year, from ledger time. Then the key of a day and class is

@@ -1,5 +1,6 @@
 """The whole system from outside: what the contract promises, tried with clients that nobody here wrote."""
 import base64
+import csv
 import hashlib
 import json
 import pathlib
@@ -287,6 +288,74 @@ def the_log_verifies_while_the_service_runs(demo):
     done = subprocess.run([demo.binary, "log", "verify", "--dir", str(demo.dir), "--json"], capture_output=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["entries"] > 20
+
+
+@check
+def auditors_find_export_and_open_trails_by_what_the_manual_says(demo):
+    bearer = token(demo, "security-auditor", "log:patterns")
+    gateway, bearers = demo.places["gateway"], [f"Authorization: Bearer {bearer}"]
+    page = curl(demo, "GET", gateway + "/v1/log/entries?agency=bank&limit=5", "security-auditor", bearers).json()
+    assert page["count"] > 5 and len(page["entries"]) == 5 and page["next"], page
+    assert all(entry["agency"] == "bank" and "trail_tag" not in entry for entry in page["entries"])
+    for form in ("ndjson", "csv"):
+        reply = curl(demo, "GET", f"{gateway}/v1/log/export?agency=bank&format={form}", "security-auditor", bearers)
+        assert reply.status == 200, reply.body
+        rows = export_holds(demo, reply.body.decode(), form)
+        assert rows >= page["count"], (rows, page["count"])
+    bearer = token(demo, "dpo", "log:person")
+    ask = json.dumps({"identifier": {"scheme": "amayesh-no", "value": "A170000001"}, "case": "case-1"})
+    headers = [f"Authorization: Bearer {bearer}", "Content-Type: application/json"]
+    trail = curl(demo, "POST", demo.places["gateway"] + "/v1/log/person", "dpo", headers, ask).json()
+    assert trail["count"] > 0 and trail["complete"] and {entry["agency"] for entry in trail["entries"]} > {"bank"}, trail
+    refused = curl(demo, "POST", demo.places["gateway"] + "/v1/log/person", "dpo", headers, ask.replace("case-1", "case-of-nobody"))
+    assert refused.status == 403 and refused.json()["code"] == "case-unknown"
+    done = subprocess.run([demo.binary, "log", "query", "--dir", str(demo.dir), "--agency", "bank", "--json"], capture_output=True, check=True)
+    assert json.loads(done.stdout)["count"] >= page["count"]
+
+
+def export_holds(demo, text, form):
+    """Folds the rows of an export up to the root of its checkpoint (RFC 6962), and checks that checkpoint's signature; returns their number."""
+    lines = text.splitlines()
+    plain = [line.removeprefix("# ") for line in (lines[0], lines[-1])]
+    manifest, end = json.loads(plain[0])["manifest"], json.loads(plain[1])["end"]
+    if form == "csv":
+        rows = [{**row, "proof": {**row, "gap": row["gap"].split()}} for row in csv.DictReader(lines[1:-1])]
+    else:
+        rows = [json.loads(line) for line in lines[1:-1]]
+    assert len(rows) == end["rows"] == manifest["count"]
+    assert hashlib.sha256("".join(line + "\n" for line in lines[:-1]).encode()).hexdigest() == end["sha256"]
+    raw = base64.b64decode
+    sha = lambda data: hashlib.sha256(data).digest()  # noqa: E731
+    edge, at = [], 0
+
+    def push(level, node):
+        while edge and edge[-1][0] == level:
+            node, level = sha(b"\x01" + edge.pop()[1] + node), level + 1
+        edge.append((level, node))
+
+    def gap(to, hashes):
+        nonlocal at
+        for node in hashes:
+            level = min((at & -at).bit_length() - 1 if at else 64, (to - at).bit_length() - 1)
+            push(level, raw(node))
+            at += 1 << level
+        assert at == to
+
+    for row in rows:
+        salt, header, content = (raw(row["proof"][part]) for part in ("salt", "header", "content_commitment"))
+        gap(int(row["index"]), row["proof"]["gap"])
+        push(0, sha(b"\x00" + sha(sha(salt + header) + content)))
+        at += 1
+    note, size = manifest["checkpoint"], manifest["tree_size"]
+    gap(size, end["gap"])
+    root = edge.pop()[1]
+    while edge:
+        root = sha(b"\x01" + edge.pop()[1] + root)
+    body, signature = note.split("\n\n")
+    assert body.splitlines()[1:] == [str(size), base64.b64encode(root).decode()], "the rows do not fold up to the checkpoint"
+    key = base64.b64decode(requests.get(demo.places["public"] + "/checkpoint.key", verify=demo.ca).text.strip().split("+", 2)[2])
+    Ed25519PublicKey.from_public_bytes(key[1:]).verify(base64.b64decode(signature.split()[-1])[4:], (body + "\n").encode())
+    return len(rows)
 
 
 def nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo):

@@ -141,6 +141,18 @@ impl Pool {
         self.endpoints.get(place).ok_or(NO_ADDRESS)
     }
 
+    /// Everybody behind a number with all their numbers, from the first address that answers.
+    pub(super) async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        let mut outcome = Err(RegistryUnavailable("it has no address"));
+        for endpoint in &self.endpoints {
+            outcome = endpoint.noted(endpoint.upstream().identifiers(key).await);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
     /// The decrees, from the address whose changes are followed.
     pub(super) async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
         let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
@@ -153,12 +165,6 @@ impl Pool {
         let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
         let changes = endpoint.noted(endpoint.upstream().changes(after, hold).await);
         changes.inspect_err(|_| self.follow_another())
-    }
-
-    /// A person's numbers, from the address whose changes are followed.
-    pub(super) async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
-        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
-        endpoint.noted(endpoint.upstream().identifiers(key).await)
     }
 
     /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed.

@@ -74,6 +74,10 @@ async fn trail_shows_every_agency_and_the_officers_own_look() {
     // Who audits patterns sees that there was a look, in which case, and not about whom.
     let looks = patterns(&system, "/v1/log/entries?route=log-person&reference=case-1").await;
     assert_eq!(looks["count"], json!(2));
+    // The case itself is on record, once, with its reason.
+    let cases = patterns(&system, "/v1/log/entries?route=log-case&kind=admin").await;
+    assert_eq!(cases["count"], json!(1));
+    assert!(cases["entries"][0]["details"].as_str().unwrap().contains("a complaint"));
     system.stop().await;
 }
 

@@ -108,6 +108,15 @@ impl System {
         Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
 
+    /// Stops the gateway and starts it again with another configuration.
+    pub async fn restarted_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
+        let Self { clock, pki, dir, running, registry, .. } = self;
+        running.stop().await;
+        let (config, running) = start_gateway(dir.path(), port, &clock, change).await;
+        Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
+    }
+
     /// Stops the gateway and starts it again under a name that it had before: what was made for that is still for it.
     pub async fn restarted_as(self, issuer: String) -> Self {
         let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
@@ -119,15 +128,6 @@ impl System {
         // Where it listens now; its name is for tokens and signatures.
         system.config.issuer = format!("https://localhost:{address}");
         system
-    }
-
-    /// Stops the gateway and starts it again with another configuration.
-    pub async fn restarted_with(self, change: impl FnOnce(&mut Config)) -> Self {
-        let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
-        let Self { clock, pki, dir, running, registry, .. } = self;
-        running.stop().await;
-        let (config, running) = start_gateway(dir.path(), port, &clock, change).await;
-        Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
 
     /// Stops everything; what is left over would be a failure.

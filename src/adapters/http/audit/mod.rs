@@ -55,8 +55,8 @@ pub struct AuditState {
 
 /// The register of cases in which trails may be opened.
 pub trait Cases: Send + Sync + 'static {
-    /// Whether a case is open for an office at an instant.
-    fn is_open(&self, number: &str, office: &str, now: jiff::Timestamp) -> bool;
+    /// A case that is open for an office at an instant, as JSON for the log.
+    fn open_case(&self, number: &str, office: &str, now: jiff::Timestamp) -> Option<String>;
 }
 
 /// Reads a request, answers it in a task of its own, and concludes with a delivery or a refusal.

@@ -21,6 +21,7 @@ use crate::core::domain::date::{end_of_tehran_day, start_of_tehran_day, tehran_d
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use crate::core::domain::request::{RequestIdentifier, object};
 use crate::core::ledger::audit::{AuditRow, EntryView, Field, Filter, OpenedKeys, Search, Trace, TrailSearch, instant_of};
+use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::policy::accept_identifier;
 use crate::core::registry::KnownPerson;
 use crate::core::signing::Delivery;
@@ -32,6 +33,8 @@ const BODY: usize = 128 << 10;
 const MOST: usize = 5000;
 /// What counts as an opened trail.
 const OPENED: &str = "person";
+/// Route and code of the entry of a case.
+const CASE: &str = "log-case";
 const DAY_S: u64 = 24 * 60 * 60;
 
 #[derive(Deserialize)]
@@ -149,10 +152,11 @@ async fn admitted(state: &HttpState, context: &CallContext) -> Result<(), Box<Re
     let (now, audit) = (state.gate.clock.now(), &state.audit);
     let office = context.agency.as_ref().map(ToString::to_string).unwrap_or_default();
     let number = context.reference.as_deref().unwrap_or_default();
-    if !audit.cases.is_open(number, &office, now) {
+    let Some(case) = audit.cases.open_case(number, &office, now) else {
         let detail = "there is no open case of this number for this office; `estelam log case open` opens one";
         return Err(Refusal::new(context.clone(), RefusalCode::CaseUnknown, detail));
-    }
+    };
+    recorded(state, context, number, case).await?;
     let mut filter = Filter { from: Some(start_of_tehran_day(tehran_day(now))), ..Filter::default() };
     filter = filter.with(Field::Route, context.route).with(Field::Code, OPENED).with(Field::Agency, office);
     if let Some(branch) = &context.branch {
@@ -170,8 +174,26 @@ async fn admitted(state: &HttpState, context: &CallContext) -> Result<(), Box<Re
     Err(refusal)
 }
 
+/// The case as the register has it is on record before a trail is opened in it: at its first use, and again whenever it was changed.
+async fn recorded(state: &HttpState, context: &CallContext, number: &str, case: String) -> Result<(), Box<Refusal>> {
+    let filter = Filter::default().with(Field::Route, CASE).with(Field::Reference, number);
+    let search = Search { filter, limit: 1, ..Search::default() };
+    let last = state.audit.log.search(search).await.map_err(unreadable(context.clone()))?.rows.pop();
+    if last.is_some_and(|row| row.content().details.as_ref() == Some(&case)) {
+        return Ok(());
+    }
+    let mut of_case = CallContext::new(CASE, state.gate.clock.now());
+    (of_case.agency, of_case.reference) = (context.agency.clone(), Some(number.to_owned()));
+    let mut delivery = delivery(of_case, CASE, Some(case.clone()), &());
+    (delivery.kind, delivery.statement) = (EntryKind::Admin, case);
+    if flow::deliver(&state.gate, delivery).await.status() == 200 {
+        return Ok(());
+    }
+    Err(unreadable(context.clone())(LogUnreadable("the case could not be recorded")))
+}
+
 async fn opened(state: &HttpState, context: CallContext, case: &str, mut search: TrailSearch) -> Result<Delivery, Box<Refusal>> {
-    let Some(subject) = context.subject.clone() else { return Err(unreadable(context)(crate::core::ledger::LogUnreadable("no subject"))) };
+    let Some(subject) = context.subject.clone() else { return Err(unreadable(context)(LogUnreadable("no subject"))) };
     let Ok(persons) = state.audit.identities.identifiers(&subject).await else {
         let detail = "the registry does not say whose this number is, and without it nobody's trail is shown; ask again later";
         return Err(Refusal::new(context, RefusalCode::RegistryUnavailable, detail));

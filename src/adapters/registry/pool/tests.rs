@@ -39,6 +39,10 @@ impl Upstream for Address {
         Ok(Fetched { version: 1, as_of: Timestamp::UNIX_EPOCH, subject: "subject".into(), persons: [].into() })
     }
 
+    async fn identifiers(&self, _: &Key) -> Result<Vec<crate::core::registry::KnownPerson>, RegistryUnavailable> {
+        Ok(Vec::new())
+    }
+
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
         Err(RegistryUnavailable("it is down"))
     }

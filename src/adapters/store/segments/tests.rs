@@ -293,10 +293,10 @@ async fn purged_entries_are_found_no_more_and_their_files_are_gone() {
     check(&ledger, &known, &Filter::default(), 100, false).await;
     // Alive in between, so that the clock is believed: minors are kept 30 days.
     let mut later = Vec::new();
-    for day in 4..=28 {
-        later.extend(log.live(&ledger, &format!("2026-01-{day:02}T08:00:00Z"), 201..202).await);
+    let january = (4..=31).map(|day| format!("2026-01-{day:02}T08:00:00Z"));
+    for day in january.chain((1..=3).map(|day| format!("2026-02-{day:02}T08:00:00Z"))) {
+        later.extend(log.live(&ledger, &day, 201..202).await);
     }
-    later.extend(log.live(&ledger, "2026-02-02T08:00:00Z", 201..202).await);
     let before = log.parts();
     let now = at("2026-02-03T09:00:00Z");
     log.clock.set(now);

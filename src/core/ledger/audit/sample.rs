@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn rank_never_changes() {
         let hex = rank("2026-11", 7).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        assert_eq!(hex.len(), 64);
+        assert_eq!(hex, "38719d220492e2020293ba68ee13ed9118c72bd944d32eabf42f189a2209e5d6");
         assert_ne!(rank("2026-11", 7), rank("2026-11", 8));
         assert_ne!(rank("2026-11", 7), rank("2026-12", 7));
     }

@@ -1,0 +1,92 @@
+//! What no type says about a configuration: bounds, URLs, and what belongs together. Each fault names its key first.
+
+use super::{Alerts, Config};
+
+/// Milliseconds below which nothing could ever be in time.
+const SHORTEST_WAIT_MS: u64 = 10;
+/// Bytes of a query with all its fields.
+const SMALLEST_BODY: u64 = 1024;
+/// Milliseconds between two looks at a list that would be no rest for its server.
+const SHORTEST_POLL_MS: u64 = 100;
+
+impl Config {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !self.listen.ops.ip().is_loopback() {
+            return Err("`listen.ops` must be a loopback address: it has no TLS".to_owned());
+        }
+        self.check_urls()?;
+        self.check_bounds()?;
+        if self.ledger.witness_checkpoint.is_some() && self.ledger.witness_key.is_none() {
+            return Err("`ledger.witness_checkpoint` needs `ledger.witness_key` beside it".to_owned());
+        }
+        self.audit.check(self.demo)?;
+        self.signing.check()?;
+        self.alerts.as_ref().map_or(Ok(()), Alerts::check)?;
+        self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))?;
+        Ok(())
+    }
+
+    fn check_urls(&self) -> Result<(), String> {
+        let further = self.registry.further_urls.iter().map(|url| ("registry.further_urls", url));
+        for (key, url) in [("issuer", &self.issuer), ("registry.url", &self.registry.url)].into_iter().chain(further) {
+            if !url.starts_with("https://") || url.ends_with('/') {
+                return Err(format!("`{key}` must be an `https://` URL without a slash at its end"));
+            }
+        }
+        if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
+            return Err("`registry.identity` must be a `spiffe://` URI, or left out".to_owned());
+        }
+        if self.tls.crl_urls.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err("`tls.crl_urls` must be `http://` or `https://` URLs".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_bounds(&self) -> Result<(), String> {
+        if self.tls.crl_grace_h > 168 {
+            return Err("`tls.crl_grace_h` must be at most 168: a week without revocation lists is enough".to_owned());
+        }
+        let (limits, ledger) = (&self.limits, &self.ledger);
+        for (key, value, least) in [
+            ("tls.crl_poll_ms", self.tls.crl_poll_ms, SHORTEST_POLL_MS),
+            ("registry.timeout_ms", self.registry.timeout_ms, SHORTEST_WAIT_MS),
+            ("registry.cache", self.registry.cache, 1),
+            ("registry.waiting", self.registry.waiting as u64, 1),
+            ("ledger.queue", ledger.queue as u64, 1),
+            ("ledger.checkpoint_every_s", ledger.checkpoint_every_s, 1),
+            ("limits.workers", limits.workers as u64, 1),
+            ("limits.connections", limits.connections as u64, 1),
+            ("limits.connections_per_address", limits.connections_per_address as u64, 1),
+            ("limits.handshake_ms", limits.handshake_ms, SHORTEST_WAIT_MS),
+            ("limits.head_ms", limits.head_ms, SHORTEST_WAIT_MS),
+            ("limits.body_ms", limits.body_ms, SHORTEST_WAIT_MS),
+            ("limits.keep_alive_s", limits.keep_alive_s, 1),
+            ("limits.body_bytes", limits.body_bytes as u64, SMALLEST_BODY),
+            ("limits.grid_ms", limits.grid_ms, 1),
+            ("limits.tokens_per_address", limits.tokens_per_address.into(), 1),
+            ("limits.refusals_per_second", limits.refusals_per_second.into(), 1),
+        ] {
+            if value < least {
+                return Err(format!("`{key}` must be at least {least}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `:LINE` of the key that a message names first in backticks, or of its section; empty where the file has neither.
+pub(super) fn place_of(text: &str, message: &str) -> String {
+    let named = message.split('`').nth(1).unwrap_or_default();
+    let (section, key) = named.rsplit_once('.').unwrap_or(("", named));
+    let mut current = "";
+    let mut place = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(header) = line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            current = header.trim_start_matches('[');
+            place = place.or((current == section).then_some(number));
+        } else if current == section && line.split('=').next().is_some_and(|before| before.trim() == key) {
+            return format!(":{number}");
+        }
+    }
+    place.map_or_else(String::new, |line| format!(":{line}"))
+}
