@@ -32,11 +32,12 @@ unit: tools ## Unit, layer, integration and compile-fail tests
 	cargo test --locked --doc
 
 .PHONY: end-to-end
-end-to-end: tools ## The real binary against curl, a JOSE library, OAuth clients, an issuer, TLS stacks and scanners from elsewhere
+end-to-end: tools ## The real binary against curl, JOSE libraries, OAuth clients, an issuer, TLS stacks, scanners and a browser from elsewhere
 	# The binary of the test build: a plain `cargo build` would build half of the tree again with other features.
 	cargo test --locked --no-run --test it
 	scripts/tools node
 	scripts/tools clients
+	scripts/tools browser
 	tests/e2e/run "$$(scripts/target-dir)/debug/estelam"
 
 .PHONY: bench

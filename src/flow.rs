@@ -131,6 +131,10 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
         return Reply::silence();
     }
     let asker = Asker::of(conclusion.context());
+    if !gate.clock.holds() && !conclusion.is_administrative() {
+        // What would be signed now would say a wrong time for years. That the clock jumped goes on record all the same.
+        return asker.bare(gate);
+    }
     let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, gate.clock.now()) else {
         return asker.bare(gate);
     };

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::StartError;
-use super::holds::Holds;
+use super::deferrals::Deferrals;
 use super::parts::Parts;
 use crate::adapters::cases::{Case, CaseRegister};
 use crate::adapters::http::{Contested, HolderState, NotToday, Sessions};
@@ -58,7 +58,7 @@ pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState
 
 /// Deferrals that two officials signed and have not taken back.
 fn deferrals(dir: &Path) -> Option<Vec<Hold>> {
-    let read = Holds::deferrals(dir).and_then(|holds| holds.in_force());
+    let read = Deferrals::open(dir).and_then(|deferrals| deferrals.signed());
     read.inspect_err(|error| tracing::error!(%error, "deferrals cannot be read; no holder's view is shown")).ok()
 }
 

@@ -1,19 +1,23 @@
 //! Legal holds of an installation: files that two people sign, whose public keys lie beside them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::StartError;
-use crate::core::ledger::retention::{Hold, HoldAct};
+use super::acts::{Act, Acts, KnownHold, OFFICIALS};
+use super::authority::{AuthorityFolder, Official, OfficialsFile, version_of};
+use crate::config::Config;
+use crate::core::ledger::retention::{Hold, HoldAct, day_of};
 use crate::registry::decrees::{OfficialKey, Officials};
 
 /// People whose signatures a hold, or its release, needs.
 const FOUR_EYES: usize = 2;
-/// Days after the first that a deferral covers within which it ends.
-const DEFERRED_DAYS: i64 = 60;
 
 /// One file `ID.json` of the folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,30 +53,125 @@ pub enum HoldStanding {
     Released,
 }
 
-/// The folder of holds, or of deferrals: the same files, begun and ended by other signatures.
+/// The folder of holds.
 pub struct Holds {
     dir: PathBuf,
-    people: Officials,
-    begins: HoldAct,
-    ends: HoldAct,
+    people: People,
+}
+
+/// Who may begin and end holds.
+enum People {
+    /// Whoever is enrolled for it: in a demo.
+    Enrolled(Officials),
+    /// The officials.
+    Officials {
+        /// Those of the version in force.
+        present: OfficialsFile,
+        /// Everybody who ever was one: what they began stays.
+        ever: Vec<Official>,
+    },
+}
+
+impl People {
+    /// The name of whoever holds a key and may sign at an instant.
+    fn name_of(&self, key: &OfficialKey, now: Timestamp) -> Option<&str> {
+        match self {
+            Self::Enrolled(people) => people.name_of(key).ok(),
+            Self::Officials { present, .. } => {
+                let official = present.officials.iter().find(|official| official.holds(key.public()) && official.in_office(now));
+                official.map(|official| official.id.as_str())
+            }
+        }
+    }
+
+    fn signed(&self, name: &str, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Enrolled(people) => people.signed(name, message, signature),
+            Self::Officials { ever, .. } => ever.iter().any(|official| official.id == name && official.signed(message, signature)),
+        }
+    }
+
+    /// Whether what these people signed may open something now. Whoever left office ends no hold.
+    fn may_release(&self, signatures: &[Signature], now: Timestamp) -> bool {
+        match self {
+            Self::Enrolled(_) => true,
+            Self::Officials { present, .. } => {
+                signatures.iter().all(|Signature { by, .. }| present.get(by).is_some_and(|official| official.in_office(now)))
+            }
+        }
+    }
 }
 
 impl Holds {
-    /// Opens a folder; no folder is no hold.
+    /// The holds of an installation: outside a demo the officials sign them.
+    ///
+    /// # Errors
+    /// A public key is not usable, or the officials' chain does not hold.
+    pub fn of(config: &Config) -> Result<Self, StartError> {
+        if config.demo {
+            return Self::open(&config.ledger.holds);
+        }
+        let folder = AuthorityFolder::of(config);
+        let both = folder.officials().and_then(|present| Ok((present.file, folder.ever()?)));
+        let (present, ever) = both.map_err(|what| StartError(format!("the officials, who sign holds: {what}")))?;
+        Ok(Self { dir: config.ledger.holds.clone(), people: People::Officials { present, ever } })
+    }
+
+    /// Opens the folder of a demo, whose people are enrolled in it; no folder is no hold.
     ///
     /// # Errors
     /// A public key is not usable.
     pub fn open(dir: &Path) -> Result<Self, StartError> {
         let people = Officials::load(dir).map_err(|error| StartError(error.to_string()))?;
-        Ok(Self { dir: dir.to_owned(), people, begins: HoldAct::Hold, ends: HoldAct::Release })
+        Ok(Self { dir: dir.to_owned(), people: People::Enrolled(people) })
     }
 
-    /// Opens a folder of deferrals: entries that their holders are not shown for a while.
+    /// Records what two people began or ended since the last time, and says what holds now.
     ///
     /// # Errors
-    /// A public key is not usable.
-    pub fn deferrals(dir: &Path) -> Result<Self, StartError> {
-        Ok(Self { begins: HoldAct::Defer, ends: HoldAct::Show, ..Self::open(dir)? })
+    /// A hold cannot be read, was changed, or is gone though it should hold; or the log does not take the entry. Then nothing may be
+    /// deleted.
+    pub async fn take_up(&self, acts: &Acts, now: Timestamp) -> Result<Vec<Hold>, StartError> {
+        let (all, known) = (self.all()?, acts.known().await.holds);
+        let (mut new, mut next, mut in_force) = (Vec::new(), known.clone(), Vec::new());
+        for (file, standing) in all {
+            if standing == HoldStanding::Pending || file.held_by.len() < FOUR_EYES {
+                continue;
+            }
+            let hash = version_of(&file.hold.signed_bytes(HoldAct::Hold));
+            let before = known.get(&file.hold.id);
+            if before.is_some_and(|before| before.hash != hash) {
+                return Err(unusable(&self.path(&file.hold.id)?, &"it is not the hold that was recorded; holds are not changed"));
+            }
+            if before.is_none() {
+                new.push(act("hold-begun", &file.hold, &hash, &file.held_by));
+            }
+            let was_released = before.is_some_and(|before| before.released);
+            let ends = standing == HoldStanding::Released && (was_released || self.people.may_release(&file.released_by, now));
+            if ends && !was_released {
+                new.push(act("hold-released", &file.hold, &hash, &file.released_by));
+            }
+            next.insert(file.hold.id.clone(), KnownHold { hash, until: file.hold.until, released: ends });
+            if !ends {
+                in_force.push(file.hold);
+            }
+        }
+        self.none_is_gone(&known, now)?;
+        if !new.is_empty() {
+            let recorded = acts.record(new, move |known| known.holds = next).await;
+            recorded.map_err(|error| StartError(format!("holds that began or ended cannot be recorded: {error}; nothing is deleted")))?;
+        }
+        Ok(in_force)
+    }
+
+    fn none_is_gone(&self, known: &BTreeMap<String, KnownHold>, now: Timestamp) -> Result<(), StartError> {
+        for (id, hold) in known.iter().filter(|(_, hold)| !hold.released && hold.until >= day_of(now)) {
+            let path = self.path(id)?;
+            if !path.exists() {
+                return Err(unusable(&path, &format!("the hold is gone, but it holds until {}", hold.until)));
+            }
+        }
+        Ok(())
     }
 
     /// Every hold and where it stands.
@@ -110,7 +209,7 @@ impl Holds {
     ///
     /// # Errors
     /// There is one of that id, the id is no file name, or the key is nobody's.
-    pub fn add(&self, hold: Hold, key: &OfficialKey) -> Result<(), StartError> {
+    pub fn add(&self, hold: Hold, key: &OfficialKey, now: Timestamp) -> Result<(), StartError> {
         let path = self.path(&hold.id)?;
         if path.exists() {
             return Err(StartError(format!("there is a hold `{}` already; holds are not changed, release it and add another", hold.id)));
@@ -118,30 +217,29 @@ impl Holds {
         if hold.from > hold.to {
             return Err(StartError("the hold ends before it begins: `--from` must not be after `--to`".to_owned()));
         }
-        if self.begins == HoldAct::Defer && hold.until.duration_since(hold.from).as_hours() > DEFERRED_DAYS * 24 {
-            return Err(StartError(format!(
-                "a deferral ends within {DEFERRED_DAYS} days of the first day that it covers: contents are kept for 90, and the holder must see them"
-            )));
-        }
-        self.sign(HoldFile { hold, held_by: Vec::new(), released_by: Vec::new() }, self.begins, key)
+        self.sign(HoldFile { hold, held_by: Vec::new(), released_by: Vec::new() }, HoldAct::Hold, key, now)
     }
 
     /// Adds a signature under a hold or its release.
     ///
     /// # Errors
     /// There is no such hold, the key is nobody's, or this person signed already.
-    pub fn approve(&self, id: &str, act: HoldAct, key: &OfficialKey) -> Result<(), StartError> {
-        self.sign(read(&self.path(id)?)?, act, key)
+    pub fn approve(&self, id: &str, act: HoldAct, key: &OfficialKey, now: Timestamp) -> Result<(), StartError> {
+        self.sign(read(&self.path(id)?)?, act, key, now)
     }
 
-    fn sign(&self, mut file: HoldFile, act: HoldAct, key: &OfficialKey) -> Result<(), StartError> {
-        let by = self.people.name_of(key).map_err(|_| {
-            StartError("this key belongs to nobody who may hold or release; enrol it first with `estelam log hold enrol`".to_owned())
+    fn sign(&self, mut file: HoldFile, act: HoldAct, key: &OfficialKey, now: Timestamp) -> Result<(), StartError> {
+        let by = self.people.name_of(key, now).ok_or_else(|| {
+            let how = match self.people {
+                People::Enrolled(_) => "enrol it first with `estelam log hold enrol`",
+                People::Officials { .. } => "officials who are in office sign holds (`estelam officials show`)",
+            };
+            StartError(format!("this key belongs to nobody who may hold or release; {how}"))
         })?;
         let signature = Signature { by: by.to_owned(), signature: STANDARD.encode(key.sign(&file.hold.signed_bytes(act))) };
         let list = match act {
-            HoldAct::Hold | HoldAct::Defer => &mut file.held_by,
-            HoldAct::Release | HoldAct::Show => &mut file.released_by,
+            HoldAct::Hold => &mut file.held_by,
+            HoldAct::Release => &mut file.released_by,
         };
         if list.iter().any(|other| other.by == by) {
             return Err(StartError(format!("`{by}` signed this already; another person must")));
@@ -152,8 +250,8 @@ impl Holds {
     }
 
     fn standing(&self, file: &HoldFile) -> Result<HoldStanding, String> {
-        let held = self.signers(file, self.begins)?;
-        let released = self.signers(file, self.ends)?;
+        let held = self.signers(file, HoldAct::Hold)?;
+        let released = self.signers(file, HoldAct::Release)?;
         Ok(match (held >= FOUR_EYES, released >= FOUR_EYES) {
             (_, true) => HoldStanding::Released,
             (true, false) => HoldStanding::InForce,
@@ -164,8 +262,8 @@ impl Holds {
     /// How many different people signed; one bad signature makes the file bad.
     fn signers(&self, file: &HoldFile, act: HoldAct) -> Result<usize, String> {
         let list = match act {
-            HoldAct::Hold | HoldAct::Defer => &file.held_by,
-            HoldAct::Release | HoldAct::Show => &file.released_by,
+            HoldAct::Hold => &file.held_by,
+            HoldAct::Release => &file.released_by,
         };
         let message = file.hold.signed_bytes(act);
         let mut names = std::collections::BTreeSet::new();
@@ -200,6 +298,17 @@ fn write(path: &Path, file: &HoldFile) -> std::io::Result<()> {
     std::fs::rename(&draft, path)
 }
 
+/// The act of beginning or ending a hold. Its reason is people's words, so it stays in its file; the hash covers it.
+fn act(code: &'static str, hold: &Hold, hash: &str, signatures: &[Signature]) -> Act {
+    let signers: Vec<_> = signatures.iter().map(|signature| &signature.by).collect();
+    let details = json!({ "hash": hash, "signers": signers, "from": hold.from, "to": hold.to, "until": hold.until });
+    let act = Act::new("holds", code, OFFICIALS).about(hold.id.clone()).details(&details);
+    match &hold.agency {
+        Some(agency) => act.of_agency(agency, None),
+        None => act,
+    }
+}
+
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> StartError {
     StartError(format!("`{}` is not usable: {why}; nothing is deleted while a hold cannot be read", path.display()))
 }
@@ -210,6 +319,8 @@ mod tests {
     use super::*;
     use crate::adapters::keys::FileSigner;
     use crate::core::signing::Algorithm;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn new_key() -> String {
         pem::encode(&pem::Pem::new("PRIVATE KEY", FileSigner::generate(Algorithm::EdDsa).unwrap().to_vec()))
@@ -230,14 +341,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (first, second) = (person(dir.path(), "one"), person(dir.path(), "two"));
         let holds = Holds::open(dir.path()).unwrap();
-        holds.add(hold(), &first).unwrap();
-        assert!(holds.approve("court-1", HoldAct::Hold, &first).is_err(), "not the same person twice");
+        holds.add(hold(), &first, NOW).unwrap();
+        assert!(holds.approve("court-1", HoldAct::Hold, &first, NOW).is_err(), "not the same person twice");
         assert_eq!(holds.in_force().unwrap(), []);
-        holds.approve("court-1", HoldAct::Hold, &second).unwrap();
+        holds.approve("court-1", HoldAct::Hold, &second, NOW).unwrap();
         assert_eq!(holds.in_force().unwrap(), [hold()]);
-        holds.approve("court-1", HoldAct::Release, &second).unwrap();
+        holds.approve("court-1", HoldAct::Release, &second, NOW).unwrap();
         assert_eq!(holds.in_force().unwrap(), [hold()], "one person alone releases nothing");
-        holds.approve("court-1", HoldAct::Release, &first).unwrap();
+        holds.approve("court-1", HoldAct::Release, &first, NOW).unwrap();
         assert_eq!(holds.in_force().unwrap(), []);
     }
 
@@ -247,9 +358,9 @@ mod tests {
         let (first, second) = (person(dir.path(), "one"), person(dir.path(), "two"));
         let holds = Holds::open(dir.path()).unwrap();
         let stranger = OfficialKey::from_pem(new_key().as_bytes()).unwrap();
-        assert!(holds.add(hold(), &stranger).is_err());
-        holds.add(hold(), &first).unwrap();
-        holds.approve("court-1", HoldAct::Hold, &second).unwrap();
+        assert!(holds.add(hold(), &stranger, NOW).is_err());
+        holds.add(hold(), &first, NOW).unwrap();
+        holds.approve("court-1", HoldAct::Hold, &second, NOW).unwrap();
         let path = dir.path().join("court-1.json");
         let altered = std::fs::read_to_string(&path).unwrap().replace("2026-01-31", "2026-01-02");
         std::fs::write(&path, altered).unwrap();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::acts::{Acts, GATEWAY};
 use super::issuing::Issuing;
+use super::parts::Parts;
 use crate::adapters::keys::{HsmPlace, KeyKeeper, KeyPlace, KeyRing, KeyState, KeyStore, KeyUse, Rules};
 use crate::adapters::tokens::{CachingVerifier, PinnedKey};
 use crate::config::Config;
@@ -60,12 +62,18 @@ pub(super) struct KeyUsers {
     pub(super) gate: Arc<Gate>,
     pub(super) tokens: Arc<CachingVerifier>,
     pub(super) issuer: Arc<Issuing>,
+    pub(super) acts: Arc<Acts>,
 }
 
 impl KeyUsers {
-    /// Reads the key folder again; what is not whole leaves the keys as they are.
-    pub(super) fn take_up(&self, keys: &KeyStore) {
-        match keys.reload() {
+    /// Those of a gateway.
+    pub(super) fn of(parts: &Parts) -> Self {
+        Self { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone(), acts: parts.acts.clone() }
+    }
+
+    /// Reads the key folder again; what is not whole, or not in the log, leaves the keys as they are.
+    pub(super) fn take_up(&self, keys: &KeyStore, actor: &'static str) {
+        match keys.reload(|ring| self.acts.keys_changed(ring.records(), actor)) {
             Ok(None) => {}
             Ok(Some(ring)) => {
                 self.gate.notary.replace(ring.statements().clone());
@@ -86,7 +94,7 @@ pub(super) async fn keep(users: KeyUsers, keys: Arc<KeyStore>, rules: Rules, clo
         let (place, now) = (keys.place().clone(), clock.now());
         let kept = tokio::task::spawn_blocking(move || KeyKeeper::open(place).and_then(|mut keeper| keeper.keep(rules, now))).await;
         match kept {
-            Ok(Ok(true)) => users.take_up(&keys),
+            Ok(Ok(true)) => users.take_up(&keys, GATEWAY),
             Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::error!("keys that are due are not replaced: {error}"),
             Err(_) => tracing::error!("keys that are due are not replaced"),

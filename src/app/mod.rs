@@ -1,8 +1,11 @@
 //! Wiring: the only place that names concrete adapters. It builds the gateway of a configuration and runs its listeners.
 
+pub mod acts;
 mod alerts;
 mod audit;
 pub mod authority;
+mod begin;
+pub mod deferrals;
 mod floods;
 mod holder;
 pub mod holds;
@@ -19,6 +22,8 @@ mod revocation;
 mod running;
 mod spent;
 mod standing;
+mod status;
+mod timekeeping;
 mod watch;
 mod watching;
 mod webhook;
@@ -115,16 +120,24 @@ pub async fn start(
         serve(
             ListenerSpec { name: "ops", listener: listeners.ops, tls: TlsMode::Plain, limits, workers: 1, refuse_unreadable: None },
             table.clone(),
-            http::ops(observability.ops_state(readiness.clone())),
+            http::ops(observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone()))),
         )
         .map_err(socket)?,
     ];
     let watches = watch::start(&parts, &config)?;
-    let purging = purge::keep(parts.ledger.clone(), config.clone(), vec![parts.checkpoint_key().clone()], parts.gate.clock.clone());
+    let purger = purge::Purger {
+        ledger: parts.ledger.clone(),
+        config: config.clone(),
+        keys: vec![parts.checkpoint_key().clone()],
+        acts: parts.acts.clone(),
+        clock: parts.gate.clock.clone(),
+    };
+    let purging = purge::keep(purger);
     let ledger = parts.ledger.clone();
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
+    running.also(timekeeping::keep(running.parts().gate.clone()));
     if let Some(courier) = courier {
         running.also(courier.keep());
     }

@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::StartError;
-use crate::adapters::http::{OpsState, Readiness};
+use crate::adapters::http::{NodeStatus, OpsState, Readiness};
 use crate::adapters::shield::ALERT_TARGET;
 
 /// Seconds: from a cache hit to a registry that is slow.
@@ -32,7 +32,7 @@ impl Observability {
     /// # Errors
     /// Something else installed a recorder before.
     pub fn install() -> Result<Self, StartError> {
-        let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+        let filter = EnvFilter::try_from_env("ESTELAM_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,cryptoki=off"));
         let is_alert = |metadata: &tracing::Metadata<'_>| metadata.target() == ALERT_TARGET;
         let usual = fmt::layer().json().with_writer(std::io::stderr).with_filter(filter_fn(move |metadata| !is_alert(metadata)));
         // Alerts say the day; the instant would lead to the call, and so to the person.
@@ -50,9 +50,9 @@ impl Observability {
         Ok(Self { metrics: builder()?.build_recorder().handle() })
     }
 
-    pub(super) fn ops_state(&self, readiness: Arc<dyn Readiness>) -> Data<OpsState> {
+    pub(super) fn ops_state(&self, readiness: Arc<dyn Readiness>, status: Arc<dyn NodeStatus>) -> Data<OpsState> {
         let handle = self.metrics.clone();
-        Data::new(OpsState { readiness, render: Box::new(move || handle.render()) })
+        Data::new(OpsState { readiness, status, render: Box::new(move || handle.render()) })
     }
 
     /// Folds recorded values at intervals until the task is dropped.

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
 use super::StartError;
+use super::acts::Acts;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
@@ -28,6 +29,7 @@ use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
+use crate::adapters::tls::material::private_key;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
@@ -37,6 +39,7 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::policy::Snapshot;
@@ -94,13 +97,13 @@ pub struct Parts {
     pub(super) issuer: Arc<Issuing>,
     checkpoint_key: NoteKey,
     pub(super) spent: Arc<SpentFile>,
+    /// Administrative acts.
+    pub acts: Arc<Acts>,
 }
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
-            .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
-        super::standing::same_trust_domain(config, &policies.current())?;
+        let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         let ring = keys.current();
         let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
@@ -116,11 +119,14 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let log: Arc<dyn Ledger> = ledger.clone();
+        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
         super::audit::keep_officer_key(&ledger, config)?;
-        super::authority::guard(config, &policies, ledger.clone(), clock.clone()).await?;
+        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
+        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
-        let registry = open_registry(config, &registry_trust, clock.clone()).await?;
+        let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
@@ -165,6 +171,7 @@ impl Parts {
             issuer: issuing,
             checkpoint_key,
             spent,
+            acts,
         })
     }
 
@@ -238,6 +245,13 @@ fn restored(
     let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
     spent.restore(config, kek)?;
     Ok(spent)
+}
+
+fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
+    let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
+        .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+    super::standing::same_trust_domain(config, &policies.current())?;
+    Ok(policies)
 }
 
 /// Calls of the token endpoint by address; a second's worth may come at once.
@@ -321,9 +335,16 @@ fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTr
     ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))
 }
 
-async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn Clock>) -> Result<Arc<CachedRegistry>, StartError> {
+async fn open_registry(
+    config: &Config,
+    trust: &Arc<ServerTrust>,
+    acts: &Arc<Acts>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<CachedRegistry>, StartError> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())));
     let part = &config.registry;
+    // The key goes on as bytes; whether it lies as a key must, its reading as a key says.
+    private_key(&part.key).map_err(|error| StartError(error.to_string()))?;
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
     let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
@@ -333,6 +354,7 @@ async fn open_registry(config: &Config, trust: &Arc<ServerTrust>, clock: Arc<dyn
     client.capacity = part.cache;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
+    client.activate_decrees = Some(acts.activate_decrees());
     registry::connect(client, clock).await.map_err(|error| StartError(format!("the registry's client: {error}")))
 }
 

@@ -9,6 +9,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
+use super::acts::{Acts, GATEWAY, OPERATOR};
+use super::authority::take_up_officials;
 use super::holds::Holds;
 use super::witnessed::witnessed;
 use crate::adapters::store::{PurgeOrder, PurgeReport, SqliteLedger, Witnessed};
@@ -16,11 +18,15 @@ use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::retention::Hold;
 
 /// How often it is seen whether somebody asks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks between two purges by schedule: an hour.
 const LOOKS_PER_PURGE: u64 = 3600;
+
+/// Looks between two of holds that began or ended.
+const LOOKS_PER_HOLDS: u64 = 5;
 
 /// What somebody asks for.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -57,41 +63,70 @@ pub fn outcome_file(config: &Config) -> PathBuf {
     config.ledger.dir.join("purge-outcome.json")
 }
 
-/// Deletes as asked.
-///
-/// # Errors
-/// A hold cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
-pub async fn purge(
-    ledger: &SqliteLedger,
-    config: &Config,
-    keys: &[NoteKey],
-    clock: &dyn Clock,
-    request: &PurgeRequest,
-) -> Result<PurgeReport, StartError> {
-    let holds = Holds::open(&config.ledger.holds)?.in_force()?;
-    let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, config, keys)).transpose()?;
-    let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
-    let order = PurgeOrder { now: clock.now(), witnessed, holds, only: request.only.clone(), dry_run: request.dry_run };
-    ledger.purge(order).await.map_err(|error| StartError(error.to_string()))
+/// What deleting needs.
+pub struct Purger {
+    /// The log.
+    pub ledger: Arc<SqliteLedger>,
+    /// Where everything is.
+    pub config: Config,
+    /// The keys of its checkpoints.
+    pub keys: Vec<NoteKey>,
+    /// Records holds that began or ended.
+    pub acts: Arc<Acts>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Purger {
+    /// Deletes as asked by somebody: what is due, and nothing else.
+    ///
+    /// # Errors
+    /// A hold cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
+    pub async fn purge(&self, request: &PurgeRequest, by: &'static str) -> Result<PurgeReport, StartError> {
+        if !self.clock.holds() {
+            return Err(StartError("the clock jumped and cannot be believed; set it right, or restart the gateway, then purge".to_owned()));
+        }
+        let holds = self.holds().await?;
+        let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, &self.config, &self.keys)).transpose()?;
+        let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
+        let order = PurgeOrder { now: self.clock.now(), witnessed, holds, only: request.only.clone(), dry_run: request.dry_run, by };
+        self.ledger.purge(order).await.map_err(|error| StartError(error.to_string()))
+    }
+
+    /// The holds in force, each change of them recorded.
+    async fn holds(&self) -> Result<Vec<Hold>, StartError> {
+        if !self.config.demo {
+            take_up_officials(&self.config, self.acts.clone(), self.clock.clone()).await?;
+        }
+        Holds::of(&self.config)?.take_up(&self.acts, self.clock.now()).await
+    }
 }
 
 /// Purges by schedule and on request until the task is dropped.
-pub(super) async fn keep(ledger: Arc<SqliteLedger>, config: Config, keys: Vec<NoteKey>, clock: Arc<dyn Clock>) {
+pub(super) async fn keep(purger: Purger) {
     let mut tick = tokio::time::interval(LOOK_EVERY);
-    let mut looks: u64 = 0;
+    let (mut looks, mut unusable): (u64, bool) = (0, false);
     loop {
         tick.tick().await;
         looks += 1;
-        let asked = take_request(&request_file(&config)).await;
+        let asked = take_request(&request_file(&purger.config)).await;
         if let Some(request) = &asked {
-            let outcome = purge(&ledger, &config, &keys, clock.as_ref(), request).await;
-            tell(&outcome_file(&config), &request.nonce, outcome).await;
+            let outcome = purger.purge(request, OPERATOR).await;
+            tell(&outcome_file(&purger.config), &request.nonce, outcome).await;
         } else if looks.is_multiple_of(LOOKS_PER_PURGE) {
-            match purge(&ledger, &config, &keys, clock.as_ref(), &PurgeRequest::default()).await {
+            match purger.purge(&PurgeRequest::default(), GATEWAY).await {
                 Ok(report) if report.entry.is_some() => tracing::info!(keys = report.keys.len(), "contents that were due were deleted"),
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "nothing was deleted"),
             }
+        } else if looks.is_multiple_of(LOOKS_PER_HOLDS) {
+            let holds = purger.holds().await;
+            if let Err(error) = holds.as_ref().map_err(|error| error.to_string())
+                && !unusable
+            {
+                tracing::warn!(%error, "holds are not taken up; nothing is deleted");
+            }
+            unusable = holds.is_err();
         }
     }
 }

@@ -53,6 +53,7 @@ impl Readiness for NodeReadiness {
             ("registry", self.registry.ready()),
             ("ledger", self.ledger.ready()),
             ("keys", self.keys.ready()),
+            ("clock", self.gate.clock.holds()),
             // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
             ("revocation-lists", self.lists() < Assurance::Overdue || self.any_life_critical()),
         ]

@@ -47,7 +47,8 @@ impl Running {
         tasks.push(tokio::spawn(observability.upkeep()));
         tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone(), parts.behind.publisher.clone())));
         tasks.push(tokio::spawn(floods::keep(parts.gate.clone(), parts.floods.clone())));
-        let users = KeyUsers { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone() };
+        tasks.push(tokio::spawn(parts.acts.clone().keep()));
+        let users = KeyUsers::of(&parts);
         tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
         tasks.push(tokio::spawn(parts.behind.watching.clone().keep()));
@@ -99,6 +100,7 @@ impl Running {
             let _ = task.await;
         }
         self.parts.record_floods(true).await;
+        self.parts.record_stop().await;
         self.parts.spent.write();
     }
 }

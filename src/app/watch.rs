@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use super::acts::OPERATOR;
 use super::keys::KeyUsers;
 use super::parts::Parts;
 use super::revocation;
@@ -49,7 +50,10 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     let policies = parts.policies.watch().map_err(|error| StartError(format!("cannot watch the policies: {error}")))?;
     let trust = parts.trust.clone();
     // A certificate that is cut off loses its connections at once.
-    parts.cutoff.on_change(move || trust.judge_anew());
+    parts.cutoff.on_change(move |_, _| trust.judge_anew());
+    let (opens, closed) = (parts.acts.clone(), parts.acts.clone());
+    parts.cutoff.guarded_by(move |old, new| opens.cut_off_opens(old, new));
+    parts.cutoff.on_change(move |old, new| closed.cut_off_closed(old, new));
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
     let (sender, receiver) = mpsc::channel(1);
     let lists = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -89,12 +93,12 @@ struct Reloaded {
 
 impl Reloaded {
     fn of(parts: &Parts) -> Self {
-        let users = KeyUsers { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone() };
+        let users = KeyUsers::of(parts);
         Self { trust: parts.trust.clone(), registry: parts.registry_trust.clone(), keys: parts.keys.clone(), users }
     }
 
     fn take_up_keys(self) -> Self {
-        self.users.take_up(&self.keys);
+        self.users.take_up(&self.keys, OPERATOR);
         self
     }
 }

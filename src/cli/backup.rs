@@ -48,7 +48,7 @@ pub(super) struct Restore {
 impl Restore {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let config = self.place.config()?;
-        let keys = KeyRing::open(&config.keys).doing("the keys")?;
+        let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
         let known = app::ledger_config(&config, &keys).doing("the ledger")?.checkpoint_keys().doing("the checkpoint key")?;
         let note = std::fs::read_to_string(&self.checkpoint).doing(format_args!("cannot read `{}`", self.checkpoint.display()))?;
         let seen = Checkpoint::open(&note, &known).doing("the checkpoint does not hold")?;

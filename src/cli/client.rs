@@ -45,6 +45,8 @@ pub(super) struct Ask {
     pub(super) nonce: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) emergency: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) receipt: bool,
 }
 
 /// `identifier` of the body.

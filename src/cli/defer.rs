@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use uuid::Uuid;
 
+use super::CliError;
 use super::place::Place;
-use super::{CliError, Failure};
-use crate::app::holds::Holds;
-use crate::core::ledger::retention::{Hold, HoldAct};
+use crate::app::deferrals::{DeferralAct, Deferrals};
+use crate::core::ledger::retention::Hold;
 use crate::registry::decrees::{OfficialKey, Officials};
 
 /// Deferrals: what two officials defer is shown to its holder later, with who deferred it.
@@ -94,13 +94,12 @@ impl DeferCommand {
                 open(&place)?.add(deferral, &read_key(&key)?).map_err(CliError::failed)?;
                 println!("signed once; it defers nothing until another official approves it");
             }
-            Self::Approve(sign) => sign.run(HoldAct::Defer)?,
-            Self::Show(sign) => sign.run(HoldAct::Show)?,
+            Self::Approve(sign) => sign.run(DeferralAct::Defer)?,
+            Self::Show(sign) => sign.run(DeferralAct::Show)?,
             Self::List { place } => {
-                for (file, standing) in open(&place)?.all().map_err(CliError::failed)? {
-                    let deferral = file.hold;
-                    let standing = serde_json::to_value(standing).doing("cannot print")?;
-                    let standing = standing.as_str().unwrap_or_default();
+                for (file, defers) in open(&place)?.all().map_err(CliError::failed)? {
+                    let deferral = file.deferral;
+                    let standing = if defers { "signed" } else { "pending" };
                     println!(
                         "{:<20} {standing:<9} {} to {}, until {}: {}",
                         deferral.id, deferral.from, deferral.to, deferral.until, deferral.reason
@@ -113,7 +112,7 @@ impl DeferCommand {
 }
 
 impl Sign {
-    fn run(self, act: HoldAct) -> Result<(), CliError> {
+    fn run(self, act: DeferralAct) -> Result<(), CliError> {
         open(&self.place)?.approve(&self.id, act, &read_key(&self.key)?).map_err(CliError::failed)?;
         println!("signed");
         Ok(())
@@ -127,8 +126,8 @@ fn folder(place: &Place) -> Result<PathBuf, CliError> {
         .ok_or_else(|| CliError::failed("this installation offers no holder's view; see `[holder]` in estelam.toml"))
 }
 
-fn open(place: &Place) -> Result<Holds, CliError> {
-    Holds::deferrals(&folder(place)?).map_err(CliError::failed)
+fn open(place: &Place) -> Result<Deferrals, CliError> {
+    Deferrals::open(&folder(place)?).map_err(CliError::failed)
 }
 
 fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {

@@ -1,5 +1,6 @@
 //! What the process forbids itself before it reads a key.
 
+use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// No core dump, and no other process of the same user may look into this one's memory: both would hold keys.
@@ -9,6 +10,11 @@ pub(super) fn no_core_dumps() {
     if dumps.and(looks).is_err() {
         eprintln!("estelam: warning: the system does not let this process forbid core dumps; forbid them for the service");
     }
+}
+
+/// What this process makes is for its own user alone: registry, log, archive and registers say much even where they hold no secret.
+pub(super) fn private_files() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 #[cfg(test)]

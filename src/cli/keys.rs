@@ -9,6 +9,7 @@ use super::place::Place;
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::{Compromise, KeyHome, KeyKeeper, KeyRecord, KeyRing, KeyState, KeyUse};
+use crate::adapters::store::{ContentKek, rewrap};
 use crate::app;
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
@@ -87,14 +88,21 @@ enum Use {
     Tokens,
     Statements,
     Checkpoints,
+    /// The contents of the access log; `rotate` only, while no service runs
+    Content,
 }
 
-impl From<Use> for KeyUse {
-    fn from(usage: Use) -> Self {
-        match usage {
-            Use::Tokens => Self::Tokens,
-            Use::Statements => Self::Statements,
-            Use::Checkpoints => Self::Checkpoints,
+impl Use {
+    /// What it signs.
+    fn signing(self) -> Result<KeyUse, CliError> {
+        match self {
+            Self::Tokens => Ok(KeyUse::Tokens),
+            Self::Statements => Ok(KeyUse::Statements),
+            Self::Checkpoints => Ok(KeyUse::Checkpoints),
+            Self::Content => Err(CliError::usage(
+                "the content key signs nothing and has no standby: `estelam keys rotate content` replaces one that others may have; \
+                 for one that is lost, put `content.key` back from its backup, since nothing else opens the contents",
+            )),
         }
     }
 }
@@ -109,18 +117,19 @@ impl Keys {
                 println!("every key file is encrypted");
             }
             Self::Standby { of, hsm } => {
-                let kid = keeper(&of.place)?.standby(of.usage.into(), hsm, now).doing("no key was made")?;
+                let kid = keeper(&of.place)?.standby(of.usage.signing()?, hsm, now).doing("no key was made")?;
                 println!("{kid} is published and signs nothing yet");
             }
+            Self::Rotate { of: OfUse { usage: Use::Content, place }, .. } => rotate_content(&place)?,
             Self::Rotate { of, now: at_once } => {
-                let rules = app::key_rules(&config(&of.place)?);
-                let kid = keeper(&of.place)?.rotate(of.usage.into(), rules, at_once, now).doing("nothing was changed")?;
-                signs(&kid, of.usage.into());
+                let (usage, rules) = (of.usage.signing()?, app::key_rules(&config(&of.place)?));
+                let kid = keeper(&of.place)?.rotate(usage, rules, at_once, now).doing("nothing was changed")?;
+                signs(&kid, usage);
             }
             Self::Lost(of) => {
-                let rules = app::key_rules(&config(&of.place)?);
-                let kid = keeper(&of.place)?.lost(of.usage.into(), rules, now).doing("nothing was changed")?;
-                signs(&kid, of.usage.into());
+                let (usage, rules) = (of.usage.signing()?, app::key_rules(&config(&of.place)?));
+                let kid = keeper(&of.place)?.lost(usage, rules, now).doing("nothing was changed")?;
+                signs(&kid, usage);
             }
             Self::Compromised { kid, checkpoint, place } => compromised(&kid, &checkpoint, &place, now)?,
             Self::Retire { kid, place } => {
@@ -145,6 +154,17 @@ fn keeper(place: &Place) -> Result<KeyKeeper, CliError> {
 fn signs(kid: &str, usage: KeyUse) {
     let when = if usage == KeyUse::Checkpoints { "from the next start of the service" } else { "from now on" };
     println!("{kid} signs {} {when}", usage.code());
+}
+
+fn rotate_content(place: &Place) -> Result<(), CliError> {
+    let (config, keeper) = (config(place)?, keeper(place)?);
+    let (present, next) = keeper.next_content().doing("nothing was changed")?;
+    let [present, next] = [present, next].map(|key| ContentKek::new(*key.expose()));
+    let wrapped = rewrap(&config.ledger.dir, &present, &next).doing("the content key stays as it is")?;
+    keeper.promote_content().doing("the new key is not in its place yet; run this again")?;
+    println!("{wrapped} keys of contents are under the new content key");
+    println!("copies of the log from before open with the former one alone: take a new copy; if others have the key, destroy the old ones");
+    Ok(())
 }
 
 /// The one key whose id begins like this.

@@ -15,10 +15,12 @@ mod place;
 mod policy;
 mod proof;
 mod reach;
+mod receipt;
 mod registry;
 mod request_key;
 mod retention;
 mod serve;
+mod status;
 mod token;
 mod verify;
 mod witness;
@@ -45,6 +47,8 @@ enum Verb {
     Demo(demo::Demo),
     /// Run the gateway of an installation
     Serve(serve::Serve),
+    /// Show what the running gateway can do now
+    Status(status::Status),
     /// Ask one verification query
     Verify(Box<verify::Verify>),
     /// Get an access token for an agency
@@ -67,6 +71,9 @@ enum Verb {
     /// The access log: verify, query, person, purge, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
+    /// Receipts: check whether one is genuine, print a holder's
+    #[command(subcommand)]
+    Receipt(receipt::Receipt),
     /// Print the API description
     Openapi,
 }
@@ -99,9 +106,14 @@ fn end_quietly_when_nobody_reads() {
 }
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    // Officials, policies and agencies are also handled by other users than the service's, whose files it must be able to read.
+    if matches!(verb, Verb::Demo(_) | Verb::Serve(_) | Verb::Registry(_) | Verb::Keys(_) | Verb::Log(_)) {
+        harden::private_files();
+    }
     match verb {
         Verb::Demo(demo) => demo.run(),
         Verb::Serve(serve) => serve.run(),
+        Verb::Status(status) => status.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verify) => verify.run(),
         Verb::Token(token) => token.run(),
         Verb::Registry(registry) => registry.run(),
@@ -110,6 +122,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Keys(keys) => keys.run(),
         Verb::Officials(officials) => officials.run(),
         Verb::Log(log) => log.run(),
+        Verb::Receipt(receipt) => receipt.run(),
         Verb::Openapi => {
             println!("{}", crate::adapters::http::OPENAPI);
             Ok(ExitCode::SUCCESS)

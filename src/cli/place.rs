@@ -137,6 +137,26 @@ impl DemoFile {
     }
 }
 
+/// Largest file of somebody else that is read, in bytes: requests, certificates and policies have some thousand.
+const LARGEST: u64 = 256 * 1024;
+
+/// Reads a file that somebody else gave us: one that never ends is refused, not read.
+pub(super) fn read_given(path: &Path) -> Result<Vec<u8>, CliError> {
+    use std::io::Read;
+    let what = || format!("cannot read `{}`", path.display());
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).doing(what())?.take(LARGEST + 1).read_to_end(&mut bytes).doing(what())?;
+    if read as u64 > LARGEST {
+        return Err(CliError::failed(format_args!("`{}` is longer than {LARGEST} bytes; is it the right file?", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// The same as text.
+pub(super) fn read_given_text(path: &Path) -> Result<String, CliError> {
+    String::from_utf8(read_given(path)?).map_err(|_| CliError::failed(format_args!("`{}` is not text in UTF-8", path.display())))
+}
+
 /// Folders with a certificate and its key, by name; absolute or as `pki` was given.
 fn certificates_in(pki: &Path) -> BTreeMap<String, AgencyFiles> {
     let folders = std::fs::read_dir(pki).into_iter().flatten().flatten();

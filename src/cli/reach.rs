@@ -11,6 +11,7 @@ use super::{CliError, Failure, block_on};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::tls::config::anonymous_client_config;
+use crate::config::Config;
 
 /// A change is taken up in tenths of a second; a service that takes longer refuses it or does not look.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,14 +61,35 @@ pub(super) fn heard_of(place: &Place, cursor: u64) {
     }
 }
 
+/// What `GET /status` of a running service says.
+///
+/// # Errors
+/// No service of this installation runs here, or it does not answer.
+pub(super) fn status(place: &Place) -> Result<serde_json::Value, CliError> {
+    let config = place.config()?;
+    block_on(async {
+        let url = format!("http://{}/status", config.listen.ops);
+        let response = client(&config)?.get(&url).send().await;
+        let response = response.map_err(|_| {
+            let ops = config.listen.ops;
+            CliError::failed(format_args!("no service answers on {ops}; start `estelam serve` (or `demo`) for this installation first"))
+        })?;
+        response.json().await.doing("the running service does not tell its status")
+    })
+}
+
+/// The listener speaks no TLS, but the client wants to know how it would.
+fn client(config: &Config) -> Result<reqwest::Client, CliError> {
+    let tls = anonymous_client_config(&config.tls.client_ca, Arc::new(SystemClock)).doing("the root certificate")?;
+    let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE).build();
+    http.doing("cannot build the HTTP client")
+}
+
 fn until(place: &Place, reached: impl Fn(&Health) -> bool) -> Result<Reached, CliError> {
     // Without a configuration there is no service that could run on it.
     let Ok(config) = place.config() else { return Ok(Reached::NoService) };
     block_on(async {
-        // The listener speaks no TLS, but the client wants to know how it would.
-        let tls = anonymous_client_config(&config.tls.client_ca, Arc::new(SystemClock)).doing("the root certificate")?;
-        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE).build();
-        let http = http.doing("cannot build the HTTP client")?;
+        let http = client(&config)?;
         let url = format!("http://{}/health/ready", config.listen.ops);
         let begun = Instant::now();
         loop {

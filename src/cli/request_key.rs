@@ -1,5 +1,6 @@
 //! Keys that sign an agency's requests: reading one, signing with it, and the public halves as they are registered.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use aws_lc_rs::digest;
@@ -13,6 +14,7 @@ use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::{FileSigner, PublicKey};
 use crate::core::domain::clock::Clock;
+use crate::core::domain::file_mode::exposes_a_secret;
 use crate::core::domain::jws;
 use crate::core::domain::jwt_kind::JwtKind;
 use crate::core::signing::{Algorithm, Signer};
@@ -38,6 +40,10 @@ impl RequestKey {
     /// Reads a PKCS#8 PEM file, Ed25519 or P-256.
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {
         let text = Zeroizing::new(std::fs::read(path).doing(format_args!("cannot read `{}`", path.display()))?);
+        if std::fs::metadata(path).is_ok_and(|metadata| exposes_a_secret(metadata.permissions().mode())) {
+            let what = "can be reached by others; run `chmod go-rwx` on it, and register a new key if others may have read it";
+            return Err(CliError::failed(format_args!("`{}` {what}", path.display())));
+        }
         let pkcs8 = pem::parse(&*text).map(|pem| Zeroizing::new(pem.into_contents())).ok();
         let signer = pkcs8.and_then(|pkcs8| FileSigner::from_pkcs8(&pkcs8));
         signer

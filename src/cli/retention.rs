@@ -15,11 +15,13 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
 use crate::adapters::store::{LedgerError, SqliteLedger};
 use crate::app;
+use crate::app::acts::{Acts, OPERATOR};
 use crate::app::holds::Holds;
-use crate::app::purge::{PurgeOutcome, PurgeRequest, outcome_file, purge, request_file};
+use crate::app::purge::{PurgeOutcome, PurgeRequest, Purger, outcome_file, request_file};
 use crate::config::Config;
-use crate::core::ledger::RetentionClass;
+use crate::core::domain::clock::Clock;
 use crate::core::ledger::retention::{Hold, HoldAct};
+use crate::core::ledger::{Ledger, RetentionClass};
 use crate::registry::decrees::{OfficialKey, Officials};
 
 /// How long a running gateway may take; it goes on if the command is ended.
@@ -88,18 +90,25 @@ impl Purge {
 
 /// Purges in this process; `None` when a gateway has the log open.
 fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Value>, CliError> {
-    let keys = KeyRing::open(&config.keys).doing("the keys")?;
+    let keys = KeyRing::open_at(&app::key_place(config)).doing("the keys")?;
     let settings = app::ledger_config(config, &keys).doing("the ledger")?;
     let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
     if !settings.dir.is_dir() {
         return Err(CliError::failed(format_args!("there is no log in `{}`", settings.dir.display())));
     }
+    let dir = settings.dir.clone();
     let ledger = match SqliteLedger::open(settings, keys.checkpoints().clone(), Arc::new(SystemClock)) {
         Ok(ledger) => ledger,
         Err(LedgerError::InUse(_)) => return Ok(None),
         Err(error) => return Err(CliError::failed(error)),
     };
-    let report = block_on(async { purge(&ledger, config, &note_keys, &SystemClock, request).await.map_err(CliError::failed) })?;
+    let report = block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let log: Arc<dyn Ledger> = ledger.clone();
+        let acts = Acts::open(&dir, &log, clock.clone()).map_err(CliError::failed)?;
+        let purger = Purger { ledger, config: config.clone(), keys: note_keys, acts, clock };
+        purger.purge(request, OPERATOR).await.map_err(CliError::failed)
+    })?;
     serde_json::to_value(report).doing("cannot print the report").map(Some)
 }
 
@@ -138,7 +147,7 @@ fn print(report: &serde_json::Value, dry_run: bool) {
 /// Legal holds: what two people hold is not deleted.
 #[derive(Debug, Subcommand)]
 pub(super) enum HoldCommand {
-    /// Let somebody sign holds: put the public half of a key beside the holds
+    /// In a demo, let somebody sign holds (elsewhere the officials do): put the public half of a key beside the holds
     Enrol {
         /// The person's name
         name: String,
@@ -207,13 +216,17 @@ impl HoldCommand {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Enrol { name, key, place } => {
-                Officials::enrol(&place.config()?.ledger.holds, &name, &read_key(&key)?).map_err(CliError::failed)?;
+                let config = place.config()?;
+                if !config.demo {
+                    return Err(CliError::failed("the officials sign holds here; nobody is enrolled for it (`estelam officials show`)"));
+                }
+                Officials::enrol(&config.ledger.holds, &name, &read_key(&key)?).map_err(CliError::failed)?;
                 println!("`{name}` may sign holds");
             }
             Self::Add(add) => {
                 let Add { id, reason, from, to, until, agency, answer: answers, key, place } = *add;
                 let hold = Hold { id, reason, from, to, agency, answers, until };
-                open(&place)?.add(hold, &read_key(&key)?).map_err(CliError::failed)?;
+                open(&place)?.add(hold, &read_key(&key)?, SystemClock.now()).map_err(CliError::failed)?;
                 println!("signed once; it holds nothing until another person approves it");
             }
             Self::Approve(sign) => sign.run(HoldAct::Hold)?,
@@ -233,14 +246,14 @@ impl HoldCommand {
 
 impl Sign {
     fn run(self, act: HoldAct) -> Result<(), CliError> {
-        open(&self.place)?.approve(&self.id, act, &read_key(&self.key)?).map_err(CliError::failed)?;
+        open(&self.place)?.approve(&self.id, act, &read_key(&self.key)?, SystemClock.now()).map_err(CliError::failed)?;
         println!("signed");
         Ok(())
     }
 }
 
 fn open(place: &Place) -> Result<Holds, CliError> {
-    Holds::open(&place.config()?.ledger.holds).map_err(CliError::failed)
+    Holds::of(&place.config()?).map_err(CliError::failed)
 }
 
 fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {

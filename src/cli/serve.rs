@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{CliError, Failure, block_on};
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::SteadyClock;
 use crate::app::{self, Listeners, Observability};
 use crate::config::Config;
 
@@ -33,7 +33,8 @@ impl Serve {
         let observability = Observability::install().doing("cannot set up logging")?;
         block_on(async {
             let listeners = Listeners::bind(&config.listen).doing("cannot start")?;
-            let running = app::start(config, listeners, Arc::new(SystemClock), observability).await.doing("the gateway does not start")?;
+            let running =
+                app::start(config, listeners, Arc::new(SteadyClock::start()), observability).await.doing("the gateway does not start")?;
             app::stop_signal().await.doing("cannot wait for a signal")?;
             running.stop().await;
             Ok(ExitCode::SUCCESS)

@@ -89,6 +89,9 @@ pub(super) struct Verify {
     /// Emergency treatment
     #[arg(long)]
     emergency: bool,
+    /// The holder wishes a printed receipt: have one signed, for `estelam receipt print` on the answer that `--json` gives
+    #[arg(long)]
+    receipt: bool,
     /// Sign the request with this private key (PKCS#8 PEM), whose public half is registered for the agency's requests
     #[arg(long, value_name = "KEY")]
     sign_with: Option<PathBuf>,
@@ -144,6 +147,7 @@ impl Verify {
             province: self.province,
             nonce: nonce()?,
             emergency: self.emergency,
+            receipt: self.receipt,
         })
     }
 }

@@ -46,6 +46,9 @@ fn decided(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
     lines.push((pick(lang, "زمان داده", "as of"), as_of));
     lines.push((pick(lang, "اعتبار پاسخ", "valid until"), instant(string(body, "/valid_until"), lang)));
     lines.push((pick(lang, "شماره پاسخ", "answer id"), string(body, "/answer_id").to_owned()));
+    if let Some(code) = body.pointer("/receipt/code").and_then(Value::as_str) {
+        lines.push((pick(lang, "کد رسید", "receipt code"), code.to_owned()));
+    }
     let index = body.pointer("/ledger/index").map(Value::to_string).unwrap_or_default();
     lines.push((pick(lang, "ردیف ثبت", "log entry"), digits(&index, lang)));
     lines

@@ -62,6 +62,7 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::AgencySuspended => "این دستگاه یا شعبه فعلاً اجازه استعلام ندارد؛ با راهبر سامانه تماس بگیرید",
         RefusalCode::ServiceNotAllowed => "این دستگاه اجازه استعلام برای این خدمت را ندارد",
         RefusalCode::PurposeNotAllowed => "این دستگاه اجازه استعلام با این هدف را ندارد",
+        RefusalCode::ReceiptNotAllowed => "این دستگاه برای این خدمت اجازه رسید چاپی ندارد؛ بدون رسید بپرسید",
         RefusalCode::ScopeMissing => "توکن اختیار لازم را ندارد",
         RefusalCode::CaseUnknown => "چنین پرونده بازی نیست",
         RefusalCode::CodeNotAccepted => "این کد پذیرفته نیست؛ کد تازه‌ای بخواهید",

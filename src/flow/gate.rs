@@ -58,7 +58,6 @@ impl Gate {
 }
 
 /// One request as it came in.
-#[derive(Debug)]
 pub struct Incoming {
     /// The certificate on the connection.
     pub peer: Arc<PeerChain>,
@@ -80,9 +79,20 @@ pub struct Incoming {
     pub oddity: Option<&'static str>,
 }
 
+/// Its headers hold a token and its body an identifier: neither is shown.
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming").field("peer", &self.peer).field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
 impl Incoming {
     pub(super) fn input(&self) -> RequestInput<'_> {
-        RequestInput { content_type: self.content_type.as_deref(), body: self.body.as_deref().map_err(|too_large| *too_large) }
+        RequestInput {
+            content_type: self.content_type.as_deref(),
+            body: self.body.as_deref().map_err(|too_large| *too_large),
+            statement_alone: self.format == Format::Statement,
+        }
     }
 
     /// SHA-256 of the body, by which a retry is told from another request.

@@ -61,4 +61,9 @@
 //! those before you. What you asked before is answered meanwhile. If you have to go through a list of your own, agree with the operator on a
 //! batch: a certificate of a branch of its own, `"priority": "background"`, and so many numbers a day. Ask nothing else with that certificate.
 //!
+//! `"receipt": true` asks for a printed receipt that the holder may carry away; see [`receipts`](super::receipts). Only if the holder wishes it.
+//!
+//! A client that goes on being refused, hundreds of times a second, gets no reply any more: its connections close until it is quieter. Stop at the
+//! first refusal that says what to mend.
+//!
 //! A statement is for its `aud` until its `exp`. It names no holder and is nobody's credential.

@@ -226,8 +226,37 @@
 //!   no row is left out between two.
 //! - **2026-11-28, an export's rows are not opened whole**: the content behind a commitment holds subject tags, which would let the receiver join people.
 //! - **2026-11-28, one search at a time, and the index waits while the log is busy**: a search takes a core for tens of milliseconds, and replies need it more.
+//! - **2026-11-28, a signed request is a JWS over the body's digest, not HTTP message signatures** (RFC 9421): every agency has a JOSE library, few have the other.
+//!   Claims in the manner of DPoP (RFC 9449): `htm`, `path` instead of `htu` because a gateway behind a relay has more than one origin; `aud` names us.
+//! - **2026-11-28, the log keeps a commitment to a signature keyed by its own `jti`**, not the signature and not its digest: the signature names the body's digest,
+//!   which contract §6 keeps out. The price: an agency that denies a request must be asked for what it signed; that it keeps it is its duty.
+//! - **2026-11-28, what wants a signature is decided where the scope is looked at**, and routes over people or the gateway take a `SignedCall`: two locks, so
+//!   that a new route can forget neither. `demo_optional` is a fault that only a demo overlooks, not a switch of the program.
+//! - **2026-11-28, a signature is looked at before the body is read, `signature-required` among the duties**: a query without one costs no look-up more than before.
+//! - **2026-11-28, signatures are spent in the file of client assertions**: the same rule, time and fault; the kind before the `jti` keeps them apart.
+//! - **2026-11-28, opening acts are recorded before, closing acts at once and recorded after**: a full disk must neither let anybody in nor keep a thief in.
+//! - **2026-11-28, purges need no officials' signatures**: by hand as by the clock they delete what is due and unheld, and nothing else can be asked for. What is due follows
+//!   from retention classes, which are part of the program; who could shorten them could also forge the check.
+//! - **2026-11-28, officials sign holds outside a demo**: keys enrolled beside the holds were the operator's to add, and so was the end of a hold. What they began outlives
+//!   their term; to end it they must be in office.
+//! - **2026-11-28, decrees carry the names of their signers from the registry**, outside the hash that names the list: it checks the signatures, the log says who.
+//! - **2026-11-28, a printed receipt tells a day and nothing else.** A paper can be found, or demanded. It has no agency, since that tells the service; no
+//!   outcome, since a good one becomes a pass that people are asked for and a bad one a mark; no instant, since that finds the entry in a log.
+//! - **2026-11-28, its code is 60 bits of its own SHA-256** instead of a secret beside a hash: nothing is to be kept secret, the QR code is shorter, anybody
+//!   can compare it, and it opens nothing without the agency's records. A short secret could be found by trying anyway.
+//! - **2026-11-28, the statement commits to the receipt, not the receipt to the statement.** So the entry's header, which commits to the statement, covers
+//!   both, and the paper cannot be linked to an entry with the log alone. The entry says only that a receipt was wished.
+//! - **2026-11-28, the QR code holds the receipt, not an address.** A forged paper could otherwise lead to a page that calls it genuine.
+//! - **2026-11-28, a key that others may have leaves genuine what is in the log below its checkpoint**, whichever good key signs the proof: whoever has the
+//!   statement key cannot put an entry where the log has another. Without a proof it is «cannot be told», never «genuine» and never «false».
+//! - **2026-11-28, the page is three files of our own, without a library**: WebCrypto knows both algorithms, and what is to be trusted can be read in one go.
+//!   `qrcode` (MIT or Apache-2.0), without its writers, draws the code on paper.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
+//! - **2026-11-28, one PKCS#11 library per process, one signature at a time**: initialising and finalising are the process's, so every key with a library of its
+//!   own ended the sessions of the others. An HSM that signs in parallel is worth another session only once one is seen to be the limit.
+//! - **2026-11-28, TLS keys may be read by their group, our own keys by nobody**: services are commonly given TLS keys that way; who has ours can forge answers.
+//! - **2026-11-28, the content key changes only while no service runs**: it wraps a few keys per day, so this takes a moment, and no entry is ever under two.
 //! - **2026-11-28, floods of refusals are counted after all** (replaces the entry of 2026-11-24): one of a flood takes no further stage, so that nothing is
 //!   signed, recorded or told of it by itself, and its connection closes. The bound is per certificate and generous, since a client that meets 429 has to be told.
 //!   Counts wait in memory until their second is over; a crash loses them, but nothing that anybody was told.
@@ -258,3 +287,5 @@
 //! - **2026-11-28, a contested line has a reason from a closed list**: free text of a holder or a clerk would put names into cases.
 //! - **2026-11-28, a deferral ends within 60 days of the first day it covers**: contents are deleted after 90, and deferred must not come to mean never.
 //! - **2026-11-28, a deferral that cannot be trusted closes the view** instead of showing or hiding: neither may depend on a damaged file.
+//! - **2026-11-28, a clock that jumps is held against the time since boot**, which goes on while a machine sleeps and which nobody sets. Time goes on by it
+//!   meanwhile, so that the log's time is not dragged an hour ahead; what is small is taken over once an hour.

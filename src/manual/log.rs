@@ -122,6 +122,29 @@
 //! nobody else can leave one out. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
 //!
+//! # Administrative acts
+//!
+//! Each is an entry of kind `admin`, kept a year: `route` says what it was done to, `code` what, `actor` by whom (`operator` for a file or a command of the
+//! installation, `gateway` for its schedule, `officials` for a quorum of them), `basis` the details, to which the header commits.
+//!
+//! | route | codes | details |
+//! |---|---|---|
+//! | `service` | `service-started`, `service-stopped` | version of the program, policies, list of what is cut off, keys that sign |
+//! | `policies` | `policies-activated`, `policies-refused` | approval and signers; or how many faults and where the first is |
+//! | `officials` | `officials-activated` | hash, version, approval |
+//! | `decrees` | `decrees-activated` | version before, decrees that came or were rescinded, who signed each |
+//! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
+//! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
+//! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
+//! | `log-purge` | `purge` | statement in the table `purge` |
+//! | `alert` | the rule | agency, day, count |
+//!
+//! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
+//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on. What closes something (a suspension, a key that is compromised, lost or
+//! retired) has effect at once, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
+//! `ledger/acts.json` remembers what was recorded last, so that what was done while no gateway ran is recorded by the next start, and a
+//! hold whose file is gone, or is another than was recorded, stops every deletion. After a crash between the entry and this file, an act may stand twice.
+//!
 //! # Deletion
 //!
 //! Contents are kept by retention class: `detail` 90 days, `minor` 30, `admin` one year, from ledger time. Then the key of a day and class is
@@ -144,7 +167,7 @@
 //!
 //! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own. It holds once two people signed it
 //! and until two released it: `estelam log hold enrol NAME --key KEY` (once each), `hold add ID --reason … --from … --to … --until … --key A`, `hold
-//! approve ID --key B`, `hold release ID --key A`, then `--key B`, `hold list`. Held contents are encrypted again under a new key, then the old one goes. While a
+//! approve ID --key B`, `hold release ID --key A`, then `--key B`, `hold list`. Outside a demo nobody is enrolled: officials in office sign. Held contents are encrypted again under a new key, then the old one goes. While a
 //! hold cannot be read or a signature does not fit, nothing is deleted.
 //!
 //! # Witness

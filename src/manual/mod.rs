@@ -8,6 +8,7 @@
 //! - [`holder`]: what a holder sees of the log, and what opens it.
 //! - [`watching`]: rules that look for abuse behind the request path, how good they are, and where their alerts go.
 //! - [`trust`]: agencies and their certificates: joining, renewing, cutting off; revocation lists that cannot be had; our own keys.
+//! - [`receipts`]: what a signed answer or a printed receipt proves, and how anyone checks it.
 //! - [`decisions`]: why things are as they are, dated, shortest first.
 
 pub mod asking;
@@ -16,6 +17,7 @@ pub mod holder;
 pub mod identifiers;
 pub mod log;
 pub mod operating;
+pub mod receipts;
 pub mod tour;
 pub mod trust;
 pub mod watching;

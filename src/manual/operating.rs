@@ -38,7 +38,11 @@
 //! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
 //! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
+//! | `clock` | the wall clock jumped by more than 30 s against the time since boot; nothing is signed, purged or issued (503 `ledger-unavailable`), and `clock-jumped` is an entry | set the clock right; or, if it is right now, restart the gateway |
 //! | `accepting` | the node is stopping | wait |
+//!
+//! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
+//! breaker, how long its look-ups take, what last went wrong there. It exits 1 where the gateway is not ready.
 //!
 //! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`), and how far the node has
 //! followed the registry's changes (`registry_cursor`).

@@ -128,8 +128,10 @@
 //! signed by those present and recorded (`officials-activated`) before the first thing that they sign takes effect; then the policies are
 //! signed anew. `authority.json` beside the log remembers what was in force: nobody goes back behind it.
 //!
-//! Not under these signatures: `agency suspend` and `resume` and `rotate` (the operator's list and register), legal holds (two people by keys of their own),
-//! purges (due dates only, one operator or the clock), decrees (two officials of the registry).
+//! Legal holds are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys are enrolled
+//! beside the holds. Decrees need two officials of the registry. Not under signatures: `agency suspend`, `resume` and `rotate` (the operator's
+//! list and register), and purges: an operator can only have deleted at once what is due and unheld, which the gateway would delete within the
+//! hour; what is due is fixed by retention class, in the program, and counted by the log's own time or the witness's.
 //!
 //! # Keys for requests
 //!
@@ -168,7 +170,22 @@
 //! | a private half is lost | `estelam keys lost USE`: the standby key signs | old answers stay genuine |
 //! | others may have a key | `estelam keys compromised KID --checkpoint FILE`, the last checkpoint from before | the key is in the JWKS no more; only statements under that checkpoint stay genuine |
 //! | a key is not wanted any more | `estelam keys retire KID` | it is published no more |
+//! | `content.key` is lost | put it back from its backup; nothing else opens the contents, and none is ever made anew | nothing |
+//! | others may have `content.key` | stop the service, `estelam keys rotate content`, start, take a new copy of the log | nothing |
+//!
+//! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`);
+//! checkpoints change their key at a start. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
+//!
+//! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
 //!
 //! `signing.algorithm` is `EdDSA` or `ES256` for new keys. For an HSM name its module, token and a file with the PIN under `[signing.pkcs11]`, make keys
-//! by `estelam keys standby USE --hsm`, then `rotate`. A missing file, a wrong secret or PIN, or a token that is gone: the gateway does not start, or is
-//! not ready and answers `ledger-unavailable`; nothing leaves unsigned.
+//! by `estelam keys standby USE --hsm`, then `rotate`: they are made in the token, for signing alone, and cannot leave it. A missing file, a wrong secret
+//! or PIN, or a token that is gone: the gateway does not start, or is not ready and answers `ledger-unavailable`; nothing leaves unsigned. It is ready
+//! again by itself once the token is back. A wrong PIN is tried once, so that the token does not lock. `make end-to-end` tries all this with SoftHSM.
+//!
+//! # Secrets
+//!
+//! Keys, the unlocking secret and PINs are refused when others can reach their files: `keys/` and what unlocks it by anybody but the owner; the TLS keys,
+//! the officials' and the registry's by anybody but owner and group. What `serve`, `demo`, `registry`, `keys` and `log` write is for their own user
+//! alone. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
+//! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.

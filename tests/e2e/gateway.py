@@ -4,6 +4,7 @@ import pathlib
 import re
 import subprocess
 import time
+import urllib.request
 
 
 class Demo:
@@ -13,7 +14,7 @@ class Demo:
         self.binary, self.dir = binary, pathlib.Path(folder)
         self.output = open(self.dir.parent / "demo.log", "ab")
         self.process = subprocess.Popen(
-            [binary, "demo", "--dir", str(self.dir), "--port", "0"], stdout=self.output, stderr=self.output
+            [binary, "demo", "--dir", str(self.dir), "--port", "0"], stdout=self.output, stderr=self.output, umask=0o022
         )
         deadline = time.monotonic() + 120
         while not (self.dir / "demo.json").exists():
@@ -43,6 +44,38 @@ class Response:
 
     def json(self):
         return json.loads(self.body)
+
+
+class Installation(Demo):
+    """The folder of a demo that was stopped, run as an installation is: `registry serve` and `serve`, with the configuration as it stands there."""
+
+    def __init__(self, before):
+        self.binary, self.dir, self.places = before.binary, before.dir, before.places
+        self.output = open(self.dir.parent / "demo.log", "ab")
+        self.ca = str(self.dir / self.places["ca"])
+        self.registry = self.spawn("registry", "serve", "--port", self.places["registry"].rsplit(":", 1)[1])
+        self.process = self.spawn("serve")
+        deadline = time.monotonic() + 120
+        while not self.ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.registry.kill()
+                raise SystemExit("the installation did not start:\n" + (self.dir.parent / "demo.log").read_text()[-4000:])
+            time.sleep(0.05)
+
+    def spawn(self, *words):
+        return subprocess.Popen([self.binary, *words, "--dir", str(self.dir)], stdout=self.output, stderr=self.output, umask=0o022)
+
+    def ready(self):
+        try:
+            return urllib.request.urlopen(self.places["ops"] + "/health/ready", timeout=10).status == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        code = super().stop()
+        self.registry.terminate()
+        self.registry.wait(timeout=30)
+        return code
 
 
 def curl(demo, method, url, agency=None, headers=(), data=None, expect_failure=False):

@@ -1,8 +1,13 @@
 """The TLS of the listeners as two scanners judge it, and the post-quantum key exchange with a client that offers nothing else."""
+import datetime
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
+
+import requests
+from cryptography import x509
 
 from tls_clients import NODE, PYTHON, REQUEST, SOURCES
 
@@ -49,4 +54,27 @@ def the_hybrid_key_exchange_is_offered_and_tls_1_2_is_not(demo):
         assert weak.stdout == "" and "PROTOCOL_VERSION" in weak.stderr, weak
 
 
-CHECKS = [the_hybrid_key_exchange_is_offered_and_tls_1_2_is_not, both_scanners_find_nothing_on_the_public_listener]
+def ends(file):
+    """The earliest end of the certificates in a file."""
+    return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pathlib.Path(file).read_bytes()))
+
+
+def the_radar_tells_when_every_certificate_ends(demo):
+    text = requests.get(demo.places["ops"] + "/metrics", timeout=10).text
+    told = {(kind, name): float(value) for kind, name, value in
+            re.findall(r'^estelam_certificate_not_after_seconds\{kind="(\w+)",name="([\w-]+)"\} (\S+)$', text, re.MULTILINE)}
+    files = {("own", "gateway"): demo.dir / "pki" / "gateway" / "cert.pem", ("own", "registry-client"): demo.dir / "pki" / "gateway-client" / "cert.pem",
+             ("own", "client-ca"): demo.ca, ("own", "client-intermediates"): demo.dir / "pki" / "intermediate.pem"}
+    files |= {("agency", name): demo.files(name)[0] for name in demo.places["agencies"]}
+    for key, file in files.items():
+        assert told[key] == ends(file).timestamp(), key
+    for within in ("7d", "30d"):
+        assert f'estelam_certificates_expiring{{within="{within}"}} 0' in text
+    listed = subprocess.run([demo.binary, "agency", "list", "--json", "--dir", str(demo.dir)], capture_output=True, text=True, check=True).stdout
+    agencies = {one["agency"]: one["certificates"] for one in map(json.loads, listed.splitlines())}
+    for name in demo.places["agencies"]:
+        own = agencies[name][0]
+        assert (own["days_left"], own["soon"]) == (89, False) and datetime.datetime.fromisoformat(own["not_after"].replace("Z", "+00:00")) == ends(demo.files(name)[0]), own
+
+
+CHECKS = [the_radar_tells_when_every_certificate_ends, the_hybrid_key_exchange_is_offered_and_tls_1_2_is_not, both_scanners_find_nothing_on_the_public_listener]

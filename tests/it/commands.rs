@@ -49,6 +49,7 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     check_refused(&["log", "verify", "--config", "typo/estelam.toml"], home.path());
     check_refused(&["agency", "list", "--config", "typo/estelam.toml"], home.path());
+    check_refused(&["token", "--config", "typo/estelam.toml"], home.path());
 }
 
 #[test]

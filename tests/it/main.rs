@@ -23,6 +23,7 @@ mod policy_support;
 mod policy_table;
 mod registry_service;
 mod request_desk;
+mod secrets;
 mod sigkill;
 mod sigkill_load;
 mod sigkill_support;

@@ -33,7 +33,7 @@ fn said(snapshot: &Arc<Snapshot>, service: &str, purpose: &str, at: Timestamp) -
         "check": {"birth_year": 1370, "calendar": "jalali"},
     });
     let body = body.to_string();
-    let input = RequestInput { content_type: Some("application/json"), body: Ok(body.as_bytes()) };
+    let input = RequestInput { content_type: Some("application/json"), body: Ok(body.as_bytes()), statement_alone: false };
     match permit(call("bank", None), input, Arc::clone(snapshot), at) {
         Ok(_) => "allowed".to_owned(),
         Err(refusal) => refusal.code.code().to_owned(),

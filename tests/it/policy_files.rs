@@ -31,8 +31,8 @@ fn shipped_folder_loads_and_names_its_version() {
 fn unknown_keys_and_broken_syntax() {
     bank("outage =", "otage =", "14: unknown field `otage`, expected one of `id`");
     bank("[disclosure]", "[disclosure", "24: unclosed table");
-    bank("max_connections = 256", "max_connections = \"many\"", "37: invalid type: string \"many\", expected usize");
-    bank("per_second = 2000,", "per_second = -1,", "38: invalid value: integer `-1`");
+    bank("max_connections = 256", "max_connections = \"many\"", "38: invalid type: string \"many\", expected usize");
+    bank("per_second = 2000,", "per_second = -1,", "39: invalid value: integer `-1`");
 }
 
 #[test]
@@ -78,10 +78,10 @@ fn identities_that_are_not_the_agencys_own() {
 
 #[test]
 fn limits_and_times_that_make_no_sense() {
-    bank("counter = { per_second = 2000", "counter = { per_second = 0", "38: a rate of 0 in `counter`");
-    bank("max_connections = 256", "max_connections = 0", "37: max_connections is 0");
-    bank("max_connections = 256", "max_connections = 256\ndaily_quota = 0", "38: daily_quota is 0");
-    bank("counter =", "#", "36: an agency that verifies needs `counter` in [limits]");
+    bank("counter = { per_second = 2000", "counter = { per_second = 0", "39: a rate of 0 in `counter`");
+    bank("max_connections = 256", "max_connections = 0", "38: max_connections is 0");
+    bank("max_connections = 256", "max_connections = 256\ndaily_quota = 0", "39: daily_quota is 0");
+    bank("counter =", "#", "37: an agency that verifies needs `counter` in [limits]");
     bank("\"1 minute\"", "\"1 fortnight\"", "18: `1 fortnight` is no length of time; write for example \"5 minutes\"");
     bank("\"0 seconds\"", "\"2 minutes\"", "19: min_age is above max_age; lower it");
     bank("max_stale = \"1 hour\"", "max_stale = \"1 second\"", "20: max_stale is below max_age; raise it");
@@ -164,9 +164,9 @@ fn numbers_for_schemes_name_schemes_that_are_keys() {
         "[limits]",
         "[scheme_numbers]\n1 = \"yekta\"\n2 = \"pan\"\n3 = \"nonsense\"\nx = \"fida\"\n\n[limits]",
         &[
-            "agencies/bank.toml:38: `pan` is never a query key; use another scheme",
-            "agencies/bank.toml:39: no such scheme `nonsense`; schemes.toml lists them",
-            "agencies/bank.toml:40: `x` is no scheme number; use 1 to 6 digits",
+            "agencies/bank.toml:39: `pan` is never a query key; use another scheme",
+            "agencies/bank.toml:40: no such scheme `nonsense`; schemes.toml lists them",
+            "agencies/bank.toml:41: `x` is no scheme number; use 1 to 6 digits",
         ],
     );
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::policy_support::{call, changed, load, shipped_snapshot};
 
 fn ask_bytes(snapshot: &Arc<Snapshot>, agency: &str, body: &[u8]) -> Result<Permit, Box<Refusal>> {
-    let input = RequestInput { content_type: Some("application/json"), body: Ok(body) };
+    let input = RequestInput { content_type: Some("application/json"), body: Ok(body), statement_alone: false };
     permit(call(agency, None), input, Arc::clone(snapshot), Timestamp::UNIX_EPOCH)
 }
 
@@ -93,7 +93,7 @@ fn media_type_then_size_then_json() {
     let snapshot = shipped_snapshot();
     let good = bank(&json!({})).to_string();
     let gets = |content_type, body| {
-        let input = RequestInput { content_type, body };
+        let input = RequestInput { content_type, body, statement_alone: false };
         refused(permit(call("bank", None), input, Arc::clone(&snapshot), Timestamp::UNIX_EPOCH))
     };
     for wrong in [None, Some(""), Some("text/plain"), Some("application/jsonp"), Some("application/json; charset=utf-16")] {
@@ -249,7 +249,7 @@ fn suspended_agencies_and_foreign_branches_get_no_permit() {
     assert_eq!(refused(ask_bytes(&suspended, "nobody", body.as_bytes())), "agency-suspended");
     let one_branch = load(&changed("agencies/bank.toml", "agency/bank\"", "agency/bank/branch/b1\""));
     let from = |snapshot: &Arc<Snapshot>, branch| {
-        let input = RequestInput { content_type: Some("application/json"), body: Ok(body.as_bytes()) };
+        let input = RequestInput { content_type: Some("application/json"), body: Ok(body.as_bytes()), statement_alone: false };
         refused(permit(call("bank", branch), input, Arc::clone(snapshot), Timestamp::UNIX_EPOCH))
     };
     let got =

@@ -40,14 +40,14 @@ fn editors_leftovers_are_passed_over_and_bad_bytes_are_not() {
     }
     assert_eq!(read(&dir).unwrap(), files());
     fs::write(dir.join("agencies/new.toml"), b"\xff").unwrap();
-    assert_eq!(lines(&read(&dir).unwrap_err()), "agencies/new.toml: cannot be read: it is not UTF-8");
+    assert_eq!(lines(&read(&dir).unwrap_err()), "agencies/new.toml:1: is not UTF-8 here; save the file as UTF-8");
 }
 
 #[test]
 fn missing_folder_says_so() {
     let home = tempfile::tempdir().unwrap();
     let errors = PolicyStore::open(&home.path().join("none")).unwrap_err();
-    assert!(lines(&errors).starts_with("policies: the folder `"), "{}", lines(&errors));
+    assert!(lines(&errors).starts_with("*: the folder cannot be read: "), "{}", lines(&errors));
 }
 
 #[test]

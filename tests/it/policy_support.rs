@@ -41,20 +41,24 @@ pub fn lines(errors: &[estelam::core::policy::LoadError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// A verified call of an agency, from a branch or from none.
-pub fn call(agency: &str, branch: Option<&str>) -> VerifiedCall {
-    let agency = AgencyId::parse(agency).unwrap();
-    let peer = PeerChain {
+/// What a certificate of an agency says.
+pub fn peer(agency: &str, branch: Option<&str>) -> PeerChain {
+    PeerChain {
         thumbprint: [7; 32],
-        agency: agency.clone(),
+        agency: AgencyId::parse(agency).unwrap(),
         branch: branch.map(Arc::from),
         serial: Arc::from([1]),
         issuer: Arc::from([2]),
         public_key: Arc::from([3]),
         not_before: Timestamp::MIN,
         not_after: Timestamp::MAX,
-    };
-    let now = Timestamp::UNIX_EPOCH;
+    }
+}
+
+/// A verified call of an agency, from a branch or from none.
+pub fn call(agency: &str, branch: Option<&str>) -> VerifiedCall {
+    let (now, peer) = (Timestamp::UNIX_EPOCH, peer(agency, branch));
+    let agency = peer.agency.clone();
     let verified = identify(Arc::new(peer), CallContext::new("verify", now), &Trusting, now).unwrap();
     verify(verified, Some("Bearer token"), &Accepting(agency), now).unwrap()
 }

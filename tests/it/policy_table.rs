@@ -57,6 +57,7 @@ fn grants_and_duties_are_those_of_the_contract() {
                 let must = [(grant.actor, "actor"), (grant.check, "check"), (grant.reference, "reference"), (grant.nonce, "nonce")];
                 let must: Vec<_> = must.into_iter().filter_map(|(wanted, duty)| wanted.then_some(duty)).collect();
                 assert_eq!(must.join(" "), duties, "{name}");
+                assert_eq!(grant.receipt, name != "kefalat", "{name}: printed receipts");
             }
         }
     }

@@ -13,7 +13,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::tls_support::{Lab, noon, patiently, tls_error};
+use crate::tls_support::{Lab, noon, patiently, tls_error, write_private};
 
 /// A certificate that would be accepted, to be spoilt.
 fn good() -> CertificateParams {
@@ -42,7 +42,7 @@ fn store(lab: &Lab, leaf: &str, key: &KeyPair) -> Credential {
     let credential = Credential { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
     let intermediate = std::fs::read_to_string(lab.pki.intermediate()).unwrap();
     std::fs::write(&credential.cert, format!("{leaf}{intermediate}")).unwrap();
-    std::fs::write(&credential.key, key.serialize_pem()).unwrap();
+    write_private(&credential.key, &key.serialize_pem());
     credential
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,6 +132,12 @@ pub fn settings(pki: &DevPki, allow_tls12: bool) -> TrustSettings {
         identity: ServerIdentity { certificate: server.cert, key: server.key },
         allow_tls12,
     }
+}
+
+/// Writes a file as a private key must lie there: for its owner alone.
+pub fn write_private(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 pub fn client(ca: &Path, credential: &Credential, clock: &Arc<ManualClock>) -> Arc<ClientConfig> {

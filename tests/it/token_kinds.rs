@@ -1,6 +1,7 @@
 //! Every kind of JWT at every place where one is read: only its own kind passes, whoever signed and whatever else it says.
 
 use estelam::core::domain::jwt_kind::JwtKind;
+use estelam::core::ledger::genuine::{Doubt, Facts, Given, TrustedKeys, check};
 use estelam::core::token::ClientAuth;
 use serde_json::{Value, json};
 
@@ -141,4 +142,27 @@ async fn genuine_tokens_are_refused_wherever_another_kind_is_wanted() {
         assert!(!desk.verifies(token, &key).await);
     }
     assert_eq!(door.send(&assertion, &key).await, Ok(()));
+}
+
+#[test]
+fn statements_and_receipts_are_read_as_their_own_kind_and_nothing_else_is_read_as_one() {
+    let key = ForeignKey::eddsa();
+    let keys = TrustedKeys::from_jwks(ISSUER.to_owned(), &key.public("k"));
+    let mut claims = everything(ISSUER, "school");
+    for (claim, value) in [("aud", json!("school")), ("service", json!("sim")), ("status", json!(403)), ("code", json!("scope-missing"))] {
+        claims[claim] = value;
+    }
+    for typ in all_types() {
+        let token = key.signed(&json!({"alg": "EdDSA", "typ": typ, "kid": "k"}), &claims);
+        let read = check(&Given { document: &token, statement: None, proof: None, checkpoint: None }, &keys);
+        let wanted = match JwtKind::of(typ) {
+            Some(JwtKind::Answer) => read.as_ref().is_ok_and(|genuine| matches!(genuine.facts, Facts::Answer { .. })),
+            Some(JwtKind::Refusal) => read.as_ref().is_ok_and(|genuine| matches!(genuine.facts, Facts::Refusal { .. })),
+            Some(JwtKind::Receipt) => read.as_ref().is_ok_and(|genuine| matches!(genuine.facts, Facts::Receipt { .. })),
+            Some(JwtKind::AccessToken | JwtKind::ClientAssertion | JwtKind::Request) | None => {
+                read.as_ref().is_err_and(|doubt| *doubt == Doubt::OtherKind)
+            }
+        };
+        assert!(wanted, "{typ}: {read:?}");
+    }
 }

@@ -1,10 +1,14 @@
 //! The real clock, the only reader of the system's time, and a clock that tests set by hand.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+mod steady;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::Timestamp;
 
 use crate::core::domain::clock::Clock;
+
+pub use steady::SteadyClock;
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,22 +23,31 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is set. Nothing in configuration or on the command line can choose it.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock(AtomicI64, AtomicBool);
 
 impl ManualClock {
     /// A clock that shows `at`, to the microsecond.
     pub fn new(at: Timestamp) -> Self {
-        Self(AtomicI64::new(at.as_microsecond()))
+        Self(AtomicI64::new(at.as_microsecond()), AtomicBool::new(true))
     }
 
     /// Moves the clock to `at`.
     pub fn set(&self, at: Timestamp) {
         self.0.store(at.as_microsecond(), Ordering::SeqCst);
     }
+
+    /// Says whether the clock can be believed.
+    pub fn believe(&self, holds: bool) {
+        self.1.store(holds, Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_microsecond(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
+    }
+
+    fn holds(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 }

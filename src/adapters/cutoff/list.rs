@@ -67,6 +67,19 @@ impl CutOffList {
         self.certificates.entry(Thumbprint(thumbprint)).or_insert(now);
     }
 
+    /// What either list cuts off.
+    pub fn joined(&self, other: Self) -> Self {
+        let mut joined = other;
+        for (agency, cut) in &self.agencies {
+            let into = joined.agencies.entry(agency.clone()).or_default();
+            into.suspended |= cut.suspended;
+            into.branches.extend(cut.branches.iter().cloned());
+            into.tokens_before = into.tokens_before.max(cut.tokens_before);
+        }
+        joined.certificates.extend(&self.certificates);
+        joined
+    }
+
     /// Names what the list says: `sha256:` and hex.
     pub fn version(&self) -> String {
         // Plain maps and strings: writing them into memory cannot fail.

@@ -29,7 +29,15 @@ pub struct CutOffError {
 pub struct CutOff {
     file: PathBuf,
     current: ArcSwap<CutOffList>,
-    changing: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+    changing: Mutex<Changing>,
+}
+
+/// What is asked and told about a change.
+#[derive(Default)]
+struct Changing {
+    /// Whether a new list may open what the old one cuts off.
+    guard: Option<Box<dyn Fn(&CutOffList, &CutOffList) -> bool + Send + Sync>>,
+    hooks: Vec<Box<dyn Fn(&CutOffList, &CutOffList) + Send + Sync>>,
 }
 
 impl CutOff {
@@ -50,23 +58,39 @@ impl CutOff {
         self.current.load()
     }
 
-    /// Runs `hook` after every change that took effect. It must not call back into this value.
-    pub fn on_change(&self, hook: impl Fn() + Send + Sync + 'static) {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    /// Runs `hook` after every change that took effect, with the list before and after. It must not call back into this value.
+    pub fn on_change(&self, hook: impl Fn(&CutOffList, &CutOffList) + Send + Sync + 'static) {
+        self.changing().hooks.push(Box::new(hook));
     }
 
-    /// Reads the file again; says whether it changed.
+    /// Asks `guard` before anything is opened again. While it says no, what was cut off stays so, and what is newly cut off is cut off all
+    /// the same; it is asked again at every reading.
+    pub fn guarded_by(&self, guard: impl Fn(&CutOffList, &CutOffList) -> bool + Send + Sync + 'static) {
+        self.changing().guard = Some(Box::new(guard));
+    }
+
+    fn changing(&self) -> std::sync::MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the file again; says whether anything changed.
     ///
     /// # Errors
     /// It is gone or is no list; what was in force stays.
     pub fn reload(&self) -> Result<bool, CutOffError> {
-        let hooks = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = read(&self.file)?.ok_or_else(|| fault(&self.file, "is gone; what it cut off stays cut off until it is back"))?;
-        if list == **self.current.load() {
+        let changing = self.changing();
+        let wanted = read(&self.file)?.ok_or_else(|| fault(&self.file, "is gone; what it cut off stays cut off until it is back"))?;
+        let old = self.current.load_full();
+        if wanted == *old {
             return Ok(false);
         }
-        self.current.store(Arc::new(list));
-        hooks.iter().for_each(|hook| hook());
+        let allowed = changing.guard.as_ref().is_none_or(|guard| guard(&old, &wanted));
+        let list = Arc::new(if allowed { wanted } else { old.joined(wanted) });
+        if list == old {
+            return Ok(false);
+        }
+        self.current.store(list.clone());
+        changing.hooks.iter().for_each(|hook| hook(&old, &list));
         Ok(true)
     }
 }

@@ -37,10 +37,11 @@ pub fn check(pem: &[u8], uri: &str) -> Result<CheckedRequest, RequestError> {
     if !rest.is_empty() {
         return Err(refused("has bytes after its end"));
     }
-    request.verify_signature().map_err(|_| refused("is not signed by the key that it holds"))?;
     let info = &request.certification_request_info;
-    check_subject(&info.subject)?;
+    // Before the signature: of a key that is not accepted the library can only say that it does not verify.
     check_key(&info.subject_pki)?;
+    request.verify_signature().map_err(|_| refused("is not signed by the key that it holds"))?;
+    check_subject(&info.subject)?;
     let found = check_attributes(&request)?;
     if found != uri {
         return Err(RequestError(format!("asks for the name `{found}`, but must ask for `{uri}`")));

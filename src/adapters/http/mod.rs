@@ -9,6 +9,7 @@ mod metadata;
 mod meters;
 mod ops;
 mod outbox;
+mod receipt;
 mod respond;
 mod revoke;
 mod routes;
@@ -32,7 +33,7 @@ use crate::flow::Gate;
 
 pub use self::audit::{AuditState, Cases, Contested, HolderState, NotToday, Sessions, Why};
 pub use self::metadata::OPENAPI;
-pub use self::ops::{OpsState, Readiness};
+pub use self::ops::{NodeStatus, OpsState, Readiness};
 pub use self::outbox::MokaOutbox;
 pub use self::routes::{GATEWAY_ROUTES, gateway, ops, public};
 pub use self::stranger::refuse_stranger;
@@ -78,8 +79,7 @@ pub struct Resource {
     pub metadata: String,
 }
 
-/// What the token endpoint answers with.
-#[derive(Debug)]
+/// What the token endpoint answers with; it holds a token, so it has no `Debug`.
 pub struct TokenOutcome {
     /// HTTP status: 200, 400 or 401.
     pub status: u16,
@@ -115,7 +115,6 @@ pub trait TokenIssuer: Send + Sync + 'static {
 }
 
 /// What the revocation endpoint answers with, where no token dies of it.
-#[derive(Debug)]
 pub struct Revocation {
     /// HTTP status: 200, 400 or 401.
     pub status: u16,

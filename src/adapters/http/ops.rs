@@ -21,8 +21,16 @@ pub trait Readiness: Send + Sync + 'static {
     fn registry_cursor(&self) -> Option<u64>;
 }
 
+/// What an operator looks at first, as JSON.
+pub trait NodeStatus: Send + Sync + 'static {
+    /// Everything, as one object.
+    fn status(&self) -> serde_json::Value;
+}
+
 /// What the handlers of `ops` need.
 pub struct OpsState {
+    /// What an operator looks at first.
+    pub status: Arc<dyn NodeStatus>,
     /// Readiness of the node.
     pub readiness: Arc<dyn Readiness>,
     /// Renders the metrics in Prometheus' text format.
@@ -55,6 +63,11 @@ pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
         cut_off_version: state.readiness.cut_off_version(),
         registry_cursor: state.readiness.registry_cursor(),
     })
+}
+
+/// `GET /status`: what `estelam status` shows.
+pub(super) async fn status(state: Data<OpsState>) -> HttpResponse {
+    HttpResponse::Ok().json(state.status.status())
 }
 
 /// `GET /metrics`.

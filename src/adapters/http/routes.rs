@@ -5,7 +5,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
-use super::{HttpState, OpsState, audit, ledger, log, metadata, ops as ops_handlers, revoke, stranger, token, verify};
+use super::{HttpState, OpsState, audit, ledger, log, metadata, ops as ops_handlers, receipt, revoke, stranger, token, verify};
 
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -77,6 +77,9 @@ pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + S
             .service(open("/checkpoint.key", ledger::key))
             .service(open("/tile/{path:.*}", ledger::tile))
             .service(open("/openapi.json", metadata::openapi))
+            .service(open("/receipt", receipt::page))
+            .service(open("/receipt/check.js", receipt::script))
+            .service(open("/receipt/style.css", receipt::style))
             .default_service(web::to(stranger::not_found));
     }
 }
@@ -88,6 +91,7 @@ pub fn ops(state: Data<OpsState>) -> impl Fn(&mut ServiceConfig) + Clone + Send 
             .app_data(state.clone())
             .route("/health/live", web::get().to(ops_handlers::live))
             .route("/health/ready", web::get().to(ops_handlers::ready))
+            .route("/status", web::get().to(ops_handlers::status))
             .route("/metrics", web::get().to(ops_handlers::metrics));
     }
 }

@@ -1,20 +1,18 @@
 //! Signing keys that never leave a PKCS#11 token (an HSM): the module is loaded at run time, a lost session is opened anew.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use cryptoki::context::{CInitializeArgs, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
-use cryptoki::types::AuthPin;
+use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 
+use super::KeyError;
+use super::hsm_library::Library;
 use super::public::PublicKey;
-use super::{KeyError, files};
 use crate::core::signing::{Algorithm, Signer, SignerFailed};
 
 /// DER of the curves' names: OID 1.2.840.10045.3.1.7, and the string `edwards25519`.
@@ -32,19 +30,15 @@ pub struct HsmPlace {
     pub pin: PathBuf,
 }
 
+/// What is signed to see whether a key works; nothing else that we sign looks like it.
+const PROBE: &[u8] = b"estelam key check";
+
 /// A key in the token and its public half.
 pub struct HsmSigner {
     place: HsmPlace,
     label: String,
     public: PublicKey,
-    open: Mutex<Option<Opened>>,
-}
-
-struct Opened {
-    session: Session,
-    key: ObjectHandle,
-    /// The module must outlive its sessions.
-    _module: Arc<Pkcs11>,
+    library: Arc<Library>,
 }
 
 impl HsmSigner {
@@ -53,37 +47,47 @@ impl HsmSigner {
     /// # Errors
     /// [`KeyError::Hsm`]: no module, no token, wrong PIN, no such key, another key.
     pub fn open(place: &HsmPlace, label: &str, public: PublicKey) -> Result<Self, KeyError> {
-        let opened = Opened::new(place, label)?;
-        let signer = Self { place: place.clone(), label: label.to_owned(), public, open: Mutex::new(Some(opened)) };
-        let probe = signer.sign(b"estelam key check").map_err(|_| fault(place, "the key does not sign"))?;
-        if !signer.public.verifies(b"estelam key check", &probe) {
+        let signer = Self { place: place.clone(), label: label.to_owned(), public, library: Library::of(&place.module) };
+        let probe = signer.signature(PROBE)?;
+        if !signer.public.verifies(PROBE, &probe) {
             return Err(fault(place, "the key is not the one that was published under its label"));
         }
         Ok(signer)
     }
 
-    /// Makes a key pair in the token: sensitive and not extractable.
+    /// Makes a key pair in the token: sensitive, not extractable, and for signing alone, whatever the token's own defaults are.
     ///
     /// # Errors
     /// [`KeyError::Hsm`].
     pub fn generate(place: &HsmPlace, label: &str, algorithm: Algorithm) -> Result<PublicKey, KeyError> {
-        let (session, _module) = log_in(place, true)?;
         let (mechanism, curve) = match algorithm {
             Algorithm::EdDsa => (Mechanism::EccEdwardsKeyPairGen, EDWARDS25519),
             Algorithm::Es256 => (Mechanism::EccKeyPairGen, P256),
         };
         let name = || Attribute::Label(label.as_bytes().to_vec());
-        let public = [Attribute::Token(true), Attribute::Verify(true), Attribute::EcParams(curve.to_vec()), name()];
+        let (only, never) = (true, false);
+        let public = [
+            Attribute::Token(true),
+            Attribute::Verify(only),
+            Attribute::Encrypt(never),
+            Attribute::Wrap(never),
+            Attribute::EcParams(curve.to_vec()),
+            name(),
+        ];
         let private = [
             Attribute::Token(true),
             Attribute::Private(true),
             Attribute::Sensitive(true),
             Attribute::Extractable(false),
-            Attribute::Sign(true),
+            Attribute::Sign(only),
+            Attribute::Decrypt(never),
+            Attribute::Unwrap(never),
             name(),
         ];
-        let (handle, _) = session.generate_key_pair(&mechanism, &public, &private).map_err(|error| refused(place, &error))?;
-        let attributes = session.get_attributes(handle, &[AttributeType::EcPoint]).map_err(|error| refused(place, &error))?;
+        let attributes = Library::of(&place.module).with_session(place, |session| {
+            let (handle, _) = session.generate_key_pair(&mechanism, &public, &private)?;
+            session.get_attributes(handle, &[AttributeType::EcPoint])
+        })?;
         let point = attributes.into_iter().find_map(|attribute| match attribute {
             Attribute::EcPoint(point) => Some(point),
             _ => None,
@@ -96,12 +100,9 @@ impl HsmSigner {
     /// # Errors
     /// [`KeyError::Hsm`].
     pub fn destroy(place: &HsmPlace, label: &str) -> Result<(), KeyError> {
-        let (session, _module) = log_in(place, true)?;
         let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_bytes().to_vec())];
-        for key in session.find_objects(&template).map_err(|error| refused(place, &error))? {
-            session.destroy_object(key).map_err(|error| refused(place, &error))?;
-        }
-        Ok(())
+        Library::of(&place.module)
+            .with_session(place, |session| session.find_objects(&template)?.into_iter().try_for_each(|key| session.destroy_object(key)))
     }
 
     /// The public half.
@@ -109,22 +110,23 @@ impl HsmSigner {
         &self.public
     }
 
-    /// Whether the token answers; opens a new session if the old one is gone.
+    /// Whether the key signs now. A token that is gone may leave sessions behind that look alive.
     pub fn ready(&self) -> bool {
-        self.with_session(|opened| opened.session.get_session_info().map(drop)).is_ok()
+        self.signature(PROBE).is_ok_and(|probe| self.public.verifies(PROBE, &probe))
     }
 
-    fn with_session<T>(&self, act: impl Fn(&Opened) -> cryptoki::error::Result<T>) -> Result<T, SignerFailed> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(done) = open.as_ref().and_then(|opened| act(opened).ok()) {
-            return Ok(done);
+    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match self.public.algorithm() {
+            Algorithm::EdDsa => {
+                let mechanism = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure));
+                self.library.with_key(&self.place, &self.label, |session, key| session.sign(&mechanism, key, message))
+            }
+            // The token is given the digest: not all know the mechanism that hashes too.
+            Algorithm::Es256 => {
+                let hash = digest(&SHA256, message);
+                self.library.with_key(&self.place, &self.label, |session, key| session.sign(&Mechanism::Ecdsa, key, hash.as_ref()))
+            }
         }
-        // The session, the token or the whole HSM went away: once more from the start, else nothing is signed.
-        *open = None;
-        let opened = Opened::new(&self.place, &self.label).inspect_err(|error| tracing::error!("{error}")).map_err(|_| SignerFailed)?;
-        let done = act(&opened).map_err(|_| SignerFailed)?;
-        *open = Some(opened);
-        Ok(done)
     }
 }
 
@@ -138,67 +140,26 @@ impl Signer for HsmSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed> {
-        let signature = match self.algorithm() {
-            Algorithm::EdDsa => {
-                let mechanism = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure));
-                self.with_session(|opened| opened.session.sign(&mechanism, opened.key, message))?
-            }
-            // The token is given the digest: not all know the mechanism that hashes too.
-            Algorithm::Es256 => {
-                let hash = digest(&SHA256, message);
-                self.with_session(|opened| opened.session.sign(&Mechanism::Ecdsa, opened.key, hash.as_ref()))?
-            }
-        };
+        let signature =
+            self.signature(message).inspect_err(|error| tracing::error!("nothing is signed: {error}")).map_err(|_| SignerFailed)?;
         if signature.len() == 64 { Ok(signature) } else { Err(SignerFailed) }
     }
 }
 
-impl Opened {
-    fn new(place: &HsmPlace, label: &str) -> Result<Self, KeyError> {
-        let (session, module) = log_in(place, false)?;
-        let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_bytes().to_vec())];
-        let found = session.find_objects(&template).map_err(|error| refused(place, &error))?;
-        let [key] = found.as_slice() else { return Err(fault(place, "the token does not hold exactly one private key of this label")) };
-        Ok(Self { key: *key, session, _module: module })
-    }
-}
-
-fn log_in(place: &HsmPlace, write: bool) -> Result<(Session, Arc<Pkcs11>), KeyError> {
-    let module = Arc::new(Pkcs11::new(&place.module).map_err(|_| fault(place, "the module cannot be loaded"))?);
-    match module.initialize(CInitializeArgs::OsThreads) {
-        Ok(()) | Err(Error::AlreadyInitialized | Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-        Err(error) => return Err(refused(place, &error)),
-    }
-    let slots = module.get_slots_with_token().map_err(|error| refused(place, &error))?;
-    let labelled = |slot: &cryptoki::slot::Slot| module.get_token_info(*slot).is_ok_and(|info| info.label().trim_end() == place.token);
-    let slot = slots.into_iter().find(labelled).ok_or_else(|| fault(place, "no token of this label is there"))?;
-    let session = if write { module.open_rw_session(slot) } else { module.open_ro_session(slot) };
-    let session = session.map_err(|error| refused(place, &error))?;
-    match session.login(UserType::User, Some(&pin(&place.pin)?)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok((session, module)),
-        Err(error) => Err(refused(place, &error)),
-    }
-}
-
-fn pin(path: &Path) -> Result<AuthPin, KeyError> {
-    let text = files::read_private(path)?;
-    let text = std::str::from_utf8(&text).map_err(|_| KeyError::NotAPin { path: path.to_owned() })?;
-    Ok(AuthPin::new(text.trim_end().to_owned()))
-}
-
-/// The point comes as a DER octet string; some tokens give it bare.
-fn from_point(algorithm: Algorithm, der: &[u8]) -> Option<PublicKey> {
-    let bare = match der {
-        [0x04, length, rest @ ..] if usize::from(*length) == rest.len() => rest,
-        other => other,
+/// The point comes as a DER octet string; some tokens give it bare. The length tells which: bare bytes may look like DER by chance.
+fn from_point(algorithm: Algorithm, given: &[u8]) -> Option<PublicKey> {
+    let read = match algorithm {
+        Algorithm::EdDsa => PublicKey::ed25519,
+        Algorithm::Es256 => PublicKey::p256,
     };
-    match algorithm {
-        Algorithm::EdDsa => PublicKey::ed25519(bare),
-        Algorithm::Es256 => PublicKey::p256(bare),
-    }
+    let inner = match given {
+        [0x04, length, rest @ ..] if usize::from(*length) == rest.len() => Some(rest),
+        _ => None,
+    };
+    read(given).or_else(|| inner.and_then(read))
 }
 
-fn refused(place: &HsmPlace, error: &Error) -> KeyError {
+pub(super) fn refused(place: &HsmPlace, error: &Error) -> KeyError {
     let why = match error {
         Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _) => "the PIN is wrong",
         Error::Pkcs11(RvError::PinLocked, _) => "the PIN is locked",
@@ -208,12 +169,31 @@ fn refused(place: &HsmPlace, error: &Error) -> KeyError {
     fault(place, why)
 }
 
-fn fault(place: &HsmPlace, why: &'static str) -> KeyError {
+pub(super) fn fault(place: &HsmPlace, why: &'static str) -> KeyError {
     KeyError::Hsm { token: place.token.clone(), why }
 }
 
 impl fmt::Debug for HsmSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HsmSigner").field("kid", &self.public.kid()).field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn points_are_read_as_der_and_bare_even_when_bare_ones_look_like_der() {
+        // Both begin like the DER of an octet string of just the length that follows.
+        let (mut p256, mut ed25519) = ([7; 65], [7; 32]);
+        (p256[0], p256[1], ed25519[0], ed25519[1]) = (4, 63, 4, 30);
+        for (algorithm, bare) in [(Algorithm::Es256, p256.as_slice()), (Algorithm::EdDsa, ed25519.as_slice())] {
+            let der = [&[4, u8::try_from(bare.len()).unwrap()], bare].concat();
+            assert_eq!(from_point(algorithm, bare).unwrap().bytes(), bare);
+            assert_eq!(from_point(algorithm, &der).unwrap().bytes(), bare);
+            assert_eq!(from_point(algorithm, &bare[1..]), None);
+        }
     }
 }

@@ -27,8 +27,8 @@ const TOKENS_CHECKABLE: SignedDuration = SignedDuration::from_hours(1);
 /// Changes the keys of one installation; others wait for it.
 #[derive(Debug)]
 pub struct KeyKeeper {
-    place: KeyPlace,
-    unlock: Unlock,
+    pub(super) place: KeyPlace,
+    pub(super) unlock: Unlock,
     list: KeyList,
     _alone: File,
 }
@@ -86,6 +86,11 @@ impl KeyKeeper {
     /// # Errors
     /// [`KeyError::NoStandby`].
     pub fn lost(&mut self, usage: KeyUse, rules: Rules, now: Timestamp) -> Result<String, KeyError> {
+        let former = self.list.active(usage).map(|record| record.kid.clone());
+        // With the rotation it becomes durable, so that nobody sees the one without the other.
+        if let Some(record) = former.and_then(|kid| self.record_mut(&kid)) {
+            record.lost = true;
+        }
         self.rotate(usage, rules, true, now)
     }
 

@@ -156,13 +156,18 @@ fn rehearsal_a_lost_content_key_is_never_made_anew() {
 fn running_gateway_takes_a_rotation_up_and_notices_a_lost_file() {
     let home = home();
     let store = KeyStore::open(home.place.clone()).unwrap();
-    assert!(store.reload().unwrap().is_none() && store.ready());
+    assert!(store.reload(|_| true).unwrap().is_none() && store.ready());
     home.keeper().rotate(KeyUse::Statements, RULES, true, at(0)).unwrap();
-    let fresh = store.reload().unwrap().unwrap();
+    let fresh = store.reload(|_| true).unwrap().unwrap();
     assert_eq!(store.current().statements().key_id(), fresh.statements().key_id());
     assert!(store.ready());
-    fs::remove_file(home.place.dir.join("tokens.pem")).unwrap();
-    assert!(!store.ready(), "the next start would fail");
+    for name in ["tokens.pem", "content.key"] {
+        let (file, aside) = (home.place.dir.join(name), home.place.dir.join("aside"));
+        fs::rename(&file, &aside).unwrap();
+        assert!(!store.ready(), "without `{name}` the next start would fail");
+        fs::rename(&aside, &file).unwrap();
+        assert!(store.ready());
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The gateway's own keys: one each for tokens, statements, checkpoints and the ledger's content.
 
+mod content;
 mod files;
 mod hsm;
+mod hsm_library;
 mod life;
 mod public;
 mod publish;

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::public::{Jwk, PublicKey};
 use super::record::{Compromise, KeyList, KeyState, KeyUse};
+use crate::core::ledger::genuine::{Life, Limit, LogKey, SigningKey, TrustedKeys};
+use crate::core::ledger::note::NoteKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -56,6 +58,30 @@ impl PublishedKey {
 }
 
 impl PublishedKeys {
+    /// The keys as a check of statements and receipts takes them; `None` if one of them contradicts itself, or the log has no proper name.
+    pub fn trusted(&self) -> Option<TrustedKeys> {
+        let mut trusted = TrustedKeys { issuer: self.issuer.clone(), signing: Vec::new(), log: Vec::new() };
+        for published in &self.keys {
+            let key = published.key()?;
+            let limit = published.compromised.as_ref();
+            let compromised = limit.map(|limit| Limit { tree_size: limit.tree_size, checkpoint: limit.checkpoint.clone() });
+            if compromised.is_none() && published.state == KeyState::Compromised {
+                return None;
+            }
+            let life = match published.usage {
+                KeyUse::Checkpoints => {
+                    let key = NoteKey::new(&self.origin, key.bytes().try_into().ok()?).ok()?;
+                    trusted.log.push(LogKey { key, compromised });
+                    continue;
+                }
+                KeyUse::Tokens => Life::OtherUse,
+                KeyUse::Statements => Life::Signs { from: published.signs_from, until: published.signs_until, compromised },
+            };
+            trusted.signing.push(SigningKey::new(published.kid.clone(), key.bytes(), life)?);
+        }
+        Some(trusted)
+    }
+
     pub(super) fn of(list: &KeyList, issuer: &str, origin: &str) -> Self {
         let keys = list.keys.iter().cloned().map(|record| PublishedKey {
             kid: record.kid,

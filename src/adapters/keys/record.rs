@@ -112,6 +112,9 @@ pub struct KeyRecord {
     /// How long it stays published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkable_until: Option<Timestamp>,
+    /// Its private half was lost while it signed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
     /// Set once others may have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compromised: Option<Compromise>,
@@ -130,6 +133,7 @@ impl KeyRecord {
             signs_from: (state == KeyState::Active).then_some(now),
             signs_until: None,
             checkable_until: None,
+            lost: false,
             compromised: None,
         }
     }

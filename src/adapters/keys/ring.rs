@@ -259,7 +259,7 @@ fn signer_from(path: &Path, unlock: &Unlock) -> Result<FileSigner, KeyError> {
     FileSigner::from_pkcs8(&pkcs8).ok_or_else(|| KeyError::WrongUnlock { path: path.to_owned() })
 }
 
-fn content_key_from(path: &Path, unlock: &Unlock) -> Result<ContentKey, KeyError> {
+pub(super) fn content_key_from(path: &Path, unlock: &Unlock) -> Result<ContentKey, KeyError> {
     Ok(ContentKey(*unlock.open_content(&read_sealed(path)?, path)?))
 }
 

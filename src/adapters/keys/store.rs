@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::record::{KeyHome, KeyList};
-use super::{KeyError, KeyPlace, KeyRing};
+use super::{KeyError, KeyPlace, KeyRing, files};
 
 /// Holds the key ring that signs now.
 #[derive(Debug)]
@@ -34,17 +34,20 @@ impl KeyStore {
         self.ring.load_full()
     }
 
-    /// Reads the folder again. Returns the new snapshot if anything changed.
+    /// Reads the folder again. Returns the new snapshot if anything changed, once `may` has let it take the place of the old one.
     ///
     /// # Errors
     /// [`KeyError`]; the old snapshot stays in force.
-    pub fn reload(&self) -> Result<Option<Arc<KeyRing>>, KeyError> {
+    pub fn reload(&self, may: impl FnOnce(&KeyRing) -> bool) -> Result<Option<Arc<KeyRing>>, KeyError> {
         // Unlocking costs much, and the list says whether anything changed.
         let listed = KeyList::read(&self.place.dir)?;
         if listed.is_none_or(|list| list.keys == self.ring.load().records()) {
             return Ok(None);
         }
         let fresh = Arc::new(KeyRing::open_at(&self.place)?);
+        if !may(&fresh) {
+            return Ok(None);
+        }
         self.ring.store(fresh.clone());
         Ok(Some(fresh))
     }
@@ -55,6 +58,7 @@ impl KeyStore {
         let answering = [ring.tokens(), ring.statements(), ring.checkpoints()].into_iter().all(|signer| signer.ready());
         answering
             && self.place.unlock.exists()
+            && self.place.dir.join(files::CONTENT).exists()
             && ring.records().iter().all(|record| match &record.home {
                 KeyHome::File(name) => self.place.dir.join(name).exists(),
                 KeyHome::Pkcs11(_) | KeyHome::Gone => true,

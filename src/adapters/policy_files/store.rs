@@ -13,6 +13,7 @@ use crate::core::decision::cases;
 use crate::core::policy::{LoadError, Snapshot, version};
 
 type Guard = Box<dyn Fn(&str) -> Result<(), Vec<LoadError>> + Send + Sync>;
+type RefusalListener = Box<dyn Fn(Option<&str>, &[LoadError]) + Send + Sync>;
 type Listener = Box<dyn Fn(&Arc<Snapshot>) + Send + Sync>;
 
 /// Holds the snapshot in force and reloads it from its folder.
@@ -30,6 +31,8 @@ struct State {
     /// Asked before a version takes effect.
     guard: Option<Guard>,
     listeners: Vec<Listener>,
+    /// Told of a change that was refused.
+    on_refusal: Option<RefusalListener>,
     /// What was refused last, so that an unchanged fault is logged once.
     refused: Option<Refused>,
 }
@@ -80,6 +83,11 @@ impl PolicyStore {
     /// may wait.
     pub fn guarded_by(&self, guard: impl Fn(&str) -> Result<(), Vec<LoadError>> + Send + Sync + 'static) {
         self.state().guard = Some(Box::new(guard));
+    }
+
+    /// Tells `listener` once of each change that is refused: the version that it would have been, where that can be told, and the faults.
+    pub fn on_refusal(&self, listener: impl Fn(Option<&str>, &[LoadError]) + Send + Sync + 'static) {
+        self.state().on_refusal = Some(Box::new(listener));
     }
 
     /// Reads the folder again. If it validates as a whole it takes effect; if not, the old snapshot stays in force, and each
@@ -151,6 +159,9 @@ impl State {
         metrics::counter!("estelam_policy_reloads_total", "result" => "refused").increment(1);
         for error in &refused.1 {
             tracing::error!("policy change refused, the old version stays in force: {error}");
+        }
+        if let Some(listener) = &self.on_refusal {
+            listener(refused.0.as_deref(), &refused.1);
         }
         self.refused = Some(refused);
     }

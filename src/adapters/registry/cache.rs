@@ -72,7 +72,7 @@ impl CachedRegistry {
             cache: Cache::builder().max_capacity(config.capacity).time_to_live(config.hard_ttl).build(),
             loads: Loads::default(),
             changes: ChangeLog::default(),
-            decrees: AcceptedDecrees::default(),
+            decrees: AcceptedDecrees::new(config.activate_decrees.clone()),
             lookups: Lookups::new(),
             timeout: config.timeout,
             feed_bound: config.feed_bound,

@@ -1,7 +1,10 @@
 //! What the operator says about the registry, and the TLS client made of it: own judge of its certificate, own certificate, nothing resumed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -53,7 +56,23 @@ pub struct RegistryClientConfig {
     pub breaker_pause: Duration,
     /// Keeps a decree set before it takes effect; one that cannot be kept is not used.
     pub keep_decrees: Option<KeepDecrees>,
+    /// Asked before a decree set takes effect; one that it refuses is not used.
+    pub activate_decrees: Option<ActivateDecrees>,
 }
+
+/// A decree set that is about to take effect.
+#[derive(Clone, Debug)]
+pub struct NewDecrees {
+    /// Its hash.
+    pub version: String,
+    /// Every decree, and whether it is rescinded.
+    pub standing: BTreeMap<String, bool>,
+    /// Who signed each, as the registry says after checking.
+    pub signers: BTreeMap<String, Vec<String>>,
+}
+
+/// Lets a decree set take effect, or says why not.
+pub type ActivateDecrees = Arc<dyn Fn(NewDecrees) -> BoxFuture<'static, Result<(), &'static str>> + Send + Sync>;
 
 /// Keeps a decree set for later; errors say why it could not.
 pub type KeepDecrees = Arc<dyn Fn(&DecreesAnswer) -> std::io::Result<()> + Send + Sync>;
@@ -76,6 +95,7 @@ impl RegistryClientConfig {
             breaker_failures: 5,
             breaker_pause: Duration::from_millis(500),
             keep_decrees: None,
+            activate_decrees: None,
         }
     }
 }

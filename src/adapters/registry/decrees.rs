@@ -5,19 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 
+use super::config::{ActivateDecrees, NewDecrees};
 use super::upstream::FetchedDecrees;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::registry::RegistryUnavailable;
 
 /// The set in use, if there is one.
-#[derive(Default)]
 pub(super) struct AcceptedDecrees {
+    activate: Option<ActivateDecrees>,
     current: ArcSwapOption<DecreeSet>,
     /// The last set that was accepted, kept while none is in use: what comes next must continue it.
     last: Mutex<Option<Arc<DecreeSet>>>,
 }
 
 impl AcceptedDecrees {
+    /// None yet; whoever is to be asked before a set takes effect.
+    pub(super) fn new(activate: Option<ActivateDecrees>) -> Self {
+        Self { activate, current: ArcSwapOption::empty(), last: Mutex::default() }
+    }
+
     /// The set in use.
     pub(super) fn current(&self) -> Option<Arc<DecreeSet>> {
         self.current.load_full()
@@ -28,13 +34,17 @@ impl AcceptedDecrees {
     }
 
     /// Replaces the decrees by a set that continues the one before. They are known to have changed when the new ones could not
-    /// be had: then there are none.
-    pub(super) fn accept(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<u64, RegistryUnavailable> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match fetched.and_then(|fetched| continued(last.as_deref(), fetched)) {
-            Ok(FetchedDecrees { cursor, set }) => {
+    /// be had: then there are none. One caller at a time: the feed.
+    pub(super) async fn accept(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<u64, RegistryUnavailable> {
+        let last = self.last().clone();
+        let continued = match fetched.and_then(|fetched| continued(last.as_deref(), fetched)) {
+            Ok(fetched) => self.activated(last.as_deref(), fetched).await,
+            Err(why) => Err(why),
+        };
+        match continued {
+            Ok(FetchedDecrees { cursor, set, .. }) => {
                 let set = Arc::new(set);
-                *last = Some(Arc::clone(&set));
+                *self.last() = Some(Arc::clone(&set));
                 self.current.store(Some(set));
                 Ok(cursor)
             }
@@ -44,6 +54,19 @@ impl AcceptedDecrees {
                 Err(why)
             }
         }
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<Arc<DecreeSet>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a set that is not the one before take effect, where somebody is to be asked.
+    async fn activated(&self, last: Option<&DecreeSet>, fetched: FetchedDecrees) -> Result<FetchedDecrees, RegistryUnavailable> {
+        let same = last.is_some_and(|last| last.version == fetched.set.version);
+        let Some(activate) = self.activate.as_ref().filter(|_| !same) else { return Ok(fetched) };
+        let standing = fetched.set.decrees.iter().map(|decree| (decree.id.clone(), decree.rescinded_at.is_some())).collect();
+        let new = NewDecrees { version: fetched.set.version.clone(), standing, signers: fetched.signers.clone() };
+        activate(new).await.map(|()| fetched).map_err(RegistryUnavailable)
     }
 
     /// The registry has just said that no decree changed.

@@ -63,5 +63,5 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
 }
 
 async fn load_decrees(inner: &Inner) -> Result<u64, RegistryUnavailable> {
-    inner.decrees.accept(inner.fetch_decrees().await)
+    inner.decrees.accept(inner.fetch_decrees().await).await
 }

@@ -171,7 +171,7 @@ impl Upstream for HttpRegistry {
             return Err(RegistryUnavailable("its decrees cannot be kept"));
         }
         set.as_of = as_of;
-        Ok(FetchedDecrees { cursor: answer.cursor, set })
+        Ok(FetchedDecrees { cursor: answer.cursor, set, signers: answer.signers })
     }
 
     async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable> {

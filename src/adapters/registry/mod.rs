@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 pub use breaker::Standing;
 pub use cache::CachedRegistry;
-pub use config::{KeepDecrees, RegistryClientConfig, RegistryClientError, ServerCheck};
+pub use config::{ActivateDecrees, KeepDecrees, NewDecrees, RegistryClientConfig, RegistryClientError, ServerCheck};
 pub use endpoint::EndpointState;
 pub use http::HttpRegistry;
 pub use lanes::LaneState;

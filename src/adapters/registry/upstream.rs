@@ -1,5 +1,6 @@
 //! What the cache needs of a registry: look-ups with the registry's own version and subject, the decrees, the changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ impl Fetched {
 pub(super) struct FetchedDecrees {
     pub cursor: u64,
     pub set: DecreeSet,
+    /// Who signed each.
+    pub signers: BTreeMap<String, Vec<String>>,
 }
 
 /// A batch of the change feed.

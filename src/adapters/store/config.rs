@@ -81,7 +81,9 @@ pub enum LedgerError {
         configured: String,
     },
     /// A stored key cannot be unwrapped.
-    #[error("a content key of this ledger does not open with the present `content.key`; restore the key that belongs to this ledger")]
+    #[error(
+        "a content key of this ledger does not open with the present `content.key`; restore the key that belongs to this ledger, or run `estelam keys rotate content` again if that broke off"
+    )]
     WrongKek,
     /// The log does not fit its checkpoint.
     #[error("the ledger does not fit its own checkpoint: {0}; run `estelam log verify` and restore the folder from a copy")]

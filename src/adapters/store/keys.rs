@@ -130,6 +130,20 @@ impl Kek {
         open(&self.0, LIST, sealed)
     }
 
+    /// A key that was wrapped under `former`, wrapped under this one; one that is already stays as it is.
+    ///
+    /// # Errors
+    /// [`LedgerError::WrongKek`] when neither opens it.
+    pub(super) fn wrap_anew(&self, former: &Self, day: i64, class: u8, wrapped: &[u8]) -> Result<Vec<u8>, LedgerError> {
+        let aad = content_key_aad(day, class);
+        if open(&self.0, aad.as_ref(), wrapped).is_some() {
+            return Ok(wrapped.to_vec());
+        }
+        let secret = open(&former.0, aad.as_ref(), wrapped).ok_or(LedgerError::WrongKek)?;
+        let secret = Zeroizing::new(secret.as_slice().try_into().map_err(|_| LedgerError::WrongKek)?);
+        self.wrap(day, class, &secret)
+    }
+
     /// Unwraps a content key; none when this is not the key that wrapped it.
     pub(super) fn unwrap(&self, day: i64, class: u8, wrapped: &[u8]) -> Option<LessSafeKey> {
         open(&self.0, content_key_aad(day, class).as_ref(), wrapped).and_then(|secret| aead_key(&secret))
@@ -155,4 +169,22 @@ pub(super) fn open(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroi
 
 fn content_key_aad(day: i64, class: u8) -> Aad<Vec<u8>> {
     Aad::from([b"estelam content key v1".as_slice(), day.to_be_bytes().as_slice(), &[class]].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn keys_are_wrapped_anew_once_and_only_by_who_can_open_them() {
+        let kek = || Kek::load(&ContentKek::generate().unwrap()).unwrap();
+        let (former, next, other) = (kek(), kek(), kek());
+        let wrapped = former.wrap(20_000, 1, &random_secret().unwrap()).unwrap();
+        let anew = next.wrap_anew(&former, 20_000, 1, &wrapped).unwrap();
+        assert!(next.unwrap(20_000, 1, &anew).is_some() && former.unwrap(20_000, 1, &anew).is_none());
+        assert_eq!(next.wrap_anew(&former, 20_000, 1, &anew).unwrap(), anew, "a run that broke off goes on");
+        assert!(matches!(next.wrap_anew(&other, 20_000, 1, &wrapped), Err(LedgerError::WrongKek)));
+        assert!(matches!(next.wrap_anew(&former, 20_001, 1, &wrapped), Err(LedgerError::WrongKek)), "the day belongs to it");
+    }
 }

@@ -22,6 +22,7 @@ mod purge;
 mod queue;
 mod reader;
 mod recovery;
+mod rewrap;
 mod schema;
 mod segments;
 
@@ -46,6 +47,7 @@ pub use entries::{LogEntries, StoredContent, StoredEntry};
 pub use keys::{ContentKek, generate_officer_key, open_trail_key};
 pub use purge::{PurgeError, PurgeOrder, PurgeReport, Witnessed};
 pub use recovery::open_offline;
+pub use rewrap::rewrap;
 pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};
 pub use witnessed::{NotWitnessed, continues};
 

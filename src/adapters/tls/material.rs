@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+
+use crate::core::domain::file_mode::exposes_a_secret;
 
 /// Something about a file of the trust material is wrong; what was in force stays in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +58,13 @@ pub fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'st
 /// The private key of a PEM file.
 ///
 /// # Errors
-/// The file cannot be read or holds no key.
+/// The file cannot be read, holds no key, or can be read by everybody.
 pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, MaterialError> {
     let pem = zeroize::Zeroizing::new(read(file)?);
+    if fs::metadata(file).is_ok_and(|metadata| exposes_a_secret(metadata.permissions().mode())) {
+        let what = "the private key can be reached by others; run `chmod go-rwx` on it, and replace it if others may have read it";
+        return Err(MaterialError::new(file, what));
+    }
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| MaterialError::new(file, "holds no private key in PEM"))
 }
 

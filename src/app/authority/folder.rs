@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::judge;
-use super::officials::OfficialsFile;
+use super::officials::{Official, OfficialsFile};
 use super::proposal::{Approval, Kind};
 use crate::config::Config;
 use crate::core::ledger::tree::sha256;
@@ -74,6 +74,16 @@ impl AuthorityFolder {
         }
     }
 
+    /// Everybody who ever was an official, under each key that they had.
+    ///
+    /// # Errors
+    /// As [`Self::officials`].
+    pub fn ever(&self) -> Result<Vec<Official>, String> {
+        let last = self.officials()?.version;
+        let versions = (1..=last).map(|version| self.version(version)).collect::<Result<Vec<_>, _>>()?;
+        Ok(versions.into_iter().flatten().flat_map(|present| present.file.officials).collect())
+    }
+
     /// Checks that a version follows another lawfully.
     fn check_link(&self, from: &Present, to: &Present, approval: &Approval, now: Timestamp) -> Result<(), String> {
         if to.file.previous.as_ref() != Some(&from.hash) {
@@ -120,11 +130,11 @@ impl AuthorityFolder {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn statement_of_officials(&self, version: usize) -> Result<String, String> {
+    pub fn statement_of_officials(&self, version: usize) -> Result<serde_json::Value, String> {
         let present = self.version(version)?.ok_or_else(|| format!("officials {version} are missing"))?;
         let path = self.officials_file(version, "json");
         let approval: Option<Approval> = if version > 1 { Some(read_json(&path)?) } else { None };
-        Ok(serde_json::json!({ "officials": present.hash, "version": version, "approval": approval }).to_string())
+        Ok(serde_json::json!({ "officials": present.hash, "version": version, "approval": approval }))
     }
 
     /// The approval of a policy version.

@@ -17,61 +17,87 @@ mod tests;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use uuid::Uuid;
+use serde_json::json;
 
 pub use self::folder::{AuthorityFolder, InForce, Present, version_of};
 pub use self::officials::{Official, OfficialsFile};
 pub use self::proposal::{Approval, Kind, Proposal, Signature};
 
 use super::StartError;
+use super::acts::{Act, Acts, OFFICIALS, OPERATOR};
 use crate::adapters::policy_files::PolicyStore;
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::tree::sha256;
-use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger, RetentionClass};
 use crate::core::policy::LoadError;
 
 /// Watches over what takes effect.
 pub struct Authority {
     folder: AuthorityFolder,
-    ledger: Arc<dyn Ledger>,
+    acts: Arc<Acts>,
     clock: Arc<dyn Clock>,
 }
 
-/// What the entry of an activation says of it, in `basis`. No number and no name of a holder is anywhere near.
-#[derive(Serialize)]
-struct Activation<'a> {
-    approval: &'a Approval,
-    signers: Vec<String>,
-}
-
-/// Lets the policies that were loaded take effect, and guards every later change. A demo says so and is let alone.
+/// Lets the policies that were loaded take effect, and guards every later change: each is recorded before, each refusal after. A demo says
+/// so and needs no signatures.
 ///
 /// # Errors
 /// They are not signed, or the log does not take the entry; the line says which command to run.
-pub(super) async fn guard(
-    config: &Config,
-    policies: &PolicyStore,
-    ledger: Arc<dyn Ledger>,
-    clock: Arc<dyn Clock>,
-) -> Result<(), StartError> {
+pub(super) async fn guard(config: &Config, policies: &PolicyStore, acts: Arc<Acts>, clock: Arc<dyn Clock>) -> Result<(), StartError> {
     metrics::gauge!("estelam_demo").set(if config.demo { 1.0 } else { 0.0 });
+    let version = policies.current().version.clone();
+    record_refusals(policies, &acts);
     if config.demo {
         tracing::warn!("`demo = true`: policies take effect without the signatures of officials");
-        return Ok(());
+        return guard_demo(policies, &version, acts).await;
     }
-    let authority = Authority { folder: AuthorityFolder::of(config), ledger, clock };
-    let version = policies.current().version.clone();
+    let authority = Authority { folder: AuthorityFolder::of(config), acts: acts.clone(), clock };
     authority.activate(&version).await.map_err(|what| StartError(unsigned(&what)))?;
-    let runtime = tokio::runtime::Handle::current();
     policies.guarded_by(move |next| {
-        runtime.block_on(authority.activate(next)).map_err(|what| {
+        let activated = acts.wait(authority.activate(next)).unwrap_or_else(|| Err("the record was broken off".to_owned()));
+        activated.map_err(|what| {
             metrics::counter!("estelam_alarms_total", "alarm" => "rules-not-signed").increment(1);
             vec![LoadError::of_file("policies", unsigned(&what))]
         })
     });
     Ok(())
+}
+
+/// In a demo the operator's word is enough, but it is an entry all the same, before it counts.
+async fn guard_demo(policies: &PolicyStore, version: &str, acts: Arc<Acts>) -> Result<(), StartError> {
+    const UNRECORDED: &str = "the policies do not take effect, since the log does not take the entry";
+    let act =
+        |version: &str| vec![Act::new("policies", "policies-activated", OPERATOR).policies(version).details(&json!({ "demo": true }))];
+    let mark = |version: &str| {
+        let version = version.to_owned();
+        move |known: &mut super::acts::Known| known.policies = Some(version)
+    };
+    if acts.known().await.policies.as_deref() != Some(version) {
+        acts.record(act(version), mark(version)).await.map_err(|error| StartError(format!("{UNRECORDED}: {error}")))?;
+    }
+    policies.guarded_by(move |next| {
+        let recorded = acts.record_here(act(next), mark(next));
+        recorded.map_err(|error| vec![LoadError::of_file("policies", format!("{UNRECORDED}: {error}"))])
+    });
+    Ok(())
+}
+
+/// What somebody tried is on record too: which version, how many faults, where the first one is; not its words.
+fn record_refusals(policies: &PolicyStore, acts: &Arc<Acts>) {
+    let acts = acts.clone();
+    policies.on_refusal(move |version, faults| {
+        let first = faults.first().map(|fault| fault.line.map_or_else(|| fault.file.clone(), |line| format!("{}:{line}", fault.file)));
+        let details = json!({ "refused": version, "faults": faults.len(), "first": first });
+        acts.record_soon_here(vec![Act::new("policies", "policies-refused", OPERATOR).details(&details)], |_| ());
+    });
+}
+
+/// Records officials that came since, before anything that they signed has effect. A demo has none.
+///
+/// # Errors
+/// Their chain does not hold, or the log does not take the entry.
+pub(super) async fn take_up_officials(config: &Config, acts: Arc<Acts>, clock: Arc<dyn Clock>) -> Result<(), StartError> {
+    let authority = Authority { folder: AuthorityFolder::of(config), acts, clock };
+    authority.take_up_officials().await.map_err(StartError)
 }
 
 fn unsigned(what: &str) -> String {
@@ -86,22 +112,35 @@ impl Authority {
         let last = self.folder.in_force()?;
         let approval = self.folder.approval_of_policies(version)?;
         let signers = judge(&approval, Kind::Policies, version, &present, last.as_ref(), now)?;
-        self.record_officials(&present, last.as_ref(), now).await?;
-        let statement = serde_json::to_string(&Activation { approval: &approval, signers: signers.into_iter().collect() })
-            .map_err(|error| error.to_string())?;
-        self.ledger.append(entry("policies-activated", Some(version), statement, now)).await.map_err(|error| error.to_string())?;
+        self.record_officials(&present, last.as_ref()).await?;
+        let act = Act::new("policies", "policies-activated", OFFICIALS).policies(version);
+        self.record(act.details(&json!({ "approval": &approval, "signers": signers }))).await?;
         self.folder.remember(&InForce { officials: present.hash, officials_version: present.version, policies: Some(version.to_owned()) })
     }
 }
 
 impl Authority {
     /// Records each version of the officials that came since, before anything that they signed takes effect.
-    async fn record_officials(&self, present: &Present, last: Option<&InForce>, now: Timestamp) -> Result<(), String> {
+    async fn record_officials(&self, present: &Present, last: Option<&InForce>) -> Result<(), String> {
         for version in last.map_or(0, |last| last.officials_version) + 1..=present.version {
             let statement = self.folder.statement_of_officials(version)?;
-            self.ledger.append(entry("officials-activated", None, statement, now)).await.map_err(|error| error.to_string())?;
+            self.record(Act::new("officials", "officials-activated", OFFICIALS).details(&statement)).await?;
         }
         Ok(())
+    }
+
+    async fn take_up_officials(&self) -> Result<(), String> {
+        let (present, last) = (self.folder.officials()?, self.folder.in_force()?);
+        if last.as_ref().is_some_and(|last| last.officials_version == present.version) {
+            return Ok(());
+        }
+        self.record_officials(&present, last.as_ref()).await?;
+        let policies = last.and_then(|last| last.policies);
+        self.folder.remember(&InForce { officials: present.hash, officials_version: present.version, policies })
+    }
+
+    async fn record(&self, act: Act) -> Result<(), String> {
+        self.acts.record(vec![act], |_| ()).await.map_err(|error| error.to_string())
     }
 }
 
@@ -132,23 +171,4 @@ pub fn judge(
         return Err("they were signed by the officials of another version; propose them anew".to_owned());
     }
     approval.signers(&present.file, now)
-}
-
-/// The administrative act: what is activated, and the approval with its signatures, to which the header commits.
-fn entry(code: &'static str, version: Option<&str>, statement: String, now: Timestamp) -> Entry {
-    Entry {
-        kind: EntryKind::Admin,
-        class: RetentionClass::Admin,
-        time: now,
-        id: Uuid::now_v7(),
-        statement_digest: sha256(statement.as_bytes()),
-        subject: None,
-        content: Box::new(EntryContent {
-            route: "officials".into(),
-            code: Some(code.into()),
-            policy_version: version.map(str::to_owned),
-            basis: Some(statement),
-            ..EntryContent::default()
-        }),
-    }
 }

@@ -13,8 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::policy_files::install;
+use crate::app::holds::Holds;
 use crate::config::template;
-use crate::core::ledger::{LedgerUnavailable, Receipt};
+use crate::core::ledger::retention::{Hold, HoldAct};
+use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
 use crate::core::signing::Algorithm;
 use crate::registry::decrees::OfficialKey;
 
@@ -52,6 +54,7 @@ struct Home {
     dir: tempfile::TempDir,
     config: Config,
     keys: Vec<OfficialKey>,
+    books: Mutex<Vec<Arc<dyn Ledger>>>,
 }
 
 fn new_key() -> OfficialKey {
@@ -79,7 +82,7 @@ fn home() -> Home {
     install(&config.policies).unwrap();
     std::fs::create_dir_all(&config.ledger.dir).unwrap();
     AuthorityFolder::of(&config).init("officials.toml", &first_officials(&keys)).unwrap();
-    Home { dir, config, keys }
+    Home { dir, config, keys, books: Mutex::default() }
 }
 
 impl Home {
@@ -110,9 +113,17 @@ impl Home {
         self.folder().put_policies(&self.signed(approval, by)).unwrap();
     }
 
+    /// Acts upon a book, which stays open.
+    fn acts(&self, book: Arc<Book>) -> Result<Arc<Acts>, StartError> {
+        let ledger: Arc<dyn Ledger> = book;
+        self.books.lock().unwrap().push(ledger.clone());
+        Acts::open(&self.config.ledger.dir, &ledger, Arc::new(FixedClock))
+    }
+
     async fn start(&self, ledger: Arc<Book>) -> Result<Arc<PolicyStore>, StartError> {
         let store = PolicyStore::open(&self.config.policies).unwrap();
-        guard(&self.config, &store, ledger, Arc::new(FixedClock)).await.map(|()| store)
+        let acts = self.acts(ledger)?;
+        guard(&self.config, &store, acts, Arc::new(FixedClock)).await.map(|()| store)
     }
 
     fn change(&self, note: &str) {
@@ -228,4 +239,55 @@ fn mistakes_in_officials_toml_are_told_with_their_line() {
     let repeated = format!("quorum = 2\n{}{}", official("one", &keys[0], "2027-01-01"), official("two", &keys[0], "2027-01-01"));
     assert!(wrong(&repeated).starts_with("officials.toml:8: repeats"), "{}", wrong(&repeated));
     assert!(wrong(&text.replace("role =", "rule =")).starts_with("officials.toml:"));
+}
+
+fn hold() -> Hold {
+    serde_json::from_str(r#"{"id":"court-1","reason":"order 1","from":"2026-01-01","to":"2026-01-31","until":"2027-01-01"}"#).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outside_a_demo_officials_in_office_begin_and_end_holds_and_nobody_else() {
+    let home = home();
+    let now = FixedClock.now();
+    let dir = &home.config.ledger.holds;
+    // Keys that an operator put beside the holds count for nothing.
+    let enrolled = new_key();
+    crate::registry::decrees::Officials::enrol(dir, "operator", &enrolled).unwrap();
+    let holds = Holds::of(&home.config).unwrap();
+    for stranger in [&enrolled, &home.keys[2]] {
+        assert!(holds.add(hold(), stranger, now).unwrap_err().to_string().contains("officials who are in office"));
+    }
+    let book = Arc::new(Book::default());
+    let acts = home.acts(book.clone()).unwrap();
+    holds.add(hold(), &home.keys[0], now).unwrap();
+    assert_eq!(holds.take_up(&acts, now).await.unwrap(), []);
+    holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
+    assert_eq!(holds.take_up(&acts, now).await.unwrap(), [hold()]);
+    for key in &home.keys[..2] {
+        holds.approve("court-1", HoldAct::Release, key, now).unwrap();
+    }
+    let later = "2027-06-01T00:00:00Z".parse().unwrap();
+    assert_eq!(holds.take_up(&acts, later).await.unwrap(), [hold()], "who is out of office ends no hold");
+    assert_eq!(holds.take_up(&acts, now).await.unwrap(), []);
+    assert_eq!(*book.codes.lock().unwrap(), ["hold-begun", "hold-released"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold_that_cannot_be_recorded_or_was_changed_stops_every_deletion() {
+    let home = home();
+    let now = FixedClock.now();
+    let holds = Holds::of(&home.config).unwrap();
+    std::fs::create_dir_all(&home.config.ledger.holds).unwrap();
+    holds.add(hold(), &home.keys[0], now).unwrap();
+    holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
+    let broken = home.acts(Arc::new(Book { broken: true, ..Book::default() })).unwrap();
+    assert!(holds.take_up(&broken, now).await.unwrap_err().to_string().contains("nothing is deleted"));
+    let acts = home.acts(Arc::default()).unwrap();
+    assert_eq!(holds.take_up(&acts, now).await.unwrap(), [hold()]);
+    // Another hold under the same name, signed by the same two: shorter than what the log knows.
+    std::fs::remove_file(home.config.ledger.holds.join("court-1.json")).unwrap();
+    assert!(holds.take_up(&acts, now).await.unwrap_err().to_string().contains("the hold is gone"));
+    holds.add(Hold { to: "2026-01-02".parse().unwrap(), ..hold() }, &home.keys[0], now).unwrap();
+    holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
+    assert!(holds.take_up(&acts, now).await.unwrap_err().to_string().contains("it is not the hold that was recorded"));
 }

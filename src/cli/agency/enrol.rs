@@ -8,7 +8,7 @@ use super::home::{self, Home, refused};
 use super::{ca, kit};
 use crate::adapters::enrolment::{self, CheckedRequest, Enrolled, OVERLAP, Register};
 use crate::adapters::policy_files;
-use crate::cli::place::{Place, write_atomically};
+use crate::cli::place::{Place, read_given, read_given_text, write_atomically};
 use crate::cli::{CliError, Failure, request_key};
 use crate::core::domain::agency::AgencyId;
 
@@ -109,7 +109,7 @@ impl Enrol {
                 )));
             }
             _ if known => return Err(CliError::usage(format_args!("`{agency}` has a policy already; change its file instead"))),
-            (Some(file), _) => std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?,
+            (Some(file), _) => read_given_text(file)?,
             (None, Some(other)) => self.like(home, agency, &home::agency(other)?)?,
         };
         policy_files::put_agency(&home.policies, agency, &text, signing).map_err(|faults| refused(&faults))
@@ -163,7 +163,7 @@ pub(super) fn place(home: &Home, agency: &AgencyId, unit: Option<&str>) -> PathB
 
 /// Reads a request and checks it against the whitelist.
 pub(super) fn request(file: &Path, uri: &str) -> Result<CheckedRequest, CliError> {
-    let pem = std::fs::read(file).doing(format_args!("cannot read `{}`", file.display()))?;
+    let pem = read_given(file)?;
     enrolment::check(&pem, uri).doing(format_args!("`{}`", file.display()))
 }
 
@@ -192,7 +192,7 @@ pub(super) fn take_up(
             (authority.sign(&request.public_key, &uri).doing("the certificate")?, Some(enrolment::hex(&request.public_key)))
         }
         (_, Some(file)) => {
-            let pem = std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?;
+            let pem = read_given_text(file)?;
             let key = std::fs::read_to_string(&wanted_key).doing("there is no request for this; begin with `--csr FILE --outside-ca`")?;
             (pem, Some(key))
         }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::home::{self, Home};
 use crate::adapters::cutoff::Thumbprint;
 use crate::adapters::enrolment;
-use crate::cli::place::Place;
+use crate::cli::place::{Place, read_given};
 use crate::cli::{CliError, Failure};
 use crate::core::domain::agency::AgencyId;
 
@@ -106,6 +106,6 @@ fn thumbprint(given: &str) -> Result<[u8; 32], CliError> {
     if let Ok(Thumbprint(bytes)) = Thumbprint::try_from(given.to_ascii_lowercase()) {
         return Ok(bytes);
     }
-    let pem = std::fs::read(Path::new(given)).doing(format_args!("`{given}` is neither a SHA-256 nor a file that can be read"))?;
+    let pem = read_given(Path::new(given)).doing(format_args!("`{given}` is neither a SHA-256 nor a file that can be read"))?;
     enrolment::of_pem(&pem).map(|facts| facts.sha256).ok_or_else(|| CliError::usage(format_args!("`{given}` holds no certificate in PEM")))
 }

@@ -34,7 +34,12 @@ pub(super) fn english(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
             Outage::Proceed => "serve the holder and ask again later",
             Outage::TryLater => "ask again before you act",
         };
-        let _ = writeln!(text, "- {name} (`{}`) for `{}`: give {must}. If the register is down: {outage}.", line.service, line.purpose);
+        let receipt = if line.grant.receipt { " A holder who wishes it may have a printed receipt (`receipt`)." } else { "" };
+        let _ = writeln!(
+            text,
+            "- {name} (`{}`) for `{}`: give {must}. If the register is down: {outage}.{receipt}",
+            line.service, line.purpose
+        );
     }
     if lines(policy).is_empty() {
         text.push_str("- No verification queries.\n");
@@ -71,7 +76,12 @@ pub(super) fn persian(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
             Outage::Proceed => "خدمت را بدهید و بعداً دوباره بپرسید",
             Outage::TryLater => "پیش از هر اقدام دوباره بپرسید",
         };
-        let _ = writeln!(text, "- {name} ({}) برای {}؛ {must}. اگر سامانه در دسترس نبود: {outage}.", line.service, line.purpose);
+        let receipt = if line.grant.receipt {
+            " دارنده اگر بخواهد می‌تواند رسید چاپی بگیرد (receipt)."
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "- {name} ({}) برای {}؛ {must}. اگر سامانه در دسترس نبود: {outage}.{receipt}", line.service, line.purpose);
     }
     if lines(policy).is_empty() {
         text.push_str("- هیچ استعلامی.\n");

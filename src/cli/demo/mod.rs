@@ -16,7 +16,7 @@ use self::child::RegistryChild;
 use self::install::{NUMBER, QUERY};
 use super::place::{DemoFile, write_atomically};
 use super::{CliError, Failure, block_on};
-use crate::adapters::clock::SystemClock;
+use crate::adapters::clock::SteadyClock;
 use crate::app::{self, Listeners, Observability, Running};
 use crate::config::{Config, template};
 
@@ -61,7 +61,8 @@ impl Demo {
         let registry = RegistryChild::start(&dir, registry_port)?;
         let config = configure(&dir, &listeners, registry.port())?;
         let places = places(&config, &dir, registry.port())?;
-        let running = app::start(config, listeners, Arc::new(SystemClock), observability).await.doing("the gateway does not start")?;
+        let running =
+            app::start(config, listeners, Arc::new(SteadyClock::start()), observability).await.doing("the gateway does not start")?;
         running.until_ready().await.doing("the gateway does not get ready")?;
         places.write(&dir)?;
         let outcome = if self.once { once::ask(&dir).await } else { self.stay(&dir, &places).await };
@@ -164,7 +165,7 @@ fn how_to_ask(dir: &Path, places: &DemoFile) -> String {
         r#"estelam is running; stop it with Ctrl-C.
 
   gateway   {gateway}   (agencies, mutual TLS)
-  public    {public}   (keys, checkpoints)
+  public    {public}   (keys, checkpoints; a page that checks receipts: {public}/receipt)
   ops       {ops}    (health, metrics)
   registry  {registry}   (a process of its own)
 

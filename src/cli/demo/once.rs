@@ -38,5 +38,6 @@ fn question() -> Result<Ask, CliError> {
         nonce: nonce()?,
         province: None,
         emergency: false,
+        receipt: false,
     })
 }

@@ -136,7 +136,8 @@ fn refuse_again(code: RefusalCode, refused: Option<RefusalCode>) -> Result<Said,
         | RefusalCode::ActorRequired
         | RefusalCode::CheckRequired
         | RefusalCode::ReferenceRequired
-        | RefusalCode::NonceRequired => Ok(refused.map_or(Said::LookUp, |code| Said::Refusal { code })),
+        | RefusalCode::NonceRequired
+        | RefusalCode::ReceiptNotAllowed => Ok(refused.map_or(Said::LookUp, |code| Said::Refusal { code })),
         RefusalCode::MalformedRequest
         | RefusalCode::UnknownScheme
         | RefusalCode::MalformedIdentifier

@@ -9,4 +9,9 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     /// The present instant in UTC.
     fn now(&self) -> Timestamp;
+
+    /// Whether the present instant can be believed: it moved on as a clock did that nobody sets.
+    fn holds(&self) -> bool {
+        true
+    }
 }

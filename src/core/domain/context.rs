@@ -91,6 +91,8 @@ impl Asked {
     pub const EMERGENCY: u8 = 32;
     /// The request was signed.
     pub const SIGNATURE: u8 = 64;
+    /// A printed receipt is wished.
+    pub const RECEIPT: u8 = 128;
 
     /// Whether one of the fields was given.
     pub const fn has(&self, field: u8) -> bool {

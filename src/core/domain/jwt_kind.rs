@@ -15,11 +15,14 @@ pub enum JwtKind {
     Refusal,
     /// An alert for a webhook: a Security Event Token (RFC 8417).
     SecurityEvent,
+    /// A receipt that a holder carries, printed.
+    Receipt,
 }
 
 impl JwtKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::AccessToken, Self::ClientAssertion, Self::Request, Self::Answer, Self::Refusal, Self::SecurityEvent];
+    pub const ALL: [Self; 7] =
+        [Self::AccessToken, Self::ClientAssertion, Self::Request, Self::Answer, Self::Refusal, Self::Receipt, Self::SecurityEvent];
 
     /// Its `typ`.
     pub const fn typ(self) -> &'static str {
@@ -30,6 +33,12 @@ impl JwtKind {
             Self::Answer => "estelam-answer+jwt",
             Self::Refusal => "estelam-refusal+jwt",
             Self::SecurityEvent => "secevent+jwt",
+            Self::Receipt => "estelam-receipt+jwt",
         }
+    }
+
+    /// The kind of this `typ`.
+    pub fn of(typ: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.typ() == typ)
     }
 }

@@ -45,6 +45,8 @@ coded_enum! {
         ServiceNotAllowed = "service-not-allowed",
         /// The agency's policy does not grant this service for this purpose.
         PurposeNotAllowed = "purpose-not-allowed",
+        /// The agency's policy does not allow printed receipts here.
+        ReceiptNotAllowed = "receipt-not-allowed",
         /// The token lacks the scope.
         ScopeMissing = "scope-missing",
         /// The case is not in the register, closed, over, or another office's.
@@ -98,6 +100,7 @@ impl RefusalCode {
             | Self::AgencySuspended
             | Self::ServiceNotAllowed
             | Self::PurposeNotAllowed
+            | Self::ReceiptNotAllowed
             | Self::ScopeMissing
             | Self::CaseUnknown
             | Self::CodeNotAccepted => 403,

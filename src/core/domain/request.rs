@@ -35,6 +35,9 @@ pub struct VerifyRequest {
     pub nonce: Option<String>,
     /// The province that the question is about (ISO 3166-2:IR), where the service's rule asks for one.
     pub province: Option<String>,
+    /// The holder wishes a printed receipt.
+    #[serde(default)]
+    pub receipt: bool,
     /// Emergency treatment.
     #[serde(default)]
     pub emergency: bool,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod checkpoint;
 pub mod content;
 pub mod cosignature;
+pub mod genuine;
 pub mod holder;
 pub mod leaf;
 pub mod note;

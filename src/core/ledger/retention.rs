@@ -68,10 +68,6 @@ pub enum HoldAct {
     Hold,
     /// That it ends before its last day.
     Release,
-    /// That entries are not shown to their holders until the last day.
-    Defer,
-    /// That they are shown after all.
-    Show,
 }
 
 impl HoldAct {
@@ -79,8 +75,6 @@ impl HoldAct {
         match self {
             Self::Hold => b"hold",
             Self::Release => b"release",
-            Self::Defer => b"defer",
-            Self::Show => b"show",
         }
     }
 }

@@ -81,5 +81,7 @@ fn duties(grant: &Grant, asked: &Asked, needs_document: bool) -> Result<(), Refu
         (grant.signature, Asked::SIGNATURE, RefusalCode::SignatureRequired),
     ];
     let missing = wanted.into_iter().find(|(wanted, field, _)| *wanted && !asked.has(*field));
-    missing.map_or(Ok(()), |(_, _, code)| Err(code))
+    let refused = missing.map(|(_, _, code)| code);
+    let refused = refused.or_else(|| (asked.has(Asked::RECEIPT) && !grant.receipt).then_some(RefusalCode::ReceiptNotAllowed));
+    refused.map_or(Ok(()), Err)
 }

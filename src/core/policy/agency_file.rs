@@ -47,6 +47,9 @@ pub(super) struct GrantFile {
     pub services: Spanned<Vec<Spanned<String>>>,
     pub purposes: Spanned<Vec<Spanned<String>>>,
     pub must_give: Vec<Spanned<String>>,
+    /// Holders may be given a printed receipt; left out: no.
+    #[serde(default)]
+    pub receipt: bool,
     /// First day, Jalali, included; left out: since ever.
     pub from: Option<Spanned<String>>,
     /// Last day, Jalali, included; left out: until further notice.

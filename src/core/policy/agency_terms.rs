@@ -90,6 +90,7 @@ impl Reader<'_> {
             reference: must.contains(&"reference"),
             nonce: must.contains(&"nonce"),
             signature: must.contains(&"signature") || file.request_signing.as_ref().is_some_and(|signing| signing.get_ref().required),
+            receipt: grant.receipt,
             max_age_s,
             min_age_s,
             max_stale_s,

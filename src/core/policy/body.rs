@@ -16,6 +16,8 @@ pub struct RequestInput<'a> {
     pub content_type: Option<&'a str>,
     /// The body's bytes.
     pub body: Result<&'a [u8], BodyTooLarge>,
+    /// The caller takes the signed statement alone, without the JSON around it.
+    pub statement_alone: bool,
 }
 
 pub(super) type Fault = (RefusalCode, String);
@@ -79,7 +81,7 @@ fn data_fault(message: &str) -> String {
 }
 
 /// Every field of the contract, the only words of a reader's message that may leave.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "identifier",
     "scheme",
     "value",
@@ -99,6 +101,7 @@ const FIELDS: [&str; 21] = [
     "max_age",
     "nonce",
     "province",
+    "receipt",
     "emergency",
     "priority",
 ];

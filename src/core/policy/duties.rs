@@ -46,6 +46,20 @@ pub(super) fn others(request: &VerifyRequest, grant: &Grant, needs_document: boo
     nonce(request.nonce.as_deref(), grant.nonce)
 }
 
+/// Tests the wish for a printed receipt. It comes beside the statement, so whoever takes the statement alone would lose it.
+///
+/// # Errors
+/// `receipt-not-allowed`, or `malformed-request` where the reply has no place for it.
+pub(super) fn receipt(wished: bool, grant: &Grant, statement_alone: bool) -> Result<(), Fault> {
+    match wished {
+        true if !grant.receipt => Err((RefusalCode::ReceiptNotAllowed, RECEIPT_NOT_ALLOWED.to_owned())),
+        true if statement_alone => Err(malformed("a receipt comes in the JSON answer only: leave `Accept: application/jwt` out")),
+        _ => Ok(()),
+    }
+}
+
+const RECEIPT_NOT_ALLOWED: &str = "this agency's policy does not allow printed receipts for this service and purpose: leave `receipt` out";
+
 type Required = (RefusalCode, &'static str);
 const ACTOR_REQUIRED: Required =
     (RefusalCode::ActorRequired, "this agency's policy wants `actor`: name the clerk or the account that asks");

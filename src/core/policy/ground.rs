@@ -57,6 +57,7 @@ pub fn grounds(
         RefusalCode::ReferenceRequired => duty("reference"),
         RefusalCode::NonceRequired => duty("nonce"),
         RefusalCode::SignatureRequired => duty("signature"),
+        RefusalCode::ReceiptNotAllowed => agency.map_or_else(Vec::new, |agency| agency.receipt()),
         RefusalCode::RateLimited => agency.map_or_else(Vec::new, |agency| agency.rates()),
         RefusalCode::QuotaExhausted => agency.map_or_else(Vec::new, |agency| agency.quota()),
         RefusalCode::UnknownScheme => vec![missing("schemes.toml", "طرح شناسه", "scheme", scheme.unwrap_or_default())],
@@ -146,6 +147,14 @@ impl Agency<'_> {
             Some(self.ground(duty.span().start, fa, format!("this grant wants `{name}` with every query")))
         });
         wanted.collect()
+    }
+
+    fn receipt(&self) -> Vec<Ground> {
+        let grounds = self.grants_of_service().filter(|grant| self.in_force(grant) && !grant.receipt).map(|grant| {
+            let fa = "این مجوز رسید چاپی را روا نمی‌دارد (`receipt = true`)".to_owned();
+            self.ground(grant.services.span().start, fa, "this grant does not allow printed receipts (`receipt = true`)".to_owned())
+        });
+        grounds.collect()
     }
 
     /// The caller is not told which rule it was, and neither does the log say; so both places are named.

@@ -100,6 +100,8 @@ pub struct Grant {
     pub nonce: bool,
     /// The request must be signed.
     pub signature: bool,
+    /// Holders may be given a printed receipt.
+    pub receipt: bool,
     /// Age of facts in seconds that is good enough when the request does not say.
     pub max_age_s: u32,
     /// Smallest `max_age` that the agency may ask for; 0 allows forcing live look-ups.
@@ -244,6 +246,7 @@ pub struct Permit {
     area: Option<String>,
     emergency: bool,
     priority: Priority,
+    receipt: bool,
     body_digest: Option<[u8; 32]>,
 }
 
@@ -302,6 +305,11 @@ impl Permit {
     /// Oldest acceptable age of facts in seconds, within what the policy allows.
     pub fn max_age_s(&self) -> u32 {
         self.grant.age_bound(self.max_age)
+    }
+
+    /// Whether the holder wishes a printed receipt, and the policy allows it.
+    pub const fn receipt(&self) -> bool {
+        self.receipt
     }
 
     /// The lane.

@@ -14,7 +14,7 @@ use crate::core::domain::service::Service;
 use crate::core::token::VerifiedCall;
 
 /// Judges a call by its agency's policy as it is at `now`, in the contract's order: enrolment, syntax, service, purpose, actor, check,
-/// reference, nonce, signature, scheme. A service that needs no document drops whatever identifier was sent, unread.
+/// reference, nonce, signature, receipt, scheme. A service that needs no document drops whatever identifier was sent, unread.
 ///
 /// # Errors
 /// The first test that fails, as a refusal that knows of the call what was known by then.
@@ -54,6 +54,9 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
     if grant.signature && !call.is_signed() {
         return refuse(call, duties::signature_required());
     }
+    if let Err(fault) = duties::receipt(request.receipt, &grant, input.statement_alone) {
+        return refuse(call, fault);
+    }
     let (mut identifier, mut check_digit_warning) = (None, false);
     if needs_document {
         match subject::accept(request.identifier.as_ref(), &service.code, &policy, &snapshot.schemes) {
@@ -72,6 +75,7 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         max_age: request.max_age,
         emergency: request.emergency,
         priority: request.priority,
+        receipt: request.receipt,
         call,
         snapshot,
         grant,
@@ -121,6 +125,7 @@ fn asked(request: &VerifyRequest, signed: bool, now: Timestamp) -> Asked {
         (request.identifier.is_some(), Asked::IDENTIFIER),
         (request.emergency, Asked::EMERGENCY),
         (signed, Asked::SIGNATURE),
+        (request.receipt, Asked::RECEIPT),
     ];
     let given = given.into_iter().filter_map(|(given, field)| given.then_some(field)).sum();
     Asked { at: now.as_second(), given, max_age: request.max_age }

@@ -1,5 +1,7 @@
 //! The registry's HTTP shapes (contract §5), shared by the gateway's client and the reference registry.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::core::domain::document::Facets;
@@ -144,6 +146,9 @@ pub struct DecreesAnswer {
     pub as_of: jiff::Timestamp,
     /// The decrees.
     pub decrees: Vec<WireDecree>,
+    /// Who signed each decree and its rescission, by its id; the version does not cover it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signers: BTreeMap<String, Vec<String>>,
 }
 
 /// One decree in force (or rescinded), in the words of `decrees.toml`.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::core::decision::Decision;
 use crate::core::domain::reason::{NextWho, ReasonCode, ReasonText};
-use crate::core::signing::{AnswerFacts, Signed};
+use crate::core::signing::{AnswerFacts, PrintedReceipt, Signed};
 
 #[derive(Serialize)]
 struct Message<'a> {
@@ -57,6 +57,7 @@ pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u6
     let ledger = serde_json::to_string(&Ledger { origin, index }).unwrap_or_default();
     let then = then(decision, facts).and_then(|then| serde_json::to_string(&then).ok());
     let next = with_then(step.next_json(), then.as_deref());
+    let receipt = signed.receipt().map_or_else(String::new, receipt_member);
     // Each part is JSON already: the facts as they were signed, the words as they were loaded. A code needs no escape, and a compact
     // statement is base64url and dots (RFC 7515 §7.1).
     let parts = [
@@ -70,12 +71,18 @@ pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u6
         &next,
         r#"},"ledger":"#,
         &ledger,
+        &receipt,
         r#","statement":""#,
         statement,
         r#""}"#,
     ];
     let bytes = parts.concat().into_bytes();
     if facts.reason == ReasonCode::NotEstablished { of_one_length(bytes, index) } else { bytes }
+}
+
+/// The printed receipt as a member. It is base64url and dots, its code letters and hyphens: nothing to escape.
+fn receipt_member(receipt: &PrintedReceipt) -> String {
+    format!(r#","receipt":{{"jwt":"{}","code":"{}"}}"#, receipt.jwt(), receipt.code())
 }
 
 /// The next step, with what a decree asks besides as its last member.

@@ -135,6 +135,7 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::AgencySuspended => "The agency may not ask at present",
         RefusalCode::ServiceNotAllowed => "The agency may not ask about this service",
         RefusalCode::PurposeNotAllowed => "The agency may not ask for this purpose",
+        RefusalCode::ReceiptNotAllowed => "The agency may not have receipts printed here",
         RefusalCode::ScopeMissing => "The access token lacks the scope",
         RefusalCode::CodeNotAccepted => "This code does not count",
         RefusalCode::CaseUnknown => "There is no such open case",

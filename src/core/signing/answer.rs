@@ -9,6 +9,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::receipt::PrintedReceipt;
 use crate::core::decision::{Decision, Verdict};
 use crate::core::domain::document::DocumentKind;
 use crate::core::domain::reason::{Outcome, ReasonCode};
@@ -139,10 +140,12 @@ struct Payload<'a> {
     service: &'a str,
     purpose: Option<&'a str>,
     reason: ReasonCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<String>,
 }
 
-/// The statement's payload: for its audience until `exp`, about no named holder.
-pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, now: Timestamp) -> Vec<u8> {
+/// The statement's payload: for its audience until `exp`, about no named holder. It commits to the printed receipt, where there is one.
+pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, receipt: Option<&PrintedReceipt>, now: Timestamp) -> Vec<u8> {
     let permit = decision.permit();
     let agency = permit.call().agency();
     let payload = Payload {
@@ -156,6 +159,7 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, no
         service: &permit.service().code,
         purpose: agency.context().purpose.as_deref(),
         reason: facts.reason,
+        receipt: receipt.map(PrintedReceipt::digest_text),
     };
     ["{", &members(&payload), ",", facts.members(), "}"].concat().into_bytes()
 }

@@ -20,6 +20,11 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
+    /// Whether it is an administrative act, about nobody.
+    pub fn is_administrative(&self) -> bool {
+        matches!(self, Self::Delivery(delivery) if delivery.kind == EntryKind::Admin)
+    }
+
     /// What is known of the call.
     pub fn context(&self) -> &CallContext {
         match self {
@@ -41,7 +46,6 @@ pub struct Counted {
 }
 
 /// A body that leaves under a record of its own.
-#[derive(Debug)]
 pub struct Delivery {
     /// What is known of the call.
     pub context: CallContext,
@@ -59,4 +63,15 @@ pub struct Delivery {
     pub body: String,
     /// What the entry's header commits to: the token itself, or the body.
     pub statement: String,
+}
+
+/// The body may be a token: it is not shown.
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery")
+            .field("context", &self.context)
+            .field("code", &self.code)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }

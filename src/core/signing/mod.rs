@@ -4,6 +4,7 @@ mod answer;
 mod conclusion;
 mod entry;
 mod event;
+mod receipt;
 mod refusal;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use jiff::Timestamp;
 pub use self::answer::{AnswerFacts, MayDeny};
 pub use self::conclusion::{Conclusion, Counted, Delivery};
 pub use self::event::{ALERT_EVENT, AlertEvent, security_event};
+pub use self::receipt::PrintedReceipt;
+use super::domain::jwt_kind::JwtKind;
 use super::ledger::Entry;
 
 /// `typ` of a statement over an answer.
@@ -74,6 +77,7 @@ struct Seal {
     signer: Arc<dyn Signer>,
     answer_header: String,
     refusal_header: String,
+    receipt_header: String,
 }
 
 impl Seal {
@@ -82,8 +86,8 @@ impl Seal {
             let json = format!(r#"{{"alg":"{}","typ":"{typ}","kid":"{}"}}"#, signer.algorithm().jose(), signer.key_id());
             URL_SAFE_NO_PAD.encode(json)
         };
-        let (answer_header, refusal_header) = (header(ANSWER_TYP), header(REFUSAL_TYP));
-        Self { signer, answer_header, refusal_header }
+        let [answer_header, refusal_header, receipt_header] = [ANSWER_TYP, REFUSAL_TYP, JwtKind::Receipt.typ()].map(header);
+        Self { signer, answer_header, refusal_header, receipt_header }
     }
 
     fn compact(&self, header: &str, payload: &[u8]) -> Result<String, SignerFailed> {
@@ -126,6 +130,7 @@ impl std::fmt::Debug for Notary {
 pub struct Signed {
     conclusion: Conclusion,
     facts: Option<AnswerFacts>,
+    receipt: Option<Box<PrintedReceipt>>,
     statement: String,
     entry: Option<Entry>,
 }
@@ -139,6 +144,11 @@ impl Signed {
     /// The answer's facts as the agency may see them; `None` for refusals and deliveries.
     pub const fn facts(&self) -> Option<&AnswerFacts> {
         self.facts.as_ref()
+    }
+
+    /// The printed receipt of an answer, where the holder wished one.
+    pub fn receipt(&self) -> Option<&PrintedReceipt> {
+        self.receipt.as_deref()
     }
 
     /// The compact statement.
@@ -158,18 +168,22 @@ impl Signed {
 /// [`SignerFailed`]: the conclusion is dropped, nothing of it may leave.
 pub fn sign(conclusion: Conclusion, notary: &Notary, now: Timestamp) -> Result<Signed, SignerFailed> {
     let seal = notary.seal.load();
+    let mut receipt = None;
     let (facts, statement) = match &conclusion {
         Conclusion::Answer(decision) => {
             let facts = AnswerFacts::of(decision);
-            let statement = seal.compact(&seal.answer_header, &answer::payload(&facts, decision, &notary.issuer, now))?;
-            (Some(facts), statement)
+            if decision.permit().receipt() {
+                receipt = Some(Box::new(receipt::print(&seal, &notary.issuer, now)?));
+            }
+            let payload = answer::payload(&facts, decision, &notary.issuer, receipt.as_deref(), now);
+            (Some(facts), seal.compact(&seal.answer_header, &payload)?)
         }
         Conclusion::Refusal(refused) => (None, seal.compact(&seal.refusal_header, &refusal::payload(refused, &notary.issuer, now))?),
         Conclusion::Delivery(delivery) => (None, delivery.statement.clone()),
         Conclusion::Flood(counted) => (None, seal.compact(&seal.refusal_header, &refusal::count(counted, &notary.issuer, now))?),
     };
     let entry = entry::of(&conclusion, sha256(statement.as_bytes()), now);
-    Ok(Signed { conclusion, facts, statement, entry: Some(entry) })
+    Ok(Signed { conclusion, facts, receipt, statement, entry: Some(entry) })
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 pub use error::DecreeError;
 pub use officials::{OfficialKey, Officials};
-pub use record::served;
+pub use record::{Served, served};
 
 use crate::core::domain::clock::Clock;
 use crate::core::domain::service::ServiceCatalogue;

@@ -1,13 +1,16 @@
 //! Officials who may enter, approve and rescind decrees: Ed25519 keys, the public halves in the registry's `officials/` folder.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+use zeroize::Zeroizing;
 
 use super::DecreeError;
+use crate::core::domain::file_mode::exposes_a_secret;
 
 /// The folder of public keys inside the registry's folder.
 const FOLDER: &str = "officials";
@@ -25,7 +28,10 @@ impl OfficialKey {
     /// # Errors
     /// [`DecreeError::Read`] or [`DecreeError::Key`], naming the file.
     pub fn read(path: &Path) -> Result<Self, DecreeError> {
-        let pem = read(path)?;
+        let pem = Zeroizing::new(read(path)?);
+        if std::fs::metadata(path).is_ok_and(|metadata| exposes_a_secret(metadata.permissions().mode())) {
+            return Err(key(path, "can be reached by others; run `chmod go-rwx` on it, and take a new key if others may have read it"));
+        }
         Self::from_pem(&pem).ok_or_else(|| key(path, "holds no Ed25519 private key in PKCS#8 PEM form"))
     }
 

@@ -1,5 +1,7 @@
 //! A decree as the store keeps it: its canonical form, who signed what, and since when it counts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -45,11 +47,22 @@ pub(super) struct Record {
 /// # Errors
 /// [`DecreeError::Signature`] if any signature does not verify: then no decree is served, since one that is missing or changed
 /// could turn an answer round.
-pub fn served(store: &Store, officials: &Officials) -> Result<(u64, Vec<WireDecree>), DecreeError> {
+pub fn served(store: &Store, officials: &Officials) -> Result<Served, DecreeError> {
     let (cursor, records) = store.read(|snapshot| Ok::<_, DecreeError>((cursor(snapshot)?, all(snapshot)?)))?;
     let approved: Vec<Record> = records.into_iter().filter(|record| record.approved.is_some() || record.recorded_at.is_some()).collect();
     approved.iter().try_for_each(|record| record.verify(officials))?;
-    Ok((cursor, approved.iter().map(Record::to_wire).collect()))
+    let signers = approved.iter().map(|record| (record.decree.id.clone(), record.signers())).collect();
+    Ok(Served { cursor, decrees: approved.iter().map(Record::to_wire).collect(), signers })
+}
+
+/// What is served of the decrees.
+pub struct Served {
+    /// The change cursor of the same snapshot.
+    pub cursor: u64,
+    /// Those in force or rescinded, in the order in which they were recorded.
+    pub decrees: Vec<WireDecree>,
+    /// Who signed each, by its id.
+    pub signers: BTreeMap<String, Vec<String>>,
 }
 
 /// Tells the change feed that the decrees changed.
@@ -157,6 +170,15 @@ impl Record {
         } else {
             Err(DecreeError::Signature { id: self.decree.id.clone(), official: signed.by.clone() })
         }
+    }
+
+    /// Who signed it and, where it is rescinded, that; each once.
+    fn signers(&self) -> Vec<String> {
+        let rescission = self.rescission.iter().filter(|_| self.rescinded_at.is_some());
+        let rescinded = rescission.flat_map(|rescission| std::iter::once(&rescission.first).chain(&rescission.second));
+        let all: BTreeSet<_> =
+            std::iter::once(&self.entered).chain(&self.approved).chain(rescinded).map(|signed| signed.by.clone()).collect();
+        all.into_iter().collect()
     }
 
     /// Where the decree stands.

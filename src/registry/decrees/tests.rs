@@ -63,7 +63,7 @@ impl Office {
     }
 
     fn served(&self) -> Vec<WireDecree> {
-        served(&self.store, &self.officials).unwrap().1
+        served(&self.store, &self.officials).unwrap().decrees
     }
 
     fn standing(&self) -> Standing {

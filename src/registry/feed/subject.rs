@@ -1,11 +1,13 @@
 //! Keyed hashes of identifiers: the change feed names people by them, so that a feed read by others names nobody.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
+
+use crate::core::domain::file_mode::exposes_a_secret;
 
 /// The key's file inside the registry's folder.
 const FILE_NAME: &str = "subject.key";
@@ -32,6 +34,9 @@ impl SubjectKey {
         let path = registry_dir.join(FILE_NAME);
         let wrong = |why: String| SubjectKeyError { path: path.clone(), why };
         let key = match std::fs::read(&path) {
+            Ok(_) if std::fs::metadata(&path).is_ok_and(|metadata| exposes_a_secret(metadata.permissions().mode())) => {
+                return Err(wrong("others can reach it; run `chmod go-rwx` on it".to_owned()));
+            }
             Ok(key) => Zeroizing::new(key),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path).map_err(|error| wrong(error.to_string()))?,
             Err(error) => return Err(wrong(error.to_string())),

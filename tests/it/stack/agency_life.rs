@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::core::domain::clock::Clock;
 use serde_json::Value;
 
@@ -86,6 +88,9 @@ async fn an_agency_joins_works_rotates_is_cut_off_and_leaves() {
     assert!(failed(&agency(&dir, &[&["enrol", "bank-two", "--csr", &authority], &like[..]].concat())).contains("asks to be an authority"));
     assert!(failed(&agency(&dir, &["enrol", "bank-two", "--csr", &csr])).contains("is new: give its policy"));
 
+    let endless = failed(&agency(&dir, &[&["enrol", "bank-two", "--csr", "/dev/zero"], &like[..]].concat()));
+    assert!(endless.contains("`/dev/zero` is longer than"), "{endless}");
+
     let said = done(&agency(&dir, &[&["enrol", "bank-two", "--csr", &csr], &like[..]].concat()));
     assert!(said.contains("is enrolled") && said.contains("a second factor (`check`)"), "{said}");
     let kit = system.config.enrolment.join("bank-two/agency/kit");
@@ -97,6 +102,9 @@ async fn an_agency_joins_works_rotates_is_cut_off_and_leaves() {
     let first = lab.path().join("one.key.pem");
     let answer = ask(&kit, &first);
     assert_eq!(answer["decision"], "entitled", "{answer}");
+    let payload = URL_SAFE_NO_PAD.decode(answer["statement"].as_str().unwrap().split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&payload).unwrap();
+    assert!(claims["req"].is_string(), "the kit's query has a nonce, so the statement says which query it answers: {claims}");
 
     // A second certificate beside the first, then the end of the first.
     let first_certificate = lab.path().join("one.pem");

@@ -12,7 +12,8 @@ use super::fixtures::query;
 use super::harness::{System, send, try_send};
 use super::workshop::{agency, edit_policy, enrol, officials, services};
 
-const DECREE: &str = r#"
+/// A decree that is not among those of the demo.
+pub const DECREE: &str = r#"
 [[decree]]
 id = "d9-1405-09-02"
 authority = "ministry-of-interior"

@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 
-use estelam::app::holds::Holds;
+use estelam::app::deferrals::{DeferralAct, Deferrals};
 use estelam::config::Config;
-use estelam::core::ledger::retention::{Hold, HoldAct};
+use estelam::core::ledger::retention::Hold;
 use estelam::registry::decrees::{OfficialKey, Officials};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -287,7 +287,7 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
         let text = json!({"id": "order-17", "reason": "public prosecutor, order 17", "from": "2026-11-23", "to": "2026-11-23", "until": until, "agency": "bank"});
         serde_json::from_value(text).unwrap()
     };
-    let deferrals = Holds::deferrals(&folder).unwrap();
+    let deferrals = Deferrals::open(&folder).unwrap();
     assert!(deferrals.add(deferral("2027-02-01"), &first).is_err(), "longer than it could be shown");
     deferrals.add(deferral("2026-11-25"), &first).unwrap();
     let bank = async |system: &Place| {
@@ -297,7 +297,7 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
         view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").cloned()
     };
     assert!(bank(&system).await.is_some(), "one official alone defers nothing");
-    deferrals.approve("order-17", HoldAct::Defer, &second).unwrap();
+    deferrals.approve("order-17", DeferralAct::Defer, &second).unwrap();
     assert_eq!(bank(&system).await, None);
     system.set("2026-11-26T00:00:01Z");
     let line = bank(&system).await.unwrap();

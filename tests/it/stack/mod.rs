@@ -1,5 +1,6 @@
 //! The whole system in one process: an agency's certificate at one end, the registry's store at the other, and a clock in hand.
 
+mod acts;
 mod agency_life;
 mod alarm;
 mod audit;
@@ -26,6 +27,7 @@ mod outage;
 mod people;
 mod protection;
 mod purging;
+mod receipts;
 mod record;
 mod refusals;
 mod registry_trust;

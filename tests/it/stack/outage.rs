@@ -3,10 +3,11 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::fixtures::query;
-use super::harness::{Reply, System};
+use super::harness::{FORM, Reply, System, send};
 
 /// The deadline of one look-up (0.8 s) and what a busy machine may add.
 const IN_TIME: Duration = Duration::from_secs(3);
@@ -66,4 +67,25 @@ async fn check(system: &System, agency: &str, scheme: &str, value: &str, service
     assert!(reply.json["statement"].as_str().unwrap().split('.').count() == 3 && reply.json.get("document").is_none());
     assert_eq!((system.entries(), &reply.json["ledger"]["index"]), (entries + 1, &json!(entries)));
     reply
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumped_stops_answers_and_tokens_and_is_on_record() {
+    let system = System::today().await;
+    let question = query("clinic", "amayesh-no", "A170000001", "insurance-health");
+    assert_eq!(system.ask("clinic", &question).await.status, 200);
+    let before = system.entries();
+    system.clock.believe(false);
+    system.until("the record of the jump", |system| system.entries() == before + 1).await;
+    let unsigned = system.ask("clinic", &question).await;
+    assert_eq!((unsigned.status, unsigned.code(), unsigned.json.get("statement")), (503, "ledger-unavailable", None));
+    assert_eq!(unsigned.json["advice"], "proceed");
+    let form = "grant_type=client_credentials&client_id=bank";
+    let token = send(system.request("bank", "POST", "/oauth2/token").header(CONTENT_TYPE, FORM).body(form)).await;
+    assert_eq!((token.status, token.json.get("access_token")), (503, None));
+    assert_eq!(system.entries(), before + 1);
+    system.clock.believe(true);
+    system.until("the record of its return", |system| system.entries() == before + 2).await;
+    assert_eq!(system.ask("clinic", &question).await.status, 200);
+    system.stop().await;
 }

@@ -8,7 +8,8 @@ use estelam::core::ledger::{LogReader, RetentionClass};
 use super::fixtures::query;
 use super::harness::System;
 
-async fn purge(system: &System, nonce: &str, only: Vec<(jiff::civil::Date, RetentionClass)>) -> PurgeOutcome {
+/// Asks the running gateway to purge, and reads what came of it.
+pub async fn purge(system: &System, nonce: &str, only: Vec<(jiff::civil::Date, RetentionClass)>) -> PurgeOutcome {
     let request = PurgeRequest { nonce: nonce.into(), only, ..PurgeRequest::default() };
     let (draft, place) = (request_file(&system.config).with_extension("tmp"), request_file(&system.config));
     std::fs::write(&draft, serde_json::to_vec(&request).unwrap()).unwrap();

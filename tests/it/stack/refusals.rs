@@ -202,6 +202,9 @@ async fn check_duties(table: &mut Table) {
     table.row("kefalat", &body, 400, "reference-required").await;
     body["reference"] = json!("case-1");
     table.row("kefalat", &body, 400, "nonce-required").await;
+    body["nonce"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
+    body["receipt"] = json!(true);
+    table.row("kefalat", &body, 403, "receipt-not-allowed").await;
 }
 
 async fn check_signatures(table: &mut Table) {

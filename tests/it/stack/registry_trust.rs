@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::fixtures::query;
 use super::harness::System;
+use crate::tls_support::write_private;
 
 /// Puts another server certificate in the registry's place and starts it again.
 async fn restart_with(system: &System, credential: &Credential) {
@@ -84,7 +85,7 @@ fn self_signed(system: &System) -> Credential {
     params.subject_alt_names.push(rcgen::SanType::URI(name));
     let credential = Credential { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
     fs::write(&credential.cert, params.self_signed(&key).unwrap().pem()).unwrap();
-    fs::write(&credential.key, key.serialize_pem()).unwrap();
+    write_private(&credential.key, &key.serialize_pem());
     credential
 }
 

@@ -50,6 +50,8 @@ async fn a_suspension_is_in_force_when_the_command_says_so() {
         // Without a pause: whoever reads the line may rely on it. Tokens from before a suspension stay dead.
         if verb == "resume" {
             assert_eq!(system.ask("bank", &question).await.code(), "token-invalid");
+            // The command's clock is the machine's, which went on while the harness's stood still.
+            system.set(&super::agency_life::today());
             system.advance(2);
             system.forget_tokens();
         }

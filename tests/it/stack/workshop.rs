@@ -98,6 +98,7 @@ pub fn enrol(dir: &Path, name: &str) -> OfficialKey {
     let file = dir.join("pki").join(format!("{name}-official.pem"));
     if !file.exists() {
         std::fs::write(&file, KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_pem()).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         Officials::enrol(&dir.join("registry"), name, &OfficialKey::read(&file).unwrap()).unwrap();
     }
     OfficialKey::read(&file).unwrap()

@@ -1,6 +1,6 @@
 //! A registry in memory whose answers and delays a test drives.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -116,7 +116,7 @@ impl Upstream for FakeRegistry {
             return Err(RegistryUnavailable("it is down"));
         }
         let version = self.decrees_version.lock().unwrap().clone();
-        Ok(FetchedDecrees { cursor: 1, set: DecreeSet { version, decrees: vec![], as_of: start() } })
+        Ok(FetchedDecrees { cursor: 1, set: DecreeSet { version, decrees: vec![], as_of: start() }, signers: BTreeMap::new() })
     }
 
     async fn changes(&self, after: u64, _: Duration) -> Result<Changes, RegistryUnavailable> {

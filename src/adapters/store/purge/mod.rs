@@ -50,6 +50,8 @@ pub struct PurgeOrder {
     pub only: Vec<(Date, RetentionClass)>,
     /// Only say what would be done.
     pub dry_run: bool,
+    /// Who asks for it.
+    pub by: &'static str,
 }
 
 /// An instant that a witness vouches for.
@@ -156,14 +158,14 @@ impl SqliteLedger {
             self.close_days(order.now).await.map_err(|_| LedgerUnavailable("the counts of days that are over cannot be kept"))?;
         }
         let finished = if order.dry_run { 0 } else { self.finish().await? };
-        let dry_run = order.dry_run;
+        let (dry_run, by) = (order.dry_run, order.by);
         let (plan, witnessed) = self.planned(order).await?;
         let keys: Vec<_> = plan.due.iter().map(Due::named).collect();
         if plan.due.is_empty() || dry_run {
             let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
             return Ok(PurgeReport { entry: None, as_of, keys, finished });
         }
-        let entry = self.record(&plan, witnessed).await?;
+        let entry = self.record(&plan, witnessed, by).await?;
         for due in plan.due {
             self.destroy(due).await?;
         }
@@ -182,7 +184,7 @@ impl SqliteLedger {
     }
 
     /// The administrative entry, and its statement beside it, before anything is touched.
-    async fn record(&self, plan: &Plan, witnessed: Option<String>) -> Result<u64, PurgeError> {
+    async fn record(&self, plan: &Plan, witnessed: Option<String>, by: &'static str) -> Result<u64, PurgeError> {
         let statement = PurgeStatement {
             act: PurgeAct::Purge,
             as_of: plan.as_of,
@@ -200,7 +202,12 @@ impl SqliteLedger {
             id: uuid_of(id),
             statement_digest: sha256(text.as_bytes()),
             subject: None,
-            content: Box::new(EntryContent { route: "log-purge".into(), code: Some("purge".into()), ..EntryContent::default() }),
+            content: Box::new(EntryContent {
+                route: "log-purge".into(),
+                code: Some("purge".into()),
+                actor: Some(by.to_owned()),
+                ..EntryContent::default()
+            }),
         };
         let index = self.append(entry).await?.index;
         self.settled().await?;

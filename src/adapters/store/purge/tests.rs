@@ -84,7 +84,7 @@ impl Log {
 
     fn order(&self) -> PurgeOrder {
         use crate::core::domain::clock::Clock as _;
-        PurgeOrder { now: self.clock.now(), witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false }
+        PurgeOrder { now: self.clock.now(), witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false, by: "operator" }
     }
 
     fn verify(&self) -> Result<VerifyReport, VerifyError> {

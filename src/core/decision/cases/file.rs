@@ -229,8 +229,9 @@ impl Reader<'_> {
                 "reference" => Asked::REFERENCE,
                 "nonce" => Asked::NONCE,
                 "identifier" => Asked::IDENTIFIER,
+                "receipt" => Asked::RECEIPT,
                 other => {
-                    let message = format!("`{other}` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`");
+                    let message = format!("`{other}` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`, `receipt`");
                     return Err(self.fault(field.span().start, message));
                 }
             };

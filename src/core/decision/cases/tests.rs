@@ -54,7 +54,11 @@ fn what_is_wrong_is_said_with_its_line() {
         "7: `1405` is no instant; write 1402/04/03, 1402/04/03 10:00 or 2023-06-24T10:00:00+03:30",
     );
     check("expect", "decrees = [\"d0\"]\nexpect", "9: no such decree `d0`; write it as a [[decree]]");
-    check("expect", "gives = [\"name\"]\nexpect", "9: `name` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`");
+    check(
+        "expect",
+        "gives = [\"name\"]\nexpect",
+        "9: `name` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`, `receipt`",
+    );
     check("clinic", "bank", "3: `one`: expected `entitled` `valid`, got `refused` `service-not-allowed`");
 }
 

@@ -45,6 +45,7 @@ fn refusals_of_the_shipped_policies_are_traced_to_their_lines() {
     check("school", "education-school", "claim", C::PurposeNotAllowed, &[(school, "purposes = [", "`claim` is not in the list")]);
     check("school", "education-school", "enrolment", C::ActorRequired, &[(school, "must_give = [\"actor\"]", "wants `actor`")]);
     check("bank", "bank-card", "account-opening", C::CheckRequired, &[("agencies/bank.toml", "must_give", "wants `check`")]);
+    check("kefalat", "identity", "renewal", C::ReceiptNotAllowed, &[("agencies/kefalat.toml", "services = [", "`receipt = true`")]);
     check("nobody", "sim", "claim", C::AgencySuspended, &[("agencies/nobody.toml", "", "no such file")]);
     check("school", "no-such", "claim", C::UnknownService, &[("services.toml", "", "`no-such` is not in this file")]);
     check(

@@ -1,6 +1,8 @@
 //! Claims about what the gateway accepts from a registry.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use std::collections::BTreeMap;
+
 use super::{ConvertError, DecreeSet, persons_from, recorded_when_shipped};
 use crate::core::domain::date::{Calendar, PartialDate, start_of_tehran_day};
 use crate::core::registry::wire::{DecreesAnswer, LookupAnswer, WireDecree};
@@ -12,7 +14,8 @@ const DECREE: &str = r#"{"id":"d1","authority":"a","issued_on":"1402/04/07","kno
 fn set(json: &[&str]) -> Result<DecreeSet, String> {
     let decrees: Vec<WireDecree> = json.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
     let as_of = jiff::Timestamp::UNIX_EPOCH;
-    DecreeSet::from_wire(&DecreesAnswer { version: "v".into(), cursor: 1, as_of, decrees }).map_err(|error| error.to_string())
+    DecreeSet::from_wire(&DecreesAnswer { version: "v".into(), cursor: 1, as_of, decrees, signers: BTreeMap::new() })
+        .map_err(|error| error.to_string())
 }
 
 fn tehran(day: &str) -> jiff::Timestamp {

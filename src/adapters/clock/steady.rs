@@ -1,0 +1,124 @@
+//! The system's clock for as long as it moves on like the clock that nobody sets.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::SystemClock;
+use crate::core::domain::clock::Clock;
+
+/// A jump of the wall clock by more than this is not believed, in microseconds.
+const BOUND_US: i64 = 30_000_000;
+/// Small corrections are taken over once in this time, so that a year of them does not add up to a jump.
+const TAKEN_OVER_US: i64 = 3_600_000_000;
+
+/// The wall clock, held against the time since boot. While they disagree, [`Clock::now`] goes on by the time since boot and
+/// [`Clock::holds`] is false. A suspended machine is no jump: the time since boot goes on in its sleep.
+pub struct SteadyClock {
+    /// Wall clock less time since boot when they last agreed, in microseconds.
+    offset: AtomicI64,
+    /// Time since boot at which the offset was taken.
+    taken: AtomicI64,
+    read: fn() -> Reading,
+}
+
+/// Both clocks at one moment, in microseconds.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    wall: i64,
+    boot: i64,
+}
+
+impl SteadyClock {
+    /// Believes the wall clock as it is now.
+    pub fn start() -> Self {
+        Self::reading(read)
+    }
+
+    fn reading(read: fn() -> Reading) -> Self {
+        let now = read();
+        Self { offset: AtomicI64::new(now.wall.saturating_sub(now.boot)), taken: AtomicI64::new(now.boot), read }
+    }
+
+    /// The instant to go by, and whether the wall clock shows it.
+    fn judge(&self) -> (i64, bool) {
+        let now = (self.read)();
+        let expected = now.boot.saturating_add(self.offset.load(Ordering::Relaxed));
+        if now.wall.saturating_sub(expected).saturating_abs() > BOUND_US {
+            return (expected, false);
+        }
+        if now.boot.saturating_sub(self.taken.load(Ordering::Relaxed)) > TAKEN_OVER_US {
+            self.offset.store(now.wall.saturating_sub(now.boot), Ordering::Relaxed);
+            self.taken.store(now.boot, Ordering::Relaxed);
+        }
+        (now.wall, true)
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.judge().0).unwrap_or(Timestamp::MAX)
+    }
+
+    fn holds(&self) -> bool {
+        self.judge().1
+    }
+}
+
+fn read() -> Reading {
+    let boot = clock_gettime(ClockId::Boottime);
+    let boot = boot.tv_sec.saturating_mul(1_000_000).saturating_add(boot.tv_nsec / 1000);
+    Reading { wall: SystemClock.now().as_microsecond(), boot }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        static NOW: Cell<Reading> = const { Cell::new(Reading { wall: 1_000_000_000, boot: 0 }) };
+    }
+
+    /// Lets both clocks go on, the wall clock by something more or less.
+    fn pass(seconds: i64, jump: i64) {
+        let now = NOW.get();
+        NOW.set(Reading { wall: now.wall + (seconds + jump) * 1_000_000, boot: now.boot + seconds * 1_000_000 });
+    }
+
+    #[test]
+    fn a_jump_is_not_believed_and_time_goes_on_without_it() {
+        let clock = SteadyClock::reading(|| NOW.get());
+        let before = clock.now();
+        pass(10, 3600);
+        assert!(!clock.holds());
+        assert_eq!(clock.now().duration_since(before).as_secs(), 10);
+        pass(5, -3600);
+        assert!(clock.holds(), "set right again");
+        assert_eq!(clock.now().duration_since(before).as_secs(), 15);
+        pass(1, -31);
+        assert!(!clock.holds(), "backwards too");
+    }
+
+    #[test]
+    fn small_corrections_never_add_up_but_come_slowly() {
+        let clock = SteadyClock::reading(|| NOW.get());
+        for _ in 0..100 {
+            pass(3601, 20);
+            assert!(clock.holds());
+        }
+        pass(60, 20);
+        assert!(clock.holds());
+        pass(60, 20);
+        assert!(!clock.holds(), "40 seconds within an hour");
+    }
+
+    #[test]
+    fn the_real_clocks_agree() {
+        let clock = SteadyClock::start();
+        assert!(clock.holds());
+        assert!(SystemClock.now().duration_since(clock.now()).abs().as_secs() < 5);
+    }
+}

@@ -1,0 +1,71 @@
+//! What was recorded last of each thing that changes: `acts.json` beside the log. It holds names of agencies, keys, decrees and holds, and hashes.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::StartError;
+use crate::adapters::cutoff::CutOffList;
+use crate::adapters::keys::{KeyState, KeyUse};
+
+/// What the log knows to be in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Known {
+    /// Policy version.
+    pub policies: Option<String>,
+    /// Decrees: their version, and whether each is rescinded.
+    pub decrees: Option<(String, BTreeMap<String, bool>)>,
+    /// What is cut off.
+    pub cut_off: CutOffList,
+    /// Signing keys by id; nothing before the first start.
+    pub keys: Option<BTreeMap<String, KnownKey>>,
+    /// Legal holds by name.
+    pub holds: BTreeMap<String, KnownHold>,
+}
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownKey {
+    #[serde(rename = "use")]
+    pub usage: KeyUse,
+    pub state: KeyState,
+    #[serde(default)]
+    pub lost: bool,
+}
+
+/// What is known of a legal hold that two people began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownHold {
+    /// Hash of what they signed.
+    pub hash: String,
+    /// Its last day.
+    pub until: Date,
+    /// Two people ended it.
+    pub released: bool,
+}
+
+/// Reads the file; nothing is known without one.
+pub(super) fn read(file: &Path) -> Result<Known, StartError> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        StartError(format!("`{}` is not usable: {error}; restore it from the back-up of the log", file.display()))
+    };
+    match std::fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| unusable(&error)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Known::default()),
+        Err(error) => Err(unusable(&error)),
+    }
+}
+
+/// Puts the file in the place of the old one, durably.
+pub(super) fn write(file: &Path, known: &Known) -> io::Result<()> {
+    let draft = file.with_extension("tmp");
+    let mut out = std::fs::File::create(&draft)?;
+    out.write_all(&serde_json::to_vec_pretty(known)?)?;
+    out.sync_all()?;
+    std::fs::rename(&draft, file)?;
+    file.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}

@@ -1,0 +1,48 @@
+//! What the log says of a gateway's start and stop, and of what was changed while none ran.
+
+use serde_json::json;
+
+use super::StartError;
+use super::acts::{Act, Acts, GATEWAY, OPERATOR};
+use super::parts::Parts;
+use crate::adapters::cutoff::CutOff;
+use crate::adapters::keys::{KeyRing, KeyState};
+use crate::adapters::policy_files::PolicyStore;
+use crate::config::Config;
+
+/// Records that the gateway starts, with what it starts with; then what became of the list of what is cut off, and of the keys, since the last
+/// record.
+///
+/// # Errors
+/// The log does not take it: then it does not start.
+pub(super) async fn record_start(
+    config: &Config,
+    acts: &Acts,
+    policies: &PolicyStore,
+    cutoff: &CutOff,
+    ring: &KeyRing,
+) -> Result<(), StartError> {
+    const UNRECORDED: &str = "the gateway does not start, since the log does not take the entry";
+    let list = cutoff.current().clone();
+    let signing: Vec<_> = ring.records().iter().filter(|record| record.state == KeyState::Active).map(|record| &record.kid).collect();
+    let details = json!({ "version": env!("CARGO_PKG_VERSION"), "demo": config.demo, "cut_off": list.version(), "keys": signing });
+    let act = Act::new("service", "service-started", GATEWAY).policies(&*policies.current().version).details(&details);
+    acts.record(vec![act], |_| ()).await.map_err(|error| StartError(format!("{UNRECORDED}: {error}")))?;
+    let known = acts.known().await.cut_off;
+    if !acts.cut_off_opens(&known, &list) || !acts.keys_changed(ring.records(), OPERATOR) {
+        return Err(StartError(UNRECORDED.to_owned()));
+    }
+    acts.cut_off_closed(&known, &list);
+    Ok(())
+}
+
+impl Parts {
+    /// Records that the gateway stops. It stops all the same where that is not possible: the next start shows that it did.
+    pub(super) async fn record_stop(&self) {
+        let details = json!({ "version": env!("CARGO_PKG_VERSION") });
+        let act = Act::new("service", "service-stopped", GATEWAY).policies(&*self.policies.current().version).details(&details);
+        if let Err(error) = self.acts.record(vec![act], |_| ()).await {
+            tracing::warn!(%error, "the end of the service cannot be recorded");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What an operator looks at first: the parts, how fresh the node's facts are, lanes, and every address of the registry.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::parts::Parts;
+use crate::adapters::http::{NodeStatus, Readiness};
+use crate::adapters::registry::{CachedRegistry, EndpointState};
+use crate::adapters::store::SqliteLedger;
+use crate::core::ledger::{Ledger, LogReader};
+use crate::core::registry::Registry;
+use crate::flow::Gate;
+
+struct Status {
+    readiness: Arc<dyn Readiness>,
+    registry: Arc<CachedRegistry>,
+    ledger: Arc<SqliteLedger>,
+    gate: Arc<Gate>,
+}
+
+/// The status of these parts.
+pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>) -> Arc<dyn NodeStatus> {
+    Arc::new(Status { readiness, registry: parts.registry.clone(), ledger: parts.ledger.clone(), gate: parts.gate.clone() })
+}
+
+impl NodeStatus for Status {
+    fn status(&self) -> Value {
+        let parts = self.readiness.parts();
+        let ready = parts.iter().all(|(_, ready)| *ready);
+        let parts: serde_json::Map<_, _> = parts.into_iter().map(|(part, ready)| (part.to_owned(), json!(ready))).collect();
+        json!({
+            "ready": ready,
+            "parts": parts,
+            "time": self.gate.clock.now().to_string(),
+            "policy_version": &*self.readiness.policy_version(),
+            "cut_off_version": self.readiness.cut_off_version(),
+            "registry": self.registry(),
+            "ledger": { "origin": self.ledger.origin(), "entries": self.ledger.size(), "takes_entries": self.ledger.ready() },
+        })
+    }
+}
+
+impl Status {
+    fn registry(&self) -> Value {
+        let state = self.registry.state();
+        let lanes: serde_json::Map<_, _> = state
+            .lanes
+            .iter()
+            .map(|(name, lane)| ((*name).to_owned(), json!({ "in_flight": lane.in_flight, "waiting": lane.waiting })))
+            .collect();
+        let decrees = self.registry.decrees();
+        let age = self.registry.decrees_age_s();
+        json!({
+            "cursor": self.readiness.registry_cursor(),
+            "feed_silent_s": (age != u32::MAX).then_some(age),
+            "decrees_version": decrees.as_ref().map(|decrees| decrees.version.as_str()),
+            "remembered": self.registry.remembered(),
+            "at_once": state.limit,
+            "lanes": lanes,
+            "addresses": state.endpoints.iter().enumerate().map(|(place, address)| endpoint(address, place == state.followed)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn endpoint(address: &EndpointState, followed: bool) -> Value {
+    json!({
+        "breaker": address.breaker.name(),
+        "followed": followed,
+        "p95_ms": address.p95.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        "last_error": address.last_error.map(|(_, why)| why),
+        "last_error_s_ago": address.last_error.map(|(ago, _)| ago.as_secs()),
+    })
+}

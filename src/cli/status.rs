@@ -1,0 +1,103 @@
+//! `estelam status`: what a running gateway can do now, as a table.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::place::Place;
+use super::{CliError, reach};
+
+/// Show what the running gateway can do now: its parts, how fresh its facts are, lanes, addresses of the registry
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    /// Fails where the gateway runs and is not ready, so that a script can ask too.
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let status = reach::status(&self.place)?;
+        if self.json {
+            println!("{status}");
+        } else {
+            rows(&status).iter().for_each(|(what, value)| println!("{what:<22} {value}"));
+        }
+        if status.get("ready") == Some(&Value::Bool(true)) {
+            Ok(())
+        } else {
+            Err(CliError::failed("the gateway is not ready; the parts say why"))
+        }
+    }
+}
+
+/// Each line of the table.
+fn rows(status: &Value) -> Vec<(String, String)> {
+    let at = |pointer: &str| shown(status.pointer(pointer));
+    let row = |what: &str, value: String| (what.to_owned(), value);
+    let mut rows = vec![row("ready", at("/ready"))];
+    let parts = status.get("parts").and_then(Value::as_object).into_iter().flatten();
+    rows.extend(
+        parts.map(|(part, ready)| (format!("  {part}"), if ready == &Value::Bool(true) { "ok".into() } else { "NOT READY".into() })),
+    );
+    rows.push(row("time", at("/time")));
+    rows.push(row("policy", at("/policy_version")));
+    rows.push(row("decrees", at("/registry/decrees_version")));
+    rows.push(row("change feed", format!("silent for {} s, cursor {}", at("/registry/feed_silent_s"), at("/registry/cursor"))));
+    rows.push(row("remembered", format!("{} people", at("/registry/remembered"))));
+    rows.push(row("look-ups at once", format!("at most {}", at("/registry/at_once"))));
+    for lane in ["counter", "background"] {
+        let lane_at = |what: &str| at(&format!("/registry/lanes/{lane}/{what}"));
+        rows.push((format!("  {lane}"), format!("{} at the registry, {} wait", lane_at("in_flight"), lane_at("waiting"))));
+    }
+    let addresses = status.pointer("/registry/addresses").and_then(Value::as_array).into_iter().flatten();
+    rows.extend(addresses.enumerate().map(|(place, address)| (format!("address {}", place + 1), endpoint(address))));
+    rows.push(row("access log", format!("{} entries of `{}`", at("/ledger/entries"), at("/ledger/origin"))));
+    rows
+}
+
+fn endpoint(address: &Value) -> String {
+    let at = |name: &str| shown(address.get(name));
+    let followed = if address.get("followed") == Some(&Value::Bool(true)) { ", followed" } else { "" };
+    let failed = match address.get("last_error") {
+        Some(Value::String(why)) => format!("; {} s ago {why}", at("last_error_s_ago")),
+        _ => String::new(),
+    };
+    format!("breaker {}{followed}, 95 of 100 within {} ms{failed}", at("breaker"), at("p95_ms"))
+}
+
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "-".to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn table_names_what_is_not_ready_and_what_went_wrong_where() {
+        let status = json!({
+            "ready": false,
+            "parts": {"ledger": true, "registry": false},
+            "registry": {
+                "lanes": {"counter": {"in_flight": 3, "waiting": 1}},
+                "addresses": [{"breaker": "open", "followed": true, "p95_ms": null, "last_error": "it cannot be reached", "last_error_s_ago": 7}],
+            },
+        });
+        let text: Vec<_> = rows(&status).into_iter().map(|(what, value)| format!("{what}|{value}")).collect();
+        assert!(text.contains(&"  registry|NOT READY".to_owned()), "{text:?}");
+        assert!(text.contains(&"  counter|3 at the registry, 1 wait".to_owned()), "{text:?}");
+        assert!(
+            text.contains(&"address 1|breaker open, followed, 95 of 100 within - ms; 7 s ago it cannot be reached".to_owned()),
+            "{text:?}"
+        );
+    }
+}

@@ -1,0 +1,209 @@
+"""Rehearsals with a running installation and the real command line: each of the four keys is lost, compromised and recovered."""
+import json
+import shutil
+import subprocess
+
+import requests
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from gateway import Demo, Installation, curl
+from oauth import until
+
+ASK = json.dumps({"service": "health-primary", "purpose": "treatment"})
+
+
+class Home:
+    """An installation that is started and stopped over and over, and what an agency has kept of it."""
+
+    def __init__(self, binary, folder):
+        self.first = Demo(binary, f"{folder}/demo")
+        assert self.first.stop() == 0
+        self.binary, self.dir, self.keys = binary, self.first.dir, self.first.dir / "keys"
+
+    def estelam(self, *words):
+        return subprocess.run([self.binary, *words, "--dir", str(self.dir)], capture_output=True, text=True)
+
+    def done(self, *words):
+        ran = self.estelam(*words)
+        assert ran.returncode == 0, (words, ran.stderr)
+        return ran.stdout
+
+    def refused(self, *words):
+        ran = self.estelam(*words)
+        assert ran.returncode in (1, 2) and ran.stdout == "", (words, ran)
+        return ran.stderr
+
+    def no_start(self):
+        ran = subprocess.run([self.binary, "serve", "--dir", str(self.dir)], capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 1, ran
+        return ran.stderr
+
+    def key(self, use, state):
+        listed = [json.loads(line) for line in self.done("keys", "list", "--json").splitlines()]
+        return next(one for one in listed if (one["use"], one["state"]) == (use, state))
+
+    def file(self, use):
+        return self.keys / self.key(use, "active")["home"]["file"]
+
+    def running(self):
+        return Running(Installation(self.first))
+
+    def checkpoint(self, running, over=-1):
+        """Keeps a checkpoint that covers an entry."""
+        file = self.dir / "kept-checkpoint"
+        file.write_text(until("a checkpoint", lambda: (lambda note: note if int(note.split("\n")[1]) > over else None)(running.public("/checkpoint"))))
+        return ("--checkpoint", str(file))
+
+
+class Running:
+    def __init__(self, installation):
+        self.at = installation
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        code = self.at.stop()
+        assert kind or code == 0, f"the gateway ended with {code}"
+
+    def public(self, path):
+        return requests.get(self.at.places["public"] + path, verify=self.at.ca, timeout=10).text
+
+    def published(self):
+        return {key["kid"] for key in json.loads(self.public("/.well-known/jwks.json"))["keys"]}
+
+    def token(self):
+        return curl(self.at, "POST", self.at.places["gateway"] + "/oauth2/token", "clinic", ["Content-Type: application/x-www-form-urlencoded"],
+                    "grant_type=client_credentials&client_id=clinic")
+
+    def ask(self, bearer=None):
+        bearer = bearer or self.token().json()["access_token"]
+        return curl(self.at, "POST", self.at.places["gateway"] + "/v1/verify", "clinic",
+                    ["Content-Type: application/json", f"Authorization: Bearer {bearer}"], ASK)
+
+    def genuine(self, statement):
+        """Whether a library that knows only the published keys takes a statement; its key's id."""
+        keys = KeySet.import_key_set(json.loads(self.public("/.well-known/jwks.json")))
+        try:
+            return jws.deserialize_compact(statement, keys, algorithms=["EdDSA"]).headers()["kid"]
+        except (JoseError, ValueError):
+            return None
+
+    def ready(self):
+        return requests.get(self.at.places["ops"] + "/health/ready", timeout=10).status_code == 200
+
+
+def each_key_is_lost_compromised_and_recovered(binary, folder):
+    home = Home(binary, folder)
+    for rehearsal in (statements, tokens, checkpoints, content):
+        rehearsal(home)
+        home.done("log", "verify")
+
+
+def lose(home, running, use):
+    """A private half vanishes under a running gateway: it says so, and does not start again."""
+    file = home.file(use)
+    file.unlink()
+    until(f"not ready without {file.name}", lambda: None if running.ready() else True)
+    return file.name
+
+
+def statements(home):
+    with home.running() as running:
+        old = running.ask().json()["statement"]
+        first, standby = home.key("statements", "active")["kid"], home.key("statements", "standby")["kid"]
+        assert {first, standby} <= running.published(), "the key that takes over is known in advance"
+        name = lose(home, running, "statements")
+    said = home.no_start()
+    assert name in said and "estelam keys lost" in said, said
+    assert standby in home.done("keys", "lost", "statements")
+    with home.running() as running:
+        assert running.genuine(old) == first, "what a lost key signed stays genuine"
+        before = running.ask().json()
+        assert running.genuine(before["statement"]) == standby
+        under, third = home.checkpoint(running, before["ledger"]["index"]), home.key("statements", "standby")["kid"]
+        home.done("keys", "compromised", standby, *under)
+        # A running gateway takes it up by itself.
+        after = until("the standby key", lambda: (lambda said: said if running.genuine(said) == third else None)(running.ask().json()["statement"]))
+        assert running.genuine(before["statement"]) is None and running.genuine(old) == first and running.genuine(after) == third
+        life = {key["kid"]: key for key in json.loads(running.public("/.well-known/estelam-keys.json"))["keys"]}
+        assert life[standby]["state"] == "compromised" and before["ledger"]["index"] < life[standby]["compromised"]["tree_size"]
+
+
+def tokens(home):
+    with home.running() as running:
+        name = lose(home, running, "tokens")
+    assert name in home.no_start()
+    assert "estelam keys standby tokens" in home.refused("keys", "lost", "tokens")
+    home.done("keys", "standby", "tokens")
+    home.done("keys", "lost", "tokens")
+    with home.running() as running:
+        stolen, kid, under = running.token().json()["access_token"], home.key("tokens", "active")["kid"], home.checkpoint(running)
+        assert running.ask(stolen).status == 200
+        assert "estelam keys standby tokens" in home.refused("keys", "compromised", kid, *under)
+        home.done("keys", "standby", "tokens")
+        home.done("keys", "compromised", kid, *under)
+        refused = until("the old token's end", lambda: (lambda said: said if said.status != 200 else None)(running.ask(stolen)))
+        assert (refused.status, refused.json()["code"]) == (401, "token-invalid"), refused.body
+        assert kid not in running.published() and running.ask().status == 200
+
+
+def checkpoints(home):
+    with home.running() as running:
+        kept = home.checkpoint(running)
+        name = lose(home, running, "checkpoints")
+    assert name in home.no_start()
+    home.done("keys", "standby", "checkpoints")
+    home.done("keys", "lost", "checkpoints")
+    for act in ("compromised", None):
+        with home.running() as running:
+            key = running.public("/checkpoint.key")
+            assert running.ask().status == 200
+            line = until("a checkpoint of the new key", lambda: fresh(running, kept))
+            assert line.count("\n\u2014 ") == 1
+            if act:
+                kept = home.checkpoint(running)
+                home.done("keys", "standby", "checkpoints")
+                said = home.done("keys", act, home.key("checkpoints", "active")["kid"], *kept)
+                assert "restart the service" in said
+            else:
+                assert key != former, "the next start signs with the standby key"
+            former = key
+
+
+def fresh(running, kept):
+    """A checkpoint that is larger than the one kept."""
+    note = running.public("/checkpoint")
+    with open(kept[1]) as file:
+        return note if int(note.split("\n")[1]) > int(file.read().split("\n")[1]) else None
+
+
+def content(home):
+    key, backup = home.keys / "content.key", home.dir / "content.backup"
+    shutil.copy2(key, backup)
+    with home.running() as running:
+        answer = running.ask().json()["answer_id"]
+        key.unlink()
+        until("not ready without the content key", lambda: None if running.ready() else True)
+    said = home.no_start()
+    assert "content.key" in said and "backup" in said, said
+    assert "put `content.key` back" in home.refused("keys", "lost", "content")
+    shutil.copy2(backup, key)
+    readable = lambda: home.estelam("policy", "explain", "--answer", answer, "--json").returncode == 0  # noqa: E731
+    assert readable()
+    with home.running() as running:
+        assert "already open" in home.refused("keys", "rotate", "content")
+        assert running.ask().status == 200
+    assert "under the new content key" in home.done("keys", "rotate", "content")
+    assert readable() and not (home.keys / "content.key.next").exists()
+    with home.running() as running:
+        assert running.ask().status == 200
+    # Who took the former key opens nothing with it any more.
+    new = home.dir / "content.new"
+    shutil.copy2(key, new)
+    shutil.copy2(backup, key)
+    assert not readable() and "content.key" in home.no_start()
+    shutil.copy2(new, key)
+    assert readable()
