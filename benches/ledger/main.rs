@@ -1,7 +1,9 @@
 //! How many entries a second the access log makes durable, and the CPU time of one, with 1, 32 and 256 callers at once.
 //!
-//! Prints a table, and as its last line one JSON object. The callers run on one runtime thread, as the handlers of one core do.
+//! With `--audit N,M` it measures auditors' questions instead. Prints a table, and as its last line one JSON object. The callers run on one runtime thread, as the handlers of one core do.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measuring program")]
+
+mod audit;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +20,17 @@ use estelam::core::signing::{Algorithm, Signer, SignerFailed};
 /// How long each row of the table is measured.
 const ROW: Duration = Duration::from_secs(3);
 
-struct BenchSigner(Ed25519KeyPair);
+pub struct BenchSigner(Ed25519KeyPair);
+
+impl BenchSigner {
+    fn new() -> Self {
+        Self(Ed25519KeyPair::generate().unwrap())
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.0.public_key().as_ref().try_into().unwrap()
+    }
+}
 
 impl Signer for BenchSigner {
     fn key_id(&self) -> &str {
@@ -33,6 +45,11 @@ impl Signer for BenchSigner {
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(points) = arguments.iter().position(|argument| argument == "--audit").and_then(|at| arguments.get(at + 1)) {
+        let points: Vec<u64> = points.split(',').map(|point| point.parse().unwrap()).collect();
+        return audit::measure(&points);
+    }
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     let catalogue = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();
@@ -50,14 +67,14 @@ fn main() {
 }
 
 fn open(folder: &std::path::Path) -> Arc<SqliteLedger> {
-    let signer = BenchSigner(Ed25519KeyPair::generate().unwrap());
+    let signer = BenchSigner::new();
     let config = LedgerConfig {
         dir: folder.join("ledger"),
         origin: "bench.example/log".into(),
         checkpoint_every: Duration::from_secs(1),
         queue: 4096,
         journal_bytes: JOURNAL_BYTES,
-        checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
+        checkpoint_public_key: signer.public(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
         holder_public_key: None,

@@ -44,7 +44,7 @@ pub(super) fn state(parts: &Parts, config: &Config) -> AuditState {
         identities: parts.registry.clone(),
         cases: Arc::new(Register(CaseRegister::new(&config.audit.cases))),
         trails_per_day: config.audit.trails_per_day,
-        turn: tokio::sync::Mutex::default(),
+        turn: Arc::default(),
     }
 }
 

@@ -119,8 +119,7 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
-        let log: Arc<dyn Ledger> = ledger.clone();
-        let acts = Acts::open(&config.ledger.dir, &log, clock.clone())?;
+        let acts = Acts::open(&config.ledger.dir, &(ledger.clone() as Arc<dyn Ledger>), clock.clone())?;
         super::audit::keep_officer_key(&ledger, config)?;
         super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
         super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;

@@ -18,12 +18,16 @@ fn register(system: &System) -> CaseRegister {
 }
 
 fn open_case(system: &System, number: &str) {
+    open_case_until(system, number, "2026-12-24");
+}
+
+fn open_case_until(system: &System, number: &str, until: &str) {
     let case = Case {
         number: number.into(),
         reason: "a complaint".into(),
         office: "dpo".into(),
         opened: estelam::core::domain::clock::Clock::now(&*system.clock),
-        until: "2026-12-24".parse().unwrap(),
+        until: until.parse().unwrap(),
         closed: None,
     };
     register(system).open(&case).unwrap();
@@ -99,8 +103,8 @@ async fn without_an_open_case_no_trail_is_opened() {
     assert_eq!(ask("case-1").await, (403, "case-unknown".to_owned()));
     let refused = record::latest(&system);
     assert!(refused["trail_tag"].is_string(), "the attempt shows in the trail too");
-    open_case(&system, "case-3");
-    system.advance(40 * 24 * 3600);
+    open_case_until(&system, "case-3", "2026-11-23");
+    system.advance(24 * 3600);
     system.pki.refresh_crls().unwrap();
     system.running.parts().trust.reload().unwrap();
     assert_eq!(ask("case-3").await, (403, "case-unknown".to_owned()), "its last day is over");

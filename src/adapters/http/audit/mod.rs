@@ -16,6 +16,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, rt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedMutexGuard;
 
 use super::{HttpState, incoming, respond};
 use crate::core::domain::context::CallContext;
@@ -50,7 +51,7 @@ pub struct AuditState {
     /// Trails that one officer may open in a day.
     pub trails_per_day: u64,
     /// One trail after the other, so that a day's quota is counted right.
-    pub turn: tokio::sync::Mutex<()>,
+    pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The register of cases in which trails may be opened.
@@ -59,15 +60,33 @@ pub trait Cases: Send + Sync + 'static {
     fn open_case(&self, number: &str, office: &str, now: jiff::Timestamp) -> Option<String>;
 }
 
+/// What a resource answers with, and what is held until it is on record.
+trait Answer {
+    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>);
+}
+
+impl Answer for Delivery {
+    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>) {
+        (self, None)
+    }
+}
+
+impl Answer for (Delivery, OwnedMutexGuard<()>) {
+    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>) {
+        (self.0, Some(self.1))
+    }
+}
+
 /// Reads a request, answers it in a task of its own, and concludes with a delivery or a refusal.
-async fn answered<F>(
+async fn answered<F, A>(
     state: actix_web::web::Data<HttpState>,
     (request, payload): (HttpRequest, Payload),
     (route, limit): (&'static str, usize),
     work: impl FnOnce(Arc<HttpState>, Incoming, String) -> F + 'static,
 ) -> HttpResponse
 where
-    F: Future<Output = Result<Delivery, Box<Refusal>>> + 'static,
+    F: Future<Output = Result<A, Box<Refusal>>> + 'static,
+    A: Answer,
 {
     let arrival = respond::Arrival::now();
     let Some(incoming) = incoming::read_queried(&state, &request, payload, route, limit).await else {
@@ -78,7 +97,10 @@ where
     let call = rt::spawn(async move {
         let gate = state.gate.clone();
         match work(state, incoming, query).await {
-            Ok(delivery) => flow::deliver(&gate, delivery).await,
+            Ok(answer) => {
+                let (delivery, _held) = answer.parts();
+                flow::deliver(&gate, delivery).await
+            }
             Err(refusal) => flow::refuse(&gate, refusal).await,
         }
     });

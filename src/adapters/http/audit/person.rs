@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedMutexGuard;
 use zeroize::Zeroizing;
 
 use super::{HttpState, answered, context_of, delivery, limited, read_json, unreadable};
@@ -92,7 +93,7 @@ pub(in crate::adapters::http) async fn person(state: Data<HttpState>, request: H
     answered(state, (request, payload), ("log-person", BODY), found).await
 }
 
-async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<Delivery, Box<Refusal>> {
+async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<(Delivery, OwnedMutexGuard<()>), Box<Refusal>> {
     let call = flow::authenticate_signed(&state.gate, &incoming, Scope::LogPerson).await?.into_call();
     let mut context = context_of(&state, limited(&state, call)?);
     let refuse = |context: CallContext, (code, detail): (RefusalCode, String)| Refusal::new(context, code, detail);
@@ -113,9 +114,9 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         }
     };
     // Held until the read is on record, so that it counts for the next.
-    let _turn = state.audit.turn.lock().await;
+    let turn = state.audit.turn.clone().lock_owned().await;
     admitted(&state, &context).await?;
-    opened(&state, context, &ask.case, search).await
+    Ok((opened(&state, context, &ask.case, search).await?, turn))
 }
 
 type Fault = ((RefusalCode, String), Option<String>);
