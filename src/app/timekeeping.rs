@@ -43,6 +43,7 @@ fn delivery(code: &'static str, now: jiff::Timestamp) -> Delivery {
         context: CallContext::new("clock", now),
         kind: EntryKind::Admin,
         code,
+        details: None,
         status: 200,
         content_type: "application/json",
         body: String::new(),

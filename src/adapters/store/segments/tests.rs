@@ -300,7 +300,7 @@ async fn purged_entries_are_found_no_more_and_their_files_are_gone() {
     let before = log.parts();
     let now = at("2026-02-03T09:00:00Z");
     log.clock.set(now);
-    let order = PurgeOrder { now, witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false };
+    let order = PurgeOrder { now, witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false, by: "operator" };
     let report = ledger.purge(order).await.unwrap();
     let purged: u64 = report.keys.iter().map(|key| key.entries).sum();
     assert!(purged > 0);

@@ -113,7 +113,7 @@ pub(super) fn read(kind: JwtKind, payload: &[u8]) -> Option<(String, Facts)> {
             Facts::Refusal { request_id: jti, issued, audience: aud, status, code }
         }
         JwtKind::Receipt => Facts::Receipt { day: issued },
-        JwtKind::AccessToken | JwtKind::ClientAssertion | JwtKind::Request => return None,
+        JwtKind::AccessToken | JwtKind::ClientAssertion | JwtKind::Request | JwtKind::SecurityEvent => return None,
     };
     Some((iss, facts))
 }
