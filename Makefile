@@ -56,8 +56,13 @@ cutoff: tools ## From the command to the first refused request, p99
 watch: tools ## Precision and recall of the rules of watch.toml on a made-up week with planted abusers
 	cargo run --release --locked --quiet -- policy watch-test --policies policies $(ARGS)
 
+.PHONY: chaos
+chaos: tools ## Everything around the gateway breaks, one thing after another; what was promised, what happened (minutes)
+	cargo bench --locked --bench chaos
+
 .PHONY: bench-smoke
 bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
 	cargo test --locked --bench cutoff -- --smoke
+	cargo test --locked --bench chaos -- --smoke

@@ -34,8 +34,8 @@ use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, TokenService, authorization_server_metadata,
-    protected_resource_metadata,
+    CachingVerifier, ClientAuthenticator, PROTECTED_RESOURCE, ReplayStore, RequestVerifier, Revocations, TokenService,
+    authorization_server_metadata, protected_resource_metadata,
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
@@ -127,10 +127,8 @@ impl Parts {
         let spent = restored(config, &limiter, &clock, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
-        let profile = TokenProfile { issuer: issuer.clone(), audience: issuer.clone() };
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
-        let verifier = CachingVerifier::new(profile, token_keys(&ring), limiter.clone(), VERIFIED_TOKENS).with_revocations(revocations);
-        let tokens = Arc::new(verifier.with_outside(accepted));
+        let tokens = Arc::new(verifier(issuer.clone(), &ring, limiter.clone(), revocations).with_outside(accepted));
         let replays = replays(config, &clock)?;
         let issuing = Arc::new(issuing(issuer.clone(), &replays, &ring)?);
         let current = policies.clone();
@@ -264,6 +262,12 @@ fn replays(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<ReplayStore>, 
     let path = config.ledger.dir.join(ASSERTIONS);
     let store = ReplayStore::open(&path, clock.now()).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
     Ok(Arc::new(store))
+}
+
+/// Checks access tokens, and remembers those that it has checked.
+fn verifier(issuer: Arc<str>, ring: &KeyRing, limiter: Arc<GovernorLimiter>, revocations: Arc<Revocations>) -> CachingVerifier {
+    let profile = TokenProfile { issuer: issuer.clone(), audience: issuer };
+    CachingVerifier::new(profile, token_keys(ring), limiter, VERIFIED_TOKENS).with_revocations(revocations)
 }
 
 /// Who gets access tokens, and under which key.

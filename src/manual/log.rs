@@ -70,6 +70,30 @@
 //! `estelam log verify --dir DIR` walks the whole log and names the first entry that does not hold; `--checkpoint FILE` also compares it
 //! with a checkpoint that you kept from before.
 //!
+//! # Administrative acts
+//!
+//! Each is an entry of kind `admin`, kept a year: `route` says what it was done to, `code` what, `actor` by whom (`operator` for a file or a command of the
+//! installation, `gateway` for its schedule, `officials` for a quorum of them), `basis` the details, to which the header commits.
+//!
+//! | route | codes | details |
+//! |---|---|---|
+//! | `service` | `service-started`, `service-stopped` | version of the program, policies, list of what is cut off, keys that sign |
+//! | `policies` | `policies-activated`, `policies-refused` | approval and signers; or how many faults and where the first is |
+//! | `officials` | `officials-activated` | hash, version, approval |
+//! | `decrees` | `decrees-activated` | version before, decrees that came or were rescinded, who signed each |
+//! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
+//! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
+//! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
+//! | `log-case` | `log-case` | a case at its first use, and when it was changed |
+//! | `log-purge` | `purge` | statement in the table `purge` |
+//! | `alert` | the rule | agency, day, count |
+//!
+//! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
+//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on. What closes something (a suspension, a key that is compromised, lost or
+//! retired) has effect at once, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
+//! `ledger/acts.json` remembers what was recorded last, so that what was done while no gateway ran is recorded by the next start, and a
+//! hold whose file is gone, or is another than was recorded, stops every deletion. After a crash between the entry and this file, an act may stand twice.
+//!
 //! # Auditors
 //!
 //! Two roles, two scopes: who audits *patterns* (`log:patterns`, in the demo `security-auditor`) sees entries and counts and never whom they are about;
@@ -121,29 +145,6 @@
 //! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key`, so that
 //! nobody else can leave one out. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
-//!
-//! # Administrative acts
-//!
-//! Each is an entry of kind `admin`, kept a year: `route` says what it was done to, `code` what, `actor` by whom (`operator` for a file or a command of the
-//! installation, `gateway` for its schedule, `officials` for a quorum of them), `basis` the details, to which the header commits.
-//!
-//! | route | codes | details |
-//! |---|---|---|
-//! | `service` | `service-started`, `service-stopped` | version of the program, policies, list of what is cut off, keys that sign |
-//! | `policies` | `policies-activated`, `policies-refused` | approval and signers; or how many faults and where the first is |
-//! | `officials` | `officials-activated` | hash, version, approval |
-//! | `decrees` | `decrees-activated` | version before, decrees that came or were rescinded, who signed each |
-//! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
-//! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
-//! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
-//! | `log-purge` | `purge` | statement in the table `purge` |
-//! | `alert` | the rule | agency, day, count |
-//!
-//! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
-//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on. What closes something (a suspension, a key that is compromised, lost or
-//! retired) has effect at once, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
-//! `ledger/acts.json` remembers what was recorded last, so that what was done while no gateway ran is recorded by the next start, and a
-//! hold whose file is gone, or is another than was recorded, stops every deletion. After a crash between the entry and this file, an act may stand twice.
 //!
 //! # Deletion
 //!

@@ -26,6 +26,7 @@ mod request_desk;
 mod secrets;
 mod sigkill;
 mod sigkill_load;
+#[allow(dead_code, reason = "shared with the fault bench, which needs more of it")]
 mod sigkill_support;
 mod stack;
 mod tls_certificates;

@@ -25,6 +25,10 @@ const LATE_DISK: &str = "late-disk.so";
 pub struct Process(Child);
 
 impl Process {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// SIGKILL: no handler, no destructor, no flush.
     pub fn kill(mut self) {
         self.0.kill().unwrap();
@@ -142,22 +146,35 @@ impl Installation {
 
     /// Starts the gateway and waits until it says by itself that it can answer and record.
     pub async fn start(&self, disk: Disk) -> Process {
-        let http = self.http("operator");
+        let late = [("LD_PRELOAD", self.dir().join(LATE_DISK)), ("LATE_DISK_HOLD", self.hold())];
+        self.start_with(if disk == Disk::Late { &late } else { &[] }).await
+    }
+
+    /// The same with an environment of its own.
+    pub async fn start_with(&self, environment: &[(&str, PathBuf)]) -> Process {
         let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
         let mut serve = command(&["serve", "--dir"], self.dir());
-        if disk == Disk::Late {
-            serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold());
-        }
+        serve.envs(environment.iter().map(|(name, value)| (name, value)));
         let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut process = Process(child);
         let begun = Instant::now();
-        let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);
-        while !http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
+        while !self.is_ready().await {
             let ended = process.0.try_wait().unwrap();
             assert!(ended.is_none() && begun.elapsed() < PATIENCE, "no ready gateway ({ended:?}):\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         process
+    }
+
+    /// Whether the gateway says that it can answer and record.
+    pub async fn is_ready(&self) -> bool {
+        let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);
+        self.http("operator").get(&url).send().await.is_ok_and(|response| response.status() == 200)
+    }
+
+    /// Where the gateway listens.
+    pub fn gateway_address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.ports[0]).into()
     }
 
     /// `estelam log verify` against a checkpoint from before; gives the number of entries.

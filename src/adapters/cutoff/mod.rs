@@ -36,9 +36,12 @@ pub struct CutOff {
 #[derive(Default)]
 struct Changing {
     /// Whether a new list may open what the old one cuts off.
-    guard: Option<Box<dyn Fn(&CutOffList, &CutOffList) -> bool + Send + Sync>>,
-    hooks: Vec<Box<dyn Fn(&CutOffList, &CutOffList) + Send + Sync>>,
+    guard: Option<OfTwo<bool>>,
+    hooks: Vec<OfTwo<()>>,
 }
+
+/// What is made of the list before and the one after.
+type OfTwo<T> = Box<dyn Fn(&CutOffList, &CutOffList) -> T + Send + Sync>;
 
 impl CutOff {
     /// Reads the list; where none ever was, one is made with nothing in it.

@@ -89,7 +89,7 @@ impl Person {
             None => Vec::new(),
             Some(path) => self.trail_keys(&client, &token, &officer_key(path)?).await?,
         };
-        let given: Vec<Value> = keys.iter().map(|(epoch, key)| json!({ "epoch": epoch, "key": STANDARD.encode(&**key) })).collect();
+        let given: Vec<Value> = keys.iter().map(|(epoch, key)| json!({ "epoch": epoch, "key": STANDARD.encode(**key) })).collect();
         let mut body = json!({ "identifier": { "scheme": self.scheme, "value": value }, "case": self.case, "trail_keys": given });
         for (name, text) in [("from", &self.from), ("to", &self.to)] {
             if let (Some(text), Some(members)) = (text, body.as_object_mut()) {

@@ -73,6 +73,7 @@ fn ask(kit: &Path, key: &Path) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::too_many_lines, reason = "one life, told in order")]
 async fn an_agency_joins_works_rotates_is_cut_off_and_leaves() {
     let system = System::at(&today(), "").await;
     let dir = configured(&system);

@@ -153,8 +153,8 @@ fn merge(all: &mut Selected, one: Selected, wanted: &Search) {
 /// What a part has. With `rows` false only the count.
 fn select<P: Part>(part: &P, wanted: &Search, size: u64, rows: bool) -> Result<Selected, P::Error> {
     let (extent, filter) = (part.extent(), &wanted.filter);
-    let from = filter.from.map_or(i64::MIN, |from| ceiling(from));
-    let to = filter.to.map_or(i64::MAX, |to| ceiling(to));
+    let from = filter.from.map_or(i64::MIN, ceiling);
+    let to = filter.to.map_or(i64::MAX, ceiling);
     let beyond = |bound: u64| if wanted.oldest_first { extent.last < bound } else { extent.first >= bound };
     let unwanted = !wanted.counted && wanted.bound.is_some_and(beyond);
     if extent.entries == 0 || extent.first >= size || extent.latest < from || extent.earliest >= to || unwanted {

@@ -1,0 +1,69 @@
+// A full disk under the access log, and a wall clock that was set wrong. The fault bench preloads this into a gateway, which knows
+// nothing of it; what happens is said by two files.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+// Whether the file descriptor is one of the access log, and the file that CHAOS_FULL names is there.
+static int is_full(int fd) {
+    const char *full = getenv("CHAOS_FULL");
+    if (!full || access(full, F_OK) != 0) return 0;
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    if (len < 0) return 0;
+    path[len] = 0;
+    return strstr(path, "/ledger/") != NULL;
+}
+
+#define REAL(name, type) static type real; if (!real) real = (type)dlsym(RTLD_NEXT, name)
+
+ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
+    typedef ssize_t (*Real)(int, const void *, size_t, off64_t);
+    REAL("pwrite64", Real);
+    return is_full(fd) ? (errno = ENOSPC, -1) : real(fd, bytes, len, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at) { return pwrite64(fd, bytes, len, at); }
+
+ssize_t write(int fd, const void *bytes, size_t len) {
+    typedef ssize_t (*Real)(int, const void *, size_t);
+    REAL("write", Real);
+    return is_full(fd) ? (errno = ENOSPC, -1) : real(fd, bytes, len);
+}
+
+// Seconds by which the wall clock is wrong: the number in the file that CHAOS_CLOCK names, looked at every 20 ms.
+static long wrong_by(void) {
+    static _Thread_local struct timespec looked;
+    static _Thread_local long seconds;
+    typedef int (*Real)(clockid_t, struct timespec *);
+    REAL("clock_gettime", Real);
+    struct timespec now;
+    real(CLOCK_MONOTONIC, &now);
+    long passed = (now.tv_sec - looked.tv_sec) * 1000 + (now.tv_nsec - looked.tv_nsec) / 1000000;
+    if (looked.tv_sec && passed < 20) return seconds;
+    looked = now;
+    seconds = 0;
+    const char *name = getenv("CHAOS_CLOCK");
+    FILE *file = name ? fopen(name, "r") : NULL;
+    if (file) {
+        if (fscanf(file, "%ld", &seconds) != 1) seconds = 0;
+        fclose(file);
+    }
+    return seconds;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    typedef int (*Real)(clockid_t, struct timespec *);
+    REAL("clock_gettime", Real);
+    int outcome = real(clock, time);
+    if (outcome == 0 && clock == CLOCK_REALTIME) time->tv_sec += wrong_by();
+    return outcome;
+}
