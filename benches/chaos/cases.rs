@@ -88,6 +88,7 @@ impl Scene {
 
 const FRESH: &[&str] = &["entitled live", "entitled cached"];
 const KNOWN: &[&str] = &["entitled live", "entitled cached", "entitled stale", "indeterminate stale", "indeterminate live"];
+const SEVERAL: &[&str] = &["indeterminate live", "indeterminate cached", "entitled cached"];
 const UNDECIDED: &[&str] = &["indeterminate stale", "indeterminate live", "entitled live"];
 
 /// A registry that does something wrong with every look-up.
@@ -99,7 +100,7 @@ pub async fn registry(scene: &Scene, name: &'static str, doing: Doing) -> Row {
     scene.site.registry.set(Doing::Pass);
     let (promised, allowed) = match doing {
         Doing::Slow(late) if late < Duration::from_millis(700) => ("answers, late", FRESH),
-        Doing::WrongPerson => ("nobody denied: the second factor does not match", KNOWN),
+        Doing::Duplicate => ("undecided: two people have the number", SEVERAL),
         _ => ("in time: what is remembered, else undecided", KNOWN),
     };
     scene.row(name, promised, &outcomes, allowed).await

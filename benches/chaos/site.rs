@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use crate::registry::Scripted;
 use crate::support::{Installation, Process};
@@ -67,8 +67,10 @@ impl Site {
     /// Leaves the gateway so many more file descriptors than it has open, or as many as it had at first.
     pub fn limit_descriptors(&self, more: Option<u64>) {
         let open = self.descriptors() as u64;
-        let current = more.map_or(65_536, |more| open + more);
-        prlimit(Some(self.pid()), Resource::Nofile, Rlimit { current: Some(current), maximum: Some(65_536) }).unwrap();
+        // The hard limit is inherited from this process, and only lowered by those who may not raise it again.
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let current = more.map_or(current, |more| Some(open + more));
+        prlimit(Some(self.pid()), Resource::Nofile, Rlimit { current, maximum }).unwrap();
     }
 
     /// Open file descriptors of the gateway.

@@ -1,5 +1,7 @@
 //! What the log says of a gateway's start and stop, and of what was changed while none ran.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::StartError;
@@ -9,19 +11,31 @@ use crate::adapters::cutoff::CutOff;
 use crate::adapters::keys::{KeyRing, KeyState};
 use crate::adapters::policy_files::PolicyStore;
 use crate::config::Config;
+use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger;
+
+/// The acts of a gateway that starts: that it does is on record, and so is what it starts with, before any of it counts.
+///
+/// # Errors
+/// The log does not take the entries, or the policies are not signed: then it does not start.
+pub(super) async fn acts(
+    config: &Config,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    (policies, cutoff, ring): (&PolicyStore, &CutOff, &KeyRing),
+) -> Result<Arc<Acts>, StartError> {
+    let acts = Acts::open(&config.ledger.dir, &ledger, clock.clone())?;
+    record_start(config, &acts, policies, cutoff, ring).await?;
+    super::authority::guard(config, policies, acts.clone(), clock).await?;
+    Ok(acts)
+}
 
 /// Records that the gateway starts, with what it starts with; then what became of the list of what is cut off, and of the keys, since the last
 /// record.
 ///
 /// # Errors
 /// The log does not take it: then it does not start.
-pub(super) async fn record_start(
-    config: &Config,
-    acts: &Acts,
-    policies: &PolicyStore,
-    cutoff: &CutOff,
-    ring: &KeyRing,
-) -> Result<(), StartError> {
+async fn record_start(config: &Config, acts: &Acts, policies: &PolicyStore, cutoff: &CutOff, ring: &KeyRing) -> Result<(), StartError> {
     const UNRECORDED: &str = "the gateway does not start, since the log does not take the entry";
     let list = cutoff.current().clone();
     let signing: Vec<_> = ring.records().iter().filter(|record| record.state == KeyState::Active).map(|record| &record.kid).collect();

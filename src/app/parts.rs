@@ -39,7 +39,6 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::policy::Snapshot;
@@ -119,10 +118,8 @@ impl Parts {
         super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
         let ledger =
             SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
-        let acts = Acts::open(&config.ledger.dir, &(ledger.clone() as Arc<dyn Ledger>), clock.clone())?;
         super::audit::keep_officer_key(&ledger, config)?;
-        super::begin::record_start(config, &acts, &policies, &cutoff, &ring).await?;
-        super::authority::guard(config, &policies, acts.clone(), clock.clone()).await?;
+        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;

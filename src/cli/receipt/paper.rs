@@ -12,6 +12,8 @@ const QUIET: usize = 4;
 /// Edge of the page and of the code on it, in millimetres.
 const PAGE: (u16, u16) = (80, 120);
 const CODE_EDGE: u16 = 62;
+/// Characters times tenths of a millimetre that fit beside each other, at the width of wide letters.
+const WIDTH_OF_LINES: usize = 1200;
 
 /// The words on the paper.
 struct Words {
@@ -116,9 +118,10 @@ pub(super) fn svg(paper: &Paper, lang: Lang) -> String {
 "#,
         words.language, words.direction, words.title
     );
-    let labelled = [(18, words.day, day(paper, lang)), (90, words.code, paper.code.clone()), (96, words.issuer, paper.issuer.clone())];
-    for (y, label, value) in labelled {
-        let size = if y == 90 { "4.6" } else { "3.2" };
+    let labelled =
+        [(18, 32, words.day, day(paper, lang)), (90, 46, words.code, paper.code.clone()), (96, 32, words.issuer, paper.issuer.clone())];
+    for (y, most, label, value) in labelled {
+        let size = fitting(most, label.chars().count() + value.chars().count());
         // Isolated, so that digits and hyphens are not turned around in Persian text.
         let _ = writeln!(svg, "<text x=\"40\" y=\"{y}\" font-size=\"{size}\">{label}: \u{2066}{}\u{2069}</text>", escaped(&value));
     }
@@ -136,6 +139,12 @@ pub(super) fn svg(paper: &Paper, lang: Lang) -> String {
     );
     svg.truncate(svg.trim_end().len());
     svg
+}
+
+/// A type size in millimetres at which a line of so many characters fits the page: at most `most` tenths.
+fn fitting(most: usize, characters: usize) -> String {
+    let tenths = most.min(WIDTH_OF_LINES / (characters + 2)).max(1);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Runs of dark modules, one rectangle each.

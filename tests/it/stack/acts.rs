@@ -193,9 +193,12 @@ async fn check_keys(system: &System, look: &mut Look<'_>) {
         found.unwrap().kid.clone()
     };
     let under = Compromise { declared: now, tree_size: 1, checkpoint: "kept".to_owned() };
-    keeper().compromised(&retired(KeyUse::Statements), under, rules, now).unwrap();
+    // One keeper at a time has the folder.
+    let statements = retired(KeyUse::Statements);
+    keeper().compromised(&statements, under, rules, now).unwrap();
     look.until(&["key-compromised"]).await;
-    keeper().retire(&retired(KeyUse::Tokens)).unwrap();
+    let tokens = retired(KeyUse::Tokens);
+    keeper().retire(&tokens).unwrap();
     look.until(&["key-retired"]).await;
 }
 

@@ -63,6 +63,7 @@ async fn a_flood_of_refusals_leaves_one_count_per_second_and_code_and_no_reply()
 async fn what_cannot_be_read_is_part_of_the_flood() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let system = strict().await;
+    let begun = system.entries();
     let mut told = 0;
     for _ in 0..TOLD + 5 {
         let mut connection = connect(&system).await;
@@ -72,7 +73,7 @@ async fn what_cannot_be_read_is_part_of_the_flood() {
         told += u64::from(said.starts_with(b"HTTP/1.1 400 "));
         assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 400 "));
     }
-    assert_eq!((told, system.entries()), (TOLD, TOLD));
+    assert_eq!((told, system.entries() - begun), (TOLD, TOLD));
     system.stop().await;
 }
 
@@ -82,9 +83,8 @@ async fn counts_of_the_last_second_are_recorded_before_a_stop() {
     for _ in 0..TOLD + 2 {
         ask_for_nothing(&system, "clinic").await;
     }
-    let entries = system.entries();
     let system = system.restarted(|_| ()).await;
-    assert_eq!(system.entries(), entries + 1);
-    assert_eq!(record::latest(&system)["count"], 2);
+    let counts: Vec<_> = record::all(&system).into_iter().filter_map(|content| content.get("count").cloned()).collect();
+    assert_eq!(counts, [2]);
     system.stop().await;
 }
