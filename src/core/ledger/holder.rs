@@ -130,6 +130,8 @@ fn key_of((entry, deferred): &(HolderEntry, Option<Deferred>), snapshot: &Snapsh
         return None;
     }
     let what = match entry.kind {
+        // Whoever tried to open this record is told of as well.
+        _ if content.route.starts_with("log-") => HolderLine::Opened,
         EntryKind::Answer => HolderLine::Asked,
         EntryKind::Refusal => HolderLine::Refused,
         EntryKind::LogRead => HolderLine::Opened,
