@@ -41,6 +41,7 @@ fn requests_and_deliveries_show_neither_token_nor_body() {
         context: context(),
         kind: EntryKind::Token,
         code: "token-issued",
+        details: None,
         status: 200,
         content_type: "application/json",
         body: TOKEN.to_owned(),

@@ -159,7 +159,7 @@ fn statements_and_receipts_are_read_as_their_own_kind_and_nothing_else_is_read_a
             Some(JwtKind::Answer) => read.as_ref().is_ok_and(|genuine| matches!(genuine.facts, Facts::Answer { .. })),
             Some(JwtKind::Refusal) => read.as_ref().is_ok_and(|genuine| matches!(genuine.facts, Facts::Refusal { .. })),
             Some(JwtKind::Receipt) => read.as_ref().is_ok_and(|genuine| matches!(genuine.facts, Facts::Receipt { .. })),
-            Some(JwtKind::AccessToken | JwtKind::ClientAssertion | JwtKind::Request) | None => {
+            Some(JwtKind::AccessToken | JwtKind::ClientAssertion | JwtKind::Request | JwtKind::SecurityEvent) | None => {
                 read.as_ref().is_err_and(|doubt| *doubt == Doubt::OtherKind)
             }
         };

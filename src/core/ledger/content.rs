@@ -185,7 +185,7 @@ mod tests {
         encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
-        assert_eq!(value.as_object().unwrap().len(), 26);
+        assert_eq!(value.as_object().unwrap().len(), 27);
     }
 
     #[test]

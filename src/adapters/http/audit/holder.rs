@@ -36,6 +36,11 @@ const DAYS: i64 = 90;
 /// Replies leave on this multiple of the usual grid: the registry writes a message meanwhile, or does not.
 const GRIDS: u32 = 4;
 
+/// Spends one code of an office.
+pub type Spend = Box<dyn Fn(&str, Timestamp) -> Result<(), NotToday> + Send + Sync>;
+/// Opens a case; its number.
+pub type OpenCase = Box<dyn Fn(&Contested<'_>, Timestamp) -> Option<String> + Send + Sync>;
+
 /// What the holder's view needs.
 pub struct HolderState {
     /// The registry's desk.
@@ -45,11 +50,11 @@ pub struct HolderState {
     /// Handles that are out.
     pub sessions: Sessions,
     /// Spends one code of an office.
-    pub spend: Box<dyn Fn(&str, Timestamp) -> Result<(), NotToday> + Send + Sync>,
+    pub spend: Spend,
     /// Deferrals that two officials signed; none when one of them cannot be read.
     pub deferrals: Box<dyn Fn() -> Option<Vec<Hold>> + Send + Sync>,
     /// Opens a case over contested entries; its number, or none when it cannot be kept.
-    pub contest: Box<dyn Fn(&Contested<'_>, Timestamp) -> Option<String> + Send + Sync>,
+    pub contest: OpenCase,
 }
 
 /// Why an office gets no code today.
