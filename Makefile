@@ -32,17 +32,22 @@ unit: tools ## Unit, layer, integration and compile-fail tests
 	cargo test --locked --doc
 
 .PHONY: end-to-end
-end-to-end: tools ## The real binary against curl, JOSE libraries, OAuth clients, an issuer, TLS stacks, scanners and a browser from elsewhere
+end-to-end: tools ## The real binary against curl, JOSE libraries, OAuth clients, an issuer, TLS stacks, scanners, a browser and a log reader from elsewhere
 	# The binary of the test build: a plain `cargo build` would build half of the tree again with other features.
 	cargo test --locked --no-run --test it
 	scripts/tools node
 	scripts/tools clients
 	scripts/tools browser
+	scripts/tools reader
 	tests/e2e/run "$$(scripts/target-dir)/debug/estelam"
 
 .PHONY: bench
 bench: tools ## The verify path beside the floor, with durable records
 	cargo bench --locked --bench verify
+
+.PHONY: bench-log
+bench-log: tools ## The access log at one and ten million entries (ARGS="--points 1000000,10000000,50000000 --dir DIR")
+	cargo bench --locked --bench log -- $(ARGS)
 
 .PHONY: timing
 timing: tools ## Whether unknown, blocked and unprovable can be told apart by time (minutes)
@@ -65,4 +70,5 @@ bench-smoke: tools ## One short round of the bench, in the test build: it works,
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
 	cargo test --locked --bench cutoff -- --smoke
+	cargo test --locked --bench log -- --smoke
 	cargo test --locked --bench chaos -- --smoke

@@ -13,6 +13,7 @@ mod issuers;
 mod issuing;
 mod keys;
 mod observability;
+pub mod origins;
 mod parts;
 pub mod purge;
 mod readiness;
@@ -41,7 +42,7 @@ use crate::core::domain::clock::Clock;
 
 pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
-pub use self::parts::{Parts, ledger_config};
+pub use self::parts::{Parts, checkpoint_keys, ledger_config};
 pub use self::running::{Running, stop_signal};
 
 /// Why the gateway does not start: one line with what to do.
@@ -126,9 +127,9 @@ pub async fn start(
     ];
     let watches = watch::start(&parts, &config)?;
     let purger = purge::Purger {
-        ledger: parts.ledger.clone(),
+        logs: parts.log.clone(),
         config: config.clone(),
-        keys: vec![parts.checkpoint_key().clone()],
+        keys: parts.checkpoint_keys.clone(),
         acts: parts.acts.clone(),
         clock: parts.gate.clock.clone(),
     };

@@ -16,6 +16,7 @@ use super::acts::Acts;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
+use super::origins::{OpenLog, open_log, origins_of};
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::watching::Behind;
@@ -26,7 +27,7 @@ use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
 use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
-use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger};
+use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, LogChain, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
 use crate::adapters::tls::material::private_key;
@@ -39,6 +40,7 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger as _;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::policy::Snapshot;
@@ -94,7 +96,9 @@ pub struct Parts {
     /// Signing keys.
     pub keys: Arc<KeyStore>,
     pub(super) issuer: Arc<Issuing>,
-    checkpoint_key: NoteKey,
+    pub(super) log: Arc<LogChain>,
+    /// Those whose checkpoints of the present log are believed, the present one first.
+    pub(super) checkpoint_keys: Vec<NoteKey>,
     pub(super) spent: Arc<SpentFile>,
     /// Administrative acts.
     pub acts: Arc<Acts>,
@@ -111,16 +115,11 @@ impl Parts {
         let registry_trust = registry_trust(config, clock.clone())?;
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trust.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
-        let ledger_config = ledger_config(config, &ring)?;
-        let kek = ledger_config.content_kek.clone();
-        let checkpoint_key = NoteKey::new(&config.ledger.origin, ledger_config.checkpoint_public_key)
-            .map_err(|error| StartError(format!("`ledger.origin`: {error}")))?;
-        super::witnessed::check(config, std::slice::from_ref(&checkpoint_key))?;
-        let ledger =
-            SqliteLedger::open(ledger_config, ring.checkpoints().clone(), clock.clone()).map_err(|error| StartError(error.to_string()))?;
+        let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
+        let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
-        let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
+        let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
@@ -163,29 +162,26 @@ impl Parts {
             outside,
             keys,
             issuer: issuing,
-            checkpoint_key,
+            log: reader,
+            checkpoint_keys,
             spent,
             acts,
         })
     }
 
-    pub(super) const fn checkpoint_key(&self) -> &NoteKey {
-        &self.checkpoint_key
-    }
-
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
-        let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), config.ledger.origin.clone());
+        let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), self.ledger.origin().to_owned());
         let addresses = address_limiter(config);
         Ok(Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
             revoker: Arc::new(Revoking(self.tokens.clone())),
             token_addresses: Box::new(move |address| addresses.admit(address)),
-            log: self.ledger.clone(),
+            log: self.log.clone(),
             audit: super::audit::state(self, config),
             holder: super::holder::state(self, config)?,
-            checkpoint_key: self.checkpoint_key.to_string(),
+            checkpoint_keys: self.checkpoint_keys.clone(),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
             key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origin)).unwrap_or_default()),
@@ -292,14 +288,24 @@ fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> 
     Ok((trust, Arc::new(ArcSwap::from_pointee(public))))
 }
 
-/// The ledger's configuration, also for `estelam log verify`.
+/// The keys whose checkpoints of a log are believed, the present one first.
+///
+/// # Errors
+/// The origin cannot name a key, or the key is none for checkpoints.
+pub fn checkpoint_keys(keys: &KeyRing, origin: &str) -> Result<Vec<NoteKey>, StartError> {
+    let all = std::iter::once(ed25519_key(keys)?).chain(keys.former_checkpoint_keys());
+    all.map(|key| NoteKey::new(origin, key).map_err(|error| StartError(format!("`ledger.origin`: {error}")))).collect()
+}
+
+/// The configuration of the present log, also for `estelam log verify`.
 ///
 /// # Errors
 /// A key file is missing or malformed.
 pub fn ledger_config(config: &Config, keys: &KeyRing) -> Result<LedgerConfig, StartError> {
+    let origins = origins_of(config)?;
     Ok(LedgerConfig {
-        dir: config.ledger.dir.clone(),
-        origin: config.ledger.origin.clone(),
+        dir: origins.dir_of(origins.present()),
+        origin: origins.present().to_owned(),
         checkpoint_every: Duration::from_secs(config.ledger.checkpoint_every_s),
         queue: config.ledger.queue,
         journal_bytes: JOURNAL_BYTES,

@@ -13,7 +13,7 @@ use super::acts::{Acts, GATEWAY, OPERATOR};
 use super::authority::take_up_officials;
 use super::holds::Holds;
 use super::witnessed::witnessed;
-use crate::adapters::store::{PurgeOrder, PurgeReport, SqliteLedger, Witnessed};
+use crate::adapters::store::{LogChain, PurgeError, PurgeOrder, PurgeReport, Witnessed};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::RetentionClass;
@@ -53,6 +53,27 @@ pub struct PurgeOutcome {
     pub error: Option<String>,
 }
 
+/// What was deleted, or would be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Purges {
+    /// In the present log.
+    #[serde(flatten)]
+    pub present: PurgeReport,
+    /// In logs that have ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<SealedPurge>,
+}
+
+/// What was deleted in one log that has ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct SealedPurge {
+    /// Its origin.
+    pub origin: String,
+    /// What.
+    #[serde(flatten)]
+    pub report: PurgeReport,
+}
+
 /// The file in which a running gateway finds a request.
 pub fn request_file(config: &Config) -> PathBuf {
     config.ledger.dir.join("purge-request.json")
@@ -65,8 +86,8 @@ pub fn outcome_file(config: &Config) -> PathBuf {
 
 /// What deleting needs.
 pub struct Purger {
-    /// The log.
-    pub ledger: Arc<SqliteLedger>,
+    /// The present log and the sealed ones.
+    pub logs: Arc<LogChain>,
     /// Where everything is.
     pub config: Config,
     /// The keys of its checkpoints.
@@ -82,7 +103,7 @@ impl Purger {
     ///
     /// # Errors
     /// A hold cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
-    pub async fn purge(&self, request: &PurgeRequest, by: &'static str) -> Result<PurgeReport, StartError> {
+    pub async fn purge(&self, request: &PurgeRequest, by: &'static str) -> Result<Purges, StartError> {
         if !self.clock.holds() {
             return Err(StartError("the clock jumped and cannot be believed; set it right, or restart the gateway, then purge".to_owned()));
         }
@@ -90,7 +111,12 @@ impl Purger {
         let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, &self.config, &self.keys)).transpose()?;
         let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
         let order = PurgeOrder { now: self.clock.now(), witnessed, holds, only: request.only.clone(), dry_run: request.dry_run, by };
-        self.ledger.purge(order).await.map_err(|error| StartError(error.to_string()))
+        let refused = |error: PurgeError| StartError(error.to_string());
+        let present = self.logs.present().purge(order.clone()).await.map_err(refused)?;
+        // Days that are asked for by name are those of the present log.
+        let sealed = if order.only.is_empty() { self.logs.purge_sealed(&order).await.map_err(refused)? } else { Vec::new() };
+        let sealed = sealed.into_iter().map(|(origin, report)| SealedPurge { origin, report }).collect();
+        Ok(Purges { present, sealed })
     }
 
     /// The holds in force, each change of them recorded.
@@ -115,7 +141,10 @@ pub(super) async fn keep(purger: Purger) {
             tell(&outcome_file(&purger.config), &request.nonce, outcome).await;
         } else if looks.is_multiple_of(LOOKS_PER_PURGE) {
             match purger.purge(&PurgeRequest::default(), GATEWAY).await {
-                Ok(report) if report.entry.is_some() => tracing::info!(keys = report.keys.len(), "contents that were due were deleted"),
+                Ok(Purges { present, sealed }) if present.entry.is_some() || !sealed.is_empty() => {
+                    let keys = present.keys.len() + sealed.iter().map(|log| log.report.keys.len()).sum::<usize>();
+                    tracing::info!(keys, "contents that were due were deleted");
+                }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "nothing was deleted"),
             }
@@ -138,7 +167,7 @@ async fn take_request(path: &Path) -> Option<PurgeRequest> {
     serde_json::from_slice(&text).inspect_err(|error| tracing::warn!(%error, "a request to purge cannot be read")).ok()
 }
 
-async fn tell(path: &Path, nonce: &str, outcome: Result<PurgeReport, StartError>) {
+async fn tell(path: &Path, nonce: &str, outcome: Result<Purges, StartError>) {
     let (report, error) = match outcome {
         Ok(report) => (serde_json::to_value(report).ok(), None),
         Err(error) => (None, Some(error.to_string())),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::StartError;
 use super::keys::key_place;
+use super::origins::origins_of;
 use crate::adapters::keys::KeyRing;
 use crate::adapters::policy_files::Archive;
 use crate::adapters::store::{ContentKek, LogEntries, StoredContent, StoredEntry};
@@ -106,7 +107,7 @@ pub fn review(
     against: &Against<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Review, StartError> {
-    let mut log = open_log(config)?;
+    let logs = open_logs(config)?;
     let mut versions = Versions::new(config);
     let mut outcome = Review::default();
     let mut counts: BTreeMap<(String, String, Said, Said), u64> = BTreeMap::new();
@@ -124,7 +125,9 @@ pub fn review(
             Err(skip) => *outcome.skipped.entry(skip.code()).or_default() += 1,
         }
     };
-    log.between(from, to, progress, &mut each).map_err(|error| StartError(error.to_string()))?;
+    for mut log in logs {
+        log.between(from, to, progress, &mut each).map_err(|error| StartError(error.to_string()))?;
+    }
     outcome.different =
         counts.into_iter().map(|((agency, service, old, new), queries)| Difference { agency, service, old, new, queries }).collect();
     Ok(outcome)
@@ -159,7 +162,10 @@ pub struct InForce {
 /// # Errors
 /// There is no such query in the log, or why it cannot be decided again.
 pub fn find(config: &Config, id: Uuid) -> Result<(Query, InForce), StartError> {
-    let entry = open_log(config)?.find(id).map_err(|error| StartError(error.to_string()))?;
+    let mut entry = None;
+    for mut log in open_logs(config)? {
+        entry = log.find(id).map_err(|error| StartError(error.to_string()))?.or(entry);
+    }
     let query = entry.and_then(query_of).ok_or_else(|| StartError("no verification query with this id is in the log".to_owned()))?;
     let query = query.map_err(|skip| StartError(format!("this query cannot be explained: {}", skip.code())))?;
     let archive = Archive::new(config.archive.clone());
@@ -173,9 +179,16 @@ pub fn find(config: &Config, id: Uuid) -> Result<(Query, InForce), StartError> {
     Ok((query, InForce { snapshot, files, decrees }))
 }
 
-fn open_log(config: &Config) -> Result<LogEntries, StartError> {
+/// Every log of the installation, the sealed ones first.
+fn open_logs(config: &Config) -> Result<Vec<LogEntries>, StartError> {
     let keys = KeyRing::open_at(&key_place(config)).map_err(|error| StartError(error.to_string()))?;
-    LogEntries::open(&config.ledger.dir, &ContentKek::new(*keys.content().expose())).map_err(|error| StartError(error.to_string()))
+    let (kek, origins) = (ContentKek::new(*keys.content().expose()), origins_of(config)?);
+    let open = |(origin, dir): (String, std::path::PathBuf)| match origin == origins.present() {
+        true => LogEntries::open(&dir, &kek).map(Some),
+        false => LogEntries::open_if_there(&dir, &kek),
+    };
+    let logs: Result<Vec<_>, _> = origins.all().into_iter().map(open).collect();
+    Ok(logs.map_err(|error| StartError(error.to_string()))?.into_iter().flatten().collect())
 }
 
 fn again(query: &Query, versions: &mut Versions, against: &Against<'_>) -> Result<Said, Skip> {

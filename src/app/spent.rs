@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StartError;
 use crate::adapters::quota::GovernorLimiter;
-use crate::adapters::store::{ContentKek, LogEntries, StoredContent, StoredEntry};
+use crate::adapters::store::{ContentKek, LogEntries, Origins, StoredContent, StoredEntry};
 use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
@@ -106,12 +106,15 @@ fn count(
     from: Timestamp,
     spent: &mut BTreeMap<String, u64>,
 ) -> Result<(), crate::adapters::store::LedgerError> {
-    let mut log = LogEntries::open(&config.ledger.dir, kek)?;
-    log.between(from, Timestamp::MAX, &mut |_, _| (), &mut |entry| {
-        if let Some(agency) = asked_by(entry) {
-            *spent.entry(agency).or_default() += 1;
-        }
-    })
+    for (_, dir) in Origins::open(&config.ledger.dir, &config.ledger.origin)?.all() {
+        let Some(mut log) = LogEntries::open_if_there(&dir, kek)? else { continue };
+        log.between(from, Timestamp::MAX, &mut |_, _| (), &mut |entry| {
+            if let Some(agency) = asked_by(entry) {
+                *spent.entry(agency).or_default() += 1;
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// Who got this answer; `None` for every other entry.

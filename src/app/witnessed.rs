@@ -1,25 +1,40 @@
-//! The configured witness: what it cosigned, and whether the log here continues it.
+//! The configured witness, and what it cosigned.
 
 use jiff::Timestamp;
 
 use super::StartError;
-use crate::adapters::store::continues;
+use super::parts::checkpoint_keys;
+use crate::adapters::keys::KeyRing;
+use crate::adapters::store::Origins;
 use crate::config::Config;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::cosignature::WitnessKey;
 use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::succession::is_successor;
 
-/// Refuses a log that does not continue the witness's last checkpoint, before anything is signed. Without a witness there is nothing to compare.
-pub(super) fn check(config: &Config, keys: &[NoteKey]) -> Result<(), StartError> {
-    let Some(path) = &config.ledger.witness_checkpoint else { return Ok(()) };
+/// What a witness has seen.
+pub(super) struct Seen {
+    /// The cosigned note.
+    pub(super) note: String,
+    /// What it says.
+    pub(super) checkpoint: Checkpoint,
+}
+
+/// The last checkpoint of any log of this installation that the configured witness cosigned; none without a witness.
+pub(super) fn last_seen(config: &Config, ring: &KeyRing, origins: &Origins) -> Result<Option<Seen>, StartError> {
+    let Some(path) = &config.ledger.witness_checkpoint else { return Ok(None) };
     let note = std::fs::read_to_string(path).map_err(|error| {
         StartError(format!(
             "cannot read `{}`: {error}; fetch the last checkpoint from the witness, nothing is signed without it",
             path.display()
         ))
     })?;
-    let (_, seen) = witnessed(&note, config, keys)?;
-    continues(&config.ledger.dir, &seen).map_err(|error| StartError(error.to_string()))
+    let origin = Checkpoint::claimed_origin(&note).unwrap_or_default();
+    if origin != origins.first() && !is_successor(origin, origins.first()) {
+        return Err(StartError(format!("`{}` is about the log `{origin}`, not about `{}`", path.display(), origins.first())));
+    }
+    let (_, checkpoint) = witnessed(&note, config, &checkpoint_keys(ring, origin)?)?;
+    Ok(Some(Seen { note, checkpoint }))
 }
 
 /// Checks that a note is a checkpoint of this log which the configured witness cosigned, and says when.

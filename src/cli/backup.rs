@@ -1,4 +1,4 @@
-//! `estelam log backup` and `estelam log restore`.
+//! `estelam log backup`, `restore` and `succeed`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,15 +7,19 @@ use clap::Args;
 
 use super::place::{Place, write_atomically};
 use super::{CliError, Failure};
+use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store;
+use crate::adapters::store::{self, NotWitnessed, Origins};
 use crate::app;
+use crate::app::origins::{end_behind, end_log, origins_of};
+use crate::config::Config;
 use crate::core::ledger::checkpoint::Checkpoint;
+use crate::core::ledger::succession::{SuccessionStatement, is_successor};
 
-/// Copy the log into a new folder; the service goes on meanwhile
+/// Copy the log into a folder; the service goes on meanwhile. An earlier copy there is brought up to date: new entries are added, deleted contents deleted
 #[derive(Debug, Args)]
 pub(super) struct Backup {
-    /// The new folder
+    /// The folder: a new one, or one with an earlier copy
     to: PathBuf,
     #[command(flatten)]
     place: Place,
@@ -24,16 +28,17 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let config = self.place.config()?;
-        let (entries, checkpoint) = store::backup(&config.ledger.dir, &self.to).doing("the log cannot be copied")?;
+        let origins = origins_of(&config).doing("the ledger")?;
+        let (entries, checkpoint) = store::backup_all(&origins, &self.to).doing("the log cannot be copied")?;
         if let Some(note) = checkpoint {
             write_atomically(&self.to.join("checkpoint"), note.as_bytes())?;
         }
-        println!("{entries} entries copied; their contents open only with the installation's `content.key`, which is not in the copy");
+        println!("{entries} entries in the copy; their contents open only with the installation's `content.key`, which is not in the copy");
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Put a copy back where no log is. A copy that lacks entries which anybody outside has seen is refused
+/// Put a copy back where no log is. A copy that lacks entries which anybody outside has seen is refused, or sealed
 #[derive(Debug, Args)]
 pub(super) struct Restore {
     /// The folder of the copy
@@ -41,6 +46,9 @@ pub(super) struct Restore {
     /// The last checkpoint that was seen outside: the witness's, or one that an auditor kept
     #[arg(long)]
     checkpoint: PathBuf,
+    /// Put a copy back that lacks entries too: it is sealed as it is, and a new log goes on from it under a new origin
+    #[arg(long)]
+    succeed: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -49,11 +57,63 @@ impl Restore {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let config = self.place.config()?;
         let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
-        let known = app::ledger_config(&config, &keys).doing("the ledger")?.checkpoint_keys().doing("the checkpoint key")?;
         let note = std::fs::read_to_string(&self.checkpoint).doing(format_args!("cannot read `{}`", self.checkpoint.display()))?;
-        let seen = Checkpoint::open(&note, &known).doing("the checkpoint does not hold")?;
-        store::restore(&self.from, &config.ledger.dir, &seen).doing("nothing was restored")?;
-        println!("restored; it has all {} entries of the checkpoint. Run `estelam log verify` before the service starts", seen.size);
+        let seen = seen(&config, &keys, &note)?;
+        let from = Origins::open(&self.from, &config.ledger.origin).doing("the copy")?;
+        let lacks = lacks(&from, &seen)?;
+        if let Some(lack) = lacks.as_ref().filter(|_| !self.succeed) {
+            return Err(CliError::failed(format_args!(
+                "nothing was restored: {lack}. With `--succeed` it is put back and sealed as it is, and a new log goes on under a new origin"
+            )));
+        }
+        store::restore_all(&from, &config.ledger.dir).doing("nothing was restored")?;
+        if lacks.is_some() {
+            tell(&end_behind(&config, &keys, note, &SystemClock).doing("restored, but not sealed")?);
+        } else {
+            println!("restored; it has all {} entries of the checkpoint. Run `estelam log verify` before the service starts", seen.size);
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Reads a checkpoint of any log of the installation.
+fn seen(config: &Config, keys: &KeyRing, note: &str) -> Result<Checkpoint, CliError> {
+    let (first, origin) = (config.ledger.origin.as_str(), Checkpoint::claimed_origin(note).unwrap_or_default());
+    let origin = if is_successor(origin, first) { origin } else { first };
+    let known = app::checkpoint_keys(keys, origin).doing("the checkpoint key")?;
+    Checkpoint::open(note, &known).doing("the checkpoint does not hold")
+}
+
+/// Why a copy must not go on from where it is; none when it may.
+fn lacks(from: &Origins, seen: &Checkpoint) -> Result<Option<String>, CliError> {
+    if from.present() != seen.origin {
+        return Ok(Some(format!("the copy's log is `{}`, the checkpoint is of `{}`", from.present(), seen.origin)));
+    }
+    match store::continues(&from.dir_of(&seen.origin), seen) {
+        Ok(()) => Ok(None),
+        Err(lack @ NotWitnessed::Behind { .. }) => Ok(Some(lack.to_string())),
+        Err(error) => Err(CliError::failed(format_args!("nothing was restored: {error}"))),
+    }
+}
+
+/// Seal the log as it is and go on under a new origin: after a fork, or where the folder came from somewhere else
+#[derive(Debug, Args)]
+pub(super) struct Succeed {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Succeed {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let config = self.place.config()?;
+        let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
+        tell(&end_log(&config, &keys, &SystemClock).doing("the log was not sealed")?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn tell(statement: &SuccessionStatement) {
+    let SuccessionStatement { origin, from, why, .. } = statement;
+    println!("`{}` is sealed with {} entries ({}); the log goes on as `{origin}`", from.origin, from.size, why.code());
+    println!("tell its witness and the auditors; the sealed log stays readable below `/log/` on the public listener");
 }

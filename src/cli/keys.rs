@@ -160,7 +160,11 @@ fn rotate_content(place: &Place) -> Result<(), CliError> {
     let (config, keeper) = (config(place)?, keeper(place)?);
     let (present, next) = keeper.next_content().doing("nothing was changed")?;
     let [present, next] = [present, next].map(|key| ContentKek::new(*key.expose()));
-    let wrapped = rewrap(&config.ledger.dir, &present, &next).doing("the content key stays as it is")?;
+    let mut wrapped = 0;
+    // The present log first: where a service has it open, nothing is changed.
+    for (_, dir) in app::origins::origins_of(&config).doing("the ledger")?.all().into_iter().rev() {
+        wrapped += rewrap(&dir, &present, &next).doing("the content key stays as it is; run this again")?;
+    }
     keeper.promote_content().doing("the new key is not in its place yet; run this again")?;
     println!("{wrapped} keys of contents are under the new content key");
     println!("copies of the log from before open with the former one alone: take a new copy; if others have the key, destroy the old ones");
@@ -183,7 +187,7 @@ fn compromised(kid: &str, file: &std::path::Path, place: &Place, now: jiff::Time
     let note = std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?;
     let mut keeper = keeper(place)?;
     let record = whole(kid, keeper.records())?.clone();
-    let keys = checkpoint_keys(&config.ledger.origin, keeper.records())?;
+    let keys = checkpoint_keys(app::origins::origins_of(&config).doing("the ledger")?.present(), keeper.records())?;
     let checkpoint = Checkpoint::open(&note, &keys).doing("the checkpoint is not one of this log")?;
     let under = Compromise { declared: now, tree_size: checkpoint.size, checkpoint: note };
     keeper.compromised(&record.kid, under, app::key_rules(&config), now).doing("nothing was changed")?;

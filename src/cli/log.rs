@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::audit::{CaseCommand, Export, Holder, Person, Prove, QueryEntries, SampleCommand, Summary};
-use super::backup::{Backup, Restore};
+use super::backup::{Backup, Restore, Succeed};
 use super::defer::DeferCommand;
 use super::place::Place;
 use super::retention::{HoldCommand, Purge};
@@ -16,7 +16,7 @@ use super::witness::Witness;
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store::{VerifyOptions, verify};
+use crate::adapters::store::{SealedReport, VerifyOptions, verify_all};
 use crate::app;
 use crate::core::domain::clock::Clock;
 
@@ -60,10 +60,12 @@ pub(super) enum Log {
     /// Legal holds by two people
     #[command(subcommand)]
     Hold(HoldCommand),
-    /// Copy the log into a new folder; the service goes on meanwhile
+    /// Copy the log into a folder, or bring an earlier copy up to date; the service goes on meanwhile
     Backup(Backup),
     /// Put a copy back where no log is, if it has all that was seen outside
     Restore(Restore),
+    /// Seal the log as it is and go on under a new origin
+    Succeed(Succeed),
     /// Watch a log from outside: cosign its checkpoint if it continues the last one seen, refuse and report a fork
     Witness(Witness),
 }
@@ -85,6 +87,7 @@ impl Log {
             Self::Hold(hold) => hold.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
+            Self::Succeed(succeed) => succeed.run(),
             Self::Witness(witness) => witness.run(),
         }
     }
@@ -98,6 +101,8 @@ impl Log {
             None => None,
         };
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} entries, {per_sec}, {eta} left");
+        bar.set_style(style.doing("the progress bar")?);
         let mut progress = |done, total| {
             bar.set_length(total);
             bar.set_position(done);
@@ -109,11 +114,16 @@ impl Log {
             seen_checkpoint: seen,
             now: SystemClock.now(),
         };
-        let report = verify(&options, &mut progress).doing("the log does not hold")?;
+        let origins = app::origins::origins_of(&config).doing("the ledger")?;
+        let report = verify_all(&origins, &options, &mut progress).doing("the log does not hold")?;
         bar.finish_and_clear();
         if json {
             println!("{}", serde_json::to_string(&report).doing("cannot print the report")?);
         } else {
+            for SealedReport { origin, report } in &report.sealed {
+                println!("sealed log `{origin}`: {} entries and {} checkpoints hold", report.entries, report.checkpoints);
+            }
+            let report = report.present;
             println!("{} entries and {} checkpoints hold; {} contents opened", report.entries, report.checkpoints, report.contents_checked);
         }
         Ok(ExitCode::SUCCESS)

@@ -13,10 +13,10 @@ use super::place::{Place, write_atomically};
 use super::{CliError, Failure, block_on};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store::{LedgerError, SqliteLedger};
 use crate::app;
 use crate::app::acts::{Acts, OPERATOR};
 use crate::app::holds::Holds;
+use crate::app::origins::{NotOpen, OpenLog, open_log};
 use crate::app::purge::{PurgeOutcome, PurgeRequest, Purger, outcome_file, request_file};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
@@ -91,22 +91,20 @@ impl Purge {
 /// Purges in this process; `None` when a gateway has the log open.
 fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Value>, CliError> {
     let keys = KeyRing::open_at(&app::key_place(config)).doing("the keys")?;
-    let settings = app::ledger_config(config, &keys).doing("the ledger")?;
-    let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
-    if !settings.dir.is_dir() {
-        return Err(CliError::failed(format_args!("there is no log in `{}`", settings.dir.display())));
+    if !config.ledger.dir.is_dir() {
+        return Err(CliError::failed(format_args!("there is no log in `{}`", config.ledger.dir.display())));
     }
-    let dir = settings.dir.clone();
-    let ledger = match SqliteLedger::open(settings, keys.checkpoints().clone(), Arc::new(SystemClock)) {
-        Ok(ledger) => ledger,
-        Err(LedgerError::InUse(_)) => return Ok(None),
+    let OpenLog { ledger, reader: logs, config: settings } = match open_log(config, &keys, Arc::new(SystemClock)) {
+        Ok(open) => open,
+        Err(NotOpen::InUse(_)) => return Ok(None),
         Err(error) => return Err(CliError::failed(error)),
     };
+    let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
     let report = block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let log: Arc<dyn Ledger> = ledger.clone();
-        let acts = Acts::open(&dir, &log, clock.clone()).map_err(CliError::failed)?;
-        let purger = Purger { ledger, config: config.clone(), keys: note_keys, acts, clock };
+        let log: Arc<dyn Ledger> = ledger;
+        let acts = Acts::open(&config.ledger.dir, &log, clock.clone()).map_err(CliError::failed)?;
+        let purger = Purger { logs, config: config.clone(), keys: note_keys, acts, clock };
         purger.purge(request, OPERATOR).await.map_err(CliError::failed)
     })?;
     serde_json::to_value(report).doing("cannot print the report").map(Some)
@@ -135,6 +133,10 @@ fn print(report: &serde_json::Value, dry_run: bool) {
     let text = |key: &serde_json::Value, name: &str| key.get(name).map(|value| value.to_string().replace('"', "")).unwrap_or_default();
     for key in keys {
         println!("{}  {:<6}  {:>9} deleted  {:>6} held", text(key, "day"), text(key, "class"), text(key, "entries"), text(key, "held"));
+    }
+    for sealed in report.get("sealed").and_then(serde_json::Value::as_array).into_iter().flatten() {
+        println!("in the sealed log `{}`:", text(sealed, "origin"));
+        print(sealed, dry_run);
     }
     match report.get("entry").filter(|entry| !entry.is_null()) {
         _ if keys.is_empty() => println!("nothing is due"),

@@ -24,7 +24,13 @@
 //! and one sync for all entries that wait). A second thread carries it into the database (`ledger/ledger.sqlite`) a moment later;
 //! a journal file is written over only when the database has all its entries and was synced. At a start, and in `log verify`,
 //! `policy replay` and `policy explain`, what only the journal has is read back; each frame must lead to the tree's root that was
-//! written with it. A frame cut off at the end was never answered for; a gap before a whole frame refuses the start.
+//! written with it. A frame cut off at the end was never answered for; a gap before a whole frame refuses the start, and so does a log with fewer
+//! entries than `ledger/fence` says were answered for.
+//!
+//! **One writer.** The folder's lock keeps an honest second process out. A writer also holds a fencing token (`ledger/fence`, and in the database): each
+//! batch is answered only if the token is still its own after the sync, each transaction and each checkpoint is made only under it. A process that was
+//! paused while somebody took its lock away finds another token when it wakes up: it answers 503, is not ready, and does not come back. A folder that
+//! was copied knows that it is a copy (inode and instant of birth of its database) and is never gone on from under the same origin.
 //!
 //! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`.
 //!
@@ -67,8 +73,10 @@
 //! 3. the audit path leads from the leaf to the root in the checkpoint (RFC 6962 §2.1.1);
 //! 4. the checkpoint is signed by the log's key.
 //!
-//! `estelam log verify --dir DIR` walks the whole log and names the first entry that does not hold; `--checkpoint FILE` also compares it
-//! with a checkpoint that you kept from before.
+//! `estelam log verify --dir DIR` walks every log of the installation and names the first entry that does not hold: header, leaf, tree, every
+//! checkpoint, each content against its commitment, the index by which answers are found, each deletion's due date, and that each log goes on from the
+//! end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
+//! processor and the same memory for a log of any length.
 //!
 //! # Administrative acts
 //!
@@ -163,8 +171,10 @@
 //!
 //! No byte of a key or content is left in database pages (`secure_delete` from the first entry on), write-ahead log (emptied) or journal
 //! (overwritten if newer entries have not taken the place); readers forget the key. Trail keys go with the last content of their day. Copies that you
-//! made before hold sealed contents and wrapped keys still: they open only with `keys/content.key`, so keep that key apart from them, and destroy
-//! copies older than 30 days.
+//! made before hold sealed contents and wrapped keys still: they open only with `keys/content.key`, so keep that key apart from them, and bring them up to
+//! date (`log backup` into the same folder deletes there what was deleted here) or destroy them within 30 days.
+//!
+//! Sealed logs are purged like the present one, by the same schedule and command; the present log records it, and the statement lies in both.
 //!
 //! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own. It holds once two people signed it
 //! and until two released it: `estelam log hold enrol NAME --key KEY` (once each), `hold add ID --reason … --from … --to … --until … --key A`, `hold
@@ -178,11 +188,32 @@
 //! A log that went back or forked is refused: exit 1, the other signed note is kept in `DIR/refused`. `DIR/witness.key` is its verifier key.
 //!
 //! In `estelam.toml`, `ledger.witness_key` names that key's file and `ledger.witness_checkpoint` the last cosigned checkpoint, fetched
-//! before a start. A log that does not continue it (a restored copy, a second writer) is not opened, and nothing is signed.
+//! before a start. Before the first signature the log is compared with it:
+//!
+//! | the log here | what happens |
+//! |---|---|
+//! | continues it | it is opened |
+//! | lacks entries of it: a back-up put back, a lost disk | it is sealed, and goes on under a new origin |
+//! | is a copy of a folder that may be in use (with or without a witness) | the same |
+//! | has other entries: a fork | nothing is opened or signed. Find out who wrote the other one; then `estelam log succeed` |
+//!
+//! # One log after another
+//!
+//! A log that lacks what was published of it can never be signed again under its origin. `ledger/origins.json` lists the logs of an installation;
+//! the first lies in `ledger/`, each later one in `ledger/origins/`, and no file is moved. The new origin is the first one, the day and eight random
+//! digits, so that the same back-up restored twice never gives an origin twice. Entry 0 of the new log commits to a statement that is kept for
+//! ever: where the old log ended (size and root), the witness's last checkpoint of it, and why. The old one is served as it ended: `GET /log/origins`
+//! lists them, `GET /log/1/checkpoint`, `/log/1/checkpoint.key` and `/log/1/tile/…` are the oldest, and proofs of its answers are given as before.
+//! What none of its own checkpoints covers is proved under the *seal*, a checkpoint of its end under the origin `NEW/sealed`.
+//!
+//! A witness follows by itself if the statement names exactly what it has seen, says how many entries are lost, and keeps the old checkpoint
+//! (`ended-…`). If it has seen more than the statement owns up to, it refuses: give the node its last checkpoint, then `estelam log succeed`.
+//! The alarm `log-ended` counts every such change.
 //!
 //! # Back-ups
 //!
-//! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, with its last checkpoint beside it; the content key
-//! is not in it. `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, if it has every entry of the last checkpoint that anybody outside
-//! has seen (the witness's). A copy that lacks some is refused: going on from it would be a fork. Then keep it for reading (`log verify` on it), and begin
-//! a log under a new `ledger.origin`.
+//! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, or brings an earlier copy there up to date at the
+//! cost of what changed since, with the last checkpoint beside it; the content key
+//! is not in it; sealed logs are. `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, if it has every entry of the last checkpoint that
+//! anybody outside has seen (the witness's). A copy that lacks some is refused, unless `--succeed` says to put it back sealed: a new log goes on from it.
+//! To move an installation to another machine, stop it and restore the folder there; a folder that is only copied goes on under a new origin.

@@ -14,7 +14,9 @@
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
-//! | `ledger/` | the access log, database and journal; copy them together; one process at a time | |
+//! | `ledger/` | the access log, database and journal; copy them with `estelam log backup`; one process at a time | |
+//! | `ledger/origins.json`, `ledger/origins/` | later logs, where one had to end; [`super::log`] | |
+//! | `ledger/fence` | who writes the log, and how many entries were answered for; never copy it back alone | |
 //! | `deferrals/` | entries that are shown to their holder later, signed by two officials; [`super::holder`] | at the next view |
 //! | `ledger/holder-codes.json` | codes that each office had sent today; not to be lost | |
 //! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
@@ -117,7 +119,8 @@
 //!
 //! `estelam_alarms_total{alarm}` should stay at nought. `revocation-lists-grace`, `-overdue`, `-refused`, `cut-off-list-unreadable`: see
 //! [`trust`](super::trust). `rule-missing`: a service has no rule for today; its answers are indeterminate, add
-//! one to `services.toml`. `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
+//! one to `services.toml`. `log-ended`: the access log was sealed and goes on under a new
+//! origin; tell its witness and the auditors, see [`log`](super::log). `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
 //! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
 //! once an official has looked into it, until the gateway is restarted.
 //!

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 
 import requests
@@ -367,6 +368,39 @@ def export_holds(demo, text, form):
     key = base64.b64decode(requests.get(demo.places["public"] + "/checkpoint.key", verify=demo.ca).text.strip().split("+", 2)[2])
     Ed25519PublicKey.from_public_bytes(key[1:]).verify(base64.b64decode(signature.split()[-1])[4:], (body + "\n").encode())
     return len(rows)
+def read_by_go(demo, *options):
+    """Go's x/mod/sumdb over the public listener."""
+    return subprocess.run([str(ROOT / "var" / "go" / "reader"), "-url", demo.places["public"], "-ca", demo.ca, *options], capture_output=True)
+
+
+@check
+def go_reads_the_log_at_every_size_and_sees_that_it_only_grows(demo):
+    kept = demo.dir.parent / "kept-checkpoint"
+    first = read_by_go(demo, "-keep", str(kept))
+    assert first.returncode == 0, first.stderr
+    index = 0
+    # Past the width of a tile, so that full tiles, partial ones and a second level are read.
+    bearer, body = token(demo, "clinic"), {"service": "health-primary", "purpose": "treatment"}
+    cert, session = demo.files("clinic"), requests.Session()
+    while index < 300:
+        answer = session.post(demo.places["gateway"] + "/v1/verify", json=body, cert=cert, verify=demo.ca,
+                              headers={"Authorization": f"Bearer {bearer}"})
+        if answer.status_code == 429:
+            time.sleep(0.05)
+            continue
+        assert answer.status_code == 200, answer.text
+        index = answer.json()["ledger"]["index"]
+    deadline = time.monotonic() + 30
+    while int(requests.get(demo.places["public"] + "/checkpoint", verify=demo.ca).text.split("\n")[1]) <= index:
+        assert time.monotonic() < deadline, "a checkpoint is published every second"
+        time.sleep(0.05)
+    grown = read_by_go(demo, "-seen", str(kept))
+    assert grown.returncode == 0 and int(grown.stdout.split()[0]) > 256, grown
+    wrong_tile = read_by_go(demo, "-flip")
+    assert wrong_tile.returncode == 1, "a tile with one altered bit must be refused"
+    kept.write_text(kept.read_text().replace("\n", "\nx", 1))
+    altered = read_by_go(demo, "-seen", str(kept))
+    assert altered.returncode == 1 and b"from before" in altered.stderr, altered
 
 
 def nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo):

@@ -1,7 +1,8 @@
-// A disk that keeps nothing of the log's journal before it is synced, and that can be held up. The kill test preloads it into the
-// gateway, so that a kill loses what a power failure would lose; the gateway itself knows nothing of it.
+// A disk that keeps nothing of the log's journal before it is synced, that can be held up, and that can be full. The kill test preloads it into
+// the gateway, so that a kill loses what a power failure would lose; the gateway itself knows nothing of it.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -16,7 +17,7 @@ struct late {
     int fd;
     off64_t at;
     size_t len;
-    char bytes[];
+    void *bytes; // at a multiple of a block, for files that are written past the page cache
 };
 
 static struct late *first;
@@ -33,6 +34,20 @@ static int is_journal(int fd) {
     return name && strncmp(name, "/journal.", 9) == 0;
 }
 
+// While the file that LATE_DISK_FULL names is there, no file of the log can grow: all but those that have their full length.
+static int is_full(int fd) {
+    const char *full = getenv("LATE_DISK_FULL");
+    if (!full || access(full, F_OK) != 0) return 0;
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    if (len < 0) return 0;
+    path[len] = 0;
+    const char *name = strrchr(path, '/');
+    if (!name || !strstr(path, "/ledger/")) return 0;
+    return strcmp(name, "/journal.0") != 0 && strcmp(name, "/journal.1") != 0 && strcmp(name, "/fence") != 0;
+}
+
 static ssize_t write_now(int fd, const void *bytes, size_t len, off64_t at) {
     static ssize_t (*real)(int, const void *, size_t, off64_t);
     if (!real) real = (ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
@@ -40,9 +55,13 @@ static ssize_t write_now(int fd, const void *bytes, size_t len, off64_t at) {
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
+    if (is_full(fd)) {
+        errno = ENOSPC;
+        return -1;
+    }
     if (!is_journal(fd)) return write_now(fd, bytes, len, at);
-    struct late *late = malloc(sizeof *late + len);
-    if (!late) abort();
+    struct late *late = malloc(sizeof *late);
+    if (!late || posix_memalign(&late->bytes, 4096, len)) abort();
     late->next = NULL, late->fd = fd, late->at = at, late->len = len;
     memcpy(late->bytes, bytes, len);
     pthread_mutex_lock(&lock);
@@ -75,6 +94,7 @@ static void write_what_is_late(int fd) {
         }
         if (write_now(fd, late->bytes, late->len, late->at) != (ssize_t)late->len) abort();
         *place = late->next;
+        free(late->bytes);
         free(late);
     }
     end = place;

@@ -5,6 +5,7 @@ mod client_assertion;
 mod commands;
 mod counters;
 mod foreign_keys;
+mod full_disk;
 mod house;
 mod jose_vectors;
 mod ledger;
@@ -29,6 +30,7 @@ mod sigkill_load;
 #[allow(dead_code, reason = "shared with the fault bench, which needs more of it")]
 mod sigkill_support;
 mod stack;
+mod succession;
 mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;

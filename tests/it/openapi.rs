@@ -74,9 +74,11 @@ fn every_gateway_route_is_described_with_what_it_needs() {
 
 #[test]
 fn routes_of_the_other_listeners_are_described_and_no_others() {
-    let public = ["/checkpoint", "/checkpoint.key", "/tile/{path}", "/openapi.json", "/.well-known/estelam-keys.json"];
-    let elsewhere =
-        ["/receipt", "/receipt/check.js", "/receipt/style.css", "/health/live", "/health/ready", "/metrics"].into_iter().chain(public);
+    let log = ["/checkpoint", "/checkpoint.key", "/tile/{path}", "/log/origins"];
+    let sealed = ["/log/{number}/checkpoint", "/log/{number}/checkpoint.key", "/log/{number}/tile/{path}"];
+    let public = ["/openapi.json", "/.well-known/estelam-keys.json"];
+    let rest = ["/receipt", "/receipt/check.js", "/receipt/style.css", "/health/live", "/health/ready", "/metrics"];
+    let elsewhere = log.into_iter().chain(sealed).chain(public).chain(rest);
     let known: BTreeSet<&str> = GATEWAY_ROUTES.iter().map(|(_, path, _)| *path).chain(elsewhere).collect();
     let description = description();
     let described: BTreeSet<&str> = at(&description, &["paths"]).as_object().unwrap().keys().map(String::as_str).collect();

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::SystemClock;
@@ -25,6 +26,12 @@ const LATE_DISK: &str = "late-disk.so";
 pub struct Process(Child);
 
 impl Process {
+    /// SIGSTOP or SIGCONT.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     pub fn id(&self) -> u32 {
         self.0.id()
     }
@@ -132,6 +139,29 @@ impl Installation {
         Held(self)
     }
 
+    /// While this file is there, a late disk has no room for the log.
+    pub fn full(&self) -> PathBuf {
+        self.dir().join("full")
+    }
+
+    /// Tries to start the gateway on a late disk; how it ended, none when it was ready instead.
+    pub async fn refuses_to_start(&self) -> Option<i32> {
+        let mut serve = command(&["serve", "--dir"], self.dir());
+        serve.env("LD_PRELOAD", self.dir().join(LATE_DISK)).env("LATE_DISK_HOLD", self.hold()).env("LATE_DISK_FULL", self.full());
+        let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let (mut process, http) = (Process(child), self.http("operator"));
+        let url = format!("http://127.0.0.1:{}/health/ready", self.ports[2]);
+        loop {
+            if let Some(status) = process.0.try_wait().unwrap() {
+                return status.code();
+            }
+            if http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn hold(&self) -> PathBuf {
         self.dir().join("disk")
     }
@@ -146,24 +176,55 @@ impl Installation {
 
     /// Starts the gateway and waits until it says by itself that it can answer and record.
     pub async fn start(&self, disk: Disk) -> Process {
-        let late = [("LD_PRELOAD", self.dir().join(LATE_DISK)), ("LATE_DISK_HOLD", self.hold())];
+        let late = [("LD_PRELOAD", self.dir().join(LATE_DISK)), ("LATE_DISK_HOLD", self.hold()), ("LATE_DISK_FULL", self.full())];
         self.start_with(if disk == Disk::Late { &late } else { &[] }).await
     }
 
     /// The same with an environment of its own.
     pub async fn start_with(&self, environment: &[(&str, PathBuf)]) -> Process {
-        let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
         let mut serve = command(&["serve", "--dir"], self.dir());
         serve.envs(environment.iter().map(|(name, value)| (name, value)));
+        self.ready(serve, self.ports[2]).await
+    }
+
+    /// Starts a second gateway on the same folder, on ports of its own: gateway and ops.
+    pub async fn start_second(&self) -> (Process, [u16; 2]) {
+        let ports = free_ports();
+        let (mut text, second) = (std::fs::read_to_string(self.dir().join("estelam.toml")).unwrap(), self.dir().join("second.toml"));
+        for (old, new) in self.ports.iter().zip(ports) {
+            text = text.replace(&format!("\"127.0.0.1:{old}\""), &format!("\"127.0.0.1:{new}\""));
+        }
+        std::fs::write(&second, text).unwrap();
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_estelam"));
+        serve.args(["serve", "--config"]).arg(second).env("ESTELAM_LOG", "warn");
+        (self.ready(serve, ports[2]).await, [ports[0], ports[2]])
+    }
+
+    async fn ready(&self, mut serve: Command, ops: u16) -> Process {
+        let http = self.http("operator");
+        let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
         let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut process = Process(child);
         let begun = Instant::now();
-        while !self.is_ready().await {
+        let url = format!("http://127.0.0.1:{ops}/health/ready");
+        while !http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
             let ended = process.0.try_wait().unwrap();
             assert!(ended.is_none() && begun.elapsed() < PATIENCE, "no ready gateway ({ended:?}):\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         process
+    }
+
+    /// The port of the `ops` listener.
+    pub const fn ops(&self) -> u16 {
+        self.ports[2]
+    }
+
+    /// Runs a verb on the installation.
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut all = args.to_vec();
+        all.push("--dir");
+        estelam(&all, self.dir())
     }
 
     /// Whether the gateway says that it can answer and record.
@@ -191,7 +252,7 @@ impl Installation {
     }
 
     /// What the gateways have written so far.
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir().join("serve.log")).unwrap_or_default()
     }
 
@@ -214,9 +275,12 @@ fn estelam(args: &[&str], dir: &Path) -> Output {
     command(args, dir).stdin(Stdio::null()).output().unwrap()
 }
 
-/// Three ports below those that the system hands out by itself: nothing takes them while the gateway is down between two rounds.
+/// Three ports below those that the system hands out by itself: nothing takes them while the gateway is down between two rounds. No two
+/// calls in one process get the same.
 fn free_ports() -> [u16; 3] {
-    let first = 20_000 + u16::try_from(std::process::id() % 1_200).unwrap() * 10;
-    let mut free = (first..32_768).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 240).unwrap() * 50 + CALLS.fetch_add(1, Ordering::Relaxed) * 3;
+    let mut free = (first..32_768).step_by(600).flat_map(|port| port..port + 3);
+    let mut free = std::iter::from_fn(|| free.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()));
     std::array::from_fn(|_| free.next().expect("free ports"))
 }

@@ -87,8 +87,12 @@ pub(super) async fn read(
 }
 
 fn text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
-    // A value that is not text is a value all the same: it must not look like an absent one.
-    request.headers().get(name).map(|value| value.to_str().unwrap_or("").to_owned())
+    // A value that is not text is a value all the same: it must not look like an absent one. (`HeaderValue::to_str` looks at one byte
+    // after the other; of what is in a field value anyway, it takes ASCII.)
+    request.headers().get(name).map(|value| {
+        let ascii = Some(value.as_bytes()).filter(|bytes| bytes.is_ascii());
+        ascii.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("").to_owned()
+    })
 }
 
 /// The signature with the target that it must name.

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, rt};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::ledger::signer_of;
 use super::{HttpState, incoming, respond};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
@@ -21,7 +22,7 @@ use crate::flow::{self, Incoming};
 struct ProofBody<'a> {
     #[serde(flatten)]
     bundle: &'a ProofBundle,
-    checkpoint_key: &'a str,
+    checkpoint_key: Option<String>,
 }
 
 /// One proof. The read is an entry of its own.
@@ -58,7 +59,8 @@ async fn found(state: &HttpState, incoming: &Incoming, id: &str) -> Result<Deliv
         Err(_) => return Err(call.refuse(RefusalCode::LedgerUnavailable, "the log cannot be read at present")),
     };
     let Some(bundle) = bundle else { return Err(absent(call)) };
-    let body = serde_json::to_string(&ProofBody { bundle: &bundle, checkpoint_key: &state.checkpoint_key }).unwrap_or_default();
+    let body = serde_json::to_string(&ProofBody { bundle: &bundle, checkpoint_key: signer_of(&bundle.checkpoint, &state.checkpoint_keys) })
+        .unwrap_or_default();
     Ok(Delivery {
         context: call.into_parts().0.into_context(),
         kind: EntryKind::LogRead,

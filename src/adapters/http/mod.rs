@@ -28,6 +28,7 @@ use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::LimitNotice;
 use crate::core::identity::VerifiedAgency;
 use crate::core::ledger::LogReader;
+use crate::core::ledger::note::NoteKey;
 use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
@@ -55,8 +56,8 @@ pub struct HttpState {
     pub audit: AuditState,
     /// The holder's own view, where it is offered.
     pub holder: Option<HolderState>,
-    /// The checkpoint key as a C2SP verifier key.
-    pub checkpoint_key: String,
+    /// The keys that checkpoints are believed of, the present one first; under the name of the present log.
+    pub checkpoint_keys: Vec<NoteKey>,
     /// RFC 8414 metadata, rendered once.
     pub metadata: String,
     /// RFC 9728 metadata.

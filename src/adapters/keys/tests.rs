@@ -175,3 +175,36 @@ fn nothing_shows_key_bytes() {
     let content = ring.content().expose().map(|byte| byte.to_string()).join(", ");
     assert!(!shown.contains(&content));
 }
+
+#[test]
+fn flipped_bit_in_any_key_file_is_found_or_harmless() {
+    let (_home, dir) = fresh();
+    let known = KeyRing::open(&dir).unwrap();
+    let unlock = dir.with_file_name("keys.unlock");
+    let mut files: Vec<PathBuf> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.extend(unlock.exists().then_some(unlock));
+    let mut found = 0;
+    for path in files.iter().filter(|path| path.extension().is_some_and(|kind| kind != "lock")) {
+        let whole = fs::read(path).unwrap();
+        for number in 0..24 {
+            let at = number * whole.len() / 24;
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (number % 7);
+            fs::write(path, &flipped).unwrap();
+            match KeyRing::open(&dir) {
+                Err(_) => found += 1,
+                Ok(ring) => {
+                    let same =
+                        ring.checkpoints().key_id() == known.checkpoints().key_id() && ring.content().expose() == known.content().expose();
+                    assert!(same, "another key is in use after byte {at} of `{}` changed", path.display());
+                    let signed = ring.checkpoints().sign(b"x").unwrap();
+                    let public = UnparsedPublicKey::new(&ED25519, known.checkpoints().public_key_bytes());
+                    assert!(public.verify(b"x", &signed).is_ok(), "byte {at} of `{}`", path.display());
+                }
+            }
+        }
+        fs::write(path, whole).unwrap();
+    }
+    assert!(found > 60, "only {found} were found");
+    assert_eq!(KeyRing::open(&dir).unwrap().jwks_json(), known.jwks_json());
+}

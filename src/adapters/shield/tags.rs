@@ -1,6 +1,6 @@
 //! Keyed hashes of what is counted (SipHash under a key drawn at start): no table holds an identifier, a clerk or a branch.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use crate::core::limit::{Asked, Protection};
 
@@ -49,7 +49,13 @@ enum Of<'a> {
 impl Tags {
     pub(super) fn of(&self, asked: &Asked<'_>, bounds: &Protection) -> Tagged {
         let (scheme, value) = (asked.identifier.scheme(), asked.identifier.expose_value());
-        let tag = |of: Of<'_>| self.0.hash_one((asked.agency, of));
+        let mut begun = self.0.build_hasher();
+        asked.agency.hash(&mut begun);
+        let tag = |of: Of<'_>| {
+            let mut hasher = begun.clone();
+            of.hash(&mut hasher);
+            hasher.finish()
+        };
         Tagged {
             place: tag(asked.branch.map_or(Of::Certificate(asked.certificate), Of::Branch)),
             value: tag(Of::Value(scheme, value)),

@@ -1,12 +1,16 @@
-//! Copies of the log: taken beside a running service, put back only where no log is, and only if they have all that was seen.
+//! Copies of the log: taken beside a running service, put back only where no log is, and only if they have all that was seen; or else sealed.
 
 use std::path::Path;
 
 use super::config::{JOURNAL_BYTES, LedgerError};
 use super::journal::Journal;
+use super::origins::Origins;
 use super::witnessed::{NotWitnessed, continues};
-use super::{nodes, schema};
+use super::{copies, fence, nodes, schema};
 use crate::core::ledger::checkpoint::Checkpoint;
+
+/// What makes up a log, in the order of copying: a database without journals would not open, and with them nothing is lost.
+const FILES: [&str; 4] = ["journal.0", "journal.1", "ledger.sqlite-wal", "ledger.sqlite"];
 
 /// Copies everything that the database has into a new folder, as one moment: (entries, checkpoint of the greatest size if there is one). What the
 /// journal alone has at that moment, some hundredths of a second, is not in it. Deleted bytes are not copied.
@@ -14,17 +18,48 @@ use crate::core::ledger::checkpoint::Checkpoint;
 /// # Errors
 /// [`LedgerError`]: there is no log, the folder is not new, or the disk refuses.
 pub fn backup(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
-    let path = schema::database(dir);
-    let conn = schema::open_reader(&path)?;
-    if !schema::is_ledger(&conn)? {
-        return Err(LedgerError::OtherVersion(path));
-    }
     new_folder(to)?;
-    let copy = schema::database(to);
-    conn.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+    copy_database(dir, to)
+}
+
+/// The same with the sealed logs before the present one. A folder that has an earlier copy is brought up to date: what is new is added, and what
+/// was deleted since is deleted there too.
+///
+/// # Errors
+/// As [`backup`]; or the folder has a copy of another log.
+pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
+    let copies = origins.at(to);
+    if !copies.all().iter().any(|(_, copy)| schema::database(copy).is_file()) {
+        new_folder(to)?;
+    }
+    let mut last = (0, None);
+    for ((origin, dir), (_, copy)) in origins.all().iter().zip(copies.all()) {
+        if origin != origins.present() && !schema::database(dir).exists() {
+            continue;
+        }
+        schema::make_folder(&copy)?;
+        if schema::database(&copy).is_file() {
+            copies::update(dir, &copy)?;
+            last = end_of(&copy)?;
+        } else {
+            last = copy_database(dir, &copy)?;
+        }
+    }
+    copies.write()?;
+    Ok(last)
+}
+
+fn copy_database(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
+    copies::begin(dir, to)?;
+    copies::update(dir, to)?;
     Journal::make(to, JOURNAL_BYTES)?;
-    sync(&copy)?;
-    let conn = schema::open_reader(&copy)?;
+    sync(&schema::database(to))?;
+    end_of(to)
+}
+
+/// Entries of a copy, and its checkpoint of the greatest size.
+fn end_of(copy: &Path) -> Result<(u64, Option<String>), LedgerError> {
+    let conn = schema::open_reader(&schema::database(copy))?;
     let note = conn.query_row("SELECT (SELECT note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1)", [], |row| row.get(0))?;
     Ok((nodes::stored_size(&conn)?, note))
 }
@@ -36,14 +71,40 @@ pub fn backup(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerErro
 /// [`NotWitnessed`]; nothing is written then.
 pub fn restore(from: &Path, dir: &Path, seen: &Checkpoint) -> Result<(), NotWitnessed> {
     continues(from, seen)?;
-    if schema::database(dir).exists() {
-        let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-        return Err(LedgerError::Io { what: "restore over the log in", path: dir.into(), source }.into());
+    refuse_log_in(dir)?;
+    copy_files(from, dir)?;
+    continues(dir, seen)
+}
+
+/// Puts the copy of all logs back in `root` where none is, whatever it lacks: whether the present one may go on is the caller's to see to.
+///
+/// # Errors
+/// [`LedgerError`]; nothing is written where a log is.
+pub fn restore_all(from: &Origins, root: &Path) -> Result<(), LedgerError> {
+    let back = from.at(root);
+    for (_, dir) in back.all() {
+        refuse_log_in(&dir)?;
     }
+    for ((origin, copy), (_, dir)) in from.all().iter().zip(back.all()) {
+        if origin == from.present() || schema::database(copy).exists() {
+            copy_files(copy, &dir)?;
+        }
+    }
+    back.write()
+}
+
+fn refuse_log_in(dir: &Path) -> Result<(), LedgerError> {
+    if !schema::database(dir).exists() {
+        return Ok(());
+    }
+    let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+    Err(LedgerError::Io { what: "restore over the log in", path: dir.into(), source })
+}
+
+fn copy_files(from: &Path, dir: &Path) -> Result<(), LedgerError> {
     let _lock = schema::lock_folder(dir)?;
     Journal::make(dir, JOURNAL_BYTES)?;
-    // The journals of the copy first: a database without them would not open, and with them nothing is lost.
-    for name in ["journal.0", "journal.1", "ledger.sqlite-wal", "ledger.sqlite"] {
+    for name in FILES {
         let (source, target) = (from.join(name), dir.join(name));
         if source.is_file() {
             let copied = std::fs::copy(&source, &target);
@@ -51,7 +112,7 @@ pub fn restore(from: &Path, dir: &Path, seen: &Checkpoint) -> Result<(), NotWitn
             sync(&target)?;
         }
     }
-    continues(dir, seen)
+    fence::settle_here(&schema::database(dir))
 }
 
 fn new_folder(to: &Path) -> Result<(), LedgerError> {

@@ -53,6 +53,33 @@ pub enum LedgerError {
     /// Another process has it.
     #[error("the ledger in `{0}` is already open in another process; stop that one first")]
     InUse(PathBuf),
+    /// Another process has taken the log over while this one was paused.
+    #[error(
+        "another process has taken this ledger over; this one writes and signs nothing any more. End it, and restart the one that is meant to run"
+    )]
+    Fenced,
+    /// The folder was copied; the original may be running.
+    #[error(
+        "the ledger in `{0}` is a copy of another folder, which may be in use: going on in both would be a fork. Start the service, which seals this copy \
+         and goes on under a new origin, or put it in place with `estelam log restore`"
+    )]
+    Copied(PathBuf),
+    /// The log ended; another goes on from it.
+    #[error("the ledger in `{dir}` is sealed, `{successor}` goes on from it; its `origins.json` is missing or older, bring it back")]
+    Sealed {
+        /// Folder of the log.
+        dir: PathBuf,
+        /// Origin of the next log.
+        successor: String,
+    },
+    /// The list of origins does not hold.
+    #[error("`{path}` {what}; bring it back from a copy")]
+    Origins {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// A file cannot be used.
     #[error("cannot {what} `{path}`: {source}")]
     Io {

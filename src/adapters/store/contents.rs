@@ -35,12 +35,17 @@ impl Contents {
 
     /// Opens one content under its row of `content_key`.
     pub(super) fn open(&mut self, conn: &Connection, key: i64, id: &[u8], sealed: &[u8]) -> rusqlite::Result<Opened> {
+        let Some(key) = self.key(conn, key)? else { return Ok(Opened::NoKey) };
+        Ok(keys::open(key, id, sealed).map_or(Opened::Damaged, Opened::Plain))
+    }
+
+    /// The key of a row of `content_key`, unwrapped once; none when it is gone or does not unwrap.
+    pub(super) fn key(&mut self, conn: &Connection, key: i64) -> rusqlite::Result<Option<&LessSafeKey>> {
         if !self.keys.contains_key(&key) {
             let unwrapped = self.unwrap_key(conn, key)?;
             self.keys.insert(key, unwrapped);
         }
-        let Some(Some(key)) = self.keys.get(&key) else { return Ok(Opened::NoKey) };
-        Ok(keys::open(key, id, sealed).map_or(Opened::Damaged, Opened::Plain))
+        Ok(self.keys.get(&key).and_then(Option::as_ref))
     }
 
     /// Does something with a content key; none when it is gone or does not unwrap.

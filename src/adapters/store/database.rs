@@ -1,14 +1,17 @@
 //! The open database: what the journal made durable is added in large transactions; days and checkpoints are durable at once.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::day::DayKeys;
 use super::fault::{CommitPoint, Faults};
+use super::fence::{self, Fence};
 use super::filler::Addition;
 use super::journal::{self, Placed};
 use super::keys::Kek;
-use super::{nodes, recovery, schema};
+use super::{nodes, recovery, schema, succession};
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::leaf::Header;
 use crate::core::ledger::note::NoteKey;
@@ -26,7 +29,17 @@ pub(super) struct Store {
     size: u64,
     /// How many of them survive a power cut.
     durable: u64,
+    fence: Arc<Fence>,
     faults: Faults,
+}
+
+/// What a log is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// To go on.
+    Usual,
+    /// To end it: also where the folder is a copy.
+    ToSeal,
 }
 
 /// Where the log ends.
@@ -39,15 +52,34 @@ pub(super) struct End {
 
 impl Store {
     /// Opens the log, takes over what only the journal has, and checks that the tree has the root of the last stored checkpoint.
-    pub(super) fn open(config: &LedgerConfig, keys: &[NoteKey], faults: Faults) -> Result<(Self, End), LedgerError> {
+    pub(super) fn open(
+        config: &LedgerConfig,
+        keys: &[NoteKey],
+        fence: &Arc<Fence>,
+        faults: Faults,
+        opening: Opening,
+    ) -> Result<(Self, End), LedgerError> {
+        fence.check()?;
         let conn = schema::open_writer(config)?;
+        if opening == Opening::Usual {
+            succession::check_not_sealed(&conn, &config.dir)?;
+            if !fence::is_in_place(&conn, &schema::database(&config.dir))? {
+                return Err(LedgerError::Copied(config.dir.clone()));
+            }
+        }
+        // Before anything is read: from here on a writer that was paused adds nothing more.
+        fence.enter(&conn)?;
         let size = nodes::stored_size(&conn)?;
-        let mut store = Self { conn, size, durable: size, faults };
+        let mut store = Self { conn, size, durable: size, fence: fence.clone(), faults };
         let frontier = nodes::frontier(&store.conn, size).map_err(|error| missing(error, size))?;
         let (frontier, additions) = recovery::additions(frontier, journal::pending(&config.dir, size)?)?;
         if !additions.is_empty() {
             recovery::check_keys(&store.conn, &additions)?;
             store.add(&additions)?;
+        }
+        if opening == Opening::Usual && store.size < fence.answered() {
+            let lost = format!("{} entries were answered for, only {} are here", fence.answered(), store.size);
+            return Err(LedgerError::Inconsistent(lost));
         }
         // Before the journal is written over: what lies in the write-ahead log may never have been synced.
         store.sync()?;
@@ -69,6 +101,7 @@ impl Store {
     /// Adds entries that the journal has. They are visible when this returns, and durable here after the next [`Self::sync`].
     pub(super) fn add(&mut self, additions: &[Addition]) -> Result<(), LedgerError> {
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.fence.check_in(&transaction)?;
         {
             let mut entry = transaction.prepare_cached(INSERT_ENTRY)?;
             let mut node = transaction.prepare_cached(INSERT_NODE)?;
@@ -95,6 +128,7 @@ impl Store {
 
     /// Begins the day of `time`: new epoch, sealed trail key and content keys are durable when this returns.
     pub(super) fn begin_day(&mut self, time: i64, config: &LedgerConfig, kek: &Kek) -> Result<DayKeys, LedgerError> {
+        DayKeys::check_kek(&self.conn, kek)?;
         self.durably(|transaction| DayKeys::begin(transaction, time, config, kek))
     }
 
@@ -106,12 +140,12 @@ impl Store {
         signer: &dyn Signer,
         public: bool,
     ) -> Result<String, LedgerError> {
-        let note = Checkpoint { origin: key.name().to_owned(), size, root }.sign(key, signer)?;
         self.durably(|transaction| {
+            // Only here: nobody else writes now, and whoever was overtaken did not come so far.
+            let note = Checkpoint { origin: key.name().to_owned(), size, root }.sign(key, signer)?;
             transaction.execute("INSERT INTO checkpoint (size, public, note) VALUES (?1, ?2, ?3)", (size, public, &note))?;
-            Ok(())
-        })?;
-        Ok(note)
+            Ok(note)
+        })
     }
 
     /// The last published checkpoint: size and note.
@@ -124,6 +158,7 @@ impl Store {
     pub(super) fn durably<T>(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         self.conn.pragma_update(None, "synchronous", "full")?;
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.fence.check_in(&transaction)?;
         let value = action(&transaction)?;
         self.faults.pass(CommitPoint::Before)?;
         transaction.commit()?;

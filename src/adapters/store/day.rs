@@ -62,6 +62,16 @@ impl DayKeys {
         })
     }
 
+    /// Checks that the key-encryption key is the one that this log was written with: a new day would begin under any.
+    pub(super) fn check_kek(conn: &Connection, kek: &Kek) -> Result<(), LedgerError> {
+        let select = "SELECT day, class, wrapped FROM content_key ORDER BY seq DESC LIMIT 1";
+        let last: Option<(i64, u8, Vec<u8>)> = conn.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        match last {
+            Some((day, class, wrapped)) if kek.unwrap(day, class, &wrapped).is_none() => Err(LedgerError::WrongKek),
+            _ => Ok(()),
+        }
+    }
+
     /// The key for content of this class.
     pub(super) const fn content(&self, class: RetentionClass) -> &ContentKey {
         match class {

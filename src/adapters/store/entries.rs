@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::config::LedgerError;
 use super::contents::{Contents, Opened};
 use super::keys::ContentKek;
-use super::{nodes, recovery};
+use super::{nodes, recovery, schema};
 use crate::core::ledger::content;
 use crate::core::ledger::leaf::Header;
 use crate::core::ledger::{EntryContent, EntryKind};
@@ -57,6 +57,14 @@ impl LogEntries {
     pub fn open(dir: &Path, content_kek: &ContentKek) -> Result<Self, LedgerError> {
         let conn = recovery::open_offline(dir)?;
         Ok(Self { conn, contents: Contents::load(content_kek)? })
+    }
+
+    /// The same; none where a folder has no log, because it was lost before the next one began.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_if_there(dir: &Path, content_kek: &ContentKek) -> Result<Option<Self>, LedgerError> {
+        schema::database(dir).exists().then(|| Self::open(dir, content_kek)).transpose()
     }
 
     /// Hands over every entry with `from <= time < to`, in order; `progress` is told (done, in all) from time to time.

@@ -160,11 +160,19 @@ pub(super) fn seal(key: &LessSafeKey, aad: &[u8], plain: Vec<u8>) -> Option<Vec<
 
 /// Opens nonce ‖ ciphertext ‖ tag.
 pub(super) fn open(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>()?;
-    let mut plain = Zeroizing::new(ciphertext.to_vec());
-    let length = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut plain).ok()?.len();
+    let mut plain = Zeroizing::new(Vec::new());
+    open_into(key, aad, sealed, &mut plain).then_some(plain)
+}
+
+/// The same into a buffer that is used again and again; false when the key does not open it.
+pub(super) fn open_into(key: &LessSafeKey, aad: &[u8], sealed: &[u8], plain: &mut Zeroizing<Vec<u8>>) -> bool {
+    plain.clear();
+    let Some((nonce, ciphertext)) = sealed.split_first_chunk::<NONCE_LEN>() else { return false };
+    plain.extend_from_slice(ciphertext);
+    let opened = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), plain);
+    let Some(length) = opened.ok().map(|opened| opened.len()) else { return false };
     plain.truncate(length);
-    Some(plain)
+    true
 }
 
 fn content_key_aad(day: i64, class: u8) -> Aad<Vec<u8>> {

@@ -1,8 +1,11 @@
 //! The line that entries go along: a place in the tree, the journal, the filler.
 
+use std::sync::Arc;
+
 use super::config::{LedgerConfig, LedgerError};
 use super::database::End;
 use super::fault::Faults;
+use super::fence::Fence;
 use super::filler::{Addition, Filler};
 use super::journal::{FrameBuilder, Journal, Placed};
 use super::prepare::Prepared;
@@ -18,6 +21,7 @@ pub(super) struct Line {
     frontier: Frontier,
     last_time: i64,
     journal: Journal,
+    fence: Arc<Fence>,
     filler: Filler,
     frame: FrameBuilder,
     /// Durable in the journal and not yet handed to the filler: callers are answered first.
@@ -26,10 +30,10 @@ pub(super) struct Line {
 
 impl Line {
     /// Behind the end of a log, all of which is durable in its database.
-    pub(super) fn new(config: &LedgerConfig, end: End, filler: Filler, faults: Faults) -> Result<Self, LedgerError> {
+    pub(super) fn new(config: &LedgerConfig, end: End, filler: Filler, fence: Arc<Fence>, faults: Faults) -> Result<Self, LedgerError> {
         let journal = Journal::open(&config.dir, config.journal_bytes, faults)?;
         let End { frontier, last_time } = end;
-        Ok(Self { frontier, last_time, journal, filler, frame: FrameBuilder::default(), waiting: None })
+        Ok(Self { frontier, last_time, journal, fence, filler, frame: FrameBuilder::default(), waiting: None })
     }
 
     /// How many of the first jobs make up one frame.
@@ -64,7 +68,11 @@ impl Line {
             self.journal.turn(addition.first);
             self.filler.sync();
         }
+        self.fence.check()?;
         self.journal.append(frame)?;
+        // Whoever took over since then has read the journal after this write, or has not read it yet: see `fence`.
+        self.fence.check()?;
+        self.fence.note(self.frontier.size())?;
         self.waiting = Some(addition);
         Ok((self.frontier.size(), root))
     }
@@ -85,6 +93,11 @@ impl Line {
             return Err(LedgerError::Behind);
         }
         self.journal.erase()
+    }
+
+    /// Whether this writer still holds the log.
+    pub(super) fn check_fence(&self) -> Result<(), LedgerError> {
+        self.fence.check()
     }
 
     /// Ledger time of the last entry, microseconds.

@@ -3,20 +3,24 @@
 
 mod audit;
 mod backup;
+mod bulk;
 mod config;
 mod contents;
+mod copies;
 mod counts;
 mod database;
 mod day;
 mod entries;
 mod export;
 mod fault;
+mod fence;
 mod filler;
 mod holder;
 mod journal;
 mod keys;
 mod line;
 mod nodes;
+mod origins;
 mod prepare;
 mod purge;
 mod queue;
@@ -24,7 +28,9 @@ mod reader;
 mod recovery;
 mod rewrap;
 mod schema;
+mod sealed;
 mod segments;
+mod succession;
 
 #[cfg(test)]
 mod tests;
@@ -41,14 +47,19 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 pub use audit::{OfficerKey, OfflineAudit};
-pub use backup::{backup, restore};
+pub use backup::{backup, backup_all, restore, restore_all};
+pub use bulk::load;
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
+pub use fence::is_copy;
 pub use keys::{ContentKek, generate_officer_key, open_trail_key};
+pub use origins::Origins;
 pub use purge::{PurgeError, PurgeOrder, PurgeReport, Witnessed};
 pub use recovery::open_offline;
 pub use rewrap::rewrap;
-pub use verify::{BadEntry, VerifyError, VerifyOptions, VerifyReport, verify};
+pub use sealed::LogChain;
+pub use succession::{SuccessionOrder, seal, succeed};
+pub use verify::{BadEntry, ChainReport, SealedReport, VerifyError, VerifyOptions, VerifyReport, verify, verify_all};
 pub use witnessed::{NotWitnessed, continues};
 
 use crate::core::domain::clock::Clock;
@@ -56,6 +67,7 @@ use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
 use crate::core::signing::Signer;
 use day::{DayKeys, day_of};
 use fault::Faults;
+use fence::Fence;
 use queue::{Command, Queue};
 use reader::Readers;
 
@@ -67,6 +79,7 @@ pub struct SqliteLedger {
     purging: tokio::sync::Mutex<()>,
     place: purge::Place,
     officer: std::sync::OnceLock<OfficerKey>,
+    fence: Arc<Fence>,
     _lock: File,
 }
 
@@ -107,9 +120,10 @@ impl SqliteLedger {
     /// [`Self::open`] with commits that fail on demand.
     fn open_with(config: LedgerConfig, signer: Arc<dyn Signer>, clock: Arc<dyn Clock>, faults: Faults) -> Result<Arc<Self>, LedgerError> {
         let lock = schema::lock_folder(&config.dir)?;
+        let fence = Arc::new(Fence::take(&config.dir)?);
         let readers = Readers::new(schema::database(&config.dir), contents::Contents::load(&config.content_kek)?);
         let place = purge::Place::of(&config);
-        let (shared, writer) = writer::Writer::start(config, signer, clock, faults)?;
+        let (shared, writer) = writer::Writer::start(config, signer, clock, fence.clone(), faults)?;
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run()).map_err(|source| LedgerError::Io {
             what: "start the thread of",
             path: "the ledger's writer".into(),
@@ -122,6 +136,7 @@ impl SqliteLedger {
             purging: tokio::sync::Mutex::default(),
             place,
             officer: std::sync::OnceLock::new(),
+            fence,
             _lock: lock,
         }))
     }
@@ -179,5 +194,6 @@ impl Drop for SqliteLedger {
         if let Some(thread) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
         }
+        self.fence.release();
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn prepare(entry: Entry, time: i64, keys: &DayKeys) -> Result<Prepare
     let header_salt = random::<32>().ok_or(none)?;
     let mut sealed = Vec::with_capacity(USUAL_SEALED_LEN);
     sealed.extend_from_slice(&random::<{ NONCE_LEN + SALT_LEN }>().ok_or(none)?);
-    content::encode(&mut sealed, id, &content, tags.as_ref()).map_err(|_| LedgerUnavailable("the content cannot be encoded"))?;
+    content::encode(&mut sealed, id, &content, tags.as_ref());
     let key = keys.content(class);
     let content_commitment = seal(&mut sealed, key, id.as_bytes()).ok_or(LedgerUnavailable("the content cannot be encrypted"))?;
     Ok(Prepared { id: id.into_bytes(), time, class, kind, statement_digest, header_salt, content_commitment, content_key: key.seq, sealed })

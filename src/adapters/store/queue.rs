@@ -14,6 +14,9 @@ use crate::core::ledger::{LedgerUnavailable, Receipt};
 /// Most entries in one transaction.
 pub(super) const BATCH: usize = 512;
 
+/// So few callers are waited for, all of them.
+const FEW: usize = 8;
+
 /// An entry and who waits for it.
 pub(super) struct Job {
     pub(super) entry: Prepared,
@@ -63,6 +66,8 @@ struct State {
     closed: bool,
     nudged: bool,
     writer_sleeps: bool,
+    /// Entries of the batch before: as many callers may be about to ask again.
+    answered: usize,
 }
 
 impl Queue {
@@ -125,22 +130,24 @@ impl Queue {
         }
         state.writer_sleeps = false;
         state.nudged = false;
-        let mut state = self.let_grow(state);
+        let crowd = state.answered + state.jobs.len();
+        let mut state = self.let_grow(state, enough_of(crowd));
         if state.jobs.len() <= BATCH {
             std::mem::swap(&mut state.jobs, batch);
         } else {
             batch.extend(state.jobs.drain(..BATCH));
         }
+        state.answered = batch.len();
         let commands = std::mem::take(&mut state.commands);
         let closed = state.closed && batch.is_empty() && commands.is_empty();
         Taken { commands, waiting: state.jobs.len(), closed }
     }
 
-    /// Gives way as long as entries keep coming, so that callers on the same processor are all in one batch: a sync costs the same
-    /// for one and for many. Where nobody else wants the processor this returns at once; it never waits for time to pass.
-    fn let_grow<'q>(&'q self, mut state: MutexGuard<'q, State>) -> MutexGuard<'q, State> {
+    /// Gives way as long as entries keep coming and are not enough, so that callers on the same processor are in one batch: a sync costs
+    /// the same for one and for many. Where nobody else wants the processor this returns at once; it never waits for time to pass.
+    fn let_grow<'q>(&'q self, mut state: MutexGuard<'q, State>, enough: usize) -> MutexGuard<'q, State> {
         let mut before = 0;
-        while before < state.jobs.len() && state.jobs.len() < BATCH {
+        while before < state.jobs.len() && state.jobs.len() < enough.min(BATCH) {
             before = state.jobs.len();
             drop(state);
             std::thread::yield_now();
@@ -160,6 +167,12 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many of a crowd of callers make up a batch. Of many some are left out: their calls are worked on while the batch is synced, or
+/// the processor had nothing to do meanwhile.
+const fn enough_of(crowd: usize) -> usize {
+    if crowd <= FEW { crowd } else { crowd - crowd / 3 }
 }
 
 impl Command {

@@ -13,8 +13,9 @@ use super::queue::Command;
 use super::segments::{Index, SegmentError};
 use super::{SqliteLedger, nodes, schema};
 use crate::core::ledger::content;
+use crate::core::ledger::succession::Succession;
 use crate::core::ledger::tile::{TILE_WIDTH, push_bundle_entry, width_in};
-use crate::core::ledger::tree::inclusion_proof;
+use crate::core::ledger::tree::{Hash, inclusion_proof};
 use crate::core::ledger::{LogReader, LogUnreadable, ProofBundle};
 
 /// Connections kept open for the next reader.
@@ -107,20 +108,14 @@ impl LogReader for SqliteLedger {
         if width == 0 || width > width_in(self.shared.published.load().size, level, index) {
             return Ok(None);
         }
-        let start = index.saturating_mul(u64::from(TILE_WIDTH));
-        let hashes = self.readers.run(move |conn, _| nodes::hashes(conn, level, start, u64::from(width))).await?;
-        Ok(Some(hashes.concat()))
+        tile(&self.readers, level, index, width).await
     }
 
     async fn entry_bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
         if width == 0 || width > width_in(self.shared.published.load().size, 0, index) {
             return Ok(None);
         }
-        let start = index.saturating_mul(u64::from(TILE_WIDTH));
-        let leaves = self.readers.run(move |conn, _| nodes::leaves(conn, start, u64::from(width))).await?;
-        let mut bundle = Vec::with_capacity(leaves.len() * 34);
-        leaves.iter().for_each(|leaf| push_bundle_entry(&mut bundle, leaf));
-        Ok(Some(bundle))
+        bundle(&self.readers, index, width).await
     }
 
     async fn proof(&self, id: Uuid) -> Result<Option<ProofBundle>, LogUnreadable> {
@@ -145,14 +140,46 @@ impl LogReader for SqliteLedger {
             }
         };
         let (size, note) = checkpoint;
-        let path =
-            self.readers.run(move |conn, _| inclusion_proof(index, size, &mut |level, index| nodes::node(conn, level, index))).await?;
+        let path = path(&self.readers, index, size).await?;
         Ok(Some(ProofBundle { checkpoint: note, inclusion_path: path, ..found }))
+    }
+
+    async fn succession(&self) -> Result<Option<Succession>, LogUnreadable> {
+        let Some((statement, seal, id)) = self.readers.run(|conn, _| beginning(conn)).await? else { return Ok(None) };
+        let proof = self.proof(id).await?.ok_or(DATABASE)?;
+        Ok(Some(Succession { statement, seal, proof }))
     }
 }
 
+/// The audit path of an entry in the tree of so many.
+pub(super) async fn path(readers: &Readers, index: u64, size: u64) -> Result<Vec<Hash>, LogUnreadable> {
+    readers.run(move |conn, _| inclusion_proof(index, size, &mut |level, index| nodes::node(conn, level, index))).await
+}
+
+/// A tile of hashes, all of which are there.
+pub(super) async fn tile(readers: &Readers, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+    let start = index.saturating_mul(u64::from(TILE_WIDTH));
+    let hashes = readers.run(move |conn, _| nodes::hashes(conn, level, start, u64::from(width))).await?;
+    Ok(Some(hashes.concat()))
+}
+
+/// A bundle of entries, all of which are there.
+pub(super) async fn bundle(readers: &Readers, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+    let start = index.saturating_mul(u64::from(TILE_WIDTH));
+    let leaves = readers.run(move |conn, _| nodes::leaves(conn, start, u64::from(width))).await?;
+    let mut bundle = Vec::with_capacity(leaves.len() * 34);
+    leaves.iter().for_each(|leaf| push_bundle_entry(&mut bundle, leaf));
+    Ok(Some(bundle))
+}
+
+/// What a log says of the one before it, the seal on that, and the id of the entry that commits to it.
+pub(super) fn beginning(conn: &Connection) -> rusqlite::Result<Option<(String, String, Uuid)>> {
+    let select = "SELECT said, seal, id FROM succession JOIN entry USING (idx) WHERE idx = 0";
+    conn.prepare_cached(select)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?, Uuid::from_bytes(row.get(2)?)))).optional()
+}
+
 /// The first entry with this id, still without path and checkpoint.
-fn find(conn: &Connection, contents: &Mutex<Contents>, id: Uuid) -> rusqlite::Result<Option<ProofBundle>> {
+pub(super) fn find(conn: &Connection, contents: &Mutex<Contents>, id: Uuid) -> rusqlite::Result<Option<ProofBundle>> {
     let id = id.as_bytes().as_slice();
     let mut select = conn.prepare_cached(
         "SELECT idx, salt, header, content_commitment, content_key, sealed FROM entry WHERE id = ?1 ORDER BY idx LIMIT 1",

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::journal::Journal;
-use super::{counts, holder, purge};
+use super::{counts, fence, holder, purge, succession};
 
 /// Marks the file as a ledger (`PRAGMA application_id`), "estl".
 const APPLICATION_ID: i64 = 0x6573_746C;
@@ -41,12 +41,17 @@ pub(super) fn database(dir: &Path) -> PathBuf {
     dir.join("ledger.sqlite")
 }
 
-/// Makes the folder, readable by its owner alone, and takes its lock for as long as the file is held.
-pub(super) fn lock_folder(dir: &Path) -> Result<File, LedgerError> {
+/// Makes the folder, readable by its owner alone, if it is not there.
+pub(super) fn make_folder(dir: &Path) -> Result<(), LedgerError> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(dir).map_err(|source| LedgerError::Io { what: "make the folder", path: dir.into(), source })?;
+    builder.recursive(true).create(dir).map_err(|source| LedgerError::Io { what: "make the folder", path: dir.into(), source })
+}
+
+/// Makes the folder and takes its lock for as long as the file is held.
+pub(super) fn lock_folder(dir: &Path) -> Result<File, LedgerError> {
+    make_folder(dir)?;
     let path = dir.join("ledger.lock");
     let io = |source| LedgerError::Io { what: "lock", path: path.clone(), source };
     let file = File::options().create(true).append(true).open(&path).map_err(io)?;
@@ -92,6 +97,8 @@ pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerErr
     purge::make_tables(&conn)?;
     holder::make_table(&conn)?;
     counts::make_table(&conn)?;
+    succession::make_tables(&conn)?;
+    fence::make_table(&conn, &path)?;
     let stored: String = conn.query_row("SELECT origin FROM meta", [], |row| row.get(0))?;
     if stored != origin {
         return Err(LedgerError::OtherOrigin { stored, configured: origin.to_owned() });
@@ -119,6 +126,15 @@ fn add_journal(conn: &mut Connection) -> rusqlite::Result<()> {
     transaction.execute_batch("ALTER TABLE meta ADD COLUMN filled INTEGER NOT NULL DEFAULT 0")?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
+}
+
+/// A new, empty database that entries are copied into.
+pub(super) fn create_copy(path: &Path, origin: &str) -> Result<Connection, LedgerError> {
+    let mut conn = Connection::open(path)?;
+    conn.pragma_update(None, "page_size", PAGE_BYTES)?;
+    conn.pragma_update(None, "secure_delete", "on")?;
+    create(&mut conn, origin)?;
+    Ok(conn)
 }
 
 fn create(conn: &mut Connection, origin: &str) -> rusqlite::Result<()> {

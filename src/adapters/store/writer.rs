@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use super::config::{LedgerConfig, LedgerError};
-use super::database::{End, Store};
+use super::database::{End, Opening, Store};
 use super::day::day_of;
 use super::fault::Faults;
+use super::fence::Fence;
 use super::filler::Filler;
+use super::journal::Journal;
 use super::keys::Kek;
 use super::line::Line;
 use super::queue::{Command, Job, Queue};
@@ -34,10 +36,32 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// None after a failed write, until reopened.
     line: Option<Line>,
+    /// Another process has taken the log over: this one writes nothing any more.
+    fenced: bool,
     /// Size and root of all that was ever answered as durable.
     head: (u64, Hash),
     next_checkpoint: Instant,
     next_calendar: Instant,
+    meters: Meters,
+}
+
+/// What it counts, found once: that costs more than to count.
+struct Meters {
+    queue_depth: Gauge,
+    sync_seconds: Histogram,
+    batch_size: Histogram,
+    entries: Counter,
+}
+
+impl Meters {
+    fn new() -> Self {
+        Self {
+            queue_depth: gauge!("estelam_ledger_queue_depth"),
+            sync_seconds: histogram!("estelam_ledger_sync_seconds"),
+            batch_size: histogram!("estelam_ledger_batch_size"),
+            entries: counter!("estelam_ledger_entries_total"),
+        }
+    }
 }
 
 /// What it works with, the filler too.
@@ -48,6 +72,7 @@ struct Means {
     kek: Kek,
     signer: Arc<dyn Signer>,
     clock: Arc<dyn Clock>,
+    fence: Arc<Fence>,
     faults: Faults,
 }
 
@@ -57,12 +82,16 @@ impl Writer {
         config: LedgerConfig,
         signer: Arc<dyn Signer>,
         clock: Arc<dyn Clock>,
+        fence: Arc<Fence>,
         faults: Faults,
     ) -> Result<(Arc<Shared>, Self), LedgerError> {
         let keys = config.checkpoint_keys()?;
         let key = keys.first().cloned().ok_or(LedgerError::Crypto("find the checkpoint key"))?;
         let kek = Kek::load(&config.content_kek)?;
-        let (mut store, end) = Store::open(&config, &keys, faults.clone())?;
+        let (mut store, end) = Store::open(&config, &keys, &fence, faults.clone(), Opening::Usual)?;
+        if fence.unclean() {
+            Journal::replace(&config.dir, config.journal_bytes)?;
+        }
         let now = clock.now().as_microsecond().max(end.last_time);
         let day = store.begin_day(now, &config, &kek)?;
         let head = (end.frontier.size(), end.frontier.root());
@@ -81,9 +110,10 @@ impl Writer {
         });
         let now = Instant::now();
         let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);
-        let means = Arc::new(Means { config, keys, key, kek, signer, clock, faults });
+        let means = Arc::new(Means { config, keys, key, kek, signer, clock, fence, faults });
         let line = means.line(store, end, &shared)?;
-        Ok((shared.clone(), Self { means, shared, line: Some(line), head, next_checkpoint, next_calendar }))
+        let meters = Meters::new();
+        Ok((shared.clone(), Self { means, shared, line: Some(line), fenced: false, head, next_checkpoint, next_calendar, meters }))
     }
 
     /// Runs until the queue is closed and empty.
@@ -98,7 +128,7 @@ impl Writer {
             if taken.closed {
                 return;
             }
-            gauge!("estelam_ledger_queue_depth").set(taken.waiting as f64);
+            self.meters.queue_depth.set(taken.waiting as f64);
             if self.line.as_ref().is_none_or(Line::failed) {
                 self.line = None;
                 self.reopen();
@@ -123,9 +153,9 @@ impl Writer {
             }
             let durable = self.append(entries);
             if durable {
-                histogram!("estelam_ledger_sync_seconds").record(begun.elapsed());
-                histogram!("estelam_ledger_batch_size").record(replies.len() as f64);
-                counter!("estelam_ledger_entries_total").increment(replies.len() as u64);
+                self.meters.sync_seconds.record(begun.elapsed());
+                self.meters.batch_size.record(replies.len() as f64);
+                self.meters.entries.increment(replies.len() as u64);
             }
             for (index, reply) in (first..).zip(replies) {
                 let _ = reply.send(if durable { Ok(Receipt { index }) } else { Err(NOT_READY) });
@@ -152,6 +182,7 @@ impl Writer {
     }
 
     fn give_up(&mut self, error: &LedgerError) {
+        self.fenced |= matches!(error, LedgerError::Fenced);
         tracing::error!(%error, "the ledger failed to write and takes no entries until it was reopened and checked");
         self.shared.fail();
         self.line = None;
@@ -183,6 +214,9 @@ impl Writer {
     fn tick(&mut self) {
         let (now, Some(line)) = (Instant::now(), &self.line) else { return };
         if now >= self.next_calendar {
+            if let Err(error) = line.check_fence() {
+                return self.give_up(&error);
+            }
             self.next_calendar = now + CALENDAR_EVERY;
             let (time, means, shared) = (self.means.clock.now().as_microsecond(), self.means.clone(), self.shared.clone());
             if shared.keys.load().day < day_of(time) {
@@ -205,15 +239,19 @@ impl Writer {
 
     /// Reopens after a failure. The log may have more than was answered (a write that failed but persisted), never less.
     fn reopen(&mut self) {
+        if self.fenced {
+            return;
+        }
         match self.try_reopen() {
             Ok(()) => tracing::warn!(size = self.head.0, "the ledger was reopened and checked and takes entries again"),
+            Err(error @ LedgerError::Fenced) => self.give_up(&error),
             Err(error) => tracing::error!(%error, "the ledger cannot be reopened yet"),
         }
     }
 
     fn try_reopen(&mut self) -> Result<(), LedgerError> {
         let (means, shared) = (self.means.clone(), self.shared.clone());
-        let (store, end) = Store::open(&means.config, &means.keys, means.faults.clone())?;
+        let (store, end) = Store::open(&means.config, &means.keys, &means.fence, means.faults.clone(), Opening::Usual)?;
         let (size, root) = self.head;
         if !store.extends(size, &root)? {
             return Err(LedgerError::Inconsistent(format!("{size} entries were answered for, they are not all there")));
@@ -232,7 +270,7 @@ impl Writer {
 
 impl Means {
     fn line(&self, store: Store, end: End, shared: &Arc<Shared>) -> Result<Line, LedgerError> {
-        Line::new(&self.config, end, Filler::start(store, shared.clone())?, self.faults.clone())
+        Line::new(&self.config, end, Filler::start(store, shared.clone())?, self.fence.clone(), self.faults.clone())
     }
 
     fn begin_day(&self, store: &mut Store, time: i64, shared: &Shared) -> Result<(), LedgerError> {

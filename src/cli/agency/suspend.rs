@@ -50,8 +50,10 @@ impl Suspend {
         let home = Home::of(&self.place)?;
         let agency = home::agency(&self.agency)?;
         let branch = home::unit(self.branch.as_deref())?;
-        // A folder of policies that is broken at the moment must not keep anybody from being cut off; only a slip of the pen should.
-        if home.snapshot().is_ok_and(|snapshot| !snapshot.agencies.contains_key(&agency)) {
+        // A folder of policies that is broken at the moment must not keep anybody from being cut off; only a slip of the pen should. Whose file
+        // is there is no slip, and nobody waits until every policy is read.
+        let has_file = home.policies.join(format!("agencies/{agency}.toml")).is_file();
+        if !has_file && home.snapshot().is_ok_and(|snapshot| !snapshot.agencies.contains_key(&agency)) {
             return Err(CliError::usage(format_args!("no agency `{agency}` here; see `estelam agency list`")));
         }
         let now = home::now();

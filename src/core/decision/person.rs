@@ -63,11 +63,16 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
         pass.arrives = None;
     }
     let changes_at = judged.iter().map(|judged| judged.changes_at(now)).fold(service_changes_at(asked.service, now), earlier);
+    let renewable = judged.iter().any(|lost| would_be_renewable(lost, now)) && judged.iter().any(is_stand_in);
     let best = judged.iter().min_by_key(|judged| judged.order());
     let (reason, of_age) = match best {
         // A person is known by a document, so this is somebody whose first card is still on its way.
         None => (ReasonCode::CardNotDelivered, None),
-        Some(best) if best.standing.is_valid() => eligibility(best, person, rule, asked),
+        Some(best) if best.standing.is_valid() => match eligibility(best, person, rule, asked) {
+            // The stand-in carries the lost card's status (domain §3), and that is not resolved.
+            (ReasonCode::ServiceNotCovered, of_age) if renewable => (ReasonCode::LapsedRenewable, of_age),
+            found => found,
+        },
         Some(best) => (best.standing.reason(), None),
     };
     let decree = best.and_then(|best| best.decree(reason));
@@ -112,6 +117,11 @@ impl<'a> Judged<'a> {
 /// its stand-in nothing that it did not have itself.
 fn carries_on(lost: &Judged<'_>, now: Timestamp) -> bool {
     lost.standing == Standing::Lost && lost.covered && Standing::by_dates(lost.document, &lost.ruling, now).is_valid()
+}
+
+/// Whether a lost card would carry the service, were it renewed: holding a stand-in must not turn that into a "no".
+fn would_be_renewable(lost: &Judged<'_>, now: Timestamp) -> bool {
+    lost.standing == Standing::Lost && lost.covered && Standing::by_dates(lost.document, &lost.ruling, now) == Standing::Renewable
 }
 
 /// A laissez-passer in force stands in for a lost card, unless a decree withholds the service from it.

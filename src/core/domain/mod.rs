@@ -10,6 +10,7 @@ pub mod document;
 pub mod file_mode;
 pub mod identifier;
 pub mod instant;
+pub mod json;
 pub mod jwk;
 pub mod jws;
 pub mod jwt_kind;

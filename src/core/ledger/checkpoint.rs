@@ -34,6 +34,11 @@ impl Checkpoint {
         Ok(Self { origin: origin.to_owned(), size, root })
     }
 
+    /// The origin that a note claims, before anything is checked.
+    pub fn claimed_origin(note: &str) -> Option<&str> {
+        note.split_once('\n').map(|(origin, _)| origin).filter(|origin| !origin.is_empty())
+    }
+
     /// The three lines that are signed.
     pub fn text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))

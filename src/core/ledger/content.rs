@@ -5,12 +5,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::EntryContent;
 use super::tree::Hash;
+use crate::core::domain::json::Members;
 
 /// The largest integer that RFC 8785 writes digit by digit.
 const LARGEST_EXACT_INTEGER: u64 = (1 << 53) - 1;
@@ -41,41 +41,51 @@ pub struct DecodedContent {
 #[error("the content is not in a known form")]
 pub struct BadContent;
 
-/// Appends the content's bytes to `out`.
-///
-/// # Errors
-/// [`BadContent`] when a value cannot be written as JSON.
-pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<&SubjectTags>) -> Result<(), BadContent> {
-    let members = Members {
-        actor: content.actor.as_deref(),
-        agency: content.agency.as_deref(),
-        agency_tag: tags.and_then(|tags| tags.agency.as_ref()).map(|tag| URL_SAFE_NO_PAD.encode(tag)),
-        as_of: content.as_of,
-        assurance: content.assurance.as_deref(),
-        basis: content.basis.as_deref(),
-        branch: content.branch.as_deref(),
-        certificate: content.certificate.as_deref(),
-        code: content.code.as_deref(),
-        count: content.count.map(|count| count.min(LARGEST_EXACT_INTEGER)),
-        decision: content.decision.as_deref(),
-        decree: content.decree.as_deref(),
-        decrees_version: content.decrees_version.as_deref(),
-        details: content.details.as_deref(),
-        epoch: tags.map(|tags| tags.epoch.as_str()),
-        freshness: content.freshness.as_deref(),
-        id,
-        latency_us: content.latency_us.min(LARGEST_EXACT_INTEGER),
-        policy_version: content.policy_version.as_deref(),
-        purpose: content.purpose.as_deref(),
-        reason: content.reason.as_deref(),
-        reference: content.reference.as_deref(),
-        route: &content.route,
-        service: content.service.as_deref(),
-        signature: content.signature.as_deref(),
-        signed_by: content.signed_by.as_deref(),
-        trail_tag: tags.map(|tags| URL_SAFE_NO_PAD.encode(tags.trail)),
-    };
-    serde_json::to_writer(out, &members).map_err(|_| BadContent)
+/// Appends the content's bytes to `out`: the members in the order of RFC 8785, with strings and exact integers alone.
+pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<&SubjectTags>) {
+    let mut tag = [0; TAG_LEN];
+    let mut object = Members::behind(out);
+    object.text_if("actor", content.actor.as_deref());
+    object.text_if("agency", content.agency.as_deref());
+    object.text_if("agency_tag", tags.and_then(|tags| tags.agency.as_ref()).map(|hash| base64url(hash, &mut tag)));
+    if let Some(as_of) = content.as_of {
+        object.quoted("as_of", as_of);
+    }
+    object.text_if("assurance", content.assurance.as_deref());
+    object.text_if("basis", content.basis.as_deref());
+    object.text_if("branch", content.branch.as_deref());
+    object.text_if("certificate", content.certificate.as_deref());
+    object.text_if("code", content.code.as_deref());
+    if let Some(count) = content.count {
+        object.bare("count", count.min(LARGEST_EXACT_INTEGER));
+    }
+    object.text_if("decision", content.decision.as_deref());
+    object.text_if("decree", content.decree.as_deref());
+    object.text_if("decrees_version", content.decrees_version.as_deref());
+    object.text_if("details", content.details.as_deref());
+    object.text_if("epoch", tags.map(|tags| tags.epoch.as_str()));
+    object.text_if("freshness", content.freshness.as_deref());
+    object.quoted("id", id);
+    object.bare("latency_us", content.latency_us.min(LARGEST_EXACT_INTEGER));
+    object.text_if("policy_version", content.policy_version.as_deref());
+    object.text_if("purpose", content.purpose.as_deref());
+    object.text_if("reason", content.reason.as_deref());
+    object.text_if("reference", content.reference.as_deref());
+    object.text("route", &content.route);
+    object.text_if("service", content.service.as_deref());
+    object.text_if("signature", content.signature.as_deref());
+    object.text_if("signed_by", content.signed_by.as_deref());
+    object.text_if("trail_tag", tags.map(|tags| base64url(&tags.trail, &mut tag)));
+    object.close();
+}
+
+/// Length of a tag in base64url.
+const TAG_LEN: usize = 43;
+
+fn base64url<'t>(hash: &Hash, text: &'t mut [u8; TAG_LEN]) -> &'t str {
+    // The room is exactly what 32 bytes take.
+    let _ = URL_SAFE_NO_PAD.encode_slice(hash, text);
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 /// Reads content bytes back.
@@ -86,65 +96,71 @@ pub fn decode(bytes: &[u8]) -> Result<DecodedContent, BadContent> {
     serde_json::from_slice(bytes).map_err(|_| BadContent)
 }
 
-/// The members in the order of RFC 8785; with strings and exact integers alone, `serde_json` then writes canonical bytes.
-#[derive(Serialize)]
-struct Members<'c> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agency: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agency_tag: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    as_of: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    assurance: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    basis: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    branch: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certificate: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decree: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decrees_version: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    freshness: Option<&'c str>,
+/// Checks that bytes are a content and returns its id, without keeping anything: for whoever has to look at millions.
+///
+/// # Errors
+/// [`BadContent`].
+pub fn check(bytes: &[u8]) -> Result<Uuid, BadContent> {
+    serde_json::from_slice::<Known>(bytes).map(|known| known.id).map_err(|_| BadContent)
+}
+
+/// What [`EntryContent`] has, as far as its form goes.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only their form is looked at")]
+struct Known {
     id: Uuid,
+    route: Text,
     latency_us: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy_version: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    purpose: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reference: Option<&'c str>,
-    route: &'c str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signature: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signed_by: Option<&'c str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trail_tag: Option<String>,
+    as_of: Option<Timestamp>,
+    actor: Option<Text>,
+    agency: Option<Text>,
+    agency_tag: Option<Text>,
+    assurance: Option<Text>,
+    basis: Option<Text>,
+    branch: Option<Text>,
+    certificate: Option<Text>,
+    code: Option<Text>,
+    count: Option<u64>,
+    decision: Option<Text>,
+    decree: Option<Text>,
+    decrees_version: Option<Text>,
+    details: Option<Text>,
+    epoch: Option<Text>,
+    freshness: Option<Text>,
+    policy_version: Option<Text>,
+    purpose: Option<Text>,
+    reason: Option<Text>,
+    reference: Option<Text>,
+    service: Option<Text>,
+    signature: Option<Text>,
+    signed_by: Option<Text>,
+    trail_tag: Option<Text>,
+}
+
+/// Some text that is not kept.
+struct Text;
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Passing;
+        impl serde::de::Visitor<'_> for Passing {
+            type Value = Text;
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a text")
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Text, E> {
+                Ok(Text)
+            }
+        }
+        deserializer.deserialize_str(Passing)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use jiff::Timestamp;
+
     use super::*;
 
     fn full() -> (EntryContent, SubjectTags) {
@@ -182,7 +198,7 @@ mod tests {
     fn bytes_are_canonical_json() {
         let (content, tags) = full();
         let mut bytes = Vec::new();
-        encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags)).unwrap();
+        encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags));
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
         assert_eq!(value.as_object().unwrap().len(), 27);
@@ -192,17 +208,34 @@ mod tests {
     fn content_reads_back() {
         let (content, tags) = full();
         let mut bytes = Vec::new();
-        encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags)).unwrap();
+        encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags));
         let read = decode(&bytes).unwrap();
         assert_eq!(read.id, Uuid::from_u128(7));
         assert_eq!(read.content.basis, content.basis);
         assert_eq!(read.content.epoch.as_deref(), Some("2026-11-23.1"));
+        assert_eq!(check(&bytes), Ok(read.id));
+    }
+
+    #[test]
+    fn form_is_checked_without_keeping_anything() {
+        for bad in [
+            &b"{}"[..],
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0}"#,
+            br#"{"id":"00000000-0000-0000-0000-00000000000","latency_us":0,"route":""}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":-1,"route":""}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":"","actor":7}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":"","as_of":"now"}"#,
+            br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":""} "x""#,
+        ] {
+            assert_eq!(check(bad), Err(BadContent), "{}", String::from_utf8_lossy(bad));
+            assert!(decode(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
     }
 
     #[test]
     fn values_that_are_absent_are_left_out() {
         let mut bytes = Vec::new();
-        encode(&mut bytes, Uuid::nil(), &EntryContent::default(), None).unwrap();
+        encode(&mut bytes, Uuid::nil(), &EntryContent::default(), None);
         assert_eq!(bytes, br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":""}"#);
     }
 }

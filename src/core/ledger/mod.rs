@@ -11,6 +11,7 @@ pub mod note;
 pub mod reader;
 pub mod retention;
 pub mod subject;
+pub mod succession;
 pub mod tile;
 pub mod tree;
 pub mod witness;

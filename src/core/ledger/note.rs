@@ -66,6 +66,14 @@ impl NoteKey {
         if key.to_string() == text.trim_end() { Ok(key) } else { Err(NoteError::Malformed) }
     }
 
+    /// The same key under another name: that of another log of the same signer.
+    ///
+    /// # Errors
+    /// [`NoteError::BadName`].
+    pub fn renamed(&self, name: &str) -> Result<Self, NoteError> {
+        Self::new(name, self.public)
+    }
+
     /// The key's name.
     pub fn name(&self) -> &str {
         &self.name

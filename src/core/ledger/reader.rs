@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::checkpoint::Checkpoint;
 use super::leaf::{HEADER_LEN, Header, header_commitment, leaf};
 use super::note::{NoteError, NoteKey};
+use super::succession::Succession;
 use super::tree::{Hash, check_inclusion, leaf_hash, sha256};
 
 /// The log cannot be read now.
@@ -43,6 +44,17 @@ pub trait LogReader: Send + Sync + 'static {
     /// # Errors
     /// [`LogUnreadable`].
     async fn proof(&self, id: Uuid) -> Result<Option<ProofBundle>, LogUnreadable>;
+
+    /// How this log began, if it goes on from another one.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn succession(&self) -> Result<Option<Succession>, LogUnreadable>;
+
+    /// The sealed logs that this one goes on from, the oldest first.
+    fn sealed(&self) -> &[Arc<dyn LogReader>] {
+        &[]
+    }
 }
 
 /// All that is needed to check that an entry about a statement is in the log, without its content. Bytes are base64 in JSON.
@@ -105,17 +117,17 @@ impl ProofBundle {
 }
 
 /// Fixed-length bytes as base64.
-mod bytes {
+pub(super) mod bytes {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(value: &impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(value))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<Vec<u8>>>(deserializer: D) -> Result<T, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<Vec<u8>>>(deserializer: D) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
         T::try_from(bytes).map_err(|_| D::Error::custom("bytes of a wrong length"))

@@ -106,6 +106,9 @@ pub struct PurgeStatement {
     /// A checkpoint with a witness's cosignature that shows this instant, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witnessed: Option<String>,
+    /// The sealed log that it is about, where it is not the log that records it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// Holds in force.
     pub holds: Vec<String>,
     /// Keys destroyed.

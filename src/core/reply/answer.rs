@@ -60,23 +60,23 @@ pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u6
     let receipt = signed.receipt().map_or_else(String::new, receipt_member);
     // Each part is JSON already: the facts as they were signed, the words as they were loaded. A code needs no escape, and a compact
     // statement is base64url and dots (RFC 7515 §7.1).
-    let parts = [
-        "{",
-        facts.members(),
-        r#","reason":{"code":""#,
-        facts.reason.code(),
-        r#"","message":"#,
-        words.message_json(),
-        r#","next":"#,
-        &next,
-        r#"},"ledger":"#,
-        &ledger,
-        &receipt,
-        r#","statement":""#,
-        statement,
-        r#""}"#,
+    let parts: [&[u8]; 14] = [
+        b"{",
+        facts.members().strip_prefix(b",").unwrap_or_default(),
+        br#","reason":{"code":""#,
+        facts.reason.code().as_bytes(),
+        br#"","message":"#,
+        words.message_json().as_bytes(),
+        br#","next":"#,
+        next.as_bytes(),
+        br#"},"ledger":"#,
+        ledger.as_bytes(),
+        receipt.as_bytes(),
+        br#","statement":""#,
+        statement.as_bytes(),
+        br#""}"#,
     ];
-    let bytes = parts.concat().into_bytes();
+    let bytes = parts.concat();
     if facts.reason == ReasonCode::NotEstablished { of_one_length(bytes, index) } else { bytes }
 }
 

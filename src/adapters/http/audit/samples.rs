@@ -111,10 +111,10 @@ async fn drawn(state: Arc<HttpState>, incoming: Incoming, _: String) -> Result<D
     let search = Search { filter: filter.clone(), limit: ask.size, ..Search::default() };
     let found = state.audit.log.draw(search, seed.clone()).await.map_err(unreadable(context.clone()))?;
     let indices = found.rows.iter().map(|row| row.index).collect();
-    let sample = Sample { seed, tree_size: found.size, drawn_from: found.count.unwrap_or(0), indices, due: ask.due };
+    let sample = Sample { drawn_by: seed, tree_size: found.size, drawn_from: found.count.unwrap_or(0), indices, due: ask.due };
     let details = json!({ "filter": &filter, "sample": &sample }).to_string();
     let entries: Vec<EntryView<'_>> = found.rows.iter().map(EntryView::from).collect();
-    let body = json!({ "sample_id": context.request_id, "seed": &sample.seed, "tree_size": sample.tree_size, "drawn_from": sample.drawn_from,
+    let body = json!({ "sample_id": context.request_id, "seed": &sample.drawn_by, "tree_size": sample.tree_size, "drawn_from": sample.drawn_from,
         "due": sample.due, "entries": entries });
     Ok(delivery(context, DRAWN, Some(details), &body))
 }

@@ -1,15 +1,17 @@
 //! The journal in front of the database: two files of fixed size, written in turn, that make a batch durable with one short sync.
 //!
 //! A growing file or a database transaction syncs more than the entries: lengths, extents, index pages. These files never change
-//! their length, so a sync writes the batch and nothing else. The database follows behind ([`super::filler`]); a file is
+//! their length, so a sync writes the batch and nothing else. They are written past the system's page cache where the file system
+//! can do that: copies and the search for what is to be written cost more than the frame. The database follows behind ([`super::filler`]); a file is
 //! written over only when all its entries are durable there. After a crash the entries that the database lacks are read back.
 
+mod direct;
 mod frame;
 mod recover;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 pub(super) use frame::{Frame, FrameBuilder, Placed};
 pub(super) use recover::{holds_any, pending};
 
+use self::direct::DirectFile;
 use super::config::LedgerError;
 use super::fault::{CommitPoint, Faults};
 
@@ -35,7 +38,7 @@ pub(super) struct Journal {
 
 /// One file.
 struct Segment {
-    file: File,
+    file: DirectFile,
     path: PathBuf,
     /// Where the next frame goes.
     offset: u64,
@@ -49,8 +52,25 @@ impl Journal {
         for name in NAMES {
             Segment::open(dir.join(name), len)?;
         }
-        let synced = File::open(dir).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| LedgerError::Io { what: "sync the folder", path: dir.into(), source })
+        sync_folder(dir)
+    }
+
+    /// Puts new files in place of both, for a log whose database has everything: a writer that was overtaken keeps the old ones open, and what
+    /// it still writes there is nowhere. The old ones are overwritten first.
+    pub(super) fn replace(dir: &Path, len: u64) -> Result<(), LedgerError> {
+        for name in NAMES {
+            let (path, fresh) = (dir.join(name), dir.join(name).with_extension("new"));
+            let io = |source| LedgerError::Io { what: "replace", path: path.clone(), source };
+            match fs::remove_file(&fresh) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+                _ => {}
+            }
+            open_prewritten(&fresh, len).map_err(io)?;
+            let old = File::options().write(true).open(&path).map_err(io)?;
+            fs::rename(&fresh, &path).map_err(io)?;
+            zero(&old, len).and_then(|()| old.sync_data()).map_err(io)?;
+        }
+        sync_folder(dir)
     }
 
     /// Opens both files for writing from their beginning. Only when the database has everything.
@@ -85,7 +105,7 @@ impl Journal {
     /// Overwrites both files with zeros; durable when this returns. Only when the database has everything.
     pub(super) fn erase(&mut self) -> Result<(), LedgerError> {
         for segment in [&mut self.active, &mut self.other] {
-            let zeroed = zero(&segment.file, self.len).and_then(|()| segment.file.sync_data());
+            let zeroed = zero(&segment.path, self.len);
             zeroed.map_err(|source| LedgerError::Io { what: "overwrite", path: segment.path.clone(), source })?;
             (segment.offset, segment.left_at) = (0, 0);
         }
@@ -96,7 +116,7 @@ impl Journal {
     pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), LedgerError> {
         self.faults.pass(CommitPoint::Before)?;
         let segment = &mut self.active;
-        let written = segment.file.write_all_at(frame, segment.offset).and_then(|()| segment.file.sync_data());
+        let written = segment.file.write(frame, segment.offset);
         written.map_err(|source| LedgerError::Io { what: "write", path: segment.path.clone(), source })?;
         segment.offset += frame.len() as u64;
         self.faults.pass(CommitPoint::After)
@@ -105,25 +125,33 @@ impl Journal {
 
 impl Segment {
     fn open(path: PathBuf, len: u64) -> Result<Self, LedgerError> {
-        let file = open_prewritten(&path, len).map_err(|source| LedgerError::Io { what: "make", path: path.clone(), source })?;
+        let opened = prewrite(&path, len).and_then(|()| DirectFile::open(&path));
+        let file = opened.map_err(|source| LedgerError::Io { what: "make", path: path.clone(), source })?;
         Ok(Self { file, path, offset: 0, left_at: 0 })
     }
 }
 
-/// Opens a file and writes zeros up to its full length, so that later syncs find every block in place.
-fn open_prewritten(path: &Path, len: u64) -> io::Result<File> {
-    let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+fn sync_folder(dir: &Path) -> Result<(), LedgerError> {
+    let synced = File::open(dir).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| LedgerError::Io { what: "sync the folder", path: dir.into(), source })
+}
+
+/// Makes a file and writes zeros up to its full length, so that later syncs find every block in place.
+fn prewrite(path: &Path, len: u64) -> io::Result<()> {
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     let there = file.metadata()?.len();
     if there < len {
         write_zeros(&file, there, len)?;
         file.sync_all()?;
     }
-    Ok(file)
+    Ok(())
 }
 
-/// Overwrites the whole file, also what lies beyond its usual length.
-fn zero(file: &File, len: u64) -> io::Result<()> {
-    write_zeros(file, 0, file.metadata()?.len().max(len))
+/// Overwrites the whole file, also what lies beyond its usual length; durable when this returns.
+fn zero(path: &Path, len: u64) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    write_zeros(&file, 0, file.metadata()?.len().max(len))?;
+    file.sync_data()
 }
 
 fn write_zeros(file: &File, mut at: u64, len: u64) -> io::Result<()> {

@@ -16,10 +16,10 @@ use crate::core::ledger::leaf::class_byte;
 pub(in crate::adapters::store) const HELD: u8 = 0x80;
 
 impl Store {
-    /// Keeps the statement of a purge that entry `index` records, before any of it is carried out.
-    pub(super) fn begin_purge(&mut self, index: u64, statement: &str) -> Result<(), LedgerError> {
+    /// Keeps the statement of a purge that entry `index` records, before any of it is carried out; in this log, or in one that has ended.
+    pub(super) fn begin_purge(&mut self, index: u64, statement: &str, elsewhere: bool) -> Result<(), LedgerError> {
         self.durably(|transaction| {
-            transaction.execute("INSERT INTO purge (idx, said) VALUES (?1, ?2)", (index, statement))?;
+            transaction.execute("INSERT INTO purge (idx, said, done) VALUES (?1, ?2, ?3)", (index, statement, elsewhere))?;
             Ok(())
         })
     }
@@ -66,12 +66,7 @@ impl Store {
     /// Forgets trail keys of days without any readable content, notes that all is done, and leaves nothing in the write-ahead log.
     pub(super) fn finish_purge(&mut self, index: u64) -> Result<(), LedgerError> {
         self.durably(|transaction| {
-            transaction.execute(
-                "DELETE FROM epoch WHERE substr(name, 1, 10) NOT IN (
-                   SELECT date(day * 86400, 'unixepoch') FROM content_key WHERE class <> 3
-                   UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)",
-                [],
-            )?;
+            forget_trail_keys(transaction)?;
             crate::adapters::store::counts::forget_destroyed(transaction)?;
             holder::forget(transaction)?;
             transaction.execute("UPDATE purge SET done = 1 WHERE idx = ?1", [index])?;
@@ -83,6 +78,14 @@ impl Store {
     pub(super) fn empty_wal(&mut self) -> Result<bool, LedgerError> {
         Ok(self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))? == 0)
     }
+}
+
+/// Trail keys go with the last content of their day that is about anybody.
+pub(super) fn forget_trail_keys(conn: &Connection) -> rusqlite::Result<()> {
+    let delete = "DELETE FROM epoch WHERE substr(name, 1, 10) NOT IN (
+                    SELECT date(day * 86400, 'unixepoch') FROM content_key WHERE class <> 3
+                    UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)";
+    conn.execute(delete, []).map(drop)
 }
 
 fn under(conn: &Connection, key: i64, from: u64, to: u64) -> rusqlite::Result<Vec<u64>> {

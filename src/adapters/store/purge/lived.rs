@@ -4,10 +4,14 @@
 //! checkpoint is at hand, its time counts. Elsewhere a stretch of ledger time in which nothing was recorded counts two days at most:
 //! the log must have lived through the days that it counts.
 
+use std::path::PathBuf;
+
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::PurgeError;
+use crate::adapters::store::config::LedgerError;
+use crate::adapters::store::{nodes, schema};
 use crate::core::ledger::leaf::Header;
 
 /// What an empty stretch counts at most.
@@ -39,6 +43,38 @@ impl Lived {
             return Err(PurgeError::ClockAhead { now, last });
         }
         Ok(Self { as_of: now, silences: silences(conn, from, size)? })
+    }
+
+    /// For a log that has ended: time goes on in the logs after it, the last of which is written now.
+    pub(super) fn after_end(
+        conn: &Connection,
+        later: &[PathBuf],
+        now: Timestamp,
+        witnessed: Option<Timestamp>,
+    ) -> Result<Self, PurgeError> {
+        if let Some(witnessed) = witnessed {
+            return Ok(Self { as_of: now.min(witnessed), silences: Vec::new() });
+        }
+        let size = nodes::stored_size(conn)?;
+        let (mut found, mut last) = (silences(conn, 0, size)?, last_time(conn, size)?);
+        for (number, dir) in later.iter().enumerate() {
+            let conn = schema::open_reader(&schema::database(dir))?;
+            let size = nodes::stored_size(&conn)?;
+            let first = if size == 0 { None } else { Some(time_at(&conn, 0)?) };
+            if let (Some(last), Some(first)) = (last, first)
+                && first.duration_since(last) > LONGEST_SILENCE
+            {
+                found.push((first, first.duration_since(last) - LONGEST_SILENCE));
+            }
+            if number + 1 == later.len() {
+                let present = Self::measure(&conn, (0, size), now, None)?;
+                found.extend(present.silences);
+                return Ok(Self { as_of: present.as_of, silences: found });
+            }
+            found.extend(silences(&conn, 0, size)?);
+            last = last_time(&conn, size)?.or(last);
+        }
+        Err(PurgeError::Ledger(LedgerError::Inconsistent("no log goes on after it".into())))
     }
 
     /// The instant that is believed for what was recorded at `time`.
@@ -74,7 +110,13 @@ pub(super) fn first_at(conn: &Connection, at: Timestamp, mut low: u64, mut high:
     Ok(low)
 }
 
-fn time_at(conn: &Connection, index: u64) -> Result<Timestamp, PurgeError> {
+/// Ledger time of an entry.
+pub(super) fn time_at(conn: &Connection, index: u64) -> Result<Timestamp, PurgeError> {
     let header: Vec<u8> = conn.prepare_cached("SELECT header FROM entry WHERE idx = ?1")?.query_row([index], |row| row.get(0))?;
     Header::decode(&header).map(|header| header.time).map_err(|_| PurgeError::Damaged(index))
+}
+
+/// The last instant that a log knows of.
+fn last_time(conn: &Connection, size: u64) -> Result<Option<Timestamp>, PurgeError> {
+    size.checked_sub(1).map(|last| time_at(conn, last)).transpose()
 }

@@ -9,6 +9,9 @@ mod apply;
 mod lived;
 mod plan;
 mod record;
+mod sealed;
+#[cfg(test)]
+mod sealed_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +25,7 @@ use uuid::Uuid;
 
 pub(super) use apply::HELD;
 pub(super) use record::{Purged, make_tables};
+pub(super) use sealed::later_statements;
 
 use self::plan::{Due, Plan};
 use super::config::{LedgerConfig, LedgerError};
@@ -33,6 +37,11 @@ use crate::core::domain::random::random;
 use crate::core::ledger::retention::{Hold, PurgeAct, PurgeStatement, PurgedKey};
 use crate::core::ledger::tree::sha256;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, LedgerUnavailable, RetentionClass};
+
+/// Where entries of a day may be.
+pub(super) fn day_range(conn: &rusqlite::Connection, day: i64, size: u64) -> Result<(u64, u64), LedgerError> {
+    plan::range_of(conn, day, size).map_err(|error| LedgerError::Inconsistent(error.to_string()))
+}
 
 /// Contents overwritten, or encrypted again, in one transaction.
 const CHUNK: usize = 1024;
@@ -165,7 +174,7 @@ impl SqliteLedger {
             let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
             return Ok(PurgeReport { entry: None, as_of, keys, finished });
         }
-        let entry = self.record(&plan, witnessed, by).await?;
+        let (entry, _) = self.record(&plan, witnessed, None, by).await?;
         for due in plan.due {
             self.destroy(due).await?;
         }
@@ -184,11 +193,19 @@ impl SqliteLedger {
     }
 
     /// The administrative entry, and its statement beside it, before anything is touched.
-    async fn record(&self, plan: &Plan, witnessed: Option<String>, by: &'static str) -> Result<u64, PurgeError> {
+    async fn record(
+        &self,
+        plan: &Plan,
+        witnessed: Option<String>,
+        log: Option<String>,
+        by: &'static str,
+    ) -> Result<(u64, String), PurgeError> {
+        let elsewhere = log.is_some();
         let statement = PurgeStatement {
             act: PurgeAct::Purge,
             as_of: plan.as_of,
             witnessed,
+            log,
             holds: plan.holds.iter().map(|hold| hold.id.clone()).collect(),
             keys: plan.due.iter().map(Due::named).collect(),
         };
@@ -211,8 +228,9 @@ impl SqliteLedger {
         };
         let index = self.append(entry).await?.index;
         self.settled().await?;
-        self.work(move |store| store.begin_purge(index, &text)).await?;
-        Ok(index)
+        let kept = text.clone();
+        self.work(move |store| store.begin_purge(index, &kept, elsewhere)).await?;
+        Ok((index, text))
     }
 
     async fn destroy(&self, due: Due) -> Result<(), PurgeError> {

@@ -52,8 +52,22 @@ type StoredKey = (i64, i64, RetentionClass);
 
 /// Decides what is due; nothing when there is nothing. With days asked for by name, all of them must be due.
 pub(super) fn plan(conn: &Connection, contents: &mut Contents, order: &PurgeOrder) -> Result<Plan, PurgeError> {
+    let (size, candidates) = (nodes::stored_size(conn)?, candidates(conn, order)?);
+    let Some(oldest) = candidates.iter().map(|key| key.1).min() else { return Ok(Plan::default()) };
+    let from = first_at(conn, start_of(oldest - 1), 0, size)?;
+    let lived = Lived::measure(conn, (from, size), order.now, order.witnessed.as_ref().map(|witness| witness.time))?;
+    decided(conn, contents, order, candidates, lived)
+}
+
+/// The same, where the time that the log has lived through is known.
+pub(super) fn plan_within(conn: &Connection, contents: &mut Contents, order: &PurgeOrder, lived: Lived) -> Result<Plan, PurgeError> {
+    let candidates = candidates(conn, order)?;
+    if candidates.is_empty() { Ok(Plan::default()) } else { decided(conn, contents, order, candidates, lived) }
+}
+
+/// Keys whose day is over for their class; with days asked for by name, all of those.
+fn candidates(conn: &Connection, order: &PurgeOrder) -> Result<Vec<StoredKey>, PurgeError> {
     let keys = stored_keys(conn)?;
-    let size = nodes::stored_size(conn)?;
     let (named, mut candidates) = (&order.only, Vec::new());
     for (day, class) in named {
         if !keys.iter().any(|key| date_of(key.1) == *day && key.2 == *class) {
@@ -70,9 +84,17 @@ pub(super) fn plan(conn: &Connection, contents: &mut Contents, order: &PurgeOrde
             return Err(not_due(key));
         }
     }
-    let Some(oldest) = candidates.iter().map(|key| key.1).min() else { return Ok(Plan::default()) };
-    let from = first_at(conn, start_of(oldest - 1), 0, size)?;
-    let lived = Lived::measure(conn, (from, size), order.now, order.witnessed.as_ref().map(|witness| witness.time))?;
+    Ok(candidates)
+}
+
+fn decided(
+    conn: &Connection,
+    contents: &mut Contents,
+    order: &PurgeOrder,
+    candidates: Vec<StoredKey>,
+    lived: Lived,
+) -> Result<Plan, PurgeError> {
+    let (size, named) = (nodes::stored_size(conn)?, &order.only);
     let holds: Vec<_> = order.holds.iter().filter(|hold| hold.in_force(lived.as_of)).cloned().collect();
     let mut plan = Plan { as_of: lived.as_of, due: Vec::new(), holds };
     for key in candidates {

@@ -11,9 +11,12 @@ use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tree::sha256;
 
 /// `purge.idx` is the entry that recorded it, `said` its statement; `done` is 0 until every byte is gone.
+/// `later_purge` has those that a later log recorded, after this one had ended: its origin and entry.
 /// `entry.content_key` is `-held_key.seq` where a held content was encrypted again.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS purge (idx INTEGER PRIMARY KEY, said TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE IF NOT EXISTS later_purge (
+  origin TEXT NOT NULL, idx INTEGER NOT NULL, said TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (origin, idx)) STRICT;
 CREATE TABLE IF NOT EXISTS held_key (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, day INTEGER NOT NULL, class INTEGER NOT NULL, wrapped BLOB NOT NULL) STRICT;
 ";
@@ -33,13 +36,17 @@ pub(in crate::adapters::store) type BadRecord = (u64, &'static str);
 impl Purged {
     /// Reads and checks every record: the entry that it names must be there, administrative, commit to exactly this statement, and be of
     /// no earlier ledger time than the instant that due dates were counted up to.
-    pub(in crate::adapters::store) fn load(conn: &Connection) -> rusqlite::Result<Result<Self, BadRecord>> {
+    ///
+    /// `later` are those that later logs record, checked already.
+    pub(in crate::adapters::store) fn load(conn: &Connection, later: &[PurgeStatement]) -> rusqlite::Result<Result<Self, BadRecord>> {
         let mut purged = Self::default();
+        later.iter().for_each(|statement| purged.add(statement));
         if !exists(conn)? {
             return Ok(Ok(purged));
         }
         for (index, statement) in statements(conn)? {
-            match check(conn, index, &statement)? {
+            match check(conn, index, &statement, None)? {
+                Ok(statement) if statement.log.is_some() => {}
                 Ok(statement) => purged.add(&statement),
                 Err(what) => return Ok(Err((index, what))),
             }
@@ -70,7 +77,13 @@ fn statements(conn: &Connection) -> rusqlite::Result<Vec<(u64, String)>> {
     select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-fn check(conn: &Connection, index: u64, text: &str) -> rusqlite::Result<Result<PurgeStatement, &'static str>> {
+/// Checks a record against its entry; with `about` it must be about that sealed log.
+pub(super) fn check(
+    conn: &Connection,
+    index: u64,
+    text: &str,
+    about: Option<&str>,
+) -> rusqlite::Result<Result<PurgeStatement, &'static str>> {
     let header: Option<Vec<u8>> =
         conn.prepare_cached("SELECT header FROM entry WHERE idx = ?1")?.query_row([index], |row| row.get(0)).optional()?;
     let Some(header) = header.and_then(|header| Header::decode(&header).ok()) else { return Ok(Err("no such entry records it")) };
@@ -78,6 +91,9 @@ fn check(conn: &Connection, index: u64, text: &str) -> rusqlite::Result<Result<P
         return Ok(Err("the entry that it names is about something else"));
     }
     let Ok(statement) = serde_json::from_str::<PurgeStatement>(text) else { return Ok(Err("it is in no known form")) };
+    if about.is_some() && statement.log.as_deref() != about {
+        return Ok(Err("it is about another log"));
+    }
     if statement.as_of > header.time {
         return Ok(Err("it counted due dates up to an instant after its own entry"));
     }
@@ -89,4 +105,22 @@ pub(in crate::adapters::store) fn unfinished(conn: &Connection) -> rusqlite::Res
     let mut select = conn.prepare("SELECT idx, said FROM purge WHERE done = 0 ORDER BY idx")?;
     let rows: Vec<(u64, String)> = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     Ok(rows.into_iter().filter_map(|(index, text)| Some((index, serde_json::from_str(&text).ok()?))).collect())
+}
+
+/// What later logs recorded about this one: origin, entry, statement.
+pub(super) fn later(conn: &Connection) -> rusqlite::Result<Vec<(String, u64, String)>> {
+    let known: bool = conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'later_purge')", [], |row| row.get(0))?;
+    if !known {
+        return Ok(Vec::new());
+    }
+    let mut select = conn.prepare("SELECT origin, idx, said FROM later_purge ORDER BY rowid")?;
+    select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+}
+
+/// Those of them that are not finished.
+pub(super) fn unfinished_later(conn: &Connection) -> rusqlite::Result<Vec<(String, u64, PurgeStatement)>> {
+    let mut select = conn.prepare("SELECT origin, idx, said FROM later_purge WHERE done = 0 ORDER BY rowid")?;
+    let rows: Vec<(String, u64, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<rusqlite::Result<_>>()?;
+    Ok(rows.into_iter().filter_map(|(origin, index, text)| Some((origin, index, serde_json::from_str(&text).ok()?))).collect())
 }

@@ -11,11 +11,13 @@ use rusqlite::Connection;
 use super::*;
 use crate::adapters::clock::ManualClock;
 use crate::adapters::store::fault::Faults;
-use crate::adapters::store::{BadEntry, ContentKek, LedgerConfig, VerifyError, VerifyOptions, VerifyReport, generate_officer_key, verify};
+use crate::adapters::store::{
+    BadEntry, ContentKek, LedgerConfig, Origins, VerifyError, VerifyOptions, VerifyReport, backup_all, generate_officer_key, verify,
+};
 use crate::core::ledger::LogReader as _;
 use crate::core::signing::{Algorithm, Signer, SignerFailed};
 
-struct TestSigner(Ed25519KeyPair);
+pub(super) struct TestSigner(Ed25519KeyPair);
 
 impl Signer for TestSigner {
     fn key_id(&self) -> &str {
@@ -29,21 +31,21 @@ impl Signer for TestSigner {
     }
 }
 
-struct Log {
+pub(super) struct Log {
     _folder: tempfile::TempDir,
-    config: LedgerConfig,
-    clock: Arc<ManualClock>,
+    pub(super) config: LedgerConfig,
+    pub(super) clock: Arc<ManualClock>,
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn signer() -> Arc<TestSigner> {
+pub(super) fn signer() -> Arc<TestSigner> {
     Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()))
 }
 
-fn log() -> Log {
+pub(super) fn log() -> Log {
     let folder = tempfile::tempdir().unwrap();
     let config = LedgerConfig {
         dir: folder.path().join("ledger"),
@@ -61,7 +63,7 @@ fn log() -> Log {
 }
 
 impl Log {
-    fn open(&self) -> Arc<SqliteLedger> {
+    pub(super) fn open(&self) -> Arc<SqliteLedger> {
         self.open_with(Faults::none())
     }
 
@@ -70,7 +72,7 @@ impl Log {
     }
 
     /// Eight entries each on this and the next days: half of the bank, half of the school, every fourth a minor's.
-    async fn live(&self, ledger: &SqliteLedger, first: &str, days: i64) {
+    pub(super) async fn live(&self, ledger: &SqliteLedger, first: &str, days: i64) {
         let first = at(first);
         for day in 0..days {
             for number in 0..8 {
@@ -82,7 +84,7 @@ impl Log {
         ledger.settled().await.unwrap();
     }
 
-    fn order(&self) -> PurgeOrder {
+    pub(super) fn order(&self) -> PurgeOrder {
         use crate::core::domain::clock::Clock as _;
         PurgeOrder { now: self.clock.now(), witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false, by: "operator" }
     }
@@ -91,7 +93,7 @@ impl Log {
         verify_in(&self.config, &self.config.dir)
     }
 
-    fn sql(&self) -> Connection {
+    pub(super) fn sql(&self) -> Connection {
         Connection::open(self.config.dir.join("ledger.sqlite")).unwrap()
     }
 }
@@ -125,7 +127,7 @@ fn entry(number: u128, time: Timestamp) -> Entry {
     }
 }
 
-fn hold(agency: &str, from: &str, to: &str) -> Hold {
+pub(super) fn hold(agency: &str, from: &str, to: &str) -> Hold {
     Hold {
         id: "court-1".into(),
         reason: "order 1".into(),
@@ -138,7 +140,7 @@ fn hold(agency: &str, from: &str, to: &str) -> Hold {
 }
 
 /// Wrapped keys and sealed contents of a class on its first days.
-fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
+pub(super) fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
     let conn = log.sql();
     let mut select = conn.prepare("SELECT seq, wrapped FROM content_key WHERE class = ?1 ORDER BY day LIMIT ?2").unwrap();
     let keys: Vec<(i64, Vec<u8>)> =
@@ -154,13 +156,8 @@ fn secrets(log: &Log, class: i64, days: u32) -> Vec<Vec<u8>> {
 }
 
 /// How many of the secrets have any 16 of their bytes in a file of the folder.
-fn found_in_files(dir: &Path, secrets: &[Vec<u8>]) -> usize {
-    let files: Vec<Vec<u8>> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.is_file())
-        .map(|path| std::fs::read(path).unwrap())
-        .collect();
+pub(super) fn found_in_files(dir: &Path, secrets: &[Vec<u8>]) -> usize {
+    let files: Vec<Vec<u8>> = std::fs::read_dir(dir).unwrap().filter_map(|file| std::fs::read(file.unwrap().path()).ok()).collect();
     let pieces: std::collections::HashMap<&[u8], usize> =
         secrets.iter().enumerate().flat_map(|(number, secret)| secret.chunks_exact(16).map(move |piece| (piece, number))).collect();
     let found: std::collections::HashSet<usize> =
@@ -306,6 +303,7 @@ async fn crash_at_any_point_of_a_purge_loses_nothing_that_has_to_stay() {
         let before = verify_in(&log.config, image.path()).unwrap_or_else(|error| panic!("point {point}: {error}"));
         assert!(before.entries >= 95 * 8, "point {point}");
         let config = LedgerConfig { dir: image.path().into(), ..log.config.clone() };
+        crate::adapters::store::fence::settle_here(&image.path().join("ledger.sqlite")).unwrap();
         let ledger = SqliteLedger::open(config, signer(), log.clock.clone()).unwrap();
         ledger.purge(PurgeOrder { only: Vec::new(), ..order.clone() }).await.unwrap();
         for (number, readable) in [(0, true), (1, false), (2, true), (3, false), (5, false), (6, true), (7, false)] {
@@ -316,4 +314,29 @@ async fn crash_at_any_point_of_a_purge_loses_nothing_that_has_to_stay() {
         drop(ledger);
         verify_in(&log.config, image.path()).unwrap_or_else(|error| panic!("point {point}, after the next purge: {error}"));
     }
+}
+
+#[tokio::test]
+async fn copy_that_is_brought_up_to_date_loses_what_was_deleted() {
+    let log = log();
+    let ledger = log.open();
+    let (folder, origins) = (tempfile::tempdir().unwrap(), Origins::open(&log.config.dir, &log.config.origin).unwrap());
+    let copy = folder.path().join("copy");
+    log.live(&ledger, "2026-01-01T08:00:00Z", 95).await;
+    let gone = [secrets(&log, 2, 60), secrets(&log, 1, 1)].concat();
+    backup_all(&origins, &copy).unwrap();
+    assert_eq!(found_in_files(&copy, &gone), gone.len());
+    ledger.purge(PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], ..log.order() }).await.unwrap();
+    let held = log.sql().query_row("SELECT count(*) FROM entry WHERE content_key < 0", [], |row| row.get::<_, u64>(0)).unwrap();
+    assert!(held > 0);
+    backup_all(&origins, &copy).unwrap();
+    // All contents of the first day about minors are held, so that their key stays as it is.
+    let stays = secrets(&log, 2, 1);
+    let gone: Vec<_> = gone.into_iter().filter(|secret| !stays.contains(secret)).collect();
+    assert_eq!(found_in_files(&copy, &gone), 0, "no byte of what was deleted is left in the copy");
+    assert_eq!(found_in_files(&copy, &stays), stays.len());
+    let (here, there) = (log.verify().unwrap(), verify_in(&log.config, &copy).unwrap());
+    assert_eq!((here.contents_deleted, here.contents_checked), (there.contents_deleted, there.contents_checked));
+    let kept = Connection::open(copy.join("ledger.sqlite")).unwrap();
+    assert_eq!(kept.query_row("SELECT count(*) FROM entry WHERE content_key < 0", [], |row| row.get::<_, u64>(0)).unwrap(), held);
 }

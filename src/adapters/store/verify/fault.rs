@@ -60,6 +60,28 @@ pub enum VerifyError {
     /// The database failed on the way.
     #[error("the ledger's database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// A thread that checked entries ended before its time.
+    #[error("a thread that checks entries ended before its time; run it again")]
+    Stopped,
+    /// A log does not go on from the one before it.
+    #[error("the log `{origin}` does not go on from the one before it: {what}")]
+    Succession {
+        /// Its origin.
+        origin: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A checkpoint of a log that is none of these.
+    #[error("the checkpoint that was handed in is of the log `{0}`, which is none of this installation")]
+    OtherLog(String),
+    /// Something in a log that was sealed.
+    #[error("the sealed log `{origin}`: {fault}")]
+    Sealed {
+        /// Its origin.
+        origin: String,
+        /// What is wrong.
+        fault: Box<VerifyError>,
+    },
     /// The first bad entry.
     #[error("entry {index} is bad: {what}")]
     Entry {
@@ -76,6 +98,9 @@ pub enum VerifyError {
         /// What is wrong.
         what: &'static str,
     },
+    /// The index by id and the entries differ.
+    #[error("the index of entries by id does not fit the entries: some answers cannot be found, or others are found in their place")]
+    Index,
     /// A stored subtree root is wrong or missing.
     #[error("the stored hash of tile level {level}, index {index} does not fit the entries")]
     Node {

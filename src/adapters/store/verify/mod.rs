@@ -1,27 +1,35 @@
 //! `log verify`: walks the whole log and names the first thing that is wrong. It reads only, beside a running service or on a copy.
+//!
+//! One thread a processor checks pieces of entries ([`piece`]); here they are joined in order into the tree, which must pass through every
+//! checkpoint ([`expected`]). Memory does not grow with the log.
 
+mod chain;
 mod entry;
+mod expected;
 mod fault;
+mod index;
+mod piece;
 
+use std::hash::RandomState;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::LedgerError;
-use super::contents::Contents;
+use super::journal::Frame;
 use super::keys::ContentKek;
-use super::purge::Purged;
 use super::{recovery, schema};
-use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tile::{TILE_HEIGHT, TILE_WIDTH};
 use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
+pub use chain::{ChainReport, SealedReport, verify_all};
 use entry::{Row, Walk};
+use expected::Expected;
 pub use fault::{BadEntry, VerifyError};
-
-/// Entries read in one go.
-const CHUNK: u64 = 4096;
+use piece::{Piece, Pieces};
 
 /// What to verify, and what is known about it from elsewhere.
 #[derive(Clone, Debug)]
@@ -51,6 +59,9 @@ pub struct VerifyReport {
     pub contents_unopened: u64,
     /// Contents deleted when due, by a purge that is an entry of the log itself.
     pub contents_deleted: u64,
+    /// Root of the tree of all entries.
+    #[serde(skip)]
+    pub root: Hash,
 }
 
 /// Verifies a log; `progress` is told (entries done, entries in all) from time to time.
@@ -58,121 +69,153 @@ pub struct VerifyReport {
 /// # Errors
 /// [`VerifyError`]: the first entry, node or checkpoint that is wrong, or why nothing could be read.
 pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
+    verify_log(&Log { options, later: &[] }, progress)
+}
+
+/// A log, and the purges in it that later logs record.
+struct Log<'o> {
+    options: &'o VerifyOptions,
+    later: &'o [PurgeStatement],
+}
+
+fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
+    let options = log.options;
     let path = schema::database(&options.dir);
-    let conn = open(options).map_err(|source| VerifyError::Unreadable { path: path.clone(), source })?;
-    if !schema::is_ledger(&conn).map_err(|source| VerifyError::Unreadable { path: path.clone(), source })? {
+    let unreadable = |source| VerifyError::Unreadable { path: path.clone(), source };
+    let conn = schema::open_reader(&path).map_err(unreadable)?;
+    if !schema::is_ledger(&conn).map_err(unreadable)? {
         return Err(LedgerError::OtherVersion(path).into());
     }
-    let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
-    let mut expected = Expected::load(&conn, options)?;
+    let expected = Expected::load(&conn, options)?;
     // In this order, for a running service only adds: the size is read last, so it covers what was read before.
     let tiles = stored_tiles(&conn)?;
     let (total, tail) = recovery::ends(&conn, &options.dir)?;
     if total / u64::from(TILE_WIDTH) < tiles {
         return Err(VerifyError::Entry { index: total, what: BadEntry::Missing });
     }
-    let purged = Purged::load(&conn)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
-    let mut walk = Walk::new(contents, purged, options.now);
-    let mut frontier = Frontier::default();
-    expected.compare(&frontier)?;
-    while frontier.size() < total {
-        let rows = Row::read(&conn, frontier.size(), (frontier.size() + CHUNK).min(total))?;
-        for row in rows {
-            let leaf = walk.check(&conn, frontier.size(), &row)?;
-            append(&conn, &mut frontier, &leaf)?;
-            expected.compare(&frontier)?;
-        }
-        progress(frontier.size(), total);
-    }
-    // Each of these frames leads to the root that was written with it, or it is not here.
-    for addition in recovery::additions(frontier.clone(), tail)?.1 {
-        for (placed, _) in &addition.entries {
-            let leaf = walk.check(&conn, frontier.size(), &Row::of(frontier.size(), placed))?;
-            frontier.append(leaf_hash(&leaf), |_, _, _| {});
-            expected.compare(&frontier)?;
-        }
-    }
-    let total = frontier.size();
-    expected.finish(total)?;
-    Ok(VerifyReport { entries: total, checkpoints: expected.checked, ..walk.report })
+    let mut join = Join { conn, expected, frontier: Frontier::default(), time: Timestamp::MIN, ids: 0 };
+    join.compare()?;
+    let stored = entries(log, &mut join, total, progress)?;
+    let rest = join.journal(log, tail)?;
+    let entries = join.frontier.size();
+    join.expected.finish(entries)?;
+    Ok(VerifyReport { entries, checkpoints: join.expected.checked, root: join.frontier.root(), ..stored.and(&rest) })
+}
+
+/// Every entry in the database, and beside it the index by which answers are found.
+fn entries(log: &Log<'_>, join: &mut Join<'_>, total: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
+    let (hasher, ended) = (RandomState::new(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let index = scope.spawn(|| index::sum(log.options, total, &hasher, &ended));
+        let report = join.all(Pieces::start(scope, log, total, &hasher), progress);
+        ended.store(report.is_err(), Ordering::Relaxed);
+        let report = report?;
+        let found = index.join().map_err(|_| VerifyError::Stopped)??;
+        if found == join.ids { Ok(report) } else { Err(VerifyError::Index) }
+    })
 }
 
 fn open(options: &VerifyOptions) -> rusqlite::Result<Connection> {
     schema::open_reader(&schema::database(&options.dir))
 }
 
-/// Appends a leaf and compares the stored subtree roots that it completes.
-fn append(conn: &Connection, frontier: &mut Frontier, leaf: &Hash) -> Result<(), VerifyError> {
-    let mut complete = Vec::new();
-    frontier.append(leaf_hash(leaf), |level, index, hash| {
-        if level > 0 && level % TILE_HEIGHT == 0 {
-            complete.push((level / TILE_HEIGHT, index, *hash));
-        }
-    });
-    for (level, index, hash) in complete {
-        let stored: Option<Vec<u8>> = conn
-            .prepare_cached("SELECT hash FROM node WHERE level = ?1 AND idx = ?2")?
-            .query_row((level, index), |row| row.get(0))
-            .optional()?;
-        if stored.as_deref() != Some(hash.as_slice()) {
-            return Err(VerifyError::Node { level, index });
+impl VerifyReport {
+    /// The contents of both.
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            contents_checked: self.contents_checked + other.contents_checked,
+            contents_unopened: self.contents_unopened + other.contents_unopened,
+            contents_deleted: self.contents_deleted + other.contents_deleted,
+            ..Self::default()
         }
     }
-    Ok(())
+}
+
+/// Joins pieces into the tree.
+struct Join<'o> {
+    conn: Connection,
+    expected: Expected<'o>,
+    frontier: Frontier,
+    /// Ledger time of the last entry.
+    time: Timestamp,
+    /// Sum of the keyed hashes of ids with their indices.
+    ids: u64,
+}
+
+impl Join<'_> {
+    /// Joins every piece; what their threads report in all.
+    fn all(&mut self, mut pieces: Pieces, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
+        let mut report = VerifyReport::default();
+        let total = pieces.entries();
+        while let Some(piece) = pieces.next() {
+            let piece = piece?;
+            report = report.and(&piece.report);
+            self.ids = self.ids.wrapping_add(piece.ids);
+            self.piece(piece)?;
+            progress(self.frontier.size(), total);
+        }
+        Ok(report)
+    }
+
+    fn piece(&mut self, piece: Piece) -> Result<(), VerifyError> {
+        if let Some((since, until)) = piece.times {
+            if since < self.time {
+                return Err(VerifyError::Entry { index: piece.first, what: BadEntry::Time });
+            }
+            self.time = until;
+        }
+        for (leaves, root) in piece.tiles {
+            let end = self.frontier.size() + leaves.len() as u64;
+            match root {
+                Some(root) if self.expected.next_size().is_none_or(|size| size >= end) => self.append(TILE_HEIGHT, root)?,
+                _ => leaves.into_iter().try_for_each(|leaf| self.append(0, leaf))?,
+            }
+        }
+        piece.fault.map_or(Ok(()), Err)
+    }
+
+    /// Appends a complete subtree, compares the stored subtree roots that it completes, and the checkpoints of the size.
+    fn append(&mut self, level: u8, root: Hash) -> Result<(), VerifyError> {
+        let mut complete = Vec::new();
+        self.frontier.append_subtree(level, root, |level, index, hash| {
+            if level > 0 && level % TILE_HEIGHT == 0 {
+                complete.push((level / TILE_HEIGHT, index, *hash));
+            }
+        });
+        for (level, index, hash) in complete {
+            let stored: Option<Vec<u8>> = self
+                .conn
+                .prepare_cached("SELECT hash FROM node WHERE level = ?1 AND idx = ?2")?
+                .query_row((level, index), |row| row.get(0))
+                .optional()?;
+            if stored.as_deref() != Some(hash.as_slice()) {
+                return Err(VerifyError::Node { level, index });
+            }
+        }
+        self.compare()
+    }
+
+    fn compare(&mut self) -> Result<(), VerifyError> {
+        self.expected.compare(&self.conn, &self.frontier)
+    }
+
+    /// What only the journal has. Each of these frames leads to the root that was written with it, or it is not here.
+    fn journal(&mut self, log: &Log<'_>, tail: Vec<Frame>) -> Result<VerifyReport, VerifyError> {
+        let mut walk = Walk::new(&self.conn, log.options, log.later)?;
+        walk.time = self.time;
+        for addition in recovery::additions(self.frontier.clone(), tail)?.1 {
+            for (placed, leaf) in &addition.entries {
+                let index = self.frontier.size();
+                let leaf = walk.check(&self.conn, index, &Row::of_journal(index, placed, leaf))?;
+                self.frontier.append(leaf_hash(&leaf), |_, _, _| {});
+                self.compare()?;
+            }
+        }
+        Ok(walk.report)
+    }
 }
 
 /// Number of stored tile roots of the lowest level; the log had at least 256 entries for each.
 fn stored_tiles(conn: &Connection) -> Result<u64, VerifyError> {
     Ok(conn.query_row("SELECT coalesce(max(idx) + 1, 0) FROM node WHERE level = 1", [], |row| row.get(0))?)
-}
-
-/// The checkpoints that the tree must pass through, by size.
-struct Expected {
-    /// (sequence number, none for the one seen elsewhere; checkpoint), the smallest last.
-    checkpoints: Vec<(Option<u64>, Checkpoint)>,
-    checked: u64,
-    /// Size of the last checkpoint that fits.
-    good: u64,
-}
-
-impl Expected {
-    fn load(conn: &Connection, options: &VerifyOptions) -> Result<Self, VerifyError> {
-        let mut checkpoints = Vec::new();
-        let mut select = conn.prepare("SELECT seq, size, note FROM checkpoint ORDER BY seq")?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            let (seq, size, note): (u64, u64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let read = Checkpoint::open(&note, &options.checkpoint_keys).map_err(|fault| VerifyError::Checkpoint { seq, fault })?;
-            if read.size != size {
-                return Err(VerifyError::CheckpointSize { seq });
-            }
-            checkpoints.push((Some(seq), read));
-        }
-        if let Some(note) = &options.seen_checkpoint {
-            let read = Checkpoint::open(note, &options.checkpoint_keys).map_err(VerifyError::SeenCheckpoint)?;
-            checkpoints.push((None, read));
-        }
-        checkpoints.sort_by_key(|(_, checkpoint)| std::cmp::Reverse(checkpoint.size));
-        Ok(Self { checkpoints, checked: 0, good: 0 })
-    }
-
-    /// Compares the tree with every checkpoint of its size.
-    fn compare(&mut self, frontier: &Frontier) -> Result<(), VerifyError> {
-        while let Some((seq, checkpoint)) = self.checkpoints.pop_if(|(_, checkpoint)| checkpoint.size == frontier.size()) {
-            if checkpoint.root != frontier.root() {
-                return Err(VerifyError::Root { seq, size: checkpoint.size, good: self.good });
-            }
-            self.good = checkpoint.size;
-            self.checked += u64::from(seq.is_some());
-        }
-        Ok(())
-    }
-
-    /// Nothing may be left that covers more than there is.
-    fn finish(&mut self, total: u64) -> Result<(), VerifyError> {
-        match self.checkpoints.first() {
-            Some((seq, checkpoint)) => Err(VerifyError::Lost { seq: *seq, size: checkpoint.size, total }),
-            None => Ok(()),
-        }
-    }
 }

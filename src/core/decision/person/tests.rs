@@ -63,11 +63,16 @@ fn a_grant_carries_a_service_and_a_restriction_withholds_it() {
 }
 
 #[test]
-fn a_lapsed_card_that_is_lost_gives_its_stand_in_nothing() {
+fn a_lapsed_card_that_is_lost_gives_its_stand_in_what_it_would_have_itself() {
     let mut lost = amayesh(16, "1401/03/31");
     lost.state = DocumentState::Lost;
     let pass = document(DocumentKind::LaissezPasser, None, DocumentState::Active, "1406/01/01");
-    assert_eq!(verdict("insurance-health", vec![lost, pass], Vec::new()).reason, ReasonCode::ServiceNotCovered);
+    let reason = |documents| verdict("insurance-health", documents, Vec::new()).reason;
+    assert_eq!(reason(vec![lost, pass.clone()]), ReasonCode::LapsedRenewable);
+    // A card that cannot be renewed had ended.
+    let mut ended = document(DocumentKind::SmartCard, None, DocumentState::Lost, "1401/03/31");
+    ended.legal_status = Some(DocumentKind::Amayesh);
+    assert_eq!(reason(vec![ended, pass]), ReasonCode::ServiceNotCovered);
 }
 
 #[test]

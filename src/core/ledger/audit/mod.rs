@@ -140,7 +140,7 @@ impl std::fmt::Debug for Trace {
 pub type OpenedKeys = Vec<(String, Zeroizing<[u8; 32]>)>;
 
 /// A search for the entries about some identifiers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct TrailSearch {
     /// The identifiers.
     pub traces: Vec<Trace>,
@@ -150,6 +150,13 @@ pub struct TrailSearch {
     pub from: Option<Timestamp>,
     /// Entries before this instant.
     pub to: Option<Timestamp>,
+}
+
+/// The keys are not shown.
+impl std::fmt::Debug for TrailSearch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrailSearch").field("traces", &self.traces).field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
 }
 
 /// What a trail search found.

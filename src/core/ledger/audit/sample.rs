@@ -17,8 +17,9 @@ pub fn rank(seed: &str, index: u64) -> Hash {
 /// A sample as its entry records it: all that is needed to draw it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// The seed.
-    pub seed: String,
+    /// The seed; no secret, whoever has it can draw again.
+    #[serde(rename = "seed")]
+    pub drawn_by: String,
     /// The size of the log that it was drawn from.
     pub tree_size: u64,
     /// How many entries fitted.

@@ -64,8 +64,14 @@ impl Frontier {
     }
 
     /// Appends one leaf hash and reports every node that becomes complete, the leaf included, as (level, index, hash).
-    pub fn append(&mut self, leaf: Hash, mut completed: impl FnMut(u8, u64, &Hash)) {
-        let (mut level, mut index, mut hash) = (0, self.size, leaf);
+    pub fn append(&mut self, leaf: Hash, completed: impl FnMut(u8, u64, &Hash)) {
+        self.append_subtree(0, leaf, completed);
+    }
+
+    /// Appends 2^`level` entries at once by the root of their complete subtree, and reports as [`Self::append`] does, from that root upwards.
+    /// The tree's size must be a multiple of 2^`level`: anything else gives a root that fits no checkpoint.
+    pub fn append_subtree(&mut self, mut level: u8, mut hash: Hash, mut completed: impl FnMut(u8, u64, &Hash)) {
+        let (mut index, entries) = (self.size >> level, 1 << level);
         completed(level, index, &hash);
         while index & 1 == 1
             && let Some(left) = self.peaks.pop()
@@ -76,7 +82,7 @@ impl Frontier {
             completed(level, index, &hash);
         }
         self.peaks.push(hash);
-        self.size += 1;
+        self.size += entries;
     }
 
     /// Root of the tree.

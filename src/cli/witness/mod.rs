@@ -1,5 +1,7 @@
 //! `estelam log witness`: what an auditor runs elsewhere. It needs no installation: the log's public listener, and its public key.
 
+mod follow;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ use crate::core::domain::clock::Clock;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::cosignature::WitnessKey;
 use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::succession::{is_successor, suffix_of};
 use crate::core::ledger::tile::TilePath;
 use crate::core::ledger::witness::{TileName, judge, tiles_needed};
 use crate::core::signing::Algorithm;
@@ -76,30 +79,43 @@ impl Witness {
 
     /// One look: one line that says what was found.
     async fn look(&self, http: &reqwest::Client, log: &NoteKey, key: &WitnessKey, signer: &FileSigner) -> Result<String, CliError> {
-        let keys = std::slice::from_ref(log);
         let note = String::from_utf8(self.get(http, "checkpoint", 64 * 1024).await?).doing("the checkpoint is not text")?;
-        let new = Checkpoint::open(&note, keys).doing("the checkpoint does not hold")?;
+        let new = Checkpoint::open(&note, &[key_of(log, &note)?]).doing("the checkpoint does not hold")?;
         let place = self.state.join(SEEN);
-        let Some(seen) = read_if_there(&place)? else {
+        let Some(kept) = read_if_there(&place)? else {
             write_atomically(&place, key.cosign(&note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
             return Ok(format!("{} entries: the first checkpoint seen, cosigned", new.size));
         };
-        let seen = Checkpoint::open(&seen, keys)
-            .doing(format_args!("`{}` does not hold; do not delete it, find out who changed it", place.display()))?;
-        let mut tiles = BTreeMap::new();
-        for name in tiles_needed(&seen, &new) {
-            tiles.insert(name, self.get(http, &path_of(name), TILE_BYTES).await?);
-        }
-        if let Err(refusal) = judge(&seen, &new, &tiles) {
-            // Kept as proof: both notes are signed by the log.
-            write_atomically(&self.state.join("refused"), note.as_bytes())?;
-            return Err(CliError::failed(format_args!(
-                "not cosigned: {refusal}; both signed checkpoints are kept in `{}`",
-                self.state.display()
-            )));
+        let unknown = format!("`{}` does not hold; do not delete it, find out who changed it", place.display());
+        let seen = key_of(log, &kept).and_then(|key| Checkpoint::open(&kept, &[key]).doing(&unknown))?;
+        let judged = match seen.origin == new.origin {
+            true => self.judged(http, "", &seen, &new).await.map(|()| format!("continues the {} seen before", seen.size)),
+            false => self.followed(http, log, &seen, &new).await,
+        };
+        let found = match judged {
+            Ok(found) => found,
+            Err(refusal) => {
+                // Kept as proof: both notes are signed by the log.
+                write_atomically(&self.state.join("refused"), note.as_bytes())?;
+                let state = self.state.display();
+                return Err(CliError::failed(format_args!("not cosigned: {refusal}; both signed checkpoints are kept in `{state}`")));
+            }
+        };
+        if seen.origin != new.origin {
+            let ended = suffix_of(&seen.origin).map_or("first", |(_, suffix)| suffix);
+            write_atomically(&self.state.join(format!("ended-{ended}")), kept.as_bytes())?;
         }
         write_atomically(&place, key.cosign(&note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
-        Ok(format!("{} entries: continues the {} seen before, cosigned", new.size, seen.size))
+        Ok(format!("{} entries: {found}, cosigned", new.size))
+    }
+
+    /// Whether one checkpoint continues another of the same log, by the tiles below a path.
+    async fn judged(&self, http: &reqwest::Client, prefix: &str, seen: &Checkpoint, new: &Checkpoint) -> Result<(), CliError> {
+        let mut tiles = BTreeMap::new();
+        for name in tiles_needed(seen, new) {
+            tiles.insert(name, self.get(http, &format!("{prefix}{}", path_of(name)), TILE_BYTES).await?);
+        }
+        judge(seen, new, &tiles).map_err(CliError::failed)
     }
 
     async fn get(&self, http: &reqwest::Client, path: &str, most: usize) -> Result<Vec<u8>, CliError> {
@@ -125,6 +141,15 @@ impl Witness {
         let key = pem::parse(&*pem).ok().filter(|pem| pem.tag() == KEY_TAG).and_then(|pem| FileSigner::from_pkcs8(pem.contents()));
         key.ok_or_else(|| CliError::failed(format_args!("`{}` is no private key in PEM", path.display())))
     }
+}
+
+/// The log's key under the name of the log that a note is of: the one that was handed in, or one that goes on from it.
+fn key_of(log: &NoteKey, note: &str) -> Result<NoteKey, CliError> {
+    let origin = Checkpoint::claimed_origin(note).unwrap_or_default();
+    if is_successor(origin, log.name()) {
+        return log.renamed(origin).doing("the checkpoint's origin");
+    }
+    Ok(log.clone())
 }
 
 fn path_of((level, index, width): TileName) -> String {

@@ -1,5 +1,10 @@
 //! Commits that fail: whether the disk has them or not, the log must stay consistent and come back by itself.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod copies;
+mod flips;
+mod succession;
+mod takeover;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -44,21 +49,40 @@ struct Log {
     ledger: Arc<SqliteLedger>,
 }
 
-fn log() -> Log {
-    let folder = tempfile::tempdir().unwrap();
-    let signer = TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap());
-    let config = LedgerConfig {
-        dir: folder.path().join("ledger"),
+fn signer() -> Arc<TestSigner> {
+    Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()))
+}
+
+fn config_in(dir: std::path::PathBuf) -> LedgerConfig {
+    LedgerConfig {
+        dir,
         origin: "log.example".into(),
         checkpoint_every: Duration::from_secs(3600),
         queue: 64,
         journal_bytes: 1 << 16,
-        checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
+        checkpoint_public_key: signer().0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
         holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
-    };
+    }
+}
+
+fn entry(number: u128, time: i64) -> Entry {
+    Entry {
+        kind: EntryKind::Answer,
+        class: RetentionClass::Minor,
+        time: Timestamp::from_second(time).unwrap(),
+        id: Uuid::from_u128(number),
+        statement_digest: [0; 32],
+        subject: None,
+        content: Box::default(),
+    }
+}
+
+fn log() -> Log {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config_in(folder.path().join("ledger"));
     let armed = Arc::new(AtomicU8::new(0));
     let trigger = armed.clone();
     let faults = Faults::when(move |point| {
@@ -69,22 +93,13 @@ fn log() -> Log {
         };
         trigger.compare_exchange(wanted, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     });
-    let ledger = SqliteLedger::open_with(config.clone(), Arc::new(signer), Arc::new(StillClock), faults).unwrap();
+    let ledger = SqliteLedger::open_with(config.clone(), signer(), Arc::new(StillClock), faults).unwrap();
     Log { _folder: folder, config, armed, ledger }
 }
 
 impl Log {
     async fn append(&self, number: u128, time: i64) -> Result<u64, LedgerUnavailable> {
-        let entry = Entry {
-            kind: EntryKind::Answer,
-            class: RetentionClass::Minor,
-            time: Timestamp::from_second(time).unwrap(),
-            id: Uuid::from_u128(number),
-            statement_digest: [0; 32],
-            subject: None,
-            content: Box::default(),
-        };
-        self.ledger.append(entry).await.map(|receipt| receipt.index)
+        self.ledger.append(entry(number, time)).await.map(|receipt| receipt.index)
     }
 
     async fn ready_again(&self) {
@@ -203,8 +218,7 @@ async fn answered_entries_verify_before_they_reach_the_database() {
     assert_eq!(verify(&options, &mut |_, _| {}).unwrap().entries, 5);
     std::fs::remove_file(copy.path().join("journal.1")).unwrap();
     let config = LedgerConfig { dir: copy.path().into(), ..log.config.clone() };
-    let signer = Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()));
-    let refused = SqliteLedger::open(config, signer, Arc::new(StillClock)).err().unwrap().to_string();
+    let refused = SqliteLedger::open(config, signer(), Arc::new(StillClock)).err().unwrap().to_string();
     assert!(refused.contains("its journal is missing"), "{refused}");
 }
 
@@ -253,6 +267,5 @@ async fn back_up_of_a_running_log_verifies_and_is_restored_only_with_all_that_wa
     restore(&copy, &back, &seen).unwrap();
     assert!(restore(&copy, &back, &seen).is_err(), "never over a log");
     let config = LedgerConfig { dir: back, ..log.config.clone() };
-    let signer = Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()));
-    assert_eq!(SqliteLedger::open(config, signer, Arc::new(StillClock)).unwrap().size(), 40);
+    assert_eq!(SqliteLedger::open(config, signer(), Arc::new(StillClock)).unwrap().size(), 40);
 }

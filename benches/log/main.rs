@@ -1,0 +1,93 @@
+//! The log as it grows: the cost of an append, of an auditor's question, of a person's trail, of `log verify`, of a back-up, of a purge,
+//! and bytes on the disk, at some numbers of entries. Prints a table, and as its last line one JSON object (contract §9).
+//!
+//! ```text
+//! --points 1000000,10000000   at which numbers of entries; every point grows the log of the one before
+//! --dir DIR                   where the log is made and left; a temporary folder by default
+//! --smoke                     a few thousand entries, whatever the figures: it works
+//! ```
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a measuring program")]
+
+mod measure;
+mod town;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use estelam::adapters::clock::SystemClock;
+use estelam::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, generate_officer_key};
+use estelam::core::domain::clock::Clock as _;
+use estelam::core::signing::{Algorithm, Signer, SignerFailed};
+use town::{PER_DAY, Town};
+
+/// Numbers of entries without `--points`.
+const POINTS: [u64; 2] = [1_000_000, 10_000_000];
+/// The same with `--smoke`.
+const SMOKE: [u64; 2] = [2_000, 5_000];
+
+pub struct BenchSigner(Ed25519KeyPair);
+
+impl Signer for BenchSigner {
+    fn key_id(&self) -> &str {
+        "bench"
+    }
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EdDsa
+    }
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed> {
+        Ok(self.0.sign(message).as_ref().to_vec())
+    }
+}
+
+/// What the command line asks for.
+struct Wanted {
+    points: Vec<u64>,
+    dir: Option<PathBuf>,
+    smoke: bool,
+}
+
+impl Wanted {
+    fn read() -> Self {
+        let arguments: Vec<_> = std::env::args().skip(1).collect();
+        let after = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+        let smoke = arguments.iter().any(|argument| argument == "--smoke");
+        let points = after("--points").map(|list| list.split(',').map(|number| number.parse().unwrap()).collect());
+        let usual = if smoke { SMOKE } else { POINTS };
+        Self { points: points.unwrap_or(usual.to_vec()), dir: after("--dir").map(PathBuf::from), smoke }
+    }
+}
+
+fn main() {
+    let wanted = Wanted::read();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = wanted.dir.clone().unwrap_or_else(|| folder.path().to_owned());
+    let signer = Arc::new(BenchSigner(Ed25519KeyPair::generate().unwrap()));
+    let config = config(&dir, &signer);
+    // The log ends now, whatever its size, so that what is appended to it follows.
+    let most = *wanted.points.iter().max().unwrap();
+    let days = i64::try_from(most / PER_DAY + 1).unwrap();
+    let first = SystemClock.now() - jiff::SignedDuration::from_hours(24 * days);
+    let town = Town::new(first);
+    println!("{}", measure::HEAD);
+    let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, &config, &signer, &town, wanted.smoke)).collect();
+    let (purged, each) = measure::purge(&config, &signer, &town);
+    println!("purge of one day's contents about minors: {purged} entries, {each:.1} µs each");
+    println!("{{\"bench\":\"log\",\"points\":[{}]}}", points.join(","));
+}
+
+fn config(dir: &Path, signer: &BenchSigner) -> LedgerConfig {
+    LedgerConfig {
+        dir: dir.join("ledger"),
+        origin: "bench.example/log".into(),
+        checkpoint_every: Duration::from_secs(1),
+        queue: 4096,
+        journal_bytes: JOURNAL_BYTES,
+        checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
+        former_checkpoint_keys: Vec::new(),
+        dpo_public_key: generate_officer_key().unwrap().0,
+        holder_public_key: None,
+        content_kek: ContentKek::generate().unwrap(),
+    }
+}

@@ -1,0 +1,207 @@
+//! The fencing token of the one writer. The lock keeps an honest second process out; the token stops a writer whose lock was taken away
+//! while it was paused: it finds another token than its own, and whatever it was writing is answered to nobody.
+//!
+//! ```text
+//! file `fence`     generation (u64, big-endian) ‖ holder (16 random bytes; zeros when the holder ended in order)
+//!                  ‖ answered (u64) ‖ answered with every bit turned over
+//! table `writer`   the same, and the place of the database: a folder that was copied has another
+//! ```
+//!
+//! The order makes it tight. A batch is written, synced, and answered only if the file still has the writer's own token; whoever takes over puts
+//! its token there first and reads the journal after that. So a batch is either seen by the new writer or answered by nobody. In the
+//! database each transaction looks at the table. And the new writer puts new journal files in place of those that the old one has open.
+//!
+//! `answered` is how many entries the log had when somebody was last answered, written after each batch and not synced: a killed process leaves
+//! it behind, a power cut may leave an older one. A log that has fewer has lost some, however whole its last frame seems to have been cut off.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::config::LedgerError;
+use super::schema;
+use crate::core::domain::random::random;
+
+/// Name of the file.
+const NAME: &str = "fence";
+/// Length of the token; behind it stands how many entries were answered for.
+const LEN: usize = 24;
+/// What stands for no holder.
+const NOBODY: [u8; 16] = [0; 16];
+
+/// `writer.place` tells the file of the database: whoever finds another is in a copy.
+const TABLE: &str = "
+CREATE TABLE IF NOT EXISTS writer (
+  one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, holder BLOB NOT NULL, place BLOB NOT NULL) STRICT;
+";
+
+/// A writer's claim to a log.
+pub(super) struct Fence {
+    file: File,
+    path: PathBuf,
+    token: [u8; LEN],
+    /// The writer before this one did not end in order: it may still be there.
+    unclean: bool,
+    /// Entries that somebody was answered for before this writer.
+    answered: u64,
+}
+
+impl Fence {
+    /// Takes a log over, durably. Whoever held it completes no write from here on.
+    pub(super) fn take(dir: &Path) -> Result<Self, LedgerError> {
+        let path = dir.join(NAME);
+        let io = |source| LedgerError::Io { what: "take over", path: path.clone(), source };
+        let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).map_err(io)?;
+        let before = read(&file).map_err(io)?;
+        let answered = read_answered(&file);
+        let generation = before.map_or(0, |token| generation_of(&token)).max(stored_generation(dir)).saturating_add(1);
+        let holder = random::<16>().ok_or(LedgerError::Crypto("draw random bytes"))?;
+        let mut token = [0; LEN];
+        let (first, second) = token.split_at_mut(8);
+        first.copy_from_slice(&generation.to_be_bytes());
+        second.copy_from_slice(&holder);
+        file.write_all_at(&token, 0).and_then(|()| file.sync_all()).map_err(io)?;
+        File::open(dir).and_then(|folder| folder.sync_all()).map_err(io)?;
+        let unclean = before.map_or_else(|| schema::database(dir).exists(), |token| !token.ends_with(&NOBODY));
+        Ok(Self { file, path, token, unclean, answered })
+    }
+
+    /// Whether the writer before this one did not end in order.
+    pub(super) const fn unclean(&self) -> bool {
+        self.unclean
+    }
+
+    /// Entries that somebody was answered for by writers before this one: the log must have them.
+    pub(super) const fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// Notes that entries are durable and about to be answered for.
+    pub(super) fn note(&self, size: u64) -> Result<(), LedgerError> {
+        let mut both = [0; 16];
+        let (number, again) = both.split_at_mut(8);
+        number.copy_from_slice(&size.to_be_bytes());
+        again.copy_from_slice(&(!size).to_be_bytes());
+        let written = self.file.write_all_at(&both, LEN as u64);
+        written.map_err(|source| LedgerError::Io { what: "write", path: self.path.clone(), source })
+    }
+
+    /// Whether this writer still holds the log: a read and a look at the file, well below a microsecond.
+    pub(super) fn check(&self) -> Result<(), LedgerError> {
+        let io = |source| LedgerError::Io { what: "read", path: self.path.clone(), source };
+        let ours = read(&self.file).map_err(io)? == Some(self.token);
+        // Somebody who removes the file, with the lock or without, must not keep us from hearing of the next writer.
+        let there = ours && self.file.metadata().map_err(io)?.nlink() > 0;
+        if there { Ok(()) } else { Err(LedgerError::Fenced) }
+    }
+
+    /// The same within a transaction of the database, which no other writer can overtake.
+    pub(super) fn check_in(&self, conn: &Connection) -> Result<(), LedgerError> {
+        let holder = conn.prepare_cached("SELECT holder FROM writer")?.query_row([], |row| row.get::<_, [u8; 16]>(0));
+        if self.token.ends_with(&holder?) { Ok(()) } else { Err(LedgerError::Fenced) }
+    }
+
+    /// Puts the token into the database, before anything is read there.
+    pub(super) fn enter(&self, conn: &Connection) -> Result<(), LedgerError> {
+        let generation = i64::try_from(generation_of(&self.token)).unwrap_or(i64::MAX);
+        let holder = self.token.split_at(8).1;
+        conn.execute("UPDATE writer SET generation = ?1, holder = ?2", (generation, holder))?;
+        Ok(())
+    }
+
+    /// Says that this writer ended in order.
+    pub(super) fn release(&self) {
+        if self.check().is_ok() {
+            // Whoever comes next takes new journal files if this cannot be written.
+            let _ = self.file.write_all_at(&NOBODY, 8).and_then(|()| self.file.sync_all());
+        }
+    }
+}
+
+/// Makes the table in a copy; it says nothing yet.
+pub(super) fn create_table(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLE)
+}
+
+/// Makes the table in a database that lacks it; its place is where it is now.
+pub(super) fn make_table(conn: &Connection, database: &Path) -> Result<(), LedgerError> {
+    create_table(conn)?;
+    let place = place_of(database)?;
+    conn.execute("INSERT OR IGNORE INTO writer (one, generation, holder, place) VALUES (1, 0, ?1, ?2)", (NOBODY, place))?;
+    Ok(())
+}
+
+/// Whether the database is where its writer left it, and not a copy of it.
+pub(super) fn is_in_place(conn: &Connection, database: &Path) -> Result<bool, LedgerError> {
+    let known: bool = conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'writer')", [], |row| row.get(0))?;
+    if !known {
+        return Ok(true);
+    }
+    let place: Option<[u8; 16]> = conn.query_row("SELECT place FROM writer", [], |row| row.get(0)).optional()?;
+    Ok(place == Some(place_of(database)?))
+}
+
+/// Makes a copy that was put back on purpose the log itself.
+pub(super) fn settle_here(database: &Path) -> Result<(), LedgerError> {
+    let conn = Connection::open(database)?;
+    make_table(&conn, database)?;
+    conn.execute("UPDATE writer SET place = ?1", [place_of(database)?])?;
+    Ok(())
+}
+
+/// Which file it is: inode and instant of birth. Both outlive a restart of the machine; a copy has others.
+pub(super) fn place_of(database: &Path) -> Result<[u8; 16], LedgerError> {
+    let found = std::fs::metadata(database).map_err(|source| LedgerError::Io { what: "look at", path: database.into(), source })?;
+    let born = found.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    let born = born.and_then(|born| u64::try_from(born.as_nanos()).ok()).unwrap_or(0);
+    let mut place = [0; 16];
+    let (first, second) = place.split_at_mut(8);
+    first.copy_from_slice(&found.ino().to_be_bytes());
+    second.copy_from_slice(&born.to_be_bytes());
+    Ok(place)
+}
+
+fn generation_of(token: &[u8; LEN]) -> u64 {
+    token.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+}
+
+/// What the database says; nought when it does not.
+fn stored_generation(dir: &Path) -> u64 {
+    let read = || -> rusqlite::Result<u64> {
+        schema::open_reader(&schema::database(dir))?.query_row("SELECT generation FROM writer", [], |row| row.get(0))
+    };
+    read().unwrap_or(0)
+}
+
+/// How many entries were answered for; nought where the file is too short or its number is damaged.
+fn read_answered(file: &File) -> u64 {
+    let (mut number, mut again) = ([0; 8], [0; 8]);
+    let found = file.read_exact_at(&mut number, LEN as u64).and_then(|()| file.read_exact_at(&mut again, LEN as u64 + 8));
+    let number = u64::from_be_bytes(number);
+    if found.is_ok() && number == !u64::from_be_bytes(again) { number } else { 0 }
+}
+
+fn read(file: &File) -> io::Result<Option<[u8; LEN]>> {
+    let mut token = [0; LEN];
+    match file.read_exact_at(&mut token, 0) {
+        Ok(()) => Ok(Some(token)),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the log in a folder is a copy of another, which may be in use. A folder without a log is none.
+///
+/// # Errors
+/// [`LedgerError`]: it cannot be read.
+pub fn is_copy(dir: &Path) -> Result<bool, LedgerError> {
+    let path = schema::database(dir);
+    if !path.exists() {
+        return Ok(false);
+    }
+    Ok(!is_in_place(&schema::open_reader(&path)?, &path)?)
+}

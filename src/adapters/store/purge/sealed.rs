@@ -1,0 +1,181 @@
+//! Deletion in logs that have ended. They take no entries any more, so the present log records it; the statement names the log that it is about
+//! and lies in both. Otherwise the steps and their order are those of the present log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::lived::Lived;
+use super::plan::{Due, plan_within};
+use super::{PurgeError, PurgeOrder, PurgeReport, record};
+use crate::adapters::store::config::{LedgerConfig, LedgerError};
+use crate::adapters::store::contents::Contents;
+use crate::adapters::store::database::{Opening, Store};
+use crate::adapters::store::fault::Faults;
+use crate::adapters::store::fence::Fence;
+use crate::adapters::store::journal::Journal;
+use crate::adapters::store::keys::ContentKek;
+use crate::adapters::store::{SqliteLedger, nodes, schema};
+use crate::core::ledger::retention::{PurgeStatement, PurgedKey};
+
+/// Contents overwritten, or encrypted again, in one transaction.
+const CHUNK: usize = 1024;
+
+/// A sealed log, open for deletion alone.
+pub(in crate::adapters::store) struct Ended {
+    store: Store,
+    config: LedgerConfig,
+    fence: Arc<Fence>,
+    _lock: std::fs::File,
+}
+
+impl Ended {
+    /// Opens it; the lock keeps out whoever else deletes.
+    fn open(config: LedgerConfig) -> Result<Self, LedgerError> {
+        let lock = schema::lock_folder(&config.dir)?;
+        let fence = Arc::new(Fence::take(&config.dir)?);
+        let (store, _) = Store::open(&config, &config.checkpoint_keys()?, &fence, Faults::none(), Opening::ToSeal)?;
+        Ok(Self { store, config, fence, _lock: lock })
+    }
+
+    fn kek(&self) -> &ContentKek {
+        &self.config.content_kek
+    }
+
+    /// Destroys keys whose statement is kept, after what must stay is under others.
+    fn destroy(&mut self, due: &[Due]) -> Result<(), LedgerError> {
+        let kek = self.kek().clone();
+        for due in due {
+            for held in due.held.chunks(CHUNK) {
+                self.store.keep_held(due, held, &kek)?;
+            }
+            self.store.destroy_key(due.key)?;
+        }
+        Ok(())
+    }
+
+    /// Overwrites what recorded purges have left; the keys that they destroyed.
+    fn finish(&mut self) -> Result<Vec<i64>, PurgeError> {
+        let unfinished = record::unfinished_later(&self.store.conn).map_err(LedgerError::from)?;
+        let size = nodes::stored_size(&self.store.conn).map_err(LedgerError::from)?;
+        let mut keys = Vec::new();
+        for (origin, index, statement) in &unfinished {
+            // All that it has is in the database: nothing in the journal is missed.
+            Journal::open(&self.config.dir, self.config.journal_bytes, Faults::none())?.erase()?;
+            for key in &statement.keys {
+                self.clear(key, size)?;
+                keys.push(key.key);
+            }
+            self.store.finish_later(origin, *index)?;
+        }
+        if !unfinished.is_empty() && !self.store.empty_wal()? {
+            return Err(PurgeError::StillRead);
+        }
+        Ok(keys)
+    }
+
+    fn clear(&mut self, key: &PurgedKey, size: u64) -> Result<(), PurgeError> {
+        let (mut at, to) = super::plan::range_of(&self.store.conn, super::plan::number_of(key.day), size)?;
+        while at < to {
+            let end = (at + CHUNK as u64).min(to);
+            self.store.clear(key.key, at, end)?;
+            at = end;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.fence.release();
+    }
+}
+
+impl SqliteLedger {
+    /// Deletes what is due in a log that has ended, `config`, and that the `later` ones go on from; `forget` is told which keys are gone.
+    pub(in crate::adapters::store) async fn purge_ended(
+        &self,
+        config: LedgerConfig,
+        later: Vec<PathBuf>,
+        order: PurgeOrder,
+        forget: impl FnOnce(Vec<i64>),
+    ) -> Result<PurgeReport, PurgeError> {
+        let _alone = self.purging.lock().await;
+        self.settled().await?;
+        let (origin, dry_run, by) = (config.origin.clone(), order.dry_run, order.by);
+        let opened = blocking(move || Ended::open(config).map_err(PurgeError::from)).await?;
+        let witnessed = order.witnessed.as_ref().map(|witness| witness.note.clone());
+        let (mut ended, plan, mut gone) = blocking(move || {
+            let mut ended = opened;
+            let gone = if order.dry_run { Vec::new() } else { ended.finish()? };
+            let witnessed = order.witnessed.as_ref().map(|known| known.time);
+            let lived = Lived::after_end(&ended.store.conn, &later, order.now, witnessed)?;
+            let plan = plan_within(&ended.store.conn, &mut Contents::load(ended.kek())?, &order, lived)?;
+            Ok((ended, plan, gone))
+        })
+        .await?;
+        let (keys, finished): (Vec<_>, _) = (plan.due.iter().map(Due::named).collect(), u64::from(!gone.is_empty()));
+        if plan.due.is_empty() || dry_run {
+            forget(gone);
+            let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
+            return Ok(PurgeReport { entry: None, as_of, keys, finished });
+        }
+        let (entry, text) = self.record(&plan, witnessed, Some(origin), by).await?;
+        let (recorded_in, due, as_of) = (self.shared.origin.clone(), plan.due, plan.as_of);
+        let cleared = blocking(move || {
+            ended.store.begin_later(&recorded_in, entry, &text)?;
+            ended.destroy(&due)?;
+            ended.finish()
+        })
+        .await?;
+        gone.extend(cleared);
+        forget(gone);
+        Ok(PurgeReport { entry: Some(entry), as_of: Some(as_of), keys, finished })
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, PurgeError> + Send + 'static) -> Result<T, PurgeError> {
+    let outcome = tokio::task::spawn_blocking(work).await;
+    outcome.map_err(|_| crate::core::ledger::LedgerUnavailable("the deletion stopped"))?
+}
+
+impl Store {
+    /// Keeps the statement of a purge that entry `index` of a later log records, before any of it is carried out.
+    fn begin_later(&mut self, origin: &str, index: u64, statement: &str) -> Result<(), LedgerError> {
+        self.durably(|transaction| {
+            transaction.execute("INSERT INTO later_purge (origin, idx, said) VALUES (?1, ?2, ?3)", (origin, index, statement))?;
+            Ok(())
+        })
+    }
+
+    /// Forgets trail keys of days without any readable content, and notes that all is done.
+    fn finish_later(&mut self, origin: &str, index: u64) -> Result<(), LedgerError> {
+        self.durably(|transaction| {
+            super::apply::forget_trail_keys(transaction)?;
+            transaction.execute("UPDATE later_purge SET done = 1 WHERE origin = ?1 AND idx = ?2", (origin, index))?;
+            Ok(())
+        })
+    }
+}
+
+/// A purge of a sealed log whose record does not hold: (entry that it names, what is wrong).
+pub(in crate::adapters::store) type BadLater = (u64, &'static str);
+
+/// The statements of purges that later logs record about the one in a folder, each checked against its entry there.
+pub(in crate::adapters::store) fn later_statements(
+    origin: &str,
+    dir: &Path,
+    dir_of: &dyn Fn(&str) -> Option<PathBuf>,
+) -> Result<Result<Vec<PurgeStatement>, BadLater>, LedgerError> {
+    let mut found = Vec::new();
+    for (recorded_in, index, text) in record::later(&schema::open_reader(&schema::database(dir))?)? {
+        let Some(place) = dir_of(&recorded_in) else { return Ok(Err((index, "it names a log that is none of this installation"))) };
+        let conn: Connection = crate::adapters::store::recovery::open_offline(&place)?;
+        match record::check(&conn, index, &text, Some(origin))? {
+            Ok(statement) => found.push(statement),
+            Err(what) => return Ok(Err((index, what))),
+        }
+    }
+    Ok(Ok(found))
+}

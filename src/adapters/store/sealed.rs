@@ -1,0 +1,175 @@
+//! Sealed logs: read as they ended, never written. Together with the present one they are all that an installation ever answered.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::OptionalExtension as _;
+use uuid::Uuid;
+
+use super::config::{LedgerConfig, LedgerError};
+use super::contents::Contents;
+use super::origins::Origins;
+use super::purge::{PurgeError, PurgeOrder, PurgeReport};
+use super::reader::{self, Readers};
+use super::{SqliteLedger, schema};
+use crate::core::ledger::succession::Succession;
+use crate::core::ledger::tile::width_in;
+use crate::core::ledger::{LogReader, LogUnreadable, ProofBundle};
+
+/// The present log and the sealed ones before it.
+pub struct LogChain {
+    present: Arc<SqliteLedger>,
+    /// The oldest first.
+    sealed: Vec<Arc<dyn LogReader>>,
+    /// The same, with what deletion in them needs.
+    ended: Vec<EndedLog>,
+}
+
+/// A sealed log and those after it.
+struct EndedLog {
+    config: LedgerConfig,
+    readers: Readers,
+    later: Vec<PathBuf>,
+}
+
+impl LogChain {
+    /// Opens the sealed logs for reading beside the present one.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: one cannot be read.
+    pub fn open(present: Arc<SqliteLedger>, origins: &Origins, config: &LedgerConfig) -> Result<Self, LedgerError> {
+        let all = origins.all();
+        let (mut sealed, mut ended): (Vec<Arc<dyn LogReader>>, _) = (Vec::new(), Vec::new());
+        for (number, ((origin, old), (_, new))) in all.iter().zip(all.iter().skip(1)).enumerate() {
+            let path = schema::database(old);
+            let Some((_, seal, statement)) = Origins::statement_in(new)?.filter(|_| path.exists()) else { continue };
+            let note: Option<String> = schema::open_reader(&path)?
+                .query_row("SELECT note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1", [], |row| row.get(0))
+                .optional()?;
+            let note: Arc<str> = note.map_or_else(|| seal.as_str().into(), Into::into);
+            let readers = Readers::new(path, Contents::load(&config.content_kek)?);
+            let config = LedgerConfig { dir: old.clone(), origin: origin.clone(), ..config.clone() };
+            let later = all.iter().skip(number + 1).map(|(_, dir)| dir.clone()).filter(|dir| schema::database(dir).exists());
+            ended.push(EndedLog { config, readers: readers.clone(), later: later.collect() });
+            sealed.push(Arc::new(SealedLog { readers, note, seal, size: statement.from.size }));
+        }
+        Ok(Self { present, sealed, ended })
+    }
+
+    /// The present log.
+    pub const fn present(&self) -> &Arc<SqliteLedger> {
+        &self.present
+    }
+
+    /// Deletes what is due in the sealed logs; the present one records it. Origin and report of each that had something due.
+    ///
+    /// # Errors
+    /// [`PurgeError`].
+    pub async fn purge_sealed(&self, order: &PurgeOrder) -> Result<Vec<(String, PurgeReport)>, PurgeError> {
+        let mut reports = Vec::new();
+        for EndedLog { config, readers, later } in &self.ended {
+            let forget = |keys: Vec<i64>| {
+                readers.forget(keys.into_iter());
+                readers.close_idle();
+            };
+            readers.close_idle();
+            let report = self.present.purge_ended(config.clone(), later.clone(), order.clone(), forget).await?;
+            if !report.keys.is_empty() || report.finished > 0 {
+                reports.push((config.origin.clone(), report));
+            }
+        }
+        Ok(reports)
+    }
+}
+
+#[async_trait]
+impl LogReader for LogChain {
+    fn checkpoint(&self) -> Arc<str> {
+        self.present.checkpoint()
+    }
+
+    fn size(&self) -> u64 {
+        self.present.size()
+    }
+
+    async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+        self.present.tile(level, index, width).await
+    }
+
+    async fn entry_bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+        self.present.entry_bundle(index, width).await
+    }
+
+    async fn proof(&self, id: Uuid) -> Result<Option<ProofBundle>, LogUnreadable> {
+        if let Some(found) = self.present.proof(id).await? {
+            return Ok(Some(found));
+        }
+        for log in self.sealed.iter().rev() {
+            if let Some(found) = log.proof(id).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn succession(&self) -> Result<Option<Succession>, LogUnreadable> {
+        self.present.succession().await
+    }
+
+    fn sealed(&self) -> &[Arc<dyn LogReader>] {
+        &self.sealed
+    }
+}
+
+/// One log that has ended.
+struct SealedLog {
+    readers: Readers,
+    /// Its last own checkpoint; the seal where it never had one.
+    note: Arc<str>,
+    /// The checkpoint of its end, under its successor's name.
+    seal: String,
+    /// Entries at its end.
+    size: u64,
+}
+
+#[async_trait]
+impl LogReader for SealedLog {
+    fn checkpoint(&self) -> Arc<str> {
+        self.note.clone()
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+        if width == 0 || width > width_in(self.size, level, index) {
+            return Ok(None);
+        }
+        reader::tile(&self.readers, level, index, width).await
+    }
+
+    async fn entry_bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, LogUnreadable> {
+        if width == 0 || width > width_in(self.size, 0, index) {
+            return Ok(None);
+        }
+        reader::bundle(&self.readers, index, width).await
+    }
+
+    /// Under the last own checkpoint, or where that does not reach, under the seal.
+    async fn proof(&self, id: Uuid) -> Result<Option<ProofBundle>, LogUnreadable> {
+        let Some(found) = self.readers.run(move |conn, contents| reader::find(conn, contents, id)).await? else { return Ok(None) };
+        let index = found.index;
+        let covering = self.readers.run(move |conn, _| reader::covering_checkpoint(conn, index)).await?;
+        let (size, checkpoint) = covering.unwrap_or_else(|| (self.size, self.seal.clone()));
+        let inclusion_path = reader::path(&self.readers, index, size).await?;
+        Ok(Some(ProofBundle { inclusion_path, checkpoint, ..found }))
+    }
+
+    async fn succession(&self) -> Result<Option<Succession>, LogUnreadable> {
+        let Some((statement, seal, id)) = self.readers.run(|conn, _| reader::beginning(conn)).await? else { return Ok(None) };
+        let proof = self.proof(id).await?.ok_or(LogUnreadable("its first entry is not there"))?;
+        Ok(Some(Succession { statement, seal, proof }))
+    }
+}

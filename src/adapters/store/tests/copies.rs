@@ -1,0 +1,78 @@
+//! Copies beside a busy writer: each holds by itself, has all that was seen before it was taken, and is brought up to date.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::core::ledger::checkpoint::Checkpoint;
+
+fn verified(config: &LedgerConfig, dir: &std::path::Path, seen: Option<String>) -> VerifyReport {
+    let options = VerifyOptions {
+        dir: dir.into(),
+        checkpoint_keys: config.checkpoint_keys().unwrap(),
+        content_kek: Some(config.content_kek.clone()),
+        seen_checkpoint: seen,
+        now: Timestamp::from_second(4_000_000_000).unwrap(),
+    };
+    verify(&options, &mut |_, _| {}).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_taken_and_brought_up_to_date_under_load_hold_and_are_restored_with_all_that_was_seen() {
+    let log = log();
+    let (folder, ended) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
+    log.append(0, 0).await.unwrap();
+    let callers: Vec<_> = (1..=4_u128)
+        .map(|caller| {
+            let (ledger, ended) = (log.ledger.clone(), ended.clone());
+            tokio::spawn(async move {
+                let mut number = caller << 64;
+                while !ended.load(Ordering::SeqCst) {
+                    ledger.append(entry(number, 0)).await.unwrap();
+                    number += 1;
+                }
+            })
+        })
+        .collect();
+    let (copy, origins) = (folder.path().join("copy"), Origins::open(&log.config.dir, &log.config.origin).unwrap());
+    let mut last = 0;
+    for round in 0..3 {
+        log.append(1_000 + round, 0).await.unwrap();
+        let seen = log.ledger.proof(Uuid::from_u128(1_000 + round)).await.unwrap().unwrap().checkpoint;
+        let (dir, origins) = (copy.clone(), origins.clone());
+        let (entries, _) = tokio::task::spawn_blocking(move || backup_all(&origins, &dir)).await.unwrap().unwrap();
+        let report = verified(&log.config, &copy, Some(seen.clone()));
+        assert_eq!(report.entries, entries);
+        assert!(entries > last, "round {round}: entries were added");
+        last = entries;
+        let seen = Checkpoint::open(&seen, &log.config.checkpoint_keys().unwrap()).unwrap();
+        let back = folder.path().join(format!("back-{round}"));
+        restore(&copy, &back, &seen).unwrap();
+        assert_eq!(verified(&log.config, &back, None).entries, entries);
+    }
+    ended.store(true, Ordering::SeqCst);
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert!(log.verified_entries() >= last);
+}
+
+#[tokio::test]
+async fn copy_of_another_log_is_not_brought_up_to_date() {
+    let (log, other) = (log(), log());
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy");
+    for number in 0..3 {
+        log.append(number, 0).await.unwrap();
+        other.append(number + 10, 0).await.unwrap();
+    }
+    log.ledger.settled().await.unwrap();
+    other.ledger.settled().await.unwrap();
+    let origins = |log: &Log| Origins::open(&log.config.dir, &log.config.origin).unwrap();
+    backup_all(&origins(&log), &copy).unwrap();
+    let refused = backup_all(&origins(&other), &copy).unwrap_err().to_string();
+    assert!(refused.contains("a copy of another log"), "{refused}");
+    assert_eq!(verified(&log.config, &copy, None).entries, 3);
+    backup_all(&origins(&log), &copy).unwrap();
+    std::fs::create_dir(folder.path().join("full")).unwrap();
+    assert!(backup_all(&origins(&log), &folder.path().join("full")).is_err(), "a folder of something else is left alone");
+}

@@ -1,0 +1,95 @@
+//! A log that ended and goes on under a new origin: the witness follows only if the new log says what the witness has seen of the old one.
+
+use serde::Deserialize;
+
+use super::Witness;
+use crate::cli::{CliError, Failure};
+use crate::core::ledger::checkpoint::Checkpoint;
+use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::succession::{Succession, SuccessionStatement};
+
+/// The longest list of logs, in bytes.
+const LIST_BYTES: usize = 1 << 20;
+
+/// `GET /log/origins`.
+#[derive(Deserialize)]
+struct List {
+    origins: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    origin: String,
+    prefix: String,
+    succession: Option<Succession>,
+}
+
+impl Witness {
+    /// Goes from the log that was seen to the present one, step by step, and says what was found.
+    pub(super) async fn followed(
+        &self,
+        http: &reqwest::Client,
+        log: &NoteKey,
+        seen: &Checkpoint,
+        new: &Checkpoint,
+    ) -> Result<String, CliError> {
+        let list = self.get(http, "log/origins", LIST_BYTES).await?;
+        let list: List = serde_json::from_slice(&list).doing("the list of logs cannot be read")?;
+        let (mut at, mut first, mut begun) = (seen.origin.clone(), None, None);
+        while at != new.origin {
+            let key = log.renamed(&at).doing("the log's origin")?;
+            let mut steps = list.origins.iter().filter_map(|listed| listed.succession.as_ref());
+            let step = steps.find_map(|step| Some((step, step.check(std::slice::from_ref(&key)).ok()?)));
+            let Some((step, statement)) = step else {
+                return Err(CliError::failed(format_args!(
+                    "the log is `{}` now, and nothing shows that it goes on from `{at}`",
+                    new.origin
+                )));
+            };
+            let new_key = log.renamed(&statement.origin).doing("the log's origin")?;
+            begun = Some(Checkpoint::open(&step.proof.checkpoint, &[new_key]).doing("the first checkpoint of the new log")?);
+            at.clone_from(&statement.origin);
+            first.get_or_insert(statement);
+        }
+        let (Some(first), Some(begun)) = (first, begun) else { return Err(CliError::failed("the log did not go on")) };
+        let prefix = list.origins.iter().find(|listed| listed.origin == seen.origin).map(|listed| listed.prefix.as_str());
+        let lost = self.acknowledged(http, log, seen, &first, prefix).await?;
+        self.judged(http, "", &begun, new).await?;
+        let SuccessionStatement { from, why, .. } = first;
+        Ok(format!(
+            "`{}` ended with {} entries ({}), {lost} of those that were seen are LOST; it goes on as `{}`",
+            from.origin,
+            from.size,
+            why.code(),
+            new.origin
+        ))
+    }
+
+    /// How many entries are lost that were seen; an error when the new log does not own up to all of them.
+    async fn acknowledged(
+        &self,
+        http: &reqwest::Client,
+        log: &NoteKey,
+        seen: &Checkpoint,
+        statement: &SuccessionStatement,
+        prefix: Option<&str>,
+    ) -> Result<u64, CliError> {
+        let end = Checkpoint { origin: seen.origin.clone(), size: statement.from.size, root: statement.from.root };
+        let key = log.renamed(&seen.origin).doing("the log's origin")?;
+        let named = statement.witnessed.as_deref().and_then(|note| Checkpoint::open(note, &[key]).ok());
+        if named.as_ref() == Some(seen) {
+            return Ok(seen.size.saturating_sub(end.size));
+        }
+        if let Some(prefix) = prefix.filter(|_| end.size >= seen.size) {
+            // It ended beyond what was seen: then all of that must still be in it.
+            let prefix = prefix.trim_start_matches('/');
+            self.judged(http, &format!("{prefix}/"), seen, &end).await?;
+            return Ok(0);
+        }
+        Err(CliError::failed(format_args!(
+            "`{}` ended with {} entries, and its successor does not say that {} had been seen: give the node the witness's last checkpoint, \
+             then `estelam log succeed`",
+            seen.origin, end.size, seen.size
+        )))
+    }
+}
