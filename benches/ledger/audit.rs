@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use estelam::adapters::clock::SystemClock;
 use estelam::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, OfficerKey, SqliteLedger, generate_officer_key};
 use estelam::core::domain::clock::Clock;
 use estelam::core::domain::identifier::Identifier;
@@ -50,7 +51,7 @@ pub fn measure(points: &[u64]) {
         holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     };
-    let first = jiff::Timestamp::now().as_microsecond() - i64::try_from(DAYS + 1).unwrap() * 86_400_000_000;
+    let first = SystemClock.now().as_microsecond() - i64::try_from(DAYS + 1).unwrap() * 86_400_000_000;
     let step = i64::try_from(DAYS * 86_400_000_000 / points.iter().max().unwrap()).unwrap();
     clock.0.store(first, Ordering::Relaxed);
     let ledger = SqliteLedger::open(config, signer, clock.clone()).unwrap();
@@ -72,10 +73,10 @@ pub fn measure(points: &[u64]) {
         from = *point;
         let common = Filter::default().with(Field::Agency, "bank").with(Field::Decision, "entitled");
         let rare = Filter::default().with(Field::Actor, "clerk-77").with(Field::Code, "purpose-not-allowed");
-        let (count, rare) = (median(|| query(&runtime, &ledger, &common)), median(|| query(&runtime, &ledger, &rare)));
+        let (count, rare) = (median(|| query(&runtime, &*ledger, &common)), median(|| query(&runtime, &*ledger, &rare)));
         let mut trail = 0;
         let person = median(|| {
-            let (ms, found) = person(&runtime, &ledger, 4711);
+            let (ms, found) = person(&runtime, &*ledger, 4711);
             trail = found;
             ms
         });

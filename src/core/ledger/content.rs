@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -159,8 +160,6 @@ impl<'de> Deserialize<'de> for Text {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use jiff::Timestamp;
-
     use super::*;
 
     fn full() -> (EntryContent, SubjectTags) {

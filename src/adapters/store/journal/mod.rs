@@ -65,10 +65,10 @@ impl Journal {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
                 _ => {}
             }
-            open_prewritten(&fresh, len).map_err(io)?;
+            prewrite(&fresh, len).map_err(io)?;
             let old = File::options().write(true).open(&path).map_err(io)?;
             fs::rename(&fresh, &path).map_err(io)?;
-            zero(&old, len).and_then(|()| old.sync_data()).map_err(io)?;
+            zero(&old, len).map_err(io)?;
         }
         sync_folder(dir)
     }
@@ -105,7 +105,7 @@ impl Journal {
     /// Overwrites both files with zeros; durable when this returns. Only when the database has everything.
     pub(super) fn erase(&mut self) -> Result<(), LedgerError> {
         for segment in [&mut self.active, &mut self.other] {
-            let zeroed = zero(&segment.path, self.len);
+            let zeroed = File::options().write(true).open(&segment.path).and_then(|file| zero(&file, self.len));
             zeroed.map_err(|source| LedgerError::Io { what: "overwrite", path: segment.path.clone(), source })?;
             (segment.offset, segment.left_at) = (0, 0);
         }
@@ -148,9 +148,8 @@ fn prewrite(path: &Path, len: u64) -> io::Result<()> {
 }
 
 /// Overwrites the whole file, also what lies beyond its usual length; durable when this returns.
-fn zero(path: &Path, len: u64) -> io::Result<()> {
-    let file = File::options().write(true).open(path)?;
-    write_zeros(&file, 0, file.metadata()?.len().max(len))?;
+fn zero(file: &File, len: u64) -> io::Result<()> {
+    write_zeros(file, 0, file.metadata()?.len().max(len))?;
     file.sync_data()
 }
 
