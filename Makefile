@@ -57,13 +57,13 @@ timing: tools ## Whether unknown, blocked and unprovable can be told apart by ti
 cutoff: tools ## From the command to the first refused request, p99
 	cargo bench --locked --bench cutoff
 
-.PHONY: watch
-watch: tools ## Precision and recall of the rules of watch.toml on a made-up week with planted abusers
-	cargo run --release --locked --quiet -- policy watch-test --policies policies $(ARGS)
-
 .PHONY: chaos
 chaos: tools ## Everything around the gateway breaks, one thing after another; what was promised, what happened (minutes)
 	cargo bench --locked --bench chaos
+
+.PHONY: watch
+watch: tools ## Precision and recall of the rules of watch.toml on a made-up week with planted abusers
+	cargo run --release --locked --quiet -- policy watch-test --policies policies $(ARGS)
 
 .PHONY: bench-smoke
 bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures

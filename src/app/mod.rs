@@ -139,9 +139,9 @@ pub async fn start(
     running.keep_issuers(outside);
     running.also(purging);
     running.also(timekeeping::keep(running.parts().gate.clone()));
+    running.also(audit::follow(ledger));
     if let Some(courier) = courier {
         running.also(courier.keep());
     }
-    running.also(audit::follow(ledger));
     Ok(running)
 }

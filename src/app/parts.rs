@@ -218,6 +218,13 @@ impl Parts {
     }
 }
 
+fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
+    let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
+        .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
+    super::standing::same_trust_domain(config, &policies.current())?;
+    Ok(policies)
+}
+
 /// Limits, and what protects holders.
 fn counters(snapshot: &Snapshot, clock: &Arc<dyn Clock>) -> (Arc<GovernorLimiter>, Arc<MemoryShield>, Arc<LoggedAlerts>) {
     let alerts = Arc::new(LoggedAlerts::default());
@@ -235,13 +242,6 @@ fn restored(
     let spent = Arc::new(SpentFile::new(config, limiter.clone(), clock.clone()));
     spent.restore(config, kek)?;
     Ok(spent)
-}
-
-fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
-    let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
-        .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
-    super::standing::same_trust_domain(config, &policies.current())?;
-    Ok(policies)
 }
 
 /// Calls of the token endpoint by address; a second's worth may come at once.

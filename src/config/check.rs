@@ -21,7 +21,9 @@ impl Config {
         }
         self.audit.check(self.demo)?;
         self.signing.check()?;
-        self.alerts.as_ref().map_or(Ok(()), Alerts::check)?;
+        if let Some(alerts) = &self.alerts {
+            alerts.check()?;
+        }
         self.issuers.iter().try_for_each(|issuer| issuer.check(&self.issuer, &self.issuers))?;
         Ok(())
     }

@@ -202,14 +202,6 @@
 //! - **2026-11-24, an official's term is judged at the proposal and again when it takes effect**, restarts included: a key of a former official could
 //!   otherwise date a proposal back. The price is to sign anew before terms end.
 //! - **2026-11-24, `demo = true` is the only way without signatures**; it is off unless written, so that a configuration that says nothing is closed.
-//! - **2026-11-28, the watch is fed by the path itself, after the record is durable**: a few keyed hashes and a push. Reading every entry back to count it
-//!   would cost a decryption and a parse each; that is done after a restart alone. Numbers in order can be seen only there: the log has no numbers.
-//! - **2026-11-28, no tag of a run of numbers in the log.** Families have numbers one after another, and such a tag would join them on the disk.
-//! - **2026-11-28, rules are one small form, not a language**: whose calls, what of them, over which time, how many. All seven kinds of abuse fit it, an
-//!   official can read it, and its memory is bounded whatever it says.
-//! - **2026-11-28, each rule promises precision and recall on a made-up week** (`least`), and fails below: a rule that nobody measured is a rule that accuses.
-//! - **2026-11-28, an alert leaves by the webhook when its day is over**, like its entry: sent at once, the moment of sending would be the instant.
-//! - **2026-11-28, the webhook speaks RFC 8935**, under the statements' key and a `typ` of its own, so that receivers need no library of ours and no shared secret.
 //! - **2026-11-28, the log's index says where to look, never what is there.** Rows come from the entries, checked against their leaves; so the index needs no trust, and
 //!   counts rest on files that only the content keys could have made, under a list that only the key-encryption key could have.
 //! - **2026-11-28, the index is ours, not a database's.** An index in SQLite would have fields and tags in the open, or an encrypted database would have one key for all days: here
@@ -264,6 +256,14 @@
 //!   statement key cannot put an entry where the log has another. Without a proof it is «cannot be told», never «genuine» and never «false».
 //! - **2026-11-28, the page is three files of our own, without a library**: WebCrypto knows both algorithms, and what is to be trusted can be read in one go.
 //!   `qrcode` (MIT or Apache-2.0), without its writers, draws the code on paper.
+//! - **2026-11-28, the watch is fed by the path itself, after the record is durable**: a few keyed hashes and a push. Reading every entry back to count it
+//!   would cost a decryption and a parse each; that is done after a restart alone. Numbers in order can be seen only there: the log has no numbers.
+//! - **2026-11-28, no tag of a run of numbers in the log.** Families have numbers one after another, and such a tag would join them on the disk.
+//! - **2026-11-28, rules are one small form, not a language**: whose calls, what of them, over which time, how many. All seven kinds of abuse fit it, an
+//!   official can read it, and its memory is bounded whatever it says.
+//! - **2026-11-28, each rule promises precision and recall on a made-up week** (`least`), and fails below: a rule that nobody measured is a rule that accuses.
+//! - **2026-11-28, an alert leaves by the webhook when its day is over**, like its entry: sent at once, the moment of sending would be the instant.
+//! - **2026-11-28, the webhook speaks RFC 8935**, under the statements' key and a `typ` of its own, so that receivers need no library of ours and no shared secret.
 //! - **2026-11-28, the name of a certificate is a matter of access (`access_denied`), its kind a matter of support (`unsupported_certificate`)**: the first the
 //!   agency's administrator must settle with us, the second with the authority that made it.
 //! - **2026-11-28, one PKCS#11 library per process, one signature at a time**: initialising and finalising are the process's, so every key with a library of its

@@ -23,10 +23,10 @@
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | restart |
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
-//! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
-//! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
+//! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
+//! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
 //! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!

@@ -77,7 +77,8 @@ fn home() -> Home {
     let dir = tempfile::tempdir().unwrap();
     let keys: Vec<_> = (0..3).map(|_| new_key()).collect();
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    let text = template(address, address, address, 1, 1).replace("demo = true", "demo = false").replace("officer_key", "# officer_key");
+    let text =
+        template(address, address, address, 1, 1).replace("demo = true", "demo = false").replace("officer_key = ", "# officer_key = ");
     let config = Config::parse(&text, &dir.path().join("estelam.toml")).unwrap();
     install(&config.policies).unwrap();
     std::fs::create_dir_all(&config.ledger.dir).unwrap();

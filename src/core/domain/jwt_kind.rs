@@ -13,10 +13,10 @@ pub enum JwtKind {
     Answer,
     /// A signed refusal.
     Refusal,
-    /// An alert for a webhook: a Security Event Token (RFC 8417).
-    SecurityEvent,
     /// A receipt that a holder carries, printed.
     Receipt,
+    /// An alert for a webhook: a Security Event Token (RFC 8417).
+    SecurityEvent,
 }
 
 impl JwtKind {
@@ -32,8 +32,8 @@ impl JwtKind {
             Self::Request => "estelam-request+jwt",
             Self::Answer => "estelam-answer+jwt",
             Self::Refusal => "estelam-refusal+jwt",
-            Self::SecurityEvent => "secevent+jwt",
             Self::Receipt => "estelam-receipt+jwt",
+            Self::SecurityEvent => "secevent+jwt",
         }
     }
 
