@@ -1,6 +1,6 @@
 //! What no type says about a configuration: bounds, URLs, and what belongs together. Each fault names its key first.
 
-use super::{Alerts, Config};
+use super::Config;
 
 /// Milliseconds below which nothing could ever be in time.
 const SHORTEST_WAIT_MS: u64 = 10;
