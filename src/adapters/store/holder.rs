@@ -30,6 +30,8 @@ pub(super) fn keep(conn: &Connection, epoch: &str, sealed: &[u8]) -> rusqlite::R
 
 /// Forgets the keys of epochs that are gone.
 pub(super) fn forget(conn: &Connection) -> rusqlite::Result<()> {
+    // A log that was sealed before there were holders' views has no such table.
+    make_table(conn)?;
     conn.execute("DELETE FROM holder_epoch WHERE name NOT IN (SELECT name FROM epoch)", []).map(drop)
 }
 

@@ -68,7 +68,6 @@ impl Store {
         self.durably(|transaction| {
             forget_trail_keys(transaction)?;
             crate::adapters::store::counts::forget_destroyed(transaction)?;
-            holder::forget(transaction)?;
             transaction.execute("UPDATE purge SET done = 1 WHERE idx = ?1", [index])?;
             Ok(())
         })
@@ -85,7 +84,8 @@ pub(super) fn forget_trail_keys(conn: &Connection) -> rusqlite::Result<()> {
     let delete = "DELETE FROM epoch WHERE substr(name, 1, 10) NOT IN (
                     SELECT date(day * 86400, 'unixepoch') FROM content_key WHERE class <> 3
                     UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)";
-    conn.execute(delete, []).map(drop)
+    conn.execute(delete, [])?;
+    holder::forget(conn)
 }
 
 fn under(conn: &Connection, key: i64, from: u64, to: u64) -> rusqlite::Result<Vec<u64>> {
