@@ -64,20 +64,22 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let dir = wanted.dir.clone().unwrap_or_else(|| folder.path().to_owned());
     let signer = Arc::new(BenchSigner(Ed25519KeyPair::generate().unwrap()));
-    let config = config(&dir, &signer);
+    let (public, officer) = generate_officer_key().unwrap();
+    let config = config(&dir, &signer, public);
     // The log ends now, whatever its size, so that what is appended to it follows.
     let most = *wanted.points.iter().max().unwrap();
     let days = i64::try_from(most / PER_DAY + 1).unwrap();
     let first = SystemClock.now() - jiff::SignedDuration::from_hours(24 * days);
     let town = Town::new(first);
     println!("{}", measure::HEAD);
-    let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, &config, &signer, &town, wanted.smoke)).collect();
+    let points: Vec<_> =
+        wanted.points.iter().map(|point| measure::point(*point, (&config, &officer), &signer, &town, wanted.smoke)).collect();
     let (purged, each) = measure::purge(&config, &signer, &town);
     println!("purge of one day's contents about minors: {purged} entries, {each:.1} µs each");
     println!("{{\"bench\":\"log\",\"points\":[{}]}}", points.join(","));
 }
 
-fn config(dir: &Path, signer: &BenchSigner) -> LedgerConfig {
+fn config(dir: &Path, signer: &BenchSigner, dpo_public_key: [u8; 32]) -> LedgerConfig {
     LedgerConfig {
         dir: dir.join("ledger"),
         origin: "bench.example/log".into(),
@@ -86,7 +88,7 @@ fn config(dir: &Path, signer: &BenchSigner) -> LedgerConfig {
         journal_bytes: JOURNAL_BYTES,
         checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
-        dpo_public_key: generate_officer_key().unwrap().0,
+        dpo_public_key,
         holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     }

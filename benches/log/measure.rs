@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::{ManualClock, SystemClock};
-use estelam::adapters::store::{
-    LedgerConfig, LogEntries, PurgeOrder, SqliteLedger, StoredContent, VerifyOptions, Witnessed, backup, load, verify,
-};
+use estelam::adapters::store::{LedgerConfig, OfficerKey, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup, load, verify};
 use estelam::core::domain::clock::Clock as _;
+use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};
 use estelam::core::ledger::retention::day_of;
 use estelam::core::ledger::{Entry, Ledger as _, RetentionClass};
 use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::BenchSigner;
 use crate::town::Town;
@@ -19,21 +19,28 @@ use crate::town::Town;
 /// Callers that append at once.
 const CALLERS: u64 = 32;
 
-pub const HEAD: &str = "   entries   load/s   append µs   CPU µs   query ms   person ms   verify/s   CPU µs   back-up s   bytes/entry";
+pub const HEAD: &str =
+    "   entries   load/s   append µs   CPU µs   index µs   query ms   person ms   verify/s   CPU µs   back-up s   bytes/entry";
 
 /// Grows the log to so many entries and measures; a JSON object.
-pub fn point(entries: u64, config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town, smoke: bool) -> String {
+pub fn point(
+    entries: u64,
+    (config, officer): (&LedgerConfig, &Zeroizing<Vec<u8>>),
+    signer: &Arc<BenchSigner>,
+    town: &Town,
+    smoke: bool,
+) -> String {
     let loaded = grow(entries, config, signer, town);
-    let bytes = bytes_of(&config.dir.join("ledger.sqlite")) / entries;
     let (append, cpu) = append(config, signer, (town, entries), if smoke { Duration::from_millis(50) } else { Duration::from_secs(3) });
-    let (query, person) = (question(config, town, entries), f64::NAN);
+    let Questions { index_us: index, query_ms: query, person_ms: person } = questions(config, signer, (town, entries), officer);
+    let bytes = bytes_of(&config.dir) / entries;
     let (verified, verify_cpu) = verified(config);
     let backed_up = backed_up(config);
     println!(
-        "{entries:>10}   {loaded:>6.0}   {append:>9.1}   {cpu:>6.1}   {query:>8.1}   {person:>9.1}   {verified:>8.0}   {verify_cpu:>6.2}   {backed_up:>9.1}   {bytes:>11}"
+        "{entries:>10}   {loaded:>6.0}   {append:>9.1}   {cpu:>6.1}   {index:>8.1}   {query:>8.1}   {person:>9.1}   {verified:>8.0}   {verify_cpu:>6.2}   {backed_up:>9.1}   {bytes:>11}"
     );
     format!(
-        "{{\"entries\":{entries},\"append_us\":{append:.2},\"append_cpu_us\":{cpu:.2},\"query_ms\":{query:.1},\"person_ms\":null,\
+        "{{\"entries\":{entries},\"append_us\":{append:.2},\"append_cpu_us\":{cpu:.2},\"index_us\":{index:.2},\"query_ms\":{query:.1},\"person_ms\":{person:.1},\
          \"bytes_per_entry\":{bytes},\"verify_per_s\":{verified:.0},\"verify_cpu_us\":{verify_cpu:.2},\"backup_s\":{backed_up:.1}}}"
     )
 }
@@ -96,19 +103,51 @@ fn copy(entry: &Entry) -> Entry {
     }
 }
 
-/// Milliseconds to find the refusals and negative answers of one agency within ten minutes in the middle of the log.
-fn question(config: &LedgerConfig, town: &Town, entries: u64) -> f64 {
-    let begun = Instant::now();
-    let mut log = LogEntries::open(&config.dir, &config.content_kek).unwrap();
-    let from = town.time(entries / 2);
-    let mut found = 0;
-    log.between(from, from + SignedDuration::from_mins(10), &mut |_, _| {}, &mut |entry| {
-        if let StoredContent::Kept(content) = entry.content {
-            found += u64::from(content.agency.as_deref() == Some("bank") && content.decision.as_deref() == Some("not-entitled"));
+/// What auditors wait for.
+struct Questions {
+    /// Microseconds of the index for each entry, behind the writer.
+    index_us: f64,
+    /// Milliseconds for an exact count with a page of a hundred.
+    query_ms: f64,
+    /// Milliseconds for a person's whole trail.
+    person_ms: f64,
+}
+
+fn questions(config: &LedgerConfig, signer: &Arc<BenchSigner>, (town, size): (&Town, u64), officer: &Zeroizing<Vec<u8>>) -> Questions {
+    let clock = Arc::new(ManualClock::new(town.time(size)));
+    let ledger = SqliteLedger::open(config.clone(), signer.clone(), clock).unwrap();
+    ledger.keep_officer_key(OfficerKey::new(officer.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (begun, behind) = (Instant::now(), runtime.block_on(ledger.index_behind()));
+    runtime.block_on(async {
+        while ledger.index_behind().await > 0 {
+            ledger.index_some().await.unwrap();
         }
-    })
-    .unwrap();
-    begun.elapsed().as_secs_f64() * 1e3
+    });
+    let index_us = begun.elapsed().as_secs_f64() * 1e6 / behind.max(1) as f64;
+    let filter = Filter::default().with(Field::Agency, "bank").with(Field::Decision, "not-entitled");
+    let query_ms = median(|| {
+        let search = Search { filter: filter.clone(), limit: 100, counted: true, ..Search::default() };
+        assert!(runtime.block_on(ledger.search(search)).unwrap().count > Some(0));
+    });
+    let person_ms = median(|| {
+        let person = town.entry(17).subject.unwrap();
+        let trace = Trace { scheme: person.scheme().to_owned(), value: person.expose_value().to_owned().into() };
+        let search = TrailSearch { traces: vec![trace], ..TrailSearch::default() };
+        assert!(!runtime.block_on(ledger.trail(search)).unwrap().rows.is_empty());
+    });
+    Questions { index_us, query_ms, person_ms }
+}
+
+/// The median of five, in milliseconds.
+fn median(mut measured: impl FnMut()) -> f64 {
+    let mut times = [(); 5].map(|()| {
+        let begun = Instant::now();
+        measured();
+        begun.elapsed().as_secs_f64() * 1e3
+    });
+    times.sort_by(f64::total_cmp);
+    times[2]
 }
 
 /// Entries verified per second, and processor time of one in microseconds: leaves, tree, checkpoints, every content opened and compared.
@@ -137,8 +176,11 @@ fn backed_up(config: &LedgerConfig) -> f64 {
     seconds
 }
 
-fn bytes_of(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |file| file.len())
+/// Bytes of the database and of the index beside it; the journal has a fixed length.
+fn bytes_of(dir: &Path) -> u64 {
+    let length = |file: &Path| std::fs::metadata(file).map_or(0, |file| file.len());
+    let segments = std::fs::read_dir(dir.join("segments")).into_iter().flatten();
+    length(&dir.join("ledger.sqlite")) + segments.map(|file| length(&file.unwrap().path())).sum::<u64>()
 }
 
 /// User and system time of this process (proc(5): fields 14 and 15 of `stat`, in hundredths of a second).

@@ -117,7 +117,7 @@ const ROWS: &[(&str, [&str; 3])] = &[
     ("smart-card>amayesh!lost + laissez-passer", [VALID; 3]),
     ("amayesh/17!lost@1402/03/31 + laissez-passer", [VALID; 3]),
     ("amayesh/17!stolen@1402/03/31 + laissez-passer", [VALID; 3]),
-    ("amayesh/18!lost@1402/03/31 + laissez-passer", [VALID, NOT_COVERED, NOT_COVERED]),
+    ("amayesh/18!lost@1402/03/31 + laissez-passer", [VALID, RENEWABLE, RENEWABLE]),
     ("smart-card>amayesh!lost + laissez-passer!suspended", [SUSPENDED; 3]),
     ("smart-card>amayesh!lost + laissez-passer@1402/03/31", [LOST; 3]),
     ("smart-card>amayesh!suspended + laissez-passer", [VALID, NOT_COVERED, NOT_COVERED]),

@@ -79,7 +79,7 @@ async fn after_a_restart_the_day_is_read_again_and_nothing_of_it_is_on_the_disk(
     let entries = system.entries();
     let system = system.restarted(|dir| std::fs::remove_file(dir.join("watch.json")).unwrap()).await;
     system.running.parts().record_alerts().await;
-    assert_eq!(system.entries(), entries + 2, "the stop and the start, and no alert");
+    assert_eq!(system.entries(), entries + 2, "that the gateway stopped and started, and no alert");
     system.stop().await;
 }
 
