@@ -48,6 +48,7 @@ pub fn measure(points: &[u64]) {
         checkpoint_public_key: signer.public(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: public,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     };
     let first = SystemClock.now().as_microsecond() - i64::try_from(DAYS + 1).unwrap() * 86_400_000_000;

@@ -77,6 +77,7 @@ fn open(folder: &std::path::Path) -> Arc<SqliteLedger> {
         checkpoint_public_key: signer.public(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     };
     SqliteLedger::open(config, Arc::new(signer), Arc::new(SystemClock)).unwrap()

@@ -89,6 +89,7 @@ fn config(dir: &Path, signer: &BenchSigner, dpo_public_key: [u8; 32]) -> LedgerC
         checkpoint_public_key: signer.0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     }
 }

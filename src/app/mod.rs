@@ -5,7 +5,9 @@ mod alerts;
 mod audit;
 pub mod authority;
 mod begin;
+pub mod deferrals;
 mod floods;
+mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
@@ -87,7 +89,7 @@ pub async fn start(
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
     let limits = parts.connection_limits(&config);
     let socket = |error: std::io::Error| StartError(format!("a listener cannot be used: {error}"));
-    let state = parts.http_state(&config);
+    let state = parts.http_state(&config)?;
     let readiness = readiness::of(&parts);
     let servers = vec![
         serve(

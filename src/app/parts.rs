@@ -119,7 +119,7 @@ impl Parts {
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
-        let behind = Behind::open(config, &keys, &policies, (&ledger, &kek), &clock)?;
+        let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
@@ -169,17 +169,18 @@ impl Parts {
         })
     }
 
-    pub(super) fn http_state(&self, config: &Config) -> Data<HttpState> {
+    pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
         let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), self.ledger.origin().to_owned());
         let addresses = address_limiter(config);
-        Data::new(HttpState {
+        Ok(Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
             revoker: Arc::new(Revoking(self.tokens.clone())),
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.log.clone(),
             audit: super::audit::state(self, config),
+            holder: super::holder::state(self, config)?,
             checkpoint_keys: self.checkpoint_keys.clone(),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
@@ -190,7 +191,7 @@ impl Parts {
             },
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),
-        })
+        }))
     }
 
     pub(super) fn connection_limits(&self, config: &Config) -> ConnectionLimits {
@@ -311,6 +312,7 @@ pub fn ledger_config(config: &Config, keys: &KeyRing) -> Result<LedgerConfig, St
         checkpoint_public_key: ed25519_key(keys)?,
         former_checkpoint_keys: keys.former_checkpoint_keys(),
         dpo_public_key: read_public_key(&config.ledger.dpo_public_key)?,
+        holder_public_key: config.holder.as_ref().map(|holder| read_public_key(&holder.public_key)).transpose()?,
         content_kek: ContentKek::new(*keys.content().expose()),
     })
 }

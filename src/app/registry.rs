@@ -72,7 +72,7 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(Callers)).map_err(|error| fault("certificates", &error))?;
     let state =
         RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
-    let state = Data::new(state);
+    let state = Data::new(state.with_holders(super::holder::desk(&dir.join("registry"))));
     let limits = ConnectionLimits::default();
     let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1, refuse_unreadable: None };
     let table = ConnectionTable::new();

@@ -15,7 +15,7 @@ use super::alerts::Publisher;
 use super::webhook;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyStore;
-use crate::adapters::store::{ContentKek, LogEntries, SqliteLedger, StoredContent, StoredEntry};
+use crate::adapters::store::{ContentKek, LedgerConfig, LogEntries, SqliteLedger, StoredContent, StoredEntry};
 use crate::adapters::watch::{Feed, Tally, WatchAlert};
 use crate::adapters::webhook::Courier;
 use crate::config::Config;
@@ -58,13 +58,13 @@ impl Behind {
         config: &Config,
         keys: &Arc<KeyStore>,
         policies: &Arc<PolicyStore>,
-        (ledger, kek): (&Arc<SqliteLedger>, &ContentKek),
+        (ledger, log): (&Arc<SqliteLedger>, &LedgerConfig),
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let feed = Arc::new(Feed::default());
         let (outbox, courier) = webhook::open(config, keys, clock)?.unzip();
         let publisher = Publisher { ledger: ledger.clone(), outbox };
-        let log = (ledger.clone(), config.ledger.dir.clone(), kek.clone());
+        let log = (ledger.clone(), log.dir.clone(), log.content_kek.clone());
         let watching = Watching::new(feed.clone(), policies.clone(), log, publisher.clone(), clock.clone())?;
         Ok(Self { feed, watching, publisher, courier })
     }

@@ -182,7 +182,7 @@ impl Client {
         let request = self.http.get(format!("{}{path}", self.place.gateway)).bearer_auth(token).timeout(STREAM);
         let response = request.send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
-        if status == 200 {
+        if matches!(status, 200 | 202) {
             return Ok(response);
         }
         let body = response.bytes().await.doing("the gateway broke off")?;

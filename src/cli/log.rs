@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::audit::{CaseCommand, Export, Person, Prove, QueryEntries, SampleCommand, Summary};
+use super::audit::{CaseCommand, Export, Holder, Person, Prove, QueryEntries, SampleCommand, Summary};
 use super::backup::{Backup, Restore, Succeed};
+use super::defer::DeferCommand;
 use super::place::Place;
 use super::retention::{HoldCommand, Purge};
 use super::witness::Witness;
@@ -35,6 +36,11 @@ pub(super) enum Log {
     },
     /// Find entries by agency, service, purpose, outcome, time …
     Query(Box<QueryEntries>),
+    /// Show a holder who asked, by the code from the holder's SIM
+    Holder(Box<Holder>),
+    /// Deferrals: entries that are shown to their holder later, by two officials
+    #[command(subcommand)]
+    Defer(DeferCommand),
     /// Open one person's trail, in an open case
     Person(Box<Person>),
     /// The register of cases
@@ -69,6 +75,8 @@ impl Log {
         match self {
             Self::Verify { place, checkpoint, json } => Self::verify(&place, checkpoint, json),
             Self::Query(query) => query.run(),
+            Self::Defer(defer) => defer.run(),
+            Self::Holder(holder) => holder.run(),
             Self::Person(person) => person.run(),
             Self::Case(case) => case.run(),
             Self::Export(export) => export.run(),

@@ -4,6 +4,7 @@ mod agency;
 mod audit;
 mod backup;
 mod client;
+mod defer;
 mod demo;
 mod error;
 mod harden;

@@ -64,6 +64,7 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::PurposeNotAllowed => "این دستگاه اجازه استعلام با این هدف را ندارد",
         RefusalCode::ReceiptNotAllowed => "این دستگاه برای این خدمت اجازه رسید چاپی ندارد؛ بدون رسید بپرسید",
         RefusalCode::ScopeMissing => "توکن اختیار لازم را ندارد",
+        RefusalCode::CodeNotAccepted => "این کد پذیرفته نیست؛ کد تازه‌ای بخواهید",
         RefusalCode::NotFound => "چنین چیزی نیست یا از آنِ این دستگاه نیست",
         RefusalCode::MethodNotAllowed => "این نشانی با این روش پاسخ نمی‌دهد",
         RefusalCode::KeyReused => "این کلید تکرار برای درخواست دیگری به کار رفته است؛ کلید تازه بسازید",

@@ -8,6 +8,7 @@
 mod alerts;
 mod audit;
 mod check;
+mod holder;
 mod issuers;
 mod limits;
 mod signing;
@@ -22,6 +23,7 @@ use crate::core::domain::place::{line_of, utf8};
 
 pub use self::alerts::Alerts;
 pub use self::audit::Audit;
+pub use self::holder::Holder;
 pub use self::issuers::OutsideIssuer;
 pub use self::limits::Limits;
 pub use self::signing::{Pkcs11, Signing};
@@ -71,6 +73,9 @@ pub struct Config {
     /// Outside issuers whose access tokens are accepted beside our own.
     #[serde(default)]
     pub issuers: Vec<OutsideIssuer>,
+    /// The holder's own view of the access log; left out: it is not offered.
+    #[serde(default)]
+    pub holder: Option<Holder>,
     /// Where alerts are sent besides metric and access log.
     #[serde(default)]
     pub alerts: Option<Alerts>,
@@ -285,6 +290,9 @@ impl Config {
         }
         self.audit.resolve(base);
         self.signing.resolve(base);
+        if let Some(holder) = &mut self.holder {
+            holder.resolve(base);
+        }
         if let Some(alerts) = &mut self.alerts {
             alerts.resolve(base);
         }

@@ -59,6 +59,11 @@ cases = "cases" # the register of cases (`estelam log case`)
 trails_per_day = 50 # trails that one officer of data protection may open
 officer_key = "pki/dpo/trail.key" # a demo alone takes this; an installation removes the line, and the officer opens trails from elsewhere
 
+[holder]
+# The holder's own view: trail keys are sealed to the registry's desk too, which opens them only for a code from the holder's SIM.
+public_key = "pki/holder/trail.pub"
+codes_per_office = 100
+
 [limits]
 # Largest body of a query in bytes, and the grid in milliseconds on which `not-established` leaves.
 body_bytes = 8192

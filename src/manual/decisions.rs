@@ -293,6 +293,13 @@
 //!   the lanes keep a cold start from being a stampede.
 //! - **2026-11-28, the cache knows people by a keyed hash** (128 bits of SipHash under keys of the process); a number is in memory only while it is asked for.
 //! - **2026-11-28, every 503 carries `advice`**, the static word of the agency's policy for outages; also the bare one, which says nothing else of the call.
+//! - **2026-11-28, the registry checks the holder's code, not the gateway, and opens the trail keys**: they are sealed to it too, and it answers with the tags of
+//!   that one person's numbers. So neither side alone, nor a stolen copy of either, opens a holder's view; a gateway that is taken over learns one trail
+//!   per code. The officer's key plays no part, and the gateway holds no key to the past.
+//! - **2026-11-28, codes live in the registry's memory alone.** A restart makes them void, which is safe; the offices' daily counts are on the disk, which is not.
+//! - **2026-11-28, a contested line has a reason from a closed list**: free text of a holder or a clerk would put names into cases.
+//! - **2026-11-28, a deferral ends within 60 days of the first day it covers**: contents are deleted after 90, and deferred must not come to mean never.
+//! - **2026-11-28, a deferral that cannot be trusted closes the view** instead of showing or hiding: neither may depend on a damaged file.
 //! - **2026-11-28, a copy is brought up to date instead of made anew**: fifty million entries are fifty gigabytes, a day's are two; and only so do old copies lose
 //!   what was deleted lawfully.
 //! - **2026-11-28, deletion in a sealed log is recorded by the log that goes on**: the sealed tree takes no entry, and the law does not wait for one.

@@ -11,7 +11,8 @@
 //! The header's bytes are described in [`crate::core::ledger::leaf`], the content in [`crate::core::ledger::EntryContent`].
 //! Neither holds a number, a name or a birth date; the content holds no unkeyed digest at all, and the header only the statement's. Whom an entry is about stands there
 //! only as two keyed tags: the agency tag joins one agency's entries about one person within one epoch (at most a day); the trail
-//! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use.
+//! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use,
+//! and to the registry's desk for holders where holders' own views are offered ([`super::holder`]).
 //! Both keys live in memory and are gone with the epoch.
 //!
 //! Of a signed request the content keeps the key (`signed_by`) and a commitment to the signature (`signature`): HMAC-SHA-256 over the JWS, keyed by its

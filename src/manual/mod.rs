@@ -5,6 +5,7 @@
 //! - [`asking`]: the API from an integrator's chair.
 //! - [`identifiers`]: what is compared with what: numbers, dates, names; records of one person.
 //! - [`log`]: what the access log holds, and how anyone checks it.
+//! - [`holder`]: what a holder sees of the log, and what opens it.
 //! - [`watching`]: rules that look for abuse behind the request path, how good they are, and where their alerts go.
 //! - [`trust`]: agencies and their certificates: joining, renewing, cutting off; revocation lists that cannot be had; our own keys.
 //! - [`receipts`]: what a signed answer or a printed receipt proves, and how anyone checks it.
@@ -12,6 +13,7 @@
 
 pub mod asking;
 pub mod decisions;
+pub mod holder;
 pub mod identifiers;
 pub mod log;
 pub mod operating;

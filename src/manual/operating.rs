@@ -17,6 +17,8 @@
 //! | `ledger/` | the access log, database and journal; copy them with `estelam log backup`; one process at a time | |
 //! | `ledger/origins.json`, `ledger/origins/` | later logs, where one had to end; [`super::log`] | |
 //! | `ledger/fence` | who writes the log, and how many entries were answered for; never copy it back alone | |
+//! | `deferrals/` | entries that are shown to their holder later, signed by two officials; [`super::holder`] | at the next view |
+//! | `ledger/holder-codes.json` | codes that each office had sent today; not to be lost | |
 //! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | restart |
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |

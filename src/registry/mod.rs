@@ -3,6 +3,7 @@
 pub mod decrees;
 pub mod feed;
 pub mod generate;
+pub mod holder;
 pub mod http;
 pub mod import;
 pub mod membership;

@@ -47,6 +47,7 @@ fn log() -> Log {
         checkpoint_public_key: pair().public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key,
+        holder_public_key: None,
         content_kek,
     };
     Log { folder, config, officer, clock: Arc::new(ManualClock::new(at("2026-11-23T10:00:00Z"))) }

@@ -160,7 +160,7 @@ fn outside_a_demo_nothing_over_people_goes_unsigned() {
     ] {
         assert!(errors.contains(line), "{errors}");
     }
-    for agency in ["dpo", "operator"] {
+    for agency in ["dpo", "kefalat", "operator"] {
         let set = json!({"keys": [ForeignKey::eddsa().jwk(agency)]}).to_string();
         std::fs::write(policies.join(format!("agencies/{agency}.request-jwks.json")), set).unwrap();
         let file = policies.join(format!("agencies/{agency}.toml"));

@@ -32,7 +32,7 @@ use crate::core::ledger::note::NoteKey;
 use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
-pub use self::audit::{AuditState, Cases};
+pub use self::audit::{AuditState, Cases, Contested, HolderState, NotToday, Sessions, Why};
 pub use self::metadata::OPENAPI;
 pub use self::ops::{NodeStatus, OpsState, Readiness};
 pub use self::outbox::MokaOutbox;
@@ -54,6 +54,8 @@ pub struct HttpState {
     pub log: Arc<dyn LogReader>,
     /// Auditors' questions.
     pub audit: AuditState,
+    /// The holder's own view, where it is offered.
+    pub holder: Option<HolderState>,
     /// The keys that checkpoints are believed of, the present one first; under the name of the present log.
     pub checkpoint_keys: Vec<NoteKey>,
     /// RFC 8414 metadata, rendered once.

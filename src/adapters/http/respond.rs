@@ -92,7 +92,7 @@ async fn without_a_word(request: &HttpRequest, why: Cut) -> HttpResponse {
 }
 
 /// The first point of the grid, counted from the arrival, that is not over yet.
-fn next_on_grid(arrival: Instant, now: Instant, grid: Duration) -> Instant {
+pub(super) fn next_on_grid(arrival: Instant, now: Instant, grid: Duration) -> Instant {
     let grid_us = grid.as_micros().max(1);
     let steps = now.duration_since(arrival).as_micros().div_ceil(grid_us).max(1);
     arrival + Duration::from_micros(u64::try_from(steps.saturating_mul(grid_us)).unwrap_or(u64::MAX / 2))

@@ -20,6 +20,7 @@ pub const GATEWAY_ROUTES: &[(&str, &str, bool)] = &[
     ("GET", "/v1/log/entries", true),
     ("GET", "/v1/log/epochs", true),
     ("GET", "/v1/log/export", true),
+    ("POST", "/v1/log/holder", true),
     ("POST", "/v1/log/person", true),
     ("GET", "/v1/log/samples", true),
     ("POST", "/v1/log/samples", true),
@@ -54,6 +55,7 @@ pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + 
                     .default_service(web::to(verify::only_post)),
             )
             .service(web::resource("/v1/log/summary").route(web::get().to(audit::summary)).default_service(web::to(verify::only_get)))
+            .service(web::resource("/v1/log/holder").route(web::post().to(audit::holder)).default_service(web::to(verify::only_post)))
             .service(web::resource("/v1/log/person").route(web::post().to(audit::person)).default_service(web::to(verify::only_post)))
             .service(readable(AUTHORIZATION_SERVER, metadata::authorization_server).default_service(web::to(verify::only_get)))
             .service(readable(PROTECTED_RESOURCE, metadata::protected_resource).default_service(web::to(verify::only_get)))

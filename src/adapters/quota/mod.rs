@@ -6,6 +6,7 @@
 mod address;
 mod daily;
 mod flood;
+mod offices;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use crate::core::policy::{AgencyPolicy, Snapshot, UnitPolicy};
 
 pub use self::address::AddressLimiter;
 pub use self::flood::RefusalFloods;
+pub use self::offices::{NoCode, OfficeQuota};
 
 /// Seconds after which an agency without a limit of its own may try again; it will be refused again until its policy has one.
 const UNLISTED_RETRY_S: u64 = 60;

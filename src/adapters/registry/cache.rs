@@ -23,6 +23,7 @@ use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
 use crate::core::limit::Tier;
 use crate::core::policy::Permit;
+use crate::core::registry::holder::{HolderDesk, OpenRequest, OpenedTrail};
 use crate::core::registry::{Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable};
 
 /// Answers from the cache after which an entry is asked for again before it is too old.
@@ -137,17 +138,33 @@ impl Registry for CachedRegistry {
     }
 }
 
+fn caller(permit: &Permit) -> Caller {
+    let lane = if permit.tier() == Tier::Background { Lane::Background } else { Lane::Counter };
+    Caller { agency: Some(permit.call().agency().agency().clone()), lane }
+}
+
 #[async_trait]
 impl Identities for CachedRegistry {
     async fn identifiers(&self, identifier: &Identifier) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
         // Never remembered: numbers stay in the registry.
-        self.inner.pool.identifiers(&Key::new(identifier.scheme(), identifier.expose_value())).await
+        self.inner.pool.identifiers(&key_of(identifier)).await
     }
 }
 
-fn caller(permit: &Permit) -> Caller {
-    let lane = if permit.tier() == Tier::Background { Lane::Background } else { Lane::Counter };
-    Caller { agency: Some(permit.call().agency().agency().clone()), lane }
+#[async_trait]
+impl HolderDesk for CachedRegistry {
+    async fn send_code(&self, identifier: &Identifier, office: &str) -> Result<String, RegistryUnavailable> {
+        self.inner.pool.holder_code(&key_of(identifier), office).await
+    }
+
+    async fn open(&self, request: OpenRequest<'_>) -> Result<Option<Vec<OpenedTrail>>, RegistryUnavailable> {
+        let answer = self.inner.pool.holder_open(&request).await?;
+        Ok(answer.opened.then_some(answer.trails))
+    }
+}
+
+fn key_of(identifier: &Identifier) -> Key {
+    Key::new(identifier.scheme(), identifier.expose_value())
 }
 
 impl Inner {

@@ -17,6 +17,7 @@ use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::registry::convert::persons_from;
+use crate::core::registry::holder::{CodeAnswer, CodeRequest, OpenAnswer, OpenRequest};
 use crate::core::registry::version::version_of;
 use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
 use crate::core::registry::{KnownPerson, RegistryUnavailable};
@@ -27,6 +28,8 @@ const LOOKUP_CAP: usize = 256 << 10;
 const LIST_CAP: usize = 4 << 20;
 /// How far the registry's clock may be from ours.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// Largest answer that names a handle, in bytes.
+const SMALL_CAP: usize = 1 << 10;
 /// Longest subject that is kept, in bytes.
 const SUBJECT_CAP: usize = 128;
 const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
@@ -39,6 +42,8 @@ pub struct HttpRegistry {
     connect_timeout: Duration,
     lookup: Url,
     identifiers: Url,
+    holder_code: Url,
+    holder_open: Url,
     decrees: Url,
     changes: Url,
     timeout: Duration,
@@ -63,6 +68,8 @@ impl HttpRegistry {
             connect_timeout: config.connect_timeout,
             lookup: at("registry/v1/lookup")?,
             identifiers: at("registry/v1/identifiers")?,
+            holder_code: at("registry/v1/holder-code")?,
+            holder_open: at("registry/v1/holder-open")?,
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
             timeout: config.try_timeout(),
@@ -130,6 +137,18 @@ impl Upstream for HttpRegistry {
         let answer: IdentifiersAnswer = self.ask(|client| client.post(self.identifiers.clone()).json(&body), limit, LOOKUP_CAP).await?;
         self.timely(answer.as_of, asked)?;
         Ok(answer.persons.into_iter().map(|person| KnownPerson { identifiers: person.identifiers }).collect())
+    }
+
+    async fn holder_code(&self, key: &Key, office: &str) -> Result<String, RegistryUnavailable> {
+        let body = CodeRequest { scheme: key.scheme().into(), value: key.value().into(), office: office.into() };
+        let request = |client: &Client| client.post(self.holder_code.clone()).json(&body);
+        let answer: CodeAnswer = self.ask(request, self.timeout * 4, SMALL_CAP).await?;
+        let formed = answer.handle.len() <= SUBJECT_CAP && !answer.handle.is_empty();
+        if formed { Ok(answer.handle) } else { Err(RegistryUnavailable("its answer names no usable handle")) }
+    }
+
+    async fn holder_open(&self, asked: &OpenRequest<'_>) -> Result<OpenAnswer, RegistryUnavailable> {
+        self.ask(|client| client.post(self.holder_open.clone()).json(asked), self.timeout * 4, LIST_CAP).await
     }
 
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {

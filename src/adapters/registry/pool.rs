@@ -17,6 +17,7 @@ use super::endpoint::{Endpoint, EndpointState};
 use super::lanes::{Caller, Lane, LaneState, Lanes};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::random::random;
+use crate::core::registry::holder::{OpenAnswer, OpenRequest};
 use crate::core::registry::{KnownPerson, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
@@ -164,6 +165,18 @@ impl Pool {
         let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
         let changes = endpoint.noted(endpoint.upstream().changes(after, hold).await);
         changes.inspect_err(|_| self.follow_another())
+    }
+
+    /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed.
+    pub(super) async fn holder_code(&self, key: &Key, office: &str) -> Result<String, RegistryUnavailable> {
+        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+        endpoint.noted(endpoint.upstream().holder_code(key, office).await)
+    }
+
+    /// Hands a holder's code in.
+    pub(super) async fn holder_open(&self, asked: &OpenRequest<'_>) -> Result<OpenAnswer, RegistryUnavailable> {
+        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+        endpoint.noted(endpoint.upstream().holder_open(asked).await)
     }
 
     fn follow_another(&self) {

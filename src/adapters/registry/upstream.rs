@@ -10,6 +10,7 @@ use zeroize::Zeroize;
 
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
+use crate::core::registry::holder::{OpenAnswer, OpenRequest};
 use crate::core::registry::{KnownPerson, RegistryUnavailable};
 
 /// An identifier on its way to the registry: wiped when dropped, never shown.
@@ -76,13 +77,27 @@ pub(super) struct Changes {
     pub everything: bool,
 }
 
+const NOT_OFFERED: RegistryUnavailable = RegistryUnavailable("it does not offer this");
+
 /// A registry without a memory.
 #[async_trait]
 pub(super) trait Upstream: Send + Sync + 'static {
     async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable>;
 
     /// Everybody behind a number, with all their numbers.
-    async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable>;
+    async fn identifiers(&self, _: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        Err(NOT_OFFERED)
+    }
+
+    /// Has a holder's code sent; its handle.
+    async fn holder_code(&self, _: &Key, _office: &str) -> Result<String, RegistryUnavailable> {
+        Err(NOT_OFFERED)
+    }
+
+    /// Hands a holder's code in.
+    async fn holder_open(&self, _: &OpenRequest<'_>) -> Result<OpenAnswer, RegistryUnavailable> {
+        Err(NOT_OFFERED)
+    }
 
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable>;
 

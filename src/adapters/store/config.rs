@@ -28,6 +28,8 @@ pub struct LedgerConfig {
     pub former_checkpoint_keys: Vec<[u8; 32]>,
     /// X25519 public key of the data-protection officer, to whom trail keys are sealed.
     pub dpo_public_key: [u8; 32],
+    /// X25519 public key of the registry's desk for holders, to whom trail keys are sealed too; none where there is no holder's view.
+    pub holder_public_key: Option<[u8; 32]>,
     /// The content key-encryption key.
     pub content_kek: ContentKek,
 }

@@ -9,11 +9,11 @@ use rusqlite::Connection;
 use super::config::LedgerError;
 use super::purge::day_range;
 use super::journal::Frame;
-use super::{database, fence, nodes, purge, recovery, schema, succession};
+use super::{database, fence, holder, nodes, purge, recovery, schema, succession};
 use crate::core::ledger::tile::TILE_HEIGHT;
 
 /// Small tables that are copied whole.
-const SMALL: [&str; 6] = ["epoch", "purge", "succession", "sealed", "later_purge", "writer"];
+const SMALL: [&str; 7] = ["epoch", "holder_epoch", "purge", "succession", "sealed", "later_purge", "writer"];
 
 /// Adds to the copy in `to` what the log in `dir` has beyond it, and deletes there what was deleted here. Everything that was answered
 /// before the call is in it: also what only the journal has, since the copy gets no journal.
@@ -61,6 +61,7 @@ fn make_tables(conn: &Connection) -> Result<(), LedgerError> {
     purge::make_tables(conn)?;
     succession::make_tables(conn)?;
     fence::create_table(conn)?;
+    holder::make_table(conn)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
+use super::holder;
 use super::keys::{Kek, aead_key, random_secret, seal_trail_key};
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::leaf::class_byte;
@@ -47,6 +48,9 @@ impl DayKeys {
         let (trail, agencies) = (random_secret()?, random_secret()?);
         let sealed = seal_trail_key(&config.dpo_public_key, &config.origin, &epoch, &trail)?;
         conn.execute("INSERT INTO epoch (seq, name, sealed) VALUES (?1, ?2, ?3)", (seq, &epoch, sealed))?;
+        if let Some(desk) = &config.holder_public_key {
+            holder::keep(conn, &epoch, &seal_trail_key(desk, &config.origin, &epoch, &trail)?)?;
+        }
         let content = |class| ContentKey::load_or_create(conn, day, class, kek);
         Ok(Self {
             day,

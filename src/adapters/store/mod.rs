@@ -15,6 +15,7 @@ mod export;
 mod fault;
 mod fence;
 mod filler;
+mod holder;
 mod journal;
 mod keys;
 mod line;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::journal::Journal;
-use super::{counts, fence, purge, succession};
+use super::{counts, fence, holder, purge, succession};
 
 /// Marks the file as a ledger (`PRAGMA application_id`), "estl".
 const APPLICATION_ID: i64 = 0x6573_746C;
@@ -95,6 +95,7 @@ pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerErr
         _ => return Err(LedgerError::OtherVersion(path)),
     }
     purge::make_tables(&conn)?;
+    holder::make_table(&conn)?;
     counts::make_table(&conn)?;
     succession::make_tables(&conn)?;
     fence::make_table(&conn, &path)?;

@@ -3,6 +3,7 @@
 mod case;
 mod export;
 mod filter;
+mod holder;
 mod more;
 mod person;
 mod query;
@@ -20,6 +21,7 @@ use crate::core::domain::scheme::SchemeCatalogue;
 
 pub(super) use case::CaseCommand;
 pub(super) use export::Export;
+pub(super) use holder::Holder;
 pub(super) use more::{Prove, SampleCommand, Summary};
 pub(super) use person::Person;
 pub(super) use query::QueryEntries;

@@ -19,6 +19,7 @@ use crate::cli::{CliError, Failure, registry, request_key};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::retention;
+use crate::registry::holder::KEY_FILE;
 
 /// The agencies of the demo (contract §1).
 pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
@@ -52,11 +53,13 @@ pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
     certificates(&dir.join("pki")).map(drop)?;
     registers(dir)?;
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
-    officer_keys(&dir.join("pki").join("dpo"))?;
+    officer_keys(&dir.join("pki").join("dpo"), &dir.join("pki/dpo/trail.key"))?;
+    officer_keys(&dir.join("pki").join("holder"), &dir.join("registry").join(KEY_FILE))?;
     policy_files::install(&dir.join("policies")).doing("cannot write the policy files")?;
     cases(&dir.join("cases"))?;
     request_keys(dir)?;
     registry::fill_demo(dir, PEOPLE, SEED)?;
+    registry::register_demo_sim(dir)?;
     examples(&dir.join("registry"))
 }
 
@@ -74,14 +77,18 @@ fn examples(dir: &Path) -> Result<(), CliError> {
     write_atomically(&dir.join(QUERY), format!("{query:#}\n").as_bytes())
 }
 
-/// The data-protection officer's key pair. In an installation the private half is never on this machine.
-fn officer_keys(dir: &Path) -> Result<(), CliError> {
-    let (public_file, private_file) = (dir.join("trail.pub"), dir.join("trail.key"));
+/// A key pair to which trail keys are sealed: the data-protection officer's, or that of the registry's desk for holders. In an installation the
+/// private half is never on this machine.
+fn officer_keys(dir: &Path, private_file: &Path) -> Result<(), CliError> {
+    let public_file = dir.join("trail.pub");
     if public_file.exists() {
         return Ok(());
     }
     let (public, private) = generate_officer_key().doing("the data-protection officer's key")?;
-    write_private(&private_file, format!("{}\n", STANDARD.encode(&*private)).as_bytes())?;
+    for folder in [Some(dir), private_file.parent()].into_iter().flatten() {
+        std::fs::create_dir_all(folder).doing(format_args!("cannot make `{}`", folder.display()))?;
+    }
+    write_private(private_file, format!("{}\n", STANDARD.encode(&*private)).as_bytes())?;
     write_atomically(&public_file, format!("{}\n", STANDARD.encode(public)).as_bytes())
 }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use rcgen::{KeyPair, PKCS_ED25519};
 
 use super::{schemes, services, store_dir};
+use crate::adapters::clock::SystemClock;
 use crate::cli::place::write_private;
 use crate::cli::{CliError, Failure};
+use crate::core::domain::clock::Clock;
 use crate::registry::decrees::{self, OfficialKey, Officials};
 use crate::registry::store::Store;
-use crate::registry::{DEMO_DECREES, generate, import_demo_people};
+use crate::registry::{DEMO_DECREES, generate, holder, import_demo_people};
 
 /// The demo's two officials; their private keys lie in `pki/officials/`.
 const OFFICIALS: [&str; 2] = ["first-official", "second-official"];
@@ -25,6 +27,12 @@ pub(in crate::cli) fn fill(dir: &Path, people: u64, seed: u64) -> Result<(), Cli
     import_demo_people(&store, &schemes(dir)?).doing("the fixture people")?;
     let known = Officials::load(&store_dir(dir)).doing("the officials")?;
     decrees::seed(&store, &known, &services(dir)?, DEMO_DECREES, &first, &second).doing("the decrees").map(drop)
+}
+
+/// The SIM of the first fixture, to try a holder's view with: the number is made up.
+pub(in crate::cli) fn register_sim(dir: &Path) -> Result<(), CliError> {
+    let store = Store::open(&store_dir(dir)).doing("the registry's store")?;
+    holder::register(&store, "amayesh-no", "A170000001", "+989990000001", SystemClock.now()).doing("the fixture's SIM")
 }
 
 fn official(dir: &Path, name: &str) -> Result<OfficialKey, CliError> {

@@ -18,7 +18,7 @@ use crate::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use crate::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
 use crate::registry::store::Store;
 
-pub(super) use self::demo::fill as fill_demo;
+pub(super) use self::demo::{fill as fill_demo, register_sim as register_demo_sim};
 
 /// The reference registry.
 #[derive(Debug, Subcommand)]

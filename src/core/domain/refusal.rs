@@ -51,6 +51,8 @@ coded_enum! {
         ScopeMissing = "scope-missing",
         /// The case is not in the register, closed, over, or another office's.
         CaseUnknown = "case-unknown",
+        /// A holder's code is wrong, used, too old, or another office's.
+        CodeNotAccepted = "code-not-accepted",
         /// No such resource on this listener, or not for this agency.
         NotFound = "not-found",
         /// The resource has no such method.
@@ -100,7 +102,8 @@ impl RefusalCode {
             | Self::PurposeNotAllowed
             | Self::ReceiptNotAllowed
             | Self::ScopeMissing
-            | Self::CaseUnknown => 403,
+            | Self::CaseUnknown
+            | Self::CodeNotAccepted => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::KeyReused => 409,

@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod content;
 pub mod cosignature;
 pub mod genuine;
+pub mod holder;
 pub mod leaf;
 pub mod note;
 pub mod reader;

@@ -86,7 +86,7 @@ impl Reader<'_> {
     pub(super) fn one_role(&mut self, file: &AgencyFile) {
         let wanted = role_of_kind(file.kind.get_ref());
         let written = file.scopes.get_ref().iter().filter_map(|written| Some((Scope::parse(written.get_ref())?, written)));
-        for (scope, written) in written.filter(|(scope, _)| role(*scope) != wanted) {
+        for (scope, written) in written.filter(|(scope, _)| role(*scope) != wanted && !at_the_counter(*scope, file.kind.get_ref())) {
             let message = format!(
                 "the scope `{}` is not for an agency of kind `{}`: that role has {}; enrol an agency of its own for the other role",
                 scope.code(),
@@ -96,6 +96,11 @@ impl Reader<'_> {
             self.fault(written.span().start, message);
         }
     }
+}
+
+/// A holder's view is opened where the holder is: at the counter of a Kefalat office.
+fn at_the_counter(scope: Scope, kind: &str) -> bool {
+    scope == Scope::LogHolder && kind == "kefalat"
 }
 
 /// Who needs a scope.

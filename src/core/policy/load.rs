@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 
 use super::agency_rules::{Draft, KEYS_SUFFIX, Known, REQUEST_KEYS_SUFFIX, draft};
+use super::holder_words::{HOLDER_FILE, HolderWords};
 use super::judge::Judge;
 use super::load_error::LoadError;
 use super::permit_rules::{PermitRules, SCHEMA_FILE};
@@ -53,6 +54,7 @@ impl Loaded {
         errors.extend(cases.iter().filter_map(|case| case.without_rule(&rules)));
         let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules, files };
         let watch = watch_rules(files, &rules, &mut errors);
+        let holder = Arc::new(HolderWords::read(files, &rules, &mut errors));
         let (agencies, kinds, demo_only) = agencies(files, &known, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
@@ -60,7 +62,7 @@ impl Loaded {
         let resolved_services = services.iter().map(|service| (service.code.as_str().into(), Arc::new(service.clone()))).collect();
         let purposes = rules.purposes().iter().map(|purpose| purpose.as_str().into()).collect();
         let version = version(files);
-        let snapshot = Snapshot { version, agencies, services, schemes, reasons, purposes, watch, demo_only, resolved_services };
+        let snapshot = Snapshot { version, agencies, services, schemes, reasons, purposes, watch, holder, demo_only, resolved_services };
         Ok(Self { snapshot, rules, kinds })
     }
 }
@@ -85,7 +87,10 @@ pub fn version(files: &BTreeMap<String, String>) -> Arc<str> {
 /// A file that nothing would read is a mistake (a misspelt folder), not a harmless extra.
 fn misplaced(path: &str, files: &BTreeMap<String, String>) -> Option<LoadError> {
     let in_place = match path.split_once('/') {
-        None => path.ends_with(".cedar") || [SCHEMA_FILE, WATCH_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path),
+        None => {
+            path.ends_with(".cedar")
+                || [SCHEMA_FILE, WATCH_FILE, HOLDER_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path)
+        }
         Some(("agencies", name)) if name.ends_with(".json") => [KEYS_SUFFIX, REQUEST_KEYS_SUFFIX]
             .iter()
             .filter_map(|suffix| name.strip_suffix(suffix))

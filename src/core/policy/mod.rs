@@ -13,6 +13,7 @@ pub mod cases;
 mod duties;
 mod granted;
 mod ground;
+mod holder_words;
 mod judge;
 mod load;
 mod load_error;
@@ -45,6 +46,7 @@ pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput, is_json};
 pub use granted::Granted;
 pub use ground::{Ground, grounds};
+pub use holder_words::{HolderLine, HolderText, HolderWords};
 pub use load::{Loaded, version};
 pub use load_error::LoadError;
 pub use overdue::tokens_while_overdue;
@@ -183,6 +185,8 @@ pub struct Snapshot {
     pub reasons: ReasonCatalogue,
     /// The purposes that rules and agencies may name.
     pub purposes: HashSet<Arc<str>>,
+    /// The words of the holder's own view.
+    pub holder: Arc<HolderWords>,
     /// What is watched for behind the path.
     pub watch: Arc<WatchRules>,
     /// What only a demo overlooks: anywhere else the snapshot does not take effect while there is any.

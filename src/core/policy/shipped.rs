@@ -32,6 +32,7 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         "cases/permits.toml",
         "estelam.cedarschema",
         "guardrails.cedar",
+        "holder.toml",
         "permits.cedar",
         "watch.toml",
     ]

@@ -137,6 +137,7 @@ const fn title(code: RefusalCode) -> &'static str {
         RefusalCode::PurposeNotAllowed => "The agency may not ask for this purpose",
         RefusalCode::ReceiptNotAllowed => "The agency may not have receipts printed here",
         RefusalCode::ScopeMissing => "The access token lacks the scope",
+        RefusalCode::CodeNotAccepted => "This code does not count",
         RefusalCode::CaseUnknown => "There is no such open case",
         RefusalCode::NotFound => "There is no such resource",
         RefusalCode::MethodNotAllowed => "The resource has no such method",

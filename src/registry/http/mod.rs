@@ -1,6 +1,7 @@
 //! The registry's HTTP service (contract §5): look-ups, decrees, changes, for callers whose certificate is allowed.
 
 mod guard;
+mod holder;
 mod problem;
 mod routes;
 
@@ -13,10 +14,13 @@ use tokio::sync::watch::{Receiver, Sender};
 
 use crate::core::domain::clock::Clock;
 use crate::registry::feed::{SubjectKey, SubjectKeyError, watch};
+use crate::registry::holder::HolderDesk;
 use crate::registry::store::{Store, StoreError};
 
 /// Largest request body in bytes.
 const BODY_CAP: usize = 4096;
+/// The same where the epochs of three months come along.
+const OPEN_CAP: usize = 512 << 10;
 
 /// What the handlers share.
 pub struct RegistryState {
@@ -29,6 +33,8 @@ pub struct RegistryState {
     clock: Arc<dyn Clock>,
     allow: Vec<String>,
     look_ups: AtomicU64,
+    /// The desk for holders, where there is one.
+    holders: Option<HolderDesk>,
 }
 
 /// The service cannot start.
@@ -52,7 +58,13 @@ impl RegistryState {
         let cursor = watch(&store)?;
         let subjects = SubjectKey::open(dir)?;
         let ending = Sender::new(false);
-        Ok(Self { subjects, dir: dir.to_owned(), store, cursor, ending, clock, allow, look_ups: AtomicU64::new(0) })
+        Ok(Self { subjects, dir: dir.to_owned(), store, cursor, ending, clock, allow, look_ups: AtomicU64::new(0), holders: None })
+    }
+
+    /// With a desk for holders.
+    pub fn with_holders(mut self, desk: HolderDesk) -> Self {
+        self.holders = Some(desk);
+        self
     }
 
     /// Answers every held poll of the change feed now, and holds no further one.
@@ -82,6 +94,8 @@ pub fn configure(state: web::Data<RegistryState>) -> impl Fn(&mut web::ServiceCo
                     .wrap(actix_web::middleware::from_fn(guard::allowed_only))
                     .route("/lookup", web::post().to(routes::look_up))
                     .route("/identifiers", web::post().to(routes::identifiers))
+                    .route("/holder-code", web::post().to(holder::code))
+                    .service(web::resource("/holder-open").app_data(web::PayloadConfig::new(OPEN_CAP)).route(web::post().to(holder::open)))
                     .route("/decrees", web::get().to(routes::decrees))
                     .route("/changes", web::get().to(routes::changes)),
             )

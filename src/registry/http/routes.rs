@@ -18,7 +18,7 @@ use crate::registry::store::StoreError;
 /// Longest that a poll of the change feed is held, in seconds.
 const LONGEST_POLL_S: u64 = 25;
 
-type State = web::Data<RegistryState>;
+pub(super) type State = web::Data<RegistryState>;
 
 /// `POST /registry/v1/lookup`: the same statements for somebody, nobody and an unknown scheme.
 pub(super) async fn look_up(state: State, request: HttpRequest, body: web::Bytes) -> HttpResponse {
@@ -131,17 +131,17 @@ async fn changed(state: &State, after: u64) -> Result<ChangesAnswer, HttpRespons
     }
 }
 
-fn is_json(request: &HttpRequest) -> bool {
+pub(super) fn is_json(request: &HttpRequest) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn ok(answer: &impl Serialize) -> HttpResponse {
+pub(super) fn ok<T: Serialize>(answer: &T) -> HttpResponse {
     HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(answer)
 }
 
 /// Store and decree errors name no person; the caller learns only that there is no answer.
-fn failed(error: &impl std::fmt::Display) -> HttpResponse {
+pub(super) fn failed(error: &impl std::fmt::Display) -> HttpResponse {
     tracing::error!(%error, "the registry could not answer");
     problem::unavailable()
 }

@@ -124,6 +124,14 @@ const STEPS: &[&str] = &[
     CREATE INDEX membership_of_record ON membership (record);
     CREATE INDEX membership_of_head ON membership (head);
 ",
+    "
+    -- The SIM that is registered for a person: where a code of the holder's own view goes.
+    CREATE TABLE sim (
+        person INTEGER PRIMARY KEY REFERENCES person (id),
+        msisdn TEXT NOT NULL,
+        registered_at TEXT NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Brings a store up to date; a store of a newer version is left alone.

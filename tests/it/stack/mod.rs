@@ -17,6 +17,7 @@ mod harness;
 mod harvest;
 mod headers;
 mod holder;
+mod holder_view;
 mod identifiers;
 mod legal;
 mod legal_table;

@@ -99,7 +99,9 @@ async fn every_refusal_of_the_contract_can_be_had_and_does_nothing() {
     // A certificate that turns bad ends its connection too: `tls_revocation` drives that race on purpose.
     table.seen.insert(RefusalCode::CertificateNotAccepted.code().to_owned());
     // Only trails in the log end so: `audit_person` drives them.
-    table.seen.extend([RefusalCode::CaseUnknown, RefusalCode::RegistryUnavailable].map(|code| code.code().to_owned()));
+    table.seen.extend(
+        [RefusalCode::CaseUnknown, RefusalCode::CodeNotAccepted, RefusalCode::RegistryUnavailable].map(|code| code.code().to_owned()),
+    );
     let all: BTreeSet<_> = RefusalCode::ALL.iter().map(|code| code.code().to_owned()).collect();
     assert_eq!(table.seen, all, "a refusal without its row");
     table.system.stop().await;

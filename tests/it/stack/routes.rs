@@ -38,6 +38,13 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/log/entries", "/v1/log/entries?agency=bank", None, ""),
         row("GET", "/v1/log/epochs", "/v1/log/epochs", None, ""),
         row("GET", "/v1/log/export", "/v1/log/export?format=csv", None, ""),
+        row(
+            "POST",
+            "/v1/log/holder",
+            "/v1/log/holder",
+            Some("application/json"),
+            r#"{"identifier":{"scheme":"yekta","value":"9990000018"},"actor":"clerk-1"}"#,
+        ),
         row("POST", "/v1/log/person", "/v1/log/person", Some("application/json"), person),
         row("GET", "/v1/log/samples", "/v1/log/samples", None, ""),
         row("POST", "/v1/log/samples", "/v1/log/samples", Some("application/json"), r#"{"size":5}"#),

@@ -3,6 +3,8 @@
 mod entries;
 mod epochs;
 mod export;
+mod holder;
+mod holder_sessions;
 mod person;
 mod rows;
 mod samples;
@@ -31,6 +33,9 @@ use crate::flow::{self, Incoming};
 pub(super) use entries::entries;
 pub(super) use epochs::epochs;
 pub(super) use export::export;
+pub(super) use holder::holder;
+pub use holder::{Contested, HolderState, NotToday, Why};
+pub use holder_sessions::Sessions;
 pub(super) use person::person;
 pub(super) use samples::{draw, justify, list};
 pub(super) use summary::summary;

@@ -7,6 +7,7 @@ use super::plan::Due;
 use crate::adapters::store::config::LedgerError;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::database::Store;
+use crate::adapters::store::holder;
 use crate::adapters::store::keys::{ContentKek, Kek, aead_key, random_secret};
 use crate::core::domain::random::random;
 use crate::core::ledger::leaf::class_byte;
@@ -83,7 +84,8 @@ pub(super) fn forget_trail_keys(conn: &Connection) -> rusqlite::Result<()> {
     let delete = "DELETE FROM epoch WHERE substr(name, 1, 10) NOT IN (
                     SELECT date(day * 86400, 'unixepoch') FROM content_key WHERE class <> 3
                     UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)";
-    conn.execute(delete, []).map(drop)
+    conn.execute(delete, [])?;
+    holder::forget(conn)
 }
 
 fn under(conn: &Connection, key: i64, from: u64, to: u64) -> rusqlite::Result<Vec<u64>> {

@@ -56,6 +56,7 @@ pub(super) fn log() -> Log {
         checkpoint_public_key: signer().0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     };
     Log { _folder: folder, config, clock: Arc::new(ManualClock::new(at("2026-01-01T08:00:00Z"))) }

@@ -70,6 +70,7 @@ fn log() -> Log {
         checkpoint_public_key: signer().0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: public,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     };
     Log { _folder: folder, config, clock: Arc::new(ManualClock::new(at("2026-01-01T08:00:00Z"))), officer }

@@ -166,7 +166,7 @@ fn rows(dir: &Path) -> (Vec<Vec<u8>>, Vec<Hash>) {
 #[tokio::test]
 async fn flipped_bit_in_a_closed_log_is_found_or_harmless_and_never_signed_over() {
     let image = Image::closed().await;
-    let [refused, named, _] = image.flips("ledger.sqlite", 80).await;
+    let [refused, named, _] = image.flips("ledger.sqlite", 120).await;
     assert!(refused > 0 && named > 0, "both kinds are met");
     for name in ["journal.0", "journal.1"] {
         let [_, _, harmless] = image.flips(name, 8).await;

@@ -63,6 +63,7 @@ fn config_in(dir: std::path::PathBuf) -> LedgerConfig {
         checkpoint_public_key: signer().0.public_key().as_ref().try_into().unwrap(),
         former_checkpoint_keys: Vec::new(),
         dpo_public_key: generate_officer_key().unwrap().0,
+        holder_public_key: None,
         content_kek: ContentKek::generate().unwrap(),
     }
 }

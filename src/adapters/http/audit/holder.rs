@@ -1,0 +1,280 @@
+//! `POST /v1/log/holder`: the holder's own view of the log, opened by a code that reaches nobody but the holder.
+//!
+//! Three bodies: `identifier` asks for a code, `handle` and `code` open the view, `handle` and `contest` contest a line of it. Whoever is
+//! behind the number, and whether there is a SIM, the first reply is the same and leaves on the same grid; a code that does not count is the same
+//! refusal whatever was wrong with it.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::holder_sessions::{Session, Sessions};
+use super::{HttpState, answered, context_of, delivery, limited, read_json, unreadable};
+use crate::adapters::http::respond::next_on_grid;
+use crate::core::domain::agency::Scope;
+use crate::core::domain::context::CallContext;
+use crate::core::domain::date::{jalali, tehran_day};
+use crate::core::domain::document::coded_enum;
+use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
+use crate::core::domain::request::{RequestIdentifier, object};
+use crate::core::ledger::holder::{HolderLog, ViewDay, ViewLine, shown, view};
+use crate::core::ledger::retention::Hold;
+use crate::core::policy::accept_identifier;
+use crate::core::registry::holder::{CODE_LASTS_S, HolderDesk, OpenRequest};
+use crate::core::signing::Delivery;
+use crate::flow::{self, Incoming};
+
+/// Largest body.
+const BODY: usize = 4 << 10;
+/// Days that the view goes back: contents are kept no longer.
+const DAYS: i64 = 90;
+/// Replies leave on this multiple of the usual grid: the registry writes a message meanwhile, or does not.
+const GRIDS: u32 = 4;
+
+/// Spends one code of an office.
+pub type Spend = Box<dyn Fn(&str, Timestamp) -> Result<(), NotToday> + Send + Sync>;
+/// Opens a case; its number.
+pub type OpenCase = Box<dyn Fn(&Contested<'_>, Timestamp) -> Option<String> + Send + Sync>;
+
+/// What the holder's view needs.
+pub struct HolderState {
+    /// The registry's desk.
+    pub desk: Arc<dyn HolderDesk>,
+    /// The log.
+    pub log: Arc<dyn HolderLog>,
+    /// Handles that are out.
+    pub sessions: Sessions,
+    /// Spends one code of an office.
+    pub spend: Spend,
+    /// Deferrals that two officials signed; none when one of them cannot be read.
+    pub deferrals: Box<dyn Fn() -> Option<Vec<Hold>> + Send + Sync>,
+    /// Opens a case over contested entries; its number, or none when it cannot be kept.
+    pub contest: OpenCase,
+}
+
+/// Why an office gets no code today.
+pub enum NotToday {
+    /// Its share is spent.
+    Spent(LimitNotice),
+    /// That cannot be counted now.
+    Uncounted,
+}
+
+/// What a holder contests.
+pub struct Contested<'a> {
+    /// The entries behind the line.
+    pub entries: &'a [uuid::Uuid],
+    /// Why.
+    pub why: Why,
+}
+
+coded_enum! {
+    /// Why a line is contested. A closed list, so that no number and no name gets into a case.
+    Why {
+        /// The holder was not there and asked nobody.
+        NotMe = "not-me",
+        /// The holder was there, but for something else.
+        OtherPurpose = "other-purpose",
+        /// So often was not needed.
+        TooOften = "too-often",
+        /// Something that words do not fit: the officer asks.
+        Other = "other",
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    #[serde(default, deserialize_with = "object")]
+    identifier: Option<RequestIdentifier>,
+    actor: Option<String>,
+    handle: Option<String>,
+    code: Option<String>,
+    contest: Option<AskContest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskContest {
+    line: usize,
+    why: Why,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    status: &'static str,
+    handle: &'a str,
+    from: ViewDay,
+    entries: &'a [ViewLine],
+}
+
+type Outcome = Result<Delivery, Box<Refusal>>;
+
+/// One step of a holder's view.
+pub(in crate::adapters::http) async fn holder(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    answered(state, (request, payload), ("log-holder", BODY), on_grid).await
+}
+
+async fn on_grid(state: Arc<HttpState>, incoming: Incoming, query: String) -> Outcome {
+    let begun = Instant::now();
+    let outcome = step(&state, &incoming, &query).await;
+    tokio::time::sleep_until(next_on_grid(begun, Instant::now(), state.grid * GRIDS)).await;
+    outcome
+}
+
+async fn step(state: &HttpState, incoming: &Incoming, query: &str) -> Outcome {
+    let call = flow::authenticate_signed(&state.gate, incoming, Scope::LogHolder).await?.into_call();
+    let mut context = context_of(state, limited(state, call)?);
+    let Some(holder) = &state.holder else {
+        return Err(refused(context, RefusalCode::NotFound, "holders' views are not offered here"));
+    };
+    if !query.is_empty() {
+        return Err(refused(context, RefusalCode::MalformedRequest, "leave the query string out: what is asked for goes into the body"));
+    }
+    let ask: Ask = match read_json(incoming) {
+        Ok(ask) => ask,
+        Err((code, detail)) => return Err(Refusal::new(context, code, detail)),
+    };
+    if let Err((code, detail)) = named(state, &ask, &mut context) {
+        return Err(refused(context, code, detail));
+    }
+    let now = state.gate.clock.now();
+    match ask {
+        Ask { identifier: Some(identifier), handle: None, code: None, contest: None, .. } => {
+            begin(state, holder, context, &identifier, now).await
+        }
+        Ask { identifier: None, handle: Some(handle), code: Some(code), contest: None, .. } => {
+            open(state, holder, context, (&handle, &code), now).await
+        }
+        Ask { identifier: None, handle: Some(handle), code: None, contest: Some(contest), .. } => {
+            contested(holder, context, &handle, &contest, now)
+        }
+        _ => Err(refused(context, RefusalCode::MalformedRequest, "send `identifier`, or `handle` with `code`, or `handle` with `contest`")),
+    }
+}
+
+/// Whoever opens somebody's record is named.
+fn named(state: &HttpState, ask: &Ask, context: &mut CallContext) -> Result<(), (RefusalCode, &'static str)> {
+    let actor = ask.actor.as_deref().ok_or((RefusalCode::ActorRequired, "name the clerk in `actor`"))?;
+    let policy = (state.gate.policy)();
+    let formed = (1..=64).contains(&actor.len()) && actor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let carries = ask.identifier.as_ref().is_some_and(|identifier| actor == identifier.value);
+    if !formed || carries || policy.schemes.looks_like_identifier(actor) {
+        return Err((
+            RefusalCode::MalformedRequest,
+            "`actor` has up to 64 letters, digits, `.`, `_`, `-`, and is not the number of a person",
+        ));
+    }
+    context.actor = Some(actor.to_owned());
+    Ok(())
+}
+
+async fn begin(state: &HttpState, holder: &HolderState, mut context: CallContext, asked: &RequestIdentifier, now: Timestamp) -> Outcome {
+    let identifier = match accept_identifier(asked, &(state.gate.policy)().schemes) {
+        Ok(identifier) => identifier,
+        Err(((code, detail), hint)) => {
+            let mut refusal = Refusal::new(context, code, detail);
+            refusal.hint = hint;
+            return Err(refusal);
+        }
+    };
+    context.subject = Some(identifier.clone());
+    match (holder.spend)(&office_name(&context), now) {
+        Ok(()) => {}
+        Err(NotToday::Spent(limit)) => {
+            let mut refusal = refused(context, RefusalCode::QuotaExhausted, "this office has had its codes of today sent; try tomorrow");
+            refusal.limit = Some(limit);
+            return Err(refusal);
+        }
+        Err(NotToday::Uncounted) => {
+            return Err(refused(context, RefusalCode::LedgerUnavailable, "this office's codes cannot be counted at present"));
+        }
+    }
+    let office = holder.sessions.office(&context);
+    let Ok(handle) = holder.desk.send_code(&identifier, &office).await else {
+        return Err(refused(context, RefusalCode::RegistryUnavailable, "the registry does not answer; try again later"));
+    };
+    holder.sessions.begin(&handle, Session::new(office, identifier, now));
+    let body = json!({
+        "status": "code-sent", "handle": handle, "expires_in": CODE_LASTS_S,
+        "fa": "اگر برای این شماره سیم‌کارتی ثبت شده باشد، اکنون کدی به آن فرستاده شد. دارنده کد را به شما می‌گوید.",
+        "prs": "اگر برای این شماره سیم‌کارت ثبت شده باشد، حالا یک کد به آن روان شد. دارنده کد را به شما می‌گوید.",
+        "en": "If a SIM is registered for whoever bears this number, a code is on its way to it. The holder tells it to you.",
+    });
+    Ok(Delivery { status: 202, ..delivery(context, "holder-code", None, &body) })
+}
+
+async fn open(state: &HttpState, holder: &HolderState, mut context: CallContext, (handle, code): (&str, &str), now: Timestamp) -> Outcome {
+    let office = holder.sessions.office(&context);
+    let Some(identifier) = holder.sessions.waiting(handle, &office, now) else { return Err(not_accepted(context)) };
+    context.subject = Some(identifier);
+    let from = now.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(now);
+    let epochs = holder.log.sealed_trails(from).await.map_err(unreadable(context.clone()))?;
+    let request = OpenRequest {
+        handle: handle.into(),
+        code: code.into(),
+        office: office.as_str().into(),
+        origin: holder.log.log_origin().into(),
+        epochs,
+    };
+    let trails = match holder.desk.open(request).await {
+        Ok(Some(trails)) => trails,
+        Ok(None) => return Err(not_accepted(context)),
+        Err(_) => {
+            return Err(refused(context, RefusalCode::RegistryUnavailable, "the registry does not answer; ask for another code later"));
+        }
+    };
+    let entries = holder.log.entries_of(trails, from).await.map_err(unreadable(context.clone()))?;
+    let Some(deferrals) = (holder.deferrals)() else {
+        return Err(refused(context, RefusalCode::LedgerUnavailable, "what may be shown cannot be told at present"));
+    };
+    let lines = view(&shown(entries, &deferrals, now), &(state.gate.policy)());
+    holder.sessions.opened(handle, lines.iter().map(|line| line.entries.clone()).collect(), now);
+    let first = tehran_day(from);
+    let from = ViewDay { jalali: jalali(first), gregorian: first.to_string() };
+    Ok(delivery(context, "holder-view", None, &View { status: "opened", handle, from, entries: &lines }))
+}
+
+fn contested(holder: &HolderState, mut context: CallContext, handle: &str, ask: &AskContest, now: Timestamp) -> Outcome {
+    let office = holder.sessions.office(&context);
+    let Some((identifier, entries)) = holder.sessions.line(handle, &office, ask.line, now) else { return Err(not_accepted(context)) };
+    context.subject = Some(identifier);
+    let Some(case) = (holder.contest)(&Contested { entries: &entries, why: ask.why }, now) else {
+        return Err(refused(context, RefusalCode::LedgerUnavailable, "the case cannot be kept at present"));
+    };
+    context.reference = Some(case.clone());
+    let details = json!({ "contested": entries, "why": ask.why }).to_string();
+    let body = json!({
+        "status": "contested", "case": case, "line": ask.line, "why": ask.why,
+        "fa": format!("اعتراض شما با شمارهٔ {case} ثبت شد. مسئول حفاظت از داده‌ها آن را بررسی می‌کند."),
+        "prs": format!("اعتراض شما با شمارهٔ {case} ثبت شد. مسئول حفاظت از معلومات آن را بررسی می‌کند."),
+        "en": format!("Your objection is on record under {case}. The data-protection officer looks into it."),
+    });
+    Ok(delivery(context, "holder-contest", Some(details), &body))
+}
+
+fn refused(context: CallContext, code: RefusalCode, detail: &str) -> Box<Refusal> {
+    Refusal::new(context, code, detail)
+}
+
+/// One refusal for every code and handle that does not count.
+fn not_accepted(context: CallContext) -> Box<Refusal> {
+    refused(context, RefusalCode::CodeNotAccepted, "this code does not count: ask for another one")
+}
+
+/// The office as its daily count knows it; no person is in it.
+fn office_name(context: &CallContext) -> String {
+    let agency = context.agency.as_ref().map(ToString::to_string).unwrap_or_default();
+    match (&context.branch, &context.certificate) {
+        (Some(branch), _) => format!("{agency}/{branch}"),
+        (None, Some(certificate)) => {
+            format!("{agency}#{:016x}", u64::from_be_bytes(certificate.first_chunk().copied().unwrap_or_default()))
+        }
+        (None, None) => agency,
+    }
+}

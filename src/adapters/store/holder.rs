@@ -1,0 +1,70 @@
+//! The holder's own view of the log: epochs whose trail keys are sealed to the registry, and the entries with the tags that it told.
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::Connection;
+
+use super::SqliteLedger;
+use super::segments::{self, Sought};
+use crate::core::ledger::holder::{HolderEntry, HolderLog};
+use crate::core::ledger::retention::day_of;
+use crate::core::ledger::tree::Hash;
+use crate::core::ledger::{LogReader as _, LogUnreadable};
+use crate::core::registry::holder::{OpenedTrail, SealedTrail};
+
+/// Trail keys sealed to the registry for the holder's own view, by the name of their epoch; they go with the epoch.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS holder_epoch (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;";
+
+/// Makes the table where there is none.
+pub(super) fn make_table(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLE)
+}
+
+/// Keeps a trail key, sealed to the registry.
+pub(super) fn keep(conn: &Connection, epoch: &str, sealed: &[u8]) -> rusqlite::Result<()> {
+    conn.execute("INSERT INTO holder_epoch (name, sealed) VALUES (?1, ?2)", (epoch, sealed)).map(drop)
+}
+
+/// Forgets the keys of epochs that are gone.
+pub(super) fn forget(conn: &Connection) -> rusqlite::Result<()> {
+    // A log that was sealed before there were holders' views has no such table.
+    make_table(conn)?;
+    conn.execute("DELETE FROM holder_epoch WHERE name NOT IN (SELECT name FROM epoch)", []).map(drop)
+}
+
+#[async_trait]
+impl HolderLog for SqliteLedger {
+    async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable> {
+        let first = day_of(from);
+        self.readers.run(move |conn, _| sealed(conn, first)).await
+    }
+
+    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable> {
+        let size = self.size();
+        self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
+        let sought: Vec<Sought> = trails.iter().flat_map(sought).collect();
+        let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
+        let rows = found.into_iter().map(|(_, row)| row).filter(|row| row.time >= from);
+        Ok(rows.map(|row| HolderEntry { id: row.id, time: row.time, kind: row.kind, content: Box::new(row.content().clone()) }).collect())
+    }
+
+    fn log_origin(&self) -> &str {
+        &self.shared.origin
+    }
+}
+
+fn sealed(conn: &Connection, first: Date) -> rusqlite::Result<Vec<SealedTrail>> {
+    let mut select = conn.prepare_cached("SELECT name, sealed FROM holder_epoch WHERE substr(name, 1, 10) >= ?1 ORDER BY name")?;
+    let rows = select.query_map([first.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    rows.map(|row| row.map(|(epoch, sealed)| SealedTrail { epoch, sealed: STANDARD.encode(sealed) })).collect()
+}
+
+fn sought(trail: &OpenedTrail) -> Vec<Sought> {
+    let day = trail.epoch.get(..10).and_then(|date| date.parse::<Date>().ok()).and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    let Some(day) = day.map(|midnight| midnight.timestamp().as_second().div_euclid(86_400)) else { return Vec::new() };
+    let tag = |text: &String| URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Hash::try_from(bytes).ok());
+    trail.tags.iter().filter_map(tag).map(|tag| Sought { day, tag, trace: 0 }).collect()
+}

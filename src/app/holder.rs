@@ -1,0 +1,95 @@
+//! The holder's own view: the registry's desk, the log, the offices' quota, and the cases that come of what is contested.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+
+use super::StartError;
+use super::deferrals::Deferrals;
+use super::parts::Parts;
+use crate::adapters::cases::{Case, CaseRegister};
+use crate::adapters::http::{Contested, HolderState, NotToday, Sessions};
+use crate::adapters::quota::{NoCode, OfficeQuota};
+use crate::adapters::store::open_trail_key;
+use crate::config::Config;
+use crate::core::domain::date::tehran_day;
+use crate::core::domain::random::random;
+use crate::core::ledger::retention::{Hold, day_of};
+use crate::core::policy::Snapshot;
+use crate::registry::holder::{FileSender, HolderDesk};
+
+/// Remembers, beside the log, how many codes each office had sent today.
+const CODES: &str = "holder-codes.json";
+/// How long a case of a holder stays open unless it is closed before.
+const CASE_LASTS: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// The kind of agency that looks into such cases.
+const OFFICER: &str = "data-protection-officer";
+
+/// What the holder's view needs; none where it is not offered.
+///
+/// # Errors
+/// The offices' counts cannot be read, or the system gives no random numbers.
+pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState>, StartError> {
+    let Some(holder) = &config.holder else { return Ok(None) };
+    let path = config.ledger.dir.join(CODES);
+    let quota = OfficeQuota::open(&path, holder.codes_per_office).map_err(|error| {
+        StartError(format!("`{}` cannot be read: {error}; restore it, or remove it once its day is over", path.display()))
+    })?;
+    let sessions = Sessions::new().map_err(|_| StartError("the system gives no random numbers".to_owned()))?;
+    let folder = holder.deferrals.clone();
+    let (cases, policies) = (CaseRegister::new(&config.audit.cases), parts.policies.clone());
+    Ok(Some(HolderState {
+        desk: parts.registry.clone(),
+        log: parts.ledger.clone(),
+        sessions,
+        spend: Box::new(move |office, now| {
+            quota.spend(office, now).map_err(|why| match why {
+                NoCode::Spent(notice) => NotToday::Spent(notice),
+                NoCode::Disk => NotToday::Uncounted,
+            })
+        }),
+        deferrals: Box::new(move || deferrals(&folder)),
+        contest: Box::new(move |contested, now| open_case(&cases, &policies.current(), contested, now)),
+    }))
+}
+
+/// Deferrals that two officials signed and have not taken back.
+fn deferrals(dir: &Path) -> Option<Vec<Hold>> {
+    let read = Deferrals::open(dir).and_then(|deferrals| deferrals.signed());
+    read.inspect_err(|error| tracing::error!(%error, "deferrals cannot be read; no holder's view is shown")).ok()
+}
+
+/// A case about contested entries. It names them by their ids, and nobody.
+fn open_case(cases: &CaseRegister, snapshot: &Snapshot, contested: &Contested<'_>, now: Timestamp) -> Option<String> {
+    let mut officers: Vec<_> =
+        snapshot.agencies.values().filter(|policy| &*policy.kind == OFFICER).map(|policy| policy.id.as_str()).collect();
+    officers.sort_unstable();
+    let entries: Vec<String> = contested.entries.iter().map(ToString::to_string).collect();
+    let case = Case {
+        number: format!("holder-{}-{}", tehran_day(now), URL_SAFE_NO_PAD.encode(random::<6>()?)),
+        reason: format!("the holder contests: {}; entries {}", contested.why.code(), entries.join(", ")),
+        office: (*officers.first()?).to_owned(),
+        opened: now,
+        until: day_of(now.checked_add(CASE_LASTS).ok()?),
+        closed: None,
+    };
+    match cases.open(&case) {
+        Ok(()) => {
+            metrics::counter!("estelam_holder_cases_total").increment(1);
+            Some(case.number)
+        }
+        Err(error) => {
+            tracing::error!(%error, "a holder's case cannot be kept");
+            None
+        }
+    }
+}
+
+/// The registry's desk for holders in its folder, with messages as files: for a demo, or until a provider of messages is connected.
+pub(super) fn desk(registry_dir: &Path) -> HolderDesk {
+    let open = |private: &[u8], origin: &str, epoch: &str, sealed: &[u8]| open_trail_key(private, origin, epoch, sealed).ok();
+    HolderDesk::open(registry_dir, open, Arc::new(FileSender::new(registry_dir)))
+}

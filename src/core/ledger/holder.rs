@@ -1,0 +1,150 @@
+//! The holder's own view of the log: kinds of agency, purposes and days. No branch, no clerk, no minute, nobody else.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::retention::Hold;
+use super::{EntryContent, EntryKind, LogUnreadable};
+use crate::core::domain::agency::AgencyId;
+use crate::core::domain::date::{jalali, tehran_day};
+use crate::core::domain::reason::ReasonCode;
+use crate::core::policy::{HolderLine, HolderText, Snapshot};
+use crate::core::registry::holder::{OpenedTrail, SealedTrail};
+
+/// An entry about the holder.
+#[derive(Debug)]
+pub struct HolderEntry {
+    /// `answer_id` or `request_id`.
+    pub id: Uuid,
+    /// Ledger time.
+    pub time: Timestamp,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// Its content.
+    pub content: Box<EntryContent>,
+}
+
+/// That an entry was not shown for a while.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Deferred {
+    /// By whom, and on what ground.
+    pub by: String,
+    /// The last day on which it was not shown (UTC).
+    pub until: String,
+}
+
+/// What may be shown at an instant, with the deferral that is over. Entries under a deferral that lasts are left out.
+pub fn shown(entries: Vec<HolderEntry>, deferrals: &[Hold], now: Timestamp) -> Vec<(HolderEntry, Option<Deferred>)> {
+    let covering = |entry: &HolderEntry| {
+        deferrals.iter().filter(|deferral| deferral.covers(entry.time, entry.id, entry.content.agency.as_deref())).collect::<Vec<_>>()
+    };
+    let shown = entries.into_iter().filter_map(|entry| {
+        let covering = covering(&entry);
+        if covering.iter().any(|deferral| deferral.in_force(now)) {
+            return None;
+        }
+        let last = covering.into_iter().max_by_key(|deferral| deferral.until);
+        Some((entry, last.map(|deferral| Deferred { by: deferral.reason.clone(), until: deferral.until.to_string() })))
+    });
+    shown.collect()
+}
+
+/// Finds entries by trail tags that the registry told for the holder's code.
+#[async_trait]
+pub trait HolderLog: Send + Sync + 'static {
+    /// The epochs since an instant with their trail keys, sealed to the registry.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable>;
+
+    /// The entries with these tags.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable>;
+
+    /// The log's origin.
+    fn log_origin(&self) -> &str;
+}
+
+/// One line of the view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ViewLine {
+    /// Its number, from 1.
+    pub line: usize,
+    /// What happened.
+    pub what: HolderLine,
+    /// The kind of agency.
+    pub kind: String,
+    /// The purpose stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The Tehran day.
+    pub day: ViewDay,
+    /// That it was not shown for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Deferred>,
+    /// In Persian.
+    pub fa: String,
+    /// In Dari.
+    pub prs: String,
+    /// In English.
+    pub en: String,
+    /// The entries behind it, for a case that contests it; never told.
+    #[serde(skip)]
+    pub entries: Vec<Uuid>,
+}
+
+/// A day in both calendars.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ViewDay {
+    /// `YYYY/MM/DD`.
+    pub jalali: String,
+    /// `YYYY-MM-DD`.
+    pub gregorian: String,
+}
+
+type Key = (Date, String, Option<String>, HolderLine, Option<Deferred>);
+
+/// The view, newest day first. Entries of one day, kind, purpose and outcome are one line; those on a number that was ambiguous when it was
+/// asked about are nobody's.
+pub fn view(entries: &[(HolderEntry, Option<Deferred>)], snapshot: &Snapshot) -> Vec<ViewLine> {
+    let mut lines: Vec<(Key, Vec<Uuid>)> = Vec::new();
+    let keys: BTreeSet<Key> = entries.iter().filter_map(|entry| key_of(entry, snapshot)).collect();
+    for key in keys.into_iter().rev() {
+        let ids = entries.iter().filter(|entry| key_of(entry, snapshot).as_ref() == Some(&key)).map(|(entry, _)| entry.id).collect();
+        lines.push((key, ids));
+    }
+    lines.into_iter().enumerate().map(|(place, (key, entries))| line(place + 1, key, entries, snapshot)).collect()
+}
+
+fn key_of((entry, deferred): &(HolderEntry, Option<Deferred>), snapshot: &Snapshot) -> Option<Key> {
+    let content = &entry.content;
+    if content.reason.as_deref() == Some(ReasonCode::AmbiguousIdentifier.code()) {
+        return None;
+    }
+    let what = match entry.kind {
+        // Whoever tried to open this record is told of as well.
+        _ if content.route.starts_with("log-") => HolderLine::Opened,
+        EntryKind::Answer => HolderLine::Asked,
+        EntryKind::Refusal => HolderLine::Refused,
+        EntryKind::LogRead => HolderLine::Opened,
+        EntryKind::Token | EntryKind::Admin => return None,
+    };
+    let agency = content.agency.as_deref().and_then(AgencyId::parse)?;
+    // An agency that has left is still somebody who asked.
+    let kind = snapshot.agencies.get(&agency).map_or_else(|| "agency".to_owned(), |policy| policy.kind.to_string());
+    Some((tehran_day(entry.time), kind, content.purpose.clone(), what, deferred.clone()))
+}
+
+fn line(line: usize, (day, kind, purpose, what, deferred): Key, entries: Vec<Uuid>, snapshot: &Snapshot) -> ViewLine {
+    let day = ViewDay { jalali: jalali(day), gregorian: day.to_string() };
+    let HolderText { fa, prs, en } = snapshot.holder.line(what, &kind, purpose.as_deref(), &day.jalali, &day.gregorian);
+    ViewLine { line, what, kind, purpose, day, deferred, fa, prs, en, entries }
+}
