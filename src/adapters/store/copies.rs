@@ -7,8 +7,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::config::LedgerError;
-use super::purge::day_range;
 use super::journal::Frame;
+use super::purge::day_range;
 use super::{database, fence, holder, nodes, purge, recovery, schema, succession};
 use crate::core::ledger::tile::TILE_HEIGHT;
 
