@@ -25,6 +25,7 @@ mod spent;
 mod standing;
 mod status;
 mod timekeeping;
+mod upstream;
 mod watch;
 mod watching;
 mod webhook;

@@ -13,10 +13,10 @@ use super::acts::OPERATOR;
 use super::keys::KeyUsers;
 use super::parts::Parts;
 use super::revocation;
+use super::upstream::ServerTrusts;
 use crate::adapters::cutoff::CutOffWatch;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyWatch;
-use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::config::Config;
 
@@ -65,7 +65,11 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     .and_then(|mut watcher| {
         watcher.watch(&config.tls.crls, RecursiveMode::NonRecursive)?;
         watcher.watch(&config.keys, RecursiveMode::NonRecursive)?;
-        watcher.watch(&config.registry.crls, RecursiveMode::NonRecursive).map(|()| watcher)
+        let people = config.registry.people.as_ref().and_then(|people| people.crls.as_ref());
+        for lists in std::iter::once(&config.registry.crls).chain(people) {
+            watcher.watch(lists, RecursiveMode::NonRecursive)?;
+        }
+        Ok(watcher)
     })
     .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
     .ok();
@@ -86,7 +90,7 @@ const fn is_change(kind: EventKind) -> bool {
 /// What a change of files reaches.
 struct Reloaded {
     trust: Arc<CertificateTrust>,
-    registry: Arc<ServerTrust>,
+    registry: ServerTrusts,
     keys: Arc<KeyStore>,
     users: KeyUsers,
 }
@@ -94,7 +98,7 @@ struct Reloaded {
 impl Reloaded {
     fn of(parts: &Parts) -> Self {
         let users = KeyUsers::of(parts);
-        Self { trust: parts.trust.clone(), registry: parts.registry_trust.clone(), keys: parts.keys.clone(), users }
+        Self { trust: parts.trust.clone(), registry: parts.registry_trusts.clone(), keys: parts.keys.clone(), users }
     }
 
     fn take_up_keys(self) -> Self {
