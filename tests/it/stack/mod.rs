@@ -36,6 +36,7 @@ mod replies;
 mod restart;
 mod routes;
 mod signed;
+mod spdci;
 mod stopping;
 mod strangers;
 mod tools;

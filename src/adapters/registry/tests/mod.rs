@@ -6,6 +6,9 @@ mod fake;
 #[path = "../../../../tests/it/mini_pki.rs"]
 mod mini_pki;
 mod over_tls;
+mod spdci;
+#[path = "../../../../tests/it/spdci_mock.rs"]
+mod spdci_mock;
 
 /// A judge for clients that never connect.
 pub(super) fn fake_check() -> super::ServerCheck {
