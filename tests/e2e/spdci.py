@@ -8,9 +8,7 @@ our signature and signs its answer with `jose`: our reader must take what Prism 
 """
 import http.client
 import json
-import os
 import pathlib
-import signal
 import socket
 import subprocess
 import threading
@@ -21,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import OKPKey
 
 from gateway import Demo, Installation, curl
-from oauth import NODE, ROOT, SCRIPTS, until
+from oauth import NODE, ROOT, SCRIPTS, ended, started, until
 
 DESCRIPTIONS = ROOT.parent / "shared" / "data" / "public" / "spdci"
 PRISM = ROOT / "var" / "prism" / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
@@ -38,16 +36,6 @@ def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
-
-
-def started(*command, **streams):
-    """A process group of its own: `node` is a script of the Python package, with the real one below it."""
-    return subprocess.Popen(command, start_new_session=True, **streams)
-
-
-def ended(process):
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 class Prism:
@@ -74,31 +62,35 @@ class Register:
         own = Ed25519PrivateKey.generate()
         pem = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         register = OKPKey.generate_key("Ed25519", {"kid": "register-1", "use": "sig", "alg": "EdDSA"})
-        self.door, behind = free_port(), free_port()
+        self.door = free_port()
         self.configure(pem, register)
-        self.prisms, routes = [], {}
+        self.keys, self.processes, self.seen = (OKPKey.import_key(pem), register), [], []
+
+    def start(self, folder):
+        behind, prisms, routes = free_port(), [], {}
         for description, (mocked, proxied) in NUMBERS.items():
             mock = Prism(folder, "mock", description)
             proxy = Prism(folder, "proxy", description, f"http://127.0.0.1:{behind}", "--errors")
-            self.prisms += [mock, proxy]
+            prisms += [mock, proxy]
+            self.processes += [mock.process, proxy.process]
             routes |= {mocked: mock.url, proxied: proxy.url}
             if description == "social":
                 self.mock = mock
                 routes[NOBODY] = proxy.url
-        for prism in self.prisms:
+        for prism in prisms:
             until("Prism", prism.listening)
-        pki, gateway = self.first.dir / "pki", OKPKey.import_key(pem)
+        pki, (gateway, register) = self.first.dir / "pki", self.keys
         settings = {"ca": str(pki / "ca.pem"), "cert": str(pki / "registry" / "cert.pem"), "key": str(pki / "registry" / "key.pem"),
                     "door": self.door, "register": behind, "routes": routes, "records": {proxied: ATTRIBUTE for _, proxied in NUMBERS.values()},
                     # `reg_records` is one object in `spdci-registry.yaml` and a list in the others.
                     "single": [NUMBERS["registry"][1]], "register_key": register.as_dict(private=True),
                     "gateway_key": gateway.as_dict(private=False) | {"kid": gateway.thumbprint()}}
-        self.process = started(NODE, SCRIPTS / "spdci.mjs", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.process.stdin.write(json.dumps(settings).encode())
-        self.process.stdin.close()
-        assert self.process.stdout.readline() == b'"ready"\n'
-        self.seen = []
-        threading.Thread(target=lambda: self.seen.extend(map(json.loads, self.process.stdout)), daemon=True).start()
+        process = started(NODE, SCRIPTS / "spdci.mjs", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.processes.append(process)
+        process.stdin.write(json.dumps(settings).encode())
+        process.stdin.close()
+        assert process.stdout.readline() == b'"ready"\n'
+        threading.Thread(target=lambda: self.seen.extend(map(json.loads, process.stdout)), daemon=True).start()
 
     def searches(self, number):
         """What passed the door for a number, once something did."""
@@ -130,7 +122,7 @@ yekta = "UIN"
 """)
 
     def stop(self):
-        for process in [*(prism.process for prism in self.prisms), self.process]:
+        for process in self.processes:
             ended(process)
 
 
@@ -139,6 +131,14 @@ def our_search_passes_prism_and_our_reader_takes_what_prism_lets_through(binary,
         print(f"     (left out: the public SPDCI descriptions are not in {DESCRIPTIONS}; the mock of the Rust tests stands for them)")
         return
     register = Register(binary, folder)
+    try:
+        register.start(folder)
+        searches(register)
+    finally:
+        register.stop()
+
+
+def searches(register):
     demo = Installation(register.first)
     try:
         prism_does_validate(register.mock)
@@ -152,7 +152,6 @@ def our_search_passes_prism_and_our_reader_takes_what_prism_lets_through(binary,
         assert all(seen.get("status") == 200 and seen.get("wrong") == [] for seen in register.seen), register.seen
     finally:
         code = demo.stop()
-        register.stop()
     assert code == 0, f"the gateway ended with {code}"
 
 

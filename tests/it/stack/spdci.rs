@@ -148,6 +148,22 @@ async fn readiness_and_status_tell_the_two_registries_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_revoked_certificate_is_noticed_by_itself_on_live_connections_too() {
+    let (system, calls) = system("social").await;
+    assert_eq!(ask(&system, "yekta", FIXTURE).await.outcome(), "indeterminate not-established");
+    let own = system.dir.path().join("pki/social");
+    let credential = Credential { cert: own.join("cert.pem"), key: own.join("key.pem") };
+    system.pki.revoke(&system.pki.serial_of(&credential).unwrap()).unwrap();
+    // Whoever is nobody is looked up live each time.
+    let noticed = async { while ask(&system, "yekta", FIXTURE).await.code() != "registry-unavailable" {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), noticed).await.expect("a revoked certificate goes on being believed");
+    let asked = calls.load(Ordering::SeqCst);
+    assert_eq!(ask(&system, "yekta", KNOWN).await.outcome(), "indeterminate registry-unavailable");
+    assert_eq!(calls.load(Ordering::SeqCst), asked);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_of_another_name_is_not_believed() {
     let (system, calls) = system("registry").await;
     let reply = ask(&system, "yekta", KNOWN).await;
