@@ -74,7 +74,7 @@ fn another_registry_for_people_is_checked_key_by_key() {
         let said = Config::parse(&(shipped() + &PEOPLE.replacen(from, to, 1)), Path::new("estelam.toml")).unwrap_err().to_string();
         assert!(said.starts_with(&format!("estelam.toml:{line}: ")) && said.contains(what), "`{to}`: {said}");
     }
-    check("timeout_ms = 800", "timeout_ms = 800\nprotocol = \"spdci\"", "");
+    check("timeout_ms = 800", "protocol = \"spdci\"\ntimeout_ms = 800", "must be `estelam`: decrees come from there");
 }
 
 #[test]
