@@ -1,5 +1,6 @@
 //! The registries behind the gateway: who they must prove to be, and the clients made of the configuration.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::adapters::tokens::verify_foreign;
 use crate::config::{Config, People, Registry};
 use crate::core::domain::assurance::Assurance;
 use crate::core::domain::clock::Clock;
+use crate::core::domain::file_mode::exposes_a_secret;
 use crate::core::domain::jwk;
 use crate::core::policy::Snapshot;
 
@@ -126,6 +128,9 @@ fn people_config(part: &Registry, people: &People, trust: &Arc<ServerTrust>, pol
     if let Some(scheme) = people.identifiers.keys().find(unknown) {
         let what = "is no scheme of `schemes.toml` that a query may use";
         return Err(StartError(format!("`registry.people.identifiers`: `{scheme}` {what}")));
+    }
+    if let Some(token) = people.token.as_ref().filter(|token| std::fs::metadata(token).is_ok_and(|file| exposes_a_secret(file.mode()))) {
+        return Err(StartError(format!("`{}`: the access token can be reached by others; run `chmod go-rwx` on it", token.display())));
     }
     let own = (own_or(people.certificate.as_ref(), &part.certificate), own_or(people.key.as_ref(), &part.key));
     let keys = jwk::published_keys(&read(&people.registry_keys)?)

@@ -41,6 +41,7 @@
 //! - **Trails of the data-protection officer** are expanded to the other numbers that the record names and whose types are in `identifiers`. Past
 //!   numbers SPDCI does not tell. Whether others have a number it does not tell either, so that entries on all but the number asked for are shown
 //!   as ambiguous.
+//! - **Tools that read the registry's store** (`estelam registry lookup`, `policy explain --scheme`) know the people of the reference registry alone.
 //! - **The holder's own view** asks `[registry]` for the code, which must know the holder's SIM.
 //!
 //! # What is sent

@@ -82,7 +82,7 @@ impl SpdciRegistry {
             token.into_iter().fold(request, |request: RequestBuilder, token| request.header("authorization", token))
         };
         let envelope = Envelope::parse(&self.channel.send(request, limit, LOOKUP_CAP).await?)?;
-        let jws = ForeignJws::parse(envelope.signature(), LOOKUP_CAP)
+        let jws = ForeignJws::parse_any(envelope.signature(), LOOKUP_CAP)
             .map_err(|_| RegistryUnavailable("its answer's signature is no compact JWS that is accepted"))?;
         if !(self.config.verify)(&jws) {
             return Err(RegistryUnavailable("its answer is not signed with its key"));

@@ -22,7 +22,7 @@ coded_enum! {
     Freshness {
         /// Asked of the registry for this call.
         Live = "live",
-        /// From the cache, with the change feed in order.
+        /// From the cache, with the change feed in order; within the policy's age alone where the people's registry has no feed.
         Cached = "cached",
         /// From the cache while the registry cannot be reached.
         Stale = "stale",

@@ -142,7 +142,7 @@ impl Answer {
         }
         succeeded(&found.status, found.status_reason_code.as_deref())?;
         // The older of the two instants: what the registry knew then it says now.
-        let as_of = timely(header.message_ts.min(found.timestamp), asked.at, now)?;
+        let as_of = timely(header.message_ts, asked.at, now)?.min(timely(found.timestamp, asked.at, now)?);
         Ok((as_of, records_of(found, asked)?))
     }
 }
