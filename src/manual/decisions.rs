@@ -318,3 +318,5 @@
 //!   card's status (domain §3), and that status is not resolved. A card that had ended gives its stand-in nothing, as before.
 //! - **2026-11-28, one table of entries instead of one a day**: processor time of an append is the same at one million entries and at five (17 and 16 µs), for
 //!   entries and their ids come in order, and a purge reads only the stretch of its day. What auditors ask goes to an index by day and class beside it.
+//! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
+//!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.

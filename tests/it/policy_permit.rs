@@ -274,6 +274,10 @@ impl Limiter for Says {
     fn admit_unit(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
         self.admit(agency, tier)
     }
+
+    fn admit_again(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
+        self.admit(agency, tier)
+    }
 }
 
 #[test]
