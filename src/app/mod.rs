@@ -18,6 +18,7 @@ mod parts;
 pub mod purge;
 mod readiness;
 pub mod registry;
+mod retries;
 pub mod review;
 mod revocation;
 mod running;

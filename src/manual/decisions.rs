@@ -329,3 +329,5 @@
 //! - **2026-11-28, RS256 is not taken from SPDCI registries** though one public implementation signs so: one algorithm per key, and RSA's is PS256 everywhere.
 //! - **2026-11-28, Prism's own examples do not fit the descriptions that it takes them from** (empty times, a number for an id), so that `--errors` on a mock
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
+//! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
+//!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.
