@@ -182,7 +182,7 @@ impl Client {
         let request = self.http.get(format!("{}{path}", self.place.gateway)).bearer_auth(token).timeout(STREAM);
         let response = request.send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
-        if matches!(status, 200 | 202) {
+        if status == 200 {
             return Ok(response);
         }
         let body = response.bytes().await.doing("the gateway broke off")?;
@@ -202,7 +202,10 @@ impl Client {
         let response = request.send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         let body: Value = response.json().await.doing("the gateway did not answer with JSON")?;
-        if status == 200 { Ok(body) } else { Err(CliError::failed(format_args!("HTTP {status}: {}", said(body.to_string().as_bytes())))) }
+        match status {
+            200 | 202 => Ok(body),
+            _ => Err(CliError::failed(format_args!("HTTP {status}: {}", said(body.to_string().as_bytes())))),
+        }
     }
 
     /// Says why there was no reply: what the connection met is the last of the causes.

@@ -112,7 +112,7 @@
 //! estelam log query --as security-auditor --agency bank --from 2026-11-23          # newest first, with the exact number
 //! estelam log query --as security-auditor --code purpose-not-allowed --json        # any field: see `estelam log query --help`
 //! estelam log summary --as security-auditor                                       # counts per day and agency
-//! estelam log export --as security-auditor --agency bank --out bank.ndjson         # `--format csv`
+//! estelam log export --as security-auditor --agency bank --out bank.ndjson         # `--format csv`: `'` stands before what looks like a formula
 //! estelam log export --check bank.ndjson                                           # against the checkpoint in it; `--checkpoint FILE`: and yours
 //! estelam log prove ANSWER_ID                                                      # one entry's proof
 //! estelam log sample draw --size 20 --agency bank; estelam log sample list         # work-lists, and what agencies said

@@ -187,10 +187,29 @@ fn hashes(list: Option<&Value>) -> Option<Vec<Hash>> {
 fn from_csv(columns: &[String], line: &str) -> Option<Value> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
     let record = reader.records().next()?.ok()?;
-    let cell = |name: &str| columns.iter().position(|column| column == name).and_then(|place| record.get(place));
+    let cell = |name: &str| columns.iter().position(|column| column == name).and_then(|place| record.get(place)).map(bare);
     let gap: Vec<&str> = cell("gap")?.split_whitespace().collect();
     Some(serde_json::json!({
         "index": cell("index")?.parse::<u64>().ok()?, "time": cell("time")?, "kind": cell("kind")?,
         "proof": { "salt": cell("salt")?, "header": cell("header")?, "content_commitment": cell("content_commitment")?, "gap": gap },
     }))
+}
+
+/// A cell without the mark that keeps spreadsheets from taking it for a formula: base64 may begin with a plus sign.
+fn bare(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|text| text.starts_with(['=', '+', '-', '@'])).unwrap_or(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn cells_that_would_be_formulas_are_read_as_they_were() {
+        let columns = ["index", "time", "kind", "salt", "header", "content_commitment", "gap"].map(str::to_owned);
+        let row = from_csv(&columns, "7,2026-11-23T10:00:00Z,answer,\"'+uiw\",\"'/A\",U8U5,\"'+aa= bb=\"").unwrap();
+        assert_eq!((&row["proof"]["salt"], &row["proof"]["header"]), (&Value::from("+uiw"), &Value::from("'/A")));
+        assert_eq!(row["proof"]["gap"], serde_json::json!(["+aa=", "bb="]));
+    }
 }

@@ -12,15 +12,19 @@ pub(in crate::cli) struct FilterArgs {
     /// Only this agency's
     #[arg(long)]
     agency: Option<String>,
+    /// Branch, as its certificate names it
     #[arg(long)]
     branch: Option<String>,
     /// First 16 hex digits of the certificate's SHA-256
     #[arg(long)]
     certificate: Option<String>,
+    /// The named clerk or system account
     #[arg(long)]
     actor: Option<String>,
+    /// Service code
     #[arg(long)]
     service: Option<String>,
+    /// Purpose code
     #[arg(long)]
     purpose: Option<String>,
     /// The agency's reference; the case number of a look-up in the log
@@ -35,10 +39,13 @@ pub(in crate::cli) struct FilterArgs {
     /// Code of a refusal, for example `purpose-not-allowed`
     #[arg(long)]
     code: Option<String>,
+    /// Version of the policies it was judged by
     #[arg(long)]
     policy_version: Option<String>,
+    /// A decree that carried the answer
     #[arg(long)]
     decree: Option<String>,
+    /// `live`, `cached`, `stale`
     #[arg(long)]
     freshness: Option<String>,
     /// `answer`, `refusal`, `token`, `log-read`, `admin`
@@ -47,6 +54,9 @@ pub(in crate::cli) struct FilterArgs {
     /// Route name, for example `verify` or `log-person`
     #[arg(long)]
     route: Option<String>,
+    /// Retries of this answer across a crash
+    #[arg(long)]
+    retry_of: Option<String>,
     /// The id of an answer or refusal
     #[arg(long)]
     answer_id: Option<String>,
@@ -77,6 +87,7 @@ impl FilterArgs {
             ("freshness", &self.freshness),
             ("kind", &self.kind),
             ("route", &self.route),
+            ("retry_of", &self.retry_of),
             ("answer_id", &self.answer_id),
             ("from", &self.from),
             ("to", &self.to),
