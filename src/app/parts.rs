@@ -180,6 +180,7 @@ impl Parts {
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.log.clone(),
             audit: super::audit::state(self, config),
+            events: super::events::desk(self, config)?,
             holder: super::holder::state(self, config)?,
             checkpoint_keys: self.checkpoint_keys.clone(),
             metadata: authorization_server_metadata(&config.issuer),

@@ -41,7 +41,7 @@ pub(in crate::cli) struct FilterArgs {
     decree: Option<String>,
     #[arg(long)]
     freshness: Option<String>,
-    /// `answer`, `refusal`, `token`, `log-read`, `admin`
+    /// `answer`, `refusal`, `token`, `log-read`, `admin`, `registry-event`
     #[arg(long)]
     kind: Option<String>,
     /// Route name, for example `verify` or `log-person`
