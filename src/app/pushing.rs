@@ -27,6 +27,8 @@ use crate::registry::push::{Connection, Receiver};
 pub const SENDER: &str = "registry-client";
 /// Longest time for one event.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Shorter than a gateway keeps an idle connection, so that none is used that it is just closing.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// Makes the key that signs a registry's events, and its public half as gateways want it (a JWK set), unless they are there.
 ///
@@ -88,6 +90,7 @@ fn connection(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Connection, String> 
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .timeout(TIMEOUT)
+        .pool_idle_timeout(IDLE)
         .build()
         .map_err(|error| error.to_string())?;
     Ok(Connection { client, good: Box::new(move || trust.reload().is_ok() && trust.still_good()) })

@@ -180,3 +180,20 @@ async fn a_receiver_of_another_name_is_told_nothing() {
     handle.stop(false).await;
     office.receiver.stop(false).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_key_that_others_can_read_is_not_used() {
+    let office = Office::open();
+    let mut registry = office.registry();
+    let key = office.dir.path().join("pki/registry/events-key.pem");
+    let mode = |mode| std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&key).unwrap().permissions()) & 0o777, 0o600);
+    let push = |registry: &mut RunningRegistry| registry.push_to(office.dir.path(), std::slice::from_ref(&office.gateway), &office.clock);
+    mode(0o644);
+    let said = push(&mut registry).unwrap_err().to_string();
+    assert!(said.contains("events-key.pem") && said.contains("chmod go-rwx"), "{said}");
+    mode(0o600);
+    push(&mut registry).unwrap();
+    registry.stop().await.unwrap();
+    office.receiver.stop(false).await;
+}
