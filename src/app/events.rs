@@ -45,7 +45,9 @@ pub(super) fn desk(parts: &Parts, config: &Config) -> Result<Option<Arc<dyn Even
     let json = std::fs::read(&events.keys).map_err(|error| fault(&error))?;
     let keys = registered_keys(&json).map_err(|error| fault(&error.0))?;
     let sender = events.sender_name(&config.trust_domain).and_then(AgencyId::parse);
-    let sender = sender.ok_or_else(|| StartError("`events.sender` names nobody whom a certificate can name".to_owned()))?;
+    let sender = sender.ok_or_else(|| {
+        StartError("`events.sender` must be a name of the trust domain in `trust_domain`, as certificates bear it".to_owned())
+    })?;
     let path = config.ledger.dir.join(SPENT);
     let spent = ReplayStore::open(&path, parts.gate.clock.now());
     let spent = spent.map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
@@ -88,6 +90,10 @@ impl EventDesk for Events {
 }
 
 fn counted(rejected: SetRejected) -> SetRejected {
+    if rejected.0 == SetError::InvalidKey {
+        metrics::counter!("estelam_alarms_total", "alarm" => "registry-event-key").increment(1);
+        tracing::error!("an event came under the registry's certificate that its key did not sign");
+    }
     metrics::counter!("estelam_registry_events_total", "outcome" => rejected.0.code()).increment(1);
     tracing::warn!(code = rejected.0.code(), why = rejected.1, "an event under the registry's certificate was not taken");
     rejected

@@ -22,7 +22,7 @@ impl Config {
         self.audit.check(self.demo)?;
         self.signing.check()?;
         if let Some(events) = &self.events {
-            events.check(&self.trust_domain)?;
+            events.check()?;
         }
         if let Some(alerts) = &self.alerts {
             alerts.check()?;

@@ -17,19 +17,23 @@ pub struct Events {
 }
 
 impl Events {
-    /// The name in the sender's certificate.
+    /// The name in the sender's certificate; `None` where it is of another trust domain.
     pub fn sender_name(&self, trust_domain: &str) -> Option<&str> {
-        self.sender.strip_prefix("spiffe://")?.strip_prefix(trust_domain)?.strip_prefix("/agency/").filter(|name| !name.contains('/'))
+        let (domain, name) = self.sender_parts()?;
+        (domain == trust_domain).then_some(name)
     }
 
-    pub(super) fn check(&self, trust_domain: &str) -> Result<(), String> {
-        if self.sender_name(trust_domain).is_none() {
-            return Err(format!(
-                "`events.sender` must be `spiffe://{trust_domain}/agency/<name>`: the name in the registry's client certificate"
-            ));
+    fn sender_parts(&self) -> Option<(&str, &str)> {
+        let (domain, name) = self.sender.strip_prefix("spiffe://")?.split_once("/agency/")?;
+        (!name.is_empty() && !name.contains('/')).then_some((domain, name))
+    }
+
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.sender_parts().is_none() {
+            return Err("`events.sender` must be `spiffe://<trust-domain>/agency/<name>`: the name in the registry's client certificate");
         }
         if self.issuer.is_empty() {
-            return Err("`events.issuer` must be the `iss` of the registry's events".to_owned());
+            return Err("`events.issuer` must be the `iss` of the registry's events");
         }
         Ok(())
     }

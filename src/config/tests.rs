@@ -35,8 +35,8 @@ fn values_that_could_never_work_are_refused_where_they_stand() {
     check("identity = \"spiffe", "identity = \"https", "must be a `spiffe://` URI");
     check(
         "sender = \"spiffe://estelam.test/agency/",
-        "sender = \"spiffe://other.test/agency/",
-        "must be `spiffe://estelam.test/agency/<name>`",
+        "sender = \"spiffe://estelam.test/server/",
+        "must be `spiffe://<trust-domain>/agency/<name>`",
     );
     check("issuer = \"spiffe://estelam.test/server/registry", "issuer = \"", "must be the `iss`");
 }

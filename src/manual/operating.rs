@@ -152,7 +152,8 @@
 //! one to `services.toml`. `log-ended`: the access log was sealed and goes on under a new
 //! origin; tell its witness and the auditors, see [`log`](super::log). `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
 //! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
-//! once an official has looked into it, until the gateway is restarted.
+//! once an official has looked into it, until the gateway is restarted. `registry-event-key`: somebody who has the registry's client certificate pushes events
+//! that its key did not sign; compare `events.keys` with the registry's key, or revoke that certificate.
 //!
 //! # Searches for holders
 //!

@@ -129,7 +129,7 @@ mod tests {
     fn unknown_headers_are_refused() {
         let good = Header { time: Timestamp::UNIX_EPOCH, class: RetentionClass::Admin, kind: EntryKind::Admin, statement_digest: [0; 32] }
             .encode();
-        for (at, byte) in [(0, 2), (9, 0), (9, 4), (10, 6), (1, 0x7F)] {
+        for (at, byte) in [(0, 2), (9, 0), (9, 4), (10, 7), (1, 0x7F)] {
             let mut bad = good;
             *bad.get_mut(at).unwrap() = byte;
             assert_eq!(Header::decode(&bad), Err(BadHeader), "byte {at}");
