@@ -35,6 +35,11 @@ pub(super) struct Events {
     registry: Arc<CachedRegistry>,
 }
 
+/// The name in the certificate of a registry that pushes, where one does.
+pub(super) fn sender(config: &Config) -> Option<AgencyId> {
+    config.events.as_ref()?.sender_name(&config.trust_domain).and_then(AgencyId::parse)
+}
+
 /// The desk of a configuration; none where no registry pushes.
 ///
 /// # Errors
@@ -44,8 +49,7 @@ pub(super) fn desk(parts: &Parts, config: &Config) -> Result<Option<Arc<dyn Even
     let fault = |what: &dyn std::fmt::Display| StartError(format!("`{}`: {what}", events.keys.display()));
     let json = std::fs::read(&events.keys).map_err(|error| fault(&error))?;
     let keys = registered_keys(&json).map_err(|error| fault(&error.0))?;
-    let sender = events.sender_name(&config.trust_domain).and_then(AgencyId::parse);
-    let sender = sender.ok_or_else(|| {
+    let sender = sender(config).ok_or_else(|| {
         StartError("`events.sender` must be a name of the trust domain in `trust_domain`, as certificates bear it".to_owned())
     })?;
     let path = config.ledger.dir.join(SPENT);

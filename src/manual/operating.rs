@@ -89,7 +89,8 @@
 //!
 //! The reference registry pushes with `estelam registry serve --push URL` (a gateway's issuer URL; may be given several times), under
 //! `pki/registry-client/` and `pki/registry/events-key.pem`; the demo does so by itself. It keeps what each gateway acknowledged, sends everything after
-//! that as one new token, at most twice a second, and after failures waits 0.2 to 30 s, or as long as `Retry-After` says.
+//! that as one new token, at most twice a second, and after failures waits 0.2 to 30 s, or as long as `Retry-After` says. Of several nodes behind one URL
+//! only the one that a push reaches hears of it sooner; the others follow the poll.
 //!
 //! # Changing policy
 //!

@@ -66,7 +66,7 @@ impl CachedRegistry {
     /// heeded cannot be forgotten by a crash.
     pub fn heed(&self, pushed: &ChangesAnswer) {
         let inner = self.inner();
-        if inner.changes.heed(&changes(pushed)) && pushed.decrees {
+        if inner.changes.heed(&changes(pushed)) && (pushed.decrees || pushed.everything) {
             inner.pushed.decrees.notify_one();
         }
     }

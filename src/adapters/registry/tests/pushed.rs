@@ -106,9 +106,9 @@ async fn everything_makes_every_older_fact_useless_once_and_the_feed_not_again()
 async fn pushed_decrees_are_loaded_by_the_feed_at_once_and_then_at_most_once_a_second() {
     let bench = with_two().await;
     let version = || bench.cached.inner().decrees.current().unwrap().version.clone();
-    for (cursor, name) in [(2, "two"), (3, "three")] {
+    for (cursor, name, pushed) in [(2, "two", decrees(2)), (3, "three", everybody(3))] {
         *bench.fake.decrees_version.lock().unwrap() = name.into();
-        bench.cached.heed(&decrees(cursor));
+        bench.cached.heed(&pushed);
         let before = version();
         bench.step().await.unwrap();
         if cursor == 3 {
