@@ -24,7 +24,7 @@ use crate::core::{decision, ledger, policy, registry};
 
 use self::advice::{Asker, with_advice};
 pub use self::gate::{Gate, Incoming};
-pub use self::retry::{Outbox, Slot};
+pub use self::retry::{KeyReused, Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.

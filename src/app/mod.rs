@@ -20,6 +20,7 @@ pub mod purge;
 pub mod pushing;
 mod readiness;
 pub mod registry;
+mod retries;
 pub mod review;
 mod revocation;
 mod running;

@@ -21,7 +21,7 @@ use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::watching::Behind;
 use crate::adapters::cutoff::CutOff;
-use crate::adapters::http::{HttpState, MokaOutbox, Resource};
+use crate::adapters::http::{HttpState, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
@@ -48,8 +48,6 @@ use crate::core::signing::{Notary, Signer};
 use crate::core::token::TokenProfile;
 use crate::flow::Gate;
 
-/// Idempotency keys remembered at once.
-const OUTBOX_KEYS: u64 = 100_000;
 /// Verified tokens remembered at once.
 const VERIFIED_TOKENS: usize = 100_000;
 /// Remembers the numbers of the agencies' revocation lists, beside the log: both must survive everything.
@@ -123,6 +121,7 @@ impl Parts {
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
+        let outbox = Arc::new(super::retries::outbox(config, &kek, clock.clone())?);
         let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
@@ -143,7 +142,7 @@ impl Parts {
             notary: Notary::new(issuer, ring.statements().clone()),
             ledger: ledger.clone(),
             observer: behind.feed.clone(),
-            outbox: Arc::new(MokaOutbox::new(OUTBOX_KEYS)),
+            outbox,
             stopping: AtomicBool::new(false),
         });
         Ok(Self {

@@ -120,7 +120,9 @@ fn count(
 /// Who got this answer; `None` for every other entry.
 fn asked_by(entry: StoredEntry) -> Option<String> {
     match entry.content {
-        StoredContent::Kept(content) if entry.kind == EntryKind::Answer && content.route == ROUTE => content.agency,
+        StoredContent::Kept(content) if entry.kind == EntryKind::Answer && content.route == ROUTE && content.retry_of.is_none() => {
+            content.agency
+        }
         _ => None,
     }
 }

@@ -50,6 +50,8 @@ pub(super) enum Keys {
     /// Others may have a key: publish it no more; what it signed stays genuine only under the checkpoint given
     Compromised {
         /// Id of the key, as `estelam keys list` shows it; its beginning is enough
+        // Ids are base64url: one in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// The last checkpoint from before it happened (`GET /checkpoint`, kept by you or by others)
         #[arg(long)]
@@ -60,6 +62,8 @@ pub(super) enum Keys {
     /// Publish a retired or standby key no more
     Retire {
         /// Id of the key; its beginning is enough
+        // Ids are base64url: one in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         place: Place,

@@ -137,10 +137,23 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
     use clap::CommandFactory as _;
 
     #[test]
     fn no_verb_has_two_arguments_of_one_name() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn key_ids_may_begin_with_a_hyphen() {
+        for id in ["-i9XDL", "-hXDL1", "-V", "--dir-", "--xDL1", "-0-1-2"] {
+            for line in [vec!["retire", id, "--dir", "d"], vec!["retire", "--dir", "d", id], vec!["compromised", "--checkpoint", "c", id]] {
+                let read = super::Cli::command().try_get_matches_from([&["estelam", "keys"], &line[..]].concat());
+                let read = read.unwrap_or_else(|error| panic!("{line:?}: {error}"));
+                let verb = read.subcommand().and_then(|(_, keys)| keys.subcommand()).unwrap().1;
+                assert_eq!(verb.get_one::<String>("kid").unwrap(), id);
+            }
+        }
     }
 }

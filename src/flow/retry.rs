@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::{Gate, Incoming, answer, conclude};
+use crate::core::domain::context::RetryMark;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::reply::Reply;
 use crate::core::signing::Conclusion;
@@ -13,16 +14,23 @@ use crate::core::token::VerifiedCall;
 /// The place of one answer that may be delivered again.
 #[derive(Debug)]
 pub struct Slot {
-    /// SHA-256 of the body that claimed the key. It lives in memory for ten minutes and is never stored.
-    pub digest: [u8; 32],
+    /// What ties the retries together.
+    pub retry: RetryMark,
     /// The answer, once there is one.
     pub reply: OnceCell<Reply>,
 }
 
-/// Remembers answers for ten minutes by certificate and key.
+/// The key was claimed by another body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyReused;
+
+/// Remembers answers for ten minutes by certificate and key, and across a restart which answers were recorded.
 pub trait Outbox: Send + Sync + 'static {
-    /// The slot of a key on a certificate, made for this body if there is none.
-    fn slot(&self, certificate: [u8; 32], key: &str, digest: [u8; 32]) -> Arc<Slot>;
+    /// The slot of a key on a certificate, made for the body with this SHA-256 if there is none. The digest lives in memory alone.
+    ///
+    /// # Errors
+    /// [`KeyReused`].
+    fn slot(&self, certificate: [u8; 32], key: &str, digest: [u8; 32]) -> Result<Arc<Slot>, KeyReused>;
 }
 
 /// Answers once per key. Only answers (200) are kept: a refusal is judged anew on every try.
@@ -33,12 +41,13 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
         let refusal = call.refuse(RefusalCode::MalformedRequest, "an `Idempotency-Key` is 1 to 64 visible ASCII characters");
         return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
     }
-    let digest = incoming.body_digest();
-    let slot = gate.outbox.slot(call.agency().peer().thumbprint, key, digest);
-    if slot.digest != digest {
+    let Ok(slot) = gate.outbox.slot(call.agency().peer().thumbprint, key, incoming.body_digest()) else {
         let refusal = call.refuse(RefusalCode::KeyReused, "use a new `Idempotency-Key` for a new request");
         return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
-    }
+    };
+    // A crash loses replies, never the record: such a request is answered anew, tied to its first answer, and counted once. A key that may
+    // be somebody's number leaves no mark.
+    let call = if (gate.policy)().schemes.looks_like_identifier(key) { call } else { call.retrying(slot.retry.clone()) };
     let mut fresh = false;
     let outcome = slot
         .reply

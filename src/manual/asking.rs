@@ -24,7 +24,9 @@
 //! Send a fresh `nonce` (128 random bits, base64url) with every query: then the signed statement commits to your very request.
 //! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
-//! `409 key-reused`.
+//! `409 key-reused`. If the gateway crashed in between, the reply is gone and you get a new answer under a new `answer_id`, decided on what is
+//! known now; the log ties it to the first (`retry_of`) and it does not count against your quota again. A key that looks like the number of a
+//! person is not remembered across a crash.
 //!
 //! # Signing requests
 //!

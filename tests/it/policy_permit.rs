@@ -228,6 +228,18 @@ fn nothing_is_kept_of_anybody_where_no_document_is_needed() {
 }
 
 #[test]
+fn null_is_a_field_that_is_not_given() {
+    for field in ["reference", "max_age", "nonce", "province", "receipt", "emergency", "priority"] {
+        let mut body = bank(&json!({}));
+        body[field] = Value::Null;
+        let permit =
+            ask_bytes(&shipped_snapshot(), "bank", body.to_string().as_bytes()).unwrap_or_else(|refusal| panic!("{field}: {refusal:?}"));
+        assert_eq!(permit.tier(), Tier::Counter);
+        assert!(permit.identifier().is_some() && !permit.receipt(), "{field}");
+    }
+}
+
+#[test]
 fn schools_may_not_ask_about_bank_accounts() {
     let refusal = ask("school", &bank(&json!({"service": "bank-account"}))).unwrap_err();
     assert_eq!(refusal.code, RefusalCode::ServiceNotAllowed);
@@ -272,6 +284,10 @@ impl Limiter for Says {
     }
 
     fn admit_unit(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
+        self.admit(agency, tier)
+    }
+
+    fn admit_again(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
         self.admit(agency, tier)
     }
 }

@@ -37,6 +37,10 @@ impl Limiter for Allowance {
     fn admit_unit(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
         self.admit(agency, tier)
     }
+
+    fn admit_again(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
+        self.admit(agency, tier)
+    }
 }
 
 struct Trusting;

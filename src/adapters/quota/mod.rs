@@ -144,29 +144,29 @@ where
     C::Instant: Send + Sync,
 {
     fn admit(&self, agency: &AgencyId, tier: Tier) -> Result<(), LimitNotice> {
-        let agencies = self.agencies.load();
-        let cells = agencies.get(agency);
-        // No limit known is no calls, never calls without limit.
-        let cell = cells.and_then(|cells| cells.tier(tier)).ok_or_else(|| unlisted(tier))?;
-        self.spend(cell, tier)?;
-        match cells.and_then(|cells| cells.quota.as_ref()).filter(|_| matches!(tier, Tier::Counter | Tier::Background)) {
-            Some(quota) => quota.spend(self.clock.now()),
-            None => Ok(()),
-        }
+        self.admit_unit(agency, None, tier)
     }
 
     fn admit_unit(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
-        if let Some(unit) = unit {
-            let agencies = self.agencies.load();
-            let cells = agencies.get(agency).and_then(|cells| cells.units.get(unit));
-            if let Some(cell) = cells.and_then(|cells| cells.tiers.get(tier as usize)?.as_ref()) {
-                self.spend(cell, tier)?;
-            }
-            if let Some(quota) = cells.and_then(|cells| cells.quota.as_ref()).filter(|_| matches!(tier, Tier::Counter | Tier::Background)) {
-                quota.spend(self.clock.now())?;
-            }
+        self.admit_again(agency, unit, tier)?;
+        if !matches!(tier, Tier::Counter | Tier::Background) {
+            return Ok(());
         }
-        self.admit(agency, tier)
+        let agencies = self.agencies.load();
+        let Some(cells) = agencies.get(agency) else { return Ok(()) };
+        let of_unit = unit.and_then(|unit| cells.units.get(unit)?.quota.as_ref());
+        of_unit.into_iter().chain(&cells.quota).try_for_each(|quota| quota.spend(self.clock.now()))
+    }
+
+    fn admit_again(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
+        let agencies = self.agencies.load();
+        let cells = agencies.get(agency);
+        let of_unit = unit.and_then(|unit| cells?.units.get(unit)?.tiers.get(tier as usize)?.as_ref());
+        if let Some(cell) = of_unit {
+            self.spend(cell, tier)?;
+        }
+        // No limit known is no calls, never calls without limit.
+        self.spend(cells.and_then(|cells| cells.tier(tier)).ok_or_else(|| unlisted(tier))?, tier)
     }
 }
 

@@ -78,8 +78,26 @@ impl LogEntries {
         progress: &mut dyn FnMut(u64, u64),
         each: &mut dyn FnMut(StoredEntry),
     ) -> Result<(), LedgerError> {
-        let size = nodes::stored_size(&self.conn)?;
-        let (mut index, end) = (self.first_at(from, size)?, self.first_at(to, size)?);
+        let (from, to) = (self.first_at(from)?, self.first_at(to)?);
+        self.read(from, to, progress, each)
+    }
+
+    /// The same from an instant to the end, but no more than the newest `most`.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn newest(&mut self, from: Timestamp, most: u64, each: &mut dyn FnMut(StoredEntry)) -> Result<(), LedgerError> {
+        let (from, end) = (self.first_at(from)?, self.size()?);
+        self.read(from.max(end.saturating_sub(most)), end, &mut |_, _| (), each)
+    }
+
+    fn read(
+        &mut self,
+        mut index: u64,
+        end: u64,
+        progress: &mut dyn FnMut(u64, u64),
+        each: &mut dyn FnMut(StoredEntry),
+    ) -> Result<(), LedgerError> {
         let (start, total) = (index, end.saturating_sub(index));
         while index < end {
             for row in self.rows(index, (index + CHUNK).min(end))? {
@@ -105,8 +123,8 @@ impl LogEntries {
     }
 
     /// The first index whose ledger time is not before `at`: ledger time never decreases.
-    fn first_at(&self, at: Timestamp, size: u64) -> Result<u64, LedgerError> {
-        let (mut low, mut high) = (0, size);
+    fn first_at(&self, at: Timestamp) -> Result<u64, LedgerError> {
+        let (mut low, mut high) = (0, self.size()?);
         while low < high {
             let middle = low + (high - low) / 2;
             let header: Vec<u8> =
@@ -115,6 +133,11 @@ impl LogEntries {
             if before { low = middle + 1 } else { high = middle }
         }
         Ok(low)
+    }
+
+    /// Entries in all, those of the journal too.
+    fn size(&self) -> Result<u64, LedgerError> {
+        Ok(nodes::stored_size(&self.conn)?)
     }
 
     fn rows(&self, from: u64, to: u64) -> Result<Vec<Row>, LedgerError> {

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke as _, HpkePrivateKey, HpkePublicKey};
 use zeroize::Zeroizing;
@@ -35,6 +35,16 @@ impl ContentKek {
     /// [`LedgerError::Crypto`].
     pub fn generate() -> Result<Self, LedgerError> {
         Ok(Self(Arc::new(random_secret()?)))
+    }
+}
+
+impl ContentKek {
+    /// A secret for another purpose, from which the key cannot be told.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()), purpose.as_bytes());
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        secret
     }
 }
 

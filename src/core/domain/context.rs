@@ -44,6 +44,18 @@ pub struct CallContext {
     pub asked: Option<Asked>,
     /// The agency's signature over the request, once it is known to be good.
     pub signature: Option<Box<RequestSignature>>,
+    /// Which retries the call is one of, where it has an `Idempotency-Key`.
+    pub retry: Option<Box<RetryMark>>,
+}
+
+/// Ties retries of one request together, also across a crash that the first reply was lost in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryMark {
+    /// A keyed tag over certificate and key, in base64url; deleted with the entry's content. Nothing of the body is in it: whoever has the
+    /// installation's secrets could try numbers against that.
+    pub mark: Box<str>,
+    /// The answer that was recorded for the same request before the gateway started.
+    pub of: Option<Uuid>,
 }
 
 /// A good signature of an agency over its request, as the log keeps it.
@@ -131,6 +143,7 @@ impl CallContext {
             policy_version: None,
             asked: None,
             signature: None,
+            retry: None,
         }
     }
 }

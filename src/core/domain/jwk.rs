@@ -16,6 +16,9 @@ pub use self::members::JwkMembers;
 
 /// Most keys in one set.
 pub const MAX_KEYS: usize = 32;
+/// Most members of a set that somebody else publishes: keys for other purposes may be among them.
+const MAX_PUBLISHED: usize = 256;
+const TOO_MANY: JwkRejected = JwkRejected("the set holds more than 32 keys that can be used, or far too many in all");
 
 /// The longest key id, in bytes.
 pub const MAX_KID: usize = 128;
@@ -141,7 +144,7 @@ struct RawSet {
 /// # Errors
 /// Not a JWK set, or the first key in it that cannot be taken.
 pub fn registered_keys(json: &[u8]) -> Result<Vec<PublicJwk>, JwkRejected> {
-    together(set(json)?.into_iter().map(PublicJwk::try_from).collect::<Result<_, _>>()?)
+    together(set(json, MAX_KEYS)?.into_iter().map(PublicJwk::try_from).collect::<Result<_, _>>()?)
 }
 
 /// Reads a set that somebody else publishes: keys for other purposes or algorithms are passed over (RFC 7517 §5).
@@ -149,23 +152,21 @@ pub fn registered_keys(json: &[u8]) -> Result<Vec<PublicJwk>, JwkRejected> {
 /// # Errors
 /// Not a JWK set, too many keys, a private key among them, one id twice, or no usable key at all.
 pub fn published_keys(json: &[u8]) -> Result<Vec<PublicJwk>, JwkRejected> {
-    let members = set(json)?;
+    let members = set(json, MAX_PUBLISHED)?;
     if members.iter().any(JwkMembers::is_private) {
         return Err(JwkRejected("the set holds a private key; whoever published it must replace that key"));
     }
-    together(members.into_iter().filter_map(|members| PublicJwk::try_from(members).ok()).collect())
+    let usable: Vec<_> = members.into_iter().filter_map(|members| PublicJwk::try_from(members).ok()).collect();
+    if usable.len() > MAX_KEYS { Err(TOO_MANY) } else { together(usable) }
 }
 
-fn set(json: &[u8]) -> Result<Vec<JwkMembers>, JwkRejected> {
+fn set(json: &[u8], most: usize) -> Result<Vec<JwkMembers>, JwkRejected> {
     const NOT_A_SET: JwkRejected = JwkRejected("this is not a JWK set: an object whose `keys` is a list of keys, no member twice");
     if !jws::members_are_unique(json) {
         return Err(NOT_A_SET);
     }
     let set: RawSet = serde_json::from_slice::<Value>(json).and_then(serde_json::from_value).map_err(|_| NOT_A_SET)?;
-    if set.keys.len() > MAX_KEYS {
-        return Err(JwkRejected("the set holds more than 32 keys"));
-    }
-    Ok(set.keys)
+    if set.keys.len() > most { Err(TOO_MANY) } else { Ok(set.keys) }
 }
 
 /// Checks keys as one set.

@@ -36,13 +36,13 @@ pub struct VerifyRequest {
     /// The province that the question is about (ISO 3166-2:IR), where the service's rule asks for one.
     pub province: Option<String>,
     /// The holder wishes a printed receipt.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub receipt: bool,
     /// Emergency treatment.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub emergency: bool,
     /// Lane of the query.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub priority: Priority,
 }
 
@@ -102,6 +102,11 @@ coded_enum! {
         /// A batch that can wait.
         Background = "background",
     }
+}
+
+/// `null` is a field that is not given, here as in every optional field.
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Reads a JSON object and nothing else. A derived reader would take an array of the fields' values as well, and then

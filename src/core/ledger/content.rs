@@ -72,6 +72,8 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
     object.text_if("purpose", content.purpose.as_deref());
     object.text_if("reason", content.reason.as_deref());
     object.text_if("reference", content.reference.as_deref());
+    object.text_if("retry", content.retry.as_deref());
+    object.text_if("retry_of", content.retry_of.as_deref());
     object.text("route", &content.route);
     object.text_if("service", content.service.as_deref());
     object.text_if("signature", content.signature.as_deref());
@@ -132,6 +134,8 @@ struct Known {
     purpose: Option<Text>,
     reason: Option<Text>,
     reference: Option<Text>,
+    retry: Option<Text>,
+    retry_of: Option<Text>,
     service: Option<Text>,
     signature: Option<Text>,
     signed_by: Option<Text>,

@@ -136,6 +136,12 @@ pub struct EntryContent {
     /// The key that made it.
     #[serde(default)]
     pub signed_by: Option<String>,
+    /// What ties retries of one request together (see [`RetryMark`](super::domain::context::RetryMark)).
+    #[serde(default)]
+    pub retry: Option<String>,
+    /// `answer_id` of the answer to the same request that a crash lost on its way; this one does not count again.
+    #[serde(default)]
+    pub retry_of: Option<String>,
     /// What the decision was derived from, as JSON.
     pub basis: Option<String>,
     /// What a read of the log asked for, or what an agency said about a sample, as JSON; never an identifier.

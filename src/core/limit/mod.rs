@@ -65,4 +65,10 @@ pub trait Limiter: Send + Sync + 'static {
     /// # Errors
     /// What to tell the caller about the limit it ran into.
     fn admit_unit(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice>;
+
+    /// The same for a call that was counted already: rates alone, no quota.
+    ///
+    /// # Errors
+    /// As [`Self::admit_unit`].
+    fn admit_again(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice>;
 }

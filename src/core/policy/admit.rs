@@ -12,8 +12,11 @@ use crate::core::limit::{Asked, Limiter, QUOTA_POLICY, Shield, Tier};
 /// # Errors
 /// `rate-limited` or `quota-exhausted`, with what the limiter said.
 pub fn admit(permit: Permit, limiter: &dyn Limiter) -> Result<Permit, Box<Refusal>> {
-    let peer = permit.call().agency().peer();
-    let Err(notice) = limiter.admit_unit(&peer.agency, peer.branch.as_deref(), permit.tier()) else { return Ok(permit) };
+    let agency = permit.call().agency();
+    let (peer, counted) = (agency.peer(), agency.context().retry.as_deref().is_some_and(|retry| retry.of.is_some()));
+    let (unit, tier) = (peer.branch.as_deref(), permit.tier());
+    let admitted = if counted { limiter.admit_again(&peer.agency, unit, tier) } else { limiter.admit_unit(&peer.agency, unit, tier) };
+    let Err(notice) = admitted else { return Ok(permit) };
     let (code, detail) = if notice.policy == QUOTA_POLICY {
         (RefusalCode::QuotaExhausted, "the agency's quota of this day is used up; wait for the next day or ask the operator for more")
     } else {

@@ -58,6 +58,8 @@ fn common(context: &CallContext, now: Timestamp) -> EntryContent {
         policy_version: context.policy_version.as_deref().map(str::to_owned),
         signature: context.signature.as_deref().map(|signature| signature.commitment.to_string()),
         signed_by: context.signature.as_deref().map(|signature| signature.key.to_string()),
+        retry: context.retry.as_deref().map(|retry| retry.mark.to_string()),
+        retry_of: context.retry.as_deref().and_then(|retry| retry.of).map(|of| of.to_string()),
         latency_us: u64::try_from(latency).unwrap_or(0),
         ..EntryContent::default()
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
 
 use super::domain::agency::{AgencyId, Scope};
-use super::domain::context::CallContext;
+use super::domain::context::{CallContext, RetryMark};
 use super::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use super::identity::{PeerChain, VerifiedAgency};
 
@@ -109,6 +109,13 @@ impl VerifiedCall {
     /// What is known of the call, for the stage that learns more.
     pub(in crate::core) fn context_mut(&mut self) -> &mut CallContext {
         self.agency.context_mut()
+    }
+
+    /// Says which retries the call is one of.
+    #[must_use]
+    pub fn retrying(mut self, retry: RetryMark) -> Self {
+        self.context_mut().retry = Some(Box::new(retry));
+        self
     }
 
     /// Whether the request has a good signature of its agency.

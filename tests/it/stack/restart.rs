@@ -1,7 +1,8 @@
 //! What a restart must not forget: an agency's count of the day.
 
+use super::audit::patterns;
 use super::fixtures::query;
-use super::harness::System;
+use super::harness::{Reply, System, send};
 use super::workshop::edit_policy;
 
 /// Where the counts are kept, in the log's folder.
@@ -53,5 +54,56 @@ async fn the_days_quota_outlives_restarts_whatever_became_of_its_file() {
     system.running.parts().trust.reload().unwrap();
     let system = system.restarted(|_| ()).await;
     assert_eq!(ask(&system).await.0, 200);
+    system.stop().await;
+}
+
+async fn keyed(system: &System, key: &str) -> Reply {
+    system.advance(1);
+    send(system.query("telecom", &query("telecom", "amayesh-no", "A170000001", "sim")).await.header("idempotency-key", key)).await
+}
+
+/// The telecom's answers of the day: what the summary tells once it is over, and how many entries there are.
+async fn answers(system: &System) -> (u64, u64) {
+    system.advance(2 * 24 * 3600);
+    system.pki.refresh_crls().unwrap();
+    system.running.parts().trust.reload().unwrap();
+    let summary = patterns(system, "/v1/log/summary?from=2026-11-23&to=2026-11-23").await;
+    let telecom = summary["buckets"].as_array().unwrap().iter().find(|bucket| bucket["agency"] == "telecom").unwrap();
+    let entitled = telecom["services"].as_array().unwrap().iter().find(|service| service["outcome"] == "entitled").unwrap();
+    let listed = patterns(system, "/v1/log/entries?agency=telecom&kind=answer").await;
+    (entitled["count"].as_u64().unwrap(), listed["count"].as_u64().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retry_across_a_restart_is_tied_to_its_first_answer_and_counts_once() {
+    let system = System::today().await;
+    edit_policy(system.dir.path(), "telecom", |text| text.replace("[limits]\n", "[limits]\ndaily_quota = 29\n"));
+    system.running.parts().policies.reload().unwrap();
+    for _ in 0..26 {
+        assert_eq!(ask(&system).await.0, 200);
+    }
+    let first = keyed(&system, "k-1").await;
+    assert_eq!(first.status, 200, "{}", first.json);
+    assert_eq!(keyed(&system, "9990000026").await.status, 200);
+    let id = |reply: &Reply| reply.json["answer_id"].as_str().unwrap().to_owned();
+    let system = system.restarted(|log| std::fs::remove_file(log.join(FILE)).unwrap()).await;
+    let again = keyed(&system, "k-1").await;
+    assert_eq!((again.status, again.json.get("redelivered")), (200, None));
+    assert_ne!(id(&again), id(&first));
+    assert_eq!(id(&keyed(&system, "k-1").await), id(&again), "from memory");
+    // A second crash: it is still the first answer that counts.
+    let system = system.restarted(|log| std::fs::remove_file(log.join(FILE)).unwrap()).await;
+    assert_eq!(keyed(&system, "k-1").await.status, 200);
+    let tied = patterns(&system, &format!("/v1/log/entries?retry_of={}", id(&first))).await;
+    assert_eq!((tied["count"].as_u64(), &tied["entries"][1]["answer_id"]), (Some(2), &again.json["answer_id"]));
+    // 28 were counted. A key that looks like somebody's number left no mark: one more.
+    assert_eq!(keyed(&system, "9990000026").await.status, 200);
+    assert_eq!(ask(&system).await, (429, "quota-exhausted".to_owned()));
+    assert_eq!(keyed(&system, "k-2").await.status, 429);
+    // Ten minutes after the first answer the key is a new one.
+    system.advance(600);
+    let system = system.restarted(|_| ()).await;
+    assert_eq!(keyed(&system, "k-1").await.status, 429);
+    assert_eq!(answers(&system).await, (20, 31), "29 in whole tens; with the retries it would be 30");
     system.stop().await;
 }

@@ -1,7 +1,7 @@
 //! A part as a file: every block encrypted by itself under the content key, so that a search opens only what it needs.
 //!
 //! ```text
-//! "estelam segment 1\n" ‖ length of the sealed directory (u32 BE) ‖ sealed directory (JSON) ‖ sealed blocks
+//! "estelam segment 2\n" ‖ length of the sealed directory (u32 BE) ‖ sealed directory (JSON) ‖ sealed blocks
 //! sealed        nonce (12) ‖ AES-256-GCM ciphertext ‖ tag
 //! bound to      "estelam segment v1" ‖ content key (i64 BE) ‖ first, last index (u64 BE) ‖ block number (u32 BE; the directory's is the largest)
 //! blocks        for each field its dictionary and its codes; indices; times; the tag pages' first prefixes; the tag pages
@@ -23,7 +23,7 @@ use super::columns::{Column, Columns, Extent, Part, TagPrefix};
 use crate::adapters::store::keys;
 use crate::core::ledger::audit::Field;
 
-const MAGIC: &[u8; 18] = b"estelam segment 1\n";
+const MAGIC: &[u8; 18] = b"estelam segment 2\n";
 /// Block number of the directory.
 const DIRECTORY: u32 = u32::MAX;
 /// Largest directory that is read.

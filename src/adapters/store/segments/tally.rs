@@ -13,7 +13,8 @@ use crate::core::ledger::audit::{Field, Tally};
 
 const DAY_US: i64 = 86_400_000_000;
 /// What is counted by, and what tells whether an entry counts.
-const FIELDS: [Field; 7] = [Field::Agency, Field::Service, Field::Decision, Field::Code, Field::Actor, Field::Kind, Field::Route];
+const FIELDS: [Field; 8] =
+    [Field::Agency, Field::Service, Field::Decision, Field::Code, Field::Actor, Field::Kind, Field::Route, Field::RetryOf];
 
 /// Counts the entries of a UTC day among the first `size`.
 pub(in crate::adapters::store) fn tally(
@@ -50,9 +51,9 @@ fn count<P: Part>(part: &P, day: i64, tally: &mut Tally) -> Result<(), P::Error>
         return Ok(());
     }
     let columns = FIELDS.iter().map(|field| part.column(*field)).collect::<Result<Vec<_>, _>>()?;
-    let (times, mut groups) = (part.times()?, HashMap::<[u32; 7], u64>::new());
+    let (times, mut groups) = (part.times()?, HashMap::<[u32; 8], u64>::new());
     for (place, _) in times.iter().enumerate().filter(|(_, time)| time.div_euclid(DAY_US) == day) {
-        let mut key = [0; 7];
+        let mut key = [0; 8];
         for (code, column) in key.iter_mut().zip(&columns) {
             *code = column.codes.get(place).copied().unwrap_or(0);
         }
@@ -62,7 +63,8 @@ fn count<P: Part>(part: &P, day: i64, tally: &mut Tally) -> Result<(), P::Error>
         let mut values = key.iter().zip(&columns).map(|(code, column)| value(column, *code));
         let mut next = || values.next().flatten();
         let (agency, service, decision, code, actor, kind, route) = (next(), next(), next(), next(), next(), next(), next());
-        if matches!(kind, Some("answer" | "refusal")) && route == Some("verify") {
+        let again = next().is_some();
+        if matches!(kind, Some("answer" | "refusal")) && route == Some("verify") && !again {
             tally.add_fields((agency, service, decision.or(code), actor), entries);
         }
     }

@@ -88,6 +88,9 @@ fn registered_sets_are_whole_and_published_ones_may_hold_other_keys() {
     assert_eq!(published(&[okp(), other.clone(), with(ec(), "use", json!("enc"))]).unwrap().len(), 1);
     assert!(published(&[other]).is_err(), "nothing usable");
     assert!(published(&[okp(), with(ec(), "d", json!("AA"))]).is_err(), "somebody published a private key");
+    let among = |others| std::iter::repeat_n(with(ec(), "use", json!("enc")), others).chain([okp()]).collect::<Vec<_>>();
+    assert_eq!(published(&among(255)).unwrap().len(), 1);
+    assert!(published(&among(256)).is_err() && registered(&among(1)).is_err());
 }
 
 #[test]

@@ -54,6 +54,8 @@ coded_enum! {
         Kind = "kind",
         /// Route name.
         Route = "route",
+        /// The answer to the same request that a crash lost on its way.
+        RetryOf = "retry_of",
     }
 }
 
@@ -76,6 +78,7 @@ impl Field {
             Self::Freshness => content.freshness.as_deref(),
             Self::Kind => Some(kind.code()),
             Self::Route => Some(&content.route),
+            Self::RetryOf => content.retry_of.as_deref(),
         }
     }
 }

@@ -65,6 +65,9 @@ pub struct EntryView<'r> {
     /// When the registry said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
+    /// The answer to the same request that a crash lost on its way; this one is not counted again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<&'r str>,
     /// Microseconds from arrival to conclusion.
     pub latency_us: u64,
     /// What a read of the log asked for, as JSON.
@@ -99,6 +102,7 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             decrees_version: content.decrees_version.as_deref(),
             freshness: content.freshness.as_deref(),
             as_of: content.as_of,
+            retry_of: content.retry_of.as_deref(),
             latency_us: content.latency_us,
             details: content.details.as_deref(),
         }
