@@ -21,6 +21,9 @@ impl Config {
         }
         self.audit.check(self.demo)?;
         self.signing.check()?;
+        if let Some(events) = &self.events {
+            events.check()?;
+        }
         if let Some(alerts) = &self.alerts {
             alerts.check()?;
         }

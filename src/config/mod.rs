@@ -8,6 +8,7 @@
 mod alerts;
 mod audit;
 mod check;
+mod events;
 mod holder;
 mod issuers;
 mod limits;
@@ -23,6 +24,7 @@ use crate::core::domain::place::{line_of, utf8};
 
 pub use self::alerts::Alerts;
 pub use self::audit::Audit;
+pub use self::events::Events;
 pub use self::holder::Holder;
 pub use self::issuers::OutsideIssuer;
 pub use self::limits::Limits;
@@ -65,6 +67,9 @@ pub struct Config {
     pub tls: Tls,
     /// The registry behind the gateway.
     pub registry: Registry,
+    /// Changes that the registry pushes; left out: nobody's are taken.
+    #[serde(default)]
+    pub events: Option<Events>,
     /// The access log.
     pub ledger: Ledger,
     /// Auditors' questions.
@@ -292,6 +297,9 @@ impl Config {
         self.signing.resolve(base);
         if let Some(holder) = &mut self.holder {
             holder.resolve(base);
+        }
+        if let Some(events) = &mut self.events {
+            events.resolve(base);
         }
         if let Some(alerts) = &mut self.alerts {
             alerts.resolve(base);

@@ -318,5 +318,10 @@
 //!   card's status (domain §3), and that status is not resolved. A card that had ended gives its stand-in nothing, as before.
 //! - **2026-11-28, one table of entries instead of one a day**: processor time of an append is the same at one million entries and at five (17 and 16 µs), for
 //!   entries and their ids come in order, and a purge reads only the stretch of its day. What auditors ask goes to an index by day and class beside it.
+//! - **2026-11-28, a pushed event invalidates by the registry's own cursor and moves nothing else**: the feed's cursor and contact stay the poll's, so that no
+//!   push can make facts look fresher or hide a gap. What must be durable before 202 is the spent `jti` and the entry; the cache dies with the process.
+//! - **2026-11-28, too many pushed flushes are 429 and not put off**: nothing is half heeded, an honest sender comes again with all of it, and the poll tells it at once.
+//! - **2026-11-28, every attempt to push is a new token**: a retry of the same one would be a replay, and one that waited out an outage would be too old.
+//! - **2026-11-28, each accepted event is an entry**, which two a second make cheap: it shows when a node knew that something had changed.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.

@@ -6,6 +6,7 @@ mod fake;
 #[path = "../../../../tests/it/mini_pki.rs"]
 mod mini_pki;
 mod over_tls;
+mod pushed;
 
 /// A judge for clients that never connect.
 pub(super) fn fake_check() -> super::ServerCheck {
