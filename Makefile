@@ -57,6 +57,10 @@ timing: tools ## Whether unknown, blocked and unprovable can be told apart by ti
 cutoff: tools ## From the command to the first refused request, p99
 	cargo bench --locked --bench cutoff
 
+.PHONY: freshness
+freshness: tools ## From the registry's commit to the last answer that does not know of it, p99; with the feed down at most max_age
+	cargo bench --locked --bench freshness
+
 .PHONY: chaos
 chaos: tools ## Everything around the gateway breaks, one thing after another; what was promised, what happened (minutes)
 	cargo bench --locked --bench chaos
@@ -71,4 +75,5 @@ bench-smoke: tools ## One short round of the bench, in the test build: it works,
 	cargo test --locked --bench timing -- --smoke
 	cargo test --locked --bench cutoff -- --smoke
 	cargo test --locked --bench log -- --smoke
+	cargo test --locked --bench freshness -- --smoke
 	cargo test --locked --bench chaos -- --smoke

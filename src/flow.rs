@@ -12,6 +12,7 @@ mod signature;
 use std::sync::Arc;
 
 use crate::core::domain::agency::Scope;
+use crate::core::domain::context::CallContext;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::identity::{self, VerifiedAgency};
@@ -56,6 +57,12 @@ pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<
         Some(oddity) => Err(agency.refuse(RefusalCode::MalformedRequest, oddity)),
         None => Ok(agency),
     }
+}
+
+/// The first stage for what the registry sends: it is no agency, so its certificate alone must be good. Whose it is, the caller knows.
+pub fn identify_registry(gate: &Gate, incoming: &Incoming) -> Result<CallContext, Box<Refusal>> {
+    let context = identity::certificate_alone(&incoming.peer, incoming.context.clone(), &*gate.trust, gate.clock.now())?;
+    if gate.stopping() { Err(Refusal::new(context, RefusalCode::ShuttingDown, "send it again later")) } else { Ok(context) }
 }
 
 /// The stages in the middle, however they end.

@@ -56,6 +56,8 @@ const AGENCY_LISTS: &str = "revocation-lists.json";
 const ASSERTIONS: &str = "client-assertions";
 /// Connections of an agency whose policy says nothing.
 const CONNECTIONS_OF_A_STRANGER: usize = 1;
+/// Connections of a registry that pushes: a few processes of it, and one that is just closing.
+const CONNECTIONS_OF_THE_REGISTRY: usize = 4;
 
 /// Everything that a running gateway holds.
 pub struct Parts {
@@ -180,6 +182,7 @@ impl Parts {
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.log.clone(),
             audit: super::audit::state(self, config),
+            events: super::events::desk(self, config)?,
             holder: super::holder::state(self, config)?,
             checkpoint_keys: self.checkpoint_keys.clone(),
             metadata: authorization_server_metadata(&config.issuer),
@@ -195,7 +198,7 @@ impl Parts {
     }
 
     pub(super) fn connection_limits(&self, config: &Config) -> ConnectionLimits {
-        let (policies, of_units) = (self.policies.clone(), self.policies.clone());
+        let (policies, of_units, sender) = (self.policies.clone(), self.policies.clone(), super::events::sender(config));
         let limits = &config.limits;
         ConnectionLimits {
             deadlines: Deadlines {
@@ -208,7 +211,8 @@ impl Parts {
             total: limits.connections,
             per_address: limits.connections_per_address,
             per_agency: Arc::new(move |agency| {
-                policies.current().agencies.get(agency).map_or(CONNECTIONS_OF_A_STRANGER, |policy| policy.max_connections)
+                let other = if sender.as_ref() == Some(agency) { CONNECTIONS_OF_THE_REGISTRY } else { CONNECTIONS_OF_A_STRANGER };
+                policies.current().agencies.get(agency).map_or(other, |policy| policy.max_connections)
             }),
             per_unit: Arc::new(move |peer| {
                 of_units.current().agencies.get(&peer.agency)?.units.get(peer.branch.as_deref()?)?.max_connections

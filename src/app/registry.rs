@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use super::pushing::receivers;
 use crate::adapters::pki::TRUST_DOMAIN;
 use crate::adapters::tls::config::ServerIdentity;
 use crate::adapters::tls::handshake::TlsMode;
@@ -21,12 +22,13 @@ use crate::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
 use crate::core::domain::clock::Clock;
 use crate::core::identity::PeerChain;
 use crate::registry::http::{RegistryState, configure};
+use crate::registry::push;
 
 /// Who may ask the registry.
 const CALLERS: [&str; 1] = ["gateway-client"];
 
-/// How long the gateway's own certificate is taken on overdue lists.
-const CRL_GRACE: SignedDuration = SignedDuration::from_hours(24);
+/// How long the gateways' own certificates are taken on overdue lists.
+pub(super) const CRL_GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a stop waits for the replies to held polls before it goes on.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(300);
@@ -37,6 +39,7 @@ pub struct RunningRegistry {
     table: Arc<ConnectionTable>,
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
+    pushing: Vec<JoinHandle<()>>,
 }
 
 impl RunningRegistry {
@@ -45,11 +48,30 @@ impl RunningRegistry {
         &self.state
     }
 
+    /// Tells gateways (by their issuer URLs) what changes, from now on, and no others.
+    ///
+    /// # Errors
+    /// The key of the events, a certificate or the store cannot be used.
+    pub fn push_to(&mut self, dir: &Path, gateways: &[String], clock: &Arc<dyn Clock>) -> Result<(), StartError> {
+        let receivers = receivers(dir, gateways, clock)?;
+        push::begin(self.state.store(), gateways).map_err(|error| fault("store", &error))?;
+        self.stop_pushing();
+        self.pushing = receivers.into_iter().map(|receiver| tokio::spawn(receiver.keep(self.state.clone()))).collect();
+        Ok(())
+    }
+
+    fn stop_pushing(&mut self) {
+        for task in std::mem::take(&mut self.pushing) {
+            task.abort();
+        }
+    }
+
     /// Answers held polls and what else is under way, then stops.
     ///
     /// # Errors
     /// The listener broke off.
-    pub async fn stop(self) -> Result<(), StartError> {
+    pub async fn stop(mut self) -> Result<(), StartError> {
+        self.stop_pushing();
         self.state.end_polls();
         self.table.drain(ANSWERED_WITHIN).await;
         self.handle.stop(true).await;
@@ -58,7 +80,8 @@ impl RunningRegistry {
     }
 
     /// Stops in the middle of everything, as a machine does that fails.
-    pub async fn break_off(self) {
+    pub async fn break_off(mut self) {
+        self.stop_pushing();
         self.handle.stop(false).await;
         let _ = self.task.await;
     }
@@ -77,7 +100,7 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1, refuse_unreadable: None };
     let table = ConnectionTable::new();
     let server = listen(spec, table.clone(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
-    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server) })
+    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new() })
 }
 
 /// Those who may ask the registry.

@@ -170,7 +170,7 @@ fn certificates_in(pki: &Path) -> BTreeMap<String, AgencyFiles> {
 }
 
 /// Certificates of our own.
-const NO_AGENCIES: [&str; 3] = ["gateway", "gateway-client", "registry"];
+const NO_AGENCIES: [&str; 4] = ["gateway", "gateway-client", "registry", "registry-client"];
 
 fn absolute(files: AgencyFiles) -> AgencyFiles {
     let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);

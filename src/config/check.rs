@@ -28,6 +28,9 @@ impl Config {
         if let Some(people) = &self.registry.people {
             people.check()?;
         }
+        if let Some(events) = &self.events {
+            events.check()?;
+        }
         if let Some(alerts) = &self.alerts {
             alerts.check()?;
         }

@@ -8,6 +8,7 @@
 mod alerts;
 mod audit;
 mod check;
+mod events;
 mod holder;
 mod issuers;
 mod limits;
@@ -24,6 +25,7 @@ use crate::core::domain::place::{line_of, utf8};
 
 pub use self::alerts::Alerts;
 pub use self::audit::Audit;
+pub use self::events::Events;
 pub use self::holder::Holder;
 pub use self::issuers::OutsideIssuer;
 pub use self::limits::Limits;
@@ -67,6 +69,9 @@ pub struct Config {
     pub tls: Tls,
     /// The registry behind the gateway.
     pub registry: Registry,
+    /// Changes that the registry pushes; left out: nobody's are taken.
+    #[serde(default)]
+    pub events: Option<Events>,
     /// The access log.
     pub ledger: Ledger,
     /// Auditors' questions.
@@ -303,6 +308,9 @@ impl Config {
         }
         if let Some(holder) = &mut self.holder {
             holder.resolve(base);
+        }
+        if let Some(events) = &mut self.events {
+            events.resolve(base);
         }
         if let Some(alerts) = &mut self.alerts {
             alerts.resolve(base);

@@ -103,6 +103,13 @@ timeout_ms = 800
 # reg_type = "…" # as are reg_event_type, reg_record_type, response_entity, authorize: where it wants them
 # [registry.people.identifiers] # scheme = identifier type there
 # yekta = "UIN"
+
+[events]
+# The registry pushes what changed (POST /v1/events) beside the poll: the name of its client certificate, `iss` and keys of its events.
+# Without this section nobody's events are taken.
+sender = "spiffe://estelam.test/agency/registry-client"
+issuer = "spiffe://estelam.test/server/registry"
+keys = "pki/registry/events.jwks.json"
 "#
     )
 }

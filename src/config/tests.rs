@@ -33,6 +33,12 @@ fn values_that_could_never_work_are_refused_where_they_stand() {
     check("url = \"https", "url = \"http", "must be an `https://` URL");
     check("issuer = \"https", "issuer = \"http", "must be an `https://` URL");
     check("identity = \"spiffe", "identity = \"https", "must be a `spiffe://` URI");
+    check(
+        "sender = \"spiffe://estelam.test/agency/",
+        "sender = \"spiffe://estelam.test/server/",
+        "must be `spiffe://<trust-domain>/agency/<name>`",
+    );
+    check("issuer = \"spiffe://estelam.test/server/registry", "issuer = \"", "must be the `iss`");
 }
 
 #[test]

@@ -329,5 +329,10 @@
 //! - **2026-11-28, RS256 is not taken from SPDCI registries** though one public implementation signs so: one algorithm per key, and RSA's is PS256 everywhere.
 //! - **2026-11-28, Prism's own examples do not fit the descriptions that it takes them from** (empty times, a number for an id), so that `--errors` on a mock
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
+//! - **2026-11-28, a pushed event invalidates by the registry's own cursor and moves nothing else**: the feed's cursor and contact stay the poll's, so that no
+//!   push can make facts look fresher or hide a gap. What must be durable before 202 is the spent `jti` and the entry; the cache dies with the process.
+//! - **2026-11-28, too many pushed flushes are 429 and not put off**: nothing is half heeded, an honest sender comes again with all of it, and the poll tells it at once.
+//! - **2026-11-28, every attempt to push is a new token**: a retry of the same one would be a replay, and one that waited out an outage would be too old.
+//! - **2026-11-28, each accepted event is an entry**, which two a second make cheap: it shows when a node knew that something had changed.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.

@@ -12,6 +12,8 @@
 //! | `enrolment/` | registers of the agencies' certificates, their kits | |
 //! | `registry.crls`, `registry.intermediates`, `registry.identity` in `estelam.toml` | how the registry's certificate is judged | lists by themselves, the rest restart |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
+//! | `events.keys` in `estelam.toml` | public keys of the events that the registry pushes | restart |
+//! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways and the key of its events | for the next connection; restart of the registry |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
@@ -23,6 +25,7 @@
 //! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | restart |
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
+//! | `ledger/registry-events` | the same of pushed events, five minutes' worth | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
@@ -62,6 +65,34 @@
 //! `estelam_registry_lookups_total{outcome}` count.
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
+//!
+//! # What the registry pushes
+//!
+//! The gateway follows the registry's change feed by a long poll; that alone decides what is known, and how fresh. Beside it the registry may push:
+//! `POST /v1/events` takes Security Event Tokens (RFC 8417, RFC 8935) where `estelam.toml` has `[events]`:
+//!
+//! | key | what |
+//! |---|---|
+//! | `sender` | the name in the sender's client certificate, `spiffe://<trust-domain>/agency/<name>`; issued and revoked like an agency's, but no agency: it can ask nothing |
+//! | `issuer` | `iss` of its events |
+//! | `keys` | JWK set of the public keys that sign its events, and nothing else; two while one follows the other |
+//!
+//! Certificate and signature are checked each on its own: whoever has one of the two can do nothing. `typ` is `secevent+jwt`, `alg` the key's own, `aud`
+//! our issuer URL, `iat` at most five minutes old and ten seconds ahead; a `jti` counts once, after a restart too. Under `events` stands one
+//! `urn:estelam:event:registry-changed` with what the feed would say: `cursor`, `subjects` (keyed hashes), `decrees`, `everything`. It merely
+//! invalidates: facts older than `cursor` answer nothing any more, also those that are on their way, and facts and decrees are asked for again. The feed
+//! goes on where it was, so that a push that is lost or wrong hides nothing; a cursor that the feed does not confirm within 20 s is not believed.
+//! What is remembered never outlives the process, so that what was acknowledged is not undone by a crash.
+//!
+//! 202 says: spent, heeded and recorded (`registry-event`, kept like a refusal). Errors are those of RFC 8935 §2.4, recorded like every refusal; nothing is
+//! invalidated then. Two events a second are taken and twenty at once; one that makes everything useless once in five seconds; decrees are
+//! loaded for pushes once a second. More is 429: the sender puts what changes meanwhile into one event, and the poll is not bound by this.
+//! `estelam_registry_events_total{outcome}` counts.
+//!
+//! The reference registry pushes with `estelam registry serve --push URL` (a gateway's issuer URL; may be given several times), under
+//! `pki/registry-client/` and `pki/registry/events-key.pem`; the demo does so by itself. It keeps what each gateway acknowledged, sends everything after
+//! that as one new token, at most twice a second, and after failures waits 0.2 to 30 s, or as long as `Retry-After` says. Of several nodes behind one URL
+//! only the one that a push reaches hears of it sooner; the others follow the poll.
 //!
 //! # Changing policy
 //!
@@ -124,7 +155,8 @@
 //! one to `services.toml`. `log-ended`: the access log was sealed and goes on under a new
 //! origin; tell its witness and the auditors, see [`log`](super::log). `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
 //! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
-//! once an official has looked into it, until the gateway is restarted.
+//! once an official has looked into it, until the gateway is restarted. `registry-event-key`: somebody who has the registry's client certificate pushes events
+//! that its key did not sign; compare `events.keys` with the registry's key, or revoke that certificate.
 //!
 //! # Searches for holders
 //!

@@ -161,7 +161,8 @@
 //!
 //! Tokens, statements, checkpoints and contents have a key each, in `keys/`, encrypted (PKCS#8 under scrypt, which `openssl pkey` opens too).
 //! `keys.unlock` beside the folder holds the secret; `signing.unlock` names another file, and the credential `estelam-keys` of the service (systemd's
-//! `LoadCredential=`) comes before it. Keep it on another disk than the folder and its copies.
+//! `LoadCredential=`) comes before it. Keep it on another disk than the folder and its copies. The registry's events (`POST /v1/events`) are signed by a key of
+//! the registry's own, of which the gateway has the public half (`events.keys`); it counts for nothing else.
 //!
 //! | what happens | what to do | what others see |
 //! |---|---|---|

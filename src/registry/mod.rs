@@ -7,6 +7,7 @@ pub mod holder;
 pub mod http;
 pub mod import;
 pub mod membership;
+pub mod push;
 pub mod store;
 
 use jiff::Timestamp;

@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import attacks  # noqa: E402
+import events  # noqa: E402
 import holder  # noqa: E402
 import hsm  # noqa: E402
 import imports  # noqa: E402
@@ -36,7 +37,8 @@ from gateway import Demo, curl  # noqa: E402
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated")
 # The last of the receipts gives up the key that signs, so they come last.
-OTHERS = signing.CHECKS + holder.CHECKS + attacks.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS + secrets_scan.LIVE + receipts.CHECKS
+OTHERS = signing.CHECKS + events.CHECKS + holder.CHECKS + attacks.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS
+OTHERS += secrets_scan.LIVE + receipts.CHECKS
 # After the demo has ended: over all that it printed and stored.
 AFTER = secrets_scan.CHECKS
 # With installations of their own.

@@ -1,7 +1,10 @@
 //! Every kind of JWT at every place where one is read: only its own kind passes, whoever signed and whatever else it says.
 
+use estelam::adapters::tokens::EventVerifier;
 use estelam::core::domain::jwt_kind::JwtKind;
 use estelam::core::ledger::genuine::{Doubt, Facts, Given, TrustedKeys, check};
+use estelam::core::registry::event::{EventProfile, REGISTRY_EVENT};
+use estelam::core::signing::ALERT_EVENT;
 use estelam::core::token::ClientAuth;
 use serde_json::{Value, json};
 
@@ -11,6 +14,8 @@ use crate::outside_token::{Federation, OUTSIDE};
 use crate::request_desk::Desk;
 use crate::token::{Gate, ISSUER, NOW};
 
+/// A register that pushes events.
+const REGISTER: &str = "spiffe://estelam.test/server/registry";
 /// A `typ` that others use or might, beside those of our kinds.
 const STRANGERS: [&str; 14] = [
     "JWT",
@@ -42,7 +47,7 @@ fn everything(issuer: &str, subject: &str) -> Value {
         ("exp", json!(NOW + 60)),
         ("decision", json!("entitled")),
         ("reason", json!("valid")),
-        ("events", json!({})),
+        ("events", json!({REGISTRY_EVENT: {"cursor": 1, "subjects": [], "decrees": false, "everything": false}})),
     ] {
         claims[claim] = value;
     }
@@ -106,6 +111,48 @@ async fn client_assertions_likewise() {
         claims["jti"] = json!(number.to_string());
         let assertion = key.signed(&json!({"alg": "EdDSA", "kid": "a", "typ": typ}), &claims);
         assert_eq!(door.ask(Some(&assertion), &auth, NOW).await.is_ok(), typ == JwtKind::ClientAssertion.typ(), "{typ}");
+    }
+}
+
+/// Reads events of a register that signs with `key`, for the gateway of [`Gate`].
+fn desk_for_events(key: &ForeignKey, kid: &str) -> EventVerifier {
+    let profile = EventProfile { issuer: REGISTER.to_owned(), audience: ISSUER.to_owned() };
+    EventVerifier::new(key.public(kid), profile)
+}
+
+#[test]
+fn events_of_the_registry_likewise() {
+    let key = ForeignKey::eddsa();
+    let desk = desk_for_events(&key, "e");
+    let now = jiff::Timestamp::from_second(NOW).unwrap();
+    for typ in all_types() {
+        let header = json!({"alg": "EdDSA", "kid": "e", "typ": typ});
+        let passes = desk.verify(&key.signed(&header, &everything(REGISTER, "school")), now).is_ok();
+        assert_eq!(passes, typ == JwtKind::SecurityEvent.typ(), "{typ}");
+    }
+    let header = json!({"alg": "EdDSA", "kid": "e"});
+    assert!(desk.verify(&key.signed(&header, &everything(REGISTER, "school")), now).is_err(), "no kind at all");
+}
+
+#[test]
+fn a_genuine_event_is_read_as_nothing_else_and_an_alert_is_no_event_of_the_registry() {
+    let key = ForeignKey::eddsa();
+    let federation = Federation::new(&[(&key, "e")]);
+    let desk = desk_for_events(&key, "e");
+    let now = jiff::Timestamp::from_second(NOW).unwrap();
+    let header = json!({"alg": "EdDSA", "kid": "e", "typ": "secevent+jwt"});
+    let event = key.signed(&header, &everything(REGISTER, "school"));
+    assert!(desk.verify(&event, now).is_ok());
+    assert!(federation.gate.refusal(&event, NOW).is_some());
+    let keys = TrustedKeys::from_jwks(ISSUER.to_owned(), &key.public("e"));
+    assert!(check(&Given { document: &event, statement: None, proof: None, checkpoint: None }, &keys).is_err());
+    let mut alert = everything(REGISTER, "school");
+    alert["events"] = json!({ALERT_EVENT: {"rule": "harvesting", "agency": "bank", "day": "2026-11-23", "count": 1}});
+    assert!(desk.verify(&key.signed(&header, &alert), now).is_err());
+    for token in
+        [federation.gate.token(), key.signed(&json!({"alg": "EdDSA", "kid": "e", "typ": "at+jwt"}), &crate::outside_token::claims())]
+    {
+        assert!(desk.verify(&token, now).is_err());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod challenge;
+mod events;
 mod incoming;
 mod ledger;
 mod log;
@@ -33,6 +34,7 @@ use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
 pub use self::audit::{AuditState, Cases, Contested, HolderState, NotToday, Sessions, Why};
+pub use self::events::{EventDesk, Untaken};
 pub use self::metadata::OPENAPI;
 pub use self::ops::{NodeStatus, OpsState, Readiness};
 pub use self::outbox::{KEPT_FOR, MokaOutbox, Recorded};
@@ -54,6 +56,8 @@ pub struct HttpState {
     pub log: Arc<dyn LogReader>,
     /// Auditors' questions.
     pub audit: AuditState,
+    /// Takes what the registry pushes, where it does.
+    pub events: Option<Arc<dyn EventDesk>>,
     /// The holder's own view, where it is offered.
     pub holder: Option<HolderState>,
     /// The keys that checkpoints are believed of, the present one first; under the name of the present log.

@@ -5,7 +5,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
-use super::{HttpState, OpsState, audit, ledger, log, metadata, ops as ops_handlers, receipt, revoke, stranger, token, verify};
+use super::{HttpState, OpsState, audit, events, ledger, log, metadata, ops as ops_handlers, receipt, revoke, stranger, token, verify};
 
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -16,6 +16,7 @@ pub const GATEWAY_ROUTES: &[(&str, &str, bool)] = &[
     ("POST", "/v1/verify", true),
     ("POST", "/oauth2/token", false),
     ("POST", "/oauth2/revoke", false),
+    ("POST", "/v1/events", false),
     ("GET", "/v1/log/proof/{answer_id}", true),
     ("GET", "/v1/log/entries", true),
     ("GET", "/v1/log/epochs", true),
@@ -39,6 +40,7 @@ pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + 
             .service(web::resource("/v1/verify").route(web::post().to(verify::verify)).default_service(web::to(verify::only_post)))
             .service(web::resource("/oauth2/token").route(web::post().to(token::token)).default_service(web::to(verify::only_post)))
             .service(web::resource("/oauth2/revoke").route(web::post().to(revoke::revoke)).default_service(web::to(verify::only_post)))
+            .service(web::resource("/v1/events").route(web::post().to(events::take)).default_service(web::to(verify::only_post)))
             .service(web::resource("/v1/log/proof/{answer_id}").route(web::get().to(log::proof)).default_service(web::to(verify::only_get)))
             .service(web::resource("/v1/log/entries").route(web::get().to(audit::entries)).default_service(web::to(verify::only_get)))
             .service(web::resource("/v1/log/epochs").route(web::get().to(audit::epochs)).default_service(web::to(verify::only_get)))

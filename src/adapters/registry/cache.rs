@@ -17,6 +17,7 @@ use super::lanes::{Caller, Lane};
 use super::loads::{Loaded, Loads};
 use super::mark::{Mark, Marker};
 use super::pool::{Pool, PoolState};
+use super::pushed::Pushed;
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
@@ -58,10 +59,11 @@ pub(super) struct Inner {
     cache: Cache<Mark, Arc<Entry>>,
     loads: Loads<Entry>,
     pub(super) changes: ChangeLog,
+    pub(super) pushed: Pushed,
     pub(super) decrees: AcceptedDecrees,
     lookups: Lookups,
     timeout: Duration,
-    feed_bound: Duration,
+    pub(super) feed_bound: Duration,
     poll: Duration,
 }
 
@@ -87,6 +89,7 @@ impl CachedRegistry {
             cache: Cache::builder().max_capacity(config.capacity).time_to_live(config.hard_ttl).build(),
             loads: Loads::default(),
             changes: ChangeLog::default(),
+            pushed: Pushed::default(),
             decrees: AcceptedDecrees::new(config.activate_decrees.clone()),
             lookups: Lookups::new(),
             timeout: config.timeout,
@@ -232,6 +235,10 @@ impl Inner {
                 None => Err(why),
             },
         }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(super) fn feed_in_order(&self) -> bool {

@@ -34,8 +34,14 @@ impl Default for ChangeLog {
 #[derive(Default)]
 struct State {
     epoch: u64,
+    /// Answers of an older version are overtaken, whomever they are about.
     floor: u64,
     cursor: Option<u64>,
+    /// Up to this cursor a push has made everything overtaken, so that the feed need not do it again.
+    flushed: u64,
+    /// The newest cursor that was pushed; what it was one turn ago, and two.
+    pushed: [u64; 3],
+    turned: Option<Instant>,
     subjects: HashMap<Box<str>, u64>,
 }
 
@@ -80,21 +86,56 @@ impl ChangeLog {
         state.floor = state.floor.max(cursor);
     }
 
-    /// Takes note of a batch. True when every cached person has to go.
-    pub(super) fn note(&self, changes: &Changes) -> bool {
+    /// The newest cursor that was pushed longer ago than `bound`: what the feed is asked for from now on must not end before it. (An address
+    /// of the register may be a little behind the one that pushes.)
+    pub(super) fn pushed(&self, bound: Duration) -> u64 {
         let mut state = self.write();
-        // A cursor that runs backwards is another store than before: nothing learned from the old one holds.
-        let backwards = state.cursor.is_some_and(|cursor| changes.cursor < cursor);
-        let forget = changes.everything || backwards || state.subjects.len() + changes.subjects.len() > MOST_SUBJECTS;
-        if forget {
-            state.epoch += 1;
-            state.floor = changes.cursor;
+        if state.turned.is_none_or(|turned| turned.elapsed() >= bound) {
+            let [_, before, newest] = state.pushed;
+            (state.pushed, state.turned) = ([before, newest, newest], Some(Instant::now()));
+        }
+        let [settled, ..] = state.pushed;
+        settled
+    }
+
+    /// Takes note of a batch that must not end before `pushed`. True when every cached person has to go.
+    pub(super) fn note(&self, changes: &Changes, pushed: u64) -> bool {
+        let mut state = self.write();
+        // A cursor that runs backwards is another store than before, or one that never was: nothing learned from it holds.
+        let backwards = changes.cursor < pushed || state.cursor.is_some_and(|cursor| changes.cursor < cursor);
+        let forget = backwards || (changes.everything && changes.cursor > state.flushed) || state.overflows(changes);
+        if backwards {
+            (state.floor, state.flushed, state.pushed) = (0, 0, [0; 3]);
             state.subjects = HashMap::new();
         }
-        for subject in &changes.subjects {
-            state.subjects.insert(subject.as_str().into(), changes.cursor);
+        if forget {
+            state.epoch += 1;
+            state.forget_until(changes.cursor);
         }
+        state.mark(changes);
         forget
+    }
+
+    /// Whether a pushed change makes every answer useless that is remembered.
+    pub(super) fn would_forget(&self, pushed: &Changes) -> bool {
+        let state = self.read();
+        state.is_news(pushed) && ((pushed.everything && pushed.cursor > state.floor) || state.overflows(pushed))
+    }
+
+    /// Takes note of a pushed change, from which the feed goes on as if there had been none. False where the feed has told it before.
+    pub(super) fn heed(&self, pushed: &Changes) -> bool {
+        let mut state = self.write();
+        if !state.is_news(pushed) {
+            return false;
+        }
+        let [_, _, newest] = &mut state.pushed;
+        *newest = pushed.cursor.max(*newest);
+        if pushed.everything || state.overflows(pushed) {
+            state.forget_until(pushed.cursor);
+            state.flushed = state.flushed.max(pushed.cursor);
+        }
+        state.mark(pushed);
+        true
     }
 
     /// The batch up to `cursor` is fully applied, and the feed is in contact.
@@ -109,5 +150,29 @@ impl ChangeLog {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_news(&self, pushed: &Changes) -> bool {
+        self.cursor.is_none_or(|cursor| cursor < pushed.cursor)
+    }
+
+    fn overflows(&self, changes: &Changes) -> bool {
+        self.subjects.len() + changes.subjects.len() > MOST_SUBJECTS
+    }
+
+    /// Every answer older than a cursor is overtaken; marks up to it say nothing more.
+    fn forget_until(&mut self, cursor: u64) {
+        self.floor = self.floor.max(cursor);
+        self.subjects.retain(|_, changed| *changed > cursor);
+    }
+
+    /// A mark never goes back: a push may have been ahead of the feed.
+    fn mark(&mut self, changes: &Changes) {
+        for subject in &changes.subjects {
+            let changed = self.subjects.entry(subject.as_str().into()).or_default();
+            *changed = changes.cursor.max(*changed);
+        }
     }
 }

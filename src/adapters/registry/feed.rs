@@ -34,7 +34,8 @@ async fn follow(inner: Weak<Inner>) {
     }
 }
 
-/// Loads the decrees if there are none, then waits for one batch of changes and applies it.
+/// Loads the decrees if there are none, then waits for one batch of changes and applies it; or for a push, after which the decrees are
+/// loaded again.
 pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
     let after = match inner.changes.cursor() {
         Some(cursor) if inner.decrees.are_loaded() => cursor,
@@ -48,8 +49,16 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
             start
         }
     };
-    let changes = inner.fetch_changes(after).await?;
-    if inner.changes.note(&changes) {
+    let pushed = inner.changes.pushed(inner.feed_bound);
+    let changes = tokio::select! {
+        biased;
+        () = inner.pushed.decrees() => {
+            load_decrees(inner).await?;
+            return Ok(());
+        }
+        changes = inner.fetch_changes(after) => changes?,
+    };
+    if inner.changes.note(&changes, pushed) {
         inner.forget_everybody();
         metrics::counter!("estelam_registry_forgotten_total").increment(1);
     }

@@ -14,6 +14,7 @@ use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::registry::convert::persons_from;
+use crate::core::registry::event::MAX_SUBJECT;
 use crate::core::registry::holder::{CodeAnswer, CodeRequest, OpenAnswer, OpenRequest};
 use crate::core::registry::version::version_of;
 use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
@@ -25,8 +26,6 @@ pub(super) const LOOKUP_CAP: usize = 256 << 10;
 const LIST_CAP: usize = 4 << 20;
 /// Largest answer that names a handle, in bytes.
 const SMALL_CAP: usize = 1 << 10;
-/// Longest subject that is kept, in bytes.
-const SUBJECT_CAP: usize = 128;
 
 /// The client. It remembers nothing but its connections.
 pub struct HttpRegistry {
@@ -88,7 +87,7 @@ impl Upstream for HttpRegistry {
         let answer: LookupAnswer = self.ask(request, self.timeout, LOOKUP_CAP).await?;
         let as_of = self.timely(answer.as_of, asked)?;
         let persons = persons_from(&answer).map_err(|_| RegistryUnavailable("a record in its answer is not understood"))?;
-        if answer.subject.is_empty() || answer.subject.len() > SUBJECT_CAP {
+        if answer.subject.is_empty() || answer.subject.len() > MAX_SUBJECT {
             return Err(RegistryUnavailable("its answer names no usable subject"));
         }
         Ok(Fetched { version: answer.version, as_of, subject: answer.subject.into(), persons: persons.into() })
@@ -108,7 +107,7 @@ impl Upstream for HttpRegistry {
         let body = CodeRequest { scheme: key.scheme().into(), value: key.value().into(), office: office.into() };
         let request = |client: &Client| client.post(self.holder_code.clone()).json(&body);
         let answer: CodeAnswer = self.ask(request, self.timeout * 4, SMALL_CAP).await?;
-        let formed = answer.handle.len() <= SUBJECT_CAP && !answer.handle.is_empty();
+        let formed = answer.handle.len() <= MAX_SUBJECT && !answer.handle.is_empty();
         if formed { Ok(answer.handle) } else { Err(RegistryUnavailable("its answer names no usable handle")) }
     }
 

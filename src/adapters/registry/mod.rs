@@ -5,7 +5,8 @@
 //! ```text
 //! Registry port ─ CachedRegistry ─ Pool ─ Lanes ─┬─ Breaker ─ HttpRegistry ─ mutual TLS ─ registry
 //!                      ↑                         └─ Breaker ─ HttpRegistry ─ mutual TLS ─ the same registry elsewhere
-//!                      └───── change feed (long poll) ─────┘
+//!                      ├───── change feed (long poll) ─────┤
+//!                      └─ Pushed ← security event tokens ──┘
 //! ```
 
 mod breaker;
@@ -24,6 +25,7 @@ mod loads;
 mod mark;
 mod pace;
 mod pool;
+mod pushed;
 mod refusal;
 mod spdci;
 mod turns;

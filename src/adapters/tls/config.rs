@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
@@ -68,6 +69,27 @@ pub fn client_config(ca: &Path, cert: &Path, key: &Path, clock: Arc<dyn Clock>) 
         .with_client_auth_cert(chain, material::private_key(key)?)
         .map_err(|_| MaterialError::new(key, "the key cannot be used or does not belong to the certificate"))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Settings of our own clients whose server somebody else judges.
+///
+/// # Errors
+/// A file cannot be read or is not what it should be.
+pub fn trusting_client_config(
+    judge: Arc<dyn ServerCertVerifier>,
+    cert: &Path,
+    key: &Path,
+    clock: Arc<dyn Clock>,
+) -> Result<ClientConfig, MaterialError> {
+    let builder = versions(ClientConfig::builder_with_details(provider(), ClockTime::new(clock)), false, key)?;
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(judge)
+        .with_client_auth_cert(material::certificates(cert)?, material::private_key(key)?)
+        .map_err(|_| MaterialError::new(key, "the key cannot be used or does not belong to the certificate"))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
 }
 

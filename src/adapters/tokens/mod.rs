@@ -2,6 +2,7 @@
 
 mod assertion;
 mod cache;
+mod event;
 mod issue;
 mod key;
 mod metadata;
@@ -15,6 +16,7 @@ mod revoke_request;
 mod verify;
 
 pub use assertion::ClientAuthenticator;
+pub use event::{EventVerifier, MAX_EVENT};
 pub use issue::{Grant, IssuedToken, TokenService};
 pub use key::{ForeignRejected, verify_foreign};
 pub use metadata::authorization_server_metadata;

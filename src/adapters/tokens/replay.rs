@@ -1,4 +1,4 @@
-//! Spent client assertions and signatures over requests, in memory and in a small file, so that a restart does not make one good again.
+//! Spent client assertions, signatures over requests and, in a file of their own, events of the registry: in memory and in a small file, so that a restart does not make one good again.
 //!
 //! The file holds one frame for each: SHA-256 of client and `jti`, expiry, CRC-32. One thread writes; whatever waits goes into one
 //! write and one sync. What has expired is left out when the file is written anew, at the start and when it has grown.
@@ -113,8 +113,10 @@ impl Journal {
     fn run(&mut self, wanted: &mpsc::Receiver<Wanted>) {
         while let Ok(first) = wanted.recv() {
             let batch: Vec<Wanted> = std::iter::once(first).chain(wanted.try_iter()).collect();
-            let durable =
-                self.keep(&batch).inspect_err(|error| tracing::error!(%error, "spent client assertions cannot be recorded")).is_ok();
+            let durable = self
+                .keep(&batch)
+                .inspect_err(|error| tracing::error!(%error, "what was signed for one use cannot be recorded as spent"))
+                .is_ok();
             for one in batch {
                 let _ = one.done.send(durable);
             }

@@ -48,7 +48,7 @@ pub(in crate::cli) struct FilterArgs {
     /// `live`, `cached`, `stale`
     #[arg(long)]
     freshness: Option<String>,
-    /// `answer`, `refusal`, `token`, `log-read`, `admin`
+    /// `answer`, `refusal`, `token`, `log-read`, `admin`, `registry-event`
     #[arg(long)]
     kind: Option<String>,
     /// Route name, for example `verify` or `log-person`

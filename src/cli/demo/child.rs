@@ -13,11 +13,11 @@ pub(super) struct RegistryChild {
 }
 
 impl RegistryChild {
-    /// Starts it on `port` (0 takes a free one) and waits until it listens.
-    pub(super) fn start(dir: &Path, port: u16) -> Result<Self, CliError> {
+    /// Starts it on `port` (0 takes a free one), to push what changes to a gateway, and waits until it listens.
+    pub(super) fn start(dir: &Path, port: u16, gateway: &str) -> Result<Self, CliError> {
         let own = std::env::current_exe().doing("cannot find the running program")?;
         let mut process = Command::new(own)
-            .args(["registry", "serve", "--until-stdin-closes", "--port", &port.to_string(), "--dir"])
+            .args(["registry", "serve", "--until-stdin-closes", "--port", &port.to_string(), "--push", gateway, "--dir"])
             .arg(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

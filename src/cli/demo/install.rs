@@ -14,6 +14,7 @@ use crate::adapters::keys::KeyRing;
 use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
 use crate::adapters::store::generate_officer_key;
+use crate::app::pushing::{SENDER, make_event_key};
 use crate::cli::place::{AgencyFiles, write_atomically, write_private};
 use crate::cli::{CliError, Failure, registry, request_key};
 use crate::core::domain::agency::AgencyId;
@@ -24,9 +25,9 @@ use crate::registry::holder::KEY_FILE;
 /// The agencies of the demo (contract §1).
 pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
 
-/// Names of our own certificates: the listeners', the registry's, and the gateway's as a client of the registry.
+/// Names of our own certificates: the listeners', the registry's, and those that the two have as each other's clients.
 const SERVERS: [&str; 2] = ["gateway", "registry"];
-const GATEWAY_CLIENT: &str = "gateway-client";
+const CLIENTS: [&str; 2] = ["gateway-client", SENDER];
 
 /// Examples to try by hand, beside the registry's store.
 pub(super) const NUMBER: &str = "example-number.txt";
@@ -51,6 +52,7 @@ pub(super) fn agency_files(name: &str) -> AgencyFiles {
 /// Makes what is missing.
 pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
     certificates(&dir.join("pki")).map(drop)?;
+    make_event_key(dir).doing("the key of the registry's events")?;
     registers(dir)?;
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
     officer_keys(&dir.join("pki").join("dpo"), &dir.join("pki/dpo/trail.key"))?;
@@ -148,7 +150,7 @@ fn certificates(dir: &Path) -> Result<DevPki, CliError> {
     for name in SERVERS {
         pki.issue_server(name).doing(format_args!("the certificate of `{name}`"))?;
     }
-    for name in AGENCIES.into_iter().chain([GATEWAY_CLIENT]) {
+    for name in AGENCIES.into_iter().chain(CLIENTS) {
         let agency = AgencyId::parse(name).ok_or_else(|| CliError::failed(format_args!("`{name}` is not an agency's name")))?;
         pki.issue_agency(&agency, None).doing(format_args!("the certificate of `{name}`"))?;
     }

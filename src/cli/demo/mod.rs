@@ -58,7 +58,8 @@ impl Demo {
 
     async fn serve(self, prepared: Prepared, observability: Observability) -> Result<ExitCode, CliError> {
         let Prepared { dir, listeners, registry_port, _alone } = prepared;
-        let registry = RegistryChild::start(&dir, registry_port)?;
+        let gateway = listeners.gateway.local_addr().doing("a listener has no address")?;
+        let registry = RegistryChild::start(&dir, registry_port, &format!("https://localhost:{}", gateway.port()))?;
         let config = configure(&dir, &listeners, registry.port())?;
         let places = places(&config, &dir, registry.port())?;
         let running =

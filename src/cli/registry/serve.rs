@@ -11,6 +11,7 @@ use crate::adapters::clock::SystemClock;
 use crate::app::{Observability, registry, stop_signal};
 use crate::cli::place::{Place, no_installation};
 use crate::cli::{CliError, Failure, block_on};
+use crate::core::domain::clock::Clock;
 
 /// Serve the registry.
 #[derive(Debug, Args)]
@@ -20,6 +21,9 @@ pub(in crate::cli) struct Serve {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 8446)]
     port: u16,
+    /// Push what changes to a gateway too, by its issuer URL (`[events]` in its configuration); may be given several times
+    #[arg(long, value_name = "URL")]
+    push: Vec<String>,
     /// End when standard input closes, so that the process never outlives the one that started it
     #[arg(long)]
     until_stdin_closes: bool,
@@ -35,7 +39,9 @@ impl Serve {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).doing(format_args!("cannot listen on port {}", self.port))?;
         let port = listener.local_addr().doing("the listener has no address")?.port();
         block_on(async {
-            let running = registry::serve(self.place.dir(), listener, Arc::new(SystemClock)).doing("the registry does not start")?;
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let mut running = registry::serve(self.place.dir(), listener, clock.clone()).doing("the registry does not start")?;
+            running.push_to(self.place.dir(), &self.push, &clock).doing("the registry cannot push")?;
             println!("listening on 127.0.0.1:{port}");
             if self.until_stdin_closes {
                 until_stdin_closes().await;

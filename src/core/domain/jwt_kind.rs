@@ -15,7 +15,8 @@ pub enum JwtKind {
     Refusal,
     /// A receipt that a holder carries, printed.
     Receipt,
-    /// An alert for a webhook: a Security Event Token (RFC 8417).
+    /// A Security Event Token (RFC 8417): an alert for a webhook, or what changed in the register. Each has an issuer, a key, an audience and an
+    /// event type of its own.
     SecurityEvent,
 }
 

@@ -95,17 +95,36 @@ impl VerifiedAgency {
 /// # Errors
 /// `certificate-not-accepted` or `agency-suspended`.
 pub fn identify(peer: Arc<PeerChain>, context: CallContext, trust: &dyn Trust, now: Timestamp) -> Result<VerifiedAgency, Box<Refusal>> {
+    let judged = trusted(&peer, trust, now);
+    let context = admitted(&peer, context, judged)?;
+    Ok(VerifiedAgency { context, peer })
+}
+
+/// Checks the certificate alone, of somebody who is no agency and whom the caller knows: the registry.
+///
+/// # Errors
+/// `certificate-not-accepted`.
+pub fn certificate_alone(peer: &PeerChain, context: CallContext, trust: &dyn Trust, now: Timestamp) -> Result<CallContext, Box<Refusal>> {
+    let judged = certificate(peer, trust, now);
+    admitted(peer, context, judged).map(|context| *context)
+}
+
+fn admitted(
+    peer: &PeerChain,
+    context: CallContext,
+    judged: Result<Assurance, (RefusalCode, &'static str)>,
+) -> Result<Box<CallContext>, Box<Refusal>> {
     let mut context = Box::new(context);
     context.agency = Some(peer.agency.clone());
     context.branch = peer.branch.clone();
     context.certificate = Some(peer.thumbprint);
-    match trusted(&peer, trust, now) {
+    match judged {
         Ok(Assurance::Overdue) if !OPEN_WHILE_OVERDUE.contains(&context.route) => {
             Err(Refusal::new(*context, RefusalCode::CertificateNotAccepted, OVERDUE))
         }
         Ok(assurance) => {
             context.assurance = assurance;
-            Ok(VerifiedAgency { context, peer })
+            Ok(context)
         }
         Err((code, detail)) => Err(Refusal::new(*context, code, detail)),
     }
@@ -121,8 +140,12 @@ pub fn still_trusted(agency: &VerifiedAgency, trust: &dyn Trust, now: Timestamp)
     if worse { Err((RefusalCode::CertificateNotAccepted, OVERDUE)) } else { Ok(()) }
 }
 
+fn certificate(peer: &PeerChain, trust: &dyn Trust, now: Timestamp) -> Result<Assurance, (RefusalCode, &'static str)> {
+    trust.certificate_accepted(peer, now).map_err(|why| (RefusalCode::CertificateNotAccepted, why))
+}
+
 fn trusted(peer: &PeerChain, trust: &dyn Trust, now: Timestamp) -> Result<Assurance, (RefusalCode, &'static str)> {
-    let assurance = trust.certificate_accepted(peer, now).map_err(|why| (RefusalCode::CertificateNotAccepted, why))?;
+    let assurance = certificate(peer, trust, now)?;
     if trust.agency_active(peer) {
         Ok(assurance)
     } else {

@@ -135,7 +135,7 @@ fn key_of((entry, deferred): &(HolderEntry, Option<Deferred>), snapshot: &Snapsh
         EntryKind::Answer => HolderLine::Asked,
         EntryKind::Refusal => HolderLine::Refused,
         EntryKind::LogRead => HolderLine::Opened,
-        EntryKind::Token | EntryKind::Admin => return None,
+        EntryKind::Token | EntryKind::Admin | EntryKind::RegistryEvent => return None,
     };
     let agency = content.agency.as_deref().and_then(AgencyId::parse)?;
     // An agency that has left is still somebody who asked.

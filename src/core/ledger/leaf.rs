@@ -4,7 +4,7 @@
 //! header             43 bytes: version 0x01
 //!                            ‖ time, microseconds since 1970-01-01T00:00:00Z, signed 64-bit big-endian
 //!                            ‖ retention class: 1 detail, 2 minor, 3 admin
-//!                            ‖ entry kind: 1 answer, 2 refusal, 3 token, 4 log-read, 5 admin
+//!                            ‖ entry kind: 1 answer, 2 refusal, 3 token, 4 log-read, 5 admin, 6 registry-event
 //!                            ‖ SHA-256 of the compact statement (32 bytes)
 //! header commitment  SHA-256(salt₁ ‖ header)      salt₁: 32 random bytes, kept
 //! content commitment SHA-256(salt₂ ‖ content)     salt₂: 32 random bytes, deleted with the content
@@ -103,6 +103,7 @@ const fn kind_byte(kind: EntryKind) -> u8 {
         EntryKind::Token => 3,
         EntryKind::LogRead => 4,
         EntryKind::Admin => 5,
+        EntryKind::RegistryEvent => 6,
     }
 }
 
@@ -128,7 +129,7 @@ mod tests {
     fn unknown_headers_are_refused() {
         let good = Header { time: Timestamp::UNIX_EPOCH, class: RetentionClass::Admin, kind: EntryKind::Admin, statement_digest: [0; 32] }
             .encode();
-        for (at, byte) in [(0, 2), (9, 0), (9, 4), (10, 6), (1, 0x7F)] {
+        for (at, byte) in [(0, 2), (9, 0), (9, 4), (10, 7), (1, 0x7F)] {
             let mut bad = good;
             *bad.get_mut(at).unwrap() = byte;
             assert_eq!(Header::decode(&bad), Err(BadHeader), "byte {at}");

@@ -41,6 +41,8 @@ coded_enum! {
         LogRead = "log-read",
         /// An administrative act.
         Admin = "admin",
+        /// A change that the registry pushed.
+        RegistryEvent = "registry-event",
     }
 }
 

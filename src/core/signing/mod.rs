@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 pub use self::answer::{AnswerFacts, MayDeny};
 pub use self::conclusion::{Conclusion, Counted, Delivery};
-pub use self::event::{ALERT_EVENT, AlertEvent, security_event};
+pub use self::event::{ALERT_EVENT, AlertEvent, registry_event, security_event};
 pub use self::receipt::PrintedReceipt;
 use super::domain::jwt_kind::JwtKind;
 use super::ledger::Entry;

@@ -60,7 +60,7 @@ struct Claims {
 }
 
 /// A claim that is there must be of its type; `null` does not count as absent.
-pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(in crate::core) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -113,7 +113,7 @@ fn times(exp: Option<i64>, begin: [Option<i64>; 2], now: Timestamp) -> Result<Ti
 }
 
 /// Whether text may be the unique id of somebody else's token.
-pub(super) fn is_foreign_jti(jti: &str) -> bool {
+pub(in crate::core) fn is_foreign_jti(jti: &str) -> bool {
     (1..=MAX_FOREIGN_JTI).contains(&jti.len()) && jti.bytes().all(|b| b.is_ascii_graphic())
 }
 

@@ -17,6 +17,7 @@ mod outside;
 mod request_signature;
 
 pub use assertion::{AssertionRejected, Replays, ReplaysUnavailable, SingleUse, check_assertion, check_assertion_kind};
+pub(in crate::core) use assertion::{is_foreign_jti, present};
 pub use claims::{ACCESS_TOKEN_TYP, Confirmation, MAX_LIFETIME_S, RawClaims, TokenProfile, check_claims};
 pub use client::{ClientAuth, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
 pub use outside::{OutsideProfile, keys_end, narrowed};

@@ -77,6 +77,16 @@ impl RegistryState {
         &self.store
     }
 
+    /// The newest cursor, as it grows.
+    pub(in crate::registry) fn news(&self) -> Receiver<u64> {
+        self.cursor.clone()
+    }
+
+    /// The key that names subjects.
+    pub(in crate::registry) const fn subjects(&self) -> &SubjectKey {
+        &self.subjects
+    }
+
     /// How many look-ups were asked of this process.
     pub fn look_ups(&self) -> u64 {
         self.look_ups.load(Ordering::Relaxed)

@@ -132,6 +132,13 @@ const STEPS: &[&str] = &[
         registered_at TEXT NOT NULL
     ) STRICT;
 ",
+    "
+    -- Gateways that are told what changes, and the cursor up to which each acknowledged it.
+    CREATE TABLE receiver (
+        gateway TEXT PRIMARY KEY,
+        told INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Brings a store up to date; a store of a newer version is left alone.

@@ -148,6 +148,13 @@ impl System {
         }
     }
 
+    /// Has the registry push what changes to the gateway, from now on.
+    pub fn push(&self) {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let gateway = self.config.issuer.clone();
+        self.registry.lock().unwrap().as_mut().unwrap().push_to(self.dir.path(), &[gateway], &clock).unwrap();
+    }
+
     /// The registry, to be stopped as its own process stops.
     pub fn take_registry(&self) -> RunningRegistry {
         self.registry.lock().unwrap().take().unwrap()

@@ -10,6 +10,7 @@ use estelam::adapters::keys::KeyRing;
 use estelam::adapters::pki::DevPki;
 use estelam::adapters::policy_files;
 use estelam::adapters::store::generate_officer_key;
+use estelam::app::pushing::{SENDER, make_event_key};
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
@@ -32,9 +33,10 @@ pub fn install(dir: &Path, clock: &Arc<ManualClock>, people: &str) -> DevPki {
     for name in ["gateway", "registry"] {
         pki.issue_server(name).unwrap();
     }
-    for name in AGENCIES.into_iter().chain(["gateway-client"]) {
+    for name in AGENCIES.into_iter().chain(["gateway-client", SENDER]) {
         pki.issue_agency(&agency(name), None).unwrap();
     }
+    make_event_key(dir).unwrap();
     KeyRing::create_or_open(&dir.join("keys")).unwrap();
     let (public, private) = generate_officer_key().unwrap();
     std::fs::write(dir.join("pki/dpo/trail.key"), STANDARD.encode(&*private)).unwrap();

@@ -6,6 +6,7 @@ mod fake;
 #[path = "../../../../tests/it/mini_pki.rs"]
 mod mini_pki;
 mod over_tls;
+mod pushed;
 mod spdci;
 #[path = "../../../../tests/it/spdci_mock.rs"]
 mod spdci_mock;
