@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use harness::{System, TODAY, send};
 use relay::Relay;
-use serde_json::{Value, json};
+use serde_json::json;
 use workshop::{document, import_people, person};
 
 const BOUND: Duration = Duration::from_secs(1);
