@@ -28,6 +28,7 @@ mod spent;
 mod standing;
 mod status;
 mod timekeeping;
+mod upstream;
 mod watch;
 mod watching;
 mod webhook;

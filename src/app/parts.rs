@@ -19,19 +19,19 @@ use super::keys::{key_place, token_keys};
 use super::origins::{OpenLog, open_log, origins_of};
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
+use super::upstream::{ServerTrusts, open_registry};
 use super::watching::Behind;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
-use crate::adapters::registry::{self, CachedRegistry, RegistryClientConfig, ServerCheck};
+use crate::adapters::registry::CachedRegistry;
 use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, LogChain, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
-use crate::adapters::tls::material::private_key;
-use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
+use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
 use crate::adapters::tokens::{
@@ -52,8 +52,6 @@ use crate::flow::Gate;
 const VERIFIED_TOKENS: usize = 100_000;
 /// Remembers the numbers of the agencies' revocation lists, beside the log: both must survive everything.
 const AGENCY_LISTS: &str = "revocation-lists.json";
-/// The same for the registry's.
-const REGISTRY_LISTS: &str = "registry-revocation-lists.json";
 /// Remembers spent client assertions.
 const ASSERTIONS: &str = "client-assertions";
 /// Connections of an agency whose policy says nothing.
@@ -87,6 +85,8 @@ pub struct Parts {
     pub registry: Arc<CachedRegistry>,
     /// The registry's certificate and its revocation lists.
     pub registry_trust: Arc<ServerTrust>,
+    /// The same with that of the registry where people are looked up, if it is another.
+    pub(super) registry_trusts: ServerTrusts,
     /// The access log.
     pub ledger: Arc<SqliteLedger>,
     /// Verified tokens.
@@ -112,8 +112,8 @@ impl Parts {
         let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
         let (limiter, shield, alerts) = counters(&policies.current(), &clock);
         let (cutoff, revocations) = open_cut_off(config, clock.now())?;
-        let registry_trust = registry_trust(config, clock.clone())?;
-        let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trust.clone() };
+        let registry_trusts = ServerTrusts::open(config, &clock)?;
+        let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
@@ -122,7 +122,7 @@ impl Parts {
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
         let outbox = Arc::new(super::retries::outbox(config, &kek, clock.clone())?);
-        let registry = open_registry(config, &registry_trust, &acts, clock.clone()).await?;
+        let registry = open_registry(config, &registry_trusts, (&acts, &policies.current()), clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
         let tokens = Arc::new(verifier(issuer.clone(), &ring, limiter.clone(), revocations).with_outside(accepted));
@@ -157,7 +157,8 @@ impl Parts {
             public_tls,
             cutoff,
             registry,
-            registry_trust,
+            registry_trust: registry_trusts.decrees.clone(),
+            registry_trusts,
             ledger,
             tokens,
             outside,
@@ -329,42 +330,6 @@ fn read_public_key(path: &Path) -> Result<[u8; 32], StartError> {
     let text = std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())))?;
     let bytes = STANDARD.decode(text.trim_ascii()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.ok_or_else(|| StartError(format!("`{}` must hold 32 bytes in base64 on one line", path.display())))
-}
-
-fn registry_trust(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<ServerTrust>, StartError> {
-    let part = &config.registry;
-    let settings = ServerTrustSettings {
-        roots: part.ca.clone(),
-        intermediates: part.intermediates.clone(),
-        crl_dir: part.crls.clone(),
-        crl_memory: config.ledger.dir.join(REGISTRY_LISTS),
-        crl_grace: grace(config),
-        identity: part.identity.clone(),
-    };
-    ServerTrust::open(settings, clock).map_err(|error| StartError(error.to_string()))
-}
-
-async fn open_registry(
-    config: &Config,
-    trust: &Arc<ServerTrust>,
-    acts: &Arc<Acts>,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<CachedRegistry>, StartError> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| StartError(format!("cannot read `{}`: {error}", path.display())));
-    let part = &config.registry;
-    // The key goes on as bytes; whether it lies as a key must, its reading as a key says.
-    private_key(&part.key).map_err(|error| StartError(error.to_string()))?;
-    let judge = trust.clone();
-    let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
-    let mut client = RegistryClientConfig::new(part.url.clone(), server, read(&part.certificate)?, read(&part.key)?);
-    client.base_urls.extend(part.further_urls.iter().cloned());
-    client.timeout = Duration::from_millis(part.timeout_ms);
-    client.waiting = [part.waiting, (part.waiting / 4).max(1)];
-    client.capacity = part.cache;
-    let archive = Archive::new(config.archive.clone());
-    client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
-    client.activate_decrees = Some(acts.activate_decrees());
-    registry::connect(client, clock).await.map_err(|error| StartError(format!("the registry's client: {error}")))
 }
 
 fn lines(dir: &Path, errors: &[crate::core::policy::LoadError]) -> String {

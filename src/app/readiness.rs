@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::parts::Parts;
+use super::upstream::ServerTrusts;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::Readiness;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::registry::CachedRegistry;
 use crate::adapters::store::SqliteLedger;
-use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::core::domain::assurance::Assurance;
 use crate::flow::Gate;
@@ -19,7 +19,7 @@ struct NodeReadiness {
     ledger: Arc<SqliteLedger>,
     trust: Arc<CertificateTrust>,
     keys: Arc<KeyStore>,
-    registry_trust: Arc<ServerTrust>,
+    registry_trust: ServerTrusts,
     cutoff: Arc<CutOff>,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         ledger: parts.ledger.clone(),
         trust: parts.trust.clone(),
         keys: parts.keys.clone(),
-        registry_trust: parts.registry_trust.clone(),
+        registry_trust: parts.registry_trusts.clone(),
         cutoff: parts.cutoff.clone(),
     })
 }
@@ -48,7 +48,7 @@ impl NodeReadiness {
 
 impl Readiness for NodeReadiness {
     fn parts(&self) -> Vec<(&'static str, bool)> {
-        vec![
+        let mut parts = vec![
             ("accepting", !self.gate.stopping()),
             ("registry", self.registry.ready()),
             ("ledger", self.ledger.ready()),
@@ -56,7 +56,9 @@ impl Readiness for NodeReadiness {
             ("clock", self.gate.clock.holds()),
             // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
             ("revocation-lists", self.lists() < Assurance::Overdue || self.any_life_critical()),
-        ]
+        ];
+        parts.extend(self.registry.people_ready().map(|ready| ("people-registry", ready)));
+        parts
     }
 
     fn policy_version(&self) -> Arc<str> {

@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 
 use super::StartError;
 use super::parts::Parts;
+use super::upstream::ServerTrusts;
 use crate::adapters::crl_source::{CrlSource, Offer};
 use crate::adapters::enrolment::{self, Register};
 use crate::adapters::tls::config::anonymous_client_config;
-use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::config::Config;
 use crate::core::domain::assurance::Assurance;
@@ -25,7 +25,7 @@ const REPEAT_AFTER: u32 = 360;
 
 /// Starts to fetch from every configured source.
 pub(super) fn fetch(parts: &Parts, config: &Config) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let (agencies, registry) = (parts.trust.clone(), parts.registry_trust.clone());
+    let (agencies, registry) = (parts.trust.clone(), parts.registry_trusts.clone());
     let offer: Offer = Arc::new(move |source, bytes| offered(&agencies, &registry, source, bytes));
     let every = Duration::from_millis(config.tls.crl_poll_ms);
     let start = |url: &String| {
@@ -37,17 +37,17 @@ pub(super) fn fetch(parts: &Parts, config: &Config) -> Result<Vec<JoinHandle<()>
     config.tls.crl_urls.iter().map(start).collect()
 }
 
-/// A list is of use if the agencies' authorities or the registry's issued it.
-fn offered(agencies: &CertificateTrust, registry: &ServerTrust, source: &str, bytes: &[u8]) -> Result<(), String> {
+/// A list is of use if the agencies' authorities or the registries' issued it.
+fn offered(agencies: &CertificateTrust, registry: &ServerTrusts, source: &str, bytes: &[u8]) -> Result<(), String> {
     match (agencies.offer(source, bytes), registry.offer(source, bytes)) {
-        (Err(one), Err(_)) => Err(one.to_string()),
+        (Err(one), false) => Err(one.to_string()),
         _ => Ok(()),
     }
 }
 
 /// Looks at the age of lists and of certificates until the task is dropped.
 pub(super) fn radar(parts: &Parts, config: &Config) -> impl Future<Output = ()> + use<> {
-    let (trust, registry, clock) = (parts.trust.clone(), parts.registry_trust.clone(), parts.gate.clock.clone());
+    let (trust, registry, clock) = (parts.trust.clone(), parts.registry_trusts.clone(), parts.gate.clock.clone());
     let (own, enrolled) = (own_certificates(config), config.enrolment.clone());
     async move {
         let mut alarm = Alarm::default();
@@ -67,7 +67,7 @@ struct Alarm {
 }
 
 impl Alarm {
-    fn look(&mut self, trust: &CertificateTrust, registry: &ServerTrust) {
+    fn look(&mut self, trust: &CertificateTrust, registry: &ServerTrusts) {
         let (late, next_update) = trust.lists_due();
         metrics::gauge!("estelam_revocation_lists_next_update_seconds").set(seconds(next_update));
         let state = match trust.assurance().max(registry.assurance()) {
@@ -95,14 +95,17 @@ impl Alarm {
 
 /// Our own certificates and authorities, by the names under which the metric tells them.
 fn own_certificates(config: &Config) -> Vec<(&'static str, PathBuf)> {
-    vec![
+    let people = config.registry.people.as_ref().and_then(|people| people.certificate.clone());
+    let mut own = vec![
         ("gateway", config.tls.certificate.clone()),
         ("registry-client", config.registry.certificate.clone()),
         ("client-ca", config.tls.client_ca.clone()),
         ("client-intermediates", config.tls.client_intermediates.clone()),
         ("registry-ca", config.registry.ca.clone()),
         ("registry-intermediates", config.registry.intermediates.clone()),
-    ]
+    ];
+    own.extend(people.map(|file| ("people-client", file)));
+    own
 }
 
 /// Tells the ends of our own certificates and of the newest one of every agency, and how many are near.

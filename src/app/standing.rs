@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::StartError;
+use super::upstream::ServerTrusts;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::policy_files::PolicyStore;
-use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::Standing;
 use crate::adapters::tokens::Revocations;
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::core::policy::Snapshot;
 pub(super) struct NodeStanding {
     pub(super) policies: Arc<PolicyStore>,
     pub(super) cutoff: Arc<CutOff>,
-    pub(super) registry: Arc<ServerTrust>,
+    pub(super) registry: ServerTrusts,
 }
 
 impl Standing for NodeStanding {

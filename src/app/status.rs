@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::parts::Parts;
 use crate::adapters::http::{NodeStatus, Readiness};
-use crate::adapters::registry::{CachedRegistry, EndpointState};
+use crate::adapters::registry::{CachedRegistry, EndpointState, PoolState};
 use crate::adapters::store::SqliteLedger;
 use crate::core::ledger::{Ledger, LogReader};
 use crate::core::registry::Registry;
@@ -49,6 +49,9 @@ impl Status {
             .iter()
             .map(|(name, lane)| ((*name).to_owned(), json!({ "in_flight": lane.in_flight, "waiting": lane.waiting })))
             .collect();
+        let register = self.registry.register_state();
+        let people =
+            register.is_some().then(|| json!({ "protocol": "spdci", "change_feed": false, "addresses": endpoints(&state, false) }));
         let decrees = self.registry.decrees();
         let age = self.registry.decrees_age_s();
         json!({
@@ -58,9 +61,15 @@ impl Status {
             "remembered": self.registry.remembered(),
             "at_once": state.limit,
             "lanes": lanes,
-            "addresses": state.endpoints.iter().enumerate().map(|(place, address)| endpoint(address, place == state.followed)).collect::<Vec<_>>(),
+            "addresses": endpoints(register.as_ref().unwrap_or(&state), true),
+            "people": people,
         })
     }
+}
+
+/// The addresses of a registry, and the one whose change feed is followed if it has one.
+fn endpoints(pool: &PoolState, has_feed: bool) -> Vec<Value> {
+    pool.endpoints.iter().enumerate().map(|(place, address)| endpoint(address, has_feed && place == pool.followed)).collect()
 }
 
 fn endpoint(address: &EndpointState, followed: bool) -> Value {

@@ -14,11 +14,11 @@ use super::acts::OPERATOR;
 use super::keys::KeyUsers;
 use super::parts::Parts;
 use super::revocation;
+use super::upstream::ServerTrusts;
 use crate::adapters::cutoff::CutOffWatch;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyWatch;
 use crate::adapters::tls::material::MaterialError;
-use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::config::Config;
 
@@ -57,7 +57,9 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     parts.cutoff.guarded_by(move |old, new| opens.cut_off_opens(old, new));
     parts.cutoff.on_change(move |old, new| closed.cut_off_closed(old, new));
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
-    let (lists, receiver) = watched(&[&config.tls.crls, &config.keys, &config.registry.crls]);
+    let people = config.registry.people.as_ref().and_then(|people| people.crls.as_deref());
+    let folders: Vec<&Path> = [&*config.tls.crls, &config.keys, &config.registry.crls].into_iter().chain(people).collect();
+    let (lists, receiver) = watched(&folders);
     let mut tasks = revocation::fetch(parts, config)?;
     tasks.push(tokio::spawn(reload(Reloaded::of(parts), receiver)));
     tasks.push(tokio::spawn(revocation::radar(parts, config)));
@@ -136,7 +138,7 @@ const fn is_change(kind: EventKind) -> bool {
 /// What a change of files reaches.
 struct Reloaded {
     trust: Arc<CertificateTrust>,
-    registry: Arc<ServerTrust>,
+    registry: ServerTrusts,
     keys: Arc<KeyStore>,
     users: KeyUsers,
 }
@@ -144,7 +146,7 @@ struct Reloaded {
 impl Reloaded {
     fn of(parts: &Parts) -> Self {
         let users = KeyUsers::of(parts);
-        Self { trust: parts.trust.clone(), registry: parts.registry_trust.clone(), keys: parts.keys.clone(), users }
+        Self { trust: parts.trust.clone(), registry: parts.registry_trusts.clone(), keys: parts.keys.clone(), users }
     }
 
     fn take_up_keys(self) -> Self {

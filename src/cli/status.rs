@@ -52,10 +52,19 @@ fn rows(status: &Value) -> Vec<(String, String)> {
         let lane_at = |what: &str| at(&format!("/registry/lanes/{lane}/{what}"));
         rows.push((format!("  {lane}"), format!("{} at the registry, {} wait", lane_at("in_flight"), lane_at("waiting"))));
     }
-    let addresses = status.pointer("/registry/addresses").and_then(Value::as_array).into_iter().flatten();
-    rows.extend(addresses.enumerate().map(|(place, address)| (format!("address {}", place + 1), endpoint(address))));
+    rows.extend(addresses(status, "/registry/addresses", "address"));
+    if status.pointer("/registry/people/protocol").is_some() {
+        let what = format!("{}, no change feed: facts are as old as each policy lets them be", at("/registry/people/protocol"));
+        rows.push(row("people", what));
+        rows.extend(addresses(status, "/registry/people/addresses", "  address"));
+    }
     rows.push(row("access log", format!("{} entries of `{}`", at("/ledger/entries"), at("/ledger/origin"))));
     rows
+}
+
+fn addresses<'s>(status: &'s Value, pointer: &str, name: &'s str) -> impl Iterator<Item = (String, String)> + use<'s> {
+    let all = status.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    all.enumerate().map(move |(place, address)| (format!("{name} {}", place + 1), endpoint(address)))
 }
 
 fn endpoint(address: &Value) -> String {
@@ -90,6 +99,7 @@ mod tests {
             "registry": {
                 "lanes": {"counter": {"in_flight": 3, "waiting": 1}},
                 "addresses": [{"breaker": "open", "followed": true, "p95_ms": null, "last_error": "it cannot be reached", "last_error_s_ago": 7}],
+                "people": {"protocol": "spdci", "addresses": [{"breaker": "closed", "p95_ms": 12, "last_error": null}]},
             },
         });
         let text: Vec<_> = rows(&status).into_iter().map(|(what, value)| format!("{what}|{value}")).collect();
@@ -99,5 +109,7 @@ mod tests {
             text.contains(&"address 1|breaker open, followed, 95 of 100 within - ms; 7 s ago it cannot be reached".to_owned()),
             "{text:?}"
         );
+        assert!(text.contains(&"people|spdci, no change feed: facts are as old as each policy lets them be".to_owned()), "{text:?}");
+        assert!(text.contains(&"  address 1|breaker closed, 95 of 100 within 12 ms".to_owned()), "{text:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What no type says about a configuration: bounds, URLs, and what belongs together. Each fault names its key first.
 
-use super::Config;
+use super::{Config, Protocol};
 
 /// Milliseconds below which nothing could ever be in time.
 const SHORTEST_WAIT_MS: u64 = 10;
@@ -24,6 +24,13 @@ impl Config {
         if let Some(events) = &self.events {
             events.check()?;
         }
+        if self.registry.protocol != Protocol::Estelam {
+            let what = "must be `estelam`: decrees come from there; name a social-protection registry in `[registry.people]`";
+            return Err(format!("`registry.protocol` {what}"));
+        }
+        if let Some(people) = &self.registry.people {
+            people.check()?;
+        }
         if let Some(alerts) = &self.alerts {
             alerts.check()?;
         }
@@ -33,7 +40,11 @@ impl Config {
 
     fn check_urls(&self) -> Result<(), String> {
         let further = self.registry.further_urls.iter().map(|url| ("registry.further_urls", url));
-        for (key, url) in [("issuer", &self.issuer), ("registry.url", &self.registry.url)].into_iter().chain(further) {
+        let people = self.registry.people.iter().flat_map(|people| {
+            let further = people.further_urls.iter().map(|url| ("registry.people.further_urls", url));
+            further.chain([("registry.people.url", &people.url)])
+        });
+        for (key, url) in [("issuer", &self.issuer), ("registry.url", &self.registry.url)].into_iter().chain(further).chain(people) {
             if !url.starts_with("https://") || url.ends_with('/') {
                 return Err(format!("`{key}` must be an `https://` URL without a slash at its end"));
             }

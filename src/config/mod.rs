@@ -12,6 +12,7 @@ mod events;
 mod holder;
 mod issuers;
 mod limits;
+mod people;
 mod signing;
 mod template;
 
@@ -28,6 +29,7 @@ pub use self::events::Events;
 pub use self::holder::Holder;
 pub use self::issuers::OutsideIssuer;
 pub use self::limits::Limits;
+pub use self::people::{People, Protocol};
 pub use self::signing::{Pkcs11, Signing};
 pub use self::template::template;
 
@@ -134,6 +136,9 @@ pub struct Tls {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registry {
+    /// `estelam`: decrees and changes come from there, and people too unless `[registry.people]` names another registry.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Base URL.
     pub url: String,
     /// Base URLs of further addresses of the same register, asked when the first fails or is slow.
@@ -161,6 +166,9 @@ pub struct Registry {
     /// People that the cache holds at most.
     #[serde(default = "default_cache")]
     pub cache: u64,
+    /// Where people are looked up, if not here.
+    #[serde(default)]
+    pub people: Option<People>,
 }
 
 /// The access log.
@@ -295,6 +303,9 @@ impl Config {
         }
         self.audit.resolve(base);
         self.signing.resolve(base);
+        if let Some(people) = &mut self.registry.people {
+            people.resolve(base);
+        }
         if let Some(holder) = &mut self.holder {
             holder.resolve(base);
         }

@@ -96,6 +96,20 @@ timeout_ms = 800
 sender = "spiffe://estelam.test/agency/registry-client"
 issuer = "spiffe://estelam.test/server/registry"
 keys = "pki/registry/events.jwks.json"
+
+# People in a social-protection registry (SPDCI) instead; decrees still come from `url` above. See the manual, `spdci`.
+# [registry.people]
+# protocol = "spdci"
+# url = "https://social.example"
+# identity = "spiffe://…" # if its certificate is pinned; `ca`, `intermediates`, `crls`, `certificate`, `key`: those above if left out
+# sender_id = "estelam.example"
+# receiver_id = "social.example"
+# signing_key = "pki/spdci/sign.key" # signs what is asked (`openssl genpkey -algorithm ed25519`)
+# registry_keys = "pki/spdci/registry.jwks.json" # keys that sign its answers
+# token = "pki/spdci/token" # access token, where it wants one
+# reg_type = "…" # as are reg_event_type, reg_record_type, response_entity, authorize: where it wants them
+# [registry.people.identifiers] # scheme = identifier type there
+# yekta = "UIN"
 "#
     )
 }

@@ -48,6 +48,41 @@ fn a_bound_that_is_added_is_found_where_it_was_added() {
     assert_eq!(said, format!("estelam.toml:{}: `limits.refusals_per_second` must be at least 1", text.lines().count()));
 }
 
+const PEOPLE: &str = r#"
+[registry.people]
+protocol = "spdci"
+url = "https://social.example/v1"
+sender_id = "gateway"
+receiver_id = "social"
+signing_key = "pki/spdci/sign.key"
+registry_keys = "pki/spdci/registry.jwks.json"
+[registry.people.identifiers]
+yekta = "UIN"
+fida = "FIDA"
+"#;
+
+#[test]
+fn another_registry_for_people_is_checked_key_by_key() {
+    let place = Path::new("/etc/estelam/estelam.toml");
+    let people = Config::parse(&(shipped() + PEOPLE), place).unwrap().registry.people.unwrap();
+    assert_eq!((people.signing_key, people.ca), ("/etc/estelam/pki/spdci/sign.key".into(), None));
+    let head = 2 + shipped().lines().count();
+    for (from, to, line, what) in [
+        ("protocol = \"spdci\"", "protocol = \"estelam\"", head + 1, "must be `spdci`"),
+        ("protocol = \"spdci\"", "protocol = \"soap\"", head + 1, "unknown variant"),
+        ("https://social", "http://social", head + 2, "must be an `https://` URL"),
+        ("sender_id = \"gateway\"", "sender_id = \"\"", head + 3, "must be the name"),
+        ("[registry.people.identifiers]", "identity = \"https://x\"\n[registry.people.identifiers]", head + 7, "`spiffe://` URI"),
+        ("fida = \"FIDA\"", "fida = \"UIN\"", head, "no two the same"),
+        ("yekta = \"UIN\"\nfida = \"FIDA\"\n", "", head, "at least one scheme"),
+        ("signing_key", "sign_key", head + 5, "unknown field"),
+    ] {
+        let said = Config::parse(&(shipped() + &PEOPLE.replacen(from, to, 1)), Path::new("estelam.toml")).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("estelam.toml:{line}: ")) && said.contains(what), "`{to}`: {said}");
+    }
+    check("timeout_ms = 800", "protocol = \"spdci\"\ntimeout_ms = 800", "must be `estelam`: decrees come from there");
+}
+
 #[test]
 fn bytes_that_are_no_text_are_found_by_line() {
     let dir = tempfile::tempdir().unwrap();

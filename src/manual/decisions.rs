@@ -323,5 +323,16 @@
 //! - **2026-11-28, too many pushed flushes are 429 and not put off**: nothing is half heeded, an honest sender comes again with all of it, and the poll tells it at once.
 //! - **2026-11-28, every attempt to push is a new token**: a retry of the same one would be a replay, and one that waited out an outage would be too old.
 //! - **2026-11-28, each accepted event is an entry**, which two a second make cheap: it shows when a node knew that something had changed.
+//! - **2026-11-28, people may come from an SPDCI registry, decrees never do**: the search has no decrees and no feed, so `[registry.people]` stands beside
+//!   `[registry]` and has a pool of its own above the same trait. Its facts carry no cursor; `max_age` alone bounds them, and status and readiness say so.
+//! - **2026-11-28, the SPDCI signature is a compact JWS with the payload in it** (`{"header","message"}`). The descriptions leave the form open; a detached one
+//!   or a digest would need an agreed serialisation, and a public implementation does it this way. It doubles the bytes and leaves nothing to guess.
+//! - **2026-11-28, an SPDCI answer's `message_id` is its own**, as in the descriptions' examples: `transaction_id` and `reference_id`, random and signed, tie
+//!   it to the search. `rjct` never means nobody, whatever its code: the only "nobody" is a signed, successful, empty list.
+//! - **2026-11-28, in our attribute of an SPDCI record every member is required and none more is taken**: a missing nationality would escape a decree that
+//!   restricts it, a missing expiry would never lapse. The import may leave them out because an office's clerk sees the rejects; a registry's answer nobody sees.
+//! - **2026-11-28, RS256 is not taken from SPDCI registries** though one public implementation signs so: one algorithm per key, and RSA's is PS256 everywhere.
+//! - **2026-11-28, Prism's own examples do not fit the descriptions that it takes them from** (empty times, a number for an id), so that `--errors` on a mock
+//!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.

@@ -3,6 +3,7 @@
 //! - [`tour`]: follow one request through every stage, in ten minutes.
 //! - [`operating`]: an installation's files, its health, what to do when something is red.
 //! - [`asking`]: the API from an integrator's chair.
+//! - [`spdci`]: people looked up in a social-protection registry.
 //! - [`identifiers`]: what is compared with what: numbers, dates, names; records of one person.
 //! - [`log`]: what the access log holds, and how anyone checks it.
 //! - [`holder`]: what a holder sees of the log, and what opens it.
@@ -18,6 +19,7 @@ pub mod identifiers;
 pub mod log;
 pub mod operating;
 pub mod receipts;
+pub mod spdci;
 pub mod tour;
 pub mod trust;
 pub mod watching;

@@ -15,6 +15,7 @@
 //! | `events.keys` in `estelam.toml` | public keys of the events that the registry pushes | restart |
 //! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways and the key of its events | for the next connection; restart of the registry |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
+//! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
 //! | `ledger/` | the access log, database and journal; copy them with `estelam log backup`; one process at a time | |
 //! | `ledger/origins.json`, `ledger/origins/` | later logs, where one had to end; [`super::log`] | |
@@ -41,6 +42,7 @@
 //! | part | red means | do |
 //! |---|---|---|
 //! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
+//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot; nothing is signed, purged or issued (503 `ledger-unavailable`), and `clock-jumped` is an entry | set the clock right; or, if it is right now, restart the gateway |

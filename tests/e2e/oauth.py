@@ -1,6 +1,8 @@
 """OAuth clients that nobody here wrote get a bound token and use it; tokens of an authorization server that nobody here wrote open the gate."""
 import json
+import os
 import pathlib
+import signal
 import socket
 import subprocess
 import time
@@ -30,6 +32,16 @@ def register_keys(demo, agency, keys):
     (folder / f"{agency}.jwks.json").write_text(json.dumps({"keys": keys}))
     file = folder / f"{agency}.toml"
     file.write_text(file.read_text() + '\n[client_auth]\nmethods = ["private_key_jwt"]\n')
+
+
+def started(*command, **streams):
+    """A process group of its own: `node` is a script of the Python package, with the real one below it."""
+    return subprocess.Popen(command, start_new_session=True, **streams)
+
+
+def ended(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def until(what, probe):
@@ -143,14 +155,13 @@ cooldown_s = 1
         clients = {name: f"spiffe://estelam.test/agency/{name}" for name in ("school", "bank")}
         settings = files | {"issuer": self.issuer, "audience": demo.places["gateway"], "clients": clients, "alg": "ES256",
                             "keys": [self.key.as_dict(private=True)]}
-        self.process = subprocess.Popen([NODE, SCRIPTS / "provider.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = started(NODE, SCRIPTS / "provider.mjs", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process.stdin.write(json.dumps(settings).encode())
         self.process.stdin.close()
         assert self.process.stdout.readline() == b"ready\n"
 
     def stop(self):
-        self.process.kill()
-        self.process.wait()
+        ended(self.process)
 
     def token(self, demo, agency):
         granted = curl(demo, "POST", f"{self.issuer}/token", agency, ["Content-Type: application/x-www-form-urlencoded"],

@@ -29,6 +29,8 @@ mod sigkill;
 mod sigkill_load;
 #[allow(dead_code, reason = "shared with the fault bench, which needs more of it")]
 mod sigkill_support;
+#[allow(dead_code, reason = "shared with the unit tests of the client, which need more of it")]
+mod spdci_mock;
 mod stack;
 mod succession;
 mod tls_certificates;

@@ -133,7 +133,7 @@ impl Service {
         let mut config = RegistryClientConfig::new(self.url("/"), check(&self.pki), pem.cert.clone(), pem.key.clone());
         config.timeout = Duration::from_secs(10);
         config.connect_timeout = Duration::from_secs(10);
-        connect(config, clock()).await.unwrap()
+        connect(config, None, clock()).await.unwrap()
     }
 }
 
@@ -264,6 +264,6 @@ async fn a_registry_that_is_down_does_not_stop_the_gateway_from_starting() {
     let pki = MiniPki::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = RegistryClientConfig::new(format!("https://localhost:{port}/"), check(&pki), pki.client.cert, pki.client.key);
-    let gateway = connect(config, clock()).await.unwrap();
+    let gateway = connect(config, None, clock()).await.unwrap();
     assert!(!gateway.ready() && gateway.decrees().is_none());
 }

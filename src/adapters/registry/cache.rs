@@ -50,7 +50,10 @@ pub struct CachedRegistry {
 }
 
 pub(super) struct Inner {
+    /// Where people are looked up.
     pool: Pool,
+    /// Where decrees and changes come from, if that is another registry. What that one says of people is not about those.
+    register: Option<Pool>,
     clock: Arc<dyn Clock>,
     marker: Marker,
     cache: Cache<Mark, Arc<Entry>>,
@@ -65,10 +68,22 @@ pub(super) struct Inner {
 }
 
 impl CachedRegistry {
-    /// One client for each address of the register, the preferred one first.
-    pub(super) fn new(upstreams: Vec<Arc<dyn Upstream>>, config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
+    /// One client for each address of the register, the preferred one first; and of the registry where people are looked up, if that is
+    /// another.
+    pub(super) fn new(
+        upstreams: Vec<Arc<dyn Upstream>>,
+        people: Option<Vec<Arc<dyn Upstream>>>,
+        config: &RegistryClientConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let register = Pool::new(upstreams, config);
+        let (pool, register) = match people {
+            Some(people) => (Pool::new(people, config), Some(register)),
+            None => (register, None),
+        };
         let inner = Inner {
-            pool: Pool::new(upstreams, config),
+            pool,
+            register,
             clock,
             marker: Marker::default(),
             cache: Cache::builder().max_capacity(config.capacity).time_to_live(config.hard_ttl).build(),
@@ -92,6 +107,17 @@ impl CachedRegistry {
     /// The state of addresses and lanes, for operators.
     pub fn state(&self) -> PoolState {
         self.inner.pool.state()
+    }
+
+    /// The state of the addresses of the decrees' registry, where people are looked up in another.
+    pub fn register_state(&self) -> Option<PoolState> {
+        self.inner.register.as_ref().map(Pool::state)
+    }
+
+    /// Whether people can be looked up, where that is done in another registry than that of the decrees: it has no feed whose silence
+    /// would tell, so that only failed look-ups do.
+    pub fn people_ready(&self) -> Option<bool> {
+        self.inner.register.as_ref().map(|_| self.inner.pool.open().is_ok())
     }
 
     /// People remembered now, about.
@@ -157,11 +183,11 @@ impl Identities for CachedRegistry {
 #[async_trait]
 impl HolderDesk for CachedRegistry {
     async fn send_code(&self, identifier: &Identifier, office: &str) -> Result<String, RegistryUnavailable> {
-        self.inner.pool.holder_code(&key_of(identifier), office).await
+        self.inner.register().holder_code(&key_of(identifier), office).await
     }
 
     async fn open(&self, request: OpenRequest<'_>) -> Result<Option<Vec<OpenedTrail>>, RegistryUnavailable> {
-        let answer = self.inner.pool.holder_open(&request).await?;
+        let answer = self.inner.register().holder_open(&request).await?;
         Ok(answer.opened.then_some(answer.trails))
     }
 }
@@ -186,7 +212,7 @@ impl Inner {
             return self.load_alone(mark, key(), caller()).await.map(|entry| entry.answer(Freshness::Live));
         }
         let known = self.known(mark).await;
-        if let Some(entry) = known.as_ref().filter(|entry| self.feed_in_order() && entry.serves(need, self.clock.now())) {
+        if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for() && entry.serves(need, self.clock.now())) {
             self.lookups.hit.increment(1);
             if entry.wants_refreshing(mark, need, self.clock.now()) {
                 self.refresh(mark, key(), entry);
@@ -217,6 +243,15 @@ impl Inner {
 
     pub(super) fn feed_in_order(&self) -> bool {
         self.changes.in_order(self.feed_bound)
+    }
+
+    /// Whether what is remembered may count as current. Where no feed tells of changes to people, its age alone decides.
+    fn vouched_for(&self) -> bool {
+        self.register.is_some() || self.feed_in_order()
+    }
+
+    fn register(&self) -> &Pool {
+        self.register.as_ref().unwrap_or(&self.pool)
     }
 
     /// What is remembered and not overtaken by any change seen.
@@ -276,8 +311,11 @@ impl Inner {
 
     /// Readers check an entry against the changes each time, so that a change between load and store does no harm.
     async fn remember(&self, mark: Mark, entry: &Arc<Entry>) {
-        let newer_known =
-            self.cache.get(&mark).await.is_some_and(|known| known.epoch == entry.epoch && known.fetched.version > entry.fetched.version);
+        let newer = |known: &Entry| {
+            let order = |fetched: &Fetched| (fetched.version, fetched.as_of);
+            known.epoch == entry.epoch && order(&known.fetched) > order(&entry.fetched)
+        };
+        let newer_known = self.cache.get(&mark).await.is_some_and(|known| newer(&known));
         if !newer_known && !self.changes.overtakes(entry.epoch, &entry.fetched) {
             self.cache.insert(mark, Arc::clone(entry)).await;
         }
@@ -286,11 +324,11 @@ impl Inner {
     /// Waits at the registry only while in contact; the first poll after a gap is answered at once.
     pub(super) async fn fetch_changes(&self, after: u64) -> Result<Changes, RegistryUnavailable> {
         let hold = if self.feed_in_order() { self.poll } else { Duration::ZERO };
-        self.pool.changes(after, hold).await
+        self.register().changes(after, hold).await
     }
 
     pub(super) async fn fetch_decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
-        self.pool.decrees().await
+        self.register().decrees().await
     }
 
     /// The registry has just said that no decree changed.

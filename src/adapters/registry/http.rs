@@ -3,16 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
-use rustls::ClientConfig;
+use jiff::Timestamp;
+use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
-use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError, ServerCheck, tls};
-use super::refusal::certificate_fault;
+use super::channel::Channel;
+use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
@@ -21,24 +18,18 @@ use crate::core::registry::event::MAX_SUBJECT;
 use crate::core::registry::holder::{CodeAnswer, CodeRequest, OpenAnswer, OpenRequest};
 use crate::core::registry::version::version_of;
 use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
-use crate::core::registry::{KnownPerson, RegistryUnavailable};
+use crate::core::registry::{KnownPerson, RegistryUnavailable, timely};
 
 /// Largest answer to a look-up, in bytes.
-const LOOKUP_CAP: usize = 256 << 10;
+pub(super) const LOOKUP_CAP: usize = 256 << 10;
 /// Largest list of decrees or changes, in bytes.
 const LIST_CAP: usize = 4 << 20;
-/// How far the registry's clock may be from ours.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// Largest answer that names a handle, in bytes.
 const SMALL_CAP: usize = 1 << 10;
-const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 
 /// The client. It remembers nothing but its connections.
 pub struct HttpRegistry {
-    client: ArcSwap<Client>,
-    server: ServerCheck,
-    tls: ClientConfig,
-    connect_timeout: Duration,
+    channel: Channel,
     lookup: Url,
     identifiers: Url,
     holder_code: Url,
@@ -57,14 +48,9 @@ impl HttpRegistry {
     /// [`RegistryClientError`] when the address, the certificates or the key cannot be used.
     pub fn new(config: &RegistryClientConfig, address: &str, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
         let base = base_url(address)?;
-        let tls = tls(config, Arc::clone(&clock))?;
-        let client = client(&tls, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
         let at = |path: &str| base.join(path).map_err(|_| RegistryClientError::Address(address.to_owned()));
         Ok(Self {
-            client: ArcSwap::from_pointee(client),
-            server: config.server.clone(),
-            tls,
-            connect_timeout: config.connect_timeout,
+            channel: Channel::new(config, Arc::clone(&clock))?,
             lookup: at("registry/v1/lookup")?,
             identifiers: at("registry/v1/identifiers")?,
             holder_code: at("registry/v1/holder-code")?,
@@ -77,39 +63,18 @@ impl HttpRegistry {
         })
     }
 
-    /// The client in use, with connections to a registry whose certificate is still good; else a new one without any.
-    fn client(&self) -> Result<Arc<Client>, RegistryUnavailable> {
-        if !(self.server.still_good)() {
-            let anew = client(&self.tls, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
-            self.client.store(Arc::new(anew));
-            metrics::counter!("estelam_registry_connections_dropped_total").increment(1);
-        }
-        Ok(self.client.load_full())
-    }
-
     async fn ask<T: DeserializeOwned>(
         &self,
         request: impl FnOnce(&Client) -> RequestBuilder,
         limit: Duration,
         cap: usize,
     ) -> Result<T, RegistryUnavailable> {
-        let client = self.client()?;
-        let response = request(&client).timeout(limit).send().await.map_err(|error| fault(&error))?;
-        let body = read(checked(response)?, cap).await?;
-        // What was said over a connection that has lost our trust meanwhile does not count.
-        if !Arc::ptr_eq(&client, &self.client()?) {
-            return Err(RegistryUnavailable(NOT_ACCEPTED));
-        }
+        let body = self.channel.send(request, limit, cap).await?;
         serde_json::from_slice(&body).map_err(|_| RegistryUnavailable("its answer is not what the contract says"))
     }
 
-    /// An answer from the future or from long ago was not made for this call.
     fn timely(&self, as_of: Timestamp, asked: Timestamp) -> Result<Timestamp, RegistryUnavailable> {
-        let now = self.clock.now();
-        if as_of.duration_since(now) > CLOCK_SKEW || asked.duration_since(as_of) > CLOCK_SKEW {
-            return Err(RegistryUnavailable("its clock and ours are more than a minute apart"));
-        }
-        Ok(as_of.min(now))
+        timely(as_of, asked, self.clock.now())
     }
 }
 
@@ -181,63 +146,10 @@ impl Upstream for HttpRegistry {
     }
 }
 
-fn client(tls: &ClientConfig, connect_timeout: Duration) -> reqwest::Result<Client> {
-    Client::builder()
-        .tls_backend_preconfigured(tls.clone())
-        .https_only(true)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(connect_timeout)
-        .tcp_nodelay(true)
-        .pool_idle_timeout(Duration::from_secs(20))
-        .build()
-}
-
 fn base_url(text: &str) -> Result<Url, RegistryClientError> {
     let bad = || RegistryClientError::Address(text.to_owned());
     let url = Url::parse(text).map_err(|_| bad())?;
     let plain = url.scheme() == "https" && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let anonymous = url.username().is_empty() && url.password().is_none();
     if plain && anonymous { Ok(url) } else { Err(bad()) }
-}
-
-fn checked(response: Response) -> Result<Response, RegistryUnavailable> {
-    if response.status() != StatusCode::OK {
-        return Err(RegistryUnavailable("it answered with another status than 200"));
-    }
-    let is_json = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|text| text.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")))
-    };
-    if response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
-        Ok(response)
-    } else {
-        Err(RegistryUnavailable("its answer is not JSON"))
-    }
-}
-
-async fn read(mut response: Response, cap: usize) -> Result<Vec<u8>, RegistryUnavailable> {
-    const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
-    if response.content_length().is_some_and(|length| length > cap as u64) {
-        return Err(TOO_LARGE);
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
-        if body.len() + chunk.len() > cap {
-            return Err(TOO_LARGE);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn fault(error: &reqwest::Error) -> RegistryUnavailable {
-    if let Some(why) = certificate_fault(error) {
-        return RegistryUnavailable(why);
-    }
-    RegistryUnavailable(match error {
-        error if error.is_timeout() => "it took too long",
-        error if error.is_connect() => "it cannot be reached",
-        _ => "the connection to it broke",
-    })
 }

@@ -70,8 +70,12 @@ impl Pool {
     /// # Errors
     /// Why no address answered.
     pub(super) async fn look_up(&self, key: &Key, caller: &Caller) -> Result<Fetched, RegistryUnavailable> {
+        // What no address can be asked is no failure of theirs.
+        if !self.endpoints.iter().any(|endpoint| endpoint.upstream().takes(key.scheme())) {
+            return Err(NOT_TAKEN);
+        }
         // Where every address is given a pause nobody waits in a lane.
-        self.endpoints.iter().map(Endpoint::open).find(Result::is_ok).unwrap_or(Err(PAUSED))?;
+        self.open()?;
         let slot = self.lanes.enter(caller).await?;
         let mut candidate = self.admitted(0)?;
         self.retries.earn();
@@ -96,6 +100,11 @@ impl Pool {
             candidate = self.admitted(place + 1).map_err(|_| failed)?;
         }
         Err(NO_ADDRESS)
+    }
+
+    /// Whether any address would be asked.
+    pub(super) fn open(&self) -> Result<(), RegistryUnavailable> {
+        self.endpoints.iter().map(Endpoint::open).find(Result::is_ok).unwrap_or(Err(PAUSED))
     }
 
     /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do.
@@ -196,6 +205,8 @@ impl Pool {
     }
 }
 
+/// The scheme has no counterpart there.
+const NOT_TAKEN: RegistryUnavailable = RegistryUnavailable("it cannot be asked about this kind of number");
 /// No address is configured; the configuration does not let that be.
 const NO_ADDRESS: RegistryUnavailable = RegistryUnavailable("no address of it is known");
 

@@ -82,6 +82,11 @@ const NOT_OFFERED: RegistryUnavailable = RegistryUnavailable("it does not offer 
 /// A registry without a memory.
 #[async_trait]
 pub(super) trait Upstream: Send + Sync + 'static {
+    /// Whether it can be asked about numbers of a scheme.
+    fn takes(&self, _scheme: &str) -> bool {
+        true
+    }
+
     async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable>;
 
     /// Everybody behind a number, with all their numbers.
@@ -99,8 +104,12 @@ pub(super) trait Upstream: Send + Sync + 'static {
         Err(NOT_OFFERED)
     }
 
-    async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable>;
+    async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
+        Err(NOT_OFFERED)
+    }
 
     /// What changed after a cursor; the registry may wait up to `hold` for something to say.
-    async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable>;
+    async fn changes(&self, _after: u64, _hold: Duration) -> Result<Changes, RegistryUnavailable> {
+        Err(NOT_OFFERED)
+    }
 }

@@ -3,13 +3,14 @@
 pub mod convert;
 pub mod event;
 pub mod holder;
+pub mod spdci;
 pub mod version;
 pub mod wire;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::domain::decree::DecreeSet;
 use super::domain::document::coded_enum;
@@ -22,7 +23,7 @@ coded_enum! {
     Freshness {
         /// Asked of the registry for this call.
         Live = "live",
-        /// From the cache, with the change feed in order.
+        /// From the cache, with the change feed in order; within the policy's age alone where the people's registry has no feed.
         Cached = "cached",
         /// From the cache while the registry cannot be reached.
         Stale = "stale",
@@ -44,6 +45,20 @@ pub struct RegistryAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the registry did not answer: {0}")]
 pub struct RegistryUnavailable(pub &'static str);
+
+/// How far a registry's clock may be from ours.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// The instant of an answer to what was asked at `asked` and came by `now`; never later than that.
+///
+/// # Errors
+/// An answer from the future or from long ago was not made for this call.
+pub fn timely(as_of: Timestamp, asked: Timestamp, now: Timestamp) -> Result<Timestamp, RegistryUnavailable> {
+    if as_of.duration_since(now) > CLOCK_SKEW || asked.duration_since(as_of) > CLOCK_SKEW {
+        return Err(RegistryUnavailable("its clock and ours are more than a minute apart"));
+    }
+    Ok(as_of.min(now))
+}
 
 /// More look-ups wait than could be answered in time: this one was not begun.
 pub const OVERLOADED: RegistryUnavailable = RegistryUnavailable("too many wait for it");

@@ -39,6 +39,7 @@ mod replies;
 mod restart;
 mod routes;
 mod signed;
+mod spdci;
 mod stopping;
 mod strangers;
 mod tools;

@@ -106,7 +106,7 @@ async fn client(system: &System, change: impl FnOnce(&mut ServerTrustSettings)) 
     let server = ServerCheck { verifier: trust, still_good: Arc::new(move || judge.still_good()) };
     let own = [&part.certificate, &part.key].map(|file| fs::read(file).unwrap());
     let [cert, key] = own;
-    Ok(connect(RegistryClientConfig::new(part.url.clone(), server, cert, key), system.clock.clone()).await.unwrap())
+    Ok(connect(RegistryClientConfig::new(part.url.clone(), server, cert, key), None, system.clock.clone()).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,7 @@ pub fn bench() -> Bench {
         breaker_failures: 3,
         ..RegistryClientConfig::new("https://localhost/", check(&MiniPki::new()), vec![], vec![])
     };
-    let cached = CachedRegistry::new(vec![Arc::clone(&fake) as Arc<dyn Upstream>], &config, Arc::clone(&clock) as _);
+    let cached = CachedRegistry::new(vec![Arc::clone(&fake) as Arc<dyn Upstream>], None, &config, Arc::clone(&clock) as _);
     Bench { fake, clock, cached }
 }
 

@@ -7,6 +7,9 @@ mod fake;
 mod mini_pki;
 mod over_tls;
 mod pushed;
+mod spdci;
+#[path = "../../../../tests/it/spdci_mock.rs"]
+mod spdci_mock;
 
 /// A judge for clients that never connect.
 pub(super) fn fake_check() -> super::ServerCheck {

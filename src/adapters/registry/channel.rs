@@ -1,0 +1,114 @@
+//! Mutual TLS to one address of a registry: nothing is said over a connection whose certificate has lost our trust, and no more is read
+//! than fits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use rustls::ClientConfig;
+
+use super::config::{RegistryClientConfig, RegistryClientError, ServerCheck, tls};
+use super::refusal::certificate_fault;
+use crate::core::domain::clock::Clock;
+use crate::core::registry::RegistryUnavailable;
+
+const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
+
+/// The connections to one address.
+pub(super) struct Channel {
+    client: ArcSwap<Client>,
+    server: ServerCheck,
+    tls: ClientConfig,
+    connect_timeout: Duration,
+}
+
+impl Channel {
+    /// Makes the client; nothing is sent yet.
+    pub(super) fn new(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
+        let tls = tls(config, clock)?;
+        let client = client(&tls, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
+        Ok(Self { client: ArcSwap::from_pointee(client), server: config.server.clone(), tls, connect_timeout: config.connect_timeout })
+    }
+
+    /// Sends one request and reads its answer: 200, JSON, at most `cap` bytes, within `limit`.
+    pub(super) async fn send(
+        &self,
+        request: impl FnOnce(&Client) -> RequestBuilder,
+        limit: Duration,
+        cap: usize,
+    ) -> Result<Vec<u8>, RegistryUnavailable> {
+        let client = self.client()?;
+        let response = request(&client).timeout(limit).send().await.map_err(|error| fault(&error))?;
+        let body = read(checked(response)?, cap).await?;
+        // What was said over a connection that has lost our trust meanwhile does not count.
+        if !Arc::ptr_eq(&client, &self.client()?) {
+            return Err(RegistryUnavailable(NOT_ACCEPTED));
+        }
+        Ok(body)
+    }
+
+    /// The client in use, with connections to a registry whose certificate is still good; else a new one without any.
+    fn client(&self) -> Result<Arc<Client>, RegistryUnavailable> {
+        if !(self.server.still_good)() {
+            let anew = client(&self.tls, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
+            self.client.store(Arc::new(anew));
+            metrics::counter!("estelam_registry_connections_dropped_total").increment(1);
+        }
+        Ok(self.client.load_full())
+    }
+}
+
+fn client(tls: &ClientConfig, connect_timeout: Duration) -> reqwest::Result<Client> {
+    Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .https_only(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(connect_timeout)
+        .tcp_nodelay(true)
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build()
+}
+
+fn checked(response: Response) -> Result<Response, RegistryUnavailable> {
+    if response.status() != StatusCode::OK {
+        return Err(RegistryUnavailable("it answered with another status than 200"));
+    }
+    let is_json = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")))
+    };
+    if response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+        Ok(response)
+    } else {
+        Err(RegistryUnavailable("its answer is not JSON"))
+    }
+}
+
+async fn read(mut response: Response, cap: usize) -> Result<Vec<u8>, RegistryUnavailable> {
+    const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
+    if response.content_length().is_some_and(|length| length > cap as u64) {
+        return Err(TOO_LARGE);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
+        if body.len() + chunk.len() > cap {
+            return Err(TOO_LARGE);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn fault(error: &reqwest::Error) -> RegistryUnavailable {
+    if let Some(why) = certificate_fault(error) {
+        return RegistryUnavailable(why);
+    }
+    RegistryUnavailable(match error {
+        error if error.is_timeout() => "it took too long",
+        error if error.is_connect() => "it cannot be reached",
+        _ => "the connection to it broke",
+    })
+}
