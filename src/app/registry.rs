@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::StartError;
 use super::pushing::receivers;
+use super::watch::ListWatch;
 use crate::adapters::pki::TRUST_DOMAIN;
 use crate::adapters::tls::config::ServerIdentity;
 use crate::adapters::tls::handshake::TlsMode;
@@ -39,6 +40,7 @@ pub struct RunningRegistry {
     table: Arc<ConnectionTable>,
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
+    _lists: ListWatch,
     pushing: Vec<JoinHandle<()>>,
 }
 
@@ -97,10 +99,12 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
         RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
     let state = Data::new(state.with_holders(super::holder::desk(&dir.join("registry"))));
     let limits = ConnectionLimits::default();
-    let spec = ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust), limits, workers: 1, refuse_unreadable: None };
+    let spec =
+        ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust.clone()), limits, workers: 1, refuse_unreadable: None };
+    let lists = ListWatch::start(trust, &dir.join("pki/crl"));
     let table = ConnectionTable::new();
     let server = listen(spec, table.clone(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
-    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new() })
+    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), _lists: lists })
 }
 
 /// Those who may ask the registry.

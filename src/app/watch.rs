@@ -1,5 +1,6 @@
 //! What changes while the gateway runs: policies, what is cut off, revocation lists, limits. Each takes effect by itself, whole or not at all.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::upstream::ServerTrusts;
 use crate::adapters::cutoff::CutOffWatch;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyWatch;
+use crate::adapters::tls::material::MaterialError;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::config::Config;
 
@@ -55,28 +57,74 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     parts.cutoff.guarded_by(move |old, new| opens.cut_off_opens(old, new));
     parts.cutoff.on_change(move |old, new| closed.cut_off_closed(old, new));
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
+    let people = config.registry.people.as_ref().and_then(|people| people.crls.as_deref());
+    let folders: Vec<&Path> = [&*config.tls.crls, &config.keys, &config.registry.crls].into_iter().chain(people).collect();
+    let (lists, receiver) = watched(&folders);
+    let mut tasks = revocation::fetch(parts, config)?;
+    tasks.push(tokio::spawn(reload(Reloaded::of(parts), receiver)));
+    tasks.push(tokio::spawn(revocation::radar(parts, config)));
+    Ok(Watches { _policies: policies, _cutoff: cutoff, _lists: lists, tasks })
+}
+
+/// Reads the revocation lists of one trust again whenever their folder changes, until it is dropped.
+pub(super) struct ListWatch {
+    _watcher: Option<RecommendedWatcher>,
+    task: JoinHandle<()>,
+}
+
+impl ListWatch {
+    /// Starts to watch; wants a runtime.
+    pub(super) fn start(trust: Arc<CertificateTrust>, folder: &Path) -> Self {
+        let (watcher, mut changes) = watched(&[folder]);
+        let task = tokio::spawn(async move {
+            loop {
+                next(&mut changes).await;
+                told(trust.reload());
+            }
+        });
+        Self { _watcher: watcher, task }
+    }
+}
+
+impl Drop for ListWatch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A watch on folders, and where it tells of changes.
+fn watched(folders: &[&Path]) -> (Option<RecommendedWatcher>, mpsc::Receiver<()>) {
     let (sender, receiver) = mpsc::channel(1);
-    let lists = notify::recommended_watcher(move |event: notify::Result<Event>| {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| is_change(event.kind)) {
             // A full channel already says that something changed.
             let _ = sender.try_send(());
         }
     })
     .and_then(|mut watcher| {
-        watcher.watch(&config.tls.crls, RecursiveMode::NonRecursive)?;
-        watcher.watch(&config.keys, RecursiveMode::NonRecursive)?;
-        let people = config.registry.people.as_ref().and_then(|people| people.crls.as_ref());
-        for lists in std::iter::once(&config.registry.crls).chain(people) {
-            watcher.watch(lists, RecursiveMode::NonRecursive)?;
-        }
+        folders.iter().try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))?;
         Ok(watcher)
     })
-    .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"))
-    .ok();
-    let mut tasks = revocation::fetch(parts, config)?;
-    tasks.push(tokio::spawn(reload(Reloaded::of(parts), receiver)));
-    tasks.push(tokio::spawn(revocation::radar(parts, config)));
-    Ok(Watches { _policies: policies, _cutoff: cutoff, _lists: lists, tasks })
+    .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"));
+    (watcher.ok(), receiver)
+}
+
+/// Waits for a change, or for the time at which everything is read again without one.
+async fn next(changes: &mut mpsc::Receiver<()>) {
+    match tokio::time::timeout(SWEEP, changes.recv()).await {
+        Ok(Some(())) => tokio::time::sleep(QUIET).await,
+        // No watch: the lists are still read at intervals.
+        Ok(None) => tokio::time::sleep(SWEEP).await,
+        Err(_) => {}
+    }
+    while changes.try_recv().is_ok() {}
+}
+
+fn told(reloaded: Result<(), MaterialError>) {
+    if let Err(error) = reloaded {
+        metrics::counter!("estelam_alarms_total", "alarm" => "revocation-lists-refused").increment(1);
+        tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
+    }
 }
 
 /// Reading a list is an event too; only what can have changed one counts.
@@ -109,17 +157,8 @@ impl Reloaded {
 
 async fn reload(mut reloaded: Reloaded, mut changes: mpsc::Receiver<()>) {
     loop {
-        match tokio::time::timeout(SWEEP, changes.recv()).await {
-            Ok(Some(())) => tokio::time::sleep(QUIET).await,
-            // No watch: the lists are still read at intervals.
-            Ok(None) => tokio::time::sleep(SWEEP).await,
-            Err(_) => {}
-        }
-        while changes.try_recv().is_ok() {}
-        if let Err(error) = reloaded.trust.reload().and(reloaded.registry.reload()) {
-            metrics::counter!("estelam_alarms_total", "alarm" => "revocation-lists-refused").increment(1);
-            tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
-        }
+        next(&mut changes).await;
+        told(reloaded.trust.reload().and(reloaded.registry.reload()));
         // Unlocking takes a while, and this is nobody's request.
         reloaded = match tokio::task::spawn_blocking(move || reloaded.take_up_keys()).await {
             Ok(reloaded) => reloaded,

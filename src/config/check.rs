@@ -21,15 +21,15 @@ impl Config {
         }
         self.audit.check(self.demo)?;
         self.signing.check()?;
+        if let Some(events) = &self.events {
+            events.check()?;
+        }
         if self.registry.protocol != Protocol::Estelam {
             let what = "must be `estelam`: decrees come from there; name a social-protection registry in `[registry.people]`";
             return Err(format!("`registry.protocol` {what}"));
         }
         if let Some(people) = &self.registry.people {
             people.check()?;
-        }
-        if let Some(events) = &self.events {
-            events.check()?;
         }
         if let Some(alerts) = &self.alerts {
             alerts.check()?;

@@ -90,6 +90,13 @@ certificate = "pki/gateway-client/cert.pem"
 key = "pki/gateway-client/key.pem"
 timeout_ms = 800
 
+[events]
+# The registry pushes what changed (POST /v1/events) beside the poll: the name of its client certificate, `iss` and keys of its events.
+# Without this section nobody's events are taken.
+sender = "spiffe://estelam.test/agency/registry-client"
+issuer = "spiffe://estelam.test/server/registry"
+keys = "pki/registry/events.jwks.json"
+
 # People in a social-protection registry (SPDCI) instead; decrees still come from `url` above. See the manual, `spdci`.
 # [registry.people]
 # protocol = "spdci"
@@ -103,13 +110,6 @@ timeout_ms = 800
 # reg_type = "…" # as are reg_event_type, reg_record_type, response_entity, authorize: where it wants them
 # [registry.people.identifiers] # scheme = identifier type there
 # yekta = "UIN"
-
-[events]
-# The registry pushes what changed (POST /v1/events) beside the poll: the name of its client certificate, `iss` and keys of its events.
-# Without this section nobody's events are taken.
-sender = "spiffe://estelam.test/agency/registry-client"
-issuer = "spiffe://estelam.test/server/registry"
-keys = "pki/registry/events.jwks.json"
 "#
     )
 }

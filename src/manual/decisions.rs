@@ -318,6 +318,11 @@
 //!   card's status (domain §3), and that status is not resolved. A card that had ended gives its stand-in nothing, as before.
 //! - **2026-11-28, one table of entries instead of one a day**: processor time of an append is the same at one million entries and at five (17 and 16 µs), for
 //!   entries and their ids come in order, and a purge reads only the stretch of its day. What auditors ask goes to an index by day and class beside it.
+//! - **2026-11-28, a pushed event invalidates by the registry's own cursor and moves nothing else**: the feed's cursor and contact stay the poll's, so that no
+//!   push can make facts look fresher or hide a gap. What must be durable before 202 is the spent `jti` and the entry; the cache dies with the process.
+//! - **2026-11-28, too many pushed flushes are 429 and not put off**: nothing is half heeded, an honest sender comes again with all of it, and the poll tells it at once.
+//! - **2026-11-28, every attempt to push is a new token**: a retry of the same one would be a replay, and one that waited out an outage would be too old.
+//! - **2026-11-28, each accepted event is an entry**, which two a second make cheap: it shows when a node knew that something had changed.
 //! - **2026-11-28, people may come from an SPDCI registry, decrees never do**: the search has no decrees and no feed, so `[registry.people]` stands beside
 //!   `[registry]` and has a pool of its own above the same trait. Its facts carry no cursor; `max_age` alone bounds them, and status and readiness say so.
 //! - **2026-11-28, the SPDCI signature is a compact JWS with the payload in it** (`{"header","message"}`). The descriptions leave the form open; a detached one
@@ -329,10 +334,5 @@
 //! - **2026-11-28, RS256 is not taken from SPDCI registries** though one public implementation signs so: one algorithm per key, and RSA's is PS256 everywhere.
 //! - **2026-11-28, Prism's own examples do not fit the descriptions that it takes them from** (empty times, a number for an id), so that `--errors` on a mock
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
-//! - **2026-11-28, a pushed event invalidates by the registry's own cursor and moves nothing else**: the feed's cursor and contact stay the poll's, so that no
-//!   push can make facts look fresher or hide a gap. What must be durable before 202 is the spent `jti` and the entry; the cache dies with the process.
-//! - **2026-11-28, too many pushed flushes are 429 and not put off**: nothing is half heeded, an honest sender comes again with all of it, and the poll tells it at once.
-//! - **2026-11-28, every attempt to push is a new token**: a retry of the same one would be a replay, and one that waited out an outage would be too old.
-//! - **2026-11-28, each accepted event is an entry**, which two a second make cheap: it shows when a node knew that something had changed.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.

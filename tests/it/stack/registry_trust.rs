@@ -140,3 +140,35 @@ fn a_configuration_without_lists_of_the_registry_is_refused_with_what_is_missing
     let error = estelam::config::Config::parse(&unnamed, std::path::Path::new("/x/estelam.toml")).unwrap_err().to_string();
     assert!(error.contains("`registry.identity` must be"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_registry_takes_up_new_revocation_lists_by_itself() {
+    let system = System::today().await;
+    let mut known = query("bank", "amayesh-no", "A170000001", "bank-card");
+    known["max_age"] = json!(0);
+    assert_eq!(system.ask("bank", &known).await.outcome(), "entitled valid-by-decree");
+    // Long after the lists of its start: only newer ones keep the gateway's certificate good.
+    system.advance(9 * 24 * 3600);
+    system.pki.refresh_crls().unwrap();
+    system.running.parts().trust.reload().unwrap();
+    system.running.parts().registry_trust.reload().unwrap();
+    system.until("the feed on the new lists", |system| system.running.parts().registry.ready()).await;
+    assert_eq!(system.ask("bank", &known).await.outcome(), "entitled valid-by-decree");
+    // A revoked gateway is not told anything more, on the connections that it has either.
+    let own = system.dir.path().join("pki/gateway-client");
+    let credential = Credential { cert: own.join("cert.pem"), key: own.join("key.pem") };
+    system.pki.revoke(&system.pki.serial_of(&credential).unwrap()).unwrap();
+    let mut outcome = String::new();
+    for _ in 0..400 {
+        outcome = system.ask("bank", &known).await.outcome();
+        if outcome == "indeterminate registry-unavailable" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(outcome, "indeterminate registry-unavailable");
+    let asked = system.look_ups();
+    assert_eq!(system.ask("bank", &known).await.outcome(), "indeterminate registry-unavailable");
+    assert_eq!(system.look_ups(), asked);
+    system.stop().await;
+}
