@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::acts::{Acts, GATEWAY};
 use super::issuing::Issuing;
 use super::parts::Parts;
-use crate::adapters::keys::{HsmPlace, KeyKeeper, KeyPlace, KeyRing, KeyState, KeyStore, KeyUse, Rules};
+use crate::adapters::keys::{HsmPlace, KeyError, KeyKeeper, KeyPlace, KeyRing, KeyState, KeyStore, KeyUse, Rules};
 use crate::adapters::tokens::{CachingVerifier, PinnedKey};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
@@ -90,9 +90,15 @@ impl KeyUsers {
 
 /// Replaces keys that are due, for as long as the gateway runs.
 pub(super) async fn keep(users: KeyUsers, keys: Arc<KeyStore>, rules: Rules, clock: Arc<dyn Clock>) {
+    let mut starting = true;
     loop {
         let (place, now) = (keys.place().clone(), clock.now());
-        let kept = tokio::task::spawn_blocking(move || KeyKeeper::open(place).and_then(|mut keeper| keeper.keep(rules, now))).await;
+        let kept = tokio::task::spawn_blocking(move || {
+            let mut keeper = KeyKeeper::open(place)?;
+            Ok::<_, KeyError>(keeper.keep(rules, now)? | keeper.clear_token(now, starting)?)
+        })
+        .await;
+        starting = false;
         match kept {
             Ok(Ok(true)) => users.take_up(&keys, GATEWAY),
             Ok(Ok(false)) => {}

@@ -37,7 +37,7 @@ pub(super) enum Keys {
         #[arg(long)]
         hsm: bool,
     },
-    /// Put the standby key to work; the former one stays published, its private half is destroyed
+    /// Put the standby key to work; the former one stays published, its private half is destroyed (in a token within minutes)
     Rotate {
         #[command(flatten)]
         of: OfUse,

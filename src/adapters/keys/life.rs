@@ -24,12 +24,15 @@ pub struct Rules {
 /// How long a retired token key stays: longer than any token lives.
 const TOKENS_CHECKABLE: SignedDuration = SignedDuration::from_hours(1);
 
+/// By then every gateway that runs has taken a change of keys up.
+const TAKEN_UP: SignedDuration = SignedDuration::from_mins(1);
+
 /// Changes the keys of one installation; others wait for it.
 #[derive(Debug)]
 pub struct KeyKeeper {
     pub(super) place: KeyPlace,
     pub(super) unlock: Unlock,
-    list: KeyList,
+    pub(super) list: KeyList,
     _alone: File,
 }
 
@@ -68,7 +71,8 @@ impl KeyKeeper {
         Ok(kid)
     }
 
-    /// Puts the standby key to work, retires the one before it and destroys its private half, makes a new standby key.
+    /// Puts the standby key to work, retires the one before it and destroys its private half (in a token a while later, see
+    /// [`Self::clear_token`]), makes a new standby key.
     ///
     /// # Errors
     /// [`KeyError::NoStandby`]; [`KeyError::TooYoung`] unless `at_once`.
@@ -168,6 +172,27 @@ impl KeyKeeper {
         Ok(changed)
     }
 
+    /// Destroys keys in the token that stopped signing a while ago, so that nobody asks for them any more. Those of checkpoints sign
+    /// until the gateway's next start: they go with `starting` alone. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn clear_token(&mut self, now: Timestamp, starting: bool) -> Result<bool, KeyError> {
+        let stopped = |record: &KeyRecord| {
+            matches!(record.home, KeyHome::Pkcs11(_))
+                && !matches!(record.state, KeyState::Active | KeyState::Standby)
+                && (starting || record.usage != KeyUse::Checkpoints)
+                && record.signs_until.is_none_or(|until| now.duration_since(until) >= TAKEN_UP)
+        };
+        let due = self.list.keys.iter_mut().filter(|record| stopped(record));
+        let gone: Vec<_> = due.map(|record| std::mem::replace(&mut record.home, KeyHome::Gone)).collect();
+        if !gone.is_empty() {
+            self.save()?;
+        }
+        gone.iter().try_for_each(|home| self.destroy(home))?;
+        Ok(!gone.is_empty())
+    }
+
     fn withdraw_due(&mut self, now: Timestamp) -> bool {
         let mut changed = false;
         for record in &mut self.list.keys {
@@ -200,7 +225,10 @@ impl KeyKeeper {
                 record.state = former;
                 record.signs_until = Some(now);
                 record.checkable_until = now.checked_add(checkable).ok();
-                gone.push(std::mem::replace(&mut record.home, KeyHome::Gone));
+                // A gateway that runs has a file's key in memory, but asks the token until it has taken this change up.
+                if former == KeyState::Compromised || !matches!(record.home, KeyHome::Pkcs11(_)) {
+                    gone.push(std::mem::replace(&mut record.home, KeyHome::Gone));
+                }
             }
         }
         self.list.keys.extend(spare);

@@ -74,6 +74,36 @@ fn rotation_puts_the_published_key_to_work_and_keeps_the_old_one_checkable() {
 }
 
 #[test]
+fn key_in_a_token_is_destroyed_once_every_gateway_has_its_successor() {
+    let home = home();
+    let old = home.ring().statements().key_id().to_owned();
+    // No token is there to ask: what is looked at is the list.
+    let in_token = |keeper: &mut KeyKeeper| {
+        let record = keeper.list.keys.iter_mut().find(|record| record.kid == old).unwrap();
+        record.home = KeyHome::Pkcs11("estelam-statements-1".into());
+    };
+    let mut keeper = home.keeper();
+    in_token(&mut keeper);
+    keeper.rotate(KeyUse::Statements, RULES, false, at(0)).unwrap();
+    let place = |keeper: &KeyKeeper| keeper.records().iter().find(|record| record.kid == old).unwrap().home.clone();
+    assert!(!keeper.clear_token(at(0), true).unwrap());
+    assert!(matches!(place(&keeper), KeyHome::Pkcs11(_)));
+    assert!(keeper.clear_token(at(1), false).unwrap());
+    assert_eq!(place(&keeper), KeyHome::Gone);
+    assert!(!keeper.clear_token(at(1), true).unwrap(), "nothing is left");
+}
+
+#[test]
+fn checkpoint_key_in_a_token_stays_until_the_next_start() {
+    let home = home();
+    let mut keeper = home.keeper();
+    let record = keeper.list.keys.iter_mut().find(|record| record.usage == KeyUse::Checkpoints).unwrap();
+    (record.home, record.state, record.signs_until) = (KeyHome::Pkcs11("estelam-checkpoints-1".into()), KeyState::Retired, Some(at(0)));
+    assert!(!keeper.clear_token(at(2), false).unwrap());
+    assert!(keeper.clear_token(at(2), true).unwrap());
+}
+
+#[test]
 fn key_that_verifiers_cannot_know_yet_does_not_sign() {
     let home = home();
     home.keeper().standby(KeyUse::Tokens, false, at(0)).unwrap();
