@@ -62,8 +62,10 @@ async fn pass(way: Data<Way>, request: HttpRequest, body: Bytes) -> HttpResponse
     let method = Method::from_bytes(request.method().as_str().as_bytes()).unwrap();
     let asked =
         way.client.request(method, format!("{}{}", way.registry, request.uri())).header("content-type", "application/json").body(body);
-    let answer = asked.send().await.unwrap();
-    let (status, answer) = (answer.status().as_u16(), answer.bytes().await.unwrap());
+    // A kept connection may end just when it is used again: to the gateway that is a registry that failed once.
+    let Ok(answer) = asked.send().await else { return HttpResponse::BadGateway().finish() };
+    let status = answer.status().as_u16();
+    let Ok(answer) = answer.bytes().await else { return HttpResponse::BadGateway().finish() };
     if way.blocked.load(Ordering::SeqCst) && request.path().ends_with("/changes") {
         std::future::pending::<()>().await;
     }
