@@ -33,6 +33,8 @@ mod segments;
 mod succession;
 
 #[cfg(test)]
+mod test_signer;
+#[cfg(test)]
 mod tests;
 mod verify;
 mod witnessed;

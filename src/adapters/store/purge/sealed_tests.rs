@@ -1,8 +1,9 @@
 //! Deletion in a log that has ended: as due as anywhere else, recorded by the log that goes on.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use super::tests::{Log, at, found_in_files, hold, log, secrets, signer};
+use super::tests::{Log, at, found_in_files, hold, log, secrets};
 use super::*;
+use crate::adapters::store::test_signer::signer;
 use crate::adapters::store::{ChainReport, LogChain, Origins, SuccessionOrder, VerifyError, VerifyOptions, succeed, verify_all};
 use crate::core::ledger::LogReader as _;
 use crate::core::ledger::succession::Ending;

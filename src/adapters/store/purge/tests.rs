@@ -5,31 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::KeyPair as _;
 use rusqlite::Connection;
 
 use super::*;
 use crate::adapters::clock::ManualClock;
 use crate::adapters::store::fault::Faults;
+use crate::adapters::store::test_signer::signer;
 use crate::adapters::store::{
     BadEntry, ContentKek, LedgerConfig, Origins, VerifyError, VerifyOptions, VerifyReport, backup_all, generate_officer_key, verify,
 };
 use crate::core::ledger::LogReader as _;
-use crate::core::signing::{Algorithm, Signer, SignerFailed};
-
-pub(super) struct TestSigner(Ed25519KeyPair);
-
-impl Signer for TestSigner {
-    fn key_id(&self) -> &str {
-        "test"
-    }
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDsa
-    }
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed> {
-        Ok(self.0.sign(message).as_ref().to_vec())
-    }
-}
 
 pub(super) struct Log {
     _folder: tempfile::TempDir,
@@ -39,10 +25,6 @@ pub(super) struct Log {
 
 pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
-}
-
-pub(super) fn signer() -> Arc<TestSigner> {
-    Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()))
 }
 
 pub(super) fn log() -> Log {

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::KeyPair as _;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::adapters::clock::ManualClock;
+use crate::adapters::store::test_signer::signer;
 use crate::adapters::store::{
     ContentKek, LedgerConfig, OfficerKey, OfflineAudit, PurgeOrder, SqliteLedger, generate_officer_key, open_trail_key,
 };
@@ -19,21 +20,6 @@ use crate::core::domain::identifier::Identifier;
 use crate::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
 use crate::core::ledger::audit::{Field, Filter, Found, LogAudit as _, Search, Trace, TrailSearch};
 use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, RetentionClass};
-use crate::core::signing::{Algorithm, Signer, SignerFailed};
-
-struct TestSigner(Ed25519KeyPair);
-
-impl Signer for TestSigner {
-    fn key_id(&self) -> &str {
-        "test"
-    }
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDsa
-    }
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed> {
-        Ok(self.0.sign(message).as_ref().to_vec())
-    }
-}
 
 struct Log {
     _folder: tempfile::TempDir,
@@ -52,10 +38,6 @@ struct Known {
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
-}
-
-fn signer() -> Arc<TestSigner> {
-    Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()))
 }
 
 fn log() -> Log {

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::KeyPair as _;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::fault::{CommitPoint, Faults};
+use super::test_signer::signer;
 use super::*;
 use crate::core::ledger::{EntryKind, LogReader as _, RetentionClass};
-use crate::core::signing::{Algorithm, SignerFailed};
 
 struct StillClock;
 
@@ -27,30 +27,12 @@ impl Clock for StillClock {
     }
 }
 
-struct TestSigner(Ed25519KeyPair);
-
-impl Signer for TestSigner {
-    fn key_id(&self) -> &str {
-        "test"
-    }
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDsa
-    }
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerFailed> {
-        Ok(self.0.sign(message).as_ref().to_vec())
-    }
-}
-
 /// A log whose next commit fails once when armed: 1 before, 2 after the disk has it, 3 on the way into the database.
 struct Log {
     _folder: tempfile::TempDir,
     config: LedgerConfig,
     armed: Arc<AtomicU8>,
     ledger: Arc<SqliteLedger>,
-}
-
-fn signer() -> Arc<TestSigner> {
-    Arc::new(TestSigner(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap()))
 }
 
 fn config_in(dir: std::path::PathBuf) -> LedgerConfig {

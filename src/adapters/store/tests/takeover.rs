@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::super::database::{Opening, Store};
 use super::*;
+use crate::core::signing::{Algorithm, SignerFailed};
 
 /// What happens in the middle of a write.
 type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
