@@ -37,7 +37,7 @@ pub(super) struct Events {
 
 /// The name in the certificate of a registry that pushes, where one does.
 pub(super) fn sender(config: &Config) -> Option<AgencyId> {
-    config.events.as_ref()?.sender_name(&config.trust_domain).and_then(AgencyId::parse)
+    config.events.as_ref()?.sender_name(&config.trust_domain).and_then(AgencyId::service)
 }
 
 /// The desk of a configuration; none where no registry pushes.

@@ -229,6 +229,7 @@ fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
     Ok(policies)
 }
 
+    super::standing::own_name(config)?;
 /// Limits, and what protects holders.
 fn counters(snapshot: &Snapshot, clock: &Arc<dyn Clock>) -> (Arc<GovernorLimiter>, Arc<MemoryShield>, Arc<LoggedAlerts>) {
     let alerts = Arc::new(LoggedAlerts::default());

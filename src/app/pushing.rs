@@ -23,7 +23,7 @@ use crate::core::domain::file_mode::exposes_a_secret;
 use crate::core::signing::{Algorithm, registry_event};
 use crate::registry::push::{Connection, Receiver};
 
-/// The name in the registry's client certificate.
+/// The folder of the registry's client certificate, which bears the name `spiffe://TRUST-DOMAIN/service/registry`.
 pub const SENDER: &str = "registry-client";
 /// Longest time for one event.
 const TIMEOUT: Duration = Duration::from_secs(5);

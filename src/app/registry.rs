@@ -21,12 +21,13 @@ use crate::adapters::tls::serve::{ListenerSpec, serve as listen};
 use crate::adapters::tls::table::{ConnectionLimits, ConnectionTable};
 use crate::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
 use crate::core::domain::clock::Clock;
+use crate::core::domain::agency::AgencyId;
 use crate::core::identity::PeerChain;
 use crate::registry::http::{RegistryState, configure};
 use crate::registry::push;
 
-/// Who may ask the registry.
-const CALLERS: [&str; 1] = ["gateway-client"];
+/// Who may ask the registry: `spiffe://TRUST-DOMAIN/service/gateway`, whole, and nobody else. No agency can be given such a name.
+const CALLER: &str = "gateway";
 
 /// How long the gateways' own certificates are taken on overdue lists.
 pub(super) const CRL_GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -95,8 +96,8 @@ impl RunningRegistry {
 /// A certificate, a revocation list or the store cannot be used.
 pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
     let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(Callers)).map_err(|error| fault("certificates", &error))?;
-    let state =
-        RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
+    let state = RegistryState::open(&dir.join("registry"), clock, callers()).map_err(|error| fault("store", &error))?;
+    memories.note()?;
     let state = Data::new(state.with_holders(super::holder::desk(&dir.join("registry"))));
     let limits = ConnectionLimits::default();
     let spec =
@@ -111,8 +112,12 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
 struct Callers;
 
 impl Standing for Callers {
+fn callers() -> Vec<AgencyId> {
+    AgencyId::service(CALLER).into_iter().collect()
+}
+
     fn agency_active(&self, peer: &PeerChain) -> bool {
-        CALLERS.contains(&peer.agency.as_str())
+        peer.branch.is_none() && callers().contains(&peer.agency)
     }
 }
 

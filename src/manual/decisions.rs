@@ -336,3 +336,5 @@
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.
+//! - **2026-11-28, our own parts bear `/service/NAME`, not `/agency/NAME`,** and are written `service/NAME` wherever an agency's name is kept: no agency's name
+//!   has a slash, so whatever looks one up finds none. A demo's certificates are issued anew by themselves; anything else is refused with what to do, not taken.

@@ -13,7 +13,7 @@
 //! | `registry.crls`, `registry.intermediates`, `registry.identity` in `estelam.toml` | how the registry's certificate is judged | lists by themselves, the rest restart |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `events.keys` in `estelam.toml` | public keys of the events that the registry pushes | restart |
-//! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways and the key of its events | for the next connection; restart of the registry |
+//! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways (`…/service/registry`) and the key of its events | for the next connection; restart of the registry |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |

@@ -28,7 +28,16 @@
 //! standard input) and `oauth.json`. No private key is ever in it.
 //!
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
-//! certificates of one unit are good at a time.
+//! certificates of one unit are good at a time, and each is for a key of its own: one that was ever in a certificate of anybody, or that signs requests or
+//! client assertions, is refused.
+//!
+//! Each certificate is an entry of the log (`certificate-issued`, `certificate-ended`, with the SHA-256 and with the scopes of its agency that open trails
+//! or the gateway): before it is handed out where a gateway runs, at the next start where none does.
+//!
+//! Our own parts are no agencies: the gateway is `spiffe://TRUST-DOMAIN/service/gateway` towards the registry, which serves that whole name and nobody
+//! else, and a registry that pushes is `…/service/NAME` (`events.sender`). `gateway`, `gateway-client`, `registry` and `registry-client` are given to no agency:
+//! `enrol`, the policies and the TLS check all refuse them. A demo's own certificates are issued anew at its next start; elsewhere the gateway does not
+//! start while its certificate or `events.sender` has an agency's name, and says what to have issued.
 //!
 //! # At the door
 //!
@@ -43,7 +52,7 @@
 //! | of an authority that is not ours, self-signed, without its intermediate | `unknown_ca` |
 //! | signed by another key than its issuer's, or unreadable | `bad_certificate` |
 //! | not for `clientAuth` and `digitalSignature`; an authority's; a key that is not accepted | `unsupported_certificate` |
-//! | of another trust domain, or not with exactly one `spiffe://` name of an agency | `access_denied` |
+//! | of another trust domain, or not with exactly one `spiffe://` name of an agency or of a part of ours | `access_denied` |
 //!
 //! Eleven clients of ten makers (OpenSSL in `curl` and in Node, GnuTLS, NSS, wolfSSL, BoringSSL, Go, Java, Bouncy Castle, Erlang, tlslite-ng) get in with a
 //! good certificate and see these alerts in `make end-to-end`; `sslyze` (Mozilla's modern profile) and `testssl` find nothing on `public`.

@@ -12,7 +12,7 @@ use crate::adapters::{cutoff, pki};
 use crate::cli::place::{DemoFile, Place};
 use crate::cli::reach::{self, Reached};
 use crate::cli::{CliError, Failure};
-use crate::core::domain::agency::AgencyId;
+use crate::core::domain::agency::{AgencyId, RESERVED};
 use crate::core::domain::clock::Clock;
 use crate::core::policy::{LoadError, Snapshot};
 
@@ -118,6 +118,11 @@ pub(super) fn agency(name: &str) -> Result<AgencyId, CliError> {
 
 /// A unit's name as typed.
 pub(super) fn unit(name: Option<&str>) -> Result<Option<&str>, CliError> {
+    if RESERVED.contains(&name) {
+        return Err(CliError::usage(format_args!(
+            "`{name}` is a name of the system's own parts, which no agency may bear; choose another"
+        )));
+    }
     match name {
         Some(name) if !crate::adapters::tls::spiffe::is_branch(name) => {
             Err(CliError::usage(format_args!("`{name}` is not a branch's name: 1 to 64 letters, digits, `.`, `_` and `-`")))

@@ -14,7 +14,7 @@ use crate::adapters::keys::KeyRing;
 use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
 use crate::adapters::store::generate_officer_key;
-use crate::app::pushing::{SENDER, make_event_key};
+use crate::app::pushing::make_event_key;
 use crate::cli::place::{AgencyFiles, write_atomically, write_private};
 use crate::cli::{CliError, Failure, registry, request_key};
 use crate::core::domain::agency::AgencyId;
@@ -25,9 +25,8 @@ use crate::registry::holder::KEY_FILE;
 /// The agencies of the demo (contract §1).
 pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
 
-/// Names of our own certificates: the listeners', the registry's, and those that the two have as each other's clients.
-const SERVERS: [&str; 2] = ["gateway", "registry"];
-const CLIENTS: [&str; 2] = ["gateway-client", SENDER];
+/// Our own parts: each has a certificate as a listener and one as the other's client.
+const PARTS: [&str; 2] = ["gateway", "registry"];
 
 /// Examples to try by hand, beside the registry's store.
 pub(super) const NUMBER: &str = "example-number.txt";
@@ -145,9 +144,9 @@ fn registers(dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn certificates(dir: &Path) -> Result<DevPki, CliError> {
-    let pki = DevPki::create_or_open(dir, Arc::new(SystemClock)).doing("the development certificates")?;
-    for name in SERVERS {
+fn certificates(dir: &Path, clock: Arc<dyn Clock>) -> Result<DevPki, CliError> {
+    let pki = DevPki::create_or_open(dir, clock).doing("the development certificates")?;
+    for name in PARTS {
         pki.issue_server(name).doing(format_args!("the certificate of `{name}`"))?;
     }
     for name in AGENCIES.into_iter().chain(CLIENTS) {

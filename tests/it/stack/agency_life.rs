@@ -89,6 +89,13 @@ async fn an_agency_joins_works_rotates_is_cut_off_and_leaves() {
     assert!(failed(&agency(&dir, &[&["enrol", "bank-two", "--csr", &authority], &like[..]].concat())).contains("asks to be an authority"));
     assert!(failed(&agency(&dir, &["enrol", "bank-two", "--csr", &csr])).contains("is new: give its policy"));
 
+    for name in ["gateway", "gateway-client", "registry", "registry-client"] {
+        let csr = request(lab.path(), name, &[&san(name)]);
+        let said = failed(&agency(&dir, &[&["enrol", name, "--csr", &csr], &like[..]].concat()));
+        assert!(said.contains("which no agency may bear"), "{said}");
+        assert!(!system.config.policies.join(format!("agencies/{name}.toml")).exists());
+    }
+
     let endless = failed(&agency(&dir, &[&["enrol", "bank-two", "--csr", "/dev/zero"], &like[..]].concat()));
     assert!(endless.contains("`/dev/zero` is longer than"), "{endless}");
 
