@@ -135,7 +135,8 @@
 //! from starting; in a running one the old version stays, and `estelam_alarms_total{alarm="rules-not-signed"}` grows. An official must be in office
 //! when it was proposed and when it takes effect, at a restart too: sign anew before a term ends. New officials (`propose officials --file FILE`) are
 //! signed by those present and recorded (`officials-activated`) before the first thing that they sign takes effect; then the policies are
-//! signed anew. `authority.json` beside the log remembers what was in force: nobody goes back behind it.
+//! signed anew. What is not on record yet must be signed by people who are in office now, and was proposed after what it replaces came into force: no
+//! former official dates a change back. `authority.json` beside the log remembers what was in force: nobody goes back behind it, and without it nothing starts.
 //!
 //! Legal holds are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys are enrolled
 //! beside the holds. Decrees need two officials of the registry. Not under signatures: `agency suspend`, `resume` and `rotate` (the operator's
