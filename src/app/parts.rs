@@ -178,7 +178,7 @@ impl Parts {
         Ok(Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
-            revoker: Arc::new(Revoking(self.tokens.clone())),
+            revoker: Arc::new(Revoking { tokens: self.tokens.clone(), issuing: self.issuer.clone() }),
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.log.clone(),
             audit: super::audit::state(self, config),

@@ -338,3 +338,6 @@
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.
 //! - **2026-11-28, our own parts bear `/service/NAME`, not `/agency/NAME`,** and are written `service/NAME` wherever an agency's name is kept: no agency's name
 //!   has a slash, so whatever looks one up finds none. A demo's certificates are issued anew by themselves; anything else is refused with what to do, not taken.
+//! - **2026-11-28, a token may be revoked by the certificate alone,** whatever the policy wants at the token endpoint: a token is bound to that certificate, and
+//!   giving one up must never be the harder part. An assertion that is sent must be good all the same.
+//! - **2026-11-28, an outside token counts as issued 10 s before its `iat`,** not at the instant it was first seen: that instant is forgotten with the cache.

@@ -78,7 +78,8 @@
 //! | one certificate | `agency suspend --certificate`; its connections are cut | when the command returns |
 //! | one certificate, by its authority | a list with a higher number in `tls.crls`, or at one of `tls.crl_urls` | a tenth of a second; `tls.crl_poll_ms` |
 //! | one token | `POST /oauth2/revoke` (RFC 7009), by its own client | the reply |
-//! | all tokens of an agency | `agency suspend --tokens` | when the command returns |
+//! | all tokens of an agency | `agency suspend --tokens`; an outside issuer's clock may be 10 s ahead, so its tokens of the next 10 s are dead too | when the command returns |
+//! | a key that signs tokens | `keys compromised` | when the gateway has read its keys anew |
 //!
 //! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. While the file is broken or gone, what was cut
 //! off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
