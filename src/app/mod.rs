@@ -8,12 +8,14 @@ mod begin;
 pub mod deferrals;
 mod events;
 mod floods;
+mod exposed;
 mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
 mod keys;
 mod observability;
+pub mod memories;
 pub mod origins;
 mod parts;
 pub mod purge;
@@ -88,6 +90,9 @@ pub async fn start(
 ) -> Result<Running, StartError> {
     let mut parts = parts::Parts::open(&config, clock.clone()).await?;
     let (outside, courier) = (std::mem::take(&mut parts.outside), parts.behind.courier.take());
+    exposed::refuse_world_writable(&config)?;
+    let memories = memories::Memories::of(&config)?;
+    memories.demand()?;
     let table = ConnectionTable::new();
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
@@ -96,6 +101,7 @@ pub async fn start(
     let state = parts.http_state(&config)?;
     let readiness = readiness::of(&parts);
     let servers = vec![
+    memories.note()?;
         serve(
             ListenerSpec {
                 name: "gateway",

@@ -17,6 +17,7 @@ use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
 use super::origins::{OpenLog, open_log, origins_of};
+use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::upstream::{ServerTrusts, open_registry};
@@ -50,10 +51,6 @@ use crate::flow::Gate;
 
 /// Verified tokens remembered at once.
 const VERIFIED_TOKENS: usize = 100_000;
-/// Remembers the numbers of the agencies' revocation lists, beside the log: both must survive everything.
-const AGENCY_LISTS: &str = "revocation-lists.json";
-/// Remembers spent client assertions.
-const ASSERTIONS: &str = "client-assertions";
 /// Connections of an agency whose policy says nothing.
 const CONNECTIONS_OF_A_STRANGER: usize = 1;
 /// Connections of a registry that pushes: a few processes of it, and one that is just closing.

@@ -13,6 +13,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::StartError;
+use super::memories::GATEWAY_LISTS;
 use super::registry::CRL_GRACE;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::pki::TRUST_DOMAIN;
@@ -76,7 +77,7 @@ fn connection(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Connection, String> 
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
-        crl_memory: dir.join("registry").join("gateway-revocation-lists.json"),
+        crl_memory: dir.join("registry").join(GATEWAY_LISTS),
         crl_grace: CRL_GRACE,
         identity: Some(format!("spiffe://{TRUST_DOMAIN}/server/gateway")),
     };

@@ -98,7 +98,7 @@ pub(super) fn open_cut_off(config: &Config, now: Timestamp) -> Result<(Arc<CutOf
 }
 
 fn revoked_tokens(cutoff: &Path) -> PathBuf {
-    cutoff.with_file_name("revoked-tokens")
+    cutoff.with_file_name(super::memories::REVOKED)
 }
 
 #[cfg(test)]

@@ -341,3 +341,6 @@
 //! - **2026-11-28, a token may be revoked by the certificate alone,** whatever the policy wants at the token endpoint: a token is bound to that certificate, and
 //!   giving one up must never be the harder part. An assertion that is sent must be good all the same.
 //! - **2026-11-28, an outside token counts as issued 10 s before its `iat`,** not at the instant it was first seen: that instant is forgotten with the cache.
+//! - **2026-11-28, which memories there were stands in `memories.json`,** not in the log: a first start that fails for want of signatures has written its entry and
+//!   has no `authority.json` yet. Where that list is gone too, a log beside it is reason enough to want every one that each start makes.
+//! - **2026-11-28, revoked tokens and spent assertions are in no back-up:** they count for five minutes, and a copy older than that would only seem to know them.

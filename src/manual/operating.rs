@@ -27,6 +27,7 @@
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
 //! | `ledger/registry-events` | the same of pushed events, five minutes' worth | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
+//! | `ledger/memories.json` | which of the files that must not be forgotten there were: `authority.json`, `acts.json`, the lists, assertions and events here, `revoked-tokens` beside the local list. One that is gone keeps the gateway from starting, and the message says how to go on | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |

@@ -197,7 +197,8 @@
 //!
 //! # Secrets
 //!
-//! Keys, the unlocking secret and PINs are refused when others can reach their files: `keys/` and what unlocks it by anybody but the owner; the TLS keys,
-//! the officials' and the registry's by anybody but owner and group. What `serve`, `demo`, `registry`, `keys` and `log` write is for their own user
+//! Keys, the unlocking secret and PINs are refused when others can reach their files: those in `keys/` and what unlocks them by anybody but the owner (the
+//! folder itself when others can write there); the TLS keys, the officials' and the registry's by anybody but owner and group. What must not be
+//! changed by others (roots, revocation lists, policies, officials, registers, the local list, the log's folder) is refused at the start when everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is for their own user
 //! alone. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
 //! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.

@@ -133,7 +133,7 @@ impl Acts {
     /// # Errors
     /// What was recorded last cannot be read.
     pub fn open(dir: &Path, ledger: &Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
-        let file = dir.join("acts.json");
+        let file = dir.join(super::memories::ACTS);
         let known = known::read(&file)?;
         let state = Mutex::new(State { known, waiting: VecDeque::new(), marks: Vec::new() });
         Ok(Arc::new(Self { ledger: Arc::downgrade(ledger), clock, file, runtime: Handle::current(), state }))
