@@ -13,11 +13,12 @@ use rustls::ServerConfig;
 
 use super::StartError;
 use super::acts::Acts;
+use super::enrolments::Enrolments;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
-use super::origins::{OpenLog, open_log, origins_of};
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
+use super::origins::{OpenLog, open_log, origins_of};
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::upstream::{ServerTrusts, open_registry};
@@ -99,12 +100,15 @@ pub struct Parts {
     pub(super) spent: Arc<SpentFile>,
     /// Administrative acts.
     pub acts: Arc<Acts>,
+    /// Registers of certificates, as far as they are on record.
+    pub enrolments: Arc<Enrolments>,
 }
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
+        super::keys::tell_missing(&keys);
         let ring = keys.current();
         let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
         let (limiter, shield, alerts) = counters(&policies.current(), &clock);
@@ -116,6 +120,7 @@ impl Parts {
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
+        let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
         let outbox = Arc::new(super::retries::outbox(config, &kek, clock.clone())?);
@@ -165,6 +170,7 @@ impl Parts {
             checkpoint_keys,
             spent,
             acts,
+            enrolments,
         })
     }
 
@@ -223,10 +229,10 @@ fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
     let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
         .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
     super::standing::same_trust_domain(config, &policies.current())?;
+    super::standing::own_name(config)?;
     Ok(policies)
 }
 
-    super::standing::own_name(config)?;
 /// Limits, and what protects holders.
 fn counters(snapshot: &Snapshot, clock: &Arc<dyn Clock>) -> (Arc<GovernorLimiter>, Arc<MemoryShield>, Arc<LoggedAlerts>) {
     let alerts = Arc::new(LoggedAlerts::default());

@@ -344,3 +344,5 @@
 //! - **2026-11-28, which memories there were stands in `memories.json`,** not in the log: a first start that fails for want of signatures has written its entry and
 //!   has no `authority.json` yet. Where that list is gone too, a log beside it is reason enough to want every one that each start makes.
 //! - **2026-11-28, revoked tokens and spent assertions are in no back-up:** they count for five minutes, and a copy older than that would only seem to know them.
+//! - **2026-11-28, certificates of officers are issued by the operator and recorded, not signed for by officials.** A certificate alone opens no trail: outside a demo
+//!   `log:person`, `log:holder` and `ops` want a signature by a key that stands in the signed policies. Its entry says which of these scopes the agency has.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::adapters::clock::SystemClock;
-use crate::adapters::enrolment::Register;
+use crate::adapters::enrolment::{self, Register};
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::{cutoff, pki};
 use crate::cli::place::{DemoFile, Place};
@@ -90,6 +90,12 @@ impl Home {
         said(reach::cut_off(&self.place, &self.cut_off()?.version())?)
     }
 
+    /// Waits until the log has an entry for every certificate that the registers name.
+    pub(super) fn certificates_recorded(&self) -> Result<&'static str, CliError> {
+        let (version, _) = enrolment::all(&self.enrolment).doing("the registers of certificates")?;
+        said(reach::certificates_recorded(&self.place, &version)?)
+    }
+
     /// The same for the policies.
     pub(super) fn policies_in_force(&self) -> Result<&'static str, CliError> {
         said(reach::in_force(&self.place, &self.policies)?)
@@ -112,17 +118,17 @@ fn said(reached: Reached) -> Result<&'static str, CliError> {
 
 /// An agency's name as typed.
 pub(super) fn agency(name: &str) -> Result<AgencyId, CliError> {
+    if RESERVED.contains(&name) {
+        return Err(CliError::usage(format_args!(
+            "`{name}` is a name of the system's own parts, which no agency may bear; choose another"
+        )));
+    }
     AgencyId::parse(name)
         .ok_or_else(|| CliError::usage(format_args!("`{name}` is not an agency's name: 2 to 40 lower-case letters, digits and hyphens")))
 }
 
 /// A unit's name as typed.
 pub(super) fn unit(name: Option<&str>) -> Result<Option<&str>, CliError> {
-    if RESERVED.contains(&name) {
-        return Err(CliError::usage(format_args!(
-            "`{name}` is a name of the system's own parts, which no agency may bear; choose another"
-        )));
-    }
     match name {
         Some(name) if !crate::adapters::tls::spiffe::is_branch(name) => {
             Err(CliError::usage(format_args!("`{name}` is not a branch's name: 1 to 64 letters, digits, `.`, `_` and `-`")))
