@@ -204,6 +204,20 @@ fn rules_are_validated_strictly() {
     );
 }
 
+/// Cedar passes over a rule that fails, and a `forbid` would be gone without a word: the folder is refused instead, once for the rule.
+#[test]
+fn a_rule_that_fails_is_refused_where_it_stands_and_forbids_nothing_in_silence() {
+    let guards = "guardrails.cedar";
+    let fails = "// Adds up.\n@id(\"adds-up\")\nforbid (principal, action, resource == Service::\"treatment\")\nwhen { 9223372036854775807 + 1 == 2 };\n";
+    let appended = format!("{}\n{fails}", files()[guards]);
+    let line = 1 + appended[..appended.find("@id(\"adds-up\")").unwrap()].matches('\n').count();
+    let mut files = files();
+    files.insert(guards.to_owned(), appended);
+    let errors = lines(&Snapshot::load(&files).unwrap_err());
+    let expected = format!("guardrails.cedar:{line}: error while evaluating policy `adds-up`: integer overflow");
+    assert!(errors.starts_with(&expected) && errors.ends_with("; mend the rule") && errors.lines().count() == 1, "{errors}");
+}
+
 #[test]
 fn files_missing_or_in_the_wrong_place() {
     let mut missing = files();

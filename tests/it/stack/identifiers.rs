@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::fixtures::query;
 use super::harness::{Reply, System};
+use super::record;
+use super::workshop::edit_policy;
 
 const LINE: &str = "P000000016AFG9001011M3001019<<<<<<<<<<<<<<04";
 
@@ -41,16 +43,29 @@ async fn what_is_said_beside_a_number_must_fit_its_paper() {
     system.stop().await;
 }
 
-/// F15: the name matches or is close; the answer is the same to the byte that its facts make.
+/// F15: the name matches, is close or different: the access log alone says which, and the answer is the same to the byte that its
+/// facts make.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f15_a_name_is_a_hint_that_no_answer_shows() {
     let system = System::today().await;
     let mut body = query("bank", "amayesh-no", "A170000001", "bank-card");
     let mut seen = Vec::new();
-    for name in [Value::Null, json!("حسینی"), json!("Hussaini"), json!("Hosseini"), json!("Ahmadi")] {
+    for (name, hint) in [
+        (Value::Null, Value::Null),
+        (json!("نجیب الله حسینی"), json!("match")),
+        (json!("نجیب\u{200c}اللّه حسيني"), json!("match")),
+        (json!("حسینی"), json!("close")),
+        (json!("حسینی نجیب‌الله"), json!("close")),
+        (json!("Najibullah Hussaini"), json!("close")),
+        (json!("Najib Allah Hosseini"), json!("close")),
+        (json!("Ahmadi"), json!("different")),
+    ] {
         body["check"]["name"] = name;
         let reply = system.ask("bank", &body).await;
         assert_eq!(reply.outcome(), "entitled valid-by-decree");
+        let content = record::content(&system, reply.json["answer_id"].as_str().unwrap());
+        assert_eq!(found(&content, "name_hint"), hint, "{}", body["check"]);
+        assert!(!content.to_string().contains("حسین"), "the log keeps one word and no name");
         let mut json = reply.json;
         for own in ["answer_id", "ledger", "statement", "freshness"] {
             json[own].take();
@@ -58,6 +73,37 @@ async fn f15_a_name_is_a_hint_that_no_answer_shows() {
         seen.push(json);
     }
     assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
+    system.stop().await;
+}
+
+/// A field wherever it stands.
+fn found(value: &Value, field: &str) -> Value {
+    let Some(object) = value.as_object() else { return Value::Null };
+    let deeper = object.values().map(|inner| found(inner, field)).find(|inner| !inner.is_null());
+    object.get(field).cloned().or(deeper).unwrap_or_default()
+}
+
+/// An agency whose own system numbers document types may send those numbers; nobody else may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_numbers_of_an_agency_s_own_system_stand_for_schemes() {
+    let system = System::today().await;
+    edit_policy(system.dir.path(), "insurer", |text| {
+        text.replace("# [scheme_numbers]", "[scheme_numbers]").replace("# 3 = \"amayesh-no\"", "3 = \"amayesh-no\"\n4 = \"fida\"")
+    });
+    system.running.parts().policies.reload().unwrap();
+    for (agency, scheme, status, code) in [
+        ("insurer", "3", 200, "valid-by-decree"),
+        ("insurer", "۳", 200, "valid-by-decree"),
+        ("insurer", "amayesh-no", 200, "valid-by-decree"),
+        ("insurer", "4", 400, "wrong-scheme"),
+        ("insurer", "5", 400, "unknown-scheme"),
+        ("bank", "3", 400, "unknown-scheme"),
+    ] {
+        let (service, before) = (if agency == "bank" { "bank-card" } else { "insurance-health" }, system.look_ups());
+        let reply = system.ask(agency, &query(agency, scheme, "A170000001", service)).await;
+        assert_eq!((reply.status, reply.code()), (status, code), "{agency} {scheme}: {}", reply.json);
+        assert!(status == 200 || system.look_ups() == before, "a refusal asks the registry nothing: {scheme}");
+    }
     system.stop().await;
 }
 
