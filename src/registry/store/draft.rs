@@ -58,7 +58,9 @@ impl Draft {
         }
         let target = self.dir.join(FILE_NAME);
         publish(&self.folder.join(FILE_NAME), &target, &self.dir).map_err(|why| match why.kind() {
-            io::ErrorKind::AlreadyExists => StoreError::Refused("another process began this registry meanwhile; run the command again".to_owned()),
+            io::ErrorKind::AlreadyExists => {
+                StoreError::Refused("another process began this registry meanwhile; run the command again".to_owned())
+            }
             _ => StoreError::Folder { folder: self.dir.clone(), why },
         })?;
         Store::open(&self.dir)
