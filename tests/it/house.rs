@@ -199,3 +199,15 @@ fn every_reason_has_persian_and_english_words() {
         assert!(!text.fa.is_empty() && !text.en.is_empty() && !text.next_fa.is_empty() && !text.next_en.is_empty(), "`{}`", code.code());
     }
 }
+
+/// Officials own these files, not programmers: each says in its first lines, in Persian and English, whose it is and how to check it.
+#[test]
+fn every_policy_file_says_at_its_top_who_owns_it_and_how_to_check_it() {
+    for (path, text) in estelam::core::policy::shipped() {
+        let top: Vec<&str> = text.lines().take_while(|line| line.starts_with(['#', '/'])).collect();
+        for (owner, check) in [("صاحب پرونده: ", "وارسی: estelam policy check"), ("Owner: ", "Check: `estelam policy check`")]
+        {
+            assert!(top.iter().any(|line| line.contains(owner) && line.contains(check)), "`{path}` does not say `{owner}` at its top");
+        }
+    }
+}

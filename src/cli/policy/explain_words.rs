@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::core::decision::explain::{DecreeVerdict, ExplainedDecree, ExplainedDocument, ExplainedRule, Explanation};
 use crate::core::domain::date::{jalali, tehran_day};
+use crate::core::domain::name::NameMatch;
 use crate::core::domain::reason::{OutageStep, Outcome, ReasonCode};
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::policy::{Ground, Snapshot};
@@ -58,8 +59,16 @@ impl Records {
     }
 }
 
+/// What is known beside what decided.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Beside {
+    pub(super) records: Option<Records>,
+    /// How the name that the asker gave agreed with the registered one; it decided nothing.
+    pub(super) name_hint: Option<NameMatch>,
+}
+
 /// The explanation with its words in both languages.
-pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep, records: Option<Records>) -> Value {
+pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: Beside) -> Value {
     let mut json = serde_json::to_value(explanation).unwrap_or_default();
     let both = |words: &dyn Fn(Language) -> String| json!({ "fa": words(Language::Fa), "en": words(Language::En) });
     let add = |json: &mut Value, name: &str, value: Value| drop(json.as_object_mut().map(|object| object.insert(name.to_owned(), value)));
@@ -70,8 +79,11 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
     );
     add(&mut json, "next", next.unwrap_or_default());
     add(&mut json, "policy_version", json!(*snapshot.version));
-    if let Some(records) = records {
+    if let Some(records) = beside.records {
         add(&mut json, "records", json!(records.code()));
+    }
+    if let Some(hint) = beside.name_hint {
+        add(&mut json, "name_hint", json!(hint));
     }
     for (index, document) in explanation.documents.iter().enumerate() {
         if let Some(object) = json.pointer_mut(&format!("/documents/{index}")) {
@@ -87,7 +99,7 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
 }
 
 /// The explanation in one language.
-pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, records: Option<Records>, lang: Language) -> String {
+pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: Beside, lang: Language) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| text.push_str(&format!("{label:<12} {value}\n"));
     let service = snapshot.services.get(&it.service);
@@ -95,7 +107,7 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, reco
     line(lang.pick("خدمت", "service"), format!("{name} ({})", it.service));
     let known = lang.pick("با دانسته‌های", "as known");
     line(lang.pick("برای لحظه", "asked for"), format!("{} · {known} {}", moment(it.at), moment(it.known_at)));
-    if let Some(records) = records {
+    if let Some(records) = beside.records {
         line(lang.pick("پرونده‌ها", "records"), records.words(lang).to_owned());
     }
     line(lang.pick("پاسخ", "answer"), format!("{} ({})", outcome(it.decision, lang), it.reason.code()));
@@ -115,6 +127,9 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, reco
         Some(true) => line(lang.pick("عامل دوم", "check"), lang.pick("مطابق است", "matches").to_owned()),
         Some(false) => line(lang.pick("عامل دوم", "check"), lang.pick("مطابق نیست", "does not match").to_owned()),
         None => {}
+    }
+    if let Some(hint) = beside.name_hint {
+        line(lang.pick("نام", "name"), name_words(hint, lang).to_owned());
     }
     list(
         &mut text,
@@ -181,6 +196,14 @@ fn none(lang: Language) -> String {
 
 fn message(snapshot: &Snapshot, reason: ReasonCode, step: OutageStep, lang: Language) -> String {
     snapshot.reasons.words(reason, step).map_or_else(|| reason.code().to_owned(), |words| lang.pick(&words.fa, &words.en).to_owned())
+}
+
+const fn name_words(hint: NameMatch, lang: Language) -> &'static str {
+    match hint {
+        NameMatch::Match => lang.pick("همان است؛ در پاسخ اثری نداشت", "matches; it decided nothing"),
+        NameMatch::Close => lang.pick("نزدیک است؛ در پاسخ اثری نداشت", "is close; it decided nothing"),
+        NameMatch::Different => lang.pick("دیگر است؛ در پاسخ اثری نداشت", "is different; it decided nothing"),
+    }
 }
 
 const fn outcome(outcome: Outcome, lang: Language) -> &'static str {

@@ -12,7 +12,8 @@ use super::harness::System;
 
 const NUMBER: &str = "A170000001";
 
-fn estelam(arguments: &[&str], input: &str) -> Output {
+/// Runs a verb of `estelam policy`.
+pub fn estelam(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_estelam"));
     let mut child =
         command.arg("policy").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -24,7 +25,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn json(output: &Output) -> Value {
+/// What a verb that succeeded printed.
+pub fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -75,7 +77,7 @@ fn check_names_every_fault_and_a_missing_folder_once() {
     let said = text(&output.stderr);
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 3), "{said}");
     assert!(
-        said.contains("agencies/bank.toml:18: `soon` is no length of time")
+        said.contains("agencies/bank.toml:23: `soon` is no length of time")
             && said.ends_with(&format!("2 faults in `{}`\n", folder.display()))
     );
     let listed: Value = serde_json::from_slice(&estelam(&[&arguments[..], &["--json"]].concat(), "").stdout).unwrap();
