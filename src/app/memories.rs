@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::StartError;
 use super::origins::origins_of;
 use crate::config::Config;
+use crate::files;
 
 /// Remembers the numbers of the agencies' revocation lists.
 pub(super) const AGENCY_LISTS: &str = "revocation-lists.json";
@@ -201,17 +202,10 @@ impl Memories {
 
 /// Puts a file in place in one step, for its owner alone.
 fn put(file: &Path, bytes: &[u8]) -> Result<(), StartError> {
-    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-    let (draft, folder) = (file.with_extension("draft"), file.parent().unwrap_or(Path::new(".")));
-    let written = || {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        out.write_all(bytes)?;
-        out.sync_all()?;
-        fs::rename(&draft, file)?;
-        fs::File::open(folder)?.sync_all()
-    };
-    written().map_err(|error| fault(file, &error))
+    use std::os::unix::fs::DirBuilderExt as _;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.and_then(|()| files::write_privately(file, bytes)).map_err(|error| fault(file, &error))
 }
 
 fn fault(file: &Path, error: &dyn std::fmt::Display) -> StartError {
