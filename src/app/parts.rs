@@ -42,7 +42,6 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger as _;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::policy::Snapshot;
@@ -176,7 +175,8 @@ impl Parts {
 
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
-        let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), self.ledger.origin().to_owned());
+        let (published, issuer) = (self.keys.clone(), config.issuer.clone());
+        let origins: Vec<String> = origins_of(config)?.all().into_iter().map(|(origin, _)| origin).collect();
         let addresses = address_limiter(config);
         Ok(Data::new(HttpState {
             gate: self.gate.clone(),
@@ -190,7 +190,7 @@ impl Parts {
             checkpoint_keys: self.checkpoint_keys.clone(),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
-            key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origin)).unwrap_or_default()),
+            key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origins)).unwrap_or_default()),
             resource: Resource {
                 url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
                 metadata: protected_resource_metadata(&config.issuer, self.keys.current().statements().algorithm()),
