@@ -40,7 +40,7 @@ impl Cases for Register {
 /// What the resources of auditors need.
 pub(super) fn state(parts: &Parts, config: &Config) -> AuditState {
     AuditState {
-        log: parts.ledger.clone(),
+        log: parts.log.clone(),
         identities: parts.registry.clone(),
         cases: Arc::new(Register(CaseRegister::new(&config.audit.cases))),
         trails_per_day: config.audit.trails_per_day,

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 
 use super::config::{self, ServerIdentity};
-use super::crl::{CrlSet, ListFile};
+use super::crl::{CrlSet, ListFile, ListInForce};
 use super::crl_memory::CrlMemory;
 use super::material::MaterialError;
 use super::offer::{self, Offered};
@@ -149,6 +149,11 @@ impl CertificateTrust {
     /// How current the oldest revocation list is.
     pub fn assurance(&self) -> Assurance {
         self.lists.load().assurance(self.clock.now())
+    }
+
+    /// The lists in force.
+    pub fn lists_in_force(&self) -> Vec<ListInForce> {
+        self.lists.load().in_force()
     }
 
     /// Whether a list is past the middle of its life, and the end of the list that ends first.

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::StartError;
+use super::{KnownLists, StartError};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::keys::{KeyState, KeyUse};
 
@@ -25,6 +25,10 @@ pub struct Known {
     pub keys: Option<BTreeMap<String, KnownKey>>,
     /// Legal holds by name.
     pub holds: BTreeMap<String, KnownHold>,
+    /// Deferrals by name.
+    pub deferrals: BTreeMap<String, KnownHold>,
+    /// Revocation lists by whose certificates they are about.
+    pub lists: BTreeMap<String, KnownLists>,
 }
 
 /// What is known of a key.

@@ -8,6 +8,7 @@ mod cut_off;
 mod decrees;
 mod keys;
 mod known;
+mod lists;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -21,6 +22,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use self::known::{Known, KnownHold};
+pub use self::lists::{KnownLists, ListsNow};
 use super::StartError;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::tree::sha256;

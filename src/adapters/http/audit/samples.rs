@@ -125,9 +125,17 @@ fn new_seed() -> Option<String> {
 
 /// Samples that were drawn and what was said about them.
 struct Known {
-    samples: Vec<(Uuid, Timestamp, Sample)>,
+    samples: Vec<Drawn>,
     said: HashMap<(Uuid, u64), Said>,
-    rows: HashMap<u64, AuditRow>,
+    rows: HashMap<(u16, u64), AuditRow>,
+}
+
+/// A sample that was drawn: of the log that has the entry that says so.
+struct Drawn {
+    id: Uuid,
+    time: Timestamp,
+    log: u16,
+    sample: Sample,
 }
 
 async fn known(state: &HttpState) -> Result<Known, LogUnreadable> {
@@ -144,7 +152,7 @@ async fn known(state: &HttpState) -> Result<Known, LogUnreadable> {
     let (drawn, justified) = (log.search(of(ROUTE, DRAWN)).await?, log.search(of(JUSTIFICATION, JUSTIFIED)).await?);
     let sample = |row: &AuditRow| {
         let details: Details = serde_json::from_str(row.content().details.as_deref()?).ok()?;
-        Some((row.id, row.time, details.sample))
+        Some(Drawn { id: row.id, time: row.time, log: row.log, sample: details.sample })
     };
     let samples: Vec<_> = drawn.rows.iter().filter_map(sample).collect();
     let mut said = HashMap::new();
@@ -154,10 +162,11 @@ async fn known(state: &HttpState) -> Result<Known, LogUnreadable> {
         let Ok(Justification { sample_id, index, text }) = serde_json::from_str(text) else { continue };
         said.entry((sample_id, index)).or_insert(Said { text, time: row.time, recorded_as: row.index });
     }
-    let mut indices: Vec<u64> = samples.iter().flat_map(|(_, _, sample)| sample.indices.iter().copied()).collect();
-    indices.sort_unstable();
-    indices.dedup();
-    let rows = log.rows(indices).await?.into_iter().map(|row| (row.index, row)).collect();
+    let places = |drawn: &Drawn| drawn.sample.indices.iter().map(|index| (drawn.log, *index)).collect::<Vec<_>>();
+    let mut places: Vec<(u16, u64)> = samples.iter().flat_map(places).collect();
+    places.sort_unstable();
+    places.dedup();
+    let rows = log.rows(places).await?.into_iter().map(|row| ((row.log, row.index), row)).collect();
     Ok(Known { samples, said, rows })
 }
 
@@ -172,8 +181,8 @@ async fn listed(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resu
     let known = known(&state).await.map_err(unreadable(context.clone()))?;
     let shown = |row: &&AuditRow| own.as_ref().is_none_or(|own| row.content().agency.as_deref() == Some(own));
     let mut samples = Vec::new();
-    for (id, time, sample) in &known.samples {
-        let rows = sample.indices.iter().filter_map(|index| known.rows.get(index)).filter(shown);
+    for Drawn { id, time, log, sample } in &known.samples {
+        let rows = sample.indices.iter().filter_map(|index| known.rows.get(&(*log, *index))).filter(shown);
         let items: Vec<Item<'_>> =
             rows.map(|row| Item { entry: EntryView::from(row), justification: known.said.get(&(*id, row.index)) }).collect();
         let open = items.iter().filter(|item| item.justification.is_none()).count();
@@ -198,9 +207,9 @@ async fn said(state: Arc<HttpState>, incoming: Incoming, id: String) -> Result<D
         |context: CallContext| Refusal::new(context, RefusalCode::NotFound, "there is no such entry of this agency in such a sample");
     let Ok(id) = Uuid::parse_str(&id) else { return Err(absent(context)) };
     let known = known(&state).await.map_err(unreadable(context.clone()))?;
-    let asked = known.samples.iter().any(|(known, _, sample)| *known == id && sample.indices.contains(&ask.index));
-    let own = known.rows.get(&ask.index).and_then(|row| row.content().agency.as_deref());
-    if !asked || own.is_none() || own != context.agency.as_ref().map(crate::core::domain::agency::AgencyId::as_str) {
+    let asked = known.samples.iter().find(|drawn| drawn.id == id && drawn.sample.indices.contains(&ask.index));
+    let own = asked.and_then(|drawn| known.rows.get(&(drawn.log, ask.index))).and_then(|row| row.content().agency.as_deref());
+    if own.is_none() || own != context.agency.as_ref().map(crate::core::domain::agency::AgencyId::as_str) {
         return Err(absent(context));
     }
     context.reference = Some(id.to_string());
