@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! --points 1000000,10000000   at which numbers of entries; every point grows the log of the one before
-//! --copies-to 5000000         back-up and restore up to this number of entries alone: they take three times the log's disk
+//! --copies-to 1000000         back-up and restore up to this number of entries alone: they take three times the log's disk
 //! --dir DIR                   where the log is made and left; a temporary folder by default
 //! --smoke                     a few thousand entries, whatever the figures: it works
 //! ```
@@ -27,6 +27,8 @@ use town::{PER_DAY, Town};
 const POINTS: [u64; 2] = [1_000_000, 10_000_000];
 /// The same with `--smoke`.
 const SMOKE: [u64; 2] = [2_000, 5_000];
+/// Entries up to which copies are made, without `--copies-to`.
+const COPIES_TO: u64 = 1_000_000;
 
 pub struct BenchSigner(Ed25519KeyPair);
 
@@ -57,7 +59,7 @@ impl Wanted {
         let smoke = arguments.iter().any(|argument| argument == "--smoke");
         let points = after("--points").map(|list| list.split(',').map(|number| number.parse().unwrap()).collect());
         let usual = if smoke { SMOKE } else { POINTS };
-        let copies_to = after("--copies-to").map_or(u64::MAX, |number| number.parse().unwrap());
+        let copies_to = after("--copies-to").map_or(COPIES_TO, |number| number.parse().unwrap());
         Self { points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), smoke }
     }
 }

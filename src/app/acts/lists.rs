@@ -1,6 +1,6 @@
 //! Acts upon revocation lists: a list that took the place of another, a source that gives none any more, and lists past their date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -35,20 +35,28 @@ pub struct KnownLists {
 impl Acts {
     /// Records what became of revocation lists since the last look. They have effect already: what a list says closes.
     pub(in crate::app) async fn lists_changed(&self, now: &[ListsNow]) {
-        let known = {
-            let state = self.state.lock().await;
-            if state.waiting.iter().any(|act| act.route == ROUTE) {
-                // The last change is not on record yet; this one comes with a later look.
-                return;
-            }
-            state.known.lists.clone()
-        };
+        let mut state = self.state.lock().await;
+        if state.waiting.iter().any(|act| act.route == ROUTE) {
+            // The last change is not on record yet; this one comes with a later look.
+            return;
+        }
+        let known = state.known.lists.clone();
         let next: BTreeMap<String, KnownLists> = now.iter().map(|trust| (trust.of.to_owned(), trust.known())).collect();
         if known == next {
             return;
         }
-        let acts = now.iter().filter_map(|trust| Some((trust, known.get(trust.of)?))).flat_map(|(trust, known)| trust.acts(known));
-        self.record_soon(acts.collect(), move |known| known.lists = next).await;
+        // One list may be of use to several trusts; that it is in force is one act.
+        let mut told: BTreeSet<&str> = known.values().flat_map(|trust| trust.lists.values().map(String::as_str)).collect();
+        let mut acts = Vec::new();
+        for trust in now {
+            acts.extend(known.get(trust.of).map(|known| trust.acts(known, &mut told)).unwrap_or_default());
+        }
+        self.add_soon(&mut state, acts, Box::new(move |known| known.lists = next)).await;
+    }
+
+    /// [`Self::lists_changed`] from a thread of no runtime, or of any.
+    pub(in crate::app) fn lists_changed_here(&self, now: &[ListsNow]) {
+        let _ = self.wait(self.lists_changed(now));
     }
 
     /// Records that a source of revocation lists gives none any more, or that it does again.
@@ -70,8 +78,8 @@ impl ListsNow {
         KnownLists { lists, age: self.assurance.mark().map(str::to_owned) }
     }
 
-    fn acts(&self, known: &KnownLists) -> Vec<Act> {
-        let changed = self.lists.iter().filter(|list| known.lists.get(&list.authority) != Some(&list.sha256));
+    fn acts<'l>(&'l self, known: &KnownLists, told: &mut BTreeSet<&'l str>) -> Vec<Act> {
+        let changed = self.lists.iter().filter(|list| told.insert(&list.sha256));
         let mut acts: Vec<Act> = changed.map(|list| self.act(list, known.lists.get(&list.authority))).collect();
         let (before, after) = (known.age.as_deref(), self.assurance.mark());
         if before != after {
@@ -113,7 +121,9 @@ mod tests {
     }
 
     fn codes(before: &ListsNow, after: &ListsNow) -> Vec<&'static str> {
-        after.acts(&before.known()).into_iter().map(|act| act.code).collect()
+        let known = before.known();
+        let mut told = known.lists.values().map(String::as_str).collect();
+        after.acts(&known, &mut told).into_iter().map(|act| act.code).collect()
     }
 
     #[test]
