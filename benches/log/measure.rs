@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::{ManualClock, SystemClock};
 use estelam::adapters::store::{
-    ContentKek, LedgerConfig, OfficerKey, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup, load, restore, verify,
+    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, restore_all,
+    verify,
 };
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};
-use estelam::core::ledger::checkpoint::Checkpoint;
 use estelam::core::ledger::retention::day_of;
 use estelam::core::ledger::{Entry, Ledger as _, RetentionClass};
 use jiff::{SignedDuration, Timestamp};
@@ -191,13 +191,11 @@ fn copied(config: &LedgerConfig, signer: &Arc<BenchSigner>) -> (f64, f64) {
     let (copy, back) = (config.dir.with_extension("copy"), config.dir.with_extension("back"));
     let running = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(SystemClock)).unwrap();
     let begun = Instant::now();
-    let (entries, note) = backup(&config.dir, &copy).unwrap();
+    backup_all(&Origins::open(&config.dir, &config.origin).unwrap(), &copy).unwrap();
     let backed_up = begun.elapsed().as_secs_f64();
     drop(running);
-    let seen = Checkpoint::open(&note.unwrap(), &config.checkpoint_keys().unwrap()).unwrap();
-    assert!(seen.size <= entries);
     let begun = Instant::now();
-    restore(&copy, &back, &seen).unwrap();
+    restore_all(&Origins::open(&copy, &config.origin).unwrap(), &back, true).unwrap();
     let restored = begun.elapsed().as_secs_f64();
     [copy, back].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
     (backed_up, restored)

@@ -14,7 +14,7 @@ use super::database::Store;
 use super::queue::Command;
 use super::sealed::EndedLog;
 use super::segments::{self, Index, SegmentError};
-use super::{STOPPED, SqliteLedger};
+use super::{STOPPED, SqliteLedger, purge};
 use crate::core::ledger::audit::{Bucket, is_over};
 use crate::core::ledger::leaf::class_byte;
 use crate::core::ledger::retention::day_of;
@@ -133,10 +133,19 @@ fn opened(conn: &Connection, contents: &Mutex<Contents>, within: impl Fn(i64) ->
     let mut told = Vec::new();
     for (day, key, sealed) in kept(conn)?.into_iter().filter(|(day, ..)| within(*day)) {
         let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
-        let plain = contents.open_count(conn, key, day, &sealed)?;
-        told.extend(plain.and_then(|plain| serde_json::from_slice::<Vec<Bucket>>(&plain).ok()).unwrap_or_default());
+        told.extend(open_count(conn, &mut contents, (day, key), &sealed)?);
     }
     Ok(told)
+}
+
+/// Counts that are kept; none where a purge has destroyed their key and comes to them next.
+fn open_count(conn: &Connection, contents: &mut Contents, (day, key): (i64, i64), sealed: &[u8]) -> Result<Vec<Bucket>, SegmentError> {
+    let plain = contents.open_count(conn, key, day, sealed)?;
+    match plain.and_then(|plain| serde_json::from_slice(&plain).ok()) {
+        Some(told) => Ok(told),
+        None if purge::is_stored(conn, key)? => Err(SegmentError::DamagedCount(date_of(day))),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Days that are over (all of them where no instant is given), have a key for their counts, and are not kept yet.

@@ -72,32 +72,35 @@ impl LogChain {
         &self.present
     }
 
-    /// Deletes what is due in the sealed logs; the present one records it. Origin and report of each that had something due.
-    ///
-    /// # Errors
-    /// [`PurgeError`].
-    pub async fn purge_sealed(&self, order: &PurgeOrder) -> Result<Vec<(String, PurgeReport)>, PurgeError> {
-        let mut reports = Vec::new();
+    /// Deletes what is due in the sealed logs; the present one records it. Origin and report of each that had something due, or why not all of it
+    /// is deleted: one that fails keeps no other.
+    pub async fn purge_sealed(&self, order: &PurgeOrder) -> Vec<(String, Result<PurgeReport, PurgeError>)> {
+        let mut outcomes = Vec::new();
         for log in &self.ended {
-            let EndedLog { config, readers, later, .. } = log;
-            // Counts outlive the contents that they are made from.
-            let counts = if order.dry_run { Vec::new() } else { log.counts_of_open_days().await.map_err(|_| uncounted())? };
-            let forget = |keys: &[i64]| {
-                readers.forget(keys.iter().copied());
-                readers.close_idle();
-            };
-            readers.close_idle();
-            let deleted = self.present.purge_ended(config.clone(), later.clone(), (order.clone(), counts), forget).await?;
-            let Deleted { report, gone, held } = deleted;
-            if !gone.is_empty() {
-                let forgotten = readers.search(move |index, conn, contents| index.purged(conn, contents, &gone, &held));
-                forgotten.await.map_err(|_| PurgeError::StillIndexed)?;
-            }
-            if !report.keys.is_empty() || report.finished > 0 {
-                reports.push((config.origin.clone(), report));
+            let outcome = self.purge_one(log, order).await;
+            if outcome.as_ref().is_err() || outcome.as_ref().is_ok_and(|report| !report.keys.is_empty() || report.finished > 0) {
+                outcomes.push((log.config.origin.clone(), outcome));
             }
         }
-        Ok(reports)
+        outcomes
+    }
+
+    async fn purge_one(&self, log: &EndedLog, order: &PurgeOrder) -> Result<PurgeReport, PurgeError> {
+        let EndedLog { config, readers, later, .. } = log;
+        // Counts outlive the contents that they are made from.
+        let counts = if order.dry_run { Vec::new() } else { log.counts_of_open_days().await.map_err(|_| uncounted())? };
+        let forget = |keys: &[i64]| {
+            readers.forget(keys.iter().copied());
+            readers.close_idle();
+        };
+        readers.close_idle();
+        let Deleted { report, gone, held } =
+            self.present.purge_ended(config.clone(), later.clone(), (order.clone(), counts), forget).await?;
+        if !gone.is_empty() {
+            let forgotten = readers.search(move |index, conn, contents| index.purged(conn, contents, &gone, &held));
+            forgotten.await.map_err(|_| PurgeError::StillIndexed)?;
+        }
+        Ok(report)
     }
 }
 

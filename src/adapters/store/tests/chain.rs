@@ -210,8 +210,8 @@ async fn counts_of_a_day_span_its_logs_and_stay_when_a_sealed_one_is_purged() {
             .map_or(0, |files| files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "seg")).count())
     };
     assert!(house.origins().all().iter().take(2).all(|(_, dir)| parts(dir) > 0));
-    let purged = chain.purge_sealed(&order).await.unwrap();
-    assert_eq!(purged.len(), 2, "{purged:?}");
+    let purged = chain.purge_sealed(&order).await;
+    assert!(purged.len() == 2 && purged.iter().all(|(_, outcome)| outcome.is_ok()), "{purged:?}");
     assert_eq!(found().await, Some(60), "those of the present log are not purged yet");
     assert_eq!(chain.summary(None, None, now).await.unwrap(), told, "a deletion changes no count");
     let left: Vec<usize> = house.origins().all().iter().take(2).map(|(_, dir)| parts(dir)).collect();
