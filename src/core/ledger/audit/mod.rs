@@ -8,6 +8,7 @@ mod filter;
 mod fold;
 mod sample;
 mod summary;
+mod takes;
 mod view;
 
 use std::sync::Arc;
@@ -22,8 +23,9 @@ pub use chain::Gather;
 pub use cursor::{BadCursor, Cursor};
 pub use filter::{BadQuery, Field, FieldValues, Filter, Paging, Query, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
-pub use sample::{Justification, LARGEST_SAMPLE, Sample, rank};
+pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
 pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over, joined};
+pub use takes::Takes;
 pub use view::{EntryView, ProofView};
 
 use super::leaf::HEADER_LEN;
