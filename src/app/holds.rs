@@ -92,8 +92,8 @@ impl People {
         }
     }
 
-    /// Whether what these people signed may open something now. Whoever left office ends no hold.
-    fn may_release(&self, signatures: &[Signature], now: Timestamp) -> bool {
+    /// Whether what these people signed may take effect now. Whoever left office begins and ends no hold.
+    fn may_act(&self, signatures: &[Signature], now: Timestamp) -> bool {
         match self {
             Self::Enrolled(_) => true,
             Self::Officials { present, .. } => {
@@ -108,12 +108,12 @@ impl Holds {
     ///
     /// # Errors
     /// A public key is not usable, or the officials' chain does not hold.
-    pub fn of(config: &Config) -> Result<Self, StartError> {
+    pub fn of(config: &Config, now: Timestamp) -> Result<Self, StartError> {
         if config.demo {
             return Self::open(&config.ledger.holds);
         }
         let folder = AuthorityFolder::of(config);
-        let both = folder.officials().and_then(|present| Ok((present.file, folder.ever()?)));
+        let both = folder.officials(now).and_then(|present| Ok((present.file, folder.ever(now)?)));
         let (present, ever) = both.map_err(|what| StartError(format!("the officials, who sign holds: {what}")))?;
         Ok(Self { dir: config.ledger.holds.clone(), people: People::Officials { present, ever } })
     }
@@ -144,11 +144,16 @@ impl Holds {
             if before.is_some_and(|before| before.hash != hash) {
                 return Err(unusable(&self.path(&file.hold.id)?, &"it is not the hold that was recorded; holds are not changed"));
             }
+            if before.is_none() && !self.people.may_act(&file.held_by, now) {
+                let what =
+                    "somebody who signed it is not in office, and it was not recorded while they were; remove it, or have it signed anew";
+                return Err(unusable(&self.path(&file.hold.id)?, &what));
+            }
             if before.is_none() {
                 new.push(act("hold-begun", &file.hold, &hash, &file.held_by));
             }
             let was_released = before.is_some_and(|before| before.released);
-            let ends = standing == HoldStanding::Released && (was_released || self.people.may_release(&file.released_by, now));
+            let ends = standing == HoldStanding::Released && (was_released || self.people.may_act(&file.released_by, now));
             if ends && !was_released {
                 new.push(act("hold-released", &file.hold, &hash, &file.released_by));
             }

@@ -143,7 +143,7 @@ impl Purger {
         if !self.config.demo {
             take_up_officials(&self.config, self.acts.clone(), self.clock.clone()).await?;
         }
-        Holds::of(&self.config)?.take_up(&self.acts, self.clock.now()).await
+        Holds::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -69,6 +69,7 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
 /// Reads the revocation lists of one trust again whenever their folder changes, until it is dropped.
 pub(super) struct ListWatch {
     _watcher: Option<RecommendedWatcher>,
+    reads: watch::Receiver<u64>,
     task: JoinHandle<()>,
 }
 
@@ -76,13 +77,20 @@ impl ListWatch {
     /// Starts to watch; wants a runtime.
     pub(super) fn start(trust: Arc<CertificateTrust>, folder: &Path) -> Self {
         let (watcher, mut changes) = watched(&[folder]);
+        let (read, reads) = watch::channel(0);
         let task = tokio::spawn(async move {
             loop {
                 next(&mut changes).await;
                 told(trust.reload());
+                read.send_modify(|reads| *reads += 1);
             }
         });
-        Self { _watcher: watcher, task }
+        Self { _watcher: watcher, reads, task }
+    }
+
+    /// How often the lists were read again, and whenever they are.
+    pub(super) fn reads(&self) -> watch::Receiver<u64> {
+        self.reads.clone()
     }
 }
 

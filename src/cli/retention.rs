@@ -283,7 +283,7 @@ impl Sign {
 }
 
 fn open(place: &Place) -> Result<Holds, CliError> {
-    Holds::of(&place.config()?).map_err(CliError::failed)
+    Holds::of(&place.config()?, SystemClock.now()).map_err(CliError::failed)
 }
 
 fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {

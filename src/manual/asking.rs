@@ -43,7 +43,7 @@
 //! headers["Estelam-Signature"] = jwt.encode(header, claims, key)
 //! ```
 //!
-//! It is good for a minute and counts once: a retry, under an `Idempotency-Key` too, is signed anew. `kid` is that under which the key was
+//! `path` has the query string too, as you send it: `/v1/log/epochs?from=2026-11-23`. A signature is good for a minute and counts once: a retry, under an `Idempotency-Key` too, is signed anew. `kid` is that under which the key was
 //! registered; from a PEM it is the RFC 7638 thumbprint. Keep what you signed for as long as you may have to show it: the log, and our
 //! signed answer or refusal (`request_signature`), hold HMAC-SHA-256 over the JWS, keyed by its `jti`, so that the JWS proves itself and nothing else
 //! can be found out from it. Your kit has a script (`sign.py`); `estelam verify --sign-with KEY` signs too.

@@ -104,7 +104,7 @@ impl Person {
         let mut parameters = Vec::new();
         parameters.extend(self.from.clone().map(|from| ("from", from)));
         parameters.extend(self.to.clone().map(|to| ("to", to)));
-        let answer = client.read_signed(token, "/v1/log/epochs", &query_string(&parameters)).await?;
+        let answer = client.read(token, &format!("/v1/log/epochs{}", query_string(&parameters))).await?;
         let Epochs { origin, epochs } = serde_json::from_value(answer).doing("the epochs are malformed")?;
         let open = |epoch: Epoch| {
             let sealed = STANDARD.decode(&epoch.sealed_key).doing("a sealed key is malformed")?;
@@ -143,6 +143,9 @@ fn print(answer: &Value) {
     println!("{} entries; {} numbers searched in {} epochs", entries.len(), number("identifiers"), number("epochs_searched"));
     if !ambiguous.is_empty() {
         println!("\nOn numbers that several people share, so that nobody knows whose they are:\n{}", table::entries(&ambiguous));
+    }
+    if answer.get("complete") != Some(&Value::Bool(true)) && unopened.is_empty() {
+        println!("\nThere are more entries than are shown: ask again for a shorter period (`--from`, `--to`)");
     }
     if !unopened.is_empty() {
         println!("\n{} epochs of the period were not searched: give `--officer-key FILE` to open their keys", unopened.len());

@@ -63,7 +63,10 @@ impl Draft {
             }
             _ => StoreError::Folder { folder: self.dir.clone(), why },
         })?;
-        Store::open(&self.dir)
+        let dir = self.dir.clone();
+        // A database is not to be used under two names.
+        drop(self);
+        Store::open(&dir)
     }
 }
 

@@ -96,6 +96,9 @@ fn a_case_is_run_and_explained_in_both_languages() {
     let told = estelam(&["explain", "--policies", folder, "--case", "F1 as known"], "");
     let told = text(&told.stdout);
     assert!(told.contains("هنوز دانسته نبود") && told.contains("not yet known; known from 1402/04/07"), "{told}");
+    // Each language in its own words and digits.
+    assert!(told.contains("کارت آمایش ۱۷ · فعال · تا ۱۴۰۲/۰۳/۳۱") && told.contains("amayesh 17 · active · to 1402/03/31"), "{told}");
+    assert!(told.contains("تمدید اعتبار · از ۱۴۰۲/۰۴/۰۱") && told.contains("extend · from 1402/04/01"), "{told}");
     let later = estelam(&["explain", "--policies", folder, "--case", "F1 as known", "--known-at", "1402/04/07", "--json"], "");
     assert_eq!(json(&later)["reason"], "valid-by-decree");
     assert_eq!(estelam(&["explain", "--policies", folder], "").status.code(), Some(2), "nothing named is a slip of the command line");

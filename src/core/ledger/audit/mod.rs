@@ -7,6 +7,7 @@ mod filter;
 mod fold;
 mod sample;
 mod summary;
+mod takes;
 mod view;
 
 use async_trait::async_trait;
@@ -18,8 +19,9 @@ use zeroize::Zeroizing;
 pub use cursor::{BadCursor, Cursor};
 pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
-pub use sample::{Justification, LARGEST_SAMPLE, Sample, rank};
+pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
 pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over};
+pub use takes::Takes;
 pub use view::{EntryView, ProofView};
 
 use super::leaf::HEADER_LEN;
