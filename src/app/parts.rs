@@ -19,6 +19,7 @@ use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::origins::{OpenLog, open_log, origins_of};
+use super::revocation::in_force;
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::upstream::{ServerTrusts, open_registry};
@@ -118,7 +119,9 @@ impl Parts {
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
-        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
+        let acts =
+            super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &in_force(&trust, &registry_trusts))
+                .await?;
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;

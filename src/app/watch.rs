@@ -56,6 +56,12 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     let (opens, closed) = (parts.acts.clone(), parts.acts.clone());
     parts.cutoff.guarded_by(move |old, new| opens.cut_off_opens(old, new));
     parts.cutoff.on_change(move |old, new| closed.cut_off_closed(old, new));
+    let (acts, lists) = (parts.acts.clone(), (Arc::downgrade(&parts.trust), parts.registry_trusts.clone()));
+    parts.trust.when_taken(move || {
+        if let Some(trust) = lists.0.upgrade() {
+            acts.lists_changed_here(&revocation::in_force(&trust, &lists.1));
+        }
+    });
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
     let people = config.registry.people.as_ref().and_then(|people| people.crls.as_deref());
     let folders: Vec<&Path> = [&*config.tls.crls, &config.keys, &config.registry.crls].into_iter().chain(people).collect();
@@ -157,7 +163,9 @@ impl Reloaded {
         Self { trust: parts.trust.clone(), registry: parts.registry_trusts.clone(), keys: parts.keys.clone(), users }
     }
 
-    fn take_up_keys(self) -> Self {
+    /// What is taken up is recorded before this returns.
+    fn take_up(self) -> Self {
+        told(self.trust.reload().and(self.registry.reload()));
         self.users.take_up(&self.keys, OPERATOR);
         self
     }
@@ -166,9 +174,8 @@ impl Reloaded {
 async fn reload(mut reloaded: Reloaded, mut changes: mpsc::Receiver<()>) {
     loop {
         next(&mut changes).await;
-        told(reloaded.trust.reload().and(reloaded.registry.reload()));
-        // Unlocking takes a while, and this is nobody's request.
-        reloaded = match tokio::task::spawn_blocking(move || reloaded.take_up_keys()).await {
+        // Recording and unlocking take a while, and this is nobody's request.
+        reloaded = match tokio::task::spawn_blocking(move || reloaded.take_up()).await {
             Ok(reloaded) => reloaded,
             Err(_) => return tracing::error!("changes of files are no longer taken up; restart the gateway"),
         };

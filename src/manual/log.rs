@@ -92,6 +92,8 @@
 //! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
 //! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
 //! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
+//! | `revocation` | `list-in-force`; `revocation-grace`, `revocation-overdue`, `revocation-current`; `list-source-lost`, `list-source-back` | whose lists, authority, CRL number, hash, how many it revokes, hash before; next date; place of the source |
+//! | `deferrals` | `deferral-begun`, `deferral-ended` | name, hash, days, signers |
 //! | `log-case` | `log-case` | a case at its first use, and when it was changed |
 //! | `log-purge` | `purge` | statement in the table `purge` |
 //! | `alert` | the rule | agency, day, count |
@@ -130,6 +132,10 @@
 //!
 //! **Pages.** A cursor holds the size of the log that is searched and the last index; entries that come meanwhile shift nothing, and `count` is
 //! exact for `tree_size`. Entries whose content was deleted are found no more.
+//!
+//! **Sealed logs** (below) are searched with the present one: by filter, by person, by the holder, in the counts of days, with and without a gateway. Their entries have `origin`
+//! beside `index`; `count` covers all logs. Exports and samples are of the present log alone, for each is held against one checkpoint; a sample that was drawn before
+//! its log was sealed stays open and answerable. Trail keys are bound to their log's origin, which `/v1/log/epochs` says and `trail_keys` repeats.
 //!
 //! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. In an installation `estelam log person …
 //! --officer-key FILE`, on the officer's machine, fetches the sealed keys of the period (`--from`, `--to`), opens them there and sends those keys along; the gateway makes

@@ -17,7 +17,7 @@ use super::place::Place;
 use super::{CliError, Failure};
 use crate::adapters::keys::{KeyRing, PublishedKeys};
 use crate::adapters::policy_files::PolicyStore;
-use crate::adapters::store::{OfficerKey, OfflineAudit};
+use crate::adapters::store::{OfficerKey, OfflineChain};
 use crate::app;
 use crate::core::domain::scheme::SchemeCatalogue;
 use crate::core::ledger::note::NoteKey;
@@ -36,12 +36,12 @@ async fn log_keys(client: &Client) -> Result<Vec<NoteKey>, CliError> {
     Ok(trusted.log.into_iter().filter(|log| log.compromised.is_none()).map(|log| log.key).collect())
 }
 
-/// Opens the log of an installation for reading; the gateway may run meanwhile.
-fn offline(place: &Place) -> Result<OfflineAudit, CliError> {
+/// Opens the logs of an installation for reading; the gateway may run meanwhile.
+fn offline(place: &Place) -> Result<OfflineChain, CliError> {
     let config = place.config()?;
     let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
     let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;
-    let mut audit = OfflineAudit::open(&ledger.dir, &ledger.content_kek, &ledger.origin).doing("the log")?;
+    let mut audit = OfflineChain::open(&app::origins::origins_of(&config).doing("the log")?, &ledger.content_kek).doing("the log")?;
     let bar = if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
         indicatif::ProgressBar::new(0)
     } else {

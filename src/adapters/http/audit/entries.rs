@@ -42,7 +42,10 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         filter: filter.clone(),
         limit: paging.limit,
         bound: paging.cursor.map(|cursor| cursor.index),
+        log: paging.cursor.map(|cursor| cursor.log),
         size: paging.cursor.map(|cursor| cursor.size),
+        head: paging.cursor.map(|cursor| cursor.head),
+        present_only: false,
         oldest_first: paging.oldest_first,
         counted: true,
     };
@@ -59,6 +62,7 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
 
 /// Where the next page begins, if there is one.
 fn next(found: &Found, filter: &Filter, oldest_first: bool) -> Option<Cursor> {
-    let last = found.rows.last().filter(|_| found.more)?.index;
-    Some(Cursor::new(filter, oldest_first, found.size, if oldest_first { last + 1 } else { last }))
+    let last = found.rows.last().filter(|_| found.more)?;
+    let index = if oldest_first { last.index + 1 } else { last.index };
+    Some(Cursor::new(filter, oldest_first, (found.head, found.size), (last.log, index)))
 }

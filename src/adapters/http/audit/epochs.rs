@@ -24,6 +24,9 @@ struct Body<'e> {
 #[derive(Serialize)]
 struct Epoch<'e> {
     epoch: &'e str,
+    /// Its log, where that is one that was sealed: the key is bound to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'e str>,
     sealed_key: String,
     /// The gateway has this one's keys itself.
     current: bool,
@@ -47,7 +50,12 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         Err(detail) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail)),
     };
     let found = state.audit.log.epochs(filter.from, filter.to).await.map_err(unreadable(context.clone()))?;
-    let epochs = found.iter().map(|epoch| Epoch { epoch: &epoch.name, sealed_key: STANDARD.encode(&epoch.sealed), current: epoch.current });
+    let epochs = found.iter().map(|epoch| Epoch {
+        epoch: &epoch.name,
+        origin: epoch.origin.as_deref(),
+        sealed_key: STANDARD.encode(&epoch.sealed),
+        current: epoch.current,
+    });
     let body = Body { origin: state.gate.ledger.origin(), epochs: epochs.collect() };
     let details = serde_json::to_string(&Details { filter: &filter }).ok();
     Ok(delivery(context, "epochs", details, &body))

@@ -105,7 +105,7 @@ async fn prepared(
     let format = Format::parse(query.format.as_deref()).ok_or_else(|| malformed("`format` is `ndjson` or `csv`"))?;
     let log = &state.audit.log;
     let (size, checkpoint) = log.covering_checkpoint().await.map_err(unreadable(context.clone()))?;
-    let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, ..Search::default() };
+    let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, present_only: true, ..Search::default() };
     let count = log.search(search).await.map_err(unreadable(context.clone()))?.count;
     let manifest = json!({ "manifest": {
         "export_id": context.request_id, "origin": state.gate.ledger.origin(), "format": format.code(), "filter": &query.filter,
@@ -166,7 +166,8 @@ impl Export {
             bound: Some(self.bound),
             size: Some(self.size),
             oldest_first: true,
-            counted: false,
+            present_only: true,
+            ..Search::default()
         };
         let found = self.state.audit.log.search(search).await?;
         let Some(last) = found.rows.last().map(|row| row.index) else { return self.end().await.map(Some) };

@@ -95,7 +95,7 @@ async fn is_asked(state: &HttpState, (id, index): (Uuid, u64), agency: &str) -> 
     if drawn.sample.by_agency.get(agency).is_some_and(|own| own.contains(&index)) {
         return Ok(true);
     }
-    let rows = state.audit.log.rows(vec![index]).await?;
+    let rows = state.audit.log.rows(vec![(drawn.log, index)]).await?;
     Ok(rows.iter().any(|row| row.content().agency.as_deref() == Some(agency)))
 }
 

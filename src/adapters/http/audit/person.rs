@@ -22,7 +22,7 @@ use crate::core::domain::context::CallContext;
 use crate::core::domain::date::{end_of_tehran_day, start_of_tehran_day, tehran_day};
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use crate::core::domain::request::{RequestIdentifier, object};
-use crate::core::ledger::audit::{AuditRow, EntryView, Field, Filter, OpenedKeys, Search, Trace, TrailSearch, instant_of};
+use crate::core::ledger::audit::{AuditRow, EntryView, Field, Filter, OpenedKey, Search, Trace, TrailSearch, instant_of};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::policy::{accept_identifier, is_label};
 use crate::core::registry::KnownPerson;
@@ -55,6 +55,8 @@ struct Ask {
 #[serde(deny_unknown_fields)]
 struct GivenKey {
     epoch: String,
+    /// Of an epoch of a log that was sealed, as `/v1/log/epochs` says it.
+    origin: Option<String>,
     key: String,
 }
 
@@ -145,9 +147,9 @@ fn wanted(state: &HttpState, ask: &Ask, context: &mut CallContext) -> Result<Tra
     let keys = ask.trail_keys.iter().map(|given| {
         let bytes = STANDARD.decode(given.key.as_bytes()).ok().map(Zeroizing::new);
         let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-        key.map(|key| (given.epoch.clone(), Zeroizing::new(key)))
+        key.map(|key| OpenedKey { epoch: given.epoch.clone(), origin: given.origin.clone(), key: Zeroizing::new(key) })
     });
-    let keys: Option<OpenedKeys> = keys.collect();
+    let keys: Option<Vec<OpenedKey>> = keys.collect();
     let keys = keys.ok_or_else(|| malformed("a key of `trail_keys` is not 32 bytes in base64"))?;
     Ok(TrailSearch { traces: Vec::new(), keys, from, to })
 }

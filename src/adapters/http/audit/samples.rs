@@ -125,9 +125,10 @@ fn by_agency(rows: &[AuditRow]) -> BTreeMap<String, Vec<u64>> {
     of
 }
 
-/// A sample with where it stands in the log.
+/// A sample with where it stands in the log: its entries are of the same one.
 pub(super) struct Drawn {
     pub(super) id: Uuid,
+    pub(super) log: u16,
     time: Timestamp,
     pub(super) sample: Sample,
 }
@@ -139,7 +140,7 @@ impl Drawn {
             sample: Sample,
         }
         let details: Details = serde_json::from_str(row.content().details.as_deref()?).ok()?;
-        Some(Self { id: row.id, time: row.time, sample: details.sample })
+        Some(Self { id: row.id, log: row.log, time: row.time, sample: details.sample })
     }
 
     /// The entries of an agency; of samples of earlier builds all, since those do not say whose they are.
@@ -173,7 +174,9 @@ async fn listed(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resu
         filter: samples(filter.clone()),
         limit: query.paging.limit,
         bound: cursor.map(|cursor| cursor.index),
+        log: cursor.map(|cursor| cursor.log),
         size: cursor.map(|cursor| cursor.size),
+        head: cursor.map(|cursor| cursor.head),
         ..Search::default()
     };
     let found = state.audit.log.search(search).await.map_err(unreadable(context.clone()))?;
@@ -181,8 +184,8 @@ async fn listed(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resu
     for drawn in found.rows.iter().filter_map(Drawn::read) {
         shown.extend(item(&state, &drawn, own.as_deref()).await.map_err(unreadable(context.clone()))?);
     }
-    let last = found.rows.last().filter(|_| found.more).map(|row| row.index);
-    let next = last.map(|last| Cursor::new(&filter, false, found.size, last).to_string());
+    let last = found.rows.last().filter(|_| found.more).map(|row| (row.log, row.index));
+    let next = last.map(|last| Cursor::new(&filter, false, (found.head, found.size), last).to_string());
     let details = json!({ "filter": &filter }).to_string();
     Ok(delivery(context, "samples", Some(details), &json!({ "samples": shown, "next": next })))
 }
@@ -193,7 +196,7 @@ async fn item(state: &HttpState, drawn: &Drawn, own: Option<&str>) -> Result<Opt
     if indices.is_empty() {
         return Ok(None);
     }
-    let mut rows = state.audit.log.rows(indices).await?;
+    let mut rows = state.audit.log.rows(indices.into_iter().map(|index| (drawn.log, index)).collect()).await?;
     rows.retain(|row| own.is_none_or(|own| row.content().agency.as_deref() == Some(own)));
     if rows.is_empty() {
         return Ok(None);
