@@ -16,6 +16,7 @@ mod keys;
 mod observability;
 pub mod origins;
 mod parts;
+mod people;
 pub mod purge;
 pub mod pushing;
 mod readiness;

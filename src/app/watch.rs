@@ -54,7 +54,7 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     // A certificate that is cut off loses its connections at once.
     parts.cutoff.on_change(move |_, _| trust.judge_anew());
     let (opens, closed) = (parts.acts.clone(), parts.acts.clone());
-    parts.cutoff.guarded_by(move |old, new| opens.cut_off_opens(old, new));
+    parts.cutoff.guarded_by(move |old, new| opens.wait(opens.cut_off_opens(old, new)).unwrap_or_else(|| old.clone()));
     parts.cutoff.on_change(move |old, new| closed.cut_off_closed(old, new));
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
     let people = config.registry.people.as_ref().and_then(|people| people.crls.as_deref());
