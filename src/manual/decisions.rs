@@ -336,3 +336,7 @@
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.
+//! - **2026-11-28, signatures are spent before the rate is tested, but out of a share**: spending them after the permit would let the same signature be tried again
+//!   after each refusal. An agency has 4,096 of its own whatever others do, 262,144 at most; all beyond their own hold a million together.
+//! - **2026-11-28, an export outlives its token but not a suspension**: a long file takes longer than a token lives; revoking the token or suspending the agency ends it.
+//! - **2026-11-28, a wrong guess against what is remembered counts though nobody confirmed it**: else an overload or outage would be the time to guess.

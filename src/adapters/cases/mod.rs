@@ -1,6 +1,6 @@
 //! The register of cases (`cases/NUMBER.json`): without an open case no trail is opened. One small file each, replaced whole.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -72,7 +72,7 @@ impl CaseRegister {
         Self { dir: dir.to_owned() }
     }
 
-    /// Opens a case.
+    /// Opens a case; when this returns, it is durable.
     ///
     /// # Errors
     /// [`CaseError`].
@@ -144,7 +144,14 @@ impl CaseRegister {
         std::fs::create_dir_all(&self.dir).map_err(fault)?;
         let draft = path.with_extension("tmp");
         let text = serde_json::to_vec_pretty(case).map_err(|error| fault(error.into()))?;
-        std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(fault)
+        let written = || {
+            let mut file = std::fs::File::create(&draft)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            std::fs::rename(&draft, path)?;
+            std::fs::File::open(&self.dir)?.sync_all()
+        };
+        written().map_err(fault)
     }
 }
 
