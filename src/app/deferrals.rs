@@ -14,6 +14,7 @@ use super::authority::version_of;
 use super::people::{FOUR_EYES, People, Signature};
 use crate::config::Config;
 use crate::core::ledger::retention::{Hold, day_of};
+use crate::files;
 use crate::registry::decrees::OfficialKey;
 
 /// Days after the first that a deferral covers within which it ends: contents are kept for 90.
@@ -234,10 +235,7 @@ fn read(path: &Path) -> Result<DeferralFile, StartError> {
 
 fn write(path: &Path, file: &DeferralFile) -> std::io::Result<()> {
     let text = serde_json::to_string_pretty(file).map_err(std::io::Error::other)?;
-    let draft = path.with_extension("tmp");
-    std::fs::write(&draft, text)?;
-    std::fs::File::open(&draft)?.sync_all()?;
-    std::fs::rename(&draft, path)
+    files::write_durably(path, text.as_bytes())
 }
 
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> StartError {

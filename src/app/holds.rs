@@ -14,6 +14,7 @@ pub use super::people::Signature;
 use super::people::{FOUR_EYES, People};
 use crate::config::Config;
 use crate::core::ledger::retention::{Hold, HoldAct, day_of};
+use crate::files;
 use crate::registry::decrees::OfficialKey;
 
 /// One file `ID.json` of the folder.
@@ -222,10 +223,7 @@ fn read(path: &Path) -> Result<HoldFile, StartError> {
 
 fn write(path: &Path, file: &HoldFile) -> std::io::Result<()> {
     let text = serde_json::to_string_pretty(file).map_err(std::io::Error::other)?;
-    let draft = path.with_extension("tmp");
-    std::fs::write(&draft, text)?;
-    std::fs::File::open(&draft)?.sync_all()?;
-    std::fs::rename(&draft, path)
+    files::write_durably(path, text.as_bytes())
 }
 
 /// The act of beginning or ending a hold. Its reason is people's words, so it stays in its file; the hash covers it.

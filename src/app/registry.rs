@@ -97,7 +97,8 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(Callers)).map_err(|error| fault("certificates", &error))?;
     let state =
         RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
-    let state = Data::new(state.with_holders(super::holder::desk(&dir.join("registry"))));
+    let desk = super::holder::desk(&dir.join("registry")).map_err(|error| fault("holder.key", &error))?;
+    let state = Data::new(state.with_holders(desk));
     let limits = ConnectionLimits::default();
     let spec =
         ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust.clone()), limits, workers: 1, refuse_unreadable: None };

@@ -154,7 +154,8 @@
 //!
 //! `estelam_alarms_total{alarm}` should stay at nought. `revocation-lists-grace`, `-overdue`, `-refused`, `cut-off-list-unreadable`: see
 //! [`trust`](super::trust). `rule-missing`: a service has no rule for today; its answers are indeterminate, add
-//! one to `services.toml`. `log-ended`: the access log was sealed and goes on under a new
+//! one to `services.toml`. `policy-refused`: the policy folder was changed and does not validate (a rule that fails when it is put to
+//! Cedar is among the faults), so that the version before it stays in force; `estelam policy check` names every file and line. `log-ended`: the access log was sealed and goes on under a new
 //! origin; tell its witness and the auditors, see [`log`](super::log). `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
 //! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
 //! once an official has looked into it, until the gateway is restarted. `registry-event-key`: somebody who has the registry's client certificate pushes events

@@ -187,6 +187,7 @@
 //! # Secrets
 //!
 //! Keys, the unlocking secret and PINs are refused when others can reach their files: `keys/` and what unlocks it by anybody but the owner; the TLS keys,
-//! the officials' and the registry's by anybody but owner and group. What `serve`, `demo`, `registry`, `keys` and `log` write is for their own user
-//! alone. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
+//! the officials', the registry's and the data-protection officer's by anybody but owner and group. What `serve`, `demo`, `registry`, `keys` and `log` write is
+//! for their own user alone, save for `log hold`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
+//! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
 //! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.

@@ -85,8 +85,9 @@ impl CutOffActs {
         if old.suspended && !new.suspended {
             self.open_for(agency, act("agency-resumed", None), |cut| cut.suspended = false);
         }
-        for branch in old.branches.difference(&new.branches).cloned() {
-            self.open_for(agency, act("branch-resumed", Some(&branch)), move |cut| _ = cut.branches.remove(&branch));
+        for branch in old.branches.difference(&new.branches) {
+            let name = branch.clone();
+            self.open_for(agency, act("branch-resumed", Some(branch)), move |cut| _ = cut.branches.remove(&name));
         }
         // A suspension kills tokens too; that is no act of its own.
         if new.tokens_before > old.tokens_before && self.closing.len() == closed {

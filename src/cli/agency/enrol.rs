@@ -135,9 +135,15 @@ impl Enrol {
         });
         // The heading is the other agency's.
         let kept: Vec<String> = changed.skip_while(|line| line.starts_with('#') || line.is_empty()).collect();
-        Ok(format!("# One file per agency; the file is named after `id`.\n\n{}\n", kept.join("\n")))
+        Ok(format!("{HEADING}\n\n{}\n", kept.join("\n")))
     }
 }
+
+/// What stands at the top of every agency's file: who owns it and how it is checked.
+const HEADING: &str = "\
+# صاحب پرونده: واحد قرارداد با دستگاه‌ها. وارسی: estelam policy check (هر خطا با نام پرونده و شمارهٔ سطر) و سپس estelam policy test
+# Owner: the unit that keeps the contracts with agencies. Check: `estelam policy check` (file and line of every fault), then `estelam policy test`.
+# One file per agency; the file is named after `id`. Every change is checked as a whole before it takes effect.";
 
 /// The key set of a new key for requests, which must not be the certificate's.
 fn signing_key(file: &Path, request: Option<&CheckedRequest>) -> Result<String, CliError> {

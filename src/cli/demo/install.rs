@@ -86,6 +86,10 @@ fn officer_keys(dir: &Path, private_file: &Path) -> Result<(), CliError> {
     if public_file.exists() {
         return Ok(());
     }
+    // While the public half is missing nothing is sealed to it: both are made anew, also where a crash left the private one.
+    if private_file.exists() {
+        std::fs::remove_file(private_file).doing(format_args!("cannot replace `{}`", private_file.display()))?;
+    }
     let (public, private) = generate_officer_key().doing("the data-protection officer's key")?;
     for folder in [Some(dir), private_file.parent()].into_iter().flatten() {
         std::fs::create_dir_all(folder).doing(format_args!("cannot make `{}`", folder.display()))?;
@@ -156,4 +160,23 @@ fn certificates(dir: &Path) -> Result<DevPki, CliError> {
     }
     pki.refresh_crls().doing("the revocation lists")?;
     Ok(pki)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn crash_between_the_two_halves_of_an_officers_key_is_mended_by_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let (public, private) = (dir.path().join("trail.pub"), dir.path().join("trail.key"));
+        officer_keys(dir.path(), &private).unwrap();
+        let first = std::fs::read(&private).unwrap();
+        officer_keys(dir.path(), &private).unwrap();
+        assert_eq!(std::fs::read(&private).unwrap(), first, "what is there stays");
+        std::fs::remove_file(&public).unwrap();
+        officer_keys(dir.path(), &private).unwrap();
+        assert!(public.exists() && std::fs::read(&private).unwrap() != first);
+    }
 }

@@ -51,7 +51,7 @@ pub use load::{Loaded, version};
 pub use load_error::LoadError;
 pub use overdue::tokens_while_overdue;
 pub use permit::permit;
-pub use permit_rules::{PermitRules, Verdict};
+pub use permit_rules::{PermitRules, RuleFault, Verdict};
 pub use shipped::shipped;
 pub use subject::accept_identifier;
 
