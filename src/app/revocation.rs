@@ -60,7 +60,7 @@ pub(super) fn radar(parts: &Parts, config: &Config) -> impl Future<Output = ()> 
             alarm.look(&trust, &registry);
             certificates(&own, &enrolled, &*clock);
             for _ in 0..LOOKS_AT_LISTS {
-                acts.lists_changed(&in_force(&trust, &registry)).await;
+                acts.lists_changed(&in_force(&trust, &registry));
                 tokio::time::sleep(LOOK_EVERY / LOOKS_AT_LISTS).await;
             }
         }

@@ -54,12 +54,12 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     // A certificate that is cut off loses its connections at once.
     parts.cutoff.on_change(move |_, _| trust.judge_anew());
     let (opens, closed) = (parts.acts.clone(), parts.acts.clone());
-    parts.cutoff.guarded_by(move |old, new| opens.cut_off_opens(old, new));
+    parts.cutoff.guarded_by(move |old, new| opens.wait(opens.cut_off_opens(old, new)).unwrap_or_else(|| old.clone()));
     parts.cutoff.on_change(move |old, new| closed.cut_off_closed(old, new));
     let (acts, lists) = (parts.acts.clone(), (Arc::downgrade(&parts.trust), parts.registry_trusts.clone()));
     parts.trust.when_taken(move || {
         if let Some(trust) = lists.0.upgrade() {
-            acts.lists_changed_here(&revocation::in_force(&trust, &lists.1));
+            acts.lists_changed(&revocation::in_force(&trust, &lists.1));
         }
     });
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;

@@ -346,6 +346,10 @@
 //! - **2026-11-28, revoked tokens and spent assertions are in no back-up:** they count for five minutes, and a copy older than that would only seem to know them.
 //! - **2026-11-28, certificates of officers are issued by the operator and recorded, not signed for by officials.** A certificate alone opens no trail: outside a demo
 //!   `log:person`, `log:holder` and `ops` want a signature by a key that stands in the signed policies. Its entry says which of these scopes the agency has.
+//! - **2026-11-28, signatures are spent before the rate is tested, but out of a share**: spending them after the permit would let the same signature be tried again
+//!   after each refusal. An agency has 4,096 of its own whatever others do, 262,144 at most; all beyond their own hold a million together.
+//! - **2026-11-28, an export outlives its token but not a suspension**: a long file takes longer than a token lives; revoking the token or suspending the agency ends it.
+//! - **2026-11-28, a wrong guess against what is remembered counts though nobody confirmed it**: else an overload or outage would be the time to guess.
 //! - **2026-11-28, a restored log goes on under its origin only on its own disk's word.** A witness's checkpoint proves a lower bound of what was answered; only the old
 //!   folder's fence, released in order, proves the end. So a planned move costs an origin; a second tree under one origin would cost every answer's proof.
 //! - **2026-11-28, what is left of a key that is to be destroyed is said, not failed.** A rotation is done when the list says so; a token that is away is asked again.

@@ -99,10 +99,12 @@
 //! | `alert` | the rule | agency, day, count |
 //!
 //! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
-//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on. What closes something (a suspension, a key that is compromised, lost or
-//! retired) has effect at once, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
+//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on, nothing is deferred. Of several things that one change opens each is open
+//! with its own entry. What closes something (a suspension, a key that is compromised, lost or
+//! retired) has effect at once, also while the log hangs, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
 //! `ledger/acts.json` remembers what was recorded last, so that what was done while no gateway ran is recorded by the next start, and a
-//! hold whose file is gone, or is another than was recorded, stops every deletion. After a crash between the entry and this file, an act may stand twice.
+//! hold whose file is gone, or is another than was recorded, stops every deletion (a deferral: every holder's view). A hold begins only while all who signed
+//! it are in office. After a crash between the entry and this file, an act may stand twice.
 //!
 //! # Auditors
 //!

@@ -61,7 +61,8 @@
 //! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
 //! `registry.timeout_ms`. How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch
 //! (`priority: background`), which never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups
-//! (a quarter of it for batches) a query is 503 `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this.
+//! (a quarter of it for batches) a query is 503 `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a
+//! second factor that does not match: that is `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
 //! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
 //! `estelam_registry_lookups_total{outcome}` count.
 //!
@@ -147,7 +148,8 @@
 //!
 //! A certificate is told `limits.refusals_per_second` refusals a second, and twenty times as many after a quiet time. What comes beyond
 //! is counted (`estelam_refusals_counted_total{code}`) and gets no reply: the connection closes (`estelam_connections_cut_total{reason="flood"}`), and each
-//! second and code becomes one entry of the access log with its `count`. Somebody's client is broken, or somebody tries to fill the log: ask the agency.
+//! second and code becomes one entry of the access log with its `count`. What is our own failing (503) is no part of it: each is told, with `advice`.
+//! Somebody's client is broken, or somebody tries to fill the log: ask the agency.
 //!
 //! # Alarms
 //!

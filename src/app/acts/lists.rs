@@ -33,15 +33,11 @@ pub struct KnownLists {
 }
 
 impl Acts {
-    /// Records what became of revocation lists since the last look. They have effect already: what a list says closes.
-    pub(in crate::app) async fn lists_changed(&self, now: &[ListsNow]) {
-        let mut state = self.state.lock().await;
-        if state.waiting.iter().any(|act| act.route == ROUTE) {
-            // The last change is not on record yet; this one comes with a later look.
-            return;
-        }
-        let known = state.known.lists.clone();
+    /// Records what became of revocation lists since that was recorded last, or waits to be. They have effect already: what a list says closes.
+    pub(in crate::app) fn lists_changed(&self, now: &[ListsNow]) {
         let next: BTreeMap<String, KnownLists> = now.iter().map(|trust| (trust.of.to_owned(), trust.known())).collect();
+        let mut queue = self.queue();
+        let known = queue.known().lists.clone();
         if known == next {
             return;
         }
@@ -51,19 +47,16 @@ impl Acts {
         for trust in now {
             acts.extend(known.get(trust.of).map(|known| trust.acts(known, &mut told)).unwrap_or_default());
         }
-        self.add_soon(&mut state, acts, Box::new(move |known| known.lists = next)).await;
-    }
-
-    /// [`Self::lists_changed`] from a thread of no runtime, or of any.
-    pub(in crate::app) fn lists_changed_here(&self, now: &[ListsNow]) {
-        let _ = self.wait(self.lists_changed(now));
+        queue.push(acts, Box::new(move |known| known.lists = next.clone()));
+        drop(queue);
+        self.queued.notify_one();
     }
 
     /// Records that a source of revocation lists gives none any more, or that it does again.
     pub(in crate::app) fn list_source(&self, source: &str, lost: bool) {
         let code = if lost { "list-source-lost" } else { "list-source-back" };
         let act = Act::new(ROUTE, code, GATEWAY).details(&json!({ "source": place_of(source) }));
-        self.record_soon_here(vec![act], |_| ());
+        self.record_soon(vec![act], |_| ());
     }
 }
 

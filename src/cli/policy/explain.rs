@@ -193,7 +193,7 @@ impl Explain {
         let case = AnswerCase {
             agency: self.agency.clone(),
             purpose: self.purpose.clone().unwrap_or_default(),
-            answer: Some(RegistryAnswer { persons: persons.into(), as_of: at, freshness: Freshness::Live }),
+            answer: Some(RegistryAnswer { persons: persons.into(), as_of: at, freshness: Freshness::Live, shed: false }),
             ..case(self.service.clone().unwrap_or_default(), now, decrees)
         };
         Ok(Found { case, snapshot, files, refused: None, beside: Beside { records, name_hint: None } })

@@ -26,6 +26,7 @@ mod legal_table;
 mod list_source;
 mod neighbours;
 mod outage;
+mod overload;
 mod people;
 mod protection;
 mod purging;

@@ -27,7 +27,7 @@ use crate::core::ledger::audit::{Filter, Search, Takes};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
-use crate::flow::{self, Incoming};
+use crate::flow::{self, Incoming, Tenure};
 
 /// Rows read and sent at once.
 const PAGE: usize = 500;
@@ -40,6 +40,7 @@ struct Export {
     state: Arc<HttpState>,
     context: CallContext,
     connection: Option<Arc<ConnectionHandle>>,
+    tenure: Tenure,
     format: Format,
     filter: Filter,
     size: u64,
@@ -99,7 +100,9 @@ async fn prepared(
     connection: Option<Arc<ConnectionHandle>>,
 ) -> Result<(Delivery, Export), Box<Refusal>> {
     let call = flow::authenticate(&state.gate, incoming, Scope::LogPatterns).await?;
-    let context = context_of(&state, limited(&state, call)?);
+    let call = limited(&state, call)?;
+    let tenure = Tenure::of(&call);
+    let context = context_of(&state, call);
     let malformed = |detail: &str| Refusal::new(context.clone(), RefusalCode::MalformedRequest, detail);
     let query = queried(&state, text, TAKES).map_err(|detail| malformed(&detail))?;
     let format = Format::parse(query.format.as_deref()).ok_or_else(|| malformed("`format` is `ndjson` or `csv`"))?;
@@ -124,9 +127,10 @@ async fn prepared(
         statement: manifest.to_string(),
         body: String::new(),
     };
+    tenure.still_good(&state.gate, &context)?;
     let head = Some(Bytes::from(line + format.head()));
     let (digest, filter) = (Digest::new(&SHA256), query.filter);
-    Ok((delivery, Export { state, context, connection, format, filter, size, at: 0, bound: 0, rows: 0, digest, head, done: false }))
+    Ok((delivery, Export { state, context, connection, tenure, format, filter, size, at: 0, bound: 0, rows: 0, digest, head, done: false }))
 }
 
 fn streamed(export: Export) -> HttpResponse {
@@ -160,6 +164,7 @@ impl Export {
         if self.done {
             return Ok(None);
         }
+        self.goes_on().await?;
         let search = Search {
             filter: self.filter.clone(),
             limit: PAGE,
@@ -187,15 +192,30 @@ impl Export {
         Ok(Some(Bytes::from(text)))
     }
 
+    /// Whoever may have no more of it gets no more, and that is on record.
+    async fn goes_on(&self) -> Result<(), LogUnreadable> {
+        let Err((code, detail)) = self.tenure.goes_on(&self.state.gate) else { return Ok(()) };
+        let mut context = self.own_context();
+        context.reference = Some(self.context.request_id.to_string());
+        flow::refuse(&self.state.gate, Refusal::new(context, code, detail)).await;
+        Err(LogUnreadable("whoever asked for it may have no more of it"))
+    }
+
+    /// The context of a further entry about this export.
+    fn own_context(&self) -> CallContext {
+        let mut context = CallContext::new(ROUTE, self.state.gate.clock.now());
+        (context.agency, context.branch, context.certificate) =
+            (self.context.agency.clone(), self.context.branch.clone(), self.context.certificate);
+        context
+    }
+
     /// The last line, once it is on record.
     async fn end(&mut self) -> Result<Bytes, LogUnreadable> {
         self.done = true;
         let cover = self.state.audit.log.cover(vec![(self.at, self.size)]).await?.pop().unwrap_or_default();
         let digest = self.digest.clone().finish();
         let hex = digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        let mut context = CallContext::new(ROUTE, self.state.gate.clock.now());
-        (context.agency, context.branch, context.certificate) =
-            (self.context.agency.clone(), self.context.branch.clone(), self.context.certificate);
+        let context = self.own_context();
         let end = json!({ "end": { "export_id": self.context.request_id, "rows": self.rows, "sha256": hex, "recorded_as": context.request_id,
             "gap": super::rows::base64(&cover) } });
         let delivery = Delivery {

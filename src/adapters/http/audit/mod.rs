@@ -65,20 +65,30 @@ pub trait Cases: Send + Sync + 'static {
     fn open_case(&self, number: &str, office: &str, now: jiff::Timestamp) -> Option<String>;
 }
 
-/// What a resource answers with, and what is held until it is on record.
+/// What is done once it is certain whether an answer is on record.
+type Then = Box<dyn FnOnce(bool)>;
+
+/// What a resource answers with, and what is held until it is on record, or done then.
 trait Answer {
-    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>);
+    fn parts(self) -> (Delivery, Option<Then>);
 }
 
 impl Answer for Delivery {
-    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>) {
+    fn parts(self) -> (Delivery, Option<Then>) {
         (self, None)
     }
 }
 
 impl Answer for (Delivery, OwnedMutexGuard<()>) {
-    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>) {
-        (self.0, Some(self.1))
+    fn parts(self) -> (Delivery, Option<Then>) {
+        let (delivery, held) = self;
+        (delivery, Some(Box::new(move |_| drop(held))))
+    }
+}
+
+impl Answer for (Delivery, Option<Then>) {
+    fn parts(self) -> (Delivery, Option<Then>) {
+        self
     }
 }
 
@@ -103,8 +113,11 @@ where
         let gate = state.gate.clone();
         match work(state, incoming, query).await {
             Ok(answer) => {
-                let (delivery, _held) = answer.parts();
-                flow::deliver(&gate, delivery).await
+                let (delivery, then) = answer.parts();
+                let status = delivery.status;
+                let reply = flow::deliver(&gate, delivery).await;
+                then.into_iter().for_each(|then| then(reply.status() == status));
+                reply
             }
             Err(refusal) => flow::refuse(&gate, refusal).await,
         }

@@ -27,7 +27,7 @@ use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::policy::{accept_identifier, is_label};
 use crate::core::registry::KnownPerson;
 use crate::core::signing::Delivery;
-use crate::flow::{self, Incoming};
+use crate::flow::{self, Incoming, Tenure};
 
 /// Largest body: a year of trail keys.
 const BODY: usize = 128 << 10;
@@ -98,7 +98,9 @@ pub(in crate::adapters::http) async fn person(state: Data<HttpState>, request: H
 
 async fn found(state: Arc<HttpState>, mut incoming: Incoming, text: String) -> Result<(Delivery, OwnedMutexGuard<()>), Box<Refusal>> {
     let call = flow::authenticate_signed(&state.gate, &incoming, Scope::LogPerson).await?.into_call();
-    let mut context = context_of(&state, limited(&state, call)?);
+    let call = limited(&state, call)?;
+    let tenure = Tenure::of(&call);
+    let mut context = context_of(&state, call);
     let refuse = |context: CallContext, (code, detail): (RefusalCode, String)| Refusal::new(context, code, detail);
     if !text.is_empty() {
         return Err(refuse(context, (RefusalCode::MalformedRequest, IN_THE_BODY.to_owned())));
@@ -119,8 +121,12 @@ async fn found(state: Arc<HttpState>, mut incoming: Incoming, text: String) -> R
     };
     // Held until the read is on record, so that it counts for the next.
     let turn = state.audit.turn.clone().lock_owned().await;
+    // Others may have had their turn for long, and the registry takes its time: whoever was suspended meanwhile opens nothing.
+    tenure.still_good(&state.gate, &context)?;
     admitted(&state, &context).await?;
-    Ok((opened(&state, context, &ask.case, search).await?, turn))
+    let delivery = opened(&state, context, &ask.case, search).await?;
+    tenure.still_good(&state.gate, &delivery.context)?;
+    Ok((delivery, turn))
 }
 
 type Fault = ((RefusalCode, String), Option<String>);
