@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::StartError;
+use super::acts::{Act, Acts, KnownHold, OFFICIALS};
+use super::authority::version_of;
 use crate::core::ledger::retention::Hold;
 use crate::files;
 use crate::registry::decrees::{OfficialKey, Officials};
@@ -94,12 +97,40 @@ impl Deferrals {
         Ok(found)
     }
 
-    /// Those that defer, over or not: what is over is told.
+    /// Those that defer, over or not (what is over is told), once each that began or was ended is on record: while one is not, no view is opened.
     ///
     /// # Errors
-    /// As for [`Self::all`].
-    pub fn signed(&self) -> Result<Vec<Hold>, StartError> {
-        Ok(self.all()?.into_iter().filter(|(_, defers)| *defers).map(|(file, _)| file.deferral).collect())
+    /// As for [`Self::all`]; a deferral is not the one that was recorded; or the log does not take the entry.
+    pub(super) fn on_record(&self, acts: &Acts) -> Result<Vec<Hold>, StartError> {
+        let unknown = || StartError("what was recorded of deferrals cannot be told".to_owned());
+        let known = acts.wait(acts.known()).ok_or_else(unknown)?.deferrals;
+        let (mut new, mut next, mut in_force) = (Vec::new(), known.clone(), Vec::new());
+        for (file, defers) in self.all()? {
+            let before = known.get(&file.deferral.id);
+            if file.deferred_by.len() < FOUR_EYES {
+                continue;
+            }
+            let hash = version_of(&signed_bytes(&file.deferral, DeferralAct::Defer));
+            if before.is_some_and(|before| before.hash != hash) {
+                return Err(unusable(
+                    &self.path(&file.deferral.id)?,
+                    &"it is not the deferral that was recorded; deferrals are not changed",
+                ));
+            }
+            if before.is_none() {
+                new.push(act("deferral-begun", &file.deferral, &hash, &file.deferred_by));
+            }
+            if !defers && before.is_none_or(|before| !before.released) {
+                new.push(act("deferral-ended", &file.deferral, &hash, &file.shown_by));
+            }
+            next.insert(file.deferral.id.clone(), KnownHold { hash, until: file.deferral.until, released: !defers });
+            in_force.extend(defers.then_some(file.deferral));
+        }
+        if !new.is_empty() {
+            let recorded = acts.record_here(new, move |known| known.deferrals = next);
+            recorded.map_err(|error| StartError(format!("deferrals cannot be recorded: {error}")))?;
+        }
+        Ok(in_force)
     }
 
     /// Begins a deferral with the first signature.
@@ -162,6 +193,18 @@ impl Deferrals {
             return Err(StartError(format!("`{id}` cannot name a deferral; use letters, digits and hyphens")));
         }
         Ok(self.dir.join(format!("{id}.json")))
+    }
+}
+
+/// The act of beginning or ending a deferral. Its ground is people's words, so it stays in its file; the hash covers it.
+fn act(code: &'static str, deferral: &Hold, hash: &str, signatures: &[Signature]) -> Act {
+    let signers: Vec<_> = signatures.iter().map(|signature| &signature.by).collect();
+    let Hold { id, from, to, until, agency, answers, .. } = deferral;
+    let details = json!({ "hash": hash, "signers": signers, "from": from, "to": to, "until": until, "answers": answers.len() });
+    let act = Act::new("deferrals", code, OFFICIALS).about(id.as_str()).details(&details);
+    match agency {
+        Some(agency) => act.of_agency(agency, None),
+        None => act,
     }
 }
 

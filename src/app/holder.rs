@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::StartError;
+use super::acts::Acts;
 use super::deferrals::Deferrals;
 use super::parts::Parts;
 use crate::adapters::cases::{Case, CaseRegister};
@@ -39,11 +40,11 @@ pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState
         StartError(format!("`{}` cannot be read: {error}; restore it, or remove it once its day is over", path.display()))
     })?;
     let sessions = Sessions::new().map_err(|_| StartError("the system gives no random numbers".to_owned()))?;
-    let folder = holder.deferrals.clone();
+    let (folder, acts) = (holder.deferrals.clone(), parts.acts.clone());
     let (cases, policies) = (CaseRegister::new(&config.audit.cases), parts.policies.clone());
     Ok(Some(HolderState {
         desk: parts.registry.clone(),
-        log: parts.ledger.clone(),
+        log: parts.log.clone(),
         sessions,
         spend: Box::new(move |office, now| {
             quota.spend(office, now).map_err(|why| match why {
@@ -51,14 +52,14 @@ pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState
                 NoCode::Disk => NotToday::Uncounted,
             })
         }),
-        deferrals: Box::new(move || deferrals(&folder)),
+        deferrals: Box::new(move || deferrals(&folder, &acts)),
         contest: Box::new(move |contested, now| open_case(&cases, &policies.current(), contested, now)),
     }))
 }
 
-/// Deferrals that two officials signed and have not taken back.
-fn deferrals(dir: &Path) -> Option<Vec<Hold>> {
-    let read = Deferrals::open(dir).and_then(|deferrals| deferrals.signed());
+/// Deferrals that two officials signed and have not taken back, each of them on record.
+fn deferrals(dir: &Path, acts: &Acts) -> Option<Vec<Hold>> {
+    let read = Deferrals::open(dir).and_then(|deferrals| deferrals.on_record(acts));
     read.inspect_err(|error| tracing::error!(%error, "deferrals cannot be read; no holder's view is shown")).ok()
 }
 

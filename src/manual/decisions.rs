@@ -354,3 +354,8 @@
 //!   rejects (contract §5.1): exit 0, and a line that says so.
 //! - **2026-11-28, a rule that fails is a fault of the rule**, at its line and once, and an alarm: Cedar would pass over it, and a `forbid` would be gone. Since
 //!   every grant is put to Cedar when a folder is loaded, no rule can fail on the path of a request.
+//! - **2026-11-28, a filter's value that no entry has is not recorded**: it may be anything, a name too. The field is, so that a look stays a look; a closed list of
+//!   everything (agencies that left, old decrees) would refuse questions about the past.
+//! - **2026-11-28, a justification is a ground from a closed list and a file number of the agency's own**: names in free text cannot be screened for. Who wants the story
+//!   asks the agency for the file.
+//! - **2026-11-28, a request's signature is over the query string too**, in the claim `path`: what an officer asked for (the period of the epochs) is what was signed.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::StartError;
+use super::{KnownLists, StartError};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::keys::{KeyState, KeyUse};
 
@@ -26,6 +26,10 @@ pub struct Known {
     pub keys: Option<BTreeMap<String, KnownKey>>,
     /// Legal holds by name.
     pub holds: BTreeMap<String, KnownHold>,
+    /// Deferrals by name.
+    pub deferrals: BTreeMap<String, KnownHold>,
+    /// Revocation lists by whose certificates they are about.
+    pub lists: BTreeMap<String, KnownLists>,
     /// Certificates by SHA-256, hexadecimal.
     pub certificates: BTreeMap<String, KnownCertificate>,
 }

@@ -9,6 +9,7 @@ mod cut_off;
 mod decrees;
 mod keys;
 mod known;
+mod lists;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use self::known::{Known, KnownCertificate, KnownHold};
+pub use self::lists::{KnownLists, ListsNow};
 use super::StartError;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::tree::sha256;
@@ -163,10 +165,13 @@ impl Acts {
 
     /// Records acts that have effect already; those that the log does not take now are tried again until it does.
     pub async fn record_soon(&self, acts: Vec<Act>, mark: impl FnOnce(&mut Known) + Send + 'static) {
-        let mut state = self.state.lock().await;
+        self.add_soon(&mut *self.state.lock().await, acts, Box::new(mark)).await;
+    }
+
+    async fn add_soon(&self, state: &mut State, acts: Vec<Act>, mark: Mark) {
         state.waiting.extend(acts);
-        state.marks.push(Box::new(mark));
-        if let Err(error) = self.flush(&mut state, None).await {
+        state.marks.push(mark);
+        if let Err(error) = self.flush(state, None).await {
             metrics::counter!("estelam_alarms_total", "alarm" => "acts-not-recorded").increment(1);
             tracing::error!(%error, waiting = state.waiting.len(), "administrative acts have effect and are not recorded yet; they are tried again");
         }

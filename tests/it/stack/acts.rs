@@ -20,13 +20,13 @@ use super::purging::purge;
 use super::workshop::{edit_policy, enrol, officials, services};
 
 /// The key of the log's contents; unlocking takes its time.
-fn kek(system: &System) -> ContentKek {
+pub fn kek(system: &System) -> ContentKek {
     let ring = KeyRing::open(&system.config.keys).unwrap();
     ledger_config(&system.config, &ring).unwrap().content_kek
 }
 
 /// Every administrative entry so far.
-fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
+pub fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
     let mut found = Vec::new();
     let mut each = |entry: StoredEntry| match entry.content {
         StoredContent::Kept(content) if entry.kind == EntryKind::Admin => found.push(*content),
@@ -36,7 +36,7 @@ fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
     found
 }
 
-fn details(act: &EntryContent) -> Value {
+pub fn details(act: &EntryContent) -> Value {
     serde_json::from_str(act.basis.as_deref().unwrap()).unwrap()
 }
 
