@@ -164,7 +164,8 @@
 //! **Where searches look.** `ledger/segments/` holds columns of entries per content key, in stretches of 65,536 entries, each block encrypted under that content key: codes into
 //! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key`, so that
 //! nobody else can leave one out. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
-//! made again. The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
+//! made again. An entry that does not fit its leaf is in none of them: queries and trails
+//! name it (`damaged`), exports, samples and holders' views of its span are refused. The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
 //!
 //! # Deletion
 //!

@@ -13,9 +13,11 @@ use super::config::LedgerError;
 use super::contents::Contents;
 use super::day::DayKeys;
 use super::keys::{ContentKek, open_trail_key};
-use super::segments::{self, Index, SegmentError, Sought};
+use super::segments::{self, Damage, Index, SegmentError, Sought};
 use super::{SqliteLedger, nodes, recovery};
-use crate::core::ledger::audit::{AuditRow, Bucket, Found, LogAudit, OpenedKey, SealedEpoch, Search, Trace, TrailFound, TrailSearch};
+use crate::core::ledger::audit::{
+    AuditRow, Bucket, DamagedEntry, Found, LogAudit, OpenedKey, SealedEpoch, Search, Trace, TrailFound, TrailSearch,
+};
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::subject::trail_tag_under;
 use crate::core::ledger::tree::Hash;
@@ -232,14 +234,17 @@ impl Keys<'_> {
 }
 
 pub(super) fn assembled(
-    mut rows: Vec<(usize, crate::core::ledger::audit::AuditRow)>,
+    (mut rows, damaged): (Vec<(usize, AuditRow)>, Vec<Damage>),
     (from, to): Span,
     epochs: usize,
     unopened: Vec<String>,
     size: u64,
 ) -> TrailFound {
     rows.retain(|(_, row)| from.is_none_or(|from| from <= row.time) && to.is_none_or(|to| row.time < to));
-    TrailFound { rows, searched: epochs - unopened.len(), unopened, size }
+    let (first, end) = (from.map_or(i64::MIN, Timestamp::as_microsecond), to.map_or(i64::MAX, Timestamp::as_microsecond));
+    let damaged = damaged.into_iter().filter(|damage| damage.touches(first, end));
+    let damaged = damaged.map(|damage| DamagedEntry { index: damage.index, origin: None }).collect();
+    TrailFound { rows, searched: epochs - unopened.len(), unopened, size, damaged }
 }
 
 fn tags_under(key: &[u8; 32], day: i64, search: &TrailSearch) -> Vec<Sought> {

@@ -97,6 +97,7 @@ fn add(all: &mut TrailFound, found: TrailFound) {
     all.rows.extend(found.rows);
     all.searched += found.searched;
     all.unopened.extend(found.unopened);
+    all.damaged.extend(found.damaged);
 }
 
 impl LogChain {
@@ -126,7 +127,8 @@ impl EndedLog {
         let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
         let found = assembled(found, span, epochs.len(), unopened, size);
         let of_log = |(trace, row): (usize, AuditRow)| (trace, row.of_log(self.number, Some(self.origin.clone())));
-        Ok(TrailFound { rows: found.rows.into_iter().map(of_log).collect(), ..found })
+        let damaged = found.damaged.into_iter().map(|damaged| damaged.of_log(Some(&self.origin))).collect();
+        Ok(TrailFound { rows: found.rows.into_iter().map(of_log).collect(), damaged, ..found })
     }
 }
 

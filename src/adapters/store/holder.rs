@@ -11,7 +11,7 @@ use super::SqliteLedger;
 use super::audit::day_number;
 use super::reader::Readers;
 use super::sealed::EndedLog;
-use super::segments::{self, Sought};
+use super::segments::{self, SegmentError, Sought};
 use crate::core::ledger::holder::{HolderEntry, HolderLog};
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::tree::Hash;
@@ -71,7 +71,15 @@ impl EndedLog {
 /// The entries with the tags of these trails among the first `size` of a log.
 async fn entries(readers: &Readers, trails: &[OpenedTrail], from: Timestamp, size: u64) -> Result<Vec<HolderEntry>, LogUnreadable> {
     let sought: Vec<Sought> = trails.iter().flat_map(sought).collect();
-    let found = readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
+    let found = readers.search(move |index, conn, contents| {
+        let (found, damaged) = segments::trail(index, conn, contents, &sought, size)?;
+        // A holder is told all of it or that it cannot be told.
+        match damaged.iter().find(|damage| damage.touches(from.as_microsecond(), i64::MAX)) {
+            Some(damage) => Err(SegmentError::Damaged(damage.index, None)),
+            None => Ok(found),
+        }
+    });
+    let found = found.await?;
     let rows = found.into_iter().map(|(_, row)| row).filter(|row| row.time >= from);
     Ok(rows.map(|row| HolderEntry { id: row.id, time: row.time, kind: row.kind, content: Box::new(row.content().clone()) }).collect())
 }

@@ -72,6 +72,7 @@ impl OfflineChain {
             all.rows.extend(found.rows.into_iter().map(|(trace, row)| (trace, row.of_log(*number, origin.clone()))));
             all.searched += found.searched;
             all.unopened.extend(found.unopened);
+            all.damaged.extend(found.damaged.into_iter().map(|damaged| damaged.of_log(origin.as_ref())));
             all.size = found.size;
         }
         Ok(all)

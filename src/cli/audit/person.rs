@@ -138,8 +138,10 @@ impl Person {
         let search = TrailSearch { traces: vec![trace], keys: Vec::new(), from: instant(&self.from, false)?, to: instant(&self.to, true)? };
         let found = offline(&self.place)?.trail(&search, &officer(path)?).doing("the log cannot be searched")?;
         let entries: Vec<Value> = found.rows.iter().rev().filter_map(|(_, row)| serde_json::to_value(EntryView::from(row)).ok()).collect();
-        Ok(json!({ "entries": entries, "ambiguous": [], "count": entries.len(), "identifiers": 1, "complete": found.unopened.is_empty(),
-            "epochs_searched": found.searched, "epochs_unopened": found.unopened, "tree_size": found.size }))
+        Ok(
+            json!({ "entries": entries, "ambiguous": [], "count": entries.len(), "identifiers": 1, "complete": found.unopened.is_empty() && found.damaged.is_empty(), "damaged": found.damaged,
+            "epochs_searched": found.searched, "epochs_unopened": found.unopened, "tree_size": found.size }),
+        )
     }
 }
 
@@ -149,10 +151,11 @@ fn print(answer: &Value) {
     let (entries, ambiguous, unopened) = (list("entries"), list("ambiguous"), list("epochs_unopened"));
     println!("{}", table::entries(&entries));
     println!("{} entries; {} numbers searched in {} epochs", entries.len(), number("identifiers"), number("epochs_searched"));
+    table::damaged(&list("damaged"));
     if !ambiguous.is_empty() {
         println!("\nOn numbers that several people share, so that nobody knows whose they are:\n{}", table::entries(&ambiguous));
     }
-    if answer.get("complete") != Some(&Value::Bool(true)) && unopened.is_empty() {
+    if answer.get("complete") != Some(&Value::Bool(true)) && unopened.is_empty() && list("damaged").is_empty() {
         println!("\nThere are more entries than are shown: ask again for a shorter period (`--from`, `--to`)");
     }
     if !unopened.is_empty() {

@@ -41,6 +41,7 @@ struct Answer {
     entries: Vec<Value>,
     count: u64,
     tree_size: u64,
+    damaged: Vec<Value>,
 }
 
 impl QueryEntries {
@@ -49,12 +50,13 @@ impl QueryEntries {
             Some(agency) => block_on(self.online(agency))?,
             None => self.here()?,
         };
-        let Answer { entries, count, tree_size } = answer;
+        let Answer { entries, count, tree_size, damaged } = answer;
         if self.json {
-            println!("{}", json!({ "entries": entries, "count": count, "tree_size": tree_size }));
+            println!("{}", json!({ "entries": entries, "count": count, "tree_size": tree_size, "damaged": damaged }));
         } else {
             println!("{}", table::entries(&entries));
             println!("{} of {count} entries, as of a log of {tree_size}", entries.len());
+            table::damaged(&damaged);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -62,7 +64,7 @@ impl QueryEntries {
     async fn online(&self, agency: &str) -> Result<Answer, CliError> {
         let client = Client::open(self.place.dir(), agency)?;
         let token = client.token(Some("log:patterns")).await?;
-        let mut answer = Answer { entries: Vec::new(), count: 0, tree_size: 0 };
+        let mut answer = Answer { entries: Vec::new(), count: 0, tree_size: 0, damaged: Vec::new() };
         let mut cursor: Option<String> = None;
         loop {
             let mut parameters = self.filter.parameters();
@@ -72,6 +74,7 @@ impl QueryEntries {
             let page = client.read(&token, &format!("/v1/log/entries{}", query_string(&parameters))).await?;
             let number = |name: &str| page.get(name).and_then(Value::as_u64).unwrap_or(0);
             (answer.count, answer.tree_size) = (number("count"), number("tree_size"));
+            answer.damaged = page.get("damaged").and_then(Value::as_array).cloned().unwrap_or_default();
             answer.entries.extend(page.get("entries").and_then(Value::as_array).cloned().unwrap_or_default());
             cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
             if cursor.is_none() || answer.entries.len() >= self.limit {
@@ -87,6 +90,7 @@ impl QueryEntries {
         let search = Search { filter: query.filter, limit: self.limit, oldest_first: self.oldest, counted: true, ..Search::default() };
         let found = audit.search(&search).doing("the log cannot be searched")?;
         let entries: Result<Vec<Value>, _> = found.rows.iter().map(|row| serde_json::to_value(EntryView::from(row))).collect();
-        Ok(Answer { entries: entries.doing("cannot print")?, count: found.count.unwrap_or(0), tree_size: found.size })
+        let damaged = found.damaged.iter().filter_map(|damaged| serde_json::to_value(damaged).ok()).collect();
+        Ok(Answer { entries: entries.doing("cannot print")?, count: found.count.unwrap_or(0), tree_size: found.size, damaged })
     }
 }

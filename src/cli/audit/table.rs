@@ -34,6 +34,15 @@ fn row(entry: &Value) -> [String; 8] {
     [index, time, agency, text("actor"), text("service"), text("purpose"), outcome, why]
 }
 
+/// Says which entries nobody can read.
+pub(super) fn damaged(entries: &[Value]) {
+    for entry in entries {
+        let text = |name: &str| entry.get(name).map(ToString::to_string).unwrap_or_default();
+        let of = if entry.get("origin").is_some() { format!(" of {}", text("origin")) } else { String::new() };
+        println!("entry {}{of} does not fit its leaf, and nobody knows whether it was sought: run `estelam log verify`", text("index"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

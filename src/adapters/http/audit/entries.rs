@@ -10,7 +10,7 @@ use super::asked::Asked;
 use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Cursor, EntryView, Filter, Found, Search, Takes};
+use crate::core::ledger::audit::{Cursor, DamagedEntry, EntryView, Filter, Found, Search, Takes};
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
 
@@ -20,6 +20,9 @@ struct Body<'f> {
     count: u64,
     tree_size: u64,
     next: Option<String>,
+    /// Entries of which nobody knows whether they fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<DamagedEntry>,
 }
 
 /// A page has 100 rows, or up to 1,000 if asked for.
@@ -55,6 +58,7 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         count: found.count.unwrap_or(0),
         tree_size: found.size,
         next: next(&found, &filter, paging.oldest_first).map(|cursor| cursor.to_string()),
+        damaged: found.damaged.clone(),
     };
     let asked = Asked::new(&state, &filter, body.count > 0).await.map_err(unreadable(context.clone()))?;
     Ok(delivery(context, "entries", asked.to_json(), &body))

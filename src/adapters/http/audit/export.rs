@@ -23,7 +23,7 @@ use crate::adapters::tls::connection::ConnectionHandle;
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Filter, Search, Takes};
+use crate::core::ledger::audit::{DamagedEntry, Filter, Found, Search, Takes};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
@@ -109,7 +109,7 @@ async fn prepared(
     let log = &state.audit.log;
     let (size, checkpoint) = log.covering_checkpoint().await.map_err(unreadable(context.clone()))?;
     let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, present_only: true, ..Search::default() };
-    let count = log.search(search).await.map_err(unreadable(context.clone()))?.count;
+    let count = whole(log.search(search).await).map_err(unreadable(context.clone()))?.count;
     let manifest = json!({ "manifest": {
         "export_id": context.request_id, "origin": state.gate.ledger.origin(), "format": format.code(), "filter": &query.filter,
         "tree_size": size, "count": count, "checkpoint": checkpoint,
@@ -152,6 +152,14 @@ fn streamed(export: Export) -> HttpResponse {
     response
 }
 
+/// An export has every row that fits, or there is none.
+fn whole(found: Result<Found, LogUnreadable>) -> Result<Found, LogUnreadable> {
+    let found = found?;
+    let Some(DamagedEntry { index, .. }) = found.damaged.first() else { return Ok(found) };
+    tracing::error!(index, "nothing is exported of a span with an entry that does not fit its leaf");
+    Err(LogUnreadable("an entry of the span does not fit its leaf"))
+}
+
 impl Export {
     /// The next bytes; none at the end.
     async fn step(&mut self) -> Result<Option<Bytes>, LogUnreadable> {
@@ -174,7 +182,7 @@ impl Export {
             present_only: true,
             ..Search::default()
         };
-        let found = self.state.audit.log.search(search).await?;
+        let found = whole(self.state.audit.log.search(search).await)?;
         let Some(last) = found.rows.last().map(|row| row.index) else { return self.end().await.map(Some) };
         let mut gaps = Vec::with_capacity(found.rows.len());
         for row in &found.rows {

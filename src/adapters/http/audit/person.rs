@@ -22,7 +22,7 @@ use crate::core::domain::context::CallContext;
 use crate::core::domain::date::{end_of_tehran_day, start_of_tehran_day, tehran_day};
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use crate::core::domain::request::{RequestIdentifier, object};
-use crate::core::ledger::audit::{AuditRow, EntryView, Field, Filter, OpenedKey, Search, Trace, TrailSearch, instant_of};
+use crate::core::ledger::audit::{AuditRow, DamagedEntry, EntryView, Field, Filter, OpenedKey, Search, Trace, TrailSearch, instant_of};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::policy::{accept_identifier, is_label};
 use crate::core::registry::KnownPerson;
@@ -83,6 +83,9 @@ struct Body<'r> {
     epochs_unopened: &'r [String],
     tree_size: u64,
     next: Option<String>,
+    /// Entries of the period of which nobody knows whom they are about.
+    #[serde(skip_serializing_if = "<[DamagedEntry]>::is_empty")]
+    damaged: &'r [DamagedEntry],
 }
 
 #[derive(Serialize)]
@@ -176,7 +179,9 @@ async fn admitted(state: &HttpState, context: &CallContext) -> Result<(), Box<Re
         filter = filter.with(Field::Branch, &**branch);
     }
     let search = Search { filter, counted: true, ..Search::default() };
-    let spent = audit.log.search(search).await.map_err(unreadable(context.clone()))?.count.unwrap_or(u64::MAX);
+    let found = audit.log.search(search).await.map_err(unreadable(context.clone()))?;
+    // One that cannot be read may have been a trail.
+    let spent = found.count.unwrap_or(u64::MAX).saturating_add(found.damaged.len() as u64);
     if spent < audit.trails_per_day {
         return Ok(());
     }
@@ -229,11 +234,12 @@ async fn opened(state: &HttpState, context: CallContext, case: &str, mut search:
         ambiguous,
         persons: persons.len(),
         identifiers,
-        complete: found.unopened.is_empty() && found.rows.len() <= MOST,
+        complete: found.unopened.is_empty() && found.damaged.is_empty() && found.rows.len() <= MOST,
         epochs_searched: found.searched,
         epochs_unopened: &found.unopened,
         tree_size: found.size,
         next: None,
+        damaged: &found.damaged,
     };
     let details = serde_json::to_string(&Details { from, to }).ok();
     Ok(delivery(context, OPENED, details, &body))

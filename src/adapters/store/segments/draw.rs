@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use rusqlite::Connection;
 
 use super::index::Index;
-use super::search::select_indices;
+use super::search::{select_indices, within};
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
 use crate::core::ledger::audit::{AuditRow, Found, Search, rank};
@@ -20,6 +20,10 @@ pub(in crate::adapters::store) fn draw(
     size: u64,
 ) -> Result<Found, SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
+    // A sample of what can be read is none of what was asked for.
+    if let Some(damaged) = within(index, conn, contents, wanted, size)?.first() {
+        return Err(SegmentError::Damaged(damaged.index, None));
+    }
     let (mut smallest, mut count) = (BinaryHeap::new(), 0_u64);
     select_indices(index, conn, contents, wanted, size, &mut |entry| {
         count += 1;
@@ -30,7 +34,7 @@ pub(in crate::adapters::store) fn draw(
     })?;
     let mut drawn: Vec<u64> = smallest.into_iter().map(|(_, entry)| entry).collect();
     drawn.sort_unstable();
-    Ok(Found { rows: some(conn, contents, &drawn)?, count: Some(count), size, head: 0, more: false })
+    Ok(Found { rows: some(conn, contents, &drawn)?, count: Some(count), size, ..Found::default() })
 }
 
 /// Some entries by index, without those that have no content any more.

@@ -16,6 +16,8 @@ use crate::adapters::store::contents::Contents;
 
 /// The list of parts in their folder, encrypted under the key-encryption key: nobody else can leave a part out.
 const LIST: &str = "parts";
+/// With more entries that do not fit their leaves than this the log is not searched at all.
+const MOST_DAMAGED: usize = 1000;
 
 /// Where searches look.
 pub(in crate::adapters::store) struct Index {
@@ -40,6 +42,41 @@ pub(super) struct List {
     /// Entries before this one are in the parts listed.
     covered: u64,
     pub(super) parts: Vec<Listed>,
+    /// Entries that are in no part, since they do not fit their leaves.
+    #[serde(default)]
+    damaged: Vec<Damage>,
+}
+
+/// An entry that does not fit its leaf: nobody knows what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::adapters::store) struct Damage {
+    pub(in crate::adapters::store) index: u64,
+    /// Ledger time in microseconds, where the header fits the leaf.
+    time: Option<i64>,
+}
+
+impl Damage {
+    /// Whether it may be of a span of ledger time (microseconds, its end not in it).
+    pub(in crate::adapters::store) fn touches(&self, from: i64, to: i64) -> bool {
+        self.time.is_none_or(|time| (from..to).contains(&time))
+    }
+}
+
+impl List {
+    /// Goes on without an entry that does not fit its leaf, and says so; any other error stays one.
+    fn note(&mut self, error: SegmentError) -> Result<(), SegmentError> {
+        let SegmentError::Damaged(index, time) = error else { return Err(error) };
+        if self.damaged.iter().any(|known| known.index == index) {
+            return Ok(());
+        }
+        if self.damaged.len() >= MOST_DAMAGED {
+            return Err(error);
+        }
+        tracing::error!(index, "an entry of the log does not fit its leaf and is found by no search; run `estelam log verify`");
+        metrics::counter!("estelam_log_damaged_entries_total").increment(1);
+        self.damaged.push(Damage { index, time });
+        Ok(())
+    }
 }
 
 impl Index {
@@ -89,7 +126,8 @@ impl Index {
     fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, raw: Vec<rows::Raw>) -> Result<(), SegmentError> {
         let (mut contents, mut plain) = (contents.lock().unwrap_or_else(PoisonError::into_inner), Zeroizing::default());
         for raw in raw {
-            raw.glimpse(conn, &mut contents, &mut plain, |entry| self.tail.entry(raw.key).or_default().add(entry))?;
+            let seen = raw.glimpse(conn, &mut contents, &mut plain, |entry| self.tail.entry(raw.key).or_default().add(entry));
+            seen.or_else(|error| self.list.note(error))?;
         }
         Ok(())
     }
@@ -146,6 +184,8 @@ impl Index {
             }
         }
         self.list.parts = kept;
+        let covered = self.list.covered;
+        self.list.damaged.retain(|damage| damage.index < covered);
         (self.seen, self.loaded) = (self.list.covered, true);
         self.remove_strangers()?;
         self.find_held(conn, contents)
@@ -181,7 +221,7 @@ impl Index {
             let end = (at + CHUNK).min(to);
             let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
             for raw in rows::range(conn, at, end)?.into_iter().filter(|raw| raw.key == key) {
-                raw.glimpse(conn, &mut open, &mut plain, |entry| columns.add(entry))?;
+                raw.glimpse(conn, &mut open, &mut plain, |entry| columns.add(entry)).or_else(|error| self.list.note(error))?;
             }
             drop(open);
             at = end;
@@ -207,6 +247,32 @@ impl Index {
         metrics::counter!("estelam_log_index_mended_total").increment(1);
         self.list.parts.retain(|known| known != listed);
         self.add_again(conn, contents, listed.key, listed.extent.first, listed.extent.last + 1).inspect_err(|_| self.reload())
+    }
+
+    /// The same as [`List::note`], for an entry that was damaged after it was looked at.
+    pub(super) fn note(&mut self, error: SegmentError) -> Result<(), SegmentError> {
+        self.list.note(error)
+    }
+
+    /// Those of the first `size` entries that no search finds, since they do not fit their leaves. One that was purged is none of them any more; where one
+    /// was put right, the index is made again by the next search.
+    pub(super) fn damaged(&mut self, conn: &Connection, contents: &Mutex<Contents>, size: u64) -> Result<Vec<Damage>, SegmentError> {
+        let (mut found, mut healed) = (self.list.damaged.clone(), false);
+        let mut gone = Vec::new();
+        for damage in &found {
+            match rows::one(conn, contents, damage.index) {
+                Err(SegmentError::Damaged(..)) => {}
+                Err(error) => return Err(error),
+                Ok(None) => gone.push(damage.index),
+                Ok(Some(_)) => healed = true,
+            }
+        }
+        self.list.damaged.retain(|damage| !gone.contains(&damage.index));
+        found.retain(|damage| damage.index < size && !gone.contains(&damage.index));
+        if healed {
+            self.forget_all();
+        }
+        Ok(found)
     }
 
     /// Forgets everything; the next search makes it again from the log.

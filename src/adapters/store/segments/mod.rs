@@ -10,6 +10,8 @@
 
 mod codec;
 mod columns;
+#[cfg(test)]
+mod damage_tests;
 mod draw;
 mod file;
 mod index;
@@ -21,7 +23,7 @@ mod tests;
 mod trail;
 
 pub(super) use draw::{draw, some};
-pub(super) use index::Index;
+pub(super) use index::{Damage, Index};
 pub(super) use search::search;
 pub(super) use tally::tally;
 pub(super) use trail::{Sought, trail};
@@ -40,9 +42,9 @@ pub(super) enum SegmentError {
     /// A file cannot be written or removed.
     #[error("the files of `segments` cannot be used: {0}")]
     Io(#[from] std::io::Error),
-    /// An entry does not fit its own leaf.
+    /// An entry does not fit its own leaf: its index, and its ledger time (microseconds) where only its content does not.
     #[error("entry {0} does not fit its leaf; run `estelam log verify`")]
-    Damaged(u64),
+    Damaged(u64, Option<i64>),
     /// Counts of a day that are kept and do not open.
     #[error("the counts of {0} are damaged; put the table `day_count` back from a copy of the log")]
     DamagedCount(jiff::civil::Date),

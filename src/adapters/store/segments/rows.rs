@@ -71,9 +71,9 @@ impl Raw {
             Opened::Plain(plain) => plain,
             // A purge destroys the key first and overwrites the contents later.
             Opened::NoKey => return Ok(None),
-            Opened::Damaged => return Err(SegmentError::Damaged(self.index)),
+            Opened::Damaged => return Err(self.damaged()),
         };
-        let damaged = || SegmentError::Damaged(self.index);
+        let damaged = || self.damaged();
         let commitment = Hash::try_from(self.content_commitment.as_slice()).map_err(|_| damaged())?;
         let decoded = plain.split_at_checked(32).and_then(|(_, bytes)| crate::core::ledger::content::decode(bytes).ok());
         let decoded = decoded.filter(|_| sha256(&plain) == commitment).ok_or_else(damaged)?;
@@ -94,7 +94,7 @@ impl Raw {
     ) -> Result<(), SegmentError> {
         let Some(sealed) = &self.sealed else { return Ok(()) };
         let Some(key) = contents.key(conn, self.key)? else { return Ok(()) };
-        let damaged = || SegmentError::Damaged(self.index);
+        let damaged = || self.damaged();
         if !keys::open_into(key, &self.id, sealed, plain) || sha256(plain).as_slice() != self.content_commitment {
             return Err(damaged());
         }
@@ -117,6 +117,10 @@ impl Raw {
         }
         show(&Glimpse { index, time, fields, trail_tag });
         Ok(())
+    }
+
+    fn damaged(&self) -> SegmentError {
+        SegmentError::Damaged(self.index, self.parts().map(|parts| parts.time.as_microsecond()))
     }
 
     /// What its leaf is made of, if it is.

@@ -9,7 +9,7 @@ use super::file::Listed;
 use super::index::Index;
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
-use crate::core::ledger::audit::{AuditRow, Found, Search};
+use crate::core::ledger::audit::{AuditRow, DamagedEntry, Found, Search};
 
 /// What a part has of a search.
 #[derive(Default)]
@@ -38,8 +38,8 @@ pub(in crate::adapters::store) fn search(
     for _ in 0..2 {
         index.follow(conn, contents, size, u64::MAX)?;
         let selected = select_all(index, conn, contents, wanted, size)?;
-        if let Some(found) = read(conn, contents, wanted, size, selected)? {
-            return Ok(found);
+        if let Some(found) = read(index, conn, contents, wanted, (size, selected))? {
+            return Ok(Found { damaged: within(index, conn, contents, wanted, size)?, ..found });
         }
         // A part pointed to an entry that does not fit: none of them is trusted any more.
         tracing::warn!("the log's index does not fit the log and is made again");
@@ -50,24 +50,38 @@ pub(in crate::adapters::store) fn search(
 
 /// Reads the rows; none when one of them does not fit.
 fn read(
+    index: &mut Index,
     conn: &Connection,
     contents: &Mutex<Contents>,
     wanted: &Search,
-    size: u64,
-    mut selected: Selected,
+    (size, mut selected): (u64, Selected),
 ) -> Result<Option<Found>, SegmentError> {
     let more = selected.first.len() > wanted.limit;
     selected.first.truncate(wanted.limit);
     let mut found: Vec<AuditRow> = Vec::with_capacity(selected.first.len());
-    for index in selected.first {
-        // An entry may have been purged since it was found.
-        let Some(row) = rows::one(conn, contents, index)?.map(rows::Full::into_row) else { continue };
+    for place in selected.first {
+        // An entry may have been purged since it was found, or damaged.
+        let read = rows::one(conn, contents, place).or_else(|error| index.note(error).map(|()| None))?;
+        let Some(row) = read.map(rows::Full::into_row) else { continue };
         if !wanted.filter.fits(&row) {
             return Ok(None);
         }
         found.push(row);
     }
-    Ok(Some(Found { rows: found, count: wanted.counted.then_some(selected.count), size, head: 0, more }))
+    Ok(Some(Found { rows: found, count: wanted.counted.then_some(selected.count), size, more, ..Found::default() }))
+}
+
+/// Entries of the span that is searched which nobody can read.
+pub(super) fn within(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    wanted: &Search,
+    size: u64,
+) -> Result<Vec<DamagedEntry>, SegmentError> {
+    let (from, to) = span(wanted);
+    let damaged = index.damaged(conn, contents, size)?.into_iter().filter(|damage| damage.touches(from, to));
+    Ok(damaged.map(|damage| DamagedEntry { index: damage.index, origin: None }).collect())
 }
 
 /// Hands over the index of every entry that fits, part by part.
@@ -230,12 +244,12 @@ fn ceiling(at: jiff::Timestamp) -> i64 {
 /// An id needs no part: the log has an index of its own.
 fn of_id(conn: &Connection, contents: &Mutex<Contents>, wanted: &Search, size: u64) -> Result<Found, SegmentError> {
     let Some(id) = wanted.filter.id else { return Ok(Found::default()) };
-    let mut fitting = Vec::new();
+    let (mut fitting, mut damaged) = (Vec::new(), Vec::new());
     for index in rows::of_id(conn, id)?.into_iter().filter(|index| *index < size) {
-        if let Some(row) = rows::one(conn, contents, index)?.map(rows::Full::into_row)
-            && wanted.filter.fits(&row)
-        {
-            fitting.push(row);
+        match rows::one(conn, contents, index) {
+            Ok(full) => fitting.extend(full.map(rows::Full::into_row).filter(|row| wanted.filter.fits(row))),
+            Err(SegmentError::Damaged(index, _)) => damaged.push(DamagedEntry { index, origin: None }),
+            Err(error) => return Err(error),
         }
     }
     let count = fitting.len() as u64;
@@ -247,5 +261,5 @@ fn of_id(conn: &Connection, contents: &Mutex<Contents>, wanted: &Search, size: u
     }
     let more = fitting.len() > wanted.limit;
     fitting.truncate(wanted.limit);
-    Ok(Found { rows: fitting, count: wanted.counted.then_some(count), size, head: 0, more })
+    Ok(Found { rows: fitting, count: wanted.counted.then_some(count), size, more, damaged, ..Found::default() })
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::Connection;
 
 use super::columns::{Part, prefix};
-use super::index::Index;
+use super::index::{Damage, Index};
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
 use crate::core::ledger::audit::AuditRow;
@@ -24,14 +24,14 @@ pub(in crate::adapters::store) struct Sought {
     pub(in crate::adapters::store) trace: usize,
 }
 
-/// Finds the entries with these tags among the first `size`, by index.
+/// Finds the entries with these tags among the first `size`, by index, and those of which nobody knows whether they have one.
 pub(in crate::adapters::store) fn trail(
     index: &mut Index,
     conn: &Connection,
     contents: &Mutex<Contents>,
     sought: &[Sought],
     size: u64,
-) -> Result<Vec<(usize, AuditRow)>, SegmentError> {
+) -> Result<(Vec<(usize, AuditRow)>, Vec<Damage>), SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
     let mut by_day: HashMap<i64, Vec<&Sought>> = HashMap::new();
     sought.iter().for_each(|one| by_day.entry(one.day).or_default().push(one));
@@ -40,13 +40,13 @@ pub(in crate::adapters::store) fn trail(
     places.sort_unstable();
     places.dedup();
     let mut found = Vec::new();
-    for (index, trace, tag) in places {
-        let Some(full) = rows::one(conn, contents, index)? else { continue };
+    for (place, trace, tag) in places {
+        let Some(full) = rows::one(conn, contents, place).or_else(|error| index.note(error).map(|()| None))? else { continue };
         if full.content.trail_tag.as_deref() == Some(URL_SAFE_NO_PAD.encode(tag).as_str()) {
             found.push((trace, full.into_row()));
         }
     }
-    Ok(found)
+    Ok((found, index.damaged(conn, contents, size)?))
 }
 
 /// Index of an entry that may have a tag, place of the identifier, tag.

@@ -56,6 +56,7 @@ impl Gather {
         }
         self.counted += found.count.unwrap_or(0);
         self.found.more |= found.more;
+        self.found.damaged.extend(found.damaged.into_iter().map(|damaged| damaged.of_log(origin)));
         self.found.rows.extend(found.rows.into_iter().map(|row| row.of_log(log, origin.cloned())));
     }
 
@@ -92,7 +93,7 @@ mod tests {
             fitting.retain(in_bound);
             let more = fitting.len() > asked.limit;
             fitting.truncate(asked.limit);
-            Found { rows: fitting.into_iter().map(row).collect(), count: asked.counted.then_some(count), size, head: 0, more }
+            Found { rows: fitting.into_iter().map(row).collect(), count: asked.counted.then_some(count), size, more, ..Found::default() }
         }
 
         fn search(&self, wanted: Search) -> Found {

@@ -132,6 +132,26 @@ pub struct Found {
     pub head: u16,
     /// Whether more rows follow.
     pub more: bool,
+    /// Entries of the span that was searched of which nobody knows whether they fit.
+    pub damaged: Vec<DamagedEntry>,
+}
+
+/// An entry that does not fit its leaf, so that nobody can say what it was.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct DamagedEntry {
+    /// Its index.
+    pub index: u64,
+    /// The origin of its log, where that is not the present one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+impl DamagedEntry {
+    /// The same as an entry of a log that was sealed.
+    #[must_use]
+    pub fn of_log(self, origin: Option<&Arc<str>>) -> Self {
+        Self { origin: origin.map(|origin| origin.to_string()), ..self }
+    }
 }
 
 /// The trail key of an epoch, as only the data-protection officer can open it.
@@ -203,6 +223,8 @@ pub struct TrailFound {
     pub unopened: Vec<String>,
     /// The size of the log that was searched.
     pub size: u64,
+    /// Entries of the period of which nobody knows whom they are about.
+    pub damaged: Vec<DamagedEntry>,
 }
 
 /// Answers auditors' questions about the log.
