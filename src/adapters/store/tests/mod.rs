@@ -3,6 +3,7 @@
 
 mod copies;
 mod flips;
+mod reserve;
 mod succession;
 mod takeover;
 
