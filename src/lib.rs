@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod files;
 pub mod flow;
 pub mod manual;
 pub mod registry;

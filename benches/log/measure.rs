@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::{ManualClock, SystemClock};
-use estelam::adapters::store::{LedgerConfig, OfficerKey, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup, load, verify};
+use estelam::adapters::store::{
+    LedgerConfig, OfficerKey, Origins, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, verify,
+};
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};
 use estelam::core::ledger::retention::day_of;
@@ -168,9 +170,9 @@ fn verified(config: &LedgerConfig) -> (f64, f64) {
 
 /// Seconds for a copy of the whole log.
 fn backed_up(config: &LedgerConfig) -> f64 {
-    let to = config.dir.with_extension("copy");
+    let (to, origins) = (config.dir.with_extension("copy"), Origins::open(&config.dir, &config.origin).unwrap());
     let begun = Instant::now();
-    backup(&config.dir, &to).unwrap();
+    backup_all(&origins, &to).unwrap();
     let seconds = begun.elapsed().as_secs_f64();
     std::fs::remove_dir_all(&to).unwrap();
     seconds

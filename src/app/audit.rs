@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
 use super::StartError;
 use super::parts::Parts;
@@ -15,6 +12,7 @@ use crate::adapters::http::{AuditState, Cases};
 use crate::adapters::store::{OfficerKey, SqliteLedger};
 use crate::config::Config;
 use crate::core::ledger::{Ledger as _, LogReader as _};
+use crate::files;
 
 /// How often the index looks at what came.
 const EVERY: Duration = Duration::from_secs(1);
@@ -52,8 +50,7 @@ pub(super) fn state(parts: &Parts, config: &Config) -> AuditState {
 pub(super) fn keep_officer_key(ledger: &SqliteLedger, config: &Config) -> Result<(), StartError> {
     let Some(path) = &config.audit.officer_key else { return Ok(()) };
     let fault = |why: &dyn std::fmt::Display| StartError(format!("`audit.officer_key`, `{}`: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| fault(&error))?;
-    let key = STANDARD.decode(text.trim()).map(Zeroizing::new).map_err(|_| fault(&"it must hold the key in base64 on one line"))?;
+    let key = files::read_base64_key(path).map_err(|error| fault(&error))?;
     tracing::warn!(
         "this gateway holds the data-protection officer's private key: whoever takes it over can follow anybody; for a demo alone"
     );

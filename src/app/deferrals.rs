@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StartError;
 use crate::core::ledger::retention::Hold;
+use crate::files;
 use crate::registry::decrees::{OfficialKey, Officials};
 
 /// Officials whose signatures a deferral, or its end, needs.
@@ -171,10 +172,7 @@ fn read(path: &Path) -> Result<DeferralFile, StartError> {
 
 fn write(path: &Path, file: &DeferralFile) -> std::io::Result<()> {
     let text = serde_json::to_string_pretty(file).map_err(std::io::Error::other)?;
-    let draft = path.with_extension("tmp");
-    std::fs::write(&draft, text)?;
-    std::fs::File::open(&draft)?.sync_all()?;
-    std::fs::rename(&draft, path)
+    files::write_durably(path, text.as_bytes())
 }
 
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> StartError {

@@ -89,7 +89,10 @@ fn open_case(cases: &CaseRegister, snapshot: &Snapshot, contested: &Contested<'_
 }
 
 /// The registry's desk for holders in its folder, with messages as files: for a demo, or until a provider of messages is connected.
-pub(super) fn desk(registry_dir: &Path) -> HolderDesk {
+///
+/// # Errors
+/// Its private key is there and not usable.
+pub(super) fn desk(registry_dir: &Path) -> std::io::Result<HolderDesk> {
     let open = |private: &[u8], origin: &str, epoch: &str, sealed: &[u8]| open_trail_key(private, origin, epoch, sealed).ok();
     HolderDesk::open(registry_dir, open, Arc::new(FileSender::new(registry_dir)))
 }

@@ -14,6 +14,7 @@ use super::acts::{Act, Acts, KnownHold, OFFICIALS};
 use super::authority::{AuthorityFolder, Official, OfficialsFile, version_of};
 use crate::config::Config;
 use crate::core::ledger::retention::{Hold, HoldAct, day_of};
+use crate::files;
 use crate::registry::decrees::{OfficialKey, Officials};
 
 /// People whose signatures a hold, or its release, needs.
@@ -91,8 +92,8 @@ impl People {
         }
     }
 
-    /// Whether what these people signed may open something now. Whoever left office ends no hold.
-    fn may_release(&self, signatures: &[Signature], now: Timestamp) -> bool {
+    /// Whether what these people signed may take effect now. Whoever left office begins and ends no hold.
+    fn may_act(&self, signatures: &[Signature], now: Timestamp) -> bool {
         match self {
             Self::Enrolled(_) => true,
             Self::Officials { present, .. } => {
@@ -107,12 +108,12 @@ impl Holds {
     ///
     /// # Errors
     /// A public key is not usable, or the officials' chain does not hold.
-    pub fn of(config: &Config) -> Result<Self, StartError> {
+    pub fn of(config: &Config, now: Timestamp) -> Result<Self, StartError> {
         if config.demo {
             return Self::open(&config.ledger.holds);
         }
         let folder = AuthorityFolder::of(config);
-        let both = folder.officials().and_then(|present| Ok((present.file, folder.ever()?)));
+        let both = folder.officials(now).and_then(|present| Ok((present.file, folder.ever(now)?)));
         let (present, ever) = both.map_err(|what| StartError(format!("the officials, who sign holds: {what}")))?;
         Ok(Self { dir: config.ledger.holds.clone(), people: People::Officials { present, ever } })
     }
@@ -143,11 +144,16 @@ impl Holds {
             if before.is_some_and(|before| before.hash != hash) {
                 return Err(unusable(&self.path(&file.hold.id)?, &"it is not the hold that was recorded; holds are not changed"));
             }
+            if before.is_none() && !self.people.may_act(&file.held_by, now) {
+                let what =
+                    "somebody who signed it is not in office, and it was not recorded while they were; remove it, or have it signed anew";
+                return Err(unusable(&self.path(&file.hold.id)?, &what));
+            }
             if before.is_none() {
                 new.push(act("hold-begun", &file.hold, &hash, &file.held_by));
             }
             let was_released = before.is_some_and(|before| before.released);
-            let ends = standing == HoldStanding::Released && (was_released || self.people.may_release(&file.released_by, now));
+            let ends = standing == HoldStanding::Released && (was_released || self.people.may_act(&file.released_by, now));
             if ends && !was_released {
                 new.push(act("hold-released", &file.hold, &hash, &file.released_by));
             }
@@ -292,10 +298,7 @@ fn read(path: &Path) -> Result<HoldFile, StartError> {
 
 fn write(path: &Path, file: &HoldFile) -> std::io::Result<()> {
     let text = serde_json::to_string_pretty(file).map_err(std::io::Error::other)?;
-    let draft = path.with_extension("tmp");
-    std::fs::write(&draft, text)?;
-    std::fs::File::open(&draft)?.sync_all()?;
-    std::fs::rename(&draft, path)
+    files::write_durably(path, text.as_bytes())
 }
 
 /// The act of beginning or ending a hold. Its reason is people's words, so it stays in its file; the hash covers it.

@@ -6,13 +6,16 @@ mod audit;
 pub mod authority;
 mod begin;
 pub mod deferrals;
+mod enrolments;
 mod events;
+mod exposed;
 mod floods;
 mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
 mod keys;
+pub mod memories;
 mod observability;
 pub mod origins;
 mod parts;
@@ -43,13 +46,14 @@ use actix_server::Server;
 use actix_web::web::Data;
 
 use crate::adapters::clock::WitnessedClock;
-use crate::adapters::http::{self, OpsState};
+use crate::adapters::http::{self, HttpState, OpsState};
 use crate::adapters::tls::handshake::TlsMode;
 use crate::adapters::tls::serve::{ListenerSpec, serve};
 use crate::adapters::tls::table::ConnectionTable;
 use crate::config::{Config, Listen};
 use crate::core::domain::clock::Clock;
 
+pub use self::enrolments::Enrolments;
 pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
 pub use self::parts::{Parts, checkpoint_keys, ledger_config};
@@ -92,6 +96,9 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
+    exposed::refuse_world_writable(&config)?;
+    let memories = memories::Memories::of(&config)?;
+    memories.demand()?;
     let witnessed = config.ledger.witness_checkpoint.as_ref().map(|_| WitnessedClock::over(clock.clone()));
     let clock: Arc<dyn Clock> = witnessed.clone().map_or(clock, |witnessed| witnessed);
     let mut parts = parts::Parts::open(&config, clock.clone()).await?;
@@ -100,9 +107,11 @@ pub async fn start(
         None => None,
     };
     let (outside, courier) = (std::mem::take(&mut parts.outside), parts.behind.courier.take());
+    let state = parts.http_state(&config)?;
+    memories.note()?;
     let (table, readiness) = (ConnectionTable::new(), readiness::of(&parts));
-    let servers =
-        listen(&config, &parts, listeners, &table, observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone())))?;
+    let ops = observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone()));
+    let servers = listen(&config, &parts, listeners, &table, (state, ops))?;
     let watches = watch::start(&parts, &config)?;
     let purger = purge::Purger {
         logs: parts.log.clone(),
@@ -112,10 +121,11 @@ pub async fn start(
         clock: parts.gate.clock.clone(),
     };
     let purging = purge::keep(purger);
-    let ledger = parts.ledger.clone();
+    let (ledger, enrolments) = (parts.ledger.clone(), parts.enrolments.clone());
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
+    running.also(enrolments.keep());
     running.also(timekeeping::keep(running.parts().gate.clone(), witnessed));
     if let Some(witnessing) = witnessing {
         running.also(witnessing.keep());
@@ -137,13 +147,12 @@ fn listen(
     parts: &Parts,
     listeners: Listeners,
     table: &Arc<ConnectionTable>,
-    ops: Data<OpsState>,
+    (state, ops): (Data<HttpState>, Data<OpsState>),
 ) -> Result<Vec<Server>, StartError> {
     let mutual = TlsMode::Mutual(parts.trust.clone());
     let public = TlsMode::ServerOnly(parts.public_tls.clone());
     let limits = parts.connection_limits(config);
     let socket = |error: std::io::Error| StartError(format!("a listener cannot be used: {error}"));
-    let state = parts.http_state(config)?;
     Ok(vec![
         serve(
             ListenerSpec {

@@ -79,12 +79,17 @@ pub fn end_log(config: &Config, ring: &KeyRing, clock: &dyn Clock) -> Result<Suc
     succeed(config, ring, &mut origins, found, clock)
 }
 
-/// Ends the present log because it lacks what a checkpoint says that was seen outside.
+/// Ends a log that was put back from a copy: why, and the last checkpoint that was seen outside.
 ///
 /// # Errors
 /// [`NotOpen`].
-pub fn end_behind(config: &Config, ring: &KeyRing, note: String, clock: &dyn Clock) -> Result<SuccessionStatement, NotOpen> {
-    succeed(config, ring, &mut origins_of(config)?, (Ending::Behind, Some(note)), clock)
+pub fn end_restored(
+    config: &Config,
+    ring: &KeyRing,
+    (why, seen): (Ending, String),
+    clock: &dyn Clock,
+) -> Result<SuccessionStatement, NotOpen> {
+    succeed(config, ring, &mut origins_of(config)?, (why, Some(seen)), clock)
 }
 
 /// The logs of an installation.

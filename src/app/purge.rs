@@ -19,6 +19,7 @@ use crate::core::domain::clock::Clock;
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::retention::Hold;
+use crate::files;
 
 /// How often it is seen whether somebody asks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -49,7 +50,7 @@ pub struct PurgeOutcome {
     pub nonce: String,
     /// The report as JSON.
     pub report: Option<serde_json::Value>,
-    /// Why nothing was deleted.
+    /// Why there is none: nothing was deleted, or not all, as it says.
     pub error: Option<String>,
 }
 
@@ -62,6 +63,18 @@ pub struct Purges {
     /// In logs that have ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sealed: Vec<SealedPurge>,
+    /// Logs that have ended in which what is due is not all deleted. What was deleted elsewhere is in the report all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedPurge>,
+}
+
+/// A log that has ended, and why not all that is due in it is deleted.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailedPurge {
+    /// Its origin.
+    pub origin: String,
+    /// Why.
+    pub why: String,
 }
 
 /// What was deleted in one log that has ended.
@@ -114,9 +127,15 @@ impl Purger {
         let refused = |error: PurgeError| StartError(error.to_string());
         let present = self.logs.present().purge(order.clone()).await.map_err(refused)?;
         // Days that are asked for by name are those of the present log.
-        let sealed = if order.only.is_empty() { self.logs.purge_sealed(&order).await.map_err(refused)? } else { Vec::new() };
-        let sealed = sealed.into_iter().map(|(origin, report)| SealedPurge { origin, report }).collect();
-        Ok(Purges { present, sealed })
+        let outcomes = if order.only.is_empty() { self.logs.purge_sealed(&order).await } else { Vec::new() };
+        let (mut sealed, mut failed) = (Vec::new(), Vec::new());
+        for (origin, outcome) in outcomes {
+            match outcome {
+                Ok(report) => sealed.push(SealedPurge { origin, report }),
+                Err(error) => failed.push(FailedPurge { origin, why: error.to_string() }),
+            }
+        }
+        Ok(Purges { present, sealed, failed })
     }
 
     /// The holds in force, each change of them recorded.
@@ -124,29 +143,33 @@ impl Purger {
         if !self.config.demo {
             take_up_officials(&self.config, self.acts.clone(), self.clock.clone()).await?;
         }
-        Holds::of(&self.config)?.take_up(&self.acts, self.clock.now()).await
+        Holds::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await
     }
 }
 
 /// Purges by schedule and on request until the task is dropped.
 pub(super) async fn keep(purger: Purger) {
     let mut tick = tokio::time::interval(LOOK_EVERY);
-    let (mut looks, mut unusable): (u64, bool) = (0, false);
+    let (mut looks, mut unusable, mut refused): (u64, bool, bool) = (0, false, false);
     loop {
         tick.tick().await;
         looks += 1;
-        let asked = take_request(&request_file(&purger.config)).await;
+        let asked = take_request(&request_file(&purger.config), &mut refused).await;
         if let Some(request) = &asked {
             let outcome = purger.purge(request, OPERATOR).await;
             tell(&outcome_file(&purger.config), &request.nonce, outcome).await;
         } else if looks.is_multiple_of(LOOKS_PER_PURGE) {
             match purger.purge(&PurgeRequest::default(), GATEWAY).await {
-                Ok(Purges { present, sealed }) if present.entry.is_some() || !sealed.is_empty() => {
+                Ok(Purges { present, sealed, failed }) => {
                     let keys = present.keys.len() + sealed.iter().map(|log| log.report.keys.len()).sum::<usize>();
-                    tracing::info!(keys, "contents that were due were deleted");
+                    if present.entry.is_some() || !sealed.is_empty() {
+                        tracing::info!(keys, "contents that were due were deleted");
+                    }
+                    for FailedPurge { origin, why } in failed {
+                        tracing::warn!(origin, error = why, "what is due in a sealed log is not all deleted");
+                    }
                 }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "nothing was deleted"),
+                Err(error) => tracing::warn!(%error, "what is due is not all deleted"),
             }
         } else if looks.is_multiple_of(LOOKS_PER_HOLDS) {
             let holds = purger.holds().await;
@@ -160,10 +183,23 @@ pub(super) async fn keep(purger: Purger) {
     }
 }
 
-/// Takes a request away, so that it is carried out once.
-async fn take_request(path: &Path) -> Option<PurgeRequest> {
-    let text = tokio::fs::read(path).await.ok()?;
-    tokio::fs::remove_file(path).await.ok()?;
+/// Takes a request away, so that it is carried out once. `refused`: one is there that cannot be taken, which is said once.
+async fn take_request(path: &Path, refused: &mut bool) -> Option<PurgeRequest> {
+    let taken = match tokio::fs::read(path).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            *refused = false;
+            return None;
+        }
+        Ok(text) => tokio::fs::remove_file(path).await.map(|()| text),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &taken
+        && !std::mem::replace(refused, true)
+    {
+        tracing::warn!(%error, "a request to purge is there and cannot be taken; is it the service's user who may read `{}`?", path.display());
+    }
+    let text = taken.ok()?;
+    *refused = false;
     serde_json::from_slice(&text).inspect_err(|error| tracing::warn!(%error, "a request to purge cannot be read")).ok()
 }
 
@@ -173,13 +209,9 @@ async fn tell(path: &Path, nonce: &str, outcome: Result<Purges, StartError>) {
         Err(error) => (None, Some(error.to_string())),
     };
     let outcome = PurgeOutcome { nonce: nonce.to_owned(), report, error };
-    let draft = path.with_extension("tmp");
-    let text = serde_json::to_vec(&outcome).unwrap_or_default();
-    let written = async {
-        tokio::fs::write(&draft, text).await?;
-        tokio::fs::rename(&draft, path).await
-    };
-    if let Err(error) = written.await {
+    let (text, path) = (serde_json::to_vec(&outcome).unwrap_or_default(), path.to_owned());
+    let written = tokio::task::spawn_blocking(move || files::write_durably(&path, &text)).await;
+    if let Err(error) = written.unwrap_or_else(|stopped| Err(std::io::Error::other(stopped))) {
         tracing::warn!(%error, "the outcome of a purge cannot be written");
     }
 }

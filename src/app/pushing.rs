@@ -1,9 +1,8 @@
 //! How the reference registry reaches the gateways that it tells what changed: its client certificate, the key of its events, and how the
 //! gateways' certificates are judged.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::StartError;
+use super::memories::GATEWAY_LISTS;
 use super::registry::CRL_GRACE;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::pki::TRUST_DOMAIN;
@@ -21,9 +21,10 @@ use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::file_mode::exposes_a_secret;
 use crate::core::signing::{Algorithm, registry_event};
+use crate::files;
 use crate::registry::push::{Connection, Receiver};
 
-/// The name in the registry's client certificate.
+/// The folder of the registry's client certificate, which bears the name `spiffe://TRUST-DOMAIN/service/registry`.
 pub const SENDER: &str = "registry-client";
 /// Longest time for one event.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,8 +45,8 @@ pub fn make_event_key(dir: &Path) -> Result<(), StartError> {
     let pem = Zeroizing::new(pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8.to_vec())));
     let keys = format!("{:#}\n", json!({ "keys": [signer.public_key().as_jwk()] }));
     // The private half last: while it is missing, both are made anew.
-    fs::write(&public, keys).map_err(|error| fault(&public, &error))?;
-    write_private(&private, pem.as_bytes()).map_err(|error| fault(&private, &error))
+    files::write_durably(&public, keys.as_bytes()).map_err(|error| fault(&public, &error))?;
+    files::write_new_secret(&private, pem.as_bytes()).map_err(|error| fault(&private, &error))
 }
 
 /// A receiver for each gateway; nothing is sent yet.
@@ -76,7 +77,7 @@ fn connection(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Connection, String> 
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
-        crl_memory: dir.join("registry").join("gateway-revocation-lists.json"),
+        crl_memory: dir.join("registry").join(GATEWAY_LISTS),
         crl_grace: CRL_GRACE,
         identity: Some(format!("spiffe://{TRUST_DOMAIN}/server/gateway")),
     };
@@ -112,12 +113,6 @@ fn event_key(dir: &Path) -> Result<FileSigner, StartError> {
 fn event_key_files(dir: &Path) -> (PathBuf, PathBuf) {
     let folder = dir.join("pki").join("registry");
     (folder.join("events-key.pem"), folder.join("events.jwks.json"))
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn fault(path: &Path, what: &dyn std::fmt::Display) -> StartError {

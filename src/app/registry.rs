@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use super::memories::{AGENCY_LISTS, Memories};
 use super::pushing::receivers;
 use super::watch::ListWatch;
 use crate::adapters::pki::TRUST_DOMAIN;
@@ -20,13 +21,14 @@ use crate::adapters::tls::handshake::TlsMode;
 use crate::adapters::tls::serve::{ListenerSpec, serve as listen};
 use crate::adapters::tls::table::{ConnectionLimits, ConnectionTable};
 use crate::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::identity::PeerChain;
 use crate::registry::http::{RegistryState, configure};
 use crate::registry::push;
 
-/// Who may ask the registry.
-const CALLERS: [&str; 1] = ["gateway-client"];
+/// Who may ask the registry: `spiffe://TRUST-DOMAIN/service/gateway`, whole, and nobody else. No agency can be given such a name.
+const CALLER: &str = "gateway";
 
 /// How long the gateways' own certificates are taken on overdue lists.
 pub(super) const CRL_GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -56,6 +58,7 @@ impl RunningRegistry {
     /// The key of the events, a certificate or the store cannot be used.
     pub fn push_to(&mut self, dir: &Path, gateways: &[String], clock: &Arc<dyn Clock>) -> Result<(), StartError> {
         let receivers = receivers(dir, gateways, clock)?;
+        Memories::of_registry(dir).note()?;
         push::begin(self.state.store(), gateways).map_err(|error| fault("store", &error))?;
         self.stop_pushing();
         self.pushing = receivers.into_iter().map(|receiver| tokio::spawn(receiver.keep(self.state.clone()))).collect();
@@ -94,10 +97,13 @@ impl RunningRegistry {
 /// # Errors
 /// A certificate, a revocation list or the store cannot be used.
 pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
+    let memories = Memories::of_registry(dir);
+    memories.demand()?;
     let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(Callers)).map_err(|error| fault("certificates", &error))?;
-    let state =
-        RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
-    let state = Data::new(state.with_holders(super::holder::desk(&dir.join("registry"))));
+    let state = RegistryState::open(&dir.join("registry"), clock, callers()).map_err(|error| fault("store", &error))?;
+    memories.note()?;
+    let desk = super::holder::desk(&dir.join("registry")).map_err(|error| fault("holder.key", &error))?;
+    let state = Data::new(state.with_holders(desk));
     let limits = ConnectionLimits::default();
     let spec =
         ListenerSpec { name: "registry", listener, tls: TlsMode::Mutual(trust.clone()), limits, workers: 1, refuse_unreadable: None };
@@ -107,12 +113,16 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), _lists: lists })
 }
 
+fn callers() -> Vec<AgencyId> {
+    AgencyId::service(CALLER).into_iter().collect()
+}
+
 /// Those who may ask the registry.
 struct Callers;
 
 impl Standing for Callers {
     fn agency_active(&self, peer: &PeerChain) -> bool {
-        CALLERS.contains(&peer.agency.as_str())
+        peer.branch.is_none() && callers().contains(&peer.agency)
     }
 }
 
@@ -123,7 +133,7 @@ fn settings(dir: &Path) -> TrustSettings {
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
-        crl_memory: dir.join("registry").join("revocation-lists.json"),
+        crl_memory: dir.join("registry").join(AGENCY_LISTS),
         crl_grace: CRL_GRACE,
         identity: ServerIdentity { certificate: pki.join("registry/cert.pem"), key: pki.join("registry/key.pem") },
         allow_tls12: false,

@@ -26,8 +26,8 @@ pub(super) struct Witnessing {
     keys: Arc<KeyStore>,
     ledger: Arc<SqliteLedger>,
     clock: Arc<WitnessedClock>,
-    /// The text of the file when it was last read.
-    read: Option<String>,
+    /// The text of the file when it was last read; none inside where it was not there.
+    read: Option<Option<String>>,
 }
 
 impl Witnessing {
@@ -69,10 +69,10 @@ impl Witnessing {
     fn changed(&mut self) -> Result<Option<Seen>, StartError> {
         let path = self.config.ledger.witness_checkpoint.as_deref();
         let text = path.and_then(|path| std::fs::read_to_string(path).ok());
-        if text.is_some() && text == self.read {
+        if self.read.as_ref() == Some(&text) {
             return Ok(None);
         }
-        self.read = text;
+        self.read = Some(text);
         last_seen(&self.config, &self.keys.current(), &origins_of(&self.config)?)
     }
 

@@ -9,12 +9,13 @@ use super::place::{Place, write_atomically};
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store::{self, NotWitnessed, Origins};
+use crate::adapters::store::{self, Answered, NotWitnessed, Origins};
 use crate::app;
-use crate::app::origins::{end_behind, end_log, origins_of};
+use crate::app::memories::Memories;
+use crate::app::origins::{end_log, end_restored, origins_of};
 use crate::config::Config;
 use crate::core::ledger::checkpoint::Checkpoint;
-use crate::core::ledger::succession::{SuccessionStatement, is_successor};
+use crate::core::ledger::succession::{Ending, SuccessionStatement, is_successor};
 
 /// Copy the log into a folder; the service goes on meanwhile. An earlier copy there is brought up to date: new entries are added, deleted contents deleted
 #[derive(Debug, Args)]
@@ -34,12 +35,13 @@ impl Backup {
         if let Some(note) = checkpoint {
             write_atomically(&self.to.join("checkpoint"), note.as_bytes())?;
         }
+        Memories::of(&config).and_then(|memories| memories.copy_to(&self.to)).doing("what is remembered beside the log")?;
         println!("{entries} entries in the copy; their contents open only with the installation's `content.key`, which is not in the copy");
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Put a copy back where no log is. A copy that lacks entries which anybody outside has seen is refused, or sealed
+/// Put a copy back where no log is. It is sealed as it is, and a new log goes on from it, unless this folder itself shows that nobody was answered beyond it
 #[derive(Debug, Args)]
 pub(super) struct Restore {
     /// The folder of the copy
@@ -47,7 +49,7 @@ pub(super) struct Restore {
     /// The last checkpoint that was seen outside: the witness's, or one that an auditor kept
     #[arg(long)]
     checkpoint: PathBuf,
-    /// Put a copy back that lacks entries too: it is sealed as it is, and a new log goes on from it under a new origin
+    /// Put a copy back that lacks entries which anybody outside has seen, too; always goes on under a new origin
     #[arg(long)]
     succeed: bool,
     #[command(flatten)]
@@ -61,19 +63,61 @@ impl Restore {
         let note = std::fs::read_to_string(&self.checkpoint).doing(format_args!("cannot read `{}`", self.checkpoint.display()))?;
         let seen = seen(&config, &keys, &note)?;
         let from = Origins::open(&self.from, &config.ledger.origin).doing("the copy")?;
-        let lacks = lacks(&from, &seen)?;
-        if let Some(lack) = lacks.as_ref().filter(|_| !self.succeed) {
+        let standing = standing(&from, &config, &seen)?;
+        if let Standing::Lacks(lack) = &standing
+            && !self.succeed
+        {
             return Err(CliError::failed(format_args!(
                 "nothing was restored: {lack}. With `--succeed` it is put back and sealed as it is, and a new log goes on under a new origin"
             )));
         }
-        store::restore_all(&from, &config.ledger.dir).doing("nothing was restored")?;
-        if lacks.is_some() {
-            tell(&end_behind(&config, &keys, note, &SystemClock).doing("restored, but not sealed")?);
-        } else {
-            println!("restored; it has all {} entries of the checkpoint. Run `estelam log verify` before the service starts", seen.size);
+        let why = match standing {
+            Standing::Lacks(_) => Some(Ending::Behind),
+            Standing::Unproved => Some(Ending::Copy),
+            Standing::Whole => self.succeed.then_some(Ending::ByHand),
+        };
+        store::restore_all(&from, &config.ledger.dir, why.is_none()).doing("nothing was restored")?;
+        let memories = Memories::of(&config).doing("the ledger")?;
+        for line in memories.put_back(&self.from).doing("restored, but not what is remembered beside the log")? {
+            eprintln!("estelam: {line}");
+        }
+        println!("let six minutes pass since the old service stopped: tokens that it had revoked are not in a copy");
+        match why {
+            None => println!(
+                "restored, with all {} entries that were answered for. Run `estelam log verify` before the service starts",
+                seen.size
+            ),
+            Some(why) => {
+                let ended = end_restored(&config, &keys, (why, note), &SystemClock);
+                tell(&ended.doing("restored, but not sealed yet; the next start of the service seals it")?);
+            }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What is known of what lies beyond a copy.
+enum Standing {
+    /// The folder's last writer ended in order, with exactly the entries that the copy has.
+    Whole,
+    /// It has all that was seen outside, but more may have been answered: agencies hold signed answers that no witness has seen yet.
+    Unproved,
+    /// Entries that it lacks were published, or answered for.
+    Lacks(String),
+}
+
+fn standing(from: &Origins, config: &Config, seen: &Checkpoint) -> Result<Standing, CliError> {
+    if let Some(lack) = lacks(from, seen)? {
+        return Ok(Standing::Lacks(lack));
+    }
+    let here = store::entries_in(&from.dir_of(from.present())).doing("the copy")?;
+    let back = from.at(&config.ledger.dir);
+    match store::answered_in(&back.dir_of(back.present())).doing("nothing was restored")? {
+        Answered::Exactly(answered) | Answered::AtLeast(answered) if answered > here => {
+            Ok(Standing::Lacks(format!("{answered} entries were answered for in this folder, the copy has {here}")))
+        }
+        Answered::Exactly(answered) if answered == here => Ok(Standing::Whole),
+        _ => Ok(Standing::Unproved),
     }
 }
 

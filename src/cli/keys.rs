@@ -129,18 +129,25 @@ impl Keys {
                 let (usage, rules) = (of.usage.signing()?, app::key_rules(&config(&of.place)?));
                 let kid = keeper(&of.place)?.rotate(usage, rules, at_once, now).doing("nothing was changed")?;
                 signs(&kid, usage);
+                tell_doomed(&of.place)?;
             }
             Self::Lost(of) => {
                 let (usage, rules) = (of.usage.signing()?, app::key_rules(&config(&of.place)?));
                 let kid = keeper(&of.place)?.lost(usage, rules, now).doing("nothing was changed")?;
                 signs(&kid, usage);
+                tell_doomed(&of.place)?;
             }
-            Self::Compromised { kid, checkpoint, place } => compromised(&kid, &checkpoint, &place, now)?,
+            Self::Compromised { kid, checkpoint, place } => {
+                compromised(&kid, &checkpoint, &place, now)?;
+                tell_doomed(&place)?;
+            }
             Self::Retire { kid, place } => {
                 let mut keeper = keeper(&place)?;
                 let kid = whole(&kid, keeper.records())?.kid.clone();
                 keeper.retire(&kid).doing("nothing was changed")?;
                 println!("{kid} is published no more");
+                drop(keeper);
+                tell_doomed(&place)?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -158,6 +165,17 @@ fn keeper(place: &Place) -> Result<KeyKeeper, CliError> {
 fn signs(kid: &str, usage: KeyUse) {
     let when = if usage == KeyUse::Checkpoints { "from the next start of the service" } else { "from now on" };
     println!("{kid} signs {} {when}", usage.code());
+}
+
+/// Says which private halves are still there.
+fn tell_doomed(place: &Place) -> Result<(), CliError> {
+    for record in keeper(place)?.records().iter().filter(|record| record.doomed.is_some()) {
+        println!(
+            "the private half of {} could not be destroyed yet; a running gateway tries again, and so does the next change",
+            record.kid
+        );
+    }
+    Ok(())
 }
 
 fn rotate_content(place: &Place) -> Result<(), CliError> {
@@ -215,11 +233,12 @@ fn list(place: &Place, json: bool) -> Result<(), CliError> {
             println!("{}", serde_json::to_string(record).doing("cannot print the keys")?);
             continue;
         }
-        let home = match &record.home {
+        let place_of = |home: &KeyHome| match home {
             KeyHome::File(name) => name.clone(),
             KeyHome::Pkcs11(label) => format!("token: {label}"),
             KeyHome::Gone => "destroyed".to_owned(),
         };
+        let home = record.doomed.as_ref().map_or_else(|| place_of(&record.home), |home| format!("to be destroyed: {}", place_of(home)));
         let until = match record.state {
             KeyState::Retired => record.checkable_until.map(|until| format!("published until {until:.0}")).unwrap_or_default(),
             KeyState::Compromised => {

@@ -71,6 +71,11 @@ pub(super) enum Log {
 }
 
 impl Log {
+    /// Whether it writes what the service reads, whoever's user that is.
+    pub(super) const fn is_for_the_service(&self) -> bool {
+        matches!(self, Self::Defer(_) | Self::Case(_) | Self::Hold(_))
+    }
+
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Verify { place, checkpoint, json } => Self::verify(&place, checkpoint, json),

@@ -106,8 +106,7 @@ fn end_quietly_when_nobody_reads() {
 }
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
-    // Officials, policies and agencies are also handled by other users than the service's, whose files it must be able to read.
-    if matches!(verb, Verb::Demo(_) | Verb::Serve(_) | Verb::Registry(_) | Verb::Keys(_) | Verb::Log(_)) {
+    if is_private(&verb) {
         harden::private_files();
     }
     match verb {
@@ -130,6 +129,16 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     }
 }
 
+/// Whether what a verb writes is for its own user alone. Officials, policies, agencies, holds, deferrals and cases are also handled by other users
+/// than the service's, whose files it must be able to read.
+const fn is_private(verb: &Verb) -> bool {
+    match verb {
+        Verb::Demo(_) | Verb::Serve(_) | Verb::Registry(_) | Verb::Keys(_) => true,
+        Verb::Log(log) => !log.is_for_the_service(),
+        _ => false,
+    }
+}
+
 /// Runs async work on a runtime of its own.
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     actix_web::rt::System::new().block_on(work)
@@ -143,6 +152,18 @@ mod tests {
     #[test]
     fn no_verb_has_two_arguments_of_one_name() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_officials_hand_to_the_service_is_no_file_of_their_own_alone() {
+        use clap::Parser as _;
+        let private = |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "log"].into_iter().chain(line.split(' '))).verb);
+        for line in ["hold list", "hold approve a --key k", "defer list", "case list"] {
+            assert!(!private(line), "{line}");
+        }
+        for line in ["purge", "backup to", "witness --name n --url u --ca c --log-key k --state s", "succeed"] {
+            assert!(private(line), "{line}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CliError, Failure};
 use crate::config::Config;
+use crate::core::domain::agency::RESERVED;
+use crate::files;
 
 /// `--dir DIR` or `--config FILE`.
 #[derive(Debug, Clone, Args)]
@@ -165,34 +167,21 @@ fn certificates_in(pki: &Path) -> BTreeMap<String, AgencyFiles> {
         let request_key = Some(folder.join("request-key.pem")).filter(|key| key.is_file());
         (name, AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem"), request_key })
     });
-    let complete = files.filter(|(name, files)| !NO_AGENCIES.contains(&name.as_str()) && files.cert.is_file() && files.key.is_file());
+    let complete = files.filter(|(name, files)| !RESERVED.contains(&name.as_str()) && files.cert.is_file() && files.key.is_file());
     complete.map(|(name, files)| (name, absolute(files))).collect()
 }
-
-/// Certificates of our own.
-const NO_AGENCIES: [&str; 4] = ["gateway", "gateway-client", "registry", "registry-client"];
 
 fn absolute(files: AgencyFiles) -> AgencyFiles {
     let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     AgencyFiles { cert: whole(files.cert), key: whole(files.key), request_key: files.request_key.map(whole) }
 }
 
-/// Writes a file so that a reader sees the old one or the new one, never a half.
+/// Writes a file so that a reader sees the old one or the new one, never a half, also after the power was lost.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let draft = path.with_extension("tmp");
-    std::fs::write(&draft, bytes).doing(format_args!("cannot write `{}`", draft.display()))?;
-    std::fs::rename(&draft, path).doing(format_args!("cannot put `{}` in place", path.display()))
+    files::write_durably(path, bytes).doing(format_args!("cannot write `{}`", path.display()))
 }
 
 /// Writes a new file that only its owner can read.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .doing(format_args!("cannot make `{}`", path.display()))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).doing(format_args!("cannot write `{}`", path.display()))
+    files::write_new_secret(path, bytes).doing(format_args!("cannot make `{}`", path.display()))
 }

@@ -69,9 +69,9 @@ impl Purge {
         if self.json {
             println!("{report}");
         } else {
-            print(&report, self.dry_run);
+            told(&report, self.dry_run).iter().for_each(|line| println!("{line}"));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if list(&report, "failed").is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn request(&self) -> Result<PurgeRequest, CliError> {
@@ -123,27 +123,55 @@ fn elsewhere(config: &Config, request: &PurgeRequest) -> Result<serde_json::Valu
             None => std::thread::sleep(AGAIN),
         }
     }
-    Err(CliError::failed(
-        "the process that has the log open does not answer; its own log says why. It deletes what is due every hour by itself",
-    ))
+    // Nobody may come upon it later and delete what somebody asked for long ago.
+    let what = match std::fs::remove_file(request_file(config)) {
+        Ok(()) => "has not taken the request, which was taken back; may the service's user read the log's folder?",
+        Err(_) => "has taken the request and is not done with it",
+    };
+    Err(CliError::failed(format_args!(
+        "the process that has the log open {what} Its own log says more. It deletes what is due every hour by itself"
+    )))
 }
 
-fn print(report: &serde_json::Value, dry_run: bool) {
-    let keys = report.get("keys").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
-    let text = |key: &serde_json::Value, name: &str| key.get(name).map(|value| value.to_string().replace('"', "")).unwrap_or_default();
-    for key in keys {
-        println!("{}  {:<6}  {:>9} deleted  {:>6} held", text(key, "day"), text(key, "class"), text(key, "entries"), text(key, "held"));
+/// What is said of a report: the present log, and each sealed one that had something due.
+fn told(report: &serde_json::Value, dry_run: bool) -> Vec<String> {
+    let mut lines = of_log(report, dry_run);
+    for log in list(report, "sealed") {
+        lines.push(format!("in the sealed log `{}`:", text(log, "origin")));
+        lines.extend(of_log(log, dry_run));
     }
-    for sealed in report.get("sealed").and_then(serde_json::Value::as_array).into_iter().flatten() {
-        println!("in the sealed log `{}`:", text(sealed, "origin"));
-        print(sealed, dry_run);
+    for log in list(report, "failed") {
+        lines.push(format!("in the sealed log `{}` NOT all that is due is deleted: {}", text(log, "origin"), text(log, "why")));
     }
+    if lines.is_empty() {
+        lines.push("nothing is due".to_owned());
+    }
+    lines
+}
+
+fn of_log(report: &serde_json::Value, dry_run: bool) -> Vec<String> {
+    let keys = list(report, "keys");
+    let line = |key| {
+        format!("{}  {:<6}  {:>9} deleted  {:>6} held", text(key, "day"), text(key, "class"), text(key, "entries"), text(key, "held"))
+    };
+    let mut lines: Vec<_> = keys.iter().map(line).collect();
     match report.get("entry").filter(|entry| !entry.is_null()) {
-        _ if keys.is_empty() => println!("nothing is due"),
-        Some(entry) => println!("recorded as entry {entry}"),
-        None if dry_run => println!("nothing was deleted: this was a dry run"),
+        Some(entry) => lines.push(format!("recorded as entry {entry}")),
+        None if dry_run && !keys.is_empty() => lines.push("nothing was deleted: this was a dry run".to_owned()),
         None => {}
     }
+    if report.get("finished").and_then(serde_json::Value::as_u64).is_some_and(|finished| finished > 0) {
+        lines.push("a purge that had been cut short is complete now".to_owned());
+    }
+    lines
+}
+
+fn list<'r>(report: &'r serde_json::Value, name: &str) -> &'r [serde_json::Value] {
+    report.get(name).and_then(serde_json::Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &serde_json::Value, name: &str) -> String {
+    value.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
 }
 
 /// Legal holds: what two people hold is not deleted.
@@ -255,9 +283,34 @@ impl Sign {
 }
 
 fn open(place: &Place) -> Result<Holds, CliError> {
-    Holds::of(&place.config()?).map_err(CliError::failed)
+    Holds::of(&place.config()?, SystemClock.now()).map_err(CliError::failed)
 }
 
 fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {
     OfficialKey::read(path).map_err(CliError::failed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_due_is_said_only_where_no_log_had_anything() {
+        let key = json!({"day": "2026-01-01", "class": "minor", "entries": 8, "held": 0});
+        assert_eq!(told(&json!({"entry": null, "keys": [], "finished": 0}), false), ["nothing is due"]);
+        let sealed =
+            json!({"entry": null, "keys": [], "finished": 0, "sealed": [{"origin": "a", "entry": 7, "keys": [key], "finished": 0}]});
+        let lines = told(&sealed, false);
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!((lines[0].as_str(), lines[2].as_str()), ("in the sealed log `a`:", "recorded as entry 7"));
+        let half = json!({"entry": 9, "keys": [key], "finished": 0, "failed": [{"origin": "a", "why": "the disk refuses"}]});
+        let lines = told(&half, false);
+        assert!(lines[0].contains("8 deleted") && lines[1] == "recorded as entry 9", "{lines:?}");
+        assert_eq!(lines[2], "in the sealed log `a` NOT all that is due is deleted: the disk refuses");
+        let dry = told(&json!({"entry": null, "keys": [key], "finished": 0}), true);
+        assert_eq!(dry[1], "nothing was deleted: this was a dry run");
+    }
 }

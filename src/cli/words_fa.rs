@@ -1,9 +1,10 @@
-//! Persian words for people: kinds of documents, refusals, days and hours of Tehran.
+//! Persian words for people: kinds and states of documents, effects of decrees, refusals, days and hours of Tehran.
 
 use jiff::Timestamp;
 
 use crate::core::domain::date::{jalali, tehran_clock};
-use crate::core::domain::document::DocumentKind;
+use crate::core::domain::decree::Effect;
+use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::core::domain::refusal::RefusalCode;
 
 /// Persian digits in the place of ASCII ones.
@@ -39,6 +40,39 @@ pub(super) const fn kind(kind: DocumentKind) -> &'static str {
         DocumentKind::PupilCard => "کارت دانش‌آموزی",
         DocumentKind::EducationSupportSlip => "برگه حمایت تحصیلی",
         DocumentKind::WorkPermit => "پروانه کار",
+    }
+}
+
+/// What people call a state of a document (domain §3).
+pub(super) const fn state(state: DocumentState) -> &'static str {
+    match state {
+        DocumentState::Requested => "درخواست‌شده",
+        DocumentState::Produced => "تولیدشده",
+        DocumentState::AtOffice => "در دفتر کفالت",
+        DocumentState::Delivered => "تحویل‌شده",
+        DocumentState::Active => "فعال",
+        DocumentState::Suspended => "تعلیق‌شده",
+        DocumentState::Lost => "مفقود",
+        DocumentState::Stolen => "سرقت‌شده",
+        DocumentState::Damaged => "آسیب‌دیده",
+        DocumentState::Replaced => "جایگزین‌شده",
+        DocumentState::Revoked => "باطل‌شده",
+        DocumentState::Superseded => "منسوخ با کارت تازه",
+        DocumentState::Expired => "پایان‌یافته",
+        DocumentState::HolderDeceased => "دارنده درگذشته است",
+        DocumentState::HolderDeparted => "دارنده از کشور رفته است",
+    }
+}
+
+/// What a decree does (domain §4).
+pub(super) const fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Extend => "تمدید اعتبار",
+        Effect::Terminate => "پایان اعتبار",
+        Effect::Grant => "اعطای خدمت",
+        Effect::Restrict => "محدودیت خدمت",
+        Effect::RequireAction => "درخواست اقدام",
+        Effect::RenewalWindow => "مهلت تمدید",
     }
 }
 
@@ -97,7 +131,9 @@ mod tests {
     #[test]
     fn every_word_is_persian_and_says_something_of_its_own() {
         let persian = |text: &str| text.chars().any(|c| ('\u{600}'..='\u{6ff}').contains(&c));
-        let words: Vec<_> = DocumentKind::ALL.iter().map(|of| kind(*of)).chain(RefusalCode::ALL.iter().map(|of| refusal(*of))).collect();
+        let papers = DocumentKind::ALL.iter().map(|of| kind(*of)).chain(DocumentState::ALL.iter().map(|of| state(*of)));
+        let acts = Effect::ALL.iter().map(|of| effect(*of)).chain(RefusalCode::ALL.iter().map(|of| refusal(*of)));
+        let words: Vec<_> = papers.chain(acts).collect();
         assert!(words.iter().all(|word| persian(word)));
         let mut different = words.clone();
         different.sort_unstable();

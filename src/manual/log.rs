@@ -164,7 +164,7 @@
 //! A purge is an administrative entry before it takes effect. Its header commits to a statement that the log keeps for ever (table `purge`): the
 //! instant up to which due dates were counted, the keys (day, class, counts), the holds in force, the witness's checkpoint if there was one. `log
 //! verify` takes a missing content only where such a statement names its key and it was due at that instant, and no statement may name
-//! an instant after its own entry. A crash at any point leaves a log that verifies; the next purge finishes it.
+//! an instant after its own entry. A crash at any point leaves a log that verifies; the next purge finishes it, also where the log was sealed meanwhile.
 //!
 //! The host's clock alone makes nothing due: a stretch of more than two days without an entry counts two days, and a clock more than two days ahead
 //! of the last entry is refused. `--witnessed FILE` gives a checkpoint that the configured witness cosigned; then its time counts.
@@ -174,7 +174,8 @@
 //! made before hold sealed contents and wrapped keys still: they open only with `keys/content.key`, so keep that key apart from them, and bring them up to
 //! date (`log backup` into the same folder deletes there what was deleted here) or destroy them within 30 days.
 //!
-//! Sealed logs are purged like the present one, by the same schedule and command; the present log records it, and the statement lies in both.
+//! Sealed logs are purged like the present one, by the same schedule and command; the present log records it, and the statement lies in both. One that fails
+//! keeps no other: the report says what was deleted in each, `failed` which are not done, and the command exits 1.
 //!
 //! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own. It holds once two people signed it
 //! and until two released it: `estelam log hold enrol NAME --key KEY` (once each), `hold add ID --reason … --from … --to … --until … --key A`, `hold
@@ -218,6 +219,15 @@
 //!
 //! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, or brings an earlier copy there up to date at the
 //! cost of what changed since, with the last checkpoint beside it; the content key
-//! is not in it; sealed logs are. `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, if it has every entry of the last checkpoint that
-//! anybody outside has seen (the witness's). A copy that lacks some is refused, unless `--succeed` says to put it back sealed: a new log goes on from it.
-//! To move an installation to another machine, stop it and restore the folder there; a folder that is only copied goes on under a new origin.
+//! is not in it; sealed logs are, and the counts of days. Keys that `keys rotate content` wrapped anew are wrapped anew there by the next update.
+//! `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, whole or not at all: a restore that a crash cut short is run again, and nothing
+//! opens the log before. `FILE` is the last checkpoint that anybody outside has seen (the witness's).
+//!
+//! | the copy | what happens |
+//! |---|---|
+//! | lacks entries of that checkpoint, or that `ledger/fence` says were answered for | refused; with `--succeed` put back sealed, a new log goes on from it |
+//! | has exactly what `ledger/fence` says, and the writer there ended in order | it goes on (with `--succeed`: under a new origin) |
+//! | anything else: a new disk, another machine | put back sealed, a new log goes on from it |
+//!
+//! Agencies hold signed answers that no witness has seen yet: only the old folder itself can show that there are none beyond the copy. So an installation
+//! that moves to another machine goes on under a new origin too, whether its folder was copied or restored.

@@ -26,6 +26,7 @@ import hsm  # noqa: E402
 import imports  # noqa: E402
 import keys as key_rehearsals  # noqa: E402
 import oauth  # noqa: E402
+import officials  # noqa: E402
 import receipts  # noqa: E402
 import secrets_scan  # noqa: E402
 import signing  # noqa: E402
@@ -42,7 +43,9 @@ OTHERS += secrets_scan.LIVE + receipts.CHECKS
 # After the demo has ended: over all that it printed and stored.
 AFTER = secrets_scan.CHECKS
 # With installations of their own.
-ALONE = [hsm.keys_in_a_token_sign_and_nothing_leaves_unsigned_without_it, key_rehearsals.each_key_is_lost_compromised_and_recovered,
+ALONE = [officials.rules_take_effect_with_two_officials_in_office_alone,
+         hsm.keys_in_a_token_sign_and_nothing_leaves_unsigned_without_it,
+         key_rehearsals.each_key_is_lost_compromised_and_recovered,
          spdci.our_search_passes_prism_and_our_reader_takes_what_prism_lets_through]
 ROOT = pathlib.Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "data" / "fixtures.expected.json"

@@ -157,3 +157,4 @@ def refused_files_leave_nothing(binary, folder):
         done = subprocess.run([binary, "registry", "import", str(file), "--dir", str(folder / "untouched")], capture_output=True, text=True)
         assert done.returncode == 1 and "line " in done.stderr.splitlines()[-1], (name, done.stderr)
         assert not pathlib.Path(f"{file}.rejects.csv").exists(), name
+        assert not (folder / "untouched").exists(), name

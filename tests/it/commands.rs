@@ -67,6 +67,49 @@ fn a_registry_begins_with_an_import_and_says_where_there_was_no_folder() {
     assert!(generated.status.success() && String::from_utf8(generated.stderr).unwrap().contains("there was no folder `other`"));
 }
 
+/// A registry in which nobody is found would answer for a file that was refused: none is begun, and nothing is left but the rejects.
+#[test]
+fn a_first_import_that_gives_nobody_begins_no_registry() {
+    let header = "person,scheme,value,kind,series,issued,expires,calendar,state,birth,birth_calendar,nationality,province,legal_status,name,\
+                  father_name,household,household_role\n";
+    let row = |value: &str| format!("P-1,yekta,{value},smart-card{}\n", ",".repeat(14));
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| std::fs::write(home.path().join(name), text).unwrap();
+    write("refused.csv", header.to_owned() + &row("12") + &row("13"));
+    write("empty.csv", header.to_owned());
+    write("columns.csv", "person,phone\n".to_owned());
+    write("good.csv", header.to_owned() + &row("9286889798"));
+    std::fs::create_dir(home.path().join("there")).unwrap();
+    let import = |file: &str, dir: &str| {
+        let output = estelam(&["registry", "import", file, "--dir", dir, "--json"], home.path());
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    for dir in ["new", "there"] {
+        for (file, says) in [
+            ("refused.csv", "no row of `refused.csv` was accepted, `refused.csv.rejects.csv` says why; there is still no registry in"),
+            ("empty.csv", "`empty.csv` has no row; there is still no registry in"),
+            ("columns.csv", "nothing of `columns.csv` was imported: line 1"),
+            ("absent.csv", "nothing of `absent.csv` was imported: cannot read"),
+        ] {
+            let (code, counts, said) = import(file, dir);
+            assert!(code == Some(1) && said.lines().count() == 1 && said.contains(says), "{file}: {code:?} {said}");
+            assert_eq!(counts.contains("\"rejected\":{\"bad-value\":2}"), file == "refused.csv", "{counts}");
+            let left = std::fs::read_dir(home.path().join(dir)).map(Iterator::count);
+            assert_eq!(left.ok(), (dir == "there").then_some(0), "{file} left something behind");
+        }
+        let looked_up = estelam(&["registry", "lookup", "yekta", "9286889798", "--dir", dir], home.path());
+        assert_eq!(looked_up.status.code(), Some(1), "there is nothing to look into");
+    }
+    let rejects = std::fs::read_to_string(home.path().join("refused.csv.rejects.csv")).unwrap();
+    assert_eq!(rejects.matches(",bad-value,value,").count(), 2, "{rejects}");
+    // Where there is a registry, a file without an accepted row is one with rejects (contract §5.1): it changes nothing and says so.
+    assert_eq!(import("good.csv", "new").0, Some(0));
+    let (code, counts, said) = import("refused.csv", "new");
+    assert!(code == Some(0) && counts.contains("\"persons\":0") && said.contains("the registry is as it was"), "{code:?} {said}");
+    let looked_up = estelam(&["registry", "lookup", "yekta", "9286889798", "--dir", "new", "--json"], home.path());
+    assert!(String::from_utf8(looked_up.stdout).unwrap().contains("\"person\":\"P-1\""));
+}
+
 #[test]
 fn a_reader_that_leaves_ends_the_verb_without_a_word() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_estelam"))

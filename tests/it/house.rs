@@ -179,6 +179,8 @@ fn the_flow_knows_no_adapter_and_adapters_do_not_know_each_other() {
             let allowed = match (parts.next().unwrap(), parts.next()) {
                 ("core", _) => true,
                 ("flow", _) => own == "http",
+                // Plain handling of files, which is nobody's outside thing.
+                ("files", _) => true,
                 // HTTP sits on the connection that TLS accepted: reading a body arms that connection's deadlines.
                 ("adapters", Some("tls")) => own == "http" || own == "tls",
                 ("adapters", Some(other)) => other == own,
@@ -195,5 +197,17 @@ fn every_reason_has_persian_and_english_words() {
     for code in ReasonCode::ALL {
         let text = catalogue.get(*code).unwrap_or_else(|| panic!("`{}` has no words", code.code()));
         assert!(!text.fa.is_empty() && !text.en.is_empty() && !text.next_fa.is_empty() && !text.next_en.is_empty(), "`{}`", code.code());
+    }
+}
+
+/// Officials own these files, not programmers: each says in its first lines, in Persian and English, whose it is and how to check it.
+#[test]
+fn every_policy_file_says_at_its_top_who_owns_it_and_how_to_check_it() {
+    for (path, text) in estelam::core::policy::shipped() {
+        let top: Vec<&str> = text.lines().take_while(|line| line.starts_with(['#', '/'])).collect();
+        for (owner, check) in [("صاحب پرونده: ", "وارسی: estelam policy check"), ("Owner: ", "Check: `estelam policy check`")]
+        {
+            assert!(top.iter().any(|line| line.contains(owner) && line.contains(check)), "`{path}` does not say `{owner}` at its top");
+        }
     }
 }

@@ -155,8 +155,8 @@ fn outside_a_demo_nothing_over_people_goes_unsigned() {
     assert!(open(true).is_ok());
     let errors = lines(&open(false).unwrap_err());
     for line in [
-        "agencies/dpo.toml:11: the scope `log:person` is used by signed requests alone",
-        "agencies/operator.toml:14: `demo_optional` is for a demo",
+        "agencies/dpo.toml:14: the scope `log:person` is used by signed requests alone",
+        "agencies/operator.toml:18: `demo_optional` is for a demo",
     ] {
         assert!(errors.contains(line), "{errors}");
     }

@@ -85,12 +85,12 @@ fn days_that_make_no_sense_and_grants_that_overlap_are_faults() {
         let said = lines(&errors);
         assert!(said.starts_with(expected), "{said}");
     };
-    check("[[grant]]\nuntil = \"1405/07/31\"\n", "agencies/bank.toml:31: `1405/07/31` is no Jalali day: there is no such day");
-    check("[[grant]]\nfrom = \"1405\"\n", "agencies/bank.toml:31: `1405` is not a whole day; write YYYY/MM/DD");
-    check("[[grant]]\nfrom = \"1405/02/01\"\nuntil = \"1405/01/31\"\n", "agencies/bank.toml:32: it ends before it begins; swap");
+    check("[[grant]]\nuntil = \"1405/07/31\"\n", "agencies/bank.toml:38: `1405/07/31` is no Jalali day: there is no such day");
+    check("[[grant]]\nfrom = \"1405\"\n", "agencies/bank.toml:38: `1405` is not a whole day; write YYYY/MM/DD");
+    check("[[grant]]\nfrom = \"1405/02/01\"\nuntil = \"1405/01/31\"\n", "agencies/bank.toml:39: it ends before it begins; swap");
     let again =
         "[[grant]]\nservices = [\"bank-card\"]\npurposes = [\"account-opening\"]\nmust_give = []\nuntil = \"1405/01/31\"\n\n[[grant]]\n";
-    check(again, "agencies/bank.toml:37: `bank-card` for `account-opening` is granted twice; remove one");
+    check(again, "agencies/bank.toml:44: `bank-card` for `account-opening` is granted twice; remove one");
 }
 
 #[test]

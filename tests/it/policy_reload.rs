@@ -74,7 +74,7 @@ fn change_that_does_not_validate_is_refused_whole() {
     edit(&dir, "agencies/school.toml", "id = \"school\"", "id = \"school\"\nsuspended = true");
     edit(&dir, "agencies/bank.toml", "\"try-later\"", "\"later\"");
     let errors = store.reload().unwrap_err();
-    assert_eq!(lines(&errors), "agencies/bank.toml:14: no such outage rule `later`; write \"proceed\" or \"try-later\"");
+    assert_eq!(lines(&errors), "agencies/bank.toml:18: no such outage rule `later`; write \"proceed\" or \"try-later\"");
     assert_eq!((&store.current().version, changes.try_recv().ok()), (&before.version, None));
 
     edit(&dir, "agencies/bank.toml", "\"later\"", "\"try-later\"");

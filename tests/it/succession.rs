@@ -241,6 +241,47 @@ async fn back_up_that_lacks_entries_is_restored_only_sealed_and_a_witness_that_k
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copy_that_may_lack_answers_goes_on_under_a_new_origin_though_its_witness_saw_less() {
+    let installation = Installation::make();
+    let gateway = installation.start(Disk::Plain).await;
+    let auditor = Auditor::new(&installation, "witness").await;
+    published(&installation, &answers(&installation, 2).await).await;
+    assert!(auditor.look().status.success());
+    let copy = installation.dir().join("copy");
+    assert!(installation.run(&["log", "backup", copy.to_str().unwrap()]).status.success());
+    // Signed, in an agency's hands, and in no copy.
+    let beyond = answers(&installation, 1).await;
+    gateway.kill();
+    let ledger = installation.dir().join("ledger");
+    let seen = auditor.state.join("checkpoint");
+    let restore = ["log", "restore", copy.to_str().unwrap(), "--checkpoint", seen.to_str().unwrap()];
+    // The database is lost, and the folder knows of one answer more.
+    std::fs::remove_file(ledger.join("ledger.sqlite")).unwrap();
+    let refused = installation.run(&restore);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("were answered for in this folder"), "{}", said(&refused));
+    // The whole folder is lost: nothing says that there is more.
+    std::fs::rename(&ledger, installation.dir().join("lost")).unwrap();
+    let restored = installation.run(&restore);
+    assert!(restored.status.success(), "{}", said(&restored));
+    assert!(said(&restored).contains("(copy)"), "{}", said(&restored));
+    let gateway = installation.start(Disk::Plain).await;
+    let after = answers(&installation, 1).await;
+    assert_ne!(after["ledger"]["origin"], beyond["ledger"]["origin"], "no index is used twice under one origin");
+    published(&installation, &after).await;
+    assert!(auditor.look().status.success(), "{}", said(&auditor.look()));
+    gateway.kill();
+    // With what the folder knows, and the operator's word: no circle.
+    std::fs::remove_dir_all(&ledger).unwrap();
+    std::fs::rename(installation.dir().join("lost"), &ledger).unwrap();
+    let restored = installation.run(&[&restore[..], &["--succeed"]].concat());
+    assert!(restored.status.success(), "{}", said(&restored));
+    let gateway = installation.start(Disk::Plain).await;
+    answers(&installation, 1).await;
+    gateway.kill();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copied_installation_never_goes_on_under_the_origin_of_the_original() {
     let installation = Installation::make();
     let gateway = installation.start(Disk::Plain).await;

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::core::ledger::retention::day_of;
+use crate::files;
 
 /// Longest case number.
 const LONGEST: usize = 64;
@@ -142,9 +143,8 @@ impl CaseRegister {
     fn write(&self, path: &Path, case: &Case) -> Result<(), CaseError> {
         let fault = |error: std::io::Error| CaseError::File { path: path.to_owned(), why: error.to_string() };
         std::fs::create_dir_all(&self.dir).map_err(fault)?;
-        let draft = path.with_extension("tmp");
         let text = serde_json::to_vec_pretty(case).map_err(|error| fault(error.into()))?;
-        std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(fault)
+        files::write_durably(path, &text).map_err(fault)
     }
 }
 

@@ -32,8 +32,8 @@ struct State {
     context: Option<Pkcs11>,
     /// By the labels of token and key.
     open: BTreeMap<(String, String), Opened>,
-    /// A token locks itself after some wrong PINs, so each is tried once.
-    wrong_pin: Option<Zeroizing<String>>,
+    /// The last wrong PIN by token: one locks itself after some, so each is tried once.
+    wrong_pins: BTreeMap<String, Zeroizing<String>>,
     renewed: Option<Instant>,
 }
 
@@ -106,7 +106,7 @@ impl State {
 
     fn log_in(&mut self, place: &HsmPlace, write: bool) -> Result<Session, KeyError> {
         let pin = pin(&place.pin)?;
-        if self.wrong_pin.as_ref() == Some(&pin) {
+        if self.wrong_pins.get(&place.token) == Some(&pin) {
             return Err(fault(place, "the PIN is wrong"));
         }
         let context = self.context(place)?;
@@ -119,7 +119,7 @@ impl State {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
             Err(error) => {
                 if matches!(error, Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) {
-                    self.wrong_pin = Some(pin);
+                    self.wrong_pins.insert(place.token.clone(), pin);
                 }
                 Err(refused(place, &error))
             }

@@ -112,12 +112,12 @@ impl KeyKeeper {
             record.compromised = Some(under);
         };
         if state != KeyState::Active {
-            let gone = self.record_mut(kid).map(|record| {
+            if let Some(record) = self.record_mut(kid) {
                 mark(record);
-                std::mem::replace(&mut record.home, KeyHome::Gone)
-            });
+                record.doom();
+            }
             self.save()?;
-            return gone.map_or(Ok(()), |home| self.destroy(&home));
+            return self.destroy_doomed();
         }
         let next = self.next(usage)?.kid.clone();
         if let Some(record) = self.record_mut(kid) {
@@ -137,17 +137,18 @@ impl KeyKeeper {
             return Err(wrong());
         }
         record.state = KeyState::Withdrawn;
-        let home = std::mem::replace(&mut record.home, KeyHome::Gone);
+        record.doom();
         self.save()?;
-        self.destroy(&home)
+        self.destroy_doomed()
     }
 
-    /// What is due: withdraws keys past their time, rotates those that are old enough, makes missing standby keys. Returns
-    /// whether anything changed.
+    /// What is due: withdraws keys past their time, rotates those that are old enough, makes missing standby keys, destroys what could not be
+    /// destroyed before. Returns whether anything changed that verifiers or signers see.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn keep(&mut self, rules: Rules, now: Timestamp) -> Result<bool, KeyError> {
+        self.destroy_doomed()?;
         let mut changed = self.withdraw_due(now);
         let due =
             |record: &KeyRecord| rules.rotate_after.is_some_and(|after| now.duration_since(record.signs_from.unwrap_or(now)) >= after);
@@ -184,13 +185,16 @@ impl KeyKeeper {
                 && (starting || record.usage != KeyUse::Checkpoints)
                 && record.signs_until.is_none_or(|until| now.duration_since(until) >= TAKEN_UP)
         };
-        let due = self.list.keys.iter_mut().filter(|record| stopped(record));
-        let gone: Vec<_> = due.map(|record| std::mem::replace(&mut record.home, KeyHome::Gone)).collect();
-        if !gone.is_empty() {
-            self.save()?;
+        let mut changed = false;
+        for record in self.list.keys.iter_mut().filter(|record| stopped(record)) {
+            record.doom();
+            changed = true;
         }
-        gone.iter().try_for_each(|home| self.destroy(home))?;
-        Ok(!gone.is_empty())
+        if changed {
+            self.save()?;
+            self.destroy_doomed()?;
+        }
+        Ok(changed)
     }
 
     fn withdraw_due(&mut self, now: Timestamp) -> bool {
@@ -215,7 +219,6 @@ impl KeyKeeper {
         let in_hsm = matches!(next.home, KeyHome::Pkcs11(_));
         let spare = if usage == KeyUse::Statements { Some(self.make(usage, in_hsm, now)?) } else { None };
         let checkable = if usage == KeyUse::Tokens { TOKENS_CHECKABLE } else { rules.checkable };
-        let mut gone = Vec::new();
         for record in self.list.keys.iter_mut().filter(|record| record.usage == usage) {
             let stops = record.state == KeyState::Active || record.state == former && record.signs_until.is_none();
             if record.kid == kid {
@@ -227,13 +230,13 @@ impl KeyKeeper {
                 record.checkable_until = now.checked_add(checkable).ok();
                 // A gateway that runs has a file's key in memory, but asks the token until it has taken this change up.
                 if former == KeyState::Compromised || !matches!(record.home, KeyHome::Pkcs11(_)) {
-                    gone.push(std::mem::replace(&mut record.home, KeyHome::Gone));
+                    record.doom();
                 }
             }
         }
         self.list.keys.extend(spare);
         self.save()?;
-        gone.iter().try_for_each(|home| self.destroy(home))
+        self.destroy_doomed()
     }
 
     fn make(&self, usage: KeyUse, in_hsm: bool, now: Timestamp) -> Result<KeyRecord, KeyError> {
@@ -260,7 +263,23 @@ impl KeyKeeper {
         self.list.write(&self.place.dir)
     }
 
-    /// Only after the list says that it is gone.
+    /// Destroys the private halves of which the list says that they are doomed, and notes which are gone. What cannot be destroyed now, because a
+    /// token is away, stays in the list and is tried again: the change itself is made by then.
+    fn destroy_doomed(&mut self) -> Result<(), KeyError> {
+        let doomed: Vec<_> = self.list.keys.iter().filter_map(|record| Some((record.kid.clone(), record.doomed.clone()?))).collect();
+        let mut changed = false;
+        for (kid, home) in doomed {
+            match self.destroy(&home) {
+                Ok(()) => {
+                    self.record_mut(&kid).into_iter().for_each(|record| record.doomed = None);
+                    changed = true;
+                }
+                Err(error) => tracing::warn!("the private half of {kid} cannot be destroyed yet, and is tried again: {error}"),
+            }
+        }
+        if changed { self.save() } else { Ok(()) }
+    }
+
     fn destroy(&self, home: &KeyHome) -> Result<(), KeyError> {
         match home {
             KeyHome::File(name) => match fs::remove_file(self.place.dir.join(name)) {
@@ -270,13 +289,8 @@ impl KeyKeeper {
                 _ => Ok(()),
             },
             KeyHome::Pkcs11(label) => {
-                // A token that is gone cannot be told to forget; the list has forgotten already.
-                if let Some(hsm) = &self.place.hsm
-                    && let Err(error) = HsmSigner::destroy(hsm, label)
-                {
-                    tracing::warn!("the retired key stays in the token: {error}");
-                }
-                Ok(())
+                let hsm = self.place.hsm.as_ref().ok_or(KeyError::NoHsm)?;
+                HsmSigner::destroy(hsm, label)
             }
             KeyHome::Gone => Ok(()),
         }

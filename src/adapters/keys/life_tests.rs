@@ -91,6 +91,34 @@ fn key_in_a_token_is_destroyed_once_every_gateway_has_its_successor() {
     assert!(keeper.clear_token(at(1), false).unwrap());
     assert_eq!(place(&keeper), KeyHome::Gone);
     assert!(!keeper.clear_token(at(1), true).unwrap(), "nothing is left");
+    // The token could not be asked: that the key is to be destroyed is not forgotten.
+    drop(keeper);
+    let keeper = home.keeper();
+    let record = keeper.records().iter().find(|record| record.kid == old).unwrap();
+    assert_eq!(record.doomed, Some(KeyHome::Pkcs11("estelam-statements-1".into())));
+}
+
+#[test]
+fn private_half_that_cannot_be_destroyed_at_once_is_destroyed_by_the_next_look() {
+    let home = home();
+    let old = home.ring().statements().key_id().to_owned();
+    let mut keeper = home.keeper();
+    let KeyHome::File(name) = keeper.records().iter().find(|record| record.kid == old).unwrap().home.clone() else { panic!() };
+    let (file, aside) = (keeper.place.dir.join(&name), keeper.place.dir.join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    keeper.rotate(KeyUse::Statements, RULES, false, at(0)).unwrap();
+    let doomed = |keeper: &KeyKeeper| keeper.records().iter().find(|record| record.kid == old).unwrap().doomed.clone();
+    assert_eq!(doomed(&keeper), Some(KeyHome::File(name)), "the new key signs, and the old one is not said to be gone");
+    drop(keeper);
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+    let mut keeper = home.keeper();
+    keeper.keep(RULES, at(1)).unwrap();
+    assert_eq!(doomed(&keeper), None);
+    assert!(!file.exists());
+    drop(keeper);
+    assert_eq!(doomed(&home.keeper()), None);
 }
 
 #[test]

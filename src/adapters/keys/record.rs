@@ -118,6 +118,9 @@ pub struct KeyRecord {
     /// Set once others may have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compromised: Option<Compromise>,
+    /// Where a private half lies that is to be destroyed; set until it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doomed: Option<KeyHome>,
 }
 
 impl KeyRecord {
@@ -135,6 +138,15 @@ impl KeyRecord {
             checkable_until: None,
             lost: false,
             compromised: None,
+            doomed: None,
+        }
+    }
+
+    /// Signs no more, and its private half is to be destroyed.
+    pub(super) fn doom(&mut self) {
+        match std::mem::replace(&mut self.home, KeyHome::Gone) {
+            KeyHome::Gone => {}
+            home => self.doomed = Some(home),
         }
     }
 

@@ -157,6 +157,8 @@ impl State {
             return;
         }
         metrics::counter!("estelam_policy_reloads_total", "result" => "refused").increment(1);
+        // What an official believes to be in force is not: somebody has to look.
+        metrics::counter!("estelam_alarms_total", "alarm" => "policy-refused").increment(1);
         for error in &refused.1 {
             tracing::error!("policy change refused, the old version stays in force: {error}");
         }

@@ -245,8 +245,8 @@ fn epochs(conn: &Connection, from: Option<Timestamp>, to: Option<Timestamp>, cur
     Ok(all.into_iter().filter(|(name, _)| within(name)).map(epoch).collect())
 }
 
-/// The day of an epoch by its name, days since 1970.
-fn day_number(epoch: &str) -> i64 {
+/// The day of an epoch by its name, days since 1970; the smallest number, which no entry is of, where the name says none.
+pub(super) fn day_number(epoch: &str) -> i64 {
     epoch.get(..10).and_then(|date| date.parse::<Date>().ok()).map_or(i64::MIN, number_of)
 }
 

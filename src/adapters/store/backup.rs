@@ -1,4 +1,4 @@
-//! Copies of the log: taken beside a running service, put back only where no log is, and only if they have all that was seen; or else sealed.
+//! Copies of the log, taken beside a running service.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -7,29 +7,15 @@ use super::config::{JOURNAL_BYTES, LedgerError};
 use super::journal::Journal;
 use super::origins::Origins;
 use super::reserve::SystemDisk;
-use super::witnessed::{NotWitnessed, continues};
-use super::{copies, fence, nodes, schema};
-use crate::core::ledger::checkpoint::Checkpoint;
+use super::{copies, nodes, schema};
 use crate::core::ledger::room::{Disk as _, RoomBounds};
 
-/// What makes up a log, in the order of copying: a database without journals would not open, and with them nothing is lost.
-const FILES: [&str; 4] = ["journal.0", "journal.1", "ledger.sqlite-wal", "ledger.sqlite"];
-
-/// Copies everything that the database has into a new folder, as one moment: (entries, checkpoint of the greatest size if there is one). What the
-/// journal alone has at that moment, some hundredths of a second, is not in it. Deleted bytes are not copied.
+/// Copies everything that the logs of an installation have, as one moment each: (entries, checkpoint of the greatest size if there is one) of the
+/// present one. Deleted bytes are not copied. A folder that has an earlier copy is brought up to date: what is new is added, and what was deleted
+/// since is deleted there too.
 ///
 /// # Errors
-/// [`LedgerError`]: there is no log, the folder is not new, or the disk refuses.
-pub fn backup(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
-    new_folder(to)?;
-    copy_database(dir, to)
-}
-
-/// The same with the sealed logs before the present one. A folder that has an earlier copy is brought up to date: what is new is added, and what
-/// was deleted since is deleted there too.
-///
-/// # Errors
-/// As [`backup`]; or the folder has a copy of another log.
+/// [`LedgerError`]: there is no log, the folder is neither new nor a copy of it, or the disk refuses.
 pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
     let copies = origins.at(to);
     if !copies.all().iter().any(|(_, copy)| schema::database(copy).is_file()) {
@@ -103,57 +89,6 @@ fn end_of(copy: &Path) -> Result<(u64, Option<String>), LedgerError> {
     let conn = schema::open_reader(&schema::database(copy))?;
     let note = conn.query_row("SELECT (SELECT note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1)", [], |row| row.get(0))?;
     Ok((nodes::stored_size(&conn)?, note))
-}
-
-/// Puts a copy back where no log is. `seen` is the last checkpoint that anybody outside has: a copy that lacks entries below it is refused,
-/// for going on from there would be a fork.
-///
-/// # Errors
-/// [`NotWitnessed`]; nothing is written then.
-pub fn restore(from: &Path, dir: &Path, seen: &Checkpoint) -> Result<(), NotWitnessed> {
-    continues(from, seen)?;
-    refuse_log_in(dir)?;
-    copy_files(from, dir)?;
-    continues(dir, seen)
-}
-
-/// Puts the copy of all logs back in `root` where none is, whatever it lacks: whether the present one may go on is the caller's to see to.
-///
-/// # Errors
-/// [`LedgerError`]; nothing is written where a log is.
-pub fn restore_all(from: &Origins, root: &Path) -> Result<(), LedgerError> {
-    let back = from.at(root);
-    for (_, dir) in back.all() {
-        refuse_log_in(&dir)?;
-    }
-    for ((origin, copy), (_, dir)) in from.all().iter().zip(back.all()) {
-        if origin == from.present() || schema::database(copy).exists() {
-            copy_files(copy, &dir)?;
-        }
-    }
-    back.write()
-}
-
-fn refuse_log_in(dir: &Path) -> Result<(), LedgerError> {
-    if !schema::database(dir).exists() {
-        return Ok(());
-    }
-    let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-    Err(LedgerError::Io { what: "restore over the log in", path: dir.into(), source })
-}
-
-fn copy_files(from: &Path, dir: &Path) -> Result<(), LedgerError> {
-    let _lock = schema::lock_folder(dir)?;
-    Journal::make(dir, JOURNAL_BYTES)?;
-    for name in FILES {
-        let (source, target) = (from.join(name), dir.join(name));
-        if source.is_file() {
-            let copied = std::fs::copy(&source, &target);
-            copied.map_err(|source| LedgerError::Io { what: "copy to", path: target.clone(), source })?;
-            sync(&target)?;
-        }
-    }
-    fence::settle_here(&schema::database(dir))
 }
 
 fn new_folder(to: &Path) -> Result<(), LedgerError> {

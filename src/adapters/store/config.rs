@@ -126,6 +126,14 @@ pub enum LedgerError {
         "a content key of this ledger does not open with the present `content.key`; restore the key that belongs to this ledger, or run `estelam keys rotate content` again if that broke off"
     )]
     WrongKek,
+    /// Nothing is there, or a half.
+    #[error("a restore into `{0}` was cut short; run the same `estelam log restore` again")]
+    HalfRestored(PathBuf),
+    /// A reader holds on to pages that are to go.
+    #[error(
+        "the ledger in `{0}` is still read by another program (a back-up, `estelam log` or an SQLite shell), which keeps old pages alive; end it and run this again"
+    )]
+    StillRead(PathBuf),
     /// The log does not fit its checkpoint.
     #[error("the ledger does not fit its own checkpoint: {0}; run `estelam log verify` and restore the folder from a copy")]
     Inconsistent(String),

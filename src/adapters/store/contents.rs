@@ -50,11 +50,7 @@ impl Contents {
 
     /// Does something with a content key; none when it is gone or does not unwrap.
     pub(super) fn with_key<T>(&mut self, conn: &Connection, key: i64, work: impl FnOnce(&LessSafeKey) -> T) -> rusqlite::Result<Option<T>> {
-        if !self.keys.contains_key(&key) {
-            let unwrapped = self.unwrap_key(conn, key)?;
-            self.keys.insert(key, unwrapped);
-        }
-        Ok(self.keys.get(&key).and_then(Option::as_ref).map(work))
+        Ok(self.key(conn, key)?.map(work))
     }
 
     /// Encrypts counts of a day under a content key; none when it is gone.

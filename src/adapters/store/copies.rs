@@ -9,11 +9,11 @@ use rusqlite::Connection;
 use super::config::LedgerError;
 use super::journal::Frame;
 use super::purge::day_range;
-use super::{database, fence, holder, nodes, purge, recovery, schema, succession};
+use super::{counts, database, fence, holder, nodes, purge, recovery, schema, succession};
 use crate::core::ledger::tile::TILE_HEIGHT;
 
 /// Small tables that are copied whole.
-const SMALL: [&str; 7] = ["epoch", "holder_epoch", "purge", "succession", "sealed", "later_purge", "writer"];
+const SMALL: [&str; 8] = ["epoch", "holder_epoch", "day_count", "purge", "succession", "sealed", "later_purge", "writer"];
 
 /// Adds to the copy in `to` what the log in `dir` has beyond it, and deletes there what was deleted here. Everything that was answered
 /// before the call is in it: also what only the journal has, since the copy gets no journal.
@@ -62,6 +62,7 @@ fn make_tables(conn: &Connection) -> Result<(), LedgerError> {
     succession::make_tables(conn)?;
     fence::create_table(conn)?;
     holder::make_table(conn)?;
+    counts::make_table(conn)?;
     Ok(())
 }
 
@@ -79,12 +80,20 @@ fn check_same(conn: &Connection, log: &Connection, size: u64, tail: &[Frame]) ->
     Ok(there)
 }
 
+/// Keys of a table: those that are new, and those that the log has wrapped anew since: what the former key-encryption key opens must go.
+const KEYS: &str = "
+INSERT INTO main.KEYS SELECT * FROM log.KEYS WHERE seq NOT IN (SELECT seq FROM main.KEYS);
+UPDATE main.KEYS SET wrapped = l.wrapped FROM log.KEYS l WHERE l.seq = main.KEYS.seq AND l.wrapped <> main.KEYS.wrapped;
+";
+/// A content as the log has it, unless a purge is about to overwrite it: its key is destroyed by then.
+const SEALED: &str = "CASE WHEN l.content_key IN (SELECT seq FROM log.content_key)
+                             OR -l.content_key IN (SELECT seq FROM log.held_key) THEN l.sealed END";
+
 /// New keys before the entries under them; keys that were destroyed go with their contents.
 fn keys(conn: &Connection, log: &Connection, size: u64) -> Result<(), LedgerError> {
-    conn.execute_batch(
-        "INSERT INTO main.content_key SELECT * FROM log.content_key WHERE seq NOT IN (SELECT seq FROM main.content_key);
-         INSERT INTO main.held_key SELECT * FROM log.held_key WHERE seq NOT IN (SELECT seq FROM main.held_key);",
-    )?;
+    for table in ["content_key", "held_key"] {
+        conn.execute_batch(&KEYS.replace("KEYS", table))?;
+    }
     let mut gone = conn.prepare(
         "SELECT seq, day FROM main.content_key WHERE seq NOT IN (SELECT seq FROM log.content_key)
          UNION ALL SELECT -seq, day FROM main.held_key WHERE seq NOT IN (SELECT seq FROM log.held_key)",
@@ -92,11 +101,12 @@ fn keys(conn: &Connection, log: &Connection, size: u64) -> Result<(), LedgerErro
     let gone: Vec<(i64, i64)> = gone.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     for (key, day) in gone {
         let (from, to) = day_range(log, day, size)?;
-        // What a legal hold kept is under another key by now; everything else is empty.
-        let update =
-            "UPDATE main.entry SET (content_key, sealed) = (SELECT l.content_key, l.sealed FROM log.entry l WHERE l.idx = main.entry.idx)
-                      WHERE idx >= ?1 AND idx < ?2 AND content_key = ?3";
-        conn.execute(update, (from, to, key))?;
+        // What a legal hold kept is under another key by now; everything else is empty, or about to be.
+        let update = format!(
+            "UPDATE main.entry SET (content_key, sealed) = (SELECT l.content_key, {SEALED} FROM log.entry l WHERE l.idx = main.entry.idx)
+             WHERE idx >= ?1 AND idx < ?2 AND content_key = ?3"
+        );
+        conn.execute(&update, (from, to, key))?;
         match key {
             ..0 => conn.execute("DELETE FROM main.held_key WHERE seq = ?1", [key.unsigned_abs()])?,
             _ => conn.execute("DELETE FROM main.content_key WHERE seq = ?1", [key])?,
@@ -107,7 +117,11 @@ fn keys(conn: &Connection, log: &Connection, size: u64) -> Result<(), LedgerErro
 
 /// Some entries with the nodes that they complete.
 fn entries(conn: &Connection, from: u64, to: u64) -> Result<(), LedgerError> {
-    conn.execute("INSERT INTO main.entry SELECT * FROM log.entry WHERE idx >= ?1 AND idx < ?2", (from, to))?;
+    let insert = format!(
+        "INSERT INTO main.entry (idx, id, leaf, salt, header, content_commitment, content_key, sealed)
+         SELECT idx, id, leaf, salt, header, content_commitment, content_key, {SEALED} FROM log.entry l WHERE idx >= ?1 AND idx < ?2"
+    );
+    conn.execute(&insert, (from, to))?;
     let mut level = 1_u8;
     while let Some(below) = to.checked_shr(u32::from(level) * u32::from(TILE_HEIGHT)).filter(|below| *below > 0) {
         let since = from >> (u32::from(level) * u32::from(TILE_HEIGHT));

@@ -7,9 +7,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::audit::{date_of, number_of};
 use super::config::LedgerError;
+use super::contents::Contents;
 use super::queue::Command;
 use super::segments::{self, SegmentError};
-use super::{STOPPED, SqliteLedger};
+use super::{STOPPED, SqliteLedger, purge};
 use crate::core::ledger::audit::{Bucket, is_over};
 use crate::core::ledger::leaf::class_byte;
 use crate::core::ledger::retention::day_of;
@@ -71,8 +72,7 @@ impl SqliteLedger {
             let mut told = Vec::new();
             for (day, key, sealed) in kept(conn)?.into_iter().filter(|(day, ..)| within(*day)) {
                 let mut contents = contents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                let plain = contents.open_count(conn, key, day, &sealed)?;
-                told.extend(plain.and_then(|plain| serde_json::from_slice::<Vec<Bucket>>(&plain).ok()).unwrap_or_default());
+                told.extend(open_count(conn, &mut contents, (day, key), &sealed)?);
             }
             // Yesterday's last hour and today.
             for day in [number_of(day_of(now)) - 1, number_of(day_of(now))] {
@@ -83,6 +83,16 @@ impl SqliteLedger {
             Ok(told)
         });
         told.await
+    }
+}
+
+/// Counts that are kept; none where a purge has destroyed their key and comes to them next.
+fn open_count(conn: &Connection, contents: &mut Contents, (day, key): (i64, i64), sealed: &[u8]) -> Result<Vec<Bucket>, SegmentError> {
+    let plain = contents.open_count(conn, key, day, sealed)?;
+    match plain.and_then(|plain| serde_json::from_slice(&plain).ok()) {
+        Some(told) => Ok(told),
+        None if purge::is_stored(conn, key)? => Err(SegmentError::DamagedCount(date_of(day))),
+        None => Ok(Vec::new()),
     }
 }
 

@@ -57,7 +57,7 @@ impl Fence {
         let io = |source| LedgerError::Io { what: "take over", path: path.clone(), source };
         let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).map_err(io)?;
         let before = read(&file).map_err(io)?;
-        let answered = read_answered(&file);
+        let answered = read_answered(&file).unwrap_or(0);
         let generation = before.map_or(0, |token| generation_of(&token)).max(stored_generation(dir)).saturating_add(1);
         let holder = random::<16>().ok_or(LedgerError::Crypto("draw random bytes"))?;
         let mut token = [0; LEN];
@@ -177,12 +177,42 @@ fn stored_generation(dir: &Path) -> u64 {
     read().unwrap_or(0)
 }
 
-/// How many entries were answered for; nought where the file is too short or its number is damaged.
-fn read_answered(file: &File) -> u64 {
+/// How many entries were answered for; none where the file is too short or its number is damaged.
+fn read_answered(file: &File) -> Option<u64> {
     let (mut number, mut again) = ([0; 8], [0; 8]);
     let found = file.read_exact_at(&mut number, LEN as u64).and_then(|()| file.read_exact_at(&mut again, LEN as u64 + 8));
     let number = u64::from_be_bytes(number);
-    if found.is_ok() && number == !u64::from_be_bytes(again) { number } else { 0 }
+    (found.is_ok() && number == !u64::from_be_bytes(again)).then_some(number)
+}
+
+/// What a folder, whose database may be lost, knows of how many entries were answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// Its writer ended in order: so many, and no more.
+    Exactly(u64),
+    /// Its writer was cut off: so many, and maybe more.
+    AtLeast(u64),
+    /// Nothing.
+    Unknown,
+}
+
+/// What the folder of a log knows of how many entries were answered for.
+///
+/// # Errors
+/// [`LedgerError`]: the file cannot be read.
+pub fn answered_in(dir: &Path) -> Result<Answered, LedgerError> {
+    let path = dir.join(NAME);
+    let io = |source| LedgerError::Io { what: "read", path: path.clone(), source };
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Answered::Unknown),
+        opened => opened.map_err(io)?,
+    };
+    let in_order = read(&file).map_err(io)?.is_some_and(|token| token.ends_with(&NOBODY));
+    Ok(match read_answered(&file) {
+        None => Answered::Unknown,
+        Some(answered) if in_order => Answered::Exactly(answered),
+        Some(answered) => Answered::AtLeast(answered),
+    })
 }
 
 fn read(file: &File) -> io::Result<Option<[u8; LEN]>> {

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use rusqlite::Connection;
 
 use super::SqliteLedger;
+use super::audit::day_number;
 use super::segments::{self, Sought};
 use crate::core::ledger::holder::{HolderEntry, HolderLog};
 use crate::core::ledger::retention::day_of;
@@ -63,8 +64,7 @@ fn sealed(conn: &Connection, first: Date) -> rusqlite::Result<Vec<SealedTrail>> 
 }
 
 fn sought(trail: &OpenedTrail) -> Vec<Sought> {
-    let day = trail.epoch.get(..10).and_then(|date| date.parse::<Date>().ok()).and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    let Some(day) = day.map(|midnight| midnight.timestamp().as_second().div_euclid(86_400)) else { return Vec::new() };
+    let day = day_number(&trail.epoch);
     let tag = |text: &String| URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Hash::try_from(bytes).ok());
     trail.tags.iter().filter_map(tag).map(|tag| Sought { day, tag, trace: 0 }).collect()
 }

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
 use super::config::LedgerError;
-use super::schema;
+use super::{restore, schema};
 use crate::core::ledger::succession::{SuccessionStatement, is_successor, suffix_of};
 
 /// The list.
@@ -37,8 +37,11 @@ impl Origins {
     /// Reads the list of a log's folder that began under `first`; without a list there is that one log.
     ///
     /// # Errors
-    /// [`LedgerError::Origins`] or [`LedgerError::Io`].
+    /// [`LedgerError::Origins`] or [`LedgerError::Io`]; [`LedgerError::HalfRestored`].
     pub fn open(root: &Path, first: &str) -> Result<Self, LedgerError> {
+        if restore::is_under_way(root) {
+            return Err(LedgerError::HalfRestored(root.into()));
+        }
         let path = root.join(LIST);
         let chain = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice::<List>(&bytes).map(|list| list.origins),
@@ -71,7 +74,7 @@ impl Origins {
 
     /// The same logs in another folder.
     #[must_use]
-    pub(super) fn at(&self, root: &Path) -> Self {
+    pub fn at(&self, root: &Path) -> Self {
         Self { root: root.into(), chain: self.chain.clone() }
     }
 
@@ -107,6 +110,15 @@ impl Origins {
             .and_then(|()| fs::rename(&draft, &path))
             .and_then(|()| File::open(&self.root)?.sync_all());
         written.map_err(|source| LedgerError::Io { what: "write", path, source })
+    }
+
+    /// Removes the list, if there is one.
+    pub(super) fn remove_list(&self) -> Result<(), LedgerError> {
+        let path = self.root.join(LIST);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(LedgerError::Io { what: "remove", path, source }),
+            _ => Ok(()),
+        }
     }
 
     /// What a log of the chain says of its beginning; none for one that began the chain.

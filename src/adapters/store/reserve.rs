@@ -20,7 +20,7 @@ use crate::core::ledger::room::{Disk, Room, RoomBounds};
 const NAME: &str = "reserve";
 /// Where blocks cannot be claimed without being written, they are written in pieces of this size.
 const PIECE: usize = 1 << 20;
-/// Nothing is put back for so long after the disk said that it was full, whatever it says of itself meanwhile.
+/// For so long after somebody found the disk full it counts as such, whatever it says of itself, and nothing is put back.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The disk on which a folder lies.
@@ -57,6 +57,15 @@ struct State {
     /// Whether the disk could be asked the last time.
     told: bool,
     gave_way: Option<Instant>,
+    /// When the file could not be made longer.
+    stuck: Option<Instant>,
+}
+
+impl State {
+    /// Whether somebody lately found the disk full who wrote there.
+    fn found_full(&self) -> bool {
+        lately(self.gave_way)
+    }
 }
 
 /// What was seen of the disk.
@@ -84,7 +93,7 @@ impl Reserve {
         let path = dir.join(NAME);
         let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).and_then(|file| {
             let len = file.metadata()?.len();
-            Ok(State { file, len, free: 0, told: true, gave_way: None })
+            Ok(State { file, len, free: 0, told: true, gave_way: None, stuck: None })
         });
         let state = opened.map_err(|source| LedgerError::Io { what: "open", path: path.clone(), source })?;
         let reserve = Self { path, bounds, disk: RwLock::new(disk), room: AtomicU8::new(Room::Ample as u8), state: Mutex::new(state) };
@@ -132,7 +141,9 @@ impl Reserve {
             self.grow(&mut state);
         }
         let free = self.free(&mut state);
-        let room = self.bounds.judge(free, state.len, self.room());
+        let judged = self.bounds.judge(free, state.len, self.room());
+        // A quota may be used up on a disk that says that it has plenty.
+        let room = if state.found_full() { judged.max(Room::Scarce) } else { judged };
         self.room.store(room as u8, Ordering::Relaxed);
         gauge!("estelam_ledger_disk_free_bytes").set(free as f64);
         gauge!("estelam_ledger_reserve_bytes").set(state.len as f64);
@@ -156,7 +167,7 @@ impl Reserve {
     /// Only from what is beyond the floor, so that the reserve itself never stops anything.
     fn may_grow(&self, state: &State, free: u64) -> bool {
         let beyond = self.bounds.floor.saturating_add(self.bounds.floor / 8).saturating_add(self.bounds.step());
-        state.len < self.bounds.reserve && free >= beyond && state.gave_way.is_none_or(|at| at.elapsed() > PATIENCE)
+        state.len < self.bounds.reserve && free >= beyond && !state.found_full() && !lately(state.stuck)
     }
 
     fn free(&self, state: &mut State) -> u64 {
@@ -187,7 +198,7 @@ impl Reserve {
             Ok(()) => state.len = len,
             Err(error) => {
                 tracing::warn!(%error, path = %self.path.display(), "the reserve of the access log cannot be made");
-                state.gave_way = Some(Instant::now());
+                state.stuck = Some(Instant::now());
                 let len = state.len;
                 self.shrink(state, len);
             }
@@ -197,6 +208,10 @@ impl Reserve {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn lately(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at.elapsed() <= PATIENCE)
 }
 
 /// Takes up blocks of the disk; durable when this returns.

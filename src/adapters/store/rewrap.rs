@@ -9,6 +9,9 @@ use super::keys::{ContentKek, Kek};
 use super::purge::{self, HELD};
 use super::schema;
 
+/// How long a reader may take to end before it counts as one that stays.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
 const TABLES: [(&str, &str, u8); 2] = [
     ("SELECT seq, day, class, wrapped FROM content_key", "UPDATE content_key SET wrapped = ?2 WHERE seq = ?1", 0),
     ("SELECT seq, day, class, wrapped FROM held_key", "UPDATE held_key SET wrapped = ?2 WHERE seq = ?1", HELD),
@@ -17,7 +20,8 @@ const TABLES: [(&str, &str, u8); 2] = [
 /// Wraps every content key of the log in `dir` under `next`; returns how many there are. Those that a run before this one wrapped stay as they are.
 ///
 /// # Errors
-/// [`LedgerError`]: a service has the log open, a key opens with neither, the disk refuses. Nothing is changed then.
+/// [`LedgerError`]: a service has the log open, a key opens with neither, the disk refuses. Nothing is changed then. [`LedgerError::StillRead`]: all
+/// are wrapped under `next`, but what the former key opens is in the write-ahead log still; run it again once nobody reads.
 pub fn rewrap(dir: &Path, present: &ContentKek, next: &ContentKek) -> Result<usize, LedgerError> {
     let path = schema::database(dir);
     if !path.exists() {
@@ -42,8 +46,9 @@ pub fn rewrap(dir: &Path, present: &ContentKek, next: &ContentKek) -> Result<usi
         }
     }
     transaction.commit()?;
-    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(wrapped)
+    conn.busy_timeout(PATIENCE)?;
+    let held: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if held { Err(LedgerError::StillRead(dir.into())) } else { Ok(wrapped) }
 }
 
 type Row = (i64, i64, u8, Vec<u8>);

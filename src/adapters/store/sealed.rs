@@ -62,24 +62,27 @@ impl LogChain {
         &self.present
     }
 
-    /// Deletes what is due in the sealed logs; the present one records it. Origin and report of each that had something due.
-    ///
-    /// # Errors
-    /// [`PurgeError`].
-    pub async fn purge_sealed(&self, order: &PurgeOrder) -> Result<Vec<(String, PurgeReport)>, PurgeError> {
-        let mut reports = Vec::new();
-        for EndedLog { config, readers, later } in &self.ended {
-            let forget = |keys: Vec<i64>| {
-                readers.forget(keys.into_iter());
-                readers.close_idle();
-            };
-            readers.close_idle();
-            let report = self.present.purge_ended(config.clone(), later.clone(), order.clone(), forget).await?;
-            if !report.keys.is_empty() || report.finished > 0 {
-                reports.push((config.origin.clone(), report));
+    /// Deletes what is due in the sealed logs; the present one records it. Origin and report of each that had something due, or why not all of it
+    /// is deleted: one that fails keeps no other.
+    pub async fn purge_sealed(&self, order: &PurgeOrder) -> Vec<(String, Result<PurgeReport, PurgeError>)> {
+        let mut outcomes = Vec::new();
+        for log in &self.ended {
+            let outcome = self.purge_one(log, order).await;
+            if outcome.as_ref().is_err() || outcome.as_ref().is_ok_and(|report| !report.keys.is_empty() || report.finished > 0) {
+                outcomes.push((log.config.origin.clone(), outcome));
             }
         }
-        Ok(reports)
+        outcomes
+    }
+
+    async fn purge_one(&self, log: &EndedLog, order: &PurgeOrder) -> Result<PurgeReport, PurgeError> {
+        let EndedLog { config, readers, later } = log;
+        let forget = |keys: Vec<i64>| {
+            readers.forget(keys.into_iter());
+            readers.close_idle();
+        };
+        readers.close_idle();
+        self.present.purge_ended(config.clone(), later.clone(), order.clone(), forget).await
     }
 }
 

@@ -104,8 +104,8 @@ fn end_of(config: &LedgerConfig, keys: &[NoteKey]) -> Result<(LogEnd, i64), Ledg
         return Ok((end(&Frontier::default()), i64::MIN));
     }
     let fence = Arc::new(Fence::take(&config.dir)?);
+    // Never released: this log does not end in the order that a restore could go on from.
     let (_, found) = Store::open(config, keys, &fence, Faults::none(), Opening::ToSeal)?;
-    fence.release();
     Ok((end(&found.frontier), found.last_time))
 }
 

@@ -14,7 +14,7 @@ pub enum NotWitnessed {
     /// Entries that were published are not here.
     #[error(
         "the log in `{dir}` has {here} entries, its witness has seen {seen}: this is an older copy. Bring back the folder that has them all; if it is \
-         lost, keep this one as it is, set a new `ledger.dir` and a new `ledger.origin`, and tell the witness: the old origin is never signed again"
+         lost, this one is sealed as it is, and a new log goes on from it under a new origin: the old one is never signed again"
     )]
     Behind {
         /// Folder of the log.
@@ -50,6 +50,15 @@ pub fn continues(dir: &Path, seen: &Checkpoint) -> Result<(), NotWitnessed> {
         Ok(frontier) if frontier.root() == seen.root => Ok(()),
         Ok(_) => Err(NotWitnessed::Fork { dir: dir.into(), seen: seen.size }),
     }
+}
+
+/// Entries of a log that nobody has open, with those that only its journal has.
+///
+/// # Errors
+/// [`LedgerError`].
+pub fn entries_in(dir: &Path) -> Result<u64, LedgerError> {
+    let (stored, tail) = recovery::ends(&schema::open_reader(&schema::database(dir))?, dir)?;
+    Ok(tail.last().map_or(stored, |frame| frame.end().max(stored)))
 }
 
 /// The tree of the first `size` entries, or how many there are.

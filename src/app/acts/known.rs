@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,23 @@ pub struct Known {
     pub keys: Option<BTreeMap<String, KnownKey>>,
     /// Legal holds by name.
     pub holds: BTreeMap<String, KnownHold>,
+    /// Certificates by SHA-256, hexadecimal.
+    pub certificates: BTreeMap<String, KnownCertificate>,
+}
+
+/// What is known of a certificate of an agency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownCertificate {
+    /// Whose it is.
+    pub agency: String,
+    /// The branch or system that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Last second of validity.
+    pub not_after: Timestamp,
+    /// It was revoked or replaced for good.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// What is known of a key.

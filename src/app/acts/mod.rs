@@ -4,6 +4,7 @@
 //! (a suspension, a key that others may have) takes effect at once, and its entry is made as soon as the log can. What was recorded last is
 //! remembered beside the log, so that what was changed while no gateway ran is recorded by the next start.
 
+mod certificates;
 mod cut_off;
 mod decrees;
 mod keys;
@@ -20,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-pub use self::known::{Known, KnownHold};
+pub use self::known::{Known, KnownCertificate, KnownHold};
 use super::StartError;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::tree::sha256;
@@ -133,7 +134,7 @@ impl Acts {
     /// # Errors
     /// What was recorded last cannot be read.
     pub fn open(dir: &Path, ledger: &Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
-        let file = dir.join("acts.json");
+        let file = dir.join(super::memories::ACTS);
         let known = known::read(&file)?;
         let state = Mutex::new(State { known, waiting: VecDeque::new(), marks: Vec::new() });
         Ok(Arc::new(Self { ledger: Arc::downgrade(ledger), clock, file, runtime: Handle::current(), state }))

@@ -62,10 +62,7 @@ fn schemes(place: &Place) -> Result<SchemeCatalogue, CliError> {
 
 /// The officer's private key from its file: base64 on one line.
 fn officer_key(path: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).doing(format_args!("cannot read `{}`", path.display()))?;
-    STANDARD.decode(text.trim()).map(Zeroizing::new).doing(format_args!("`{}` must hold the key in base64 on one line", path.display()))
+    crate::files::read_base64_key(path).doing(format_args!("the officer's private key, `{}`, is not usable", path.display()))
 }
 
 fn officer(path: &std::path::Path) -> Result<OfficerKey, CliError> {

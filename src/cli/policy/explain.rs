@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::explain_words::{self, Language, Records, Refused};
+use super::explain_words::{self, Beside, Language, Records, Refused};
 use super::folder::{Fault, Folder, read, report};
 use crate::adapters::clock::SystemClock;
 use crate::app::review::{self, InForce};
@@ -82,7 +82,7 @@ impl Explain {
             (None, None, Some(scheme)) => self.of_identifier(scheme)?,
             (None, None, None) => return Err(CliError::usage("say what to explain: --case, --answer or --scheme")),
         };
-        let Found { mut case, snapshot, files, refused, records } = found;
+        let Found { mut case, snapshot, files, refused, beside } = found;
         // What was known is what was known at the instant decided for, unless it is said otherwise.
         let moved = self.at.unwrap_or(case.known_at);
         case.at = self.at.unwrap_or(case.at);
@@ -90,10 +90,10 @@ impl Explain {
         let said = refused.map_or_else(|| explained(&case, &snapshot), |code| Err((code, None)));
         let languages = self.lang.map_or(vec![Language::Fa, Language::En], |lang| vec![lang]);
         match said {
-            Ok((explanation, step)) if self.json => println!("{}", explain_words::json(&explanation, &snapshot, step, records)),
+            Ok((explanation, step)) if self.json => println!("{}", explain_words::json(&explanation, &snapshot, step, beside)),
             Ok((explanation, step)) => {
                 let texts: Vec<String> =
-                    languages.into_iter().map(|lang| explain_words::text(&explanation, &snapshot, step, records, lang)).collect();
+                    languages.into_iter().map(|lang| explain_words::text(&explanation, &snapshot, step, beside, lang)).collect();
                 println!("{}", texts.join("\n"));
             }
             Err((code, hint)) => {
@@ -121,7 +121,7 @@ impl Explain {
         let mut fitting: Vec<AnswerCase> =
             cases.into_iter().filter(|case| if only { exact(case) } else { case.name.contains(wanted) }).collect();
         match (fitting.pop(), fitting.len()) {
-            (Some(case), 0) => Ok(Found { case, snapshot, files, refused: None, records: None }),
+            (Some(case), 0) => Ok(Found { case, snapshot, files, refused: None, beside: Beside::default() }),
             (None, _) => Err(Fault::Command(CliError::failed(format_args!("no case `{wanted}`; give a part of its name, or FILE:LINE")))),
             (Some(last), _) => {
                 fitting.push(last);
@@ -158,7 +158,7 @@ impl Explain {
             answer: basis.registry_answer(recorded.as_of, recorded.freshness),
             ..case(recorded.service, at, decrees)
         };
-        Ok(Found { case, snapshot, files, refused, records: None })
+        Ok(Found { case, snapshot, files, refused, beside: Beside { name_hint: basis.name_hint, records: None } })
     }
 
     /// From the installation's own registry and policies, as they are now. The identifier is never printed.
@@ -196,7 +196,7 @@ impl Explain {
             answer: Some(RegistryAnswer { persons: persons.into(), as_of: at, freshness: Freshness::Live }),
             ..case(self.service.clone().unwrap_or_default(), now, decrees)
         };
-        Ok(Found { case, snapshot, files, refused: None, records })
+        Ok(Found { case, snapshot, files, refused: None, beside: Beside { records, name_hint: None } })
     }
 }
 
@@ -206,7 +206,7 @@ struct Found {
     snapshot: Snapshot,
     files: BTreeMap<String, String>,
     refused: Option<RefusalCode>,
-    records: Option<Records>,
+    beside: Beside,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it takes what `map_err` hands over")]

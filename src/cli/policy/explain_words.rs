@@ -6,8 +6,11 @@ use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::cli::words_fa as fa;
 use crate::core::decision::explain::{DecreeVerdict, ExplainedDecree, ExplainedDocument, ExplainedRule, Explanation};
 use crate::core::domain::date::{jalali, tehran_day};
+use crate::core::domain::document::DocumentKind;
+use crate::core::domain::name::NameMatch;
 use crate::core::domain::reason::{OutageStep, Outcome, ReasonCode};
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::policy::{Ground, Snapshot};
@@ -26,6 +29,14 @@ impl Language {
         match self {
             Self::Fa => fa,
             Self::En => en,
+        }
+    }
+
+    /// A number or a day in the reader's digits (domain §9).
+    fn digits(self, text: String) -> String {
+        match self {
+            Self::Fa => fa::digits(&text),
+            Self::En => text,
         }
     }
 }
@@ -58,8 +69,16 @@ impl Records {
     }
 }
 
+/// What is known beside what decided.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Beside {
+    pub(super) records: Option<Records>,
+    /// How the name that the asker gave agreed with the registered one; it decided nothing.
+    pub(super) name_hint: Option<NameMatch>,
+}
+
 /// The explanation with its words in both languages.
-pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep, records: Option<Records>) -> Value {
+pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: Beside) -> Value {
     let mut json = serde_json::to_value(explanation).unwrap_or_default();
     let both = |words: &dyn Fn(Language) -> String| json!({ "fa": words(Language::Fa), "en": words(Language::En) });
     let add = |json: &mut Value, name: &str, value: Value| drop(json.as_object_mut().map(|object| object.insert(name.to_owned(), value)));
@@ -70,8 +89,11 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
     );
     add(&mut json, "next", next.unwrap_or_default());
     add(&mut json, "policy_version", json!(*snapshot.version));
-    if let Some(records) = records {
+    if let Some(records) = beside.records {
         add(&mut json, "records", json!(records.code()));
+    }
+    if let Some(hint) = beside.name_hint {
+        add(&mut json, "name_hint", json!(hint));
     }
     for (index, document) in explanation.documents.iter().enumerate() {
         if let Some(object) = json.pointer_mut(&format!("/documents/{index}")) {
@@ -87,15 +109,15 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
 }
 
 /// The explanation in one language.
-pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, records: Option<Records>, lang: Language) -> String {
+pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: Beside, lang: Language) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| text.push_str(&format!("{label:<12} {value}\n"));
     let service = snapshot.services.get(&it.service);
     let name = service.map_or("", |service| lang.pick(&service.fa, &service.en));
     line(lang.pick("خدمت", "service"), format!("{name} ({})", it.service));
     let known = lang.pick("با دانسته‌های", "as known");
-    line(lang.pick("برای لحظه", "asked for"), format!("{} · {known} {}", moment(it.at), moment(it.known_at)));
-    if let Some(records) = records {
+    line(lang.pick("برای لحظه", "asked for"), format!("{} · {known} {}", moment(it.at, lang), moment(it.known_at, lang)));
+    if let Some(records) = beside.records {
         line(lang.pick("پرونده‌ها", "records"), records.words(lang).to_owned());
     }
     line(lang.pick("پاسخ", "answer"), format!("{} ({})", outcome(it.decision, lang), it.reason.code()));
@@ -109,12 +131,15 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, reco
     line(lang.pick("قاعده", "rule"), it.rule.as_ref().map_or_else(|| none(lang), |rule| rule_words(rule, lang)));
     if let Some((least, most)) = it.age {
         let age = if least == most { least.to_string() } else { format!("{least}–{most}") };
-        line(lang.pick("سن", "age"), age);
+        line(lang.pick("سن", "age"), lang.digits(age));
     }
     match it.check_matched {
         Some(true) => line(lang.pick("عامل دوم", "check"), lang.pick("مطابق است", "matches").to_owned()),
         Some(false) => line(lang.pick("عامل دوم", "check"), lang.pick("مطابق نیست", "does not match").to_owned()),
         None => {}
+    }
+    if let Some(hint) = beside.name_hint {
+        line(lang.pick("نام", "name"), name_words(hint, lang).to_owned());
     }
     list(
         &mut text,
@@ -183,6 +208,14 @@ fn message(snapshot: &Snapshot, reason: ReasonCode, step: OutageStep, lang: Lang
     snapshot.reasons.words(reason, step).map_or_else(|| reason.code().to_owned(), |words| lang.pick(&words.fa, &words.en).to_owned())
 }
 
+const fn name_words(hint: NameMatch, lang: Language) -> &'static str {
+    match hint {
+        NameMatch::Match => lang.pick("همان است؛ در پاسخ اثری نداشت", "matches; it decided nothing"),
+        NameMatch::Close => lang.pick("نزدیک است؛ در پاسخ اثری نداشت", "is close; it decided nothing"),
+        NameMatch::Different => lang.pick("دیگر است؛ در پاسخ اثری نداشت", "is different; it decided nothing"),
+    }
+}
+
 const fn outcome(outcome: Outcome, lang: Language) -> &'static str {
     match outcome {
         Outcome::Entitled => lang.pick("✔ مستحق", "✔ entitled"),
@@ -209,8 +242,9 @@ fn rule_words(rule: &ExplainedRule, lang: Language) -> String {
 
 fn document_words(it: &ExplainedDocument, snapshot: &Snapshot, step: OutageStep, lang: Language) -> String {
     let document = &it.document;
-    let series = document.series.map(|series| format!(" {series}")).unwrap_or_default();
-    let status = document.legal_status.map(|status| format!(" ({status})")).unwrap_or_default();
+    let kind = |kind: DocumentKind| lang.pick(fa::kind(kind), kind.code());
+    let series = document.series.map(|series| lang.digits(format!(" {series}"))).unwrap_or_default();
+    let status = document.legal_status.map(|status| format!(" ({})", kind(status))).unwrap_or_default();
     let decree = it.decree.as_ref().map(|decree| format!(" [{decree}]")).unwrap_or_default();
     let printed = span(document.from, document.until, lang);
     let words = message(snapshot, it.verdict, step, lang);
@@ -219,17 +253,19 @@ fn document_words(it: &ExplainedDocument, snapshot: &Snapshot, step: OutageStep,
     } else {
         format!(" {}: {}", lang.pick("برای این خدمت", "for this service"), message(snapshot, it.alone, step, lang))
     };
-    format!("{}{series}{status} · {} · {printed} · {}{decree}: {words}{alone}", document.kind, document.state, it.verdict.code())
+    let (kind, state) = (kind(document.kind), lang.pick(fa::state(document.state), document.state.code()));
+    format!("{kind}{series}{status} · {state} · {printed} · {}{decree}: {words}{alone}", it.verdict.code())
 }
 
 fn decree_words(it: &ExplainedDecree, lang: Language) -> String {
     let term = span(Some(it.from), it.until, lang);
-    format!("{} · {} · {term} · {}: {}", it.id, it.effect.code(), why(it, lang), lang.pick(&it.fa, &it.en))
+    let effect = lang.pick(fa::effect(it.effect), it.effect.code());
+    format!("{} · {effect} · {term} · {}: {}", it.id, why(it, lang), lang.pick(&it.fa, &it.en))
 }
 
 /// What became of a decree.
 fn why(it: &ExplainedDecree, lang: Language) -> String {
-    let known = jalali(tehran_day(it.recorded_at));
+    let known = lang.digits(jalali(tehran_day(it.recorded_at)));
     let by = it.superseded_by.as_deref().unwrap_or_default();
     let words = match it.verdict {
         DecreeVerdict::Applied => lang.pick("نافذ است و این مدارک را دربر می‌گیرد", "in force for these documents").to_owned(),
@@ -247,8 +283,9 @@ fn why(it: &ExplainedDecree, lang: Language) -> String {
 
 /// A half-open interval as its first and last Jalali day.
 fn span(from: Option<Timestamp>, until: Option<Timestamp>, lang: Language) -> String {
-    let first = from.map(|from| jalali(tehran_day(from)));
-    let last = until.map(|until| jalali(tehran_day(until.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(until))));
+    let day = |at| lang.digits(jalali(tehran_day(at)));
+    let first = from.map(day);
+    let last = until.map(|until| day(until.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(until)));
     match (first, last) {
         (Some(first), Some(last)) => format!("{first} – {last}"),
         (Some(first), None) => format!("{} {first}", lang.pick("از", "from")),
@@ -258,6 +295,6 @@ fn span(from: Option<Timestamp>, until: Option<Timestamp>, lang: Language) -> St
 }
 
 /// An instant as a Jalali day with its UTC time.
-fn moment(at: Timestamp) -> String {
-    format!("{} ({at:.0})", jalali(tehran_day(at)))
+fn moment(at: Timestamp, lang: Language) -> String {
+    format!("{} ({at:.0})", lang.digits(jalali(tehran_day(at))))
 }

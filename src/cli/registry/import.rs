@@ -8,12 +8,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{existing_store, new_or_existing_store, reaches_answers, schemes};
+use super::{Filling, existing_store, schemes};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
 use crate::core::domain::clock::Clock;
-use crate::registry::{generate, import, lookup};
+use crate::registry::import::{self, ImportError, Summary};
+use crate::registry::{generate, lookup};
 
 /// Import a file.
 #[derive(Debug, Args)]
@@ -32,20 +33,46 @@ pub(in crate::cli) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let (store, schemes) = (new_or_existing_store(&self.place)?, schemes(self.place.dir())?);
+        let schemes = schemes(self.place.dir())?;
+        let filling = Filling::of(&self.place)?;
         let now = SystemClock.now();
         let options = import::ImportOptions { file: &self.file, source: self.source.as_deref(), schemes: &schemes, now };
         let bar = bar("{bar:40} {bytes}/{total_bytes} {eta}");
         let mut progress = |done, total| advance(&bar, done, total);
-        let summary =
-            import::run(&store, &options, &mut progress).doing(format_args!("nothing of `{}` was imported", self.file.display()))?;
+        let imported = import::run(filling.store()?, &options, &mut progress);
         bar.finish_and_clear();
-        reaches_answers(&self.place, &store)?;
+        let summary = match imported {
+            Err(error @ ImportError::RejectsNotPlaced(_)) => {
+                filling.done(&self.place)?;
+                return Err(error).doing(self.file.display());
+            }
+            other => other.doing(format_args!("nothing of `{}` was imported", self.file.display()))?,
+        };
         if self.json {
             println!("{}", serde_json::to_string(&summary).doing("cannot print the summary")?);
         } else {
             print!("{summary}");
         }
+        self.finish(filling, &summary)
+    }
+
+    /// A registry never begins with nobody: it would look like one in which nobody is found.
+    fn finish(&self, filling: Filling, summary: &Summary) -> Result<ExitCode, CliError> {
+        let file = self.file.display();
+        let why = if summary.rows == 0 {
+            format!("`{file}` has no row")
+        } else {
+            format!("no row of `{file}` was accepted, `{file}.rejects.csv` says why")
+        };
+        match &filling {
+            Filling::New(_) if summary.documents == 0 => {
+                let dir = self.place.dir().display();
+                return Err(CliError::failed(format_args!("{why}; there is still no registry in `{dir}`")));
+            }
+            Filling::There(_) if summary.documents == 0 => eprintln!("estelam: {why}; the registry is as it was"),
+            _ => {}
+        }
+        filling.done(&self.place)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -53,8 +80,8 @@ impl Import {
 /// Generate people.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Generate {
-    /// How many
-    #[arg(long)]
+    /// How many, one or more
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     people: u64,
     /// The same seed gives the same people
     #[arg(long, default_value_t = 1)]
@@ -65,12 +92,12 @@ pub(in crate::cli) struct Generate {
 
 impl Generate {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let store = new_or_existing_store(&self.place)?;
+        let filling = Filling::of(&self.place)?;
         let bar = bar("{bar:40} {human_pos}/{human_len} people {eta}");
         let mut progress = |done, total| advance(&bar, done, total);
-        generate::run(&store, self.people, self.seed, &mut progress).doing("nothing was generated")?;
+        generate::run(filling.store()?, self.people, self.seed, &mut progress).doing("nothing was generated")?;
         bar.finish_and_clear();
-        reaches_answers(&self.place, &store)?;
+        filling.done(&self.place)?;
         println!("{} people of seed {}", self.people, self.seed);
         Ok(ExitCode::SUCCESS)
     }

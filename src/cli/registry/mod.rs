@@ -16,7 +16,7 @@ use super::place::Place;
 use super::{CliError, Failure, reach};
 use crate::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use crate::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
-use crate::registry::store::Store;
+use crate::registry::store::{Draft, Store};
 
 pub(super) use self::demo::{fill as fill_demo, register_sim as register_demo_sim};
 
@@ -77,23 +77,52 @@ fn open_store(place: &Place) -> Result<Store, CliError> {
     Store::open(&store_dir(place.dir())).doing("the registry's store")
 }
 
-/// The registry of a folder, begun if there is none: a registry begins with its first import. Where the folder itself was not there
-/// that is said, since a slip would hold people whom nobody finds; one within a folder that is not there either is refused.
-fn new_or_existing_store(place: &Place) -> Result<Store, CliError> {
-    let dir = place.dir();
-    if dir.is_dir() {
-        return open_store(place);
+/// A folder's registry that is to be filled: the one that is there, or the draft of one that begins with what is filled in.
+enum Filling {
+    There(Store),
+    New(Draft),
+}
+
+impl Filling {
+    /// A registry begins with its first import. Where the folder itself was not there that is said in the end, since a slip would hold
+    /// people whom nobody finds; one within a folder that is not there either is refused.
+    fn of(place: &Place) -> Result<Self, CliError> {
+        let dir = place.dir();
+        let parent = dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        if Store::exists(&store_dir(dir)) {
+            return open_store(place).map(Self::There);
+        }
+        if dir.is_dir() || parent.is_some_and(Path::is_dir) {
+            return Draft::begin(&store_dir(dir)).doing("the registry's store").map(Self::New);
+        }
+        let dir = dir.display();
+        Err(CliError::failed(format_args!(
+            "there is no folder `{dir}` and none to make it in; name that of a demo, of an installation, or a new one with `--dir`"
+        )))
     }
-    let parent = dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
-    if parent.is_some_and(Path::is_dir) {
-        let store = open_store(place)?;
-        eprintln!("estelam: there was no folder `{}`; a new registry begins in it", dir.display());
-        return Ok(store);
+
+    fn store(&self) -> Result<&Store, CliError> {
+        match self {
+            Self::There(store) => Ok(store),
+            Self::New(draft) => draft.store().doing("the registry's store"),
+        }
     }
-    let dir = dir.display();
-    Err(CliError::failed(format_args!(
-        "there is no folder `{dir}` and none to make it in; name that of a demo, of an installation, or a new one with `--dir`"
-    )))
+
+    /// What was filled in is the registry from here on, and counts in the next answer of a gateway that runs here.
+    fn done(self, place: &Place) -> Result<(), CliError> {
+        let store = match self {
+            Self::There(store) => store,
+            Self::New(draft) => {
+                let is_new = draft.made_its_surroundings();
+                let store = draft.put_in_place().doing("no registry was begun")?;
+                if is_new {
+                    eprintln!("estelam: there was no folder `{}`; a new registry begins in it", place.dir().display());
+                }
+                store
+            }
+        };
+        reaches_answers(place, &store)
+    }
 }
 
 /// A registry that is there: a mistyped folder must not look like a registry in which nobody is found.
@@ -136,12 +165,12 @@ mod tests {
         let error = existing_store(&place).map(drop).unwrap_err();
         assert!(error.to_string().starts_with("there is no registry in `"), "{error}");
         let deeper = Place::of(dir.path().join("typo/registry"));
-        let error = new_or_existing_store(&deeper).map(drop).unwrap_err();
+        let error = Filling::of(&deeper).map(drop).unwrap_err();
         assert!(error.to_string().starts_with("there is no folder `"), "{error}");
         assert!(!place.dir().exists());
         std::fs::create_dir(place.dir()).unwrap();
         assert!(existing_store(&place).is_err(), "an empty folder has no registry to look into");
-        new_or_existing_store(&place).unwrap();
+        Filling::of(&place).unwrap().done(&place).unwrap();
         assert!(existing_store(&place).is_ok());
     }
 }

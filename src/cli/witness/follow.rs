@@ -35,9 +35,8 @@ impl Witness {
     ) -> Result<String, CliError> {
         let list = self.get(http, "log/origins", LIST_BYTES).await?;
         let list: List = serde_json::from_slice(&list).doing("the list of logs cannot be read")?;
-        let (mut at, mut first, mut begun) = (seen.origin.clone(), None, None);
-        while at != new.origin {
-            let key = log.renamed(&at).doing("the log's origin")?;
+        let steps = way(&seen.origin, &new.origin, list.origins.len(), |at| {
+            let key = log.renamed(at).doing("the log's origin")?;
             let mut steps = list.origins.iter().filter_map(|listed| listed.succession.as_ref());
             let step = steps.find_map(|step| Some((step, step.check(std::slice::from_ref(&key)).ok()?)));
             let Some((step, statement)) = step else {
@@ -47,14 +46,15 @@ impl Witness {
                 )));
             };
             let new_key = log.renamed(&statement.origin).doing("the log's origin")?;
-            begun = Some(Checkpoint::open(&step.proof.checkpoint, &[new_key]).doing("the first checkpoint of the new log")?);
-            at.clone_from(&statement.origin);
-            first.get_or_insert(statement);
-        }
-        let (Some(first), Some(begun)) = (first, begun) else { return Err(CliError::failed("the log did not go on")) };
+            let begun = Checkpoint::open(&step.proof.checkpoint, &[new_key]).doing("the first checkpoint of the new log")?;
+            Ok((statement.origin.clone(), (statement, begun)))
+        })?;
+        let (Some((first, _)), Some((_, begun))) = (steps.first(), steps.last()) else {
+            return Err(CliError::failed("the log did not go on"));
+        };
         let prefix = list.origins.iter().find(|listed| listed.origin == seen.origin).map(|listed| listed.prefix.as_str());
-        let lost = self.acknowledged(http, log, seen, &first, prefix).await?;
-        self.judged(http, "", &begun, new).await?;
+        let lost = self.acknowledged(http, log, seen, first, prefix).await?;
+        self.judged(http, "", begun, new).await?;
         let SuccessionStatement { from, why, .. } = first;
         Ok(format!(
             "`{}` ended with {} entries ({}), {lost} of those that were seen are LOST; it goes on as `{}`",
@@ -91,5 +91,39 @@ impl Witness {
              then `estelam log succeed`",
             seen.origin, end.size, seen.size
         )))
+    }
+}
+
+/// Goes from one origin to another step by step, in no more steps than the list has logs: whoever signs a circle keeps nobody in it.
+fn way<T>(from: &str, to: &str, logs: usize, mut next: impl FnMut(&str) -> Result<(String, T), CliError>) -> Result<Vec<T>, CliError> {
+    let (mut at, mut steps) = (from.to_owned(), Vec::new());
+    while at != to {
+        if steps.len() >= logs {
+            return Err(CliError::failed(format_args!("the list of logs goes round in a circle and never comes from `{from}` to `{to}`")));
+        }
+        let (origin, step) = next(&at)?;
+        steps.push(step);
+        at = origin;
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn successions_in_a_circle_hold_no_witness() {
+        let mut asked = 0;
+        let circle = |at: &str| {
+            asked += 1;
+            Ok((if at == "a" { "b" } else { "a" }.to_owned(), ()))
+        };
+        let refused = way("a", "c", 3, circle).unwrap_err();
+        assert!(refused.to_string().contains("in a circle"), "{refused}");
+        assert_eq!(asked, 3);
+        let line = |at: &str| Ok((if at == "a" { "b" } else { "c" }.to_owned(), at.to_owned()));
+        assert_eq!(way("a", "c", 3, line).unwrap(), ["a", "b"]);
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::query::{Evidence, Query, decide_query};
 use super::{BasisDocument, RequiredAction, Verdict};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
-use crate::core::domain::document::coded_enum;
+use crate::core::domain::document::{DocumentKind, DocumentState, coded_enum};
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::registry::{Freshness, RegistryAnswer};
@@ -104,17 +104,17 @@ pub struct ExplainedDocument {
 #[derive(Debug, Serialize)]
 pub struct Shown {
     /// Kind.
-    pub kind: &'static str,
+    pub kind: DocumentKind,
     /// Series or type.
     pub series: Option<u16>,
     /// State.
-    pub state: &'static str,
+    pub state: DocumentState,
     /// First instant of the printed day of issue.
     pub from: Option<Timestamp>,
     /// First instant after the printed last day.
     pub until: Option<Timestamp>,
     /// Status carried.
-    pub legal_status: Option<&'static str>,
+    pub legal_status: Option<DocumentKind>,
 }
 
 /// One decree.
@@ -203,12 +203,12 @@ impl<'a> Asked<'a> {
             }
             ExplainedDocument {
                 document: Shown {
-                    kind: shown.kind.code(),
+                    kind: shown.kind,
                     series: shown.series,
-                    state: shown.state.code(),
+                    state: shown.state,
                     from: document.printed.from(),
                     until: document.printed.until(),
-                    legal_status: shown.legal_status.map(crate::core::domain::document::DocumentKind::code),
+                    legal_status: shown.legal_status,
                 },
                 verdict: status,
                 alone: alone.reason,

@@ -136,7 +136,7 @@ fn judge(case: &PolicyCase, loaded: &Loaded) -> Result<(), String> {
         let word = |code: Option<RefusalCode>| code.map_or("permit", RefusalCode::code);
         return Err(format!("expected `{}`, got `{}`", word(case.expect), word(got)));
     }
-    let verdict = loaded.rules.judge(&case.agency, kind, &case.service, &case.purpose, case.at)?;
+    let verdict = loaded.rules.judge(&case.agency, kind, &case.service, &case.purpose, case.at).map_err(|failed| failed.to_string())?;
     if verdict.permitted != case.expect.is_none() {
         return Err("the table and the rules disagree".to_owned());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::agency_rules::{Draft, Wish};
 use super::load_error::LoadError;
-use super::permit_rules::{PermitRules, Verdict};
+use super::permit_rules::{PermitRules, RuleFault, Verdict};
 use super::term::{Term, overlap, within};
 use super::{AgencyPolicy, Grant};
 
@@ -18,7 +18,7 @@ pub(super) struct Judge<'a> {
 }
 
 /// What Cedar says in one part of time.
-type Part = (Term, Result<Verdict, String>);
+type Part = (Term, Result<Verdict, RuleFault>);
 
 impl<'a> Judge<'a> {
     pub(super) fn new(rules: &'a PermitRules) -> Self {
@@ -47,8 +47,17 @@ impl<'a> Judge<'a> {
                 self.parts(policy.id.as_str(), &kind, &wish).iter().filter(|(term, _)| overlap(*term, wanted)).collect();
             let fault = |message: String| LoadError::at(path, text, wish.offset, message);
             let terms = permitted(&parts, wanted);
-            if terms.is_empty() || parts.iter().any(|(_, verdict)| verdict.is_err()) {
-                let who = format!("`{}` (of kind `{kind}`) may not ask `{}` for `{}`", policy.id, wish.service, wish.purpose);
+            let who = || format!("`{}` (of kind `{kind}`) may not ask `{}` for `{}`", policy.id, wish.service, wish.purpose);
+            if let Some(failed) = parts.iter().find_map(|(_, verdict)| verdict.as_ref().err()) {
+                let failed = failed_rule(failed, rules).unwrap_or_else(|| fault(format!("{}: {failed}", who())));
+                // One rule fails for many agencies.
+                if !errors.contains(&failed) {
+                    errors.push(failed);
+                }
+                continue;
+            }
+            if terms.is_empty() {
+                let who = who();
                 errors.push(fault(format!("{who}: {}; remove the grant or change the rule", refusal(&parts, rules))));
                 continue;
             }
@@ -83,11 +92,16 @@ fn dated(grant: &Arc<Grant>, (from, until): Term) -> Arc<Grant> {
     Arc::new(Grant { from, until, ..Grant::clone(grant) })
 }
 
-/// Why no part permits: a rule that failed, or the first verdict.
+/// The fault of a rule that cannot be evaluated, where it stands. It is nobody's rule until it is mended: passed over, a `forbid` would
+/// be gone without a word.
+fn failed_rule(failed: &RuleFault, rules: &PermitRules) -> Option<LoadError> {
+    let place = failed.rule.as_ref().and_then(|rule| rules.places().get(rule))?;
+    let (file, line) = place.rsplit_once(':').map_or((place.as_str(), None), |(file, line)| (file, line.parse().ok()));
+    Some(LoadError { line, ..LoadError::of_file(file, format!("{}; mend the rule", failed.message)) })
+}
+
+/// Why no part permits: the first verdict.
 fn refusal(parts: &[&Part], rules: &PermitRules) -> String {
-    if let Some(message) = parts.iter().find_map(|(_, verdict)| verdict.as_ref().err()) {
-        return message.clone();
-    }
     let deciding = parts.iter().find_map(|(_, verdict)| verdict.as_ref().ok().filter(|verdict| !verdict.rules.is_empty()));
     let Some(verdict) = deciding else { return "no rule in *.cedar permits it".to_owned() };
     let named: Vec<String> =

@@ -51,7 +51,7 @@ pub use load::{Loaded, version};
 pub use load_error::LoadError;
 pub use overdue::tokens_while_overdue;
 pub use permit::permit;
-pub use permit_rules::{PermitRules, Verdict};
+pub use permit_rules::{PermitRules, RuleFault, Verdict};
 pub use shipped::shipped;
 pub use subject::accept_identifier;
 
@@ -170,6 +170,9 @@ pub struct AgencyPolicy {
     pub units: Units,
 }
 
+/// What a call is told whose token still has a scope that its agency's policy has no more.
+pub const SCOPE_WITHDRAWN: &str = "the agency's policy does not allow this scope any more";
+
 /// Everything one call is judged by; immutable, named by its hash.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -193,6 +196,13 @@ pub struct Snapshot {
     pub demo_only: Vec<LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
+}
+
+impl Snapshot {
+    /// Whether an agency's tokens may carry a scope. A token that was issued under an earlier policy carries no more than this one allows.
+    pub fn grants_scope(&self, agency: &AgencyId, scope: Scope) -> bool {
+        self.agencies.get(agency).is_some_and(|policy| policy.scopes.contains(&scope))
+    }
 }
 
 impl AgencyPolicy {

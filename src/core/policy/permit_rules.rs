@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
-    RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
+    AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet, Request, RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
 };
 use jiff::Timestamp;
 use miette::Diagnostic;
@@ -36,6 +36,22 @@ pub struct Verdict {
     pub permitted: bool,
     /// The `@id`s of the rules that decided; none when no rule permits.
     pub rules: Vec<String>,
+}
+
+/// Cedar had no verdict: then nothing is permitted. Cedar itself would pass over a rule that fails, a `forbid` among them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RuleFault {
+    /// The `@id` of the rule that failed; `None` where the request itself does not fit the schema.
+    pub rule: Option<String>,
+    /// What went wrong.
+    pub message: String,
+}
+
+impl RuleFault {
+    fn of_request(message: impl ToString) -> Self {
+        Self { rule: None, message: message.to_string() }
+    }
 }
 
 struct Words {
@@ -121,19 +137,21 @@ impl PermitRules {
     ///
     /// # Errors
     /// The request does not fit the schema, or a rule failed while it was evaluated: then nothing is permitted.
-    pub fn judge(&self, agency: &str, kind: &str, service: &str, purpose: &str, at: Timestamp) -> Result<Verdict, String> {
-        let part = self.parts.iter().position(|part| holds(*part, at)).ok_or("no rules for this instant")?;
+    pub fn judge(&self, agency: &str, kind: &str, service: &str, purpose: &str, at: Timestamp) -> Result<Verdict, RuleFault> {
+        let part = self.parts.iter().position(|part| holds(*part, at));
+        let part = part.ok_or_else(|| RuleFault::of_request("no rules for this instant"))?;
         self.judge_part(part, agency, kind, service, purpose)
     }
 
     /// [`Self::judge`] in one part of time.
-    pub(super) fn judge_part(&self, part: usize, agency: &str, kind: &str, service: &str, purpose: &str) -> Result<Verdict, String> {
-        let rules = self.dated.get(part).ok_or("no rules for this part of time")?;
-        let request = self.request(agency, service, purpose)?;
-        let entities = self.entities(agency, kind)?;
+    pub(super) fn judge_part(&self, part: usize, agency: &str, kind: &str, service: &str, purpose: &str) -> Result<Verdict, RuleFault> {
+        let rules = self.dated.get(part).ok_or_else(|| RuleFault::of_request("no rules for this part of time"))?;
+        let request = self.request(agency, service, purpose).map_err(RuleFault::of_request)?;
+        let entities = self.entities(agency, kind).map_err(RuleFault::of_request)?;
         let response = Authorizer::new().is_authorized(&request, rules, &entities);
         if let Some(error) = response.diagnostics().errors().next() {
-            return Err(format!("a rule failed: {error}"));
+            let AuthorizationError::PolicyEvaluationError(failed) = error;
+            return Err(RuleFault { rule: Some(failed.policy_id().to_string()), message: error.to_string() });
         }
         let mut rules: Vec<String> = response.diagnostics().reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
         rules.sort();

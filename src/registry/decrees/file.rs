@@ -79,6 +79,9 @@ fn check_selector(selector: &WireSelector) -> Result<(), Fault> {
     if nothing {
         return Err(("select", "a selector says nothing, so that it would select everything; name a kind, a series or the like".into()));
     }
+    if selector.series.is_some_and(|series| !(1..=999).contains(&series)) {
+        return Err(("series", "`series` is counted from 1 to 999; no document has another".into()));
+    }
     if selector.nationality.as_deref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
         return Err(("nationality", "`nationality` is an ISO 3166 alpha-2 code in capitals".into()));
     }

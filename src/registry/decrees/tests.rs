@@ -186,6 +186,7 @@ fn every_mistake_in_a_file_names_its_line() {
     refused(&D9.replace("source", "sauce"), 12, "sauce");
     refused(&D9.replace("bank-card", "bank-cart"), 8, "bank-cart");
     refused(&D9.replace("{ kind = \"amayesh\", series = 18 }", "{}"), 7, "says nothing");
+    refused(&D9.replace("series = 18", "series = 0"), 7, "counted from 1");
     refused(&D9.replace("\"extend\"", "\"extent\""), 9, "use `extend`");
     refused(&D9.replace("source", "effective_to = \"1405/07/01\"\nsource"), 12, "ends before");
     refused(&D9.replace("source", "supersedes = [\"d8\"]\nsource"), 12, "d8");

@@ -25,6 +25,7 @@ use super::store::{Store, StoreError};
 use crate::core::domain::date::tehran_day;
 use crate::core::ledger::subject::trail_tag_under;
 use crate::core::registry::holder::{CODE_DIGITS, CODE_LASTS_S, CODE_TRIES, CodeRequest, CodeSender, OpenAnswer, OpenRequest, OpenedTrail};
+use crate::files;
 
 /// Codes that may be out at once.
 const MOST: usize = 10_000;
@@ -71,11 +72,16 @@ pub struct Message {
 }
 
 impl HolderDesk {
-    /// The desk with the private key in the registry's folder; without one it opens nothing.
-    pub fn open(registry_dir: &Path, open_key: OpenTrailKey, sender: Arc<dyn CodeSender>) -> Self {
-        let text = std::fs::read_to_string(registry_dir.join(KEY_FILE)).map(Zeroizing::new).ok();
-        let key = text.and_then(|text| STANDARD.decode(text.trim()).ok()).map(Zeroizing::new);
-        Self { key, open_key, sender, state: Mutex::default() }
+    /// The desk with the private key in the registry's folder; where there is none it opens nothing.
+    ///
+    /// # Errors
+    /// The key is there and cannot be read, others can reach it, or it is not base64.
+    pub fn open(registry_dir: &Path, open_key: OpenTrailKey, sender: Arc<dyn CodeSender>) -> std::io::Result<Self> {
+        let key = match files::read_base64_key(&registry_dir.join(KEY_FILE)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            key => Some(key?),
+        };
+        Ok(Self { key, open_key, sender, state: Mutex::default() })
     }
 
     /// Makes a code: its handle, and the message that is to be sent once the reply is under way.

@@ -34,11 +34,11 @@ fn place() -> Place {
     let store = Store::open(dir.path()).unwrap();
     crate::registry::import_demo_people(&store, &SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap()).unwrap();
     register(&store, SCHEME, HOLDER, "+989120000001", at(0)).unwrap();
-    std::fs::write(dir.path().join(KEY_FILE), STANDARD.encode([7; 32])).unwrap();
+    crate::files::write_new_secret(&dir.path().join(KEY_FILE), STANDARD.encode([7; 32]).as_bytes()).unwrap();
     let sent = Arc::new(Sent::default());
     // The seal of this test is none: the key lies open.
     let open: OpenTrailKey = |_, _, _, sealed| sealed.try_into().ok().map(Zeroizing::new);
-    let desk = HolderDesk::open(dir.path(), open, sent.clone());
+    let desk = HolderDesk::open(dir.path(), open, sent.clone()).unwrap();
     Place { store, desk, sent, _dir: dir }
 }
 
@@ -119,4 +119,20 @@ fn a_number_that_others_have_too_is_no_part_of_the_trail() {
         sims::numbers(snapshot, person)
     });
     assert!(shared.unwrap().iter().all(|number| *number.value != "199900000001"));
+}
+
+#[test]
+fn desk_whose_key_is_there_and_not_usable_does_not_open_as_if_there_were_none() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (dir, sent) = (tempfile::tempdir().unwrap(), Arc::new(Sent::default()));
+    let open: OpenTrailKey = |_, _, _, _| None;
+    let desk = || HolderDesk::open(dir.path(), open, sent.clone()).map(|desk| desk.key.is_some());
+    assert!(!desk().unwrap(), "no key, no view");
+    let path = dir.path().join(KEY_FILE);
+    crate::files::write_new_secret(&path, b"no base64").unwrap();
+    assert!(desk().is_err());
+    std::fs::write(&path, STANDARD.encode([7; 32])).unwrap();
+    assert!(desk().unwrap());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(desk().is_err(), "others can reach it");
 }

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use super::judge::Fault;
 use super::row::{Column, Row};
 
@@ -21,8 +23,10 @@ impl Rejects {
         use std::os::unix::fs::OpenOptionsExt;
         let target = with_suffix(file, ".rejects.csv");
         remove_drafts_of_the_dead(&target);
-        let draft = with_suffix(file, &format!(".rejects.csv.{}.part", std::process::id()));
-        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let draft = with_suffix(file, &format!(".rejects.csv.{}.part", Uuid::now_v7()));
+        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        // Says to whoever looks, also from another container, that this import lives.
+        open.lock()?;
         let mut writer = csv::Writer::from_writer(BufWriter::new(open));
         writer.write_record(["line", "reason", "column"].into_iter().chain(Column::ALL.iter().map(|column| column.code())))?;
         Ok(Self { target, draft, writer, any: false })
@@ -46,6 +50,7 @@ impl Rejects {
     pub(super) fn publish(self) -> io::Result<Option<PathBuf>> {
         if self.any || self.target.exists() {
             std::fs::rename(&self.draft, &self.target)?;
+            File::open(folder_of(&self.target))?.sync_all()?;
         }
         Ok(self.any.then(|| self.target.clone()))
     }
@@ -60,17 +65,21 @@ impl Drop for Rejects {
 
 /// Removes the drafts of imports that were killed: they hold rows, and nobody will finish them.
 fn remove_drafts_of_the_dead(target: &Path) {
-    let (Some(folder), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str())) else { return };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let (folder, Some(name)) = (folder_of(target), target.file_name().and_then(|name| name.to_str())) else { return };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let of = entry.file_name();
-        let process = of.to_str().and_then(|of| of.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".part"));
-        let is_dead = |process: u32| Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists();
-        if process.and_then(|process| process.parse().ok()).is_some_and(is_dead) {
+        let import = of.to_str().and_then(|of| of.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".part"));
+        let is_import = import.is_some_and(|import| Uuid::parse_str(import).is_ok());
+        // Whoever writes one holds its lock, and the kernel lets go of it with the process.
+        if is_import && File::open(entry.path()).is_ok_and(|draft| draft.try_lock().is_ok()) {
             // One that cannot be removed is in nobody's way.
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn with_suffix(file: &Path, suffix: &str) -> PathBuf {

@@ -260,13 +260,16 @@ fn ndjson_says_the_same_as_csv() {
 #[test]
 fn drafts_of_killed_imports_do_not_stay() {
     let office = Office::new();
-    let draft = |process: &str| office.dir.path().join(format!("office.csv.rejects.csv.{process}.part"));
-    // No process has a number beyond what Linux gives out; the first process always runs.
-    for process in ["4194305", "1", "other"] {
-        std::fs::write(draft(process), "1,bad-date").unwrap();
+    let draft = |import: &str| office.dir.path().join(format!("office.csv.rejects.csv.{import}.part"));
+    let (dead, alive) = ("019ac000-0000-7000-8000-000000000001", "019ac000-0000-7000-8000-000000000002");
+    for import in [dead, alive, "other"] {
+        std::fs::write(draft(import), "1,bad-date").unwrap();
     }
+    // As an import does that runs elsewhere, whatever number its process has there.
+    let writing = std::fs::File::open(draft(alive)).unwrap();
+    writing.lock().unwrap();
     office.rows(&[&row(&[])]);
-    assert_eq!(["4194305", "1", "other"].map(|process| draft(process).exists()), [false, true, true]);
+    assert_eq!([dead, alive, "other"].map(|import| draft(import).exists()), [false, true, true]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The registry's own SQLite file: one writer, a pool of readers, and what people and tools ask of it.
 
+mod draft;
 mod lookup;
 mod migrations;
 
+pub use draft::Draft;
 pub(in crate::registry) use lookup::instant;
 pub use lookup::{StoredDocument, StoredPerson};
 
@@ -170,6 +172,20 @@ impl Store {
     /// [`StoreError`] when the store cannot be read.
     pub fn lookup_known_at(&self, scheme: &str, value: &str, known_at: Timestamp) -> Result<Vec<StoredPerson>, StoreError> {
         self.read(|snapshot| lookup::persons(snapshot, scheme, value, Some(known_at)))
+    }
+
+    /// Closes the store with everything in its one file and no log beside it.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while another process uses it, or what SQLite said.
+    fn into_one_file(self) -> Result<(), StoreError> {
+        self.readers.into_inner().unwrap_or_else(PoisonError::into_inner).clear();
+        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let busy: bool = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy {
+            return Err(StoreError::Busy);
+        }
+        writer.close().map_err(|(_, error)| error.into())
     }
 
     /// How many people the store holds.

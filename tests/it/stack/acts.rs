@@ -69,6 +69,43 @@ fn cut(system: &System, edit: impl FnOnce(&mut CutOffList)) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_an_entry_before_it_is_handed_out_and_one_that_was_made_meanwhile_at_the_next_start() {
+    use estelam::adapters::enrolment::{self, Enrolled, Register};
+    let system = System::today().await;
+    let enrol = |folder: &std::path::Path, pem: &std::path::Path| {
+        let facts = enrolment::of_pem(&std::fs::read(pem).unwrap()).unwrap();
+        let mut register = Register::open(folder, "dpo").unwrap();
+        assert!(register.add(Enrolled::new(&facts, None, system.clock.now())));
+        register.save(folder, "dpo").unwrap();
+        facts
+    };
+    let mut look = Look { kek: kek(&system), seen: 0, system: &system };
+    look.seen = acts(&system, &look.kek).len();
+    let folder = system.config.enrolment.clone();
+    let facts = enrol(&folder, &system.credential("dpo").cert);
+    system.running.parts().enrolments.look().await.unwrap();
+    let issued = look.at(&["certificate-issued"]).remove(0);
+    assert_eq!(issued.agency.as_deref(), Some("dpo"));
+    assert_eq!(details(&issued)["sha256"], json!(enrolment::hex(&facts.sha256)));
+    assert!(details(&issued)["opens"].as_array().unwrap().contains(&json!("log:person")), "{}", details(&issued));
+    let (version, _) = enrolment::all(&folder).unwrap();
+    assert_eq!(system.running.parts().enrolments.version(), version, "whoever waits for it is told");
+    let seen = look.seen;
+    let clock = system.clock.clone();
+    let system = system
+        .restarted(|ledger| {
+            let folder = ledger.parent().unwrap().join("enrolment");
+            let mut register = Register::open(&folder, "dpo").unwrap();
+            register.certificates[0].ended_at = Some(clock.now());
+            register.save(&folder, "dpo").unwrap();
+        })
+        .await;
+    let codes: Vec<_> = acts(&system, &kek(&system)).split_off(seen).into_iter().filter_map(|act| act.code).collect();
+    assert!(codes.iter().any(|code| code == "certificate-ended") && !codes.iter().any(|code| code == "certificate-issued"), "{codes:?}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_administrative_act_is_exactly_one_entry_in_order() {
     let system = System::today().await;
     let mut look = Look { system: &system, kek: kek(&system), seen: 0 };

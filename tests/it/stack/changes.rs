@@ -99,6 +99,31 @@ async fn policy_change_takes_effect_whole_or_not_at_all() {
     system.stop().await;
 }
 
+/// Nobody reloads anything: the tables that were made when the folder was loaded hold the last day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_and_a_rule_end_by_themselves_at_midnight_in_tehran() {
+    let system = System::at("2026-11-23T23:59:59+03:30", "").await; // 1405/09/02
+    edit_policy(system.dir.path(), "school", |text| text.replace("\nmust_give", "\nuntil = \"1405/09/02\"\nmust_give"));
+    let rules = system.dir.path().join("policies/permits.cedar");
+    let ended = std::fs::read_to_string(&rules)
+        .unwrap()
+        .replace("@id(\"operators-register-sims\")", "@id(\"operators-register-sims\")\n@until(\"1405/09/02\")");
+    std::fs::write(&rules, ended).unwrap();
+    let version = system.running.parts().policies.reload().unwrap().version.clone();
+    let asked = [("school", "education-school"), ("telecom", "sim"), ("clinic", "treatment")];
+    for (at, expected) in [("2026-11-23T23:59:59+03:30", [200, 200, 200]), ("2026-11-24T00:00:00+03:30", [403, 403, 200])] {
+        system.set(at);
+        for ((agency, service), expected) in asked.into_iter().zip(expected) {
+            let before = system.look_ups();
+            let reply = system.ask(agency, &query(agency, "amayesh-no", "A170000001", service)).await;
+            assert_eq!(reply.status, expected, "{agency} at {at}: {}", reply.json);
+            assert!(expected == 200 || (reply.code() == "service-not-allowed" && system.look_ups() == before), "{}", reply.json);
+        }
+    }
+    assert_eq!(system.running.parts().policies.current().version, version);
+    system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revocation_shuts_the_door_by_itself() {
     let system = System::today().await;

@@ -247,7 +247,7 @@ impl System {
         reply.json["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// The client with the certificate in a folder of the PKI; issued if it is an agency's or a branch's and not there yet.
+    /// The client with the certificate in a folder of the PKI; issued if it is an agency's, a branch's or one of our own parts' and not there yet.
     pub fn client(&self, folder: &str) -> Client {
         self.clients.lock().unwrap().entry(folder.to_owned()).or_insert_with(|| self.client_of(&self.credential(folder))).clone()
     }
@@ -260,6 +260,9 @@ impl System {
 
     /// The credential of an agency (or of `AGENCY.BRANCH`).
     pub fn credential(&self, folder: &str) -> Credential {
+        if let Some(part) = folder.strip_suffix("-client") {
+            return self.pki.issue_service(part).unwrap();
+        }
         let (name, branch) = folder.split_once('.').map_or((folder, None), |(name, branch)| (name, Some(branch)));
         self.pki.issue_agency(&agency(name), branch).unwrap()
     }

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::fixtures::query;
 use super::harness::{Reply, System};
+use super::record;
+use super::tools::{configured, estelam, json as json_of};
+use super::workshop::edit_policy;
 
 const LINE: &str = "P000000016AFG9001011M3001019<<<<<<<<<<<<<<04";
 
@@ -41,16 +44,29 @@ async fn what_is_said_beside_a_number_must_fit_its_paper() {
     system.stop().await;
 }
 
-/// F15: the name matches or is close; the answer is the same to the byte that its facts make.
+/// F15: whether the name matches, is close or different is told to the official who explains the answer, and to nobody who asks: the
+/// answer is the same to the byte that its facts make.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f15_a_name_is_a_hint_that_no_answer_shows() {
     let system = System::today().await;
+    let dir = configured(&system);
     let mut body = query("bank", "amayesh-no", "A170000001", "bank-card");
     let mut seen = Vec::new();
-    for name in [Value::Null, json!("حسینی"), json!("Hussaini"), json!("Hosseini"), json!("Ahmadi")] {
+    for (name, hint) in [
+        (Value::Null, Value::Null),
+        (json!("حسینی"), json!("match")),
+        (json!("حسيني نجيب الله"), json!("match")),
+        (json!("Hussaini"), json!("close")),
+        (json!("Hosseini"), json!("close")),
+        (json!("Ahmadi"), json!("different")),
+    ] {
         body["check"]["name"] = name;
         let reply = system.ask("bank", &body).await;
         assert_eq!(reply.outcome(), "entitled valid-by-decree");
+        let id = reply.json["answer_id"].as_str().unwrap();
+        let explained = json_of(&estelam(&["explain", "--dir", &dir, "--answer", id, "--json"], ""));
+        assert_eq!(explained.get("name_hint").cloned().unwrap_or_default(), hint, "{}", body["check"]);
+        assert!(!record::content(&system, id).to_string().contains("حسین"), "the log keeps one word and no name");
         let mut json = reply.json;
         for own in ["answer_id", "ledger", "statement", "freshness"] {
             json[own].take();
@@ -58,6 +74,30 @@ async fn f15_a_name_is_a_hint_that_no_answer_shows() {
         seen.push(json);
     }
     assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
+    system.stop().await;
+}
+
+/// An agency whose own system numbers document types may send those numbers; nobody else may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_numbers_of_an_agency_s_own_system_stand_for_schemes() {
+    let system = System::today().await;
+    edit_policy(system.dir.path(), "insurer", |text| {
+        text.replace("# [scheme_numbers]", "[scheme_numbers]").replace("# 3 = \"amayesh-no\"", "3 = \"amayesh-no\"\n4 = \"fida\"")
+    });
+    system.running.parts().policies.reload().unwrap();
+    for (agency, scheme, status, code) in [
+        ("insurer", "3", 200, "valid-by-decree"),
+        ("insurer", "۳", 200, "valid-by-decree"),
+        ("insurer", "amayesh-no", 200, "valid-by-decree"),
+        ("insurer", "4", 400, "wrong-scheme"),
+        ("insurer", "5", 400, "unknown-scheme"),
+        ("bank", "3", 400, "unknown-scheme"),
+    ] {
+        let (service, before) = (if agency == "bank" { "bank-card" } else { "insurance-health" }, system.look_ups());
+        let reply = system.ask(agency, &query(agency, scheme, "A170000001", service)).await;
+        assert_eq!((reply.status, reply.code()), (status, code), "{agency} {scheme}: {}", reply.json);
+        assert!(status == 200 || system.look_ups() == before, "a refusal asks the registry nothing: {scheme}");
+    }
     system.stop().await;
 }
 
@@ -90,23 +130,37 @@ async fn merges_and_splits_reach_answers_through_the_feed() {
     let shared = json!({"scheme": "fida", "value": "199900000001"});
     comes(&system, &shared, "ambiguous-identifier").await;
     system.registry_store(|store| membership::merge(store, "fx-09", "fx-10", "one person", system.clock.now())).unwrap();
-    comes(&system, &shared, "valid-by-decree").await;
+    let merged = comes(&system, &shared, "valid-by-decree").await;
     system.advance(30); // within what an answer is remembered for
     system.registry_store(|store| membership::split(store, "fx-10", "two brothers", system.clock.now())).unwrap();
     comes(&system, &shared, "ambiguous-identifier").await;
     let then = "2026-11-23T12:00:10Z".parse().unwrap();
     let known = system.registry_store(|store| store.lookup_known_at("fida", "199900000001", then)).unwrap();
     assert_eq!(known.len(), 1, "what was answered in between can still be explained");
+    // From its entry as it was given, and from the register as it was known then; of today it is two people again.
+    let dir = configured(&system);
+    let id = merged.json["answer_id"].as_str().unwrap();
+    let answer = json_of(&estelam(&["explain", "--dir", &dir, "--answer", id, "--json"], ""));
+    assert_eq!((&answer["reason"], &answer["decree"]), (&json!("valid-by-decree"), &json!("d1-1402-04-07")), "{answer}");
+    let number = ["explain", "--dir", &dir, "--scheme", "fida", "--service", "treatment", "--json"];
+    for (known_at, reason) in [
+        ("2026-11-23T11:59:59Z", "ambiguous-identifier"),
+        ("2026-11-23T12:00:10Z", "valid-by-decree"),
+        ("2026-11-23T12:00:30Z", "ambiguous-identifier"),
+    ] {
+        let then = estelam(&[&number[..], &["--at", "2026-11-23T12:00:10Z", "--known-at", known_at]].concat(), "199900000001");
+        assert_eq!(json_of(&then)["reason"], reason, "as known at {known_at}");
+    }
     system.stop().await;
 }
 
 /// Asks until a change has come through.
-async fn comes(system: &System, identifier: &Value, code: &str) {
+async fn comes(system: &System, identifier: &Value, code: &str) -> Reply {
     let started = Instant::now();
     loop {
         let reply = treat(system, identifier.clone()).await;
         if reply.code() == code {
-            return;
+            return reply;
         }
         assert!(started.elapsed() < Duration::from_secs(10), "never came: {code}; {}", reply.json);
     }

@@ -160,6 +160,7 @@ async fn ages_stand_ins_and_cards_on_their_way() {
         Holder::new("year-before", [card("NEIGH50003")]).born("1386"),
         Holder::new("leap", [card("NEIGH60003")]).born("1387/12/30"),
         Holder::new("unborn", [card("NEIGH70003")]).born(""),
+        Holder::new("esfand-29", [card("NEIGHC0003")]).born("1387/12/29"),
         Holder::new(
             "student",
             [
@@ -203,11 +204,13 @@ async fn ages_stand_ins_and_cards_on_their_way() {
         case(today, "clinic", "NEIGHA0503", "treatment", BY_DECREE).by(D1),
         case(today, "clinic", "NEIGHB0003", "treatment", LAPSED),
         // Born on the leap day: of age on its last day of the year, which 1405 does not have, so on the day after.
-        case("2027-03-19T23:59:59", "bank", "NEIGH60003", "bank-card", "not-entitled under-age"),
+        case("2027-03-19T23:59:59", "bank", "NEIGHC0003", "bank-card", "not-entitled under-age"), // 1405/12/28
+        case("2027-03-20T00:00:00", "bank", "NEIGHC0003", "bank-card", "entitled valid"),
+        case("2027-03-20T23:59:59", "bank", "NEIGH60003", "bank-card", "not-entitled under-age"), // 1405/12/29
         case("2027-03-21T00:00:00", "bank", "NEIGH60003", "bank-card", "entitled valid"),
     ];
     run(&people, "", &cases, |question| match question["identifier"]["value"].as_str().unwrap() {
-        "NEIGH10003" | "NEIGH20003" | "NEIGH30003" | "NEIGH40003" | "NEIGH60003" if question["check"] != Value::Null => {
+        "NEIGH10003" | "NEIGH20003" | "NEIGH30003" | "NEIGH40003" | "NEIGH60003" | "NEIGHC0003" if question["check"] != Value::Null => {
             question["check"] = json!({"birth_year": 1387, "calendar": "jalali"});
         }
         "NEIGH50003" => question["check"] = json!({"birth_year": 1386, "calendar": "jalali"}),

@@ -110,6 +110,41 @@ async fn client(system: &System, change: impl FnOnce(&mut ServerTrustSettings)) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_but_the_gateway_reads_the_registry_whatever_an_agency_is_called() {
+    let system = System::today().await;
+    let ask = async |client: reqwest::Client| {
+        let asked = client.post(format!("{}/registry/v1/lookup", system.config.registry.url));
+        let asked = asked.header("content-type", "application/json").body(r#"{"scheme":"yekta","value":"9990000018"}"#);
+        asked.send().await.map(|reply| reply.status().as_u16()).ok()
+    };
+    assert_eq!(ask(system.client("gateway-client")).await, Some(200));
+    let asked = system.look_ups();
+    for name in [
+        "agency/gateway",
+        "agency/gateway-client",
+        "agency/gateway-client/branch/x",
+        "agency/gateway/branch/x",
+        "agency/registry-client",
+        "agency/bank",
+        "service/gateway/branch/x",
+        "service/gateway-client",
+        "service/registry",
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let folder = system.dir.path().join("impostor").join(name.replace('/', "."));
+        fs::create_dir_all(&folder).unwrap();
+        let credential = Credential { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+        let pem = system.pki.sign(&rcgen::PublicKeyData::subject_public_key_info(&key), &format!("spiffe://estelam.test/{name}")).unwrap();
+        fs::write(&credential.cert, pem).unwrap();
+        write_private(&credential.key, &key.serialize_pem());
+        let reply = ask(system.client_of(&credential)).await;
+        assert!(reply.is_none_or(|status| status == 403), "{name}: {reply:?}");
+        assert_eq!(system.look_ups(), asked, "{name}");
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_are_required_and_old_ones_close_the_gateway_service_by_service() {
     let system = System::today().await;
     assert!(system.config.registry.identity.is_some(), "the shipped configuration pins the registry");

@@ -12,7 +12,8 @@ use super::harness::System;
 
 const NUMBER: &str = "A170000001";
 
-fn estelam(arguments: &[&str], input: &str) -> Output {
+/// Runs a verb of `estelam policy`.
+pub fn estelam(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_estelam"));
     let mut child =
         command.arg("policy").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -24,7 +25,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn json(output: &Output) -> Value {
+/// What a verb that succeeded printed.
+pub fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -75,7 +77,7 @@ fn check_names_every_fault_and_a_missing_folder_once() {
     let said = text(&output.stderr);
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 3), "{said}");
     assert!(
-        said.contains("agencies/bank.toml:18: `soon` is no length of time")
+        said.contains("agencies/bank.toml:23: `soon` is no length of time")
             && said.ends_with(&format!("2 faults in `{}`\n", folder.display()))
     );
     let listed: Value = serde_json::from_slice(&estelam(&[&arguments[..], &["--json"]].concat(), "").stdout).unwrap();
@@ -94,6 +96,9 @@ fn a_case_is_run_and_explained_in_both_languages() {
     let told = estelam(&["explain", "--policies", folder, "--case", "F1 as known"], "");
     let told = text(&told.stdout);
     assert!(told.contains("هنوز دانسته نبود") && told.contains("not yet known; known from 1402/04/07"), "{told}");
+    // Each language in its own words and digits.
+    assert!(told.contains("کارت آمایش ۱۷ · فعال · تا ۱۴۰۲/۰۳/۳۱") && told.contains("amayesh 17 · active · to 1402/03/31"), "{told}");
+    assert!(told.contains("تمدید اعتبار · از ۱۴۰۲/۰۴/۰۱") && told.contains("extend · from 1402/04/01"), "{told}");
     let later = estelam(&["explain", "--policies", folder, "--case", "F1 as known", "--known-at", "1402/04/07", "--json"], "");
     assert_eq!(json(&later)["reason"], "valid-by-decree");
     assert_eq!(estelam(&["explain", "--policies", folder], "").status.code(), Some(2), "nothing named is a slip of the command line");

@@ -10,7 +10,7 @@ use estelam::adapters::keys::KeyRing;
 use estelam::adapters::pki::DevPki;
 use estelam::adapters::policy_files;
 use estelam::adapters::store::generate_officer_key;
-use estelam::app::pushing::{SENDER, make_event_key};
+use estelam::app::pushing::make_event_key;
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
@@ -32,8 +32,9 @@ pub fn install(dir: &Path, clock: &Arc<ManualClock>, people: &str) -> DevPki {
     let pki = DevPki::create_or_open(&dir.join("pki"), clock.clone()).unwrap();
     for name in ["gateway", "registry"] {
         pki.issue_server(name).unwrap();
+        pki.issue_service(name).unwrap();
     }
-    for name in AGENCIES.into_iter().chain(["gateway-client", SENDER]) {
+    for name in AGENCIES {
         pki.issue_agency(&agency(name), None).unwrap();
     }
     make_event_key(dir).unwrap();

@@ -6,6 +6,8 @@
 //! is emptied. Before 5 nothing is lost; after 5 the next purge finishes what is left.
 
 mod apply;
+#[cfg(test)]
+mod copy_tests;
 mod lived;
 mod plan;
 mod record;
@@ -24,6 +26,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub(super) use apply::HELD;
+pub(super) use plan::is_stored;
 pub(super) use record::{Purged, make_tables};
 pub(super) use sealed::later_statements;
 
@@ -45,6 +48,11 @@ pub(super) fn day_range(conn: &rusqlite::Connection, day: i64, size: u64) -> Res
 
 /// Contents overwritten, or encrypted again, in one transaction.
 const CHUNK: usize = 1024;
+
+/// Pieces of a range of entries, each for one transaction.
+fn chunks((from, to): (u64, u64)) -> impl Iterator<Item = (u64, u64)> {
+    (from..to).step_by(CHUNK).map(move |at| (at, (at + CHUNK as u64).min(to)))
+}
 
 /// What to purge, and what is known besides the log.
 #[derive(Clone, Debug)]
@@ -266,11 +274,8 @@ impl SqliteLedger {
     async fn clear(&self, key: &PurgedKey, size: u64) -> Result<(), PurgeError> {
         let (number, day) = (key.key, plan::number_of(key.day));
         let range = self.readers.run(move |conn, _| Ok(plan::range_of(conn, day, size))).await;
-        let (mut at, to) = range.map_err(|_| LedgerUnavailable("the log cannot be read"))??;
-        while at < to {
-            let end = (at + CHUNK as u64).min(to);
+        for (at, end) in chunks(range.map_err(|_| LedgerUnavailable("the log cannot be read"))??) {
             self.work(move |store| store.clear(number, at, end)).await?;
-            at = end;
         }
         Ok(())
     }

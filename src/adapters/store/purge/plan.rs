@@ -1,12 +1,13 @@
 //! What is due: read beside the writer, decided before anything is touched.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
 use super::lived::{Lived, first_at};
 use super::{PurgeError, PurgeOrder};
+use crate::adapters::store::audit::date_of;
+pub(super) use crate::adapters::store::audit::number_of;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::nodes;
 use crate::core::ledger::leaf::{Header, class_byte};
@@ -200,7 +201,7 @@ fn stored_keys(conn: &Connection) -> Result<Vec<StoredKey>, PurgeError> {
 }
 
 /// Whether a key is still stored.
-pub(super) fn is_stored(conn: &Connection, key: i64) -> rusqlite::Result<bool> {
+pub(in crate::adapters::store) fn is_stored(conn: &Connection, key: i64) -> rusqlite::Result<bool> {
     let found: Option<i64> = match key {
         ..0 => conn.query_row("SELECT seq FROM held_key WHERE seq = ?1", [key.unsigned_abs()], |row| row.get(0)),
         _ => conn.query_row("SELECT seq FROM content_key WHERE seq = ?1", [key], |row| row.get(0)),
@@ -211,14 +212,4 @@ pub(super) fn is_stored(conn: &Connection, key: i64) -> rusqlite::Result<bool> {
 
 fn start_of(day: i64) -> Timestamp {
     Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or(Timestamp::MAX)
-}
-
-/// The date of a day that is counted from 1970.
-pub(super) fn date_of(day: i64) -> Date {
-    crate::core::ledger::retention::day_of(start_of(day))
-}
-
-/// Days from 1970 to a date.
-pub(super) fn number_of(day: Date) -> i64 {
-    day.to_zoned(jiff::tz::TimeZone::UTC).map_or(i64::MAX, |midnight| midnight.timestamp().as_second().div_euclid(86_400))
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::lived::Lived;
 use super::plan::{Due, plan_within};
-use super::{PurgeError, PurgeOrder, PurgeReport, record};
+use super::{CHUNK, PurgeError, PurgeOrder, PurgeReport, chunks, record};
 use crate::adapters::store::config::{LedgerConfig, LedgerError};
 use crate::adapters::store::contents::Contents;
 use crate::adapters::store::database::{Opening, Store};
@@ -19,14 +19,10 @@ use crate::adapters::store::keys::ContentKek;
 use crate::adapters::store::{SqliteLedger, nodes, schema};
 use crate::core::ledger::retention::{PurgeStatement, PurgedKey};
 
-/// Contents overwritten, or encrypted again, in one transaction.
-const CHUNK: usize = 1024;
-
-/// A sealed log, open for deletion alone.
+/// A sealed log, open for deletion alone. Its fence stays taken: nobody writes it any more, and no restore may take it for one that goes on.
 pub(in crate::adapters::store) struct Ended {
     store: Store,
     config: LedgerConfig,
-    fence: Arc<Fence>,
     _lock: std::fs::File,
 }
 
@@ -36,7 +32,7 @@ impl Ended {
         let lock = schema::lock_folder(&config.dir)?;
         let fence = Arc::new(Fence::take(&config.dir)?);
         let (store, _) = Store::open(&config, &config.checkpoint_keys()?, &fence, Faults::none(), Opening::ToSeal)?;
-        Ok(Self { store, config, fence, _lock: lock })
+        Ok(Self { store, config, _lock: lock })
     }
 
     fn kek(&self) -> &ContentKek {
@@ -55,40 +51,39 @@ impl Ended {
         Ok(())
     }
 
-    /// Overwrites what recorded purges have left; the keys that they destroyed.
+    /// Overwrites what recorded purges have left, its own and those of later logs; the keys that they destroyed.
     fn finish(&mut self) -> Result<Vec<i64>, PurgeError> {
-        let unfinished = record::unfinished_later(&self.store.conn).map_err(LedgerError::from)?;
+        // A log that ended in the middle of a purge of its own has it unfinished still.
+        let own = record::unfinished(&self.store.conn).map_err(LedgerError::from)?;
+        let later = record::unfinished_later(&self.store.conn).map_err(LedgerError::from)?;
         let size = nodes::stored_size(&self.store.conn).map_err(LedgerError::from)?;
+        if own.is_empty() && later.is_empty() {
+            return Ok(Vec::new());
+        }
+        // All that it has is in the database: nothing in the journal is missed.
+        Journal::open(&self.config.dir, self.config.journal_bytes, Faults::none())?.erase()?;
         let mut keys = Vec::new();
-        for (origin, index, statement) in &unfinished {
-            // All that it has is in the database: nothing in the journal is missed.
-            Journal::open(&self.config.dir, self.config.journal_bytes, Faults::none())?.erase()?;
-            for key in &statement.keys {
-                self.clear(key, size)?;
-                keys.push(key.key);
-            }
+        for (index, statement) in &own {
+            keys.extend(self.clear_all(statement, size)?);
+            self.store.finish_purge(*index)?;
+        }
+        for (origin, index, statement) in &later {
+            keys.extend(self.clear_all(statement, size)?);
             self.store.finish_later(origin, *index)?;
         }
-        if !unfinished.is_empty() && !self.store.empty_wal()? {
-            return Err(PurgeError::StillRead);
-        }
-        Ok(keys)
+        if self.store.empty_wal()? { Ok(keys) } else { Err(PurgeError::StillRead) }
+    }
+
+    fn clear_all(&mut self, statement: &PurgeStatement, size: u64) -> Result<Vec<i64>, PurgeError> {
+        statement.keys.iter().try_for_each(|key| self.clear(key, size))?;
+        Ok(statement.keys.iter().map(|key| key.key).collect())
     }
 
     fn clear(&mut self, key: &PurgedKey, size: u64) -> Result<(), PurgeError> {
-        let (mut at, to) = super::plan::range_of(&self.store.conn, super::plan::number_of(key.day), size)?;
-        while at < to {
-            let end = (at + CHUNK as u64).min(to);
+        for (at, end) in chunks(super::plan::range_of(&self.store.conn, super::plan::number_of(key.day), size)?) {
             self.store.clear(key.key, at, end)?;
-            at = end;
         }
         Ok(())
-    }
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.fence.release();
     }
 }
 
@@ -153,6 +148,7 @@ impl Store {
     fn finish_later(&mut self, origin: &str, index: u64) -> Result<(), LedgerError> {
         self.durably(|transaction| {
             super::apply::forget_trail_keys(transaction)?;
+            crate::adapters::store::counts::forget_destroyed(transaction)?;
             transaction.execute("UPDATE later_purge SET done = 1 WHERE origin = ?1 AND idx = ?2", (origin, index))?;
             Ok(())
         })

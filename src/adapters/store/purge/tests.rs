@@ -49,7 +49,7 @@ impl Log {
         self.open_with(Faults::none())
     }
 
-    fn open_with(&self, faults: Faults) -> Arc<SqliteLedger> {
+    pub(super) fn open_with(&self, faults: Faults) -> Arc<SqliteLedger> {
         SqliteLedger::open_with(self.config.clone(), signer(), self.clock.clone(), faults).unwrap()
     }
 
@@ -80,7 +80,7 @@ impl Log {
     }
 }
 
-fn verify_in(config: &LedgerConfig, dir: &Path) -> Result<VerifyReport, VerifyError> {
+pub(super) fn verify_in(config: &LedgerConfig, dir: &Path) -> Result<VerifyReport, VerifyError> {
     let options = VerifyOptions {
         dir: dir.into(),
         checkpoint_keys: config.checkpoint_keys().unwrap(),

@@ -47,6 +47,11 @@ impl Listed {
         dir.join(format!("{mark}{}.{}-{}.seg", self.key.unsigned_abs(), self.extent.first, self.extent.last))
     }
 
+    /// Whether it is of entries that another is of.
+    pub(super) const fn is_within(&self, other: &Self) -> bool {
+        self.key == other.key && self.extent.first >= other.extent.first && self.extent.last <= other.extent.last
+    }
+
     fn bound_to(&self, block: u32) -> Vec<u8> {
         let (first, last) = (self.extent.first.to_be_bytes(), self.extent.last.to_be_bytes());
         [b"estelam segment v1".as_slice(), &self.key.to_be_bytes(), &first, &last, &block.to_be_bytes()].concat()

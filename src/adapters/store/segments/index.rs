@@ -27,6 +27,8 @@ pub(in crate::adapters::store) struct Index {
     tail: BTreeMap<i64, Columns>,
     /// Parts made again beside the process that writes.
     mended: Vec<(i64, Columns)>,
+    /// Parts made again since the last step: none is twice.
+    mended_now: Vec<Listed>,
     /// Entries before this one are in files or in the tail.
     seen: u64,
     days: HashMap<i64, i64>,
@@ -43,7 +45,7 @@ impl Index {
     /// The index of the log in `dir`; nothing is read yet.
     pub(in crate::adapters::store) fn new(dir: &Path, writes: bool) -> Self {
         let (list, tail, mended, days) = (List::default(), BTreeMap::new(), Vec::new(), HashMap::new());
-        Self { dir: dir.join("segments"), writes, loaded: false, list, tail, mended, seen: 0, days }
+        Self { dir: dir.join("segments"), writes, loaded: false, list, tail, mended, mended_now: Vec::new(), seen: 0, days }
     }
 
     /// The parts in memory, with their keys.
@@ -64,6 +66,11 @@ impl Index {
         size: u64,
         most: u64,
     ) -> Result<(), SegmentError> {
+        self.mended_now.clear();
+        self.follow_on(conn, contents, size, most).inspect_err(|_| self.reload())
+    }
+
+    fn follow_on(&mut self, conn: &Connection, contents: &Mutex<Contents>, size: u64, most: u64) -> Result<(), SegmentError> {
         self.load(conn, contents)?;
         let until = size.min(self.seen.saturating_add(most));
         while self.seen < until {
@@ -89,7 +96,7 @@ impl Index {
         Ok(())
     }
 
-    /// Files of all that is in memory, then a list that names them.
+    /// Files of all that is in memory, then a list that names them. Where one of them cannot be written, whoever called forgets all of it.
     fn write_stretch(&mut self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
         for (key, columns) in std::mem::take(&mut self.tail) {
             self.add_part(conn, contents, key, &columns)?;
@@ -194,17 +201,28 @@ impl Index {
         Ok(())
     }
 
-    /// Makes a part anew whose file is not usable.
+    /// Makes a part anew whose file is not usable; once in a search, since what cannot be read back at once never will be.
     pub(super) fn mend(&mut self, conn: &Connection, contents: &Mutex<Contents>, listed: &Listed) -> Result<(), SegmentError> {
+        if self.mended_now.contains(listed) {
+            return Err(SegmentError::Unusable(listed.extent.first, listed.extent.last));
+        }
+        self.mended_now.push(*listed);
         tracing::warn!(first = listed.extent.first, last = listed.extent.last, "a part of the log's index is not usable and is made again");
         metrics::counter!("estelam_log_index_mended_total").increment(1);
         self.list.parts.retain(|known| known != listed);
-        self.add_again(conn, contents, listed.key, listed.extent.first, listed.extent.last + 1)
+        self.add_again(conn, contents, listed.key, listed.extent.first, listed.extent.last + 1).inspect_err(|_| self.reload())
     }
 
     /// Forgets everything; the next search makes it again from the log.
     pub(super) fn forget_all(&mut self) {
         (self.list, self.tail, self.mended, self.seen) = (List::default(), BTreeMap::new(), Vec::new(), 0);
+    }
+
+    /// After an error, when nobody knows what was taken up and what was not: the next search begins with what the files have.
+    fn reload(&mut self) {
+        self.forget_all();
+        self.days.clear();
+        self.loaded = false;
     }
 
     /// Forgets destroyed keys and removes their files; `held` are entries that a hold keeps under new keys.
@@ -215,6 +233,10 @@ impl Index {
         keys: &[i64],
         held: &[u64],
     ) -> Result<(), SegmentError> {
+        self.drop_keys(conn, contents, keys, held).inspect_err(|_| self.reload())
+    }
+
+    fn drop_keys(&mut self, conn: &Connection, contents: &Mutex<Contents>, keys: &[i64], held: &[u64]) -> Result<(), SegmentError> {
         self.load(conn, contents)?;
         let (gone, kept): (Vec<Listed>, Vec<Listed>) = self.list.parts.iter().partition(|listed| keys.contains(&listed.key));
         self.list.parts = kept;

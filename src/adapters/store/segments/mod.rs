@@ -43,6 +43,12 @@ pub(super) enum SegmentError {
     /// An entry does not fit its own leaf.
     #[error("entry {0} does not fit its leaf; run `estelam log verify`")]
     Damaged(u64),
+    /// Counts of a day that are kept and do not open.
+    #[error("the counts of {0} are damaged; put the table `day_count` back from a copy of the log")]
+    DamagedCount(jiff::civil::Date),
+    /// A file that was made again cannot be read back.
+    #[error("a file of `segments` for entries {0} to {1} was made again and still cannot be read; look at the disk")]
+    Unusable(u64, u64),
     /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
     Crypto,

@@ -89,12 +89,11 @@ pub(super) fn select_indices(
             Some(Ok(selected)) => selected.first.into_iter().for_each(&mut *each),
             Some(Err(_)) => {
                 index.mend(conn, contents, &listed)?;
-                let mended: Vec<Listed> =
-                    index.list.parts.iter().filter(|part| part.key == listed.key && part.extent == listed.extent).copied().collect();
-                for part in mended {
-                    if let Some(Ok(selected)) = index.with_part(conn, contents, &part, |part| select(part, &all, size, true))? {
-                        selected.first.into_iter().for_each(&mut *each);
-                    }
+                let mended: Vec<Listed> = index.list.parts.iter().filter(|part| part.key == listed.key).copied().collect();
+                for part in mended.into_iter().filter(|part| part.is_within(&listed)) {
+                    let again = index.with_part(conn, contents, &part, |part| select(part, &all, size, true))?;
+                    let unusable = |_| SegmentError::Unusable(part.extent.first, part.extent.last);
+                    again.transpose().map_err(unusable)?.into_iter().flat_map(|found| found.first).for_each(&mut *each);
                 }
             }
         }

@@ -25,6 +25,10 @@ pub(in crate::adapters::store) fn tally(
     size: u64,
 ) -> Result<Tally, SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
+    counted(index, conn, contents, day)
+}
+
+fn counted(index: &mut Index, conn: &Connection, contents: &Mutex<Contents>, day: i64) -> Result<Tally, SegmentError> {
     let mut tally = Tally::default();
     for (_, columns) in index.in_memory() {
         count(columns, day, &mut tally)?;
@@ -39,7 +43,7 @@ pub(in crate::adapters::store) fn tally(
             Some(Ok(())) => tally.merge(one),
             Some(Err(_)) => {
                 index.mend(conn, contents, &listed)?;
-                return self::tally(index, conn, contents, day, size);
+                return counted(index, conn, contents, day);
             }
         }
     }

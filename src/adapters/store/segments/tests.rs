@@ -254,6 +254,48 @@ async fn files_that_are_damaged_swapped_or_gone_are_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn write_that_failed_leaves_no_entry_out_of_the_index_and_none_in_it_twice() {
+    let log = log();
+    let ledger = log.open();
+    let segments = log.config.dir.join("segments");
+    let mut known = log.live(&ledger, "2026-01-01T08:00:00Z", 0..40).await;
+    check(&ledger, &known, &Filter::default(), 100, false).await;
+    // Where the files should go there is a file: no part can be written …
+    std::fs::write(&segments, b"").unwrap();
+    known.extend(log.live(&ledger, "2026-01-01T18:00:00Z", 40..70).await);
+    let all = Search { limit: 1, counted: true, ..Search::default() };
+    assert!(ledger.search(all.clone()).await.is_err());
+    std::fs::remove_file(&segments).unwrap();
+    // … and where the list should go a folder: the parts are there, and no list names them.
+    std::fs::create_dir_all(segments.join("parts.tmp")).unwrap();
+    assert!(ledger.search(all.clone()).await.is_err());
+    std::fs::remove_dir(segments.join("parts.tmp")).unwrap();
+    check(&ledger, &known, &Filter::default(), 100, false).await;
+    known.extend(log.live(&ledger, "2026-01-02T08:00:00Z", 70..140).await);
+    check(&ledger, &known, &Filter::default(), 100, true).await;
+    assert!(!log.parts().is_empty());
+    drop(ledger);
+    check(&log.open(), &known, &Filter::default(), 100, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn file_that_cannot_be_made_again_ends_the_search_with_an_error() {
+    let log = log();
+    let ledger = log.open();
+    let known = three_days(&log, &ledger).await;
+    check(&ledger, &known, &Filter::default(), 100, false).await;
+    let part = log.parts().into_iter().find(|part| part.extension().unwrap() == "seg").unwrap();
+    // Neither read nor replaced.
+    std::fs::remove_file(&part).unwrap();
+    std::fs::create_dir_all(part.join("in the way")).unwrap();
+    let all = Search { limit: 1, counted: true, ..Search::default() };
+    assert!(ledger.search(all.clone()).await.is_err());
+    assert!(ledger.draw(Search { limit: 3, ..Search::default() }, "seed".into()).await.is_err(), "no sample of half the log");
+    std::fs::remove_dir_all(&part).unwrap();
+    check(&ledger, &known, &Filter::default(), 100, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn nothing_of_an_entry_lies_open_in_the_files() {
     let log = log();
     let ledger = log.open();

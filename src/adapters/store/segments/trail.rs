@@ -35,25 +35,7 @@ pub(in crate::adapters::store) fn trail(
     index.follow(conn, contents, size, u64::MAX)?;
     let mut by_day: HashMap<i64, Vec<&Sought>> = HashMap::new();
     sought.iter().for_each(|one| by_day.entry(one.day).or_default().push(one));
-    let mut places = Vec::new();
-    let keys: Vec<i64> = index.in_memory().map(|(key, _)| key).collect();
-    let days = keys.into_iter().map(|key| index.day_of(conn, key)).collect::<Result<Vec<_>, _>>()?;
-    for (day, (_, columns)) in days.into_iter().zip(index.in_memory()) {
-        if let Some(wanted) = day.and_then(|day| by_day.get(&day)) {
-            places.extend(in_part(columns, wanted)?);
-        }
-    }
-    for listed in index.list.parts.clone() {
-        let Some(wanted) = by_day.get(&listed.day) else { continue };
-        match index.with_part(conn, contents, &listed, |part| in_part(part, wanted))? {
-            None => {}
-            Some(Ok(found)) => places.extend(found),
-            Some(Err(_)) => {
-                index.mend(conn, contents, &listed)?;
-                return trail(index, conn, contents, sought, size);
-            }
-        }
-    }
+    let mut places = places(index, conn, contents, &by_day)?;
     places.retain(|(index, _, _)| *index < size);
     places.sort_unstable();
     places.dedup();
@@ -67,7 +49,39 @@ pub(in crate::adapters::store) fn trail(
     Ok(found)
 }
 
-fn in_part<P: Part>(part: &P, wanted: &[&Sought]) -> Result<Vec<(u64, usize, Hash)>, P::Error> {
+/// Index of an entry that may have a tag, place of the identifier, tag.
+type Candidate = (u64, usize, Hash);
+
+/// The entries that parts point to.
+fn places(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    by_day: &HashMap<i64, Vec<&Sought>>,
+) -> Result<Vec<Candidate>, SegmentError> {
+    let mut found = Vec::new();
+    let keys: Vec<i64> = index.in_memory().map(|(key, _)| key).collect();
+    let days = keys.into_iter().map(|key| index.day_of(conn, key)).collect::<Result<Vec<_>, _>>()?;
+    for (day, (_, columns)) in days.into_iter().zip(index.in_memory()) {
+        if let Some(wanted) = day.and_then(|day| by_day.get(&day)) {
+            found.extend(in_part(columns, wanted)?);
+        }
+    }
+    for listed in index.list.parts.clone() {
+        let Some(wanted) = by_day.get(&listed.day) else { continue };
+        match index.with_part(conn, contents, &listed, |part| in_part(part, wanted))? {
+            None => {}
+            Some(Ok(of_part)) => found.extend(of_part),
+            Some(Err(_)) => {
+                index.mend(conn, contents, &listed)?;
+                return places(index, conn, contents, by_day);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn in_part<P: Part>(part: &P, wanted: &[&Sought]) -> Result<Vec<Candidate>, P::Error> {
     let mut found = Vec::new();
     let mut indices = None;
     for sought in wanted {

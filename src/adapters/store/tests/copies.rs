@@ -46,7 +46,8 @@ async fn copies_taken_and_brought_up_to_date_under_load_hold_and_are_restored_wi
         last = entries;
         let seen = Checkpoint::open(&seen, &log.config.checkpoint_keys().unwrap()).unwrap();
         let back = folder.path().join(format!("back-{round}"));
-        restore(&copy, &back, &seen).unwrap();
+        continues(&copy, &seen).unwrap();
+        restore_all(&Origins::open(&copy, &log.config.origin).unwrap(), &back, true).unwrap();
         assert_eq!(verified(&log.config, &back, None).entries, entries);
     }
     ended.store(true, Ordering::SeqCst);

@@ -4,6 +4,7 @@
 mod copies;
 mod flips;
 mod reserve;
+mod restore;
 mod succession;
 mod takeover;
 
@@ -226,29 +227,4 @@ async fn older_copy_or_other_log_does_not_continue_what_a_witness_has_seen() {
     assert!(matches!(continues(&other.config.dir, &seen), Err(NotWitnessed::Fork { seen: 300, .. })));
     let empty = tempfile::tempdir().unwrap();
     assert!(matches!(continues(empty.path(), &seen), Err(NotWitnessed::Behind { here: 0, .. })));
-}
-
-#[tokio::test]
-async fn back_up_of_a_running_log_verifies_and_is_restored_only_with_all_that_was_seen() {
-    use crate::core::ledger::checkpoint::Checkpoint;
-    let log = log();
-    for number in 0..40 {
-        log.append(number, 0).await.unwrap();
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (copy, back) = (folder.path().join("copy"), folder.path().join("back"));
-    let proof = log.ledger.proof(Uuid::from_u128(39)).await.unwrap().unwrap();
-    let seen = Checkpoint::open(&proof.checkpoint, &log.config.checkpoint_keys().unwrap()).unwrap();
-    let (entries, note) = backup(&log.config.dir, &copy).unwrap();
-    assert_eq!((entries, note), (40, Some(proof.checkpoint)));
-    assert!(backup(&log.config.dir, &copy).is_err(), "only into a new folder");
-    log.append(40, 0).await.unwrap();
-    let proof = log.ledger.proof(Uuid::from_u128(40)).await.unwrap().unwrap();
-    let later = Checkpoint::open(&proof.checkpoint, &log.config.checkpoint_keys().unwrap()).unwrap();
-    assert!(matches!(restore(&copy, &back, &later), Err(NotWitnessed::Behind { here: 40, seen: 41, .. })));
-    assert!(!back.exists());
-    restore(&copy, &back, &seen).unwrap();
-    assert!(restore(&copy, &back, &seen).is_err(), "never over a log");
-    let config = LedgerConfig { dir: back, ..log.config.clone() };
-    assert_eq!(SqliteLedger::open(config, signer(), Arc::new(StillClock)).unwrap().size(), 40);
 }

@@ -113,8 +113,7 @@ async fn full_disk_takes_from_the_reserve_and_nobody_is_turned_away() {
     assert!(ledger.ready());
     assert_eq!((reserve.state().reserve, reserve.room()), (4 * MIB, Room::Scarce));
     // What the disk says of itself is not believed at once: it was found full.
-    reserve.look();
-    assert_eq!(reserve.state().reserve, 4 * MIB);
+    assert_eq!((reserve.look().room, reserve.state().reserve), (Room::Scarce, 4 * MIB));
     assert_eq!(ledger.append(entry(1, 0)).await.map(|receipt| receipt.index), Ok(1));
     let log = Log { _folder, config, armed: Arc::default(), ledger };
     assert_eq!(log.verified_entries(), 2);

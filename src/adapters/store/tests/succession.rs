@@ -88,7 +88,7 @@ async fn restored() -> (House, String, String) {
     backup_all(&house.origins(), &copy).unwrap();
     let seen = house.live(300..400).await;
     std::fs::remove_dir_all(&house.config.dir).unwrap();
-    restore_all(&Origins::open(&copy, &house.config.origin).unwrap(), &house.config.dir).unwrap();
+    restore_all(&Origins::open(&copy, &house.config.origin).unwrap(), &house.config.dir, false).unwrap();
     let known = Checkpoint::open(&seen, &house.keys("log.example")).unwrap();
     assert!(matches!(continues(&house.config.dir, &known), Err(NotWitnessed::Behind { here: 300, seen: 400, .. })));
     let origin = house.succeed(Ending::Behind, Some(seen.clone()));
@@ -150,7 +150,7 @@ async fn same_back_up_restored_twice_never_gives_an_origin_twice() {
     let mut seen = std::collections::HashSet::from(["log.example".to_owned()]);
     for _ in 0..3 {
         std::fs::remove_dir_all(&house.config.dir).unwrap();
-        restore_all(&Origins::open(&copy, &house.config.origin).unwrap(), &house.config.dir).unwrap();
+        restore_all(&Origins::open(&copy, &house.config.origin).unwrap(), &house.config.dir, false).unwrap();
         assert!(seen.insert(house.succeed(Ending::Behind, None)));
         house.live(10..12).await;
     }
@@ -161,7 +161,7 @@ async fn same_back_up_restored_twice_never_gives_an_origin_twice() {
     let again = house.folder.path().join("again");
     backup_all(&house.origins(), &again).unwrap();
     let back = house.folder.path().join("back");
-    restore_all(&Origins::open(&again, &house.config.origin).unwrap(), &back).unwrap();
+    restore_all(&Origins::open(&again, &house.config.origin).unwrap(), &back, true).unwrap();
     let moved = House { folder: tempfile::tempdir().unwrap(), config: LedgerConfig { dir: back, ..house.config.clone() } };
     assert_eq!(moved.verify(None).unwrap().sealed.len(), 2, "a back-up has the whole chain");
     moved.live(50..51).await;

@@ -23,9 +23,10 @@ fn no_text_speaks_of_unlawful_presence() {
 #[test]
 fn a_missing_code_an_unknown_code_and_missing_words_are_refused() {
     let renamed = SHIPPED_REASONS.replace("[reason.too-stale]", "[reason.too-old]");
+    let line = 1 + renamed.lines().position(|line| line == "[reason.too-old]").unwrap();
     assert_eq!(
         ReasonCatalogue::parse(&renamed).unwrap_err(),
-        "line 125: [reason.too-old] is no known code; correct the name or remove the table"
+        format!("line {line}: [reason.too-old] is no known code; correct the name or remove the table")
     );
     let more = format!(
         "{SHIPPED_REASONS}\n[reason.other]\nfa = \"الف\"\nen = \"a\"\nnext = {{ who = \"none\", action = \"a\", fa = \"الف\", en = \"a\" }}\n"
