@@ -44,9 +44,17 @@ pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
 fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(VerifiedCall, Scope), Box<Refusal>> {
     let agency = identify(gate, incoming)?;
     let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, gate.clock.now())?;
-    let held = scopes.iter().find(|scope| call.claims().scopes.contains(scope)).or(scopes.first());
-    let scope = held.copied().unwrap_or(Scope::Ops);
-    token::require_scope(call, scope).map(|call| (call, scope))
+    // What a query may do, its permit looks up in the policy at once; nothing else is asked often.
+    let policy = (scopes != [Scope::Verify]).then(|| (gate.policy)());
+    let granted = |scope: &Scope| policy.as_ref().is_none_or(|policy| policy.grants_scope(call.agency().agency(), *scope));
+    let held: Vec<Scope> = scopes.iter().copied().filter(|scope| call.claims().scopes.contains(scope)).collect();
+    match (held.iter().copied().find(granted), held.first()) {
+        (None, Some(_)) => Err(call.refuse(RefusalCode::ScopeMissing, policy::SCOPE_WITHDRAWN)),
+        (found, _) => {
+            let scope = found.or(scopes.first().copied()).unwrap_or(Scope::Ops);
+            token::require_scope(call, scope).map(|call| (call, scope))
+        }
+    }
 }
 
 /// The first stage alone, for the token endpoint and for resources that do not exist.

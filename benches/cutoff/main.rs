@@ -19,6 +19,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::adapters::clock::SystemClock;
 use estelam::adapters::cutoff;
 use estelam::adapters::tls::material;
@@ -59,7 +61,7 @@ async fn measure(rounds: usize) -> bool {
     let dir = configured(&system);
     println!("from the command to the first refused request      p50        p99        max   (of {rounds})");
     let mut kept = true;
-    for way in [Way::Suspension, Way::Certificate, Way::ListFile, Way::ListUrl, Way::Token] {
+    for way in [Way::Suspension, Way::Certificate, Way::ListFile, Way::ListUrl, Way::Token, Way::KeyCompromise] {
         let mut taken = Vec::new();
         for round in 0..rounds {
             taken.push(cut_off(&system, way, round, &dir, &published).await);
@@ -77,6 +79,7 @@ enum Way {
     ListFile,
     ListUrl,
     Token,
+    KeyCompromise,
 }
 
 impl Way {
@@ -87,6 +90,7 @@ impl Way {
             Self::ListFile => "a revocation list put into its folder",
             Self::ListUrl => "a revocation list published at a URL",
             Self::Token => "POST /oauth2/revoke",
+            Self::KeyCompromise => "`estelam keys compromised` of the tokens' key",
         }
     }
 }
@@ -100,9 +104,15 @@ async fn cut_off(system: &System, way: Way, round: usize, dir: &str, published: 
             Way::ListFile => "f",
             Way::ListUrl => "u",
             Way::Token => "t",
+            Way::KeyCompromise => "k",
         }
     );
+    if matches!(way, Way::KeyCompromise) {
+        // The key that takes over is there in advance, as it is for statements by itself.
+        assert!(estelam(dir, &["keys", "standby", "tokens"]).wait().unwrap().success());
+    }
     let token = system.new_token(&folder).await;
+    let seen = checkpoint(system).await;
     let body = json!({"identifier": {"scheme": "amayesh-no", "value": "A170000001"}, "service": "bank-card",
         "purpose": "account-maintenance", "actor": "teller-17", "check": {"birth_year": 1370, "calendar": "jalali"}})
     .to_string();
@@ -113,6 +123,7 @@ async fn cut_off(system: &System, way: Way, round: usize, dir: &str, published: 
     let mut command = None;
     match way {
         Way::Suspension => command = Some(agency(dir, "suspend")),
+        Way::KeyCompromise => command = Some(estelam(dir, &["keys", "compromised", &key_of(&token), "--checkpoint", &seen])),
         Way::Certificate => {
             let leaf = material::certificates(&system.credential(&folder).cert).unwrap().remove(0);
             let peer = system.running.parts().trust.identify(&leaf).unwrap();
@@ -132,14 +143,41 @@ async fn cut_off(system: &System, way: Way, round: usize, dir: &str, published: 
     let taken = begun.elapsed();
     if let Some(mut command) = command {
         assert!(command.wait().unwrap().success());
-        assert!(agency(dir, "resume").wait().unwrap().success());
-        system.advance(2);
+        if matches!(way, Way::Suspension) {
+            assert!(agency(dir, "resume").wait().unwrap().success());
+            system.advance(2);
+        }
     }
     taken
 }
 
 fn agency(dir: &str, verb: &str) -> std::process::Child {
-    Command::new(env!("CARGO_BIN_EXE_estelam")).args(["agency", verb, "bank", "--dir", dir]).stdout(Stdio::null()).spawn().unwrap()
+    estelam(dir, &["agency", verb, "bank"])
+}
+
+fn estelam(dir: &str, words: &[&str]) -> std::process::Child {
+    Command::new(env!("CARGO_BIN_EXE_estelam")).args(words).args(["--dir", dir]).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// The id of the key that signed a token.
+fn key_of(token: &str) -> String {
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+/// Keeps a checkpoint that was published; its file.
+async fn checkpoint(system: &System) -> String {
+    let url = format!("https://localhost:{}/checkpoint", system.config.listen.public.port());
+    let file = system.dir.path().join("seen-checkpoint");
+    loop {
+        let reply = send(system.client("bank").get(&url)).await;
+        if reply.status == 200 {
+            std::fs::write(&file, &reply.body).unwrap();
+            return file.to_str().unwrap().to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Revokes the certificate and puts the authority's new list in a place, in one step.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::StartError;
-use super::acts::{Act, Acts, GATEWAY, OPERATOR};
+use super::acts::{Act, Acts, GATEWAY, ListsNow, OPERATOR};
 use super::parts::Parts;
 use crate::adapters::cutoff::{CutOff, CutOffList};
 use crate::adapters::keys::{KeyRing, KeyState};
@@ -23,9 +23,11 @@ pub(super) async fn acts(
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     (policies, cutoff, ring): (&PolicyStore, &CutOff, &KeyRing),
+    lists: &[ListsNow],
 ) -> Result<Arc<Acts>, StartError> {
     let acts = Acts::open(&config.ledger.dir, &ledger, clock.clone())?;
-    record_start(config, &acts, policies, cutoff, ring).await?;
+    record_start(config, &acts, (policies, cutoff, ring), lists).await?;
+    acts.lists_changed(lists);
     super::authority::guard(config, policies, acts.clone(), clock).await?;
     Ok(acts)
 }
@@ -35,11 +37,18 @@ pub(super) async fn acts(
 ///
 /// # Errors
 /// The log does not take it: then it does not start.
-async fn record_start(config: &Config, acts: &Acts, policies: &PolicyStore, cutoff: &CutOff, ring: &KeyRing) -> Result<(), StartError> {
+async fn record_start(
+    config: &Config,
+    acts: &Acts,
+    (policies, cutoff, ring): (&PolicyStore, &CutOff, &KeyRing),
+    lists: &[ListsNow],
+) -> Result<(), StartError> {
     const UNRECORDED: &str = "the gateway does not start, since the log does not take the entry";
     let list = CutOffList::clone(&cutoff.current());
     let signing: Vec<_> = ring.records().iter().filter(|record| record.state == KeyState::Active).map(|record| &record.kid).collect();
-    let details = json!({ "version": env!("CARGO_PKG_VERSION"), "demo": config.demo, "cut_off": list.version(), "keys": signing });
+    let lists: serde_json::Map<_, _> = lists.iter().map(|trust| (trust.of.to_owned(), trust.numbers())).collect();
+    let details = json!({ "version": env!("CARGO_PKG_VERSION"), "demo": config.demo, "cut_off": list.version(), "keys": signing,
+        "revocation_lists": lists });
     let act = Act::new("service", "service-started", GATEWAY).policies(&*policies.current().version).details(&details);
     acts.record(act, |_| ()).await.map_err(|error| StartError(format!("{UNRECORDED}: {error}")))?;
     let known = acts.known().cut_off;

@@ -61,10 +61,10 @@ impl Deferrals {
     ///
     /// # Errors
     /// No holder's view is offered, a public key is not usable, or the officials' chain does not hold.
-    pub fn of(config: &Config) -> Result<Self, StartError> {
+    pub fn of(config: &Config, now: Timestamp) -> Result<Self, StartError> {
         let none = || StartError("this installation offers no holder's view; see `[holder]` in estelam.toml".to_owned());
         let dir = config.holder.as_ref().ok_or_else(none)?.deferrals.clone();
-        Ok(Self { people: People::of(config, &dir)?, dir })
+        Ok(Self { people: People::of(config, &dir, now)?, dir })
     }
 
     /// Opens the folder of a demo, whose people are enrolled in it; no folder is no deferral.
@@ -217,12 +217,13 @@ fn bounded(deferral: &Hold) -> Result<(), String> {
     Ok(())
 }
 
-/// The act of beginning or ending a deferral. Who defers, in words, stays in its file; the hash covers it.
+/// The act of beginning or ending a deferral. Its ground is people's words, so it stays in its file; the hash covers it.
 fn act(code: &'static str, deferral: &Hold, hash: &str, signatures: &[Signature]) -> Act {
     let signers: Vec<_> = signatures.iter().map(|signature| &signature.by).collect();
-    let details = json!({ "hash": hash, "signers": signers, "from": deferral.from, "to": deferral.to, "until": deferral.until });
-    let act = Act::new("deferrals", code, OFFICIALS).about(deferral.id.clone()).details(&details);
-    match &deferral.agency {
+    let Hold { id, from, to, until, agency, answers, .. } = deferral;
+    let details = json!({ "hash": hash, "signers": signers, "from": from, "to": to, "until": until, "answers": answers.len() });
+    let act = Act::new("deferrals", code, OFFICIALS).about(id.as_str()).details(&details);
+    match agency {
         Some(agency) => act.of_agency(agency, None),
         None => act,
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::StartError;
+use super::memories::EVENTS;
 use super::parts::Parts;
 use crate::adapters::http::{EventDesk, Untaken};
 use crate::adapters::registry::CachedRegistry;
@@ -20,8 +21,6 @@ use crate::core::limit::Allowance;
 use crate::core::registry::event::{EventProfile, RegistryEvent, SetError, SetRejected};
 use crate::core::token::Replays as _;
 
-/// Remembers events that were taken, beside the log and apart from what agencies signed.
-const SPENT: &str = "registry-events";
 /// Events a second, each of which is an entry, and how many may come at once. The registry puts what changes meanwhile into one.
 const PER_SECOND: u32 = 2;
 const AT_ONCE: u32 = 20;
@@ -37,7 +36,7 @@ pub(super) struct Events {
 
 /// The name in the certificate of a registry that pushes, where one does.
 pub(super) fn sender(config: &Config) -> Option<AgencyId> {
-    config.events.as_ref()?.sender_name(&config.trust_domain).and_then(AgencyId::parse)
+    config.events.as_ref()?.sender_name(&config.trust_domain).and_then(AgencyId::service)
 }
 
 /// The desk of a configuration; none where no registry pushes.
@@ -52,7 +51,7 @@ pub(super) fn desk(parts: &Parts, config: &Config) -> Result<Option<Arc<dyn Even
     let sender = sender(config).ok_or_else(|| {
         StartError("`events.sender` must be a name of the trust domain in `trust_domain`, as certificates bear it".to_owned())
     })?;
-    let path = config.ledger.dir.join(SPENT);
+    let path = config.ledger.dir.join(EVENTS);
     let spent = ReplayStore::open(&path, parts.gate.clock.now());
     let spent = spent.map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
     let profile = EventProfile { issuer: events.issuer.clone(), audience: config.issuer.clone() };

@@ -40,7 +40,7 @@ pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState
     let (cases, policies) = (CaseRegister::new(&config.audit.cases), parts.policies.clone());
     Ok(Some(HolderState {
         desk: parts.registry.clone(),
-        log: parts.ledger.clone(),
+        log: parts.log.clone(),
         sessions,
         spend: Box::new(move |office, now| {
             quota.spend(office, now).map_err(|why| match why {
@@ -55,7 +55,7 @@ pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState
 
 /// Deferrals that two officials signed and have not taken back, each of them on record.
 fn deferrals(config: &Config, acts: &Acts, now: Timestamp) -> Option<Vec<Hold>> {
-    let read = Deferrals::of(config).and_then(|deferrals| {
+    let read = Deferrals::of(config, now).and_then(|deferrals| {
         let broken_off = || Err(StartError("the record was broken off".to_owned()));
         acts.wait(deferrals.take_up(acts, now)).unwrap_or_else(broken_off)
     });

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use crate::adapters::http::{ClientTerms, Revocation, TokenIssuer, TokenOutcome, TokenRevoker};
 use crate::adapters::tokens::{
-    CachingVerifier, ClientAuthenticator, Grant, IssuedToken, OAuthError, TokenService, parse_revocation_request, parse_token_request,
+    CachingVerifier, ClientAuthenticator, Grant, IssuedToken, OAuthError, RevocationRequest, TokenService, parse_revocation_request,
+    parse_token_request,
 };
 use crate::core::domain::jws::JwsRejected;
 use crate::core::identity::VerifiedAgency;
 use crate::core::signing::Signer;
-use crate::core::token::TokenClaims;
+use crate::core::token::{ClientAuth, TokenClaims};
 
 /// Issues tokens through the token service to clients that the authenticator accepts.
 pub(super) struct Issuing {
@@ -64,19 +65,43 @@ impl TokenIssuer for Issuing {
 }
 
 /// Revokes tokens where they are verified.
-pub(super) struct Revoking(pub(super) Arc<CachingVerifier>);
+pub(super) struct Revoking {
+    pub(super) tokens: Arc<CachingVerifier>,
+    pub(super) issuing: Arc<Issuing>,
+}
 
+impl Revoking {
+    async fn request(
+        &self,
+        agency: &VerifiedAgency,
+        auth: &ClientAuth,
+        (content_type, body): (Option<&str>, &[u8]),
+        now: Timestamp,
+    ) -> Result<String, OAuthError> {
+        let RevocationRequest { token, client } = parse_revocation_request(content_type, body)?;
+        let by_certificate = ClientAuth::by_certificate();
+        let auth = if client.assertion.is_some() { auth } else { &by_certificate };
+        self.issuing.clients.authenticate(&client, agency.agency(), auth, now).await?;
+        Ok(token)
+    }
+}
+
+#[async_trait]
 impl TokenRevoker for Revoking {
-    fn read(&self, content_type: Option<&str>, body: &[u8]) -> Result<String, Revocation> {
-        parse_revocation_request(content_type, body).map_err(|error| Revocation {
-            status: error.status(),
-            code: error.code.as_str(),
-            body: error.json(),
-        })
+    async fn read(
+        &self,
+        agency: &VerifiedAgency,
+        auth: &ClientAuth,
+        content_type: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<String, Revocation> {
+        let read = self.request(agency, auth, (content_type, body), now).await;
+        read.map_err(|error| Revocation { status: error.status(), code: error.code.as_str(), body: error.json() })
     }
 
     fn revoke(&self, claims: &TokenClaims, now: Timestamp) -> bool {
-        let kept = self.0.revoke(&claims.jti, claims.expires_at, now);
+        let kept = self.tokens.revoke(&claims.jti, claims.expires_at, now);
         kept.inspect_err(|error| tracing::error!(%error, "a revoked token cannot be kept; a restart would forget it")).is_ok()
     }
 }

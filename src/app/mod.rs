@@ -6,13 +6,16 @@ mod audit;
 pub mod authority;
 mod begin;
 pub mod deferrals;
+mod enrolments;
 mod events;
+mod exposed;
 mod floods;
 mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
 mod keys;
+pub mod memories;
 mod observability;
 pub mod origins;
 mod parts;
@@ -45,6 +48,7 @@ use crate::adapters::tls::table::ConnectionTable;
 use crate::config::{Config, Listen};
 use crate::core::domain::clock::Clock;
 
+pub use self::enrolments::Enrolments;
 pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
 pub use self::parts::{Parts, checkpoint_keys, ledger_config};
@@ -87,6 +91,9 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
+    exposed::refuse_world_writable(&config)?;
+    let memories = memories::Memories::of(&config)?;
+    memories.demand()?;
     let mut parts = parts::Parts::open(&config, clock.clone()).await?;
     let (outside, courier) = (std::mem::take(&mut parts.outside), parts.behind.courier.take());
     let table = ConnectionTable::new();
@@ -95,6 +102,7 @@ pub async fn start(
     let limits = parts.connection_limits(&config);
     let socket = |error: std::io::Error| StartError(format!("a listener cannot be used: {error}"));
     let state = parts.http_state(&config)?;
+    memories.note()?;
     let readiness = readiness::of(&parts);
     let servers = vec![
         serve(
@@ -139,10 +147,11 @@ pub async fn start(
         clock: parts.gate.clock.clone(),
     };
     let purging = purge::keep(purger);
-    let ledger = parts.ledger.clone();
+    let (ledger, enrolments) = (parts.ledger.clone(), parts.enrolments.clone());
     let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
     running.keep_issuers(outside);
     running.also(purging);
+    running.also(enrolments.keep());
     running.also(timekeeping::keep(running.parts().gate.clone()));
     running.also(audit::follow(ledger));
     if let Some(courier) = courier {

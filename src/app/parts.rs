@@ -13,10 +13,13 @@ use rustls::ServerConfig;
 
 use super::StartError;
 use super::acts::Acts;
+use super::enrolments::Enrolments;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
+use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::origins::{OpenLog, open_log, origins_of};
+use super::revocation::in_force;
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::upstream::{ServerTrusts, open_registry};
@@ -40,7 +43,6 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger as _;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::policy::Snapshot;
@@ -50,10 +52,6 @@ use crate::flow::Gate;
 
 /// Verified tokens remembered at once.
 const VERIFIED_TOKENS: usize = 100_000;
-/// Remembers the numbers of the agencies' revocation lists, beside the log: both must survive everything.
-const AGENCY_LISTS: &str = "revocation-lists.json";
-/// Remembers spent client assertions.
-const ASSERTIONS: &str = "client-assertions";
 /// Connections of an agency whose policy says nothing.
 const CONNECTIONS_OF_A_STRANGER: usize = 1;
 /// Connections of a registry that pushes: a few processes of it, and one that is just closing.
@@ -102,12 +100,15 @@ pub struct Parts {
     pub(super) spent: Arc<SpentFile>,
     /// Administrative acts.
     pub acts: Arc<Acts>,
+    /// Registers of certificates, as far as they are on record.
+    pub enrolments: Arc<Enrolments>,
 }
 
 impl Parts {
     pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
+        super::keys::tell_missing(&keys);
         let ring = keys.current();
         let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
         let (limiter, shield, alerts) = counters(&policies.current(), &clock);
@@ -118,7 +119,10 @@ impl Parts {
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
-        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
+        let acts =
+            super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &in_force(&trust, &registry_trusts))
+                .await?;
+        let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
         let outbox = Arc::new(super::retries::outbox(config, &kek, clock.clone())?);
@@ -168,17 +172,19 @@ impl Parts {
             checkpoint_keys,
             spent,
             acts,
+            enrolments,
         })
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
-        let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), self.ledger.origin().to_owned());
+        let (published, issuer) = (self.keys.clone(), config.issuer.clone());
+        let origins: Vec<String> = origins_of(config)?.all().into_iter().map(|(origin, _)| origin).collect();
         let addresses = address_limiter(config);
         Ok(Data::new(HttpState {
             gate: self.gate.clone(),
             issuer: self.issuer.clone(),
-            revoker: Arc::new(Revoking(self.tokens.clone())),
+            revoker: Arc::new(Revoking { tokens: self.tokens.clone(), issuing: self.issuer.clone() }),
             token_addresses: Box::new(move |address| addresses.admit(address)),
             log: self.log.clone(),
             audit: super::audit::state(self, config),
@@ -187,7 +193,7 @@ impl Parts {
             checkpoint_keys: self.checkpoint_keys.clone(),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
-            key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origin)).unwrap_or_default()),
+            key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origins)).unwrap_or_default()),
             resource: Resource {
                 url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
                 metadata: protected_resource_metadata(&config.issuer, self.keys.current().statements().algorithm()),
@@ -226,6 +232,7 @@ fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {
     let policies = PolicyStore::open_archived(&config.policies, Archive::new(config.archive.clone()), config.demo)
         .map_err(|errors| StartError(lines(&config.policies, &errors)))?;
     super::standing::same_trust_domain(config, &policies.current())?;
+    super::standing::own_name(config)?;
     Ok(policies)
 }
 

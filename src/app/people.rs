@@ -43,12 +43,12 @@ impl People {
     ///
     /// # Errors
     /// A public key is not usable, or the officials' chain does not hold.
-    pub(super) fn of(config: &Config, dir: &Path) -> Result<Self, StartError> {
+    pub(super) fn of(config: &Config, dir: &Path, now: Timestamp) -> Result<Self, StartError> {
         if config.demo {
             return Self::enrolled(dir);
         }
         let folder = AuthorityFolder::of(config);
-        let both = folder.officials().and_then(|present| Ok((present.file, folder.ever()?)));
+        let both = folder.officials(now).and_then(|present| Ok((present.file, folder.ever(now)?)));
         let (present, ever) = both.map_err(|what| StartError(format!("the officials, who sign in `{}`: {what}", dir.display())))?;
         Ok(Self::Officials { present, ever })
     }

@@ -144,7 +144,8 @@ impl Purger {
         if self.config.holder.is_none() {
             return Ok(());
         }
-        Deferrals::of(&self.config)?.take_up(&self.acts, self.clock.now()).await.map(drop)
+        let now = self.clock.now();
+        Deferrals::of(&self.config, now)?.take_up(&self.acts, now).await.map(drop)
     }
 
     /// The holds in force, each change of them recorded.
@@ -152,7 +153,7 @@ impl Purger {
         if !self.config.demo {
             take_up_officials(&self.config, self.acts.clone(), self.clock.clone()).await?;
         }
-        Holds::of(&self.config)?.take_up(&self.acts, self.clock.now()).await
+        Holds::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::StartError;
+use super::memories::GATEWAY_LISTS;
 use super::registry::CRL_GRACE;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::pki::TRUST_DOMAIN;
@@ -23,7 +24,7 @@ use crate::core::signing::{Algorithm, registry_event};
 use crate::files;
 use crate::registry::push::{Connection, Receiver};
 
-/// The name in the registry's client certificate.
+/// The folder of the registry's client certificate, which bears the name `spiffe://TRUST-DOMAIN/service/registry`.
 pub const SENDER: &str = "registry-client";
 /// Longest time for one event.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,7 +77,7 @@ fn connection(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Connection, String> 
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
-        crl_memory: dir.join("registry").join("gateway-revocation-lists.json"),
+        crl_memory: dir.join("registry").join(GATEWAY_LISTS),
         crl_grace: CRL_GRACE,
         identity: Some(format!("spiffe://{TRUST_DOMAIN}/server/gateway")),
     };

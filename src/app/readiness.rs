@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::enrolments::Enrolments;
 use super::parts::Parts;
 use super::upstream::ServerTrusts;
 use crate::adapters::cutoff::CutOff;
@@ -21,6 +22,7 @@ struct NodeReadiness {
     keys: Arc<KeyStore>,
     registry_trust: ServerTrusts,
     cutoff: Arc<CutOff>,
+    enrolments: Arc<Enrolments>,
 }
 
 /// The readiness of these parts.
@@ -33,6 +35,7 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         keys: parts.keys.clone(),
         registry_trust: parts.registry_trusts.clone(),
         cutoff: parts.cutoff.clone(),
+        enrolments: parts.enrolments.clone(),
     })
 }
 
@@ -67,6 +70,10 @@ impl Readiness for NodeReadiness {
 
     fn cut_off_version(&self) -> String {
         self.cutoff.current().version()
+    }
+
+    fn certificates_version(&self) -> String {
+        self.enrolments.version()
     }
 
     fn registry_cursor(&self) -> Option<u64> {

@@ -9,9 +9,11 @@ use std::time::Duration;
 use actix_server::ServerHandle;
 use actix_web::web::Data;
 use jiff::SignedDuration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use super::memories::{AGENCY_LISTS, Memories};
 use super::pushing::receivers;
 use super::watch::ListWatch;
 use crate::adapters::pki::TRUST_DOMAIN;
@@ -20,13 +22,14 @@ use crate::adapters::tls::handshake::TlsMode;
 use crate::adapters::tls::serve::{ListenerSpec, serve as listen};
 use crate::adapters::tls::table::{ConnectionLimits, ConnectionTable};
 use crate::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::identity::PeerChain;
 use crate::registry::http::{RegistryState, configure};
 use crate::registry::push;
 
-/// Who may ask the registry.
-const CALLERS: [&str; 1] = ["gateway-client"];
+/// Who may ask the registry: `spiffe://TRUST-DOMAIN/service/gateway`, whole, and nobody else. No agency can be given such a name.
+const CALLER: &str = "gateway";
 
 /// How long the gateways' own certificates are taken on overdue lists.
 pub(super) const CRL_GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -40,7 +43,7 @@ pub struct RunningRegistry {
     table: Arc<ConnectionTable>,
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
-    _lists: ListWatch,
+    lists: ListWatch,
     pushing: Vec<JoinHandle<()>>,
 }
 
@@ -50,12 +53,18 @@ impl RunningRegistry {
         &self.state
     }
 
+    /// How often the revocation lists were read again since the start, and whenever they are.
+    pub fn list_reads(&self) -> watch::Receiver<u64> {
+        self.lists.reads()
+    }
+
     /// Tells gateways (by their issuer URLs) what changes, from now on, and no others.
     ///
     /// # Errors
     /// The key of the events, a certificate or the store cannot be used.
     pub fn push_to(&mut self, dir: &Path, gateways: &[String], clock: &Arc<dyn Clock>) -> Result<(), StartError> {
         let receivers = receivers(dir, gateways, clock)?;
+        Memories::of_registry(dir).note()?;
         push::begin(self.state.store(), gateways).map_err(|error| fault("store", &error))?;
         self.stop_pushing();
         self.pushing = receivers.into_iter().map(|receiver| tokio::spawn(receiver.keep(self.state.clone()))).collect();
@@ -94,9 +103,11 @@ impl RunningRegistry {
 /// # Errors
 /// A certificate, a revocation list or the store cannot be used.
 pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
+    let memories = Memories::of_registry(dir);
+    memories.demand()?;
     let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(Callers)).map_err(|error| fault("certificates", &error))?;
-    let state =
-        RegistryState::open(&dir.join("registry"), clock, CALLERS.map(str::to_owned).to_vec()).map_err(|error| fault("store", &error))?;
+    let state = RegistryState::open(&dir.join("registry"), clock, callers()).map_err(|error| fault("store", &error))?;
+    memories.note()?;
     let desk = super::holder::desk(&dir.join("registry")).map_err(|error| fault("holder.key", &error))?;
     let state = Data::new(state.with_holders(desk));
     let limits = ConnectionLimits::default();
@@ -105,7 +116,11 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     let lists = ListWatch::start(trust, &dir.join("pki/crl"));
     let table = ConnectionTable::new();
     let server = listen(spec, table.clone(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
-    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), _lists: lists })
+    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), lists })
+}
+
+fn callers() -> Vec<AgencyId> {
+    AgencyId::service(CALLER).into_iter().collect()
 }
 
 /// Those who may ask the registry.
@@ -113,7 +128,7 @@ struct Callers;
 
 impl Standing for Callers {
     fn agency_active(&self, peer: &PeerChain) -> bool {
-        CALLERS.contains(&peer.agency.as_str())
+        peer.branch.is_none() && callers().contains(&peer.agency)
     }
 }
 
@@ -124,7 +139,7 @@ fn settings(dir: &Path) -> TrustSettings {
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
-        crl_memory: dir.join("registry").join("revocation-lists.json"),
+        crl_memory: dir.join("registry").join(AGENCY_LISTS),
         crl_grace: CRL_GRACE,
         identity: ServerIdentity { certificate: pki.join("registry/cert.pem"), key: pki.join("registry/key.pem") },
         allow_tls12: false,

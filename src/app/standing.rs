@@ -8,10 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::StartError;
 use super::upstream::ServerTrusts;
 use crate::adapters::cutoff::CutOff;
+use crate::adapters::enrolment;
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::tls::trust::Standing;
 use crate::adapters::tokens::Revocations;
 use crate::config::Config;
+use crate::core::domain::agency::RESERVED;
 use crate::core::domain::assurance::Assurance;
 use crate::core::identity::PeerChain;
 use crate::core::policy::Snapshot;
@@ -55,6 +57,26 @@ pub(super) fn same_trust_domain(config: &Config, policies: &Snapshot) -> Result<
     }
 }
 
+/// An earlier version gave the registry's client the name of an agency, which anybody could have been given.
+///
+/// # Errors
+/// Our certificate towards the registry still bears such a name.
+pub(super) fn own_name(config: &Config) -> Result<(), StartError> {
+    let file = &config.registry.certificate;
+    // What else may be wrong with the file, its reader says.
+    let names = std::fs::read(file).ok().and_then(|pem| enrolment::of_pem(&pem)).map(|facts| facts.uris).unwrap_or_default();
+    let agency =
+        |uri: &&String| uri.split_once("/agency/").is_some_and(|(_, path)| RESERVED.contains(&path.split('/').next().unwrap_or_default()));
+    match names.iter().find(agency) {
+        None => Ok(()),
+        Some(name) => Err(StartError(format!(
+            "`{}` bears the name `{name}`, by which no registry knows a gateway any more; have it issued for `spiffe://{}/service/gateway`",
+            file.display(),
+            config.trust_domain
+        ))),
+    }
+}
+
 /// How long a list may be overdue before services are closed.
 pub(super) fn grace(config: &Config) -> SignedDuration {
     SignedDuration::from_hours(i64::from(config.tls.crl_grace_h))
@@ -76,7 +98,7 @@ pub(super) fn open_cut_off(config: &Config, now: Timestamp) -> Result<(Arc<CutOf
 }
 
 fn revoked_tokens(cutoff: &Path) -> PathBuf {
-    cutoff.with_file_name("revoked-tokens")
+    cutoff.with_file_name(super::memories::REVOKED)
 }
 
 #[cfg(test)]
@@ -85,6 +107,25 @@ mod tests {
     use super::*;
     use crate::config::template;
     use crate::core::policy::shipped;
+
+    #[test]
+    fn a_gateway_that_bears_an_agencys_name_towards_the_registry_does_not_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let config = Config::parse(&template(any, any, any, 1, 1), &dir.path().join("estelam.toml")).unwrap();
+        let pki =
+            crate::adapters::pki::DevPki::create_or_open(&dir.path().join("pki"), Arc::new(crate::adapters::clock::SystemClock)).unwrap();
+        let ours = pki.issue_service("gateway").unwrap();
+        assert!(own_name(&config).is_ok());
+        let key = rcgen::KeyPair::generate().unwrap();
+        let old = pki.sign(&rcgen::PublicKeyData::subject_public_key_info(&key), "spiffe://estelam.test/agency/gateway-client").unwrap();
+        std::fs::write(&ours.cert, old).unwrap();
+        let said = own_name(&config).unwrap_err().to_string();
+        assert!(said.contains("/agency/gateway-client") && said.contains("spiffe://estelam.test/service/gateway"), "{said}");
+        // A development authority that is opened again gives it the name that it must have.
+        pki.issue_service("gateway").unwrap();
+        assert!(own_name(&config).is_ok());
+    }
 
     #[test]
     fn another_trust_domain_than_the_agencies_is_said_at_the_start() {

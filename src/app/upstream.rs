@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::StartError;
 use super::acts::Acts;
+use super::memories::{PEOPLE_LISTS, REGISTRY_LISTS};
 use super::standing::grace;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::policy_files::Archive;
@@ -22,11 +23,6 @@ use crate::core::domain::clock::Clock;
 use crate::core::domain::file_mode::exposes_a_secret;
 use crate::core::domain::jwk;
 use crate::core::policy::Snapshot;
-
-/// Remembers the numbers of the registry's revocation lists, beside the log: it must survive everything.
-const REGISTRY_LISTS: &str = "registry-revocation-lists.json";
-/// The same for the registry where people are looked up.
-const PEOPLE_LISTS: &str = "people-revocation-lists.json";
 
 /// What the registries' certificates are judged by.
 #[derive(Clone)]
@@ -58,6 +54,11 @@ impl ServerTrusts {
             identity: people.identity.clone(),
         });
         Ok(Self { decrees, people: people.map(opened).transpose()? })
+    }
+
+    /// Each of them with the name under which acts tell it.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &Arc<ServerTrust>)> {
+        ["registry", "people"].into_iter().zip(self.each())
     }
 
     /// Each of them.

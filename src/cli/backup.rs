@@ -11,6 +11,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
 use crate::adapters::store::{self, Answered, NotWitnessed, Origins};
 use crate::app;
+use crate::app::memories::Memories;
 use crate::app::origins::{end_log, end_restored, origins_of};
 use crate::config::Config;
 use crate::core::ledger::checkpoint::Checkpoint;
@@ -33,6 +34,7 @@ impl Backup {
         if let Some(note) = checkpoint {
             write_atomically(&self.to.join("checkpoint"), note.as_bytes())?;
         }
+        Memories::of(&config).and_then(|memories| memories.copy_to(&self.to)).doing("what is remembered beside the log")?;
         println!("{entries} entries in the copy; their contents open only with the installation's `content.key`, which is not in the copy");
         Ok(ExitCode::SUCCESS)
     }
@@ -74,6 +76,11 @@ impl Restore {
             Standing::Whole => self.succeed.then_some(Ending::ByHand),
         };
         store::restore_all(&from, &config.ledger.dir, why.is_none()).doing("nothing was restored")?;
+        let memories = Memories::of(&config).doing("the ledger")?;
+        for line in memories.put_back(&self.from).doing("restored, but not what is remembered beside the log")? {
+            eprintln!("estelam: {line}");
+        }
+        println!("let six minutes pass since the old service stopped: tokens that it had revoked are not in a copy");
         match why {
             None => println!(
                 "restored, with all {} entries that were answered for. Run `estelam log verify` before the service starts",

@@ -132,7 +132,7 @@ fn demo_folder(place: &Place) -> Result<PathBuf, CliError> {
 }
 
 fn open(place: &Place) -> Result<Deferrals, CliError> {
-    Deferrals::of(&place.config()?).map_err(CliError::failed)
+    Deferrals::of(&place.config()?, SystemClock.now()).map_err(CliError::failed)
 }
 
 fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {

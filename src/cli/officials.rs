@@ -98,7 +98,7 @@ fn init(file: &std::path::Path, place: &Place) -> Result<(), CliError> {
 }
 
 fn list(place: &Place) -> Result<(), CliError> {
-    let present = AuthorityFolder::of(&place.config()?).officials().doing("the officials")?;
+    let present = AuthorityFolder::of(&place.config()?).officials(SystemClock.now()).doing("the officials")?;
     println!("version {}, {}; {} must sign", present.version, present.hash, present.file.quorum);
     let now = SystemClock.now();
     for official in &present.file.officials {
@@ -111,7 +111,7 @@ fn list(place: &Place) -> Result<(), CliError> {
 fn propose(file: Option<&std::path::Path>, of: &Of) -> Result<(), CliError> {
     let config = of.place.config()?;
     let folder = AuthorityFolder::of(&config);
-    let present = folder.officials().doing("the officials")?;
+    let present = folder.officials(SystemClock.now()).doing("the officials")?;
     let text = match (of.what, file) {
         (What::Policies, None) => None,
         (What::Officials, Some(file)) => Some(std::fs::read_to_string(file).doing(format_args!("cannot read `{}`", file.display()))?),
@@ -144,7 +144,7 @@ fn sign(key: &std::path::Path, of: &Of) -> Result<(), CliError> {
     let config = of.place.config()?;
     let folder = AuthorityFolder::of(&config);
     let key = crate::registry::decrees::OfficialKey::read(key).doing("the official's key")?;
-    let present = folder.officials().doing("the officials")?;
+    let present = folder.officials(SystemClock.now()).doing("the officials")?;
     let mut approval = folder.get_proposed(of.kind()).doing("not signed")?;
     unchanged(&config, &folder, &approval)?;
     describe(&config, &folder, &approval)?;
@@ -166,7 +166,7 @@ fn apply(of: &Of) -> Result<(), CliError> {
         println!("officials {} are in force; sign the policies anew before the next start of the gateway", present.version);
         return Ok(());
     }
-    let (present, last) = (folder.officials().doing("the officials")?, folder.in_force().doing("what is in force")?);
+    let (present, last) = (folder.officials(SystemClock.now()).doing("the officials")?, folder.in_force().doing("what is in force")?);
     judge(&approval, Kind::Policies, &approval.proposal.hash, &present, last.as_ref(), now).doing("nothing changes")?;
     folder.put_policies(&approval).doing("nothing changes")?;
     println!("approved; a running gateway records it and takes it up within a moment, one that starts does so then");

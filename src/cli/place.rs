@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CliError, Failure};
 use crate::config::Config;
+use crate::core::domain::agency::RESERVED;
 use crate::files;
 
 /// `--dir DIR` or `--config FILE`.
@@ -166,12 +167,9 @@ fn certificates_in(pki: &Path) -> BTreeMap<String, AgencyFiles> {
         let request_key = Some(folder.join("request-key.pem")).filter(|key| key.is_file());
         (name, AgencyFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem"), request_key })
     });
-    let complete = files.filter(|(name, files)| !NO_AGENCIES.contains(&name.as_str()) && files.cert.is_file() && files.key.is_file());
+    let complete = files.filter(|(name, files)| !RESERVED.contains(&name.as_str()) && files.cert.is_file() && files.key.is_file());
     complete.map(|(name, files)| (name, absolute(files))).collect()
 }
-
-/// Certificates of our own.
-const NO_AGENCIES: [&str; 4] = ["gateway", "gateway-client", "registry", "registry-client"];
 
 fn absolute(files: AgencyFiles) -> AgencyFiles {
     let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);

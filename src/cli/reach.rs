@@ -31,6 +31,8 @@ pub(super) enum Reached {
 struct Health {
     policy_version: String,
     cut_off_version: String,
+    /// None of a gateway of an earlier version, which records no certificates.
+    certificates_version: Option<String>,
     registry_cursor: Option<u64>,
 }
 
@@ -50,6 +52,14 @@ pub(super) fn in_force(place: &Place, folder: &Path) -> Result<Reached, CliError
 /// It runs and does not take the list up.
 pub(super) fn cut_off(place: &Place, wanted: &str) -> Result<Reached, CliError> {
     until(place, |health| health.cut_off_version == wanted)
+}
+
+/// Waits until the running service has recorded what the registers of certificates say.
+///
+/// # Errors
+/// It runs and does not record it.
+pub(super) fn certificates_recorded(place: &Place, wanted: &str) -> Result<Reached, CliError> {
+    until(place, |health| health.certificates_version.as_ref().is_none_or(|version| version == wanted))
 }
 
 /// Waits until the running gateway of an installation has heard of the registry's change with this cursor, so that its next answer counts

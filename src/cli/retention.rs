@@ -167,7 +167,7 @@ fn of_log(report: &serde_json::Value, dry_run: bool) -> Vec<String> {
 }
 
 fn list<'r>(report: &'r serde_json::Value, name: &str) -> &'r [serde_json::Value] {
-    report.get(name).and_then(serde_json::Value::as_array).map_or(&[], Vec::as_slice)
+    report.get(name).and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice)
 }
 
 fn text(value: &serde_json::Value, name: &str) -> String {
@@ -283,7 +283,7 @@ impl Sign {
 }
 
 fn open(place: &Place) -> Result<Holds, CliError> {
-    Holds::of(&place.config()?).map_err(CliError::failed)
+    Holds::of(&place.config()?, SystemClock.now()).map_err(CliError::failed)
 }
 
 fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Events {
-    /// URI name that the sender's client certificate must bear: `spiffe://<trust-domain>/agency/<name>`.
+    /// URI name that the sender's client certificate must bear: `spiffe://<trust-domain>/service/<name>`.
     pub sender: String,
     /// `iss` of its events.
     pub issuer: String,
@@ -24,13 +24,15 @@ impl Events {
     }
 
     fn sender_parts(&self) -> Option<(&str, &str)> {
-        let (domain, name) = self.sender.strip_prefix("spiffe://")?.split_once("/agency/")?;
+        let (domain, name) = self.sender.strip_prefix("spiffe://")?.split_once("/service/")?;
         (!name.is_empty() && !name.contains('/')).then_some((domain, name))
     }
 
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.sender_parts().is_none() {
-            return Err("`events.sender` must be `spiffe://<trust-domain>/agency/<name>`: the name in the registry's client certificate");
+            return Err(
+                "`events.sender` must be `spiffe://<trust-domain>/service/<name>`, never an agency's name, which could be given to an agency; have the registry's client certificate issued anew under such a name and write it here",
+            );
         }
         if self.issuer.is_empty() {
             return Err("`events.issuer` must be the `iss` of the registry's events");

@@ -93,7 +93,7 @@ timeout_ms = 800
 [events]
 # The registry pushes what changed (POST /v1/events) beside the poll: the name of its client certificate, `iss` and keys of its events.
 # Without this section nobody's events are taken.
-sender = "spiffe://estelam.test/agency/registry-client"
+sender = "spiffe://estelam.test/service/registry"
 issuer = "spiffe://estelam.test/server/registry"
 keys = "pki/registry/events.jwks.json"
 

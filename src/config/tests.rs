@@ -34,10 +34,11 @@ fn values_that_could_never_work_are_refused_where_they_stand() {
     check("issuer = \"https", "issuer = \"http", "must be an `https://` URL");
     check("identity = \"spiffe", "identity = \"https", "must be a `spiffe://` URI");
     check(
-        "sender = \"spiffe://estelam.test/agency/",
+        "sender = \"spiffe://estelam.test/service/",
         "sender = \"spiffe://estelam.test/server/",
-        "must be `spiffe://<trust-domain>/agency/<name>`",
+        "must be `spiffe://<trust-domain>/service/<name>`",
     );
+    check("sender = \"spiffe://estelam.test/service/", "sender = \"spiffe://estelam.test/agency/", "which could be given to an agency");
     check("issuer = \"spiffe://estelam.test/server/registry", "issuer = \"", "must be the `iss`");
 }
 

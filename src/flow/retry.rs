@@ -1,12 +1,15 @@
 //! `Idempotency-Key`: a retry gets the recorded answer once more, another body under the same key is refused.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
 use super::{Gate, Incoming, answer, conclude};
+use crate::core::domain::agency::Scope;
 use crate::core::domain::context::RetryMark;
-use crate::core::domain::refusal::RefusalCode;
+use crate::core::domain::refusal::{Refusal, RefusalCode};
+use crate::core::policy::SCOPE_WITHDRAWN;
 use crate::core::reply::Reply;
 use crate::core::signing::Conclusion;
 use crate::core::token::VerifiedCall;
@@ -18,6 +21,8 @@ pub struct Slot {
     pub retry: RetryMark,
     /// The answer, once there is one.
     pub reply: OnceCell<Reply>,
+    /// Whether any of the tries was signed: then nobody gets its answer without a signature.
+    pub signed: AtomicBool,
 }
 
 /// The key was claimed by another body.
@@ -45,6 +50,10 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
         let refusal = call.refuse(RefusalCode::KeyReused, "use a new `Idempotency-Key` for a new request");
         return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
     };
+    let call = match may_have(gate, call, &slot) {
+        Ok(call) => call,
+        Err(refusal) => return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await,
+    };
     // A crash loses replies, never the record: such a request is answered anew, tied to its first answer, and counted once. A key that may
     // be somebody's number leaves no mark.
     let call = if (gate.policy)().schemes.looks_like_identifier(key) { call } else { call.retrying(slot.retry.clone()) };
@@ -62,4 +71,23 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
         Ok(reply) => reply.clone().redelivered(),
         Err(refused) => refused,
     }
+}
+
+/// A recorded answer goes to nobody who would not be answered now: the policy may have changed since, and whoever has the connection alone does
+/// not have the key that signed.
+fn may_have(gate: &Gate, call: VerifiedCall, slot: &Slot) -> Result<VerifiedCall, Box<Refusal>> {
+    if call.is_signed() {
+        slot.signed.store(true, Ordering::Relaxed);
+        return Ok(call);
+    }
+    let snapshot = (gate.policy)();
+    let policy = snapshot.agencies.get(call.agency().agency());
+    let wanted = slot.reply.initialized() && policy.is_some_and(|policy| policy.request_signing.required);
+    if wanted || slot.signed.load(Ordering::Relaxed) {
+        return Err(call.refuse(RefusalCode::SignatureRequired, "sign a retry like its first try: send `Estelam-Signature`"));
+    }
+    if slot.reply.initialized() && !snapshot.grants_scope(call.agency().agency(), Scope::Verify) {
+        return Err(call.refuse(RefusalCode::ScopeMissing, SCOPE_WITHDRAWN));
+    }
+    Ok(call)
 }

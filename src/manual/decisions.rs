@@ -340,6 +340,16 @@
 //!   after each refusal. An agency has 4,096 of its own whatever others do, 262,144 at most; all beyond their own hold a million together.
 //! - **2026-11-28, an export outlives its token but not a suspension**: a long file takes longer than a token lives; revoking the token or suspending the agency ends it.
 //! - **2026-11-28, a wrong guess against what is remembered counts though nobody confirmed it**: else an overload or outage would be the time to guess.
+//! - **2026-11-28, our own parts bear `/service/NAME`, not `/agency/NAME`,** and are written `service/NAME` wherever an agency's name is kept: no agency's name
+//!   has a slash, so whatever looks one up finds none. A demo's certificates are issued anew by themselves; anything else is refused with what to do, not taken.
+//! - **2026-11-28, a token may be revoked by the certificate alone,** whatever the policy wants at the token endpoint: a token is bound to that certificate, and
+//!   giving one up must never be the harder part. An assertion that is sent must be good all the same.
+//! - **2026-11-28, an outside token counts as issued 10 s before its `iat`,** not at the instant it was first seen: that instant is forgotten with the cache.
+//! - **2026-11-28, which memories there were stands in `memories.json`,** not in the log: a first start that fails for want of signatures has written its entry and
+//!   has no `authority.json` yet. Where that list is gone too, a log beside it is reason enough to want every one that each start makes.
+//! - **2026-11-28, revoked tokens and spent assertions are in no back-up:** they count for five minutes, and a copy older than that would only seem to know them.
+//! - **2026-11-28, certificates of officers are issued by the operator and recorded, not signed for by officials.** A certificate alone opens no trail: outside a demo
+//!   `log:person`, `log:holder` and `ops` want a signature by a key that stands in the signed policies. Its entry says which of these scopes the agency has.
 //! - **2026-11-28, a restored log goes on under its origin only on its own disk's word.** A witness's checkpoint proves a lower bound of what was answered; only the old
 //!   folder's fence, released in order, proves the end. So a planned move costs an origin; a second tree under one origin would cost every answer's proof.
 //! - **2026-11-28, what is left of a key that is to be destroyed is said, not failed.** A rotation is done when the list says so; a token that is away is asked again.
@@ -348,3 +358,8 @@
 //!   rejects (contract §5.1): exit 0, and a line that says so.
 //! - **2026-11-28, a rule that fails is a fault of the rule**, at its line and once, and an alarm: Cedar would pass over it, and a `forbid` would be gone. Since
 //!   every grant is put to Cedar when a folder is loaded, no rule can fail on the path of a request.
+//! - **2026-11-28, a filter's value that no entry has is not recorded**: it may be anything, a name too. The field is, so that a look stays a look; a closed list of
+//!   everything (agencies that left, old decrees) would refuse questions about the past.
+//! - **2026-11-28, a justification is a ground from a closed list and a file number of the agency's own**: names in free text cannot be screened for. Who wants the story
+//!   asks the agency for the file.
+//! - **2026-11-28, a request's signature is over the query string too**, in the claim `path`: what an officer asked for (the period of the epochs) is what was signed.

@@ -13,7 +13,7 @@
 //! | `registry.crls`, `registry.intermediates`, `registry.identity` in `estelam.toml` | how the registry's certificate is judged | lists by themselves, the rest restart |
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `events.keys` in `estelam.toml` | public keys of the events that the registry pushes | restart |
-//! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways and the key of its events | for the next connection; restart of the registry |
+//! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways (`…/service/registry`) and the key of its events | for the next connection; restart of the registry |
 //! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
 //! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
@@ -27,6 +27,7 @@
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
 //! | `ledger/registry-events` | the same of pushed events, five minutes' worth | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
+//! | `ledger/memories.json` | which of the files that must not be forgotten there were: `authority.json`, `acts.json`, the lists, assertions and events here, `revoked-tokens` beside the local list. One that is gone keeps the gateway from starting, and the message says how to go on | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
@@ -51,8 +52,8 @@
 //! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
 //! breaker, how long its look-ups take, what last went wrong there. It exits 1 where the gateway is not ready.
 //!
-//! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`), and how far the node has
-//! followed the registry's changes (`registry_cursor`).
+//! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`), which registers of certificates are on
+//! record (`certificates_version`), and how far the node has followed the registry's changes (`registry_cursor`).
 //!
 //! # A registry that is slow or away
 //!

@@ -28,7 +28,16 @@
 //! standard input) and `oauth.json`. No private key is ever in it.
 //!
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
-//! certificates of one unit are good at a time.
+//! certificates of one unit are good at a time, and each is for a key of its own: one that was ever in a certificate of anybody, or that signs requests or
+//! client assertions, is refused.
+//!
+//! Each certificate is an entry of the log (`certificate-issued`, `certificate-ended`, with the SHA-256 and with the scopes of its agency that open trails
+//! or the gateway): before it is handed out where a gateway runs, at the next start where none does.
+//!
+//! Our own parts are no agencies: the gateway is `spiffe://TRUST-DOMAIN/service/gateway` towards the registry, which serves that whole name and nobody
+//! else, and a registry that pushes is `…/service/NAME` (`events.sender`). `gateway`, `gateway-client`, `registry` and `registry-client` are given to no agency:
+//! `enrol`, the policies and the TLS check all refuse them. A demo's own certificates are issued anew at its next start; elsewhere the gateway does not
+//! start while its certificate or `events.sender` has an agency's name, and says what to have issued.
 //!
 //! # At the door
 //!
@@ -43,7 +52,7 @@
 //! | of an authority that is not ours, self-signed, without its intermediate | `unknown_ca` |
 //! | signed by another key than its issuer's, or unreadable | `bad_certificate` |
 //! | not for `clientAuth` and `digitalSignature`; an authority's; a key that is not accepted | `unsupported_certificate` |
-//! | of another trust domain, or not with exactly one `spiffe://` name of an agency | `access_denied` |
+//! | of another trust domain, or not with exactly one `spiffe://` name of an agency or of a part of ours | `access_denied` |
 //!
 //! Eleven clients of ten makers (OpenSSL in `curl` and in Node, GnuTLS, NSS, wolfSSL, BoringSSL, Go, Java, Bouncy Castle, Erlang, tlslite-ng) get in with a
 //! good certificate and see these alerts in `make end-to-end`; `sslyze` (Mozilla's modern profile) and `testssl` find nothing on `public`.
@@ -69,7 +78,8 @@
 //! | one certificate | `agency suspend --certificate`; its connections are cut | when the command returns |
 //! | one certificate, by its authority | a list with a higher number in `tls.crls`, or at one of `tls.crl_urls` | a tenth of a second; `tls.crl_poll_ms` |
 //! | one token | `POST /oauth2/revoke` (RFC 7009), by its own client | the reply |
-//! | all tokens of an agency | `agency suspend --tokens` | when the command returns |
+//! | all tokens of an agency | `agency suspend --tokens`; an outside issuer's clock may be 10 s ahead, so its tokens of the next 10 s are dead too | when the command returns |
+//! | a key that signs tokens | `keys compromised` | when the gateway has read its keys anew |
 //!
 //! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. While the file is broken or gone, what was cut
 //! off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
@@ -126,7 +136,8 @@
 //! from starting; in a running one the old version stays, and `estelam_alarms_total{alarm="rules-not-signed"}` grows. An official must be in office
 //! when it was proposed and when it takes effect, at a restart too: sign anew before a term ends. New officials (`propose officials --file FILE`) are
 //! signed by those present and recorded (`officials-activated`) before the first thing that they sign takes effect; then the policies are
-//! signed anew. `authority.json` beside the log remembers what was in force: nobody goes back behind it.
+//! signed anew. What is not on record yet must be signed by people who are in office now, and was proposed after what it replaces came into force: no
+//! former official dates a change back. `authority.json` beside the log remembers what was in force: nobody goes back behind it, and without it nothing starts.
 //!
 //! Legal holds are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys are enrolled
 //! beside the holds. Decrees need two officials of the registry. Not under signatures: `agency suspend`, `resume` and `rotate` (the operator's
@@ -186,8 +197,10 @@
 //!
 //! # Secrets
 //!
-//! Keys, the unlocking secret and PINs are refused when others can reach their files: `keys/` and what unlocks it by anybody but the owner; the TLS keys,
-//! the officials', the registry's and the data-protection officer's by anybody but owner and group. What `serve`, `demo`, `registry`, `keys` and `log` write is
+//! Keys, the unlocking secret and PINs are refused when others can reach their files: those in `keys/` and what unlocks them by anybody but the owner (the
+//! folder itself when others can write there); the TLS keys, the officials', the registry's and the data-protection officer's by anybody but owner and group.
+//! What must not be changed by others (roots, revocation lists, policies, officials, registers, the local list, the log's folder) is refused at the start
+//! when everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
 //! for their own user alone, save for `log hold`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
 //! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
 //! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.

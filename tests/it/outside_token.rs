@@ -174,3 +174,35 @@ fn issuers_cannot_speak_for_each_other_nor_for_us() {
     let by_us = federation.gate.signed(&federation.gate.header(), &claims());
     assert_eq!(federation.gate.refusal(&by_us, NOW), Some(RefusalCode::TokenInvalid), "its `iss`, our key");
 }
+
+#[test]
+fn a_token_that_was_there_is_killed_with_all_others_though_its_issuers_clock_is_ahead() {
+    let key = ForeignKey::es256();
+    let mut federation = Federation::new(&[(&key, "o")]);
+    let mut ahead = claims();
+    (ahead["iat"], ahead["exp"]) = (json!(NOW + 9), json!(NOW + 209));
+    let token = key.signed(&header(&key), &ahead);
+    assert_eq!(federation.gate.refusal(&token, NOW), None);
+    // `agency suspend school --tokens` at this very second.
+    let mut list = estelam::adapters::cutoff::CutOffList::default();
+    list.revoke_tokens("school", at(NOW));
+    let dir = tempfile::tempdir().unwrap();
+    let barred = move |claims: &token::TokenClaims| list.bars_token(claims.agency.as_str(), claims.issued_at);
+    let revocations = estelam::adapters::tokens::Revocations::open(&dir.path().join("revoked"), Box::new(barred), at(NOW)).unwrap();
+    federation.gate.verifier = federation.gate.verifier.with_revocations(Arc::new(revocations));
+    for now in [NOW, NOW + 2, NOW + 9, NOW + 100] {
+        assert_eq!(federation.gate.refusal(&token, now), Some(RefusalCode::TokenInvalid), "{now}");
+    }
+    (ahead["iat"], ahead["jti"]) = (json!(NOW + 11), json!("fresh"));
+    assert_eq!(federation.gate.refusal(&key.signed(&header(&key), &ahead), NOW + 11), None, "one from after it works");
+}
+
+#[test]
+fn an_issuer_that_withdraws_its_last_key_is_believed_no_more() {
+    let key = ForeignKey::es256();
+    let federation = Federation::new(&[(&key, "o")]);
+    let token = key.signed(&header(&key), &claims());
+    assert_eq!(federation.gate.refusal(&token, NOW), None);
+    federation.publish(&[]);
+    assert_eq!(federation.gate.refusal(&token, NOW), Some(RefusalCode::TokenInvalid));
+}

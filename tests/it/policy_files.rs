@@ -46,6 +46,17 @@ fn names_that_nobody_knows() {
 }
 
 #[test]
+fn an_agency_does_not_bear_a_name_of_the_systems_own_parts() {
+    for name in ["gateway", "gateway-client", "registry", "registry-client"] {
+        let mut files = files();
+        let text = files["agencies/kefalat.toml"].replace("id = \"kefalat\"", &format!("id = \"{name}\""));
+        files.insert(format!("agencies/{name}.toml"), text.replace("agency/kefalat", &format!("agency/{name}")));
+        let errors = Snapshot::load(&files).err().map(|errors| lines(&errors)).unwrap_or_default();
+        assert!(errors.contains(&format!("`{name}` is a name of the system's own parts")), "{errors}");
+    }
+}
+
+#[test]
 fn identities_that_are_not_the_agencys_own() {
     bank("id = \"bank\"", "id = \"banks\"", "6: the id is `banks` but the file is named `bank.toml`; make them equal");
     bank(

@@ -34,6 +34,8 @@ fn now() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()
 }
 
+const GATEWAY: &str = "service/gateway";
+
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(now()))
 }
@@ -41,7 +43,7 @@ fn clock() -> Arc<ManualClock> {
 fn peer(agency: &str) -> Arc<PeerChain> {
     Arc::new(PeerChain {
         thumbprint: [0; 32],
-        agency: AgencyId::parse(agency).unwrap(),
+        agency: agency.strip_prefix("service/").map_or_else(|| AgencyId::parse(agency), AgencyId::service).unwrap(),
         branch: None,
         serial: [1].into(),
         issuer: [1].into(),
@@ -51,11 +53,11 @@ fn peer(agency: &str) -> Arc<PeerChain> {
     })
 }
 
-/// Starts the service for the agency `gateway`; `caller` is who the certificate on every connection says it is.
+/// Starts the service for the gateway; `caller` is who the certificate on every connection says it is.
 fn start(caller: Option<&'static str>) -> Service {
     let dir = tempfile::tempdir().unwrap();
     let keys = [official(dir.path(), "a"), official(dir.path(), "b")];
-    let state = web::Data::new(RegistryState::open(dir.path(), clock(), vec!["gateway".into()]).unwrap());
+    let state = web::Data::new(RegistryState::open(dir.path(), clock(), vec![AgencyId::service("gateway").unwrap()]).unwrap());
     let mount = configure(state.clone());
     let pki = MiniPki::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -166,7 +168,7 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[actix_web::test]
 async fn look_up_answers_somebody_nobody_and_unknown_schemes_alike_and_never_a_number() {
-    let service = start(Some("gateway"));
+    let service = start(Some(GATEWAY));
     service.import();
     let found = service.look_up(r#"{"scheme":"yekta","value":"9990000018"}"#).await.text().await.unwrap();
     assert!(!found.contains("9990000018"));
@@ -181,7 +183,7 @@ async fn look_up_answers_somebody_nobody_and_unknown_schemes_alike_and_never_a_n
 
 #[actix_web::test]
 async fn odd_look_ups_are_refused() {
-    let service = start(Some("gateway"));
+    let service = start(Some(GATEWAY));
     let large = format!(r#"{{"scheme":"yekta","value":"{}"}}"#, "1".repeat(5000));
     for (body, status) in [("{}", 400), (r#"{"scheme":"a","value":"1","more":1}"#, 400), (large.as_str(), 413)] {
         assert_eq!(service.look_up(body).await.status().as_u16(), status);
@@ -200,7 +202,7 @@ async fn a_caller_who_is_not_on_the_list_or_has_no_certificate_is_refused() {
 
 #[actix_web::test]
 async fn changes_by_another_process_wake_the_long_poll() {
-    let service = start(Some("gateway"));
+    let service = start(Some(GATEWAY));
     let quiet = service.changes("after=0&wait=0").await;
     assert_eq!((quiet.cursor, quiet.decrees, quiet.everything), (0, false, false));
     let waiting = async { service.changes("after=0&wait=25").await };
@@ -210,7 +212,7 @@ async fn changes_by_another_process_wake_the_long_poll() {
 
 #[actix_web::test]
 async fn a_held_poll_is_answered_when_polls_end() {
-    let service = start(Some("gateway"));
+    let service = start(Some(GATEWAY));
     let held = async { service.changes("after=0&wait=25").await };
     let ended = async { service.state.end_polls() };
     let both = async { futures_util::join!(held, ended) };
@@ -221,7 +223,7 @@ async fn a_held_poll_is_answered_when_polls_end() {
 
 #[actix_web::test]
 async fn a_cursor_from_another_store_means_everything() {
-    let service = start(Some("gateway"));
+    let service = start(Some(GATEWAY));
     service.seed();
     let answer = service.changes("after=1000&wait=0").await;
     assert!(answer.everything && answer.decrees && answer.cursor < 1000);
@@ -229,7 +231,7 @@ async fn a_cursor_from_another_store_means_everything() {
 
 #[actix_web::test]
 async fn decrees_reach_the_gateway_when_two_officials_agree() {
-    let service = start(Some("gateway"));
+    let service = start(Some(GATEWAY));
     let gateway = service.gateway().await;
     eventually("readiness", || gateway.ready()).await;
     assert!(gateway.decrees().unwrap().decrees.is_empty());
@@ -247,7 +249,7 @@ async fn decrees_reach_the_gateway_when_two_officials_agree() {
 
 #[actix_web::test]
 async fn tampered_decrees_are_not_served_and_leave_the_gateway_without_decrees() {
-    let service = start(Some("gateway"));
+    let service = start(Some(GATEWAY));
     service.seed();
     let response = service.client().get(service.url("/registry/v1/decrees")).send().await.unwrap();
     assert_eq!(response.json::<DecreesAnswer>().await.unwrap().decrees.len(), 4);

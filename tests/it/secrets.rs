@@ -145,3 +145,21 @@ fn keys_that_others_can_reach_are_refused_with_what_to_do() {
         }
     }
 }
+
+/// What may not be said of a type that leaves its bytes behind; this does not compile for one.
+const fn wiped<T: zeroize::ZeroizeOnDrop>() -> bool {
+    std::mem::needs_drop::<T>()
+}
+
+#[test]
+fn secrets_and_numbers_are_of_types_that_wipe_themselves() {
+    const WIPED: [bool; 6] = [
+        wiped::<estelam::adapters::keys::ContentKey>(),
+        wiped::<estelam::adapters::keys::Unlock>(),
+        wiped::<zeroize::Zeroizing<[u8; 32]>>(),
+        wiped::<estelam::core::domain::identifier::Identifier>(),
+        wiped::<estelam::core::domain::request::RequestIdentifier>(),
+        wiped::<estelam::core::registry::wire::WireIdentifier>(),
+    ];
+    assert_eq!(WIPED, [true; 6]);
+}

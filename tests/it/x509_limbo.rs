@@ -82,3 +82,26 @@ fn bad_paths_are_refused_for_the_path_or_the_profile_and_not_for_the_name_alone(
     assert_eq!(bad, ["rfc5280::eku::ee-wrong-eku"]);
     assert!(good > 0);
 }
+
+#[test]
+fn the_gateways_own_verifier_lets_none_of_them_in() {
+    use estelam::adapters::tls::verifier::ProfileVerifier;
+    use rustls::server::danger::ClientCertVerifier as _;
+    // The verifier wants lists; one of an authority of ours says nothing about others, so whoever is not covered is refused as well.
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(estelam::adapters::clock::ManualClock::new(USUAL_TIME.parse().unwrap()));
+    let ours = estelam::adapters::pki::DevPki::create_or_open(folder.path(), clock).unwrap();
+    let lists = estelam::adapters::tls::material::revocation_lists(&ours.crl_dir()).unwrap();
+    for case in cases() {
+        let mut roots = RootCertStore::empty();
+        case.trusted_certs.iter().filter_map(certificate).for_each(|root| drop(roots.add(root)));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let lists = lists.iter().map(|(_, list)| list.clone()).collect();
+        let Ok(verifier) = ProfileVerifier::new(roots, lists, "estelam.test".into(), provider) else { continue };
+        let intermediates: Vec<_> = case.untrusted_intermediates.iter().filter_map(certificate).collect();
+        let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(case.time().as_second()).unwrap()));
+        let accepted =
+            certificate(&case.peer_certificate).is_some_and(|leaf| verifier.verify_client_cert(&leaf, &intermediates, at).is_ok());
+        assert!(!accepted, "{}", case.id);
+    }
+}

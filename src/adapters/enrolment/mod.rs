@@ -10,5 +10,5 @@ mod request;
 mod tests;
 
 pub use facts::{CertificateFacts, all_of_pem, of_pem};
-pub use register::{Enrolled, OVERLAP, Register, RegisterError, agencies, hex};
+pub use register::{Enrolled, OVERLAP, Register, RegisterError, agencies, all, hex, holder_of, key_of};
 pub use request::{CheckedRequest, RequestError, check};

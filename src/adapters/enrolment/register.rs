@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::facts::CertificateFacts;
+use super::facts::{CertificateFacts, of_pem};
 
 /// Certificates of one unit that may be good at the same time.
 pub const OVERLAP: usize = 2;
@@ -41,6 +42,9 @@ pub struct Enrolled {
     pub sha256: String,
     /// Serial number, hexadecimal.
     pub serial: String,
+    /// SHA-256 of its SubjectPublicKeyInfo, hexadecimal; unknown where an earlier version wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_sha256: Option<String>,
     /// The branch or system that it names; none for the whole agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
@@ -61,6 +65,7 @@ impl Enrolled {
         Self {
             sha256: hex(&facts.sha256),
             serial: hex(&facts.serial),
+            key_sha256: Some(key_of(&facts.public_key)),
             unit: unit.map(str::to_owned),
             not_before: facts.not_before,
             not_after: facts.not_after,
@@ -104,13 +109,18 @@ impl Register {
         self.certificates.iter().filter(|one| one.unit.as_deref() == unit && one.is_good(now)).collect()
     }
 
-    /// Adds a certificate unless it is there.
+    /// Adds a certificate unless it is there; whether it was not.
     pub fn add(&mut self, certificate: Enrolled) -> bool {
-        let is_new = !self.certificates.iter().any(|known| known.sha256 == certificate.sha256);
-        if is_new {
-            self.certificates.push(certificate);
+        match self.certificates.iter_mut().find(|known| known.sha256 == certificate.sha256) {
+            Some(known) => {
+                known.key_sha256 = known.key_sha256.take().or(certificate.key_sha256);
+                false
+            }
+            None => {
+                self.certificates.push(certificate);
+                true
+            }
         }
-        is_new
     }
 
     /// The end of the newest good certificate of every unit: what has to be renewed next. `None` of a unit is the whole agency.
@@ -144,6 +154,49 @@ impl Register {
         fs::rename(&draft, file)?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// Every certificate of every agency with a register in the folder, and a name (`sha256:HEX`) of what is in force of them all.
+///
+/// # Errors
+/// A register cannot be read.
+pub fn all(folder: &Path) -> Result<(String, Vec<(String, Enrolled)>), RegisterError> {
+    let (mut named, mut all) = (digest::Context::new(&digest::SHA256), Vec::new());
+    for agency in agencies(folder) {
+        for one in Register::open(folder, &agency)?.certificates {
+            named.update(format!("{agency} {} {}\n", one.sha256, one.ended_at.is_some()).as_bytes());
+            all.push((agency.clone(), one));
+        }
+    }
+    Ok((format!("sha256:{}", hex(named.finish().as_ref())), all))
+}
+
+/// The name by which a register knows a key (DER of its SubjectPublicKeyInfo).
+pub fn key_of(public_key: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, public_key).as_ref())
+}
+
+/// Whose certificate a key is or was in, among all registers of a folder and the certificates that lie beside them: good ones, ended ones and
+/// those of agencies that left.
+///
+/// # Errors
+/// A register cannot be read: then nobody can tell.
+pub fn holder_of(folder: &Path, public_key: &[u8]) -> Result<Option<String>, RegisterError> {
+    let key = key_of(public_key);
+    for agency in agencies(folder) {
+        let register = Register::open(folder, &agency)?;
+        let listed = register.certificates.iter().any(|one| one.key_sha256.as_ref() == Some(&key));
+        if listed || beside(&folder.join(&agency)).any(|facts| facts.public_key == public_key) {
+            return Ok(Some(agency));
+        }
+    }
+    Ok(None)
+}
+
+/// The certificates of an agency and its units as they were handed out last.
+fn beside(folder: &Path) -> impl Iterator<Item = CertificateFacts> {
+    let places = fs::read_dir(folder).into_iter().flatten().flatten();
+    places.filter_map(|place| of_pem(&fs::read(place.path().join("cert.pem")).ok()?))
 }
 
 /// Every agency that has a register in the folder.

@@ -97,6 +97,7 @@ fn every_version_of_a_register_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let at = |second| jiff::Timestamp::from_second(second).unwrap();
     let entry = |name: &str, unit: Option<&str>, end| Enrolled {
+        key_sha256: None,
         sha256: name.to_owned(),
         serial: "01".to_owned(),
         unit: unit.map(str::to_owned),

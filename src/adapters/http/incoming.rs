@@ -15,16 +15,13 @@ use crate::core::reply::Format;
 use crate::core::token::SignatureField;
 use crate::flow::Incoming;
 
-/// Header fields by which a proxy would claim a client certificate. We terminate TLS ourselves, so each is a forgery.
-static CERTIFICATE_CLAIMS: [HeaderName; 7] = [
-    HeaderName::from_static("client-cert"),
-    HeaderName::from_static("client-cert-chain"),
-    HeaderName::from_static("x-forwarded-client-cert"),
-    HeaderName::from_static("x-ssl-client-cert"),
-    HeaderName::from_static("ssl-client-cert"),
-    HeaderName::from_static("x-client-cert"),
-    HeaderName::from_static("x-forwarded-tls-client-cert"),
-];
+/// Whether a header field is one by which a proxy claims a client certificate. We terminate TLS ourselves, so each is a forgery. Every proxy has
+/// names of its own for it (RFC 9440 came late), so they are told by what they have in common: `cert` in some place, or the mark of one of the
+/// few that send its parts under other names. No field that means anything here is like that.
+fn claims_a_certificate(name: &str) -> bool {
+    const PREFIXES: [&str; 4] = ["x-ssl-", "ssl-", "x-client-dn", "x-amzn-mtls-"];
+    name.contains("cert") || name.contains("ssl_client") || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static SIGNATURE: HeaderName = HeaderName::from_static("estelam-signature");
@@ -95,10 +92,11 @@ fn text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
     })
 }
 
-/// The signature with the target that it must name.
+/// The signature with the target that it must name: the query string says what is asked for as much as the path does.
 fn signature(request: &HttpRequest) -> Option<Box<SignatureField>> {
     let compact = text(request, &SIGNATURE)?;
-    Some(Box::new(SignatureField { compact, method: request.method().as_str().to_owned(), path: request.uri().path().to_owned() }))
+    let target = request.uri().path_and_query().map_or_else(|| request.uri().path(), |target| target.as_str());
+    Some(Box::new(SignatureField { compact, method: request.method().as_str().to_owned(), path: target.to_owned() }))
 }
 
 /// The media type of the bytes as they came: under a content coding (RFC 9110 §8.4) they are of none that we take.
@@ -120,7 +118,7 @@ fn format(request: &HttpRequest) -> Format {
 
 fn oddity(request: &HttpRequest) -> Option<&'static str> {
     let headers = request.headers();
-    if headers.keys().any(|name| CERTIFICATE_CLAIMS.contains(name)) {
+    if headers.keys().any(|name| claims_a_certificate(name.as_str())) {
         return Some("leave out header fields that claim a client certificate; the certificate of the connection counts");
     }
     // Hardly any request repeats a field at all.
@@ -143,4 +141,56 @@ pub(super) fn is_ambiguous_about_its_token(request: &HttpRequest) -> bool {
 
 fn is_repeated(request: &HttpRequest, name: &HeaderName) -> bool {
     request.headers().get_all(name).nth(1).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_by_which_a_proxy_claims_a_certificate_is_told_and_no_other() {
+        // RFC 9440; Envoy, nginx, Apache, HAProxy, Traefik, Azure, AWS, Cloudflare, Google, F5 and common guides for them.
+        for name in [
+            "client-cert",
+            "client-cert-chain",
+            "x-forwarded-client-cert",
+            "x-ssl-client-cert",
+            "x-ssl-cert",
+            "x-client-cert",
+            "x-client-certificate",
+            "x-ssl-certificate",
+            "ssl-client-cert",
+            "ssl_client_cert",
+            "ssl_client_s_dn",
+            "x-ssl-client-s-dn",
+            "x-ssl-client-verify",
+            "x-ssl-client-sha1",
+            "x-forwarded-tls-client-cert",
+            "x-forwarded-tls-client-cert-info",
+            "x-arr-clientcert",
+            "x-amzn-mtls-clientcert",
+            "x-amzn-mtls-clientcert-leaf",
+            "cf-client-cert-der-base64",
+            "x-client-cert-present",
+            "x-client-cert-spiffe",
+            "x-client-dn",
+            "x-tls-client-certificate",
+            "x-peer-certificate",
+        ] {
+            assert!(claims_a_certificate(name), "{name}");
+        }
+        for name in [
+            "host",
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "estelam-signature",
+            "accept",
+            "user-agent",
+            "traceparent",
+            "x-forwarded-for",
+        ] {
+            assert!(!claims_a_certificate(name), "{name}");
+        }
+    }
 }

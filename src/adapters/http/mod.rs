@@ -130,12 +130,21 @@ pub struct Revocation {
 }
 
 /// Kills access tokens (RFC 7009).
+#[async_trait]
 pub trait TokenRevoker: Send + Sync + 'static {
-    /// The token that a request wants to be revoked.
+    /// The token that a request wants to be revoked. The certificate is enough for that whatever the agency's policy says; what else
+    /// authenticates the client must be good if it is sent.
     ///
     /// # Errors
     /// What to answer instead.
-    fn read(&self, content_type: Option<&str>, body: &[u8]) -> Result<String, Revocation>;
+    async fn read(
+        &self,
+        agency: &VerifiedAgency,
+        auth: &ClientAuth,
+        content_type: Option<&str>,
+        body: &[u8],
+        now: jiff::Timestamp,
+    ) -> Result<String, Revocation>;
 
     /// Revokes a token; false when that could not be kept. It is dead on this node either way.
     fn revoke(&self, claims: &TokenClaims, now: jiff::Timestamp) -> bool;

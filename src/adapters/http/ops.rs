@@ -17,6 +17,9 @@ pub trait Readiness: Send + Sync + 'static {
     /// Names the list of what is cut off by which the node acts now.
     fn cut_off_version(&self) -> String;
 
+    /// Names the registers of certificates whose every issue and end is in the log.
+    fn certificates_version(&self) -> String;
+
     /// How far the node has followed the registry's changes; none before it heard of any.
     fn registry_cursor(&self) -> Option<u64>;
 }
@@ -43,6 +46,7 @@ struct Health {
     parts: std::collections::BTreeMap<&'static str, bool>,
     policy_version: Arc<str>,
     cut_off_version: String,
+    certificates_version: String,
     registry_cursor: Option<u64>,
 }
 
@@ -61,6 +65,7 @@ pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
         parts,
         policy_version: state.readiness.policy_version(),
         cut_off_version: state.readiness.cut_off_version(),
+        certificates_version: state.readiness.certificates_version(),
         registry_cursor: state.readiness.registry_cursor(),
     })
 }

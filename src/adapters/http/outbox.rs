@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
@@ -71,7 +72,7 @@ impl MokaOutbox {
     fn new_slot(&self, certificate: &[u8; 32], key: &str) -> Slot {
         let tag = self.tag(certificate, key);
         let of = self.before.get(&tag).filter(|(_, until)| self.clock.now() < *until).map(|(first, _)| *first);
-        Slot { retry: RetryMark { mark: URL_SAFE_NO_PAD.encode(tag).into(), of }, reply: OnceCell::new() }
+        Slot { retry: RetryMark { mark: URL_SAFE_NO_PAD.encode(tag).into(), of }, reply: OnceCell::new(), signed: AtomicBool::new(false) }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 
+use super::token::NO_CLIENT;
 use super::{HttpState, Revocation, incoming, respond};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::EntryKind;
@@ -54,7 +55,9 @@ async fn revoked(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box
     let Ok(body) = &incoming.body else {
         return Err(agency.refuse(RefusalCode::BodyTooLarge, "a revocation is a short form"));
     };
-    let outcome = match state.revoker.read(incoming.content_type.as_deref(), body) {
+    let (policy, now) = ((gate.policy)(), gate.clock.now());
+    let auth = policy.agencies.get(agency.agency()).map_or(&NO_CLIENT, |known| &known.client_auth);
+    let outcome = match state.revoker.read(&agency, auth, incoming.content_type.as_deref(), body, now).await {
         Err(outcome) => outcome,
         Ok(token) => match gate.tokens.verify(&token, agency.peer(), gate.clock.now()) {
             Ok(claims) if claims.agency == *agency.agency() => return kill(state, agency.into_context(), &claims).await,

@@ -21,7 +21,7 @@ use crate::flow::{self, Incoming};
 const BODY_LIMIT: usize = 8192;
 
 /// The terms of an agency that no policy knows: it cannot authenticate at all.
-static NO_CLIENT: ClientAuth = ClientAuth { certificate: false, keys: Vec::new() };
+pub(super) static NO_CLIENT: ClientAuth = ClientAuth { certificate: false, keys: Vec::new() };
 
 /// One token request. Issued tokens and errors alike are recorded before they leave.
 pub(super) async fn token(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {

@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode};
 
 pub use self::outward::{Outward, OutwardSettings};
 use crate::core::domain::clock::Clock;
-use crate::core::domain::jwk::{JwkRejected, PublicJwk, published_keys};
+use crate::core::domain::jwk::{JwkRejected, PublicJwk, published_now};
 
 /// Largest key set, in bytes.
 const MAX_SET: usize = 64 << 10;
@@ -46,7 +46,7 @@ impl JwksSource {
     pub async fn fetch(&self) -> Result<Vec<PublicJwk>, FetchFailed> {
         let response = self.0.client()?.get(self.0.url().clone()).send().await.map_err(|error| fault(&error))?;
         let body = read(checked(response)?).await?;
-        published_keys(&body).map_err(|JwkRejected(why)| FetchFailed::new(why))
+        published_now(&body).map_err(|JwkRejected(why)| FetchFailed::new(why))
     }
 }
 

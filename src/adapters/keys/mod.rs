@@ -59,7 +59,7 @@ pub enum KeyError {
     Io { path: PathBuf, source: io::Error },
     #[error("`{}` can be reached by others (mode {mode:04o}); run `chmod go-rwx` on it, and replace the key if others may have read it", path.display())]
     Exposed { path: PathBuf, mode: u32 },
-    #[error("`{}` is missing though other keys are there; restore it from the backup, or go on with the standby key by `estelam keys lost USE`", path.display())]
+    #[error("`{}` is missing though other keys are there; restore it from the backup; if it is lost, go on with the standby key by `estelam keys lost USE`, or, if it is a standby key itself, give it up by `estelam keys retire KID` (`keys list` names it)", path.display())]
     Missing { path: PathBuf },
     #[error("the secret that unlocks the keys is not in `{}`; put it there, or name its file as `signing.unlock`", path.display())]
     NoUnlock { path: PathBuf },

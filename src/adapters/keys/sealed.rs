@@ -32,7 +32,7 @@ const CONTENT_LEN: usize = 32;
 const CHECK_LEN: usize = 16;
 
 /// The secret that unlocks the key files. Wiped when dropped, never shown.
-#[derive(Clone)]
+#[derive(Clone, zeroize::ZeroizeOnDrop)]
 pub struct Unlock(Zeroizing<Vec<u8>>);
 
 impl Unlock {

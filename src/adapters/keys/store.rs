@@ -1,10 +1,11 @@
 //! The keys of a running gateway: the snapshot in force, exchanged whole when the folder changes.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::record::{KeyHome, KeyList};
+use super::record::{KeyHome, KeyList, KeyRecord};
 use super::{KeyError, KeyPlace, KeyRing, files};
 
 /// Holds the key ring that signs now.
@@ -55,16 +56,20 @@ impl KeyStore {
         Ok(Some(fresh))
     }
 
+    /// Keys that the list has and whose files are gone: their ids and files. While there is any, [`Self::ready`] says no.
+    pub fn missing(&self) -> Vec<(String, PathBuf)> {
+        let ring = self.ring.load();
+        let file = |record: &KeyRecord| match &record.home {
+            KeyHome::File(name) => Some((record.kid.clone(), self.place.dir.join(name))),
+            KeyHome::Pkcs11(_) | KeyHome::Gone => None,
+        };
+        ring.records().iter().filter_map(file).filter(|(_, file)| !file.exists()).collect()
+    }
+
     /// Whether every key could sign now and would open again: its file is there, its token answers.
     pub fn ready(&self) -> bool {
         let ring = self.ring.load();
         let answering = [ring.tokens(), ring.statements(), ring.checkpoints()].into_iter().all(|signer| signer.ready());
-        answering
-            && self.place.unlock.exists()
-            && self.place.dir.join(files::CONTENT).exists()
-            && ring.records().iter().all(|record| match &record.home {
-                KeyHome::File(name) => self.place.dir.join(name).exists(),
-                KeyHome::Pkcs11(_) | KeyHome::Gone => true,
-            })
+        answering && self.place.unlock.exists() && self.place.dir.join(files::CONTENT).exists() && self.missing().is_empty()
     }
 }

@@ -71,6 +71,16 @@ impl DevPki {
         }
     }
 
+    /// A certificate for one of our own parts as a client, in the folder `NAME-client`, named `spiffe://<trust-domain>/service/NAME`: no
+    /// agency can have such a name.
+    ///
+    /// # Errors
+    /// As [`Self::issue_server`].
+    pub fn issue_service(&self, name: &str) -> Result<Credential, PkiError> {
+        let folder = format!("{}-client", files::component(&self.dir, name)?);
+        self.issue(&folder, leaf::Purpose::Client { uri: format!("spiffe://{TRUST_DOMAIN}/service/{name}") })
+    }
+
     /// A certificate for a server on this machine (`localhost`, 127.0.0.1, ::1), in the folder `NAME`, also named
     /// `spiffe://<trust-domain>/server/NAME`.
     ///

@@ -62,8 +62,7 @@ impl CrlMemory {
     }
 
     fn read(&self) -> Result<Newests, MaterialError> {
-        const BROKEN: &str =
-            "does not hold the numbers of revocation lists any more; restore it, or remove it once you know that every list is the newest";
+        const BROKEN: &str = "does not hold the numbers of revocation lists any more; restore it, or write `{}` there once you know that every list is the newest";
         let text = match fs::read(&self.file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Newests::new()),

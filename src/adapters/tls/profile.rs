@@ -44,7 +44,7 @@ pub enum ProfileError {
     #[error("the certificate's name is of another trust domain")]
     TrustDomain,
     /// The URI does not name an agency.
-    #[error("the certificate's name is not an agency's")]
+    #[error("the certificate's name is neither an agency's nor one of our own parts'")]
     NamePath,
     /// No extended key usage, or none for clients.
     #[error("the certificate lacks the extended key usage clientAuth")]

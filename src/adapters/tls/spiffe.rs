@@ -1,4 +1,4 @@
-//! The name in an agency's certificate: `spiffe://<trust-domain>/agency/<id>[/branch/<name>]`.
+//! The name in a client's certificate: `spiffe://<trust-domain>/agency/<id>[/branch/<name>]`, or `…/service/<name>` of one of our own parts.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::core::domain::agency::AgencyId;
 /// What a well-formed SPIFFE URI of ours names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgencyName {
-    /// The agency.
+    /// The agency, or the part of our own, whose name no agency can have.
     pub agency: AgencyId,
     /// The branch, where the URI goes on with `/branch/<name>`.
     pub branch: Option<Arc<str>>,
@@ -25,7 +25,7 @@ pub enum NameError {
 /// Reads the URI of a certificate. Compared byte by byte: no case folding, no percent-decoding, no trailing slash.
 ///
 /// # Errors
-/// The trust domain is another one, or the path is not `/agency/<id>` with an optional `/branch/<name>`.
+/// The trust domain is another one, or the path is neither `/agency/<id>` with an optional `/branch/<name>` nor `/service/<name>`.
 pub fn parse(uri: &str, trust_domain: &str) -> Result<AgencyName, NameError> {
     let (domain, path) = uri.strip_prefix("spiffe://").and_then(|rest| rest.split_once('/')).ok_or(NameError::Path)?;
     if domain != trust_domain {
@@ -36,6 +36,7 @@ pub fn parse(uri: &str, trust_domain: &str) -> Result<AgencyName, NameError> {
     let (branch_kind, branch, rest) = (segments.next(), segments.next(), segments.next());
     let agency = match (kind, id) {
         (Some("agency"), Some(id)) => AgencyId::parse(id).ok_or(NameError::Path)?,
+        (Some("service"), Some(name)) if branch_kind.is_none() => AgencyId::service(name).ok_or(NameError::Path)?,
         _ => return Err(NameError::Path),
     };
     match (branch_kind, branch, rest) {
@@ -68,6 +69,28 @@ mod tests {
     fn an_agency_and_its_branch_are_read() {
         check("spiffe://estelam.test/agency/bank", Ok(("bank", None)));
         check("spiffe://estelam.test/agency/bank/branch/Tehran-17", Ok(("bank", Some("Tehran-17"))));
+    }
+
+    #[test]
+    fn our_own_parts_are_no_agencies_and_no_agency_is_one_of_them() {
+        check("spiffe://estelam.test/service/gateway", Ok(("service/gateway", None)));
+        assert!(AgencyId::parse("service/gateway").is_none());
+        for uri in [
+            "spiffe://estelam.test/agency/gateway",
+            "spiffe://estelam.test/agency/gateway-client",
+            "spiffe://estelam.test/agency/gateway-client/branch/x",
+            "spiffe://estelam.test/agency/registry-client",
+            "spiffe://estelam.test/agency/service",
+            "spiffe://estelam.test/service/gateway/branch/x",
+            "spiffe://estelam.test/service/gateway/",
+            "spiffe://estelam.test/service/",
+            "spiffe://estelam.test/service/agency/x",
+        ] {
+            let served = parse(uri, "estelam.test").map(|name| name.agency.as_str().to_owned());
+            assert!(!matches!(served.as_deref(), Ok("service/gateway" | "gateway" | "gateway-client" | "registry-client")), "{uri}");
+        }
+        check("spiffe://estelam.test/agency/gateway-client", Err(NameError::Path));
+        check("spiffe://estelam.test/service/gateway/branch/x", Err(NameError::Path));
     }
 
     #[test]

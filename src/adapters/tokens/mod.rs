@@ -27,5 +27,5 @@ pub use replay::ReplayStore;
 pub use request::RequestVerifier;
 pub use resource::{PROTECTED_RESOURCE, protected_resource_metadata};
 pub use revocation::{Barred, Revocations};
-pub use revoke_request::parse_revocation_request;
+pub use revoke_request::{RevocationRequest, parse_revocation_request};
 pub use verify::{CachingVerifier, PinnedKey};

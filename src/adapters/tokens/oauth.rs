@@ -111,18 +111,31 @@ impl OAuthCode {
 /// # Errors
 /// Not a form, too long, a repeated parameter, another grant type, or another way of authenticating the client.
 pub fn parse_token_request(content_type: Option<&str>, body: &[u8]) -> Result<TokenRequest, OAuthError> {
-    if !content_type.is_some_and(is_form) {
-        return Err(invalid_request("send the request as `application/x-www-form-urlencoded`"));
-    }
-    let mut parameters = unique_parameters(body)?;
-    if parameters.contains_key("client_secret") {
-        return Err(OAuthError::new(OAuthCode::InvalidClient, "no client has a secret here; its certificate authenticates it"));
-    }
+    let mut parameters = parameters(content_type, body)?;
     match parameters.get("grant_type").map(AsRef::as_ref) {
         Some("client_credentials") => {}
         None => return Err(invalid_request("`grant_type` is missing")),
         Some(_) => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "only `client_credentials` is supported")),
     }
+    client(&mut parameters)
+}
+
+type Parameters<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
+
+/// The parameters of a form of either endpoint, none of them a secret.
+pub(super) fn parameters<'a>(content_type: Option<&str>, body: &'a [u8]) -> Result<Parameters<'a>, OAuthError> {
+    if !content_type.is_some_and(is_form) {
+        return Err(invalid_request("send the request as `application/x-www-form-urlencoded`"));
+    }
+    let parameters = unique_parameters(body)?;
+    if parameters.contains_key("client_secret") {
+        return Err(OAuthError::new(OAuthCode::InvalidClient, "no client has a secret here; its certificate authenticates it"));
+    }
+    Ok(parameters)
+}
+
+/// Who asks, and for what.
+pub(super) fn client(parameters: &mut Parameters<'_>) -> Result<TokenRequest, OAuthError> {
     let mut take = |name: &str| parameters.remove(name).map(Cow::into_owned);
     let assertion = assertion(take("client_assertion_type").as_deref(), take("client_assertion"))?;
     Ok(TokenRequest { client_id: take("client_id"), scope: take("scope"), assertion })
@@ -141,7 +154,7 @@ fn assertion(kind: Option<&str>, assertion: Option<String>) -> Result<Option<Cli
 }
 
 /// The parameters that have a value; one without counts as absent (RFC 6749 §3.2) but still must not be repeated.
-fn unique_parameters(body: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Cow<'_, str>>, OAuthError> {
+fn unique_parameters(body: &[u8]) -> Result<Parameters<'_>, OAuthError> {
     if body.len() > MAX_FORM {
         return Err(invalid_request("the request is too long"));
     }

@@ -12,7 +12,7 @@ use crate::core::domain::jwk::{JwsAlgorithm, PublicJwk};
 use crate::core::domain::jws::ForeignJws;
 use crate::core::identity::PeerChain;
 use crate::core::limit::{Limiter, Tier};
-use crate::core::token::{OutsideProfile, TokenClaims, TokenFault, TokenRejected, narrowed};
+use crate::core::token::{OutsideProfile, TokenClaims, TokenFault, TokenRejected, dated, narrowed};
 
 /// One outside issuer and the keys that it publishes at present.
 pub struct OutsideIssuer {
@@ -118,9 +118,9 @@ impl OutsideIssuers {
         let claimed = OutsideProfile::claimed_issuer(&jws.payload)?;
         let issuer = self.issuers.iter().find(|issuer| *issuer.profile.issuer == *claimed)?;
         let verified = issuer.verify(&jws, peer, limiter, now);
-        Some(verified.map(|claims| {
+        Some(verified.and_then(|claims| {
             let allowed = (self.allowed)(&claims.agency);
-            narrowed(claims, &allowed)
+            Ok(narrowed(dated(claims, now)?, &allowed))
         }))
     }
 }

@@ -170,7 +170,7 @@ fn read(path: &Path) -> io::Result<HashMap<Spent, i64>> {
 fn damaged() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "the file is damaged; restore it, or remove it once the service has been down for six minutes",
+        "the file is damaged; restore it, or empty it once the service has been down for six minutes",
     )
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::StartError;
+use super::{KnownLists, StartError};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::keys::{KeyState, KeyUse};
 use crate::core::ledger::retention::Hold;
@@ -28,6 +29,25 @@ pub struct Known {
     pub holds: BTreeMap<String, KnownHold>,
     /// Deferrals by name.
     pub deferrals: BTreeMap<String, KnownHold>,
+    /// Revocation lists by whose certificates they are about.
+    pub lists: BTreeMap<String, KnownLists>,
+    /// Certificates by SHA-256, hexadecimal.
+    pub certificates: BTreeMap<String, KnownCertificate>,
+}
+
+/// What is known of a certificate of an agency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownCertificate {
+    /// Whose it is.
+    pub agency: String,
+    /// The branch or system that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Last second of validity.
+    pub not_after: Timestamp,
+    /// It was revoked or replaced for good.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// What is known of a key.

@@ -4,10 +4,12 @@
 //! (a suspension, a key that others may have) takes effect at once and waits for nothing; its entry is made as soon as the log can. What was
 //! recorded last is remembered beside the log, so that what was changed while no gateway ran is recorded by the next start.
 
+mod certificates;
 mod cut_off;
 mod decrees;
 mod keys;
 mod known;
+mod lists;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify, watch};
 use uuid::Uuid;
 
-pub use self::known::{Known, KnownHold};
+pub use self::known::{Known, KnownCertificate, KnownHold};
+pub use self::lists::{KnownLists, ListsNow};
 use self::queue::{Mark, Next, Queue};
 use super::StartError;
 use crate::core::domain::clock::Clock;
@@ -137,7 +140,7 @@ impl Acts {
     /// # Errors
     /// What was recorded last cannot be read.
     pub fn open(dir: &Path, ledger: &Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
-        let file = dir.join("acts.json");
+        let file = dir.join(super::memories::ACTS);
         let known = known::read(&file)?;
         Ok(Arc::new(Self {
             ledger: Arc::downgrade(ledger),

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::judge;
 use super::officials::{Official, OfficialsFile};
 use super::proposal::{Approval, Kind};
+use super::{judge, not_before};
 use crate::config::Config;
 use crate::core::ledger::tree::sha256;
 
 /// What was in force last. It lies beside the log, because like it it must never go back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InForce {
     /// Hash of the officials' version.
@@ -24,6 +24,12 @@ pub struct InForce {
     pub officials_version: usize,
     /// Policy version; none before the first.
     pub policies: Option<String>,
+    /// When those officials came to be in force; unknown where an earlier version wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub officials_since: Option<Timestamp>,
+    /// The same of the policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies_since: Option<Timestamp>,
 }
 
 /// The officials in force.
@@ -35,6 +41,8 @@ pub struct Present {
     pub hash: String,
     /// Number of the version, from 1.
     pub version: usize,
+    /// When it came to be in force, as far as that is known: nothing that follows it was proposed before.
+    pub since: Option<Timestamp>,
 }
 
 /// The folder.
@@ -47,23 +55,29 @@ pub struct AuthorityFolder {
 impl AuthorityFolder {
     /// That of an installation.
     pub fn of(config: &Config) -> Self {
-        Self { dir: config.authority.clone(), memory: config.ledger.dir.join("authority.json") }
+        Self { dir: config.authority.clone(), memory: config.ledger.dir.join(crate::app::memories::AUTHORITY) }
     }
 
-    /// Walks the whole chain of officials' versions, each signed by a quorum of those before, and returns the last.
+    /// Walks the whole chain of officials' versions, each signed by a quorum of those before, and returns the last. A version that is on record
+    /// was judged when it came; one that is not must hold at `now`: who has left office cannot date a change back.
     ///
     /// # Errors
     /// There are none, a link does not hold, or a version that was in force is missing.
-    pub fn officials(&self) -> Result<Present, String> {
+    pub fn officials(&self, now: Timestamp) -> Result<Present, String> {
         let mut present = self.version(1)?.ok_or_else(|| {
             format!("there are no officials in `{}`; write officials.toml and run `estelam officials init`", self.dir.display())
         })?;
         let last = self.in_force()?;
         let known = |present: &Present| last.as_ref().is_none_or(|last| last.officials == present.hash);
+        let recorded = last.as_ref().map_or(0, |last| last.officials_version);
+        let since = |version| last.as_ref().filter(|last| last.officials_version == version).and_then(|last| last.officials_since);
         let mut continues = known(&present);
-        while let Some(next) = self.version(present.version + 1)? {
+        present.since = since(present.version);
+        while let Some(mut next) = self.version(present.version + 1)? {
             let approval: Approval = read_json(&self.officials_file(next.version, "json"))?;
-            self.check_link(&present, &next, &approval, approval.proposal.at)?;
+            let at = approval.proposal.at;
+            self.check_link(&present, &next, &approval, if next.version > recorded { now } else { at })?;
+            next.since = since(next.version).or(Some(at));
             present = next;
             continues |= known(&present);
         }
@@ -78,8 +92,8 @@ impl AuthorityFolder {
     ///
     /// # Errors
     /// As [`Self::officials`].
-    pub fn ever(&self) -> Result<Vec<Official>, String> {
-        let last = self.officials()?.version;
+    pub fn ever(&self, now: Timestamp) -> Result<Vec<Official>, String> {
+        let last = self.officials(now)?.version;
         let versions = (1..=last).map(|version| self.version(version)).collect::<Result<Vec<_>, _>>()?;
         Ok(versions.into_iter().flatten().flat_map(|present| present.file.officials).collect())
     }
@@ -89,7 +103,8 @@ impl AuthorityFolder {
         if to.file.previous.as_ref() != Some(&from.hash) {
             return Err(format!("officials {}: `previous` must be \"{}\"", to.version, from.hash));
         }
-        let before = InForce { officials: from.hash.clone(), officials_version: from.version, policies: None };
+        not_before(&approval.proposal, from.since).map_err(|what| format!("officials {}: {what}", to.version))?;
+        let before = InForce { officials: from.hash.clone(), officials_version: from.version, ..InForce::default() };
         judge(approval, Kind::Officials, &to.hash, from, Some(&before), now)
             .map(drop)
             .map_err(|what| format!("officials {}: {what}", to.version))
@@ -108,7 +123,7 @@ impl AuthorityFolder {
             return Err(format!("{name}: the first officials follow nobody; remove `previous`"));
         }
         write(&self.officials_file(1, "toml"), text.as_bytes())?;
-        self.officials()
+        self.officials(Timestamp::UNIX_EPOCH)
     }
 
     /// Puts the next officials in place, approved by those present.
@@ -116,14 +131,14 @@ impl AuthorityFolder {
     /// # Errors
     /// The approval does not hold.
     pub fn put_officials(&self, text: &str, approval: &Approval, now: Timestamp) -> Result<Present, String> {
-        let present = self.officials()?;
+        let present = self.officials(now)?;
         let version = present.version + 1;
         let file = OfficialsFile::parse("the proposed officials", text)?;
-        self.check_link(&present, &Present { file, hash: version_of(text.as_bytes()), version }, approval, now)?;
+        self.check_link(&present, &Present { file, hash: version_of(text.as_bytes()), version, since: None }, approval, now)?;
         // The approval first: a version without one would stop everything.
         write_json(&self.officials_file(version, "json"), approval)?;
         write(&self.officials_file(version, "toml"), text.as_bytes())?;
-        self.officials()
+        self.officials(now)
     }
 
     /// What the log keeps of a version of the officials: its hash, and for all but the first the approval with its signatures.
@@ -184,7 +199,7 @@ impl AuthorityFolder {
         match fs::read_to_string(&path) {
             Ok(text) => {
                 let file = OfficialsFile::parse(&path.display().to_string(), &text)?;
-                Ok(Some(Present { file, hash: version_of(text.as_bytes()), version }))
+                Ok(Some(Present { file, hash: version_of(text.as_bytes()), version, since: None }))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("`{}`: {error}", path.display())),

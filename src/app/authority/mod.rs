@@ -110,14 +110,16 @@ impl Authority {
     /// Checks the approval of a policy version and records it; when this returns, the entry is durable.
     async fn activate(&self, version: &str) -> Result<(), String> {
         let now = self.clock.now();
-        let present = self.folder.officials()?;
+        let present = self.folder.officials(now)?;
         let last = self.folder.in_force()?;
         let approval = self.folder.approval_of_policies(version)?;
         let signers = judge(&approval, Kind::Policies, version, &present, last.as_ref(), now)?;
         self.record_officials(&present, last.as_ref()).await?;
         let act = Act::new("policies", "policies-activated", OFFICIALS).policies(version);
         self.record(act.details(&json!({ "approval": &approval, "signers": signers }))).await?;
-        self.folder.remember(&InForce { officials: present.hash, officials_version: present.version, policies: Some(version.to_owned()) })
+        let known = last.as_ref().filter(|last| last.policies.as_deref() == Some(version));
+        let policies_since = known.map_or(Some(now), |last| last.policies_since);
+        self.folder.remember(&InForce { policies: Some(version.to_owned()), policies_since, ..with(present, last.as_ref(), now) })
     }
 }
 
@@ -132,17 +134,38 @@ impl Authority {
     }
 
     async fn take_up_officials(&self) -> Result<(), String> {
-        let (present, last) = (self.folder.officials()?, self.folder.in_force()?);
+        let now = self.clock.now();
+        let (present, last) = (self.folder.officials(now)?, self.folder.in_force()?);
         if last.as_ref().is_some_and(|last| last.officials_version == present.version) {
             return Ok(());
         }
         self.record_officials(&present, last.as_ref()).await?;
-        let policies = last.and_then(|last| last.policies);
-        self.folder.remember(&InForce { officials: present.hash, officials_version: present.version, policies })
+        self.folder.remember(&with(present, last.as_ref(), now))
     }
 
     async fn record(&self, act: Act) -> Result<(), String> {
         self.acts.record(act, |_| ()).await.map_err(|error| error.to_string())
+    }
+}
+
+/// What is in force once these officials are, with all else as it was.
+fn with(present: Present, last: Option<&InForce>, now: Timestamp) -> InForce {
+    let known = last.filter(|last| last.officials_version == present.version);
+    InForce {
+        officials_since: known.map_or(Some(now), |last| last.officials_since),
+        officials: present.hash,
+        officials_version: present.version,
+        ..last.cloned().unwrap_or_default()
+    }
+}
+
+/// What replaces something was proposed after that came to be in force: what was signed in an earlier time does not come back.
+fn not_before(proposal: &Proposal, since: Option<Timestamp>) -> Result<(), String> {
+    match since {
+        Some(since) if since.duration_since(proposal.at) > proposal::AHEAD => {
+            Err(format!("it was proposed at {}, before what it replaces was in force ({since}); propose it anew", proposal.at))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -168,6 +191,9 @@ pub fn judge(
     });
     if in_force != Some(hash) && proposal.previous.as_deref() != in_force {
         return Err("they were signed to follow other rules than those in force; propose them anew".to_owned());
+    }
+    if kind == Kind::Policies && in_force != Some(hash) {
+        not_before(proposal, last.and_then(|last| last.policies_since))?;
     }
     if proposal.officials != present.hash {
         return Err("they were signed by the officials of another version; propose them anew".to_owned());

@@ -11,7 +11,7 @@ use super::officials::OfficialsFile;
 use crate::registry::decrees::OfficialKey;
 
 /// A proposal made on a machine whose clock is this far ahead is still taken.
-const AHEAD: SignedDuration = SignedDuration::from_secs(10);
+pub(super) const AHEAD: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is put in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod deferrals;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,7 +15,6 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::policy_files::install;
-use crate::app::deferrals::{DeferralAct, Deferrals};
 use crate::app::holds::Holds;
 use crate::config::template;
 use crate::core::ledger::retention::{Hold, HoldAct};
@@ -69,14 +70,14 @@ fn official(id: &str, key: &OfficialKey, to: &str) -> String {
 }
 
 fn first_officials(keys: &[OfficialKey]) -> String {
-    let (one, two, gone) = (&keys[0], &keys[1], &keys[2]);
-    let people = [official("one", one, "2027-01-01"), official("two", two, "2027-01-01"), official("gone", gone, "2026-02-01")];
+    let terms = [("one", "2027-01-01"), ("two", "2027-01-01"), ("gone", "2026-02-01"), ("left", "2026-02-01")];
+    let people: Vec<_> = terms.iter().zip(keys).map(|((name, to), key)| official(name, key, to)).collect();
     format!("quorum = 2\n{}", people.concat())
 }
 
 fn home() -> Home {
     let dir = tempfile::tempdir().unwrap();
-    let keys: Vec<_> = (0..3).map(|_| new_key()).collect();
+    let keys: Vec<_> = (0..4).map(|_| new_key()).collect();
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
     let text =
         template(address, address, address, 1, 1).replace("demo = true", "demo = false").replace("officer_key = ", "# officer_key = ");
@@ -97,12 +98,12 @@ impl Home {
     }
 
     fn proposal(&self, kind: Kind, hash: String, previous: Option<String>) -> Approval {
-        let officials = self.folder().officials().unwrap().hash;
+        let officials = self.folder().officials(FixedClock.now()).unwrap().hash;
         Approval { proposal: Proposal { kind, hash, previous, officials, at: FixedClock.now() }, signatures: Vec::new() }
     }
 
     fn signed(&self, mut approval: Approval, by: &[usize]) -> Approval {
-        let present = self.folder().officials().unwrap();
+        let present = self.folder().officials(FixedClock.now()).unwrap();
         for official in by {
             approval.sign(&present.file, &self.keys[*official], FixedClock.now()).unwrap();
         }
@@ -185,7 +186,7 @@ async fn half_signed_change_leaves_the_old_rules_in_force_and_nobody_goes_back()
 #[test]
 fn one_key_twice_and_officials_out_of_office_and_strangers_are_refused() {
     let home = home();
-    let present = home.folder().officials().unwrap();
+    let present = home.folder().officials(FixedClock.now()).unwrap();
     let mut approval = home.signed(home.proposal(Kind::Policies, home.version(), None), &[0]);
     assert!(approval.sign(&present.file, &home.keys[0], FixedClock.now()).unwrap_err().contains("signed this already"));
     assert!(approval.sign(&present.file, &home.keys[2], FixedClock.now()).unwrap_err().contains("not today"));
@@ -197,7 +198,7 @@ fn one_key_twice_and_officials_out_of_office_and_strangers_are_refused() {
 #[test]
 fn signatures_over_another_file_or_kind_are_refused() {
     let home = home();
-    let present = home.folder().officials().unwrap();
+    let present = home.folder().officials(FixedClock.now()).unwrap();
     let good = home.signed(home.proposal(Kind::Policies, home.version(), None), &[0, 1]);
     let judged = |approval: &Approval, kind, hash: &str| judge(approval, kind, hash, &present, None, FixedClock.now());
     assert!(judged(&good, Kind::Policies, &home.version()).is_ok());
@@ -213,19 +214,81 @@ async fn officials_change_only_by_a_quorum_of_those_present_and_never_go_back() 
     let home = home();
     home.approve(&[0, 1]);
     home.start(Arc::default()).await.unwrap();
-    let first = home.folder().officials().unwrap().hash;
+    let first = home.folder().officials(FixedClock.now()).unwrap().hash;
     let text = format!("previous = \"{first}\"\n{}# second\n", first_officials(&home.keys));
     let proposal = home.proposal(Kind::Officials, version_of(text.as_bytes()), Some(first));
     let half = home.signed(proposal.clone(), &[0]);
     assert!(home.folder().put_officials(&text, &half, FixedClock.now()).is_err());
-    assert_eq!(home.folder().officials().unwrap().version, 1);
+    assert_eq!(home.folder().officials(FixedClock.now()).unwrap().version, 1);
     home.folder().put_officials(&text, &home.signed(proposal, &[0, 1]), FixedClock.now()).unwrap();
     home.approve(&[0, 1]);
     let book = Arc::new(Book::default());
     home.start(book.clone()).await.unwrap();
     assert_eq!(*book.codes.lock().unwrap(), ["officials-activated", "policies-activated"]);
     remove_version(home.dir.path());
-    assert!(home.folder().officials().unwrap_err().contains("missing"));
+    assert!(home.folder().officials(FixedClock.now()).unwrap_err().contains("missing"));
+}
+
+/// Writes version 2 as somebody does who has the disk, proposed and signed at an instant by these.
+fn slip_in(home: &Home, at: &str, by: &[usize]) -> Result<Present, String> {
+    let first = AuthorityFolder::of(&home.config).officials(FixedClock.now()).unwrap();
+    let text = format!("previous = \"{}\"\n{}# second\n", first.hash, first_officials(&home.keys));
+    let mut approval = home.proposal(Kind::Officials, version_of(text.as_bytes()), Some(first.hash.clone()));
+    approval.proposal.at = at.parse().unwrap();
+    for official in by {
+        approval.sign(&first.file, &home.keys[*official], approval.proposal.at).unwrap();
+    }
+    let folder = home.dir.path().join("policies/authority/officials");
+    std::fs::write(folder.join("0002.json"), serde_json::to_vec(&approval).unwrap()).unwrap();
+    std::fs::write(folder.join("0002.toml"), text).unwrap();
+    let found = home.folder().officials(FixedClock.now());
+    for file in ["0002.json", "0002.toml"] {
+        std::fs::remove_file(folder.join(file)).unwrap();
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn former_officials_do_not_come_back_by_dating_a_change_into_their_terms() {
+    let home = home();
+    home.approve(&[0, 1]);
+    home.start(Arc::default()).await.unwrap();
+    let said = slip_in(&home, "2026-01-15T00:00:00Z", &[2, 3]).unwrap_err();
+    assert!(said.contains("officials 2") && said.contains("before what it replaces was in force"), "{said}");
+    // The same before anything was recorded, when nobody knows since when the first are in force.
+    std::fs::remove_file(home.config.ledger.dir.join("authority.json")).unwrap();
+    assert!(slip_in(&home, "2026-01-15T00:00:00Z", &[2, 3]).unwrap_err().contains("not in office"));
+    assert!(slip_in(&home, "2026-11-24T10:01:00Z", &[0, 1]).unwrap_err().contains("still to come"));
+    assert_eq!(slip_in(&home, "2026-11-24T10:00:00Z", &[0, 1]).unwrap().version, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_from_before_the_rules_in_force_does_not_count_again() {
+    let home = home();
+    home.approve(&[0, 1]);
+    let store = home.start(Arc::default()).await.unwrap();
+    home.change("later");
+    let mut old = home.proposal(Kind::Policies, home.version(), home.folder().in_force().unwrap().unwrap().policies);
+    old.proposal.at = "2026-11-24T09:59:00Z".parse().unwrap();
+    home.folder().put_policies(&home.signed(old, &[0, 1])).unwrap();
+    let said = reload(&store).await.unwrap_err()[0].to_string();
+    assert!(said.contains("before what it replaces was in force"), "{said}");
+    home.approve(&[0, 1]);
+    reload(&store).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn former_officials_begin_no_hold() {
+    let home = home();
+    let (now, then) = (FixedClock.now(), "2026-01-15T00:00:00Z".parse().unwrap());
+    let holds = Holds::of(&home.config, now).unwrap();
+    std::fs::create_dir_all(&home.config.ledger.holds).unwrap();
+    holds.add(hold(), &home.keys[2], then).unwrap();
+    holds.approve("court-1", HoldAct::Hold, &home.keys[3], then).unwrap();
+    let book = Arc::new(Book::default());
+    let acts = home.acts(book.clone()).unwrap();
+    assert!(holds.take_up(&acts, now).await.unwrap_err().to_string().contains("not in office"));
+    assert!(book.codes.lock().unwrap().is_empty());
 }
 
 fn remove_version(dir: &Path) {
@@ -234,7 +297,7 @@ fn remove_version(dir: &Path) {
 
 #[test]
 fn mistakes_in_officials_toml_are_told_with_their_line() {
-    let keys: Vec<_> = (0..3).map(|_| new_key()).collect();
+    let keys: Vec<_> = (0..4).map(|_| new_key()).collect();
     let text = first_officials(&keys);
     let wrong = |text: &str| OfficialsFile::parse("officials.toml", text).unwrap_err();
     assert!(wrong(&text.replace("quorum = 2", "quorum = 1")).starts_with("officials.toml:1: `quorum`"));
@@ -255,7 +318,7 @@ async fn outside_a_demo_officials_in_office_begin_and_end_holds_and_nobody_else(
     // Keys that an operator put beside the holds count for nothing.
     let enrolled = new_key();
     crate::registry::decrees::Officials::enrol(dir, "operator", &enrolled).unwrap();
-    let holds = Holds::of(&home.config).unwrap();
+    let holds = Holds::of(&home.config, now).unwrap();
     for stranger in [&enrolled, &home.keys[2]] {
         assert!(holds.add(hold(), stranger, now).unwrap_err().to_string().contains("officials who are in office"));
     }
@@ -265,7 +328,7 @@ async fn outside_a_demo_officials_in_office_begin_and_end_holds_and_nobody_else(
     assert_eq!(holds.take_up(&acts, now).await.unwrap(), []);
     holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
     let later = "2027-06-01T00:00:00Z".parse().unwrap();
-    assert_eq!(holds.take_up(&acts, later).await.unwrap(), [], "who is out of office begins no hold");
+    assert!(holds.take_up(&acts, later).await.unwrap_err().to_string().contains("not in office"), "who is out of office begins no hold");
     assert_eq!(holds.take_up(&acts, now).await.unwrap(), [hold()]);
     for key in &home.keys[..2] {
         holds.approve("court-1", HoldAct::Release, key, now).unwrap();
@@ -279,7 +342,7 @@ async fn outside_a_demo_officials_in_office_begin_and_end_holds_and_nobody_else(
 async fn hold_that_cannot_be_recorded_or_was_changed_stops_every_deletion() {
     let home = home();
     let now = FixedClock.now();
-    let holds = Holds::of(&home.config).unwrap();
+    let holds = Holds::of(&home.config, now).unwrap();
     std::fs::create_dir_all(&home.config.ledger.holds).unwrap();
     holds.add(hold(), &home.keys[0], now).unwrap();
     holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
@@ -293,49 +356,4 @@ async fn hold_that_cannot_be_recorded_or_was_changed_stops_every_deletion() {
     holds.add(Hold { to: "2026-01-02".parse().unwrap(), ..hold() }, &home.keys[0], now).unwrap();
     holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
     assert!(holds.take_up(&acts, now).await.unwrap_err().to_string().contains("it is not the hold that was recorded"));
-}
-
-fn deferral() -> Hold {
-    serde_json::from_str(r#"{"id":"order-1","reason":"order 1","from":"2026-11-01","to":"2026-11-30","until":"2026-12-20"}"#).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn outside_a_demo_officials_in_office_defer_and_show_and_each_is_on_record() {
-    let home = home();
-    let now = FixedClock.now();
-    let dir = home.config.holder.as_ref().unwrap().deferrals.clone();
-    // An operator enrols two keys of its own beside the deferrals and signs twice.
-    let enrolled = [new_key(), new_key()];
-    for (name, key) in ["one", "two"].iter().zip(&enrolled) {
-        crate::registry::decrees::Officials::enrol(&dir, name, key).unwrap();
-    }
-    let deferrals = Deferrals::of(&home.config).unwrap();
-    for stranger in [&enrolled[0], &home.keys[2]] {
-        assert!(deferrals.add(deferral(), stranger, now).unwrap_err().to_string().contains("officials who are in office"));
-    }
-    let operators = Deferrals::open(&dir).unwrap();
-    operators.add(deferral(), &enrolled[0], now).unwrap();
-    operators.approve("order-1", DeferralAct::Defer, &enrolled[1], now).unwrap();
-    let book = Arc::new(Book::default());
-    let acts = home.acts(book.clone()).unwrap();
-    assert!(deferrals.take_up(&acts, now).await.unwrap_err().to_string().contains("does not hold"));
-    std::fs::remove_file(dir.join("order-1.json")).unwrap();
-
-    deferrals.add(deferral(), &home.keys[0], now).unwrap();
-    assert_eq!(deferrals.take_up(&acts, now).await.unwrap(), [], "one official alone defers nothing");
-    deferrals.approve("order-1", DeferralAct::Defer, &home.keys[1], now).unwrap();
-    let later = "2027-06-01T00:00:00Z".parse().unwrap();
-    assert_eq!(deferrals.take_up(&acts, later).await.unwrap(), [], "who is out of office begins none");
-    let broken = home.acts(Arc::new(Book { broken: true, ..Book::default() })).unwrap();
-    assert!(deferrals.take_up(&broken, now).await.unwrap_err().to_string().contains("no view is opened"));
-    assert_eq!(deferrals.take_up(&acts, now).await.unwrap(), [deferral()]);
-    assert_eq!(deferrals.take_up(&acts, later).await.unwrap(), [deferral()], "what began stays, and is told once it is over");
-    std::fs::rename(dir.join("order-1.json"), dir.join("aside")).unwrap();
-    assert!(deferrals.take_up(&acts, now).await.unwrap_err().to_string().contains("the deferral is gone"));
-    std::fs::rename(dir.join("aside"), dir.join("order-1.json")).unwrap();
-    for key in &home.keys[..2] {
-        deferrals.approve("order-1", DeferralAct::Show, key, now).unwrap();
-    }
-    assert_eq!(deferrals.take_up(&acts, now).await.unwrap(), []);
-    assert_eq!(*book.codes.lock().unwrap(), ["deferral-begun", "deferral-ended"]);
 }

@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 
 use super::home::Home;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::enrolment::{CertificateFacts, CheckedRequest, hex, of_pem};
+use crate::adapters::enrolment::{self, CertificateFacts, CheckedRequest, hex, of_pem};
 use crate::adapters::pki::DevPki;
 use crate::adapters::tls::crl::CrlSet;
 use crate::adapters::tls::verifier::ProfileVerifier;
@@ -44,6 +44,30 @@ then take it up with `--certificate FILE` (leaf first, then the intermediates)."
         key = hex(digest.as_ref()),
         uri = request.uri,
     )
+}
+
+/// Refuses a key that anybody has shown before: whoever has it might be whoever was cut off, another agency, or somebody who stole the agency's
+/// other key.
+pub(super) fn unused(home: &Home, public_key: &[u8]) -> Result<(), CliError> {
+    let held = enrolment::holder_of(&home.enrolment, public_key).doing("the registers of certificates")?;
+    if let Some(agency) = held {
+        return Err(CliError::failed(format_args!(
+            "this key is or was in a certificate of `{agency}`; every certificate is for a key of its own, so make a new one"
+        )));
+    }
+    // The keys of policies that cannot be read count for nothing either.
+    let Ok(snapshot) = home.snapshot() else { return Ok(()) };
+    let registered = snapshot.agencies.values().find(|policy| {
+        let mut keys = policy.request_signing.keys.iter().chain(&policy.client_auth.keys);
+        keys.any(|key| key.material().is_of_certificate(public_key))
+    });
+    match registered {
+        None => Ok(()),
+        Some(policy) => Err(CliError::failed(format_args!(
+            "this key signs requests or client assertions of `{}`; whoever has one must not have the other, so make a new one",
+            policy.id
+        ))),
+    }
 }
 
 /// Checks a certificate (PEM, leaf first) as the gateway will: path, revocation, profile, name; and that it is for this key.

@@ -73,7 +73,7 @@ impl Enrol {
         }
         // The request is judged before anything is written.
         let uri = home.uri(&agency, unit);
-        let request = self.csr.as_deref().map(|file| request(file, &uri)).transpose()?;
+        let request = self.csr.as_deref().map(|file| request(&home, file, &uri)).transpose()?;
         let signing = self.request_key.as_deref().map(|file| signing_key(file, request.as_ref())).transpose()?;
         self.policy_of(&home, &agency, signing.as_deref())?;
         let certificate = take_up(&home, &agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
@@ -167,10 +167,11 @@ pub(super) fn place(home: &Home, agency: &AgencyId, unit: Option<&str>) -> PathB
     home.enrolment.join(agency.as_str()).join(unit.map_or_else(|| "agency".to_owned(), |unit| format!("branch-{unit}")))
 }
 
-/// Reads a request and checks it against the whitelist.
-pub(super) fn request(file: &Path, uri: &str) -> Result<CheckedRequest, CliError> {
+/// Reads a request and checks it against the whitelist, and its key against all that are known.
+pub(super) fn request(home: &Home, file: &Path, uri: &str) -> Result<CheckedRequest, CliError> {
     let pem = read_given(file)?;
-    enrolment::check(&pem, uri).doing(format_args!("`{}`", file.display()))
+    let request = enrolment::check(&pem, uri).doing(format_args!("`{}`", file.display()))?;
+    ca::unused(home, &request.public_key).map(|()| request)
 }
 
 /// Issues a certificate, or takes one up, or prints what an outside authority must sign; says the certificate, if there is one now.
@@ -208,6 +209,8 @@ pub(super) fn take_up(
     if key.is_some_and(|key| key != enrolment::hex(&facts.public_key)) {
         return Err(CliError::failed("the certificate is for another key than the one in the request"));
     }
+    // What came from outside may have taken days; somebody else may have come with the same key meanwhile.
+    ca::unused(home, &facts.public_key)?;
     let now = home::now();
     if register.good(unit, now).len() >= OVERLAP {
         return Err(CliError::failed("two certificates are good already; end the older one with `estelam agency rotate NAME --finish`"));
@@ -216,6 +219,12 @@ pub(super) fn take_up(
         return Err(CliError::failed("this certificate is in the register already"));
     }
     home.save(agency, register)?;
+    // Whoever has a certificate can be found in the log: it is handed out after its entry.
+    if let Err(error) = home.certificates_recorded() {
+        register.certificates.pop();
+        home.save(agency, register)?;
+        return Err(CliError::failed(format_args!("no certificate was handed out, since it is not in the access log: {error}")));
+    }
     write_atomically(&folder.join("cert.pem"), pem.as_bytes())?;
     Ok(Some(pem))
 }

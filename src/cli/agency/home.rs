@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::adapters::clock::SystemClock;
-use crate::adapters::enrolment::Register;
+use crate::adapters::enrolment::{self, Register};
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::{cutoff, pki};
 use crate::cli::place::{DemoFile, Place};
 use crate::cli::reach::{self, Reached};
 use crate::cli::{CliError, Failure};
-use crate::core::domain::agency::AgencyId;
+use crate::core::domain::agency::{AgencyId, RESERVED};
 use crate::core::domain::clock::Clock;
 use crate::core::policy::{LoadError, Snapshot};
 
@@ -90,6 +90,12 @@ impl Home {
         said(reach::cut_off(&self.place, &self.cut_off()?.version())?)
     }
 
+    /// Waits until the log has an entry for every certificate that the registers name.
+    pub(super) fn certificates_recorded(&self) -> Result<&'static str, CliError> {
+        let (version, _) = enrolment::all(&self.enrolment).doing("the registers of certificates")?;
+        said(reach::certificates_recorded(&self.place, &version)?)
+    }
+
     /// The same for the policies.
     pub(super) fn policies_in_force(&self) -> Result<&'static str, CliError> {
         said(reach::in_force(&self.place, &self.policies)?)
@@ -112,6 +118,11 @@ fn said(reached: Reached) -> Result<&'static str, CliError> {
 
 /// An agency's name as typed.
 pub(super) fn agency(name: &str) -> Result<AgencyId, CliError> {
+    if RESERVED.contains(&name) {
+        return Err(CliError::usage(format_args!(
+            "`{name}` is a name of the system's own parts, which no agency may bear; choose another"
+        )));
+    }
     AgencyId::parse(name)
         .ok_or_else(|| CliError::usage(format_args!("`{name}` is not an agency's name: 2 to 40 lower-case letters, digits and hyphens")))
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::home::{self, Home};
 use super::words;
-use crate::adapters::cutoff::{self, CutOffList};
+use crate::adapters::cutoff::{self, CutOffList, Thumbprint};
+use crate::adapters::enrolment::Enrolled;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
 use crate::core::policy::AgencyPolicy;
@@ -58,7 +59,8 @@ impl Show {
         let snapshot = home.snapshot()?;
         let policy = snapshot.agencies.get(&agency);
         let policy = policy.ok_or_else(|| CliError::usage(format_args!("no agency `{agency}` here; see `estelam agency list`")))?;
-        let mut about = describe(&home, policy, &cut_off(&home)?)?;
+        let cut = cut_off(&home)?;
+        let mut about = describe(&home, policy, &cut)?;
         let register = home.register(&agency)?;
         if self.json {
             let register = serde_json::to_value(&register).doing("the register")?;
@@ -72,7 +74,13 @@ impl Show {
         println!("{}\n\n{}\n{}", line(&about), words::english(&snapshot, policy), words::persian(&snapshot, policy));
         println!("Policy {}; register version {}.", snapshot.version, register.version);
         for one in &register.certificates {
-            let state = if one.is_good(home::now()) { "good" } else { "ended" };
+            let state = if is_cut(&cut, one) {
+                "cut"
+            } else if one.is_good(home::now()) {
+                "good"
+            } else {
+                "ended"
+            };
             let unit = one.unit.as_deref().unwrap_or("-");
             println!("  {state:<6} {unit:<16} until {}  sha256 {}", one.not_after, one.sha256);
         }
@@ -88,7 +96,9 @@ fn describe(home: &Home, policy: &AgencyPolicy, cut: &CutOffList) -> Result<Valu
     let mut services: Vec<&str> = policy.grants.keys().map(|service| &**service).collect();
     services.sort_unstable();
     let scopes: Vec<&str> = policy.scopes.iter().map(|scope| scope.code()).collect();
-    let register = home.register(&policy.id)?;
+    let mut register = home.register(&policy.id)?;
+    let all = register.certificates.len();
+    register.certificates.retain(|one| !is_cut(cut, one));
     let now = home::now();
     let own = cut.agencies.get(policy.id.as_str());
     let mut units: Vec<&str> = policy.units.keys().map(|unit| &**unit).collect();
@@ -100,8 +110,14 @@ fn describe(home: &Home, policy: &AgencyPolicy, cut: &CutOffList) -> Result<Valu
         "scopes": scopes,
         "services": services,
         "units": units,
+        "certificates_cut_off": all - register.certificates.len(),
         "certificates": register.expiries(now).iter().map(|(unit, end)| expiry(*unit, *end, now)).collect::<Vec<_>>(),
     }))
+}
+
+/// Whether a certificate is refused here whatever its dates say.
+fn is_cut(cut: &CutOffList, one: &Enrolled) -> bool {
+    Thumbprint::try_from(one.sha256.clone()).is_ok_and(|thumbprint| cut.bars_certificate(&thumbprint.0))
 }
 
 fn expiry(unit: Option<&str>, end: Timestamp, now: Timestamp) -> Value {
@@ -119,6 +135,7 @@ fn line(about: &Value) -> String {
     let certificates = about.get("certificates").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let days = certificates.iter().filter_map(|one| one.get("days_left").and_then(Value::as_i64)).min();
     let end = match days {
+        None if about.get("certificates_cut_off").and_then(Value::as_u64).unwrap_or(0) > 0 => "CUT OFF".to_owned(),
         None => "no certificate".to_owned(),
         Some(days) if days < 0 => "EXPIRED".to_owned(),
         Some(days) if days < SOON_DAYS => format!("{days} days left!"),

@@ -49,7 +49,7 @@ impl Rotate {
                 "`{agency}` has no certificate for this to renew; use `estelam agency enrol {agency}`"
             )));
         }
-        let request = self.csr.as_deref().map(|file| enrol::request(file, &home.uri(agency, unit))).transpose()?;
+        let request = self.csr.as_deref().map(|file| enrol::request(home, file, &home.uri(agency, unit))).transpose()?;
         let taken = enrol::take_up(home, agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
         let Some(pem) = taken else { return Ok(()) };
         let snapshot = home.snapshot()?;

@@ -78,6 +78,11 @@ impl Resume {
         let home = Home::of(&self.place)?;
         let agency = home::agency(&self.agency)?;
         let branch = home::unit(self.branch.as_deref())?;
+        if let Some(retired) = home.register(&agency)?.retired {
+            return Err(CliError::failed(format_args!(
+                "`{agency}` left on {retired:.0} and does not come back; enrol an agency of another name"
+            )));
+        }
         let was_cut = home.cut(|list| list.resume(agency.as_str(), branch))?;
         let by_policy = home.snapshot()?.agencies.get(&agency).is_some_and(|policy| policy.is_suspended(branch));
         if by_policy {

@@ -14,7 +14,7 @@ use crate::adapters::keys::KeyRing;
 use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
 use crate::adapters::store::generate_officer_key;
-use crate::app::pushing::{SENDER, make_event_key};
+use crate::app::pushing::make_event_key;
 use crate::cli::place::{AgencyFiles, write_atomically, write_private};
 use crate::cli::{CliError, Failure, registry, request_key};
 use crate::core::domain::agency::AgencyId;
@@ -25,9 +25,8 @@ use crate::registry::holder::KEY_FILE;
 /// The agencies of the demo (contract §1).
 pub(super) const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
 
-/// Names of our own certificates: the listeners', the registry's, and those that the two have as each other's clients.
-const SERVERS: [&str; 2] = ["gateway", "registry"];
-const CLIENTS: [&str; 2] = ["gateway-client", SENDER];
+/// Our own parts: each has a certificate as a listener and one as the other's client.
+const PARTS: [&str; 2] = ["gateway", "registry"];
 
 /// Examples to try by hand, beside the registry's store.
 pub(super) const NUMBER: &str = "example-number.txt";
@@ -51,7 +50,7 @@ pub(super) fn agency_files(name: &str) -> AgencyFiles {
 
 /// Makes what is missing.
 pub(super) fn everything(dir: &Path) -> Result<(), CliError> {
-    certificates(&dir.join("pki")).map(drop)?;
+    certificates(&dir.join("pki"), Arc::new(SystemClock)).map(drop)?;
     make_event_key(dir).doing("the key of the registry's events")?;
     registers(dir)?;
     KeyRing::create_or_open(&dir.join("keys")).doing("the signing keys")?;
@@ -129,7 +128,7 @@ fn cases(dir: &Path) -> Result<(), CliError> {
 pub(super) async fn keep_lists_fresh(dir: PathBuf) {
     loop {
         tokio::time::sleep(LISTS_EVERY).await;
-        if let Err(error) = certificates(&dir) {
+        if let Err(error) = certificates(&dir, Arc::new(SystemClock)) {
             tracing::error!("the revocation lists are not renewed: {error}");
         }
     }
@@ -149,12 +148,13 @@ fn registers(dir: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn certificates(dir: &Path) -> Result<DevPki, CliError> {
-    let pki = DevPki::create_or_open(dir, Arc::new(SystemClock)).doing("the development certificates")?;
-    for name in SERVERS {
+fn certificates(dir: &Path, clock: Arc<dyn Clock>) -> Result<DevPki, CliError> {
+    let pki = DevPki::create_or_open(dir, clock).doing("the development certificates")?;
+    for name in PARTS {
         pki.issue_server(name).doing(format_args!("the certificate of `{name}`"))?;
+        pki.issue_service(name).doing(format_args!("the certificate of `{name}` as a client"))?;
     }
-    for name in AGENCIES.into_iter().chain(CLIENTS) {
+    for name in AGENCIES {
         let agency = AgencyId::parse(name).ok_or_else(|| CliError::failed(format_args!("`{name}` is not an agency's name")))?;
         pki.issue_agency(&agency, None).doing(format_args!("the certificate of `{name}`"))?;
     }
@@ -166,6 +166,32 @@ fn certificates(dir: &Path) -> Result<DevPki, CliError> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::adapters::clock::ManualClock;
+    use crate::adapters::tls::crl::CrlSet;
+
+    /// What a demo that goes on and on does once an hour, hour by hour.
+    #[test]
+    fn a_running_demo_renews_its_lists_at_half_of_their_life_and_is_never_without_a_current_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new("2026-11-24T10:00:00Z".parse().unwrap()));
+        let dir = folder.path();
+        let lists = || ["root", "intermediate"].map(|name| std::fs::read(dir.join(format!("crl/{name}.crl.pem"))).unwrap());
+        certificates(dir, clock.clone()).unwrap();
+        let mut renewals = 0;
+        let mut before = lists();
+        for hour in 1..=24 * 15 {
+            clock.set(clock.now() + LISTS_EVERY);
+            certificates(dir, clock.clone()).unwrap();
+            let files = [dir.join("ca.pem"), dir.join("intermediate.pem")];
+            let files = [files[0].as_path(), files[1].as_path()];
+            let set = CrlSet::of(&dir.join("crl"), Vec::new(), &files, jiff::SignedDuration::ZERO, clock.now()).unwrap();
+            assert_eq!(set.assurance(clock.now()), crate::core::domain::assurance::Assurance::Current, "hour {hour}");
+            let now = lists();
+            renewals += u32::from(now != before);
+            before = now;
+        }
+        assert_eq!(renewals, 4, "every three and a half days");
+    }
 
     #[test]
     fn crash_between_the_two_halves_of_an_officers_key_is_mended_by_the_next_start() {

@@ -7,19 +7,31 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AgencyId(Arc<str>);
 
+/// Names of our own parts: no agency ever bears one, in a certificate, a token or a file.
+pub const RESERVED: [&str; 4] = ["gateway", "gateway-client", "registry", "registry-client"];
+
 impl AgencyId {
-    /// Accepts a well-formed agency name; `None` for anything else.
+    /// Accepts a well-formed agency name; `None` for anything else, [`RESERVED`] names included.
     pub fn parse(text: &str) -> Option<Self> {
-        let well_formed = (2..=40).contains(&text.len())
-            && text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        well_formed.then(|| Self(text.into()))
+        (well_formed(text) && !RESERVED.contains(&text)).then(|| Self(text.into()))
+    }
+
+    /// The name of one of our own parts as a client (`spiffe://…/service/NAME`). It is written `service/NAME`, which no agency's name can
+    /// be, so that whatever looks an agency up finds none.
+    pub fn service(name: &str) -> Option<Self> {
+        well_formed(name).then(|| Self(format!("service/{name}").into()))
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn well_formed(text: &str) -> bool {
+    (2..=40).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 impl fmt::Display for AgencyId {

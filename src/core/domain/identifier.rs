@@ -41,6 +41,8 @@ impl Identifier {
     }
 }
 
+impl zeroize::ZeroizeOnDrop for Identifier {}
+
 impl Drop for Identifier {
     fn drop(&mut self) {
         self.value.zeroize();

@@ -152,12 +152,24 @@ pub fn registered_keys(json: &[u8]) -> Result<Vec<PublicJwk>, JwkRejected> {
 /// # Errors
 /// Not a JWK set, too many keys, a private key among them, one id twice, or no usable key at all.
 pub fn published_keys(json: &[u8]) -> Result<Vec<PublicJwk>, JwkRejected> {
+    together(published_now(json)?)
+}
+
+/// The same of somebody who may withdraw the last key: a set without any usable key is one, and says that nothing is to be believed.
+///
+/// # Errors
+/// As [`published_keys`], save for the last.
+pub fn published_now(json: &[u8]) -> Result<Vec<PublicJwk>, JwkRejected> {
     let members = set(json, MAX_PUBLISHED)?;
     if members.iter().any(JwkMembers::is_private) {
         return Err(JwkRejected("the set holds a private key; whoever published it must replace that key"));
     }
     let usable: Vec<_> = members.into_iter().filter_map(|members| PublicJwk::try_from(members).ok()).collect();
-    if usable.len() > MAX_KEYS { Err(TOO_MANY) } else { together(usable) }
+    match usable.len() {
+        0 => Ok(usable),
+        1..=MAX_KEYS => together(usable),
+        _ => Err(TOO_MANY),
+    }
 }
 
 fn set(json: &[u8], most: usize) -> Result<Vec<JwkMembers>, JwkRejected> {

@@ -78,6 +78,8 @@ pub struct Check {
     pub calendar: Option<Calendar>,
 }
 
+impl zeroize::ZeroizeOnDrop for RequestIdentifier {}
+
 impl Drop for RequestIdentifier {
     fn drop(&mut self) {
         self.value.zeroize();

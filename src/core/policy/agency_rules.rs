@@ -9,7 +9,7 @@ use super::agency_file::AgencyFile;
 use super::load_error::LoadError;
 use super::permit_rules::PermitRules;
 use super::{AgencyPolicy, Grant};
-use crate::core::domain::agency::{AgencyId, Scope};
+use crate::core::domain::agency::{AgencyId, RESERVED, Scope};
 use crate::core::domain::jwk::{JwkRejected, PublicJwk, registered_keys};
 use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
@@ -126,7 +126,9 @@ impl Reader<'_> {
             return None;
         }
         let parsed = AgencyId::parse(id.get_ref());
-        if parsed.is_none() {
+        if RESERVED.contains(&id.get_ref().as_str()) {
+            self.fault(id.span().start, format!("`{}` is a name of the system's own parts, which no agency may bear", id.get_ref()));
+        } else if parsed.is_none() {
             self.fault(id.span().start, "an id is 2 to 40 lower-case letters, digits and hyphens, and begins with a letter");
         }
         parsed

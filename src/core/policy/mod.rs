@@ -44,6 +44,7 @@ pub use admit::{admit, asked, screen};
 pub use again::{Allowed, Caller, Subject, allow};
 pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput, is_json};
+pub use duties::is_label;
 pub use granted::Granted;
 pub use ground::{Ground, grounds};
 pub use holder_words::{HolderLine, HolderText, HolderWords};
@@ -170,6 +171,9 @@ pub struct AgencyPolicy {
     pub units: Units,
 }
 
+/// What a call is told whose token still has a scope that its agency's policy has no more.
+pub const SCOPE_WITHDRAWN: &str = "the agency's policy does not allow this scope any more";
+
 /// Everything one call is judged by; immutable, named by its hash.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -193,6 +197,13 @@ pub struct Snapshot {
     pub demo_only: Vec<LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
+}
+
+impl Snapshot {
+    /// Whether an agency's tokens may carry a scope. A token that was issued under an earlier policy carries no more than this one allows.
+    pub fn grants_scope(&self, agency: &AgencyId, scope: Scope) -> bool {
+        self.agencies.get(agency).is_some_and(|policy| policy.scopes.contains(&scope))
+    }
 }
 
 impl AgencyPolicy {

@@ -6,7 +6,8 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 
 use super::body::{self, Fault, RequestInput};
-use super::{AgencyPolicy, Permit, Snapshot, duties, overdue, subject};
+use super::{AgencyPolicy, Permit, SCOPE_WITHDRAWN, Snapshot, duties, overdue, subject};
+use crate::core::domain::agency::Scope;
 use crate::core::domain::context::Asked;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::domain::request::{Check, VerifyRequest};
@@ -92,6 +93,9 @@ fn enrolled(call: &VerifiedCall, snapshot: &Snapshot) -> Result<Arc<AgencyPolicy
         .agencies
         .get(&peer.agency)
         .filter(|policy| !policy.is_suspended(peer.branch.as_deref()) && policy.admits_branch(peer.branch.as_deref()));
+    if policy.is_some_and(|policy| !policy.scopes.contains(&Scope::Verify)) {
+        return Err((RefusalCode::ScopeMissing, SCOPE_WITHDRAWN.to_owned()));
+    }
     policy.cloned().ok_or_else(|| {
         (RefusalCode::AgencySuspended, "this agency or branch may not ask at present; contact the operator of the gateway".to_owned())
     })

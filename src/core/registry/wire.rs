@@ -56,6 +56,8 @@ pub struct WireIdentifier {
     pub shared: bool,
 }
 
+impl zeroize::ZeroizeOnDrop for WireIdentifier {}
+
 impl Drop for WireIdentifier {
     fn drop(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.value);

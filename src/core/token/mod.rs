@@ -20,7 +20,7 @@ pub use assertion::{AssertionRejected, Replays, ReplaysUnavailable, SingleUse, c
 pub(in crate::core) use assertion::{is_foreign_jti, present};
 pub use claims::{ACCESS_TOKEN_TYP, Confirmation, MAX_LIFETIME_S, RawClaims, TokenProfile, check_claims};
 pub use client::{ClientAuth, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
-pub use outside::{OutsideProfile, keys_end, narrowed};
+pub use outside::{OutsideProfile, dated, keys_end, narrowed};
 pub use request_signature::{
     MAX_AGE_S, RequestSigning, SignatureFault, SignatureField, SignatureRejected, SignatureVerifier, SignedCall, SignedRequest,
     check_request, commitment, require_signature, verify_signature,

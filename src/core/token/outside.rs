@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::super::domain::agency::{AgencyId, Scope};
@@ -10,7 +10,7 @@ use super::super::domain::jws;
 use super::super::domain::jwt_kind::JwtKind;
 use super::assertion::is_foreign_jti;
 use super::claims::{RawClaims, exactly, instant, lifetime, thumbprint};
-use super::{TokenClaims, TokenRejected};
+use super::{MAX_AHEAD_S, TokenClaims, TokenRejected, check_times};
 
 /// What is accepted of one outside issuer. It can never give more than the agency's own policy does.
 #[derive(Clone, Debug)]
@@ -93,9 +93,20 @@ pub fn narrowed(mut claims: TokenClaims, allowed: &[Scope]) -> TokenClaims {
     claims
 }
 
+/// Counts a token as issued when its issuer's clock, as far ahead as may be, would have said that it was. So whatever kills all tokens from
+/// before an instant kills each that was there then; in return, one of the first [`MAX_AHEAD_S`] seconds after it is dead too.
+///
+/// # Errors
+/// As [`check_times`], by the token's own times: they are looked at before.
+pub fn dated(mut claims: TokenClaims, now: Timestamp) -> Result<TokenClaims, TokenRejected> {
+    check_times(&claims, now)?;
+    claims.issued_at = claims.issued_at.checked_sub(SignedDuration::from_secs(MAX_AHEAD_S)).unwrap_or(Timestamp::MIN);
+    Ok(claims)
+}
+
 /// Until when the keys of an issuer may be used that could not be fetched again since.
 pub fn keys_end(fetched: Timestamp, good_for_s: i64) -> Timestamp {
-    fetched.checked_add(jiff::SignedDuration::from_secs(good_for_s)).unwrap_or(fetched)
+    fetched.checked_add(SignedDuration::from_secs(good_for_s)).unwrap_or(fetched)
 }
 
 #[cfg(test)]

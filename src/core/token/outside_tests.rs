@@ -44,6 +44,16 @@ fn complete_token_is_read_and_its_scopes_are_those_that_the_issuer_may_give() {
 }
 
 #[test]
+fn what_kills_all_tokens_kills_one_whose_issuer_has_a_clock_that_is_ahead() {
+    let (claims, iat) = (check(&good()).unwrap(), 1_700_000_000);
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let counted = dated(claims.clone(), at(iat - MAX_AHEAD_S)).unwrap();
+    assert!(counted.issued_at <= at(iat - MAX_AHEAD_S), "it was there then");
+    assert_eq!(counted.expires_at, claims.expires_at);
+    assert!(dated(claims.clone(), at(iat - MAX_AHEAD_S - 1)).is_err() && dated(claims, at(iat + 300)).is_err());
+}
+
+#[test]
 fn each_missing_claim_refuses() {
     for claim in ["iss", "aud", "sub", "client_id", "agency", "iat", "exp", "jti", "scope", "cnf"] {
         let mut claims = good();

@@ -1,4 +1,4 @@
-//! Only callers whose certificate names an allowed agency pass.
+//! Only callers whose certificate bears an allowed name pass; the TLS layer has fixed its trust domain.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use actix_web::{Error, web};
 use super::{RegistryState, problem};
 use crate::core::identity::PeerChain;
 
-/// 403 unless the connection's certificate names an agency on the list.
+/// 403 unless the connection's certificate bears a name on the list, and nothing after it.
 pub(super) async fn allowed_only<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     if is_allowed(&request) {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
@@ -22,5 +22,5 @@ pub(super) async fn allowed_only<B: MessageBody>(request: ServiceRequest, next: 
 fn is_allowed(request: &ServiceRequest) -> bool {
     let peer = request.conn_data::<Arc<PeerChain>>();
     let state = request.app_data::<web::Data<RegistryState>>();
-    peer.zip(state).is_some_and(|(peer, state)| state.allow.iter().any(|name| name == peer.agency.as_str()))
+    peer.zip(state).is_some_and(|(peer, state)| peer.branch.is_none() && state.allow.contains(&peer.agency))
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::web;
 use tokio::sync::watch::{Receiver, Sender};
 
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::registry::feed::{SubjectKey, SubjectKeyError, watch};
 use crate::registry::holder::HolderDesk;
@@ -31,7 +32,7 @@ pub struct RegistryState {
     /// True once the service is stopping: a poll that is held then would only delay the stop.
     ending: Sender<bool>,
     clock: Arc<dyn Clock>,
-    allow: Vec<String>,
+    allow: Vec<AgencyId>,
     look_ups: AtomicU64,
     /// The desk for holders, where there is one.
     holders: Option<HolderDesk>,
@@ -49,11 +50,11 @@ pub enum RegistryStateError {
 }
 
 impl RegistryState {
-    /// Opens the registry in a folder (an installation's `registry/`) for callers whose certificates name one of `allow`.
+    /// Opens the registry in a folder (an installation's `registry/`) for callers whose certificates bear one of these names.
     ///
     /// # Errors
     /// [`RegistryStateError`] when the store or the key cannot be opened.
-    pub fn open(dir: &Path, clock: Arc<dyn Clock>, allow: Vec<String>) -> Result<Self, RegistryStateError> {
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>, allow: Vec<AgencyId>) -> Result<Self, RegistryStateError> {
         let store = Store::open(dir)?;
         let cursor = watch(&store)?;
         let subjects = SubjectKey::open(dir)?;

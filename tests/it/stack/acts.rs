@@ -20,13 +20,13 @@ use super::purging::purge;
 use super::workshop::{edit_policy, enrol, officials, services};
 
 /// The key of the log's contents; unlocking takes its time.
-fn kek(system: &System) -> ContentKek {
+pub fn kek(system: &System) -> ContentKek {
     let ring = KeyRing::open(&system.config.keys).unwrap();
     ledger_config(&system.config, &ring).unwrap().content_kek
 }
 
 /// Every administrative entry so far.
-fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
+pub fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
     let mut found = Vec::new();
     let mut each = |entry: StoredEntry| match entry.content {
         StoredContent::Kept(content) if entry.kind == EntryKind::Admin => found.push(*content),
@@ -36,7 +36,7 @@ fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
     found
 }
 
-fn details(act: &EntryContent) -> Value {
+pub fn details(act: &EntryContent) -> Value {
     serde_json::from_str(act.basis.as_deref().unwrap()).unwrap()
 }
 
@@ -66,6 +66,43 @@ impl Look<'_> {
 fn cut(system: &System, edit: impl FnOnce(&mut CutOffList)) {
     cutoff::change(&system.config.cutoff, edit).unwrap();
     system.running.parts().cutoff.reload().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_an_entry_before_it_is_handed_out_and_one_that_was_made_meanwhile_at_the_next_start() {
+    use estelam::adapters::enrolment::{self, Enrolled, Register};
+    let system = System::today().await;
+    let enrol = |folder: &std::path::Path, pem: &std::path::Path| {
+        let facts = enrolment::of_pem(&std::fs::read(pem).unwrap()).unwrap();
+        let mut register = Register::open(folder, "dpo").unwrap();
+        assert!(register.add(Enrolled::new(&facts, None, system.clock.now())));
+        register.save(folder, "dpo").unwrap();
+        facts
+    };
+    let mut look = Look { kek: kek(&system), seen: 0, system: &system };
+    look.seen = acts(&system, &look.kek).len();
+    let folder = system.config.enrolment.clone();
+    let facts = enrol(&folder, &system.credential("dpo").cert);
+    system.running.parts().enrolments.look().await.unwrap();
+    let issued = look.at(&["certificate-issued"]).remove(0);
+    assert_eq!(issued.agency.as_deref(), Some("dpo"));
+    assert_eq!(details(&issued)["sha256"], json!(enrolment::hex(&facts.sha256)));
+    assert!(details(&issued)["opens"].as_array().unwrap().contains(&json!("log:person")), "{}", details(&issued));
+    let (version, _) = enrolment::all(&folder).unwrap();
+    assert_eq!(system.running.parts().enrolments.version(), version, "whoever waits for it is told");
+    let seen = look.seen;
+    let clock = system.clock.clone();
+    let system = system
+        .restarted(|ledger| {
+            let folder = ledger.parent().unwrap().join("enrolment");
+            let mut register = Register::open(&folder, "dpo").unwrap();
+            register.certificates[0].ended_at = Some(clock.now());
+            register.save(&folder, "dpo").unwrap();
+        })
+        .await;
+    let codes: Vec<_> = acts(&system, &kek(&system)).split_off(seen).into_iter().filter_map(|act| act.code).collect();
+    assert!(codes.iter().any(|code| code == "certificate-ended") && !codes.iter().any(|code| code == "certificate-issued"), "{codes:?}");
+    system.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -89,6 +89,13 @@ async fn an_agency_joins_works_rotates_is_cut_off_and_leaves() {
     assert!(failed(&agency(&dir, &[&["enrol", "bank-two", "--csr", &authority], &like[..]].concat())).contains("asks to be an authority"));
     assert!(failed(&agency(&dir, &["enrol", "bank-two", "--csr", &csr])).contains("is new: give its policy"));
 
+    for name in ["gateway", "gateway-client", "registry", "registry-client"] {
+        let csr = request(lab.path(), name, &[&san(name)]);
+        let said = failed(&agency(&dir, &[&["enrol", name, "--csr", &csr], &like[..]].concat()));
+        assert!(said.contains("which no agency may bear"), "{said}");
+        assert!(!system.config.policies.join(format!("agencies/{name}.toml")).exists());
+    }
+
     let endless = failed(&agency(&dir, &[&["enrol", "bank-two", "--csr", "/dev/zero"], &like[..]].concat()));
     assert!(endless.contains("`/dev/zero` is longer than"), "{endless}");
 
@@ -153,6 +160,52 @@ async fn an_agency_joins_works_rotates_is_cut_off_and_leaves() {
     assert!(!text(&token(&kit.join("cert.pem"), &second).stdout).contains("access_token"));
     let bank = system.request("bank", "POST", "/oauth2/token").header("content-type", FORM).body("grant_type=client_credentials");
     assert_eq!(send(bank).await.status, 200);
+    system.stop().await;
+}
+
+/// A request for a key that is there already.
+fn request_with(folder: &Path, key: &str, name: &str, rest: &str) -> String {
+    let csr = folder.join(format!("{name}.csr"));
+    let mut command = Command::new("openssl");
+    command
+        .args(["req", "-new", "-subj", "/O=Example", "-addext", &san(rest), "-key"])
+        .arg(folder.join(format!("{key}.key.pem")))
+        .arg("-out")
+        .arg(&csr);
+    done(&run(&mut command));
+    csr.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_seen_before_gets_no_certificate_and_what_is_cut_off_is_not_called_good() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let lab = tempfile::tempdir().unwrap();
+    let north = request(lab.path(), "north", &[&san("bank/branch/north")]);
+    done(&agency(&dir, &["enrol", "bank", "--branch", "north", "--csr", &north]));
+    let certificate = system.config.enrolment.join("bank/branch-north/cert.pem");
+    done(&agency(&dir, &["suspend", "bank", "--certificate", certificate.to_str().unwrap()]));
+    let listed = done(&agency(&dir, &["list"]));
+    assert!(listed.lines().any(|line| line.starts_with("bank ") && line.contains("CUT OFF")), "{listed}");
+    assert!(done(&agency(&dir, &["show", "bank"])).contains("cut    north"));
+    let seen = |output: &Output| assert!(failed(output).contains("this key is or was in a certificate of `bank`"));
+    seen(&agency(&dir, &["rotate", "bank", "--branch", "north", "--csr", &north]));
+    // Neither another branch's nor another agency's, nor through an outside authority.
+    seen(&agency(&dir, &["enrol", "bank", "--branch", "south", "--csr", &request_with(lab.path(), "north", "south", "bank/branch/south")]));
+    let other = request_with(lab.path(), "north", "school", "school/branch/x");
+    seen(&agency(&dir, &["enrol", "school", "--branch", "x", "--csr", &other, "--outside-ca"]));
+    assert!(!system.config.enrolment.join("school/branch-x/cert.pem").exists());
+    // A key for requests is none for connections.
+    let signing = request(lab.path(), "signing", &[&san("bank/branch/y")]);
+    let public = lab.path().join("signing.pub.pem");
+    done(&run(Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(lab.path().join("signing.key.pem")).arg("-out").arg(&public)));
+    done(&agency(&dir, &["enrol", "school", "--request-key", public.to_str().unwrap()]));
+    let said = failed(&agency(&dir, &["enrol", "bank", "--branch", "y", "--csr", &signing]));
+    assert!(said.contains("signs requests or client assertions of `school`"), "{said}");
+    let next = request(lab.path(), "next", &[&san("bank/branch/north")]);
+    done(&agency(&dir, &["rotate", "bank", "--branch", "north", "--csr", &next]));
+    done(&agency(&dir, &["retire", "telecom"]));
+    assert!(failed(&agency(&dir, &["resume", "telecom"])).contains("does not come back"));
     system.stop().await;
 }
 

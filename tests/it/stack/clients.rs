@@ -55,11 +55,64 @@ async fn registered_key_is_wanted_beside_the_certificate_and_each_assertion_coun
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_authenticates_by_assertions_revokes_its_token_by_one() {
+    let (system, key) = (System::today().await, ForeignKey::es256());
+    register(&system, "bank", &key).await;
+    let token =
+        ask_for_token(&system, "bank", &assertion(&system, &key, "bank", "one")).await.json["access_token"].as_str().unwrap().to_owned();
+    let question = query("bank", "amayesh-no", "A170000001", "bank-card");
+    let ask = async || {
+        let request = system.request("bank", "POST", "/v1/verify").bearer_auth(&token).header(CONTENT_TYPE, "application/json");
+        send(request.body(question.to_string())).await.status
+    };
+    let revoke = async |more: &str| {
+        send(system.request("bank", "POST", "/oauth2/revoke").header(CONTENT_TYPE, FORM).body(format!("token={token}{more}"))).await
+    };
+    for (what, bad) in [
+        ("one that was spent", assertion(&system, &key, "bank", "one")),
+        ("another key's", assertion(&system, &ForeignKey::es256(), "bank", "two")),
+        ("another client", "&client_id=school".to_owned()),
+    ] {
+        let reply = revoke(&bad).await;
+        assert_eq!((reply.status, reply.json["error"].as_str()), (401, Some("invalid_client")), "{what}");
+        assert_eq!(ask().await, 200, "{what}");
+    }
+    assert_eq!(revoke(&assertion(&system, &key, "bank", "three")).await.status, 200);
+    assert_eq!(ask().await, 401);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_that_policy_takes_away_is_of_no_use_in_a_token_from_before() {
+    let system = System::today().await;
+    let reply = ask_for_token(&system, "kefalat", "&scope=verify+log%3Aholder").await;
+    let token = reply.json["access_token"].as_str().unwrap().to_owned();
+    let look = async || {
+        let request = system.request("kefalat", "POST", "/v1/log/holder").bearer_auth(&token).header(CONTENT_TYPE, "application/json");
+        send(request.body("{}")).await
+    };
+    let before = look().await;
+    assert!(before.status >= 400 && before.code() != "scope-missing", "{}", before.json);
+    super::workshop::edit_policy(system.dir.path(), "kefalat", |text| {
+        let from = text.lines().find(|line| line.starts_with("scopes = ")).unwrap().to_owned();
+        text.replace(&from, "scopes = [\"verify\"]")
+    });
+    system.running.parts().policies.reload().unwrap();
+    let (entries, refused) = (system.entries(), look().await);
+    assert_eq!((refused.status, refused.code()), (403, "scope-missing"), "{}", refused.json);
+    assert_eq!(system.entries(), entries + 1);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_names_what_the_endpoint_does() {
     let system = System::today().await;
     let metadata = send(system.request("bank", "GET", "/.well-known/oauth-authorization-server")).await.json;
     assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["tls_client_auth", "private_key_jwt"]));
     assert_eq!(metadata["token_endpoint_auth_signing_alg_values_supported"], json!(["PS256", "ES256", "EdDSA"]));
+    assert_eq!(metadata["revocation_endpoint_auth_methods_supported"], json!(["tls_client_auth", "private_key_jwt"]));
+    assert_eq!(metadata["revocation_endpoint_auth_signing_alg_values_supported"], json!(["PS256", "ES256", "EdDSA"]));
+    assert_eq!(metadata["mtls_endpoint_aliases"]["revocation_endpoint"], metadata["revocation_endpoint"]);
     assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], Value::Bool(true));
     system.stop().await;
 }

@@ -26,7 +26,7 @@ pub const TODAY: &str = "2026-11-23T12:00:00Z";
 /// Seconds for which the harness uses a token again.
 const TOKEN_USED_FOR_S: i64 = 240;
 /// A bound on what should be soon, so that a failure is a failure and not a hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A reply, read whole.
 #[derive(Debug)]
@@ -160,6 +160,11 @@ impl System {
         self.registry.lock().unwrap().take().unwrap()
     }
 
+    /// Tells whenever the registry has read its revocation lists again.
+    pub fn registry_list_reads(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.registry.lock().unwrap().as_ref().unwrap().list_reads()
+    }
+
     /// Where the gateway looks for the registry.
     pub fn registry_address(&self) -> String {
         self.config.registry.url.strip_prefix("https://").unwrap().replace("localhost", "127.0.0.1")
@@ -240,7 +245,7 @@ impl System {
         reply.json["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// The client with the certificate in a folder of the PKI; issued if it is an agency's or a branch's and not there yet.
+    /// The client with the certificate in a folder of the PKI; issued if it is an agency's, a branch's or one of our own parts' and not there yet.
     pub fn client(&self, folder: &str) -> Client {
         self.clients.lock().unwrap().entry(folder.to_owned()).or_insert_with(|| self.client_of(&self.credential(folder))).clone()
     }
@@ -253,6 +258,9 @@ impl System {
 
     /// The credential of an agency (or of `AGENCY.BRANCH`).
     pub fn credential(&self, folder: &str) -> Credential {
+        if let Some(part) = folder.strip_suffix("-client") {
+            return self.pki.issue_service(part).unwrap();
+        }
         let (name, branch) = folder.split_once('.').map_or((folder, None), |(name, branch)| (name, Some(branch)));
         self.pki.issue_agency(&agency(name), branch).unwrap()
     }

@@ -9,6 +9,7 @@ use estelam::registry::decrees::{OfficialKey, Officials};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, send};
 use super::record;
@@ -311,11 +312,13 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
     assert!(bank(&system).await.is_some(), "one official alone defers nothing");
     deferrals.approve("order-17", DeferralAct::Defer, &second, now).unwrap();
     assert_eq!(bank(&system).await, None);
-    let begun: Vec<_> = record::all(&system).into_iter().filter(|entry| entry["route"] == "deferrals").collect();
+    let acts = patterns(&system, "/v1/log/entries?route=deferrals").await;
+    let act = &acts["entries"][0];
     assert_eq!(
-        begun.iter().map(|entry| (&entry["code"], &entry["reference"])).collect::<Vec<_>>(),
-        [(&json!("deferral-begun"), &json!("order-17"))]
+        (acts["count"].as_u64(), act["code"].as_str(), act["reference"].as_str()),
+        (Some(1), Some("deferral-begun"), Some("order-17"))
     );
+    assert!(act["details"].as_str().unwrap().contains(r#""signers":["first","second"]"#), "{act}");
     system.set("2026-11-26T00:00:01Z");
     let line = bank(&system).await.unwrap();
     assert_eq!(line["deferred"], json!({"by": "public prosecutor, order 17", "until": "2026-11-25"}));

@@ -244,6 +244,14 @@ async fn scopes_over_people_and_the_gateway_want_a_signature_whatever_the_route(
     refused(&system, "over another path", signed("/v1/log/proof/x"), 401, "signature-invalid").await;
     assert_eq!(send(signed(PROOF)).await.code(), "not-found");
     assert_eq!(record::latest(&system)["signed_by"], json!(KID), "refusals after it are on record as signed");
+    // The period of the epochs is signed too.
+    let epochs = |asked: &str| system.request("dpo", "GET", asked).bearer_auth(&token);
+    let (day, other) = ("/v1/log/epochs?from=2026-11-23", "/v1/log/epochs?from=2020-01-01");
+    for over in [day, "/v1/log/epochs"] {
+        let request = epochs(other).header(FIELD, signature(&system, &key, "dpo", ("GET", over), ""));
+        refused(&system, over, request, 401, "signature-invalid").await;
+    }
+    assert_eq!(send(epochs(day).header(FIELD, signature(&system, &key, "dpo", ("GET", day), ""))).await.status, 200);
     // Who has no such scope, and whose policy wants nothing, may ask as before.
     let token = system.token("bank").await;
     assert_eq!(send(system.request("bank", "GET", PROOF).bearer_auth(token)).await.code(), "not-found");
@@ -254,5 +262,33 @@ async fn scopes_over_people_and_the_gateway_want_a_signature_whatever_the_route(
     refused(&system, "required", system.request("bank", "GET", PROOF).bearer_auth(&token), 400, "signature-required").await;
     refused(&system, "required", system.query("bank", &serde_json::from_str(&question()).unwrap()).await, 400, "signature-required").await;
     assert!(system.running.parts().policies.current().agencies[&agency("bank")].request_signing.required);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_to_a_signed_request_goes_to_no_retry_without_a_signature() {
+    let (system, key) = (System::today().await, ForeignKey::es256());
+    register(&system, "bank", &[(&key, KID)]);
+    system.running.parts().policies.reload().unwrap();
+    let body = query("bank", "amayesh-no", "A170000001", "bank-card").to_string();
+    let token = system.token("bank").await;
+    let ask = async |retry: &str, signed: bool| {
+        let request = system.request("bank", "POST", VERIFY).bearer_auth(&token).header(CONTENT_TYPE, "application/json");
+        let request = request.header("idempotency-key", retry).body(body.clone());
+        let field = signed.then(|| signature(&system, &key, "bank", ("POST", VERIFY), &body));
+        send(field.into_iter().fold(request, |request, field| request.header(FIELD, field))).await
+    };
+    let (first, again) = (ask("k-1", true).await, ask("k-1", true).await);
+    assert_eq!((first.status, again.status), (200, 200), "{}{}", first.json, again.json);
+    assert_eq!(first.json["answer_id"], again.json["answer_id"]);
+    let early = ask("k-2", false).await;
+    assert_eq!((early.status, ask("k-2", false).await.status), (200, 200), "nobody signed, and nobody had to");
+    let (entries, asked) = (system.entries(), system.look_ups());
+    assert_eq!(ask("k-1", false).await.code(), "signature-required");
+    edit_policy(system.dir.path(), "bank", |text| format!("{text}\n[request_signing]\nrequired = true\n"));
+    system.running.parts().policies.reload().unwrap();
+    assert_eq!(ask("k-2", false).await.code(), "signature-required", "the policy wants it now");
+    assert_eq!(system.look_ups(), asked);
+    assert!(system.entries() >= entries + 2, "each refusal is on record");
     system.stop().await;
 }

@@ -10,7 +10,7 @@ use estelam::adapters::keys::KeyRing;
 use estelam::adapters::pki::DevPki;
 use estelam::adapters::policy_files;
 use estelam::adapters::store::generate_officer_key;
-use estelam::app::pushing::{SENDER, make_event_key};
+use estelam::app::pushing::make_event_key;
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
@@ -32,21 +32,22 @@ pub fn install(dir: &Path, clock: &Arc<ManualClock>, people: &str) -> DevPki {
     let pki = DevPki::create_or_open(&dir.join("pki"), clock.clone()).unwrap();
     for name in ["gateway", "registry"] {
         pki.issue_server(name).unwrap();
+        pki.issue_service(name).unwrap();
     }
-    for name in AGENCIES.into_iter().chain(["gateway-client", SENDER]) {
+    for name in AGENCIES {
         pki.issue_agency(&agency(name), None).unwrap();
     }
     make_event_key(dir).unwrap();
     KeyRing::create_or_open(&dir.join("keys")).unwrap();
     let (public, private) = generate_officer_key().unwrap();
-    std::fs::write(dir.join("pki/dpo/trail.key"), STANDARD.encode(&*private)).unwrap();
+    estelam::files::write_new_secret(&dir.join("pki/dpo/trail.key"), STANDARD.encode(&*private).as_bytes()).unwrap();
     std::fs::write(dir.join("pki/dpo/trail.pub"), STANDARD.encode(public)).unwrap();
     policy_files::install(&dir.join("policies")).unwrap();
     let store = Store::open(&dir.join("registry")).unwrap();
     let (desk, private) = generate_officer_key().unwrap();
     std::fs::create_dir_all(dir.join("pki/holder")).unwrap();
     std::fs::write(dir.join("pki/holder/trail.pub"), STANDARD.encode(desk)).unwrap();
-    std::fs::write(dir.join("registry/holder.key"), STANDARD.encode(&*private)).unwrap();
+    estelam::files::write_new_secret(&dir.join("registry/holder.key"), STANDARD.encode(&*private).as_bytes()).unwrap();
     import_demo_people(&store, &schemes()).unwrap();
     if !people.is_empty() {
         import_people(&store, dir, people);

@@ -12,8 +12,10 @@ use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use futures_util::stream;
+use serde::Serialize;
 use serde_json::json;
 
+use super::asked::Asked;
 use super::rows::Format;
 use super::{HttpState, context_of, limited, queried, unreadable};
 use crate::adapters::http::{incoming, respond};
@@ -21,7 +23,7 @@ use crate::adapters::tls::connection::ConnectionHandle;
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Filter, Search};
+use crate::core::ledger::audit::{Filter, Search, Takes};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
@@ -30,6 +32,8 @@ use crate::flow::{self, Incoming, Tenure};
 /// Rows read and sent at once.
 const PAGE: usize = 500;
 const ROUTE: &str = "log-export";
+/// An export is whole and oldest first: it takes no paging.
+const TAKES: Takes = Takes { format: true, ..Takes::FILTER };
 
 /// An export on its way.
 struct Export {
@@ -49,6 +53,16 @@ struct Export {
     /// The first lines, until they are sent.
     head: Option<Bytes>,
     done: bool,
+}
+
+/// What an export leaves in the log of its own question.
+#[derive(Serialize)]
+struct Details {
+    #[serde(flatten)]
+    asked: Asked,
+    format: &'static str,
+    tree_size: u64,
+    count: Option<u64>,
 }
 
 /// A whole export.
@@ -90,22 +104,19 @@ async fn prepared(
     let tenure = Tenure::of(&call);
     let context = context_of(&state, call);
     let malformed = |detail: &str| Refusal::new(context.clone(), RefusalCode::MalformedRequest, detail);
-    let query = queried(&state, text).map_err(|detail| malformed(&detail))?;
+    let query = queried(&state, text, TAKES).map_err(|detail| malformed(&detail))?;
     let format = Format::parse(query.format.as_deref()).ok_or_else(|| malformed("`format` is `ndjson` or `csv`"))?;
-    if query.paging.cursor.is_some() || query.paging.oldest_first {
-        return Err(malformed("an export is whole and oldest first: leave `cursor` and `order` out"));
-    }
     let log = &state.audit.log;
     let (size, checkpoint) = log.covering_checkpoint().await.map_err(unreadable(context.clone()))?;
-    let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, ..Search::default() };
+    let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, present_only: true, ..Search::default() };
     let count = log.search(search).await.map_err(unreadable(context.clone()))?.count;
     let manifest = json!({ "manifest": {
         "export_id": context.request_id, "origin": state.gate.ledger.origin(), "format": format.code(), "filter": &query.filter,
         "tree_size": size, "count": count, "checkpoint": checkpoint,
     } });
     let line = format.remark(&manifest.to_string());
-    let details =
-        serde_json::to_string(&json!({ "filter": &query.filter, "format": format.code(), "tree_size": size, "count": count })).ok();
+    let asked = Asked::new(&state, &query.filter, count.is_some_and(|count| count > 0)).await.map_err(unreadable(context.clone()))?;
+    let details = serde_json::to_string(&Details { asked, format: format.code(), tree_size: size, count }).ok();
     let delivery = Delivery {
         context: context.clone(),
         kind: EntryKind::LogRead,
@@ -160,7 +171,8 @@ impl Export {
             bound: Some(self.bound),
             size: Some(self.size),
             oldest_first: true,
-            counted: false,
+            present_only: true,
+            ..Search::default()
         };
         let found = self.state.audit.log.search(search).await?;
         let Some(last) = found.rows.last().map(|row| row.index) else { return self.end().await.map(Some) };

@@ -27,6 +27,9 @@ pub struct FakeRegistry {
     pub scripted: Mutex<VecDeque<u64>>,
     pub somebody: Mutex<bool>,
     pub gate: Semaphore,
+    /// Polls of the feed that began, and leave for each to be answered.
+    pub polls: AtomicUsize,
+    pub poll_gate: Semaphore,
     pub decrees_version: Mutex<String>,
     pub pending: Mutex<VecDeque<Changes>>,
     clock: Arc<ManualClock>,
@@ -57,6 +60,8 @@ pub fn bench() -> Bench {
         scripted: Mutex::default(),
         somebody: Mutex::new(true),
         gate: Semaphore::new(1000),
+        polls: AtomicUsize::new(0),
+        poll_gate: Semaphore::new(1000),
         decrees_version: Mutex::new("one".into()),
         pending: Mutex::default(),
         clock: Arc::clone(&clock),
@@ -120,6 +125,8 @@ impl Upstream for FakeRegistry {
     }
 
     async fn changes(&self, after: u64, _: Duration) -> Result<Changes, RegistryUnavailable> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        self.poll_gate.acquire().await.unwrap().forget();
         if *self.down.lock().unwrap() {
             return Err(RegistryUnavailable("it is down"));
         }

@@ -86,7 +86,10 @@ fn registered_sets_are_whole_and_published_ones_may_hold_other_keys() {
     let other = with(rsa(), "alg", json!("RS256"));
     assert!(registered(&[okp(), with(other.clone(), "kid", json!("d"))]).is_err());
     assert_eq!(published(&[okp(), other.clone(), with(ec(), "use", json!("enc"))]).unwrap().len(), 1);
-    assert!(published(&[other]).is_err(), "nothing usable");
+    assert!(published(&[other.clone()]).is_err(), "nothing usable");
+    let now = |keys: &[Value]| published_now(json!({ "keys": keys }).to_string().as_bytes()).map(|keys| keys.len());
+    assert_eq!((now(&[]), now(&[other]), now(&[okp()])), (Ok(0), Ok(0), Ok(1)), "the last key was withdrawn");
+    assert!(now(&[okp(), okp()]).is_err());
     assert!(published(&[okp(), with(ec(), "d", json!("AA"))]).is_err(), "somebody published a private key");
     let among = |others| std::iter::repeat_n(with(ec(), "use", json!("enc")), others).chain([okp()]).collect::<Vec<_>>();
     assert_eq!(published(&among(255)).unwrap().len(), 1);

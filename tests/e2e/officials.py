@@ -1,0 +1,122 @@
+"""Authority over the rules with the real command line: nothing takes effect without two officials in office, and nobody goes back."""
+import base64
+import hashlib
+import json
+import re
+import subprocess
+
+import requests
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from keys import Home
+from oauth import until
+
+TERMS = {"one": "2099-12-31", "two": "2099-12-31", "gone": "2026-01-31", "left": "2026-01-31"}
+
+
+class Office:
+    """An installation that is no demo any more, and four officials, two of whom have left."""
+
+    def __init__(self, binary, folder):
+        self.home = Home(binary, folder)
+        file = self.home.dir / "estelam.toml"
+        text = re.sub(r"^demo = true.*$", "demo = false", file.read_text(), flags=re.MULTILINE)
+        file.write_text(re.sub(r"^officer_key", "# officer_key", text, flags=re.MULTILINE))
+        for agency in (self.home.dir / "policies" / "agencies").glob("*.toml"):
+            agency.write_text(re.sub(r"^demo_optional.*\n", "", agency.read_text(), flags=re.MULTILINE))
+        self.keys = {name: self.home.dir.parent / f"{name}.pem" for name in TERMS}
+        for key in self.keys.values():
+            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], check=True, capture_output=True)
+
+    def key(self, name):
+        return load_pem_private_key(self.keys[name].read_bytes(), None)
+
+    def file(self, name, previous=None, note=""):
+        """A file of officials; its path and its bytes."""
+        head = f'previous = "{previous}"\nquorum = 2\n' if previous else "quorum = 2\n"
+        one = '[[official]]\nid = "{}"\nrole = "head of the office"\nkey = "{}"\nfrom = "2020-01-01"\nto = "{}"\n'
+        public = {name: self.key(name).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for name in TERMS}
+        path = self.home.dir.parent / name
+        path.write_text(head + "".join(one.format(who, base64.b64encode(public[who]).decode(), to) for who, to in TERMS.items()) + note)
+        return path, path.read_bytes()
+
+    def sign(self, what, *names):
+        for name in names:
+            self.home.done("officials", "sign", what, "--key", str(self.keys[name]))
+
+    def approve(self):
+        self.home.done("officials", "propose", "policies")
+        self.sign("policies", "one", "two")
+        self.home.done("officials", "apply", "policies")
+
+    def slip_in(self, text, previous, at, *names):
+        """Writes a second version as somebody does who has the disk and old keys; removes it when told."""
+        proposal = {"kind": "officials", "hash": hashed(text), "previous": previous, "officials": previous, "at": at}
+        message = b"estelam approval v1\n" + json.dumps(proposal, sort_keys=True, separators=(",", ":")).encode()
+        signatures = [{"by": name, "signature": base64.b64encode(self.key(name).sign(message)).decode()} for name in names]
+        folder = self.home.dir / "policies" / "authority" / "officials"
+        (folder / "0002.json").write_text(json.dumps({"proposal": proposal, "signatures": signatures}))
+        (folder / "0002.toml").write_bytes(text)
+        return lambda: [(folder / f"0002.{end}").unlink() for end in ("json", "toml")]
+
+
+def hashed(text):
+    return "sha256:" + hashlib.sha256(text).hexdigest()
+
+
+def version(running):
+    return requests.get(running.at.places["ops"] + "/health/ready", timeout=10).json()["policy_version"]
+
+
+def refusals(running):
+    found = re.search(r'estelam_alarms_total\{alarm="rules-not-signed"\} (\d+)', requests.get(running.at.places["ops"] + "/metrics", timeout=10).text)
+    return int(found[1]) if found else 0
+
+
+def rules_take_effect_with_two_officials_in_office_alone(binary, folder):
+    office = Office(binary, folder)
+    home = office.home
+    assert "there are no officials" in home.no_start()
+    first, text = office.file("officials.toml")
+    home.done("officials", "init", str(first))
+    assert "nobody signed" in home.no_start()
+    home.done("officials", "propose", "policies")
+    office.sign("policies", "one")
+    assert "1 of 2" in home.refused("officials", "apply", "policies")
+    for again, why in (("one", "signed this already"), ("gone", "not today")):
+        ran = home.estelam("officials", "sign", "policies", "--key", str(office.keys[again]))
+        assert ran.returncode == 1 and why in ran.stderr, ran
+    office.sign("policies", "two")
+    home.done("officials", "apply", "policies")
+    with home.running() as running:
+        assert running.ask().json()["decision"]
+        before, services = version(running), home.dir / "policies" / "services.toml"
+        services.write_text(services.read_text() + "\n# changed by one alone\n")
+        until("the refusal of unsigned rules", lambda: refusals(running) or None)
+        assert version(running) == before and running.ask().json()["decision"]
+        office.approve()
+        until("the signed rules", lambda: version(running) != before or None)
+    previous = hashed(text)
+    _, later = office.file("later.toml", previous, "# later\n")
+    # Whoever has left office dates a change into the own term; and who is in office, before the present rules.
+    for at, names, why in (("2026-01-15T00:00:00Z", ("gone", "left"), "was in force"), ("2026-01-15T00:00:00Z", ("one", "two"), "was in force"),
+                           ("2098-01-01T00:00:00Z", ("one", "two"), "still to come")):
+        away = office.slip_in(later, previous, at, *names)
+        said = home.no_start()
+        assert why in said, said
+        away()
+    memory = home.dir / "ledger" / "authority.json"
+    kept = memory.read_bytes()
+    memory.unlink()
+    said = home.no_start()
+    assert "authority.json" in said and "restore it" in said, said
+    memory.write_bytes(kept)
+    path, _ = office.file("later.toml", previous, "# later\n")
+    home.done("officials", "propose", "officials", "--file", str(path))
+    office.sign("officials", "one", "two")
+    home.done("officials", "apply", "officials")
+    assert "another version" in home.no_start(), "the new officials have signed nothing yet"
+    office.approve()
+    with home.running() as running:
+        assert running.ask().json()["decision"]
+    home.done("log", "verify")
