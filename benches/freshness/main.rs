@@ -112,7 +112,7 @@ impl Site {
 
     async fn rounds(&self, rounds: usize) -> Vec<Duration> {
         let (ended, watch) = (Arc::new(AtomicBool::new(false)), Arc::new(Watch::default()));
-        let callers = 0..CALLERS.iter().sum();
+        let callers = 0..CALLERS[0] + CALLERS[1];
         let callers: Vec<_> =
             callers.map(|caller| tokio::spawn(ask_on(self.system.clone(), caller, ended.clone(), watch.clone()))).collect();
         let mut taken = Vec::new();

@@ -217,13 +217,12 @@ fn bounded(deferral: &Hold) -> Result<(), String> {
     Ok(())
 }
 
-/// The act of beginning or ending a deferral. Its ground is people's words, so it stays in its file; the hash covers it.
+/// The act of beginning or ending a deferral. Who defers, in words, stays in its file; the hash covers it.
 fn act(code: &'static str, deferral: &Hold, hash: &str, signatures: &[Signature]) -> Act {
     let signers: Vec<_> = signatures.iter().map(|signature| &signature.by).collect();
-    let Hold { id, from, to, until, agency, answers, .. } = deferral;
-    let details = json!({ "hash": hash, "signers": signers, "from": from, "to": to, "until": until, "answers": answers.len() });
-    let act = Act::new("deferrals", code, OFFICIALS).about(id.as_str()).details(&details);
-    match agency {
+    let details = json!({ "hash": hash, "signers": signers, "from": deferral.from, "to": deferral.to, "until": deferral.until });
+    let act = Act::new("deferrals", code, OFFICIALS).about(deferral.id.clone()).details(&details);
+    match &deferral.agency {
         Some(agency) => act.of_agency(agency, None),
         None => act,
     }

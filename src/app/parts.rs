@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
+use tokio::sync::Semaphore;
 
 use super::StartError;
 use super::acts::Acts;
@@ -147,6 +148,7 @@ impl Parts {
             ledger: ledger.clone(),
             observer: behind.feed.clone(),
             outbox,
+            batches: Arc::new(Semaphore::new(config.limits.batch_calls)),
             stopping: AtomicBool::new(false),
         });
         Ok(Self {
@@ -200,6 +202,7 @@ impl Parts {
             },
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),
+            flood_hold: Duration::from_millis(config.limits.flood_hold_ms),
         }))
     }
 

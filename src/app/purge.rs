@@ -144,8 +144,7 @@ impl Purger {
         if self.config.holder.is_none() {
             return Ok(());
         }
-        let now = self.clock.now();
-        Deferrals::of(&self.config, now)?.take_up(&self.acts, now).await.map(drop)
+        Deferrals::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await.map(drop)
     }
 
     /// The holds in force, each change of them recorded.

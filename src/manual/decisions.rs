@@ -336,10 +336,21 @@
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.
-//! - **2026-11-28, signatures are spent before the rate is tested, but out of a share**: spending them after the permit would let the same signature be tried again
-//!   after each refusal. An agency has 4,096 of its own whatever others do, 262,144 at most; all beyond their own hold a million together.
-//! - **2026-11-28, an export outlives its token but not a suspension**: a long file takes longer than a token lives; revoking the token or suspending the agency ends it.
-//! - **2026-11-28, a wrong guess against what is remembered counts though nobody confirmed it**: else an overload or outage would be the time to guess.
+//! - **2026-11-28, a full disk stops reads of the log first, then refusals, and answers last**, and what stops is a bare 503 and no 401 or 403 without a record:
+//!   contract §4 lets that one reply alone leave unrecorded. Withheld refusals are counted in memory and the counts recorded later, so that a guesser is seen.
+//! - **2026-11-28, the reserve is a file with blocks of its own**, given back in eighths. Room inside the database (`PRAGMA`, chunk sizes) would not help its
+//!   write-ahead log, and a quota needs root. A transaction that finds the disk full is tried again after a piece was given: it left nothing behind.
+//! - **2026-11-28, tokens go on to the last byte and proofs do not**: without a token nobody can ask, and a proof can be had a day later.
+//! - **2026-11-28, the witness's clock is compared by the file that the operator brings anyway.** Asking the witness for the time would make it a part of each
+//!   answer. A cosignature lies between publishing and reading, so that both directions are found; an old one shows nothing and stops nothing.
+//! - **2026-11-28, a clock that is contradicted at a start does not keep the gateway from starting**: health, log and the entry about it are there, answers are not.
+//! - **2026-11-28, still no snapshot of the cache** (looked at again): a cold start is bounded by the lanes and asks for each person once, as a test holds;
+//!   facts of people on the disk of each node, even encrypted, would be a second register.
+//! - **2026-11-28, the cache is bounded by bytes**, each entry weighed when it comes in, rather too heavy than too light; people alone said nothing of memory.
+//! - **2026-11-28, a batch's queries take turns after their look-up**, not before: those who wait for the registry are in nobody's way, and what a counter waits for is
+//!   the one processor. Connections that flood are held for half a second: a handshake costs as much as six answers.
+//! - **2026-11-28, a hanging disk is watched by batch, not by request**: a timer for each call would cost each of them; the batch's waiters lie where a watchdog finds
+//!   them. Three seconds: longer than any sync that was seen, shorter than anybody at a counter waits.
 //! - **2026-11-28, our own parts bear `/service/NAME`, not `/agency/NAME`,** and are written `service/NAME` wherever an agency's name is kept: no agency's name
 //!   has a slash, so whatever looks one up finds none. A demo's certificates are issued anew by themselves; anything else is refused with what to do, not taken.
 //! - **2026-11-28, a token may be revoked by the certificate alone,** whatever the policy wants at the token endpoint: a token is bound to that certificate, and
@@ -350,6 +361,10 @@
 //! - **2026-11-28, revoked tokens and spent assertions are in no back-up:** they count for five minutes, and a copy older than that would only seem to know them.
 //! - **2026-11-28, certificates of officers are issued by the operator and recorded, not signed for by officials.** A certificate alone opens no trail: outside a demo
 //!   `log:person`, `log:holder` and `ops` want a signature by a key that stands in the signed policies. Its entry says which of these scopes the agency has.
+//! - **2026-11-28, signatures are spent before the rate is tested, but out of a share**: spending them after the permit would let the same signature be tried again
+//!   after each refusal. An agency has 4,096 of its own whatever others do, 262,144 at most; all beyond their own hold a million together.
+//! - **2026-11-28, an export outlives its token but not a suspension**: a long file takes longer than a token lives; revoking the token or suspending the agency ends it.
+//! - **2026-11-28, a wrong guess against what is remembered counts though nobody confirmed it**: else an overload or outage would be the time to guess.
 //! - **2026-11-28, a restored log goes on under its origin only on its own disk's word.** A witness's checkpoint proves a lower bound of what was answered; only the old
 //!   folder's fence, released in order, proves the end. So a planned move costs an origin; a second tree under one origin would cost every answer's proof.
 //! - **2026-11-28, what is left of a key that is to be destroyed is said, not failed.** A rotation is done when the list says so; a token that is away is asked again.
@@ -363,3 +378,12 @@
 //! - **2026-11-28, a justification is a ground from a closed list and a file number of the agency's own**: names in free text cannot be screened for. Who wants the story
 //!   asks the agency for the file.
 //! - **2026-11-28, a request's signature is over the query string too**, in the claim `path`: what an officer asked for (the period of the epochs) is what was signed.
+//! - **2026-11-28, a search over several logs goes log by log** (`Gather`, pure, held against a model page by page): an index is of one log, so cursors name the log. Exports and new
+//!   samples stay within the present one, since each is held against one checkpoint.
+//! - **2026-11-28, a purge's record says how many contents its key had, and `log verify` counts them.** Without that a held content could be taken away under the name of a
+//!   key that was destroyed lawfully; with it also a deletion before its time is still found after the lawful one.
+//! - **2026-11-28, `log verify` takes a content in the form that we write in one pass** (members in order, known names, no copy) and reads through JSON only what is not in that
+//!   form; a property test holds that the quick look never takes what a full reading refuses. The auditors' index takes its fields from the same pass.
+//! - **2026-11-28, the auditors' index stays at most 400,000 entries behind a busy log** (before: four million): a search looks at all of them first. It costs the gateway nothing
+//!   while fewer wait, and some microseconds an entry above that.
+//! - **2026-11-28, one list that serves several trusts is one act**, recorded before whoever brought it goes on and after live connections were judged by it.

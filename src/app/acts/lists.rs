@@ -33,10 +33,11 @@ pub struct KnownLists {
 }
 
 impl Acts {
-    /// Records what became of revocation lists since the last look. They have effect already: what a list says closes.
+    /// Records what became of revocation lists since that was recorded last, or waits to be. They have effect already: what a list says closes.
     pub(in crate::app) fn lists_changed(&self, now: &[ListsNow]) {
-        let known = self.known().lists;
         let next: BTreeMap<String, KnownLists> = now.iter().map(|trust| (trust.of.to_owned(), trust.known())).collect();
+        let mut queue = self.queue();
+        let known = queue.known().lists.clone();
         if known == next {
             return;
         }
@@ -46,7 +47,9 @@ impl Acts {
         for trust in now {
             acts.extend(known.get(trust.of).map(|known| trust.acts(known, &mut told)).unwrap_or_default());
         }
-        self.record_soon(acts, move |known| known.lists.clone_from(&next));
+        queue.push(acts, Box::new(move |known| known.lists = next.clone()));
+        drop(queue);
+        self.queued.notify_one();
     }
 
     /// Records that a source of revocation lists gives none any more, or that it does again.
