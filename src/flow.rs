@@ -8,6 +8,7 @@ mod advice;
 mod gate;
 mod retry;
 mod signature;
+mod tenure;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use self::advice::{Asker, with_advice};
 pub use self::gate::{Gate, Incoming};
 pub use self::retry::{KeyReused, Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
+pub use self::tenure::Tenure;
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
 pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
@@ -98,13 +100,21 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut
     // Whoever waits for the registry is in nobody's way.
     *turn = gate.turn(facts.permit().tier()).await;
     if facts.are_shed() {
-        return Err(facts.into_permit().refuse(RefusalCode::Overloaded, "too many queries wait for the registry; ask again later"));
+        return Err(overloaded(facts.into_permit()));
     }
     let decision = guarded(gate, decided(gate, facts).await).await;
+    // The same again: whether the number was remembered is nobody's to know who has not its second factor.
+    if decision.comes_of_overload() {
+        return Err(overloaded(decision.into_parts().0));
+    }
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
         Err((code, detail)) => Err(decision.into_parts().0.refuse(code, detail)),
     }
+}
+
+fn overloaded(permit: policy::Permit) -> Box<Refusal> {
+    permit.refuse(RefusalCode::Overloaded, "too many queries wait for the registry; ask again later")
 }
 
 /// A rule that is missing hurts nobody (the answer is indeterminate), but somebody has to write it: it is never passed over in silence.
@@ -123,7 +133,7 @@ async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
     let now = gate.clock.now();
     let mut decision = decision::decide(facts, now, now);
     if decision.needs_fresher_facts() {
-        let facts = Box::pin(registry::confirm_live(decision.into_facts(), &*gate.registry)).await;
+        let facts = Box::pin(registry::ask_again(decision.into_facts(), &*gate.registry)).await;
         let now = gate.clock.now();
         decision = decision::decide(facts, now, now);
     }
@@ -150,7 +160,9 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
 /// The last three stages, the same for answers, refusals and deliveries: sign, record, reply. One of a flood of refusals is counted
 /// instead, and nothing leaves.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
+    // What is our own failing is told each time, with what to do meanwhile; it spends nothing of the allowance.
     if let Conclusion::Refusal(refusal) = &conclusion
+        && refusal.code.status() < 500
         && gate.floods.refused(&refusal.context, refusal.code, gate.clock.now()) == Passage::Counted
     {
         return Reply::silence();

@@ -151,11 +151,12 @@ pub async fn killed(scene: &mut Scene) -> Row {
     for task in asking {
         outcomes.extend(task.await.unwrap());
     }
-    let entries = scene.site.installation.verify_log(None);
     let highest = scene.clinic.highest.load(std::sync::atomic::Ordering::SeqCst);
-    if highest >= entries {
-        scene.clinic.broken.lock().unwrap().push(format!("entry {highest} was told of and is not among {entries}"));
-    }
+    let broken = match scene.site.installation.check_log(None) {
+        Ok(entries) => (highest >= entries).then(|| format!("entry {highest} was told of and is not among {entries}")),
+        Err(why) => Some(why),
+    };
+    scene.clinic.broken.lock().unwrap().extend(broken);
     scene.site.start().await;
     scene.clinic.renew().await;
     scene.bank.renew().await;

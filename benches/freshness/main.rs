@@ -33,6 +33,8 @@ const ROUNDS: usize = 100;
 const SMOKE_ROUNDS: usize = 2;
 /// Callers who ask about the card that changes, and others.
 const CALLERS: [usize; 2] = [4, 4];
+/// Answers in a row after which a caller knows.
+const IN_A_ROW: u64 = 5;
 /// The card that changes, and one that does not.
 const CHANGING: &str = "A170008888";
 const OTHER: &str = "A170009999";
@@ -110,8 +112,9 @@ impl Site {
 
     async fn rounds(&self, rounds: usize) -> Vec<Duration> {
         let (ended, watch) = (Arc::new(AtomicBool::new(false)), Arc::new(Watch::default()));
-        let about = [CHANGING; CALLERS[0]].into_iter().chain([OTHER; CALLERS[1]]);
-        let callers: Vec<_> = about.map(|number| tokio::spawn(ask_on(self.system.clone(), number, ended.clone(), watch.clone()))).collect();
+        let callers = 0..CALLERS[0] + CALLERS[1];
+        let callers: Vec<_> =
+            callers.map(|caller| tokio::spawn(ask_on(self.system.clone(), caller, ended.clone(), watch.clone()))).collect();
         let mut taken = Vec::new();
         for round in 0..rounds {
             let valid = round % 2 == 1;
@@ -146,23 +149,24 @@ impl Site {
 /// What the callers saw last.
 #[derive(Default)]
 struct Watch {
-    /// Answers in a row of one kind: by kind, how many callers' last answer was of it and when the last one ended.
+    /// By kind of answer, when the last one of it ended.
     last: Mutex<[Option<Instant>; 2]>,
-    /// Answers of each kind since the other kind was last seen.
-    row: [AtomicU64; 2],
+    /// By kind of answer and caller, the answers of it in a row.
+    rows: [[AtomicU64; CALLERS[0]]; 2],
 }
 
 impl Watch {
-    fn saw(&self, valid: bool) {
+    fn saw(&self, caller: usize, valid: bool) {
         self.last.lock().unwrap()[usize::from(valid)] = Some(Instant::now());
-        self.row[usize::from(!valid)].store(0, Ordering::SeqCst);
-        self.row[usize::from(valid)].fetch_add(1, Ordering::SeqCst);
+        self.rows[usize::from(!valid)][caller].store(0, Ordering::SeqCst);
+        self.rows[usize::from(valid)][caller].fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Waits until every caller must have got an answer of this kind, and none got another since.
+    /// Waits until each caller got so many answers of this kind in a row: a caller's answers come one after the other, so that none of the other kind is
+    /// on its way to anybody.
     async fn all_know(&self, valid: bool) {
         let begun = Instant::now();
-        while self.row[usize::from(valid)].load(Ordering::SeqCst) < 5 * CALLERS[0] as u64 {
+        while self.rows[usize::from(valid)].iter().any(|row| row.load(Ordering::SeqCst) < IN_A_ROW) {
             assert!(begun.elapsed() < PATIENCE, "the change never became known");
             tokio::time::sleep(Duration::from_micros(500)).await;
         }
@@ -173,11 +177,13 @@ impl Watch {
     }
 }
 
-async fn ask_on(system: Arc<System>, number: &'static str, ended: Arc<AtomicBool>, watch: Arc<Watch>) {
+/// Asks on; the first callers ask about the card that changes.
+async fn ask_on(system: Arc<System>, caller: usize, ended: Arc<AtomicBool>, watch: Arc<Watch>) {
+    let changing = caller < CALLERS[0];
     while !ended.load(Ordering::SeqCst) {
-        let valid = entitled(&system, number).await;
-        if number == CHANGING {
-            watch.saw(valid);
+        let valid = entitled(&system, if changing { CHANGING } else { OTHER }).await;
+        if changing {
+            watch.saw(caller, valid);
         }
     }
 }

@@ -1,9 +1,7 @@
 //! How many entries a second the access log makes durable, and the CPU time of one, with 1, 32 and 256 callers at once.
 //!
-//! With `--audit N,M` it measures auditors' questions instead. Prints a table, and as its last line one JSON object. The callers run on one runtime thread, as the handlers of one core do.
+//! Prints a table, and as its last line one JSON object. The callers run on one runtime thread, as the handlers of one core do.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measuring program")]
-
-mod audit;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,11 +43,6 @@ impl Signer for BenchSigner {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(points) = arguments.iter().position(|argument| argument == "--audit").and_then(|at| arguments.get(at + 1)) {
-        let points: Vec<u64> = points.split(',').map(|point| point.parse().unwrap()).collect();
-        return audit::measure(&points);
-    }
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     let catalogue = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();

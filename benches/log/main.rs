@@ -1,8 +1,9 @@
-//! The log as it grows: the cost of an append, of an auditor's question, of a person's trail, of `log verify`, of a back-up, of a purge,
-//! and bytes on the disk, at some numbers of entries. Prints a table, and as its last line one JSON object (contract §9).
+//! The log as it grows: the cost of an append, of auditors' questions, of a person's trail, of `log verify`, of a back-up and putting it back, of a
+//! purge, and bytes on the disk, at some numbers of entries. Prints a table, and as its last line one JSON object (contract §9).
 //!
 //! ```text
 //! --points 1000000,10000000   at which numbers of entries; every point grows the log of the one before
+//! --copies-to 1000000         back-up and restore up to this number of entries alone: they take three times the log's disk
 //! --dir DIR                   where the log is made and left; a temporary folder by default
 //! --smoke                     a few thousand entries, whatever the figures: it works
 //! ```
@@ -26,6 +27,8 @@ use town::{PER_DAY, Town};
 const POINTS: [u64; 2] = [1_000_000, 10_000_000];
 /// The same with `--smoke`.
 const SMOKE: [u64; 2] = [2_000, 5_000];
+/// Entries up to which copies are made, without `--copies-to`.
+const COPIES_TO: u64 = 1_000_000;
 
 pub struct BenchSigner(Ed25519KeyPair);
 
@@ -44,6 +47,7 @@ impl Signer for BenchSigner {
 /// What the command line asks for.
 struct Wanted {
     points: Vec<u64>,
+    copies_to: u64,
     dir: Option<PathBuf>,
     smoke: bool,
 }
@@ -55,7 +59,8 @@ impl Wanted {
         let smoke = arguments.iter().any(|argument| argument == "--smoke");
         let points = after("--points").map(|list| list.split(',').map(|number| number.parse().unwrap()).collect());
         let usual = if smoke { SMOKE } else { POINTS };
-        Self { points: points.unwrap_or(usual.to_vec()), dir: after("--dir").map(PathBuf::from), smoke }
+        let copies_to = after("--copies-to").map_or(COPIES_TO, |number| number.parse().unwrap());
+        Self { points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), smoke }
     }
 }
 
@@ -72,8 +77,7 @@ fn main() {
     let first = SystemClock.now() - jiff::SignedDuration::from_hours(24 * days);
     let town = Town::new(first);
     println!("{}", measure::HEAD);
-    let points: Vec<_> =
-        wanted.points.iter().map(|point| measure::point(*point, (&config, &officer), &signer, &town, wanted.smoke)).collect();
+    let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, (&config, &officer), &signer, &town, &wanted)).collect();
     let (purged, each) = measure::purge(&config, &signer, &town);
     println!("purge of one day's contents about minors: {purged} entries, {each:.1} µs each");
     println!("{{\"bench\":\"log\",\"points\":[{}]}}", points.join(","));

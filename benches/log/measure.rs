@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::{ManualClock, SystemClock};
 use estelam::adapters::store::{
-    LedgerConfig, OfficerKey, Origins, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, verify,
+    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, restore_all,
+    verify,
 };
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};
@@ -15,14 +16,14 @@ use estelam::core::ledger::{Entry, Ledger as _, RetentionClass};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::BenchSigner;
 use crate::town::Town;
+use crate::{BenchSigner, Wanted};
 
 /// Callers that append at once.
 const CALLERS: u64 = 32;
 
-pub const HEAD: &str =
-    "   entries   load/s   append µs   CPU µs   index µs   query ms   person ms   verify/s   CPU µs   back-up s   bytes/entry";
+pub const HEAD: &str = "   entries   load/s   append µs   CPU µs   bytes/entry   index µs   page ms   query ms   rare ms   person ms   \
+                        walk/s   verify/s   CPU µs   back-up s   restore s";
 
 /// Grows the log to so many entries and measures; a JSON object.
 pub fn point(
@@ -30,20 +31,28 @@ pub fn point(
     (config, officer): (&LedgerConfig, &Zeroizing<Vec<u8>>),
     signer: &Arc<BenchSigner>,
     town: &Town,
-    smoke: bool,
+    wanted: &Wanted,
 ) -> String {
     let loaded = grow(entries, config, signer, town);
-    let (append, cpu) = append(config, signer, (town, entries), if smoke { Duration::from_millis(50) } else { Duration::from_secs(3) });
-    let Questions { index_us: index, query_ms: query, person_ms: person } = questions(config, signer, (town, entries), officer);
+    let how_long = if wanted.smoke { Duration::from_millis(50) } else { Duration::from_secs(3) };
+    let (append, cpu) = append(config, signer, (town, entries), how_long);
+    let asked = questions(config, signer, (town, entries), officer);
+    let Questions { index_us: index, page_ms: page, query_ms: query, rare_ms: rare, person_ms: person } = asked;
     let bytes = bytes_of(&config.dir) / entries;
-    let (verified, verify_cpu) = verified(config);
-    let backed_up = backed_up(config);
+    let (walked, _) = verified(config, None);
+    let (verified, verify_cpu) = verified(config, Some(config.content_kek.clone()));
+    let (backed_up, restored) = if entries <= wanted.copies_to { copied(config, signer) } else { (f64::NAN, f64::NAN) };
     println!(
-        "{entries:>10}   {loaded:>6.0}   {append:>9.1}   {cpu:>6.1}   {index:>8.1}   {query:>8.1}   {person:>9.1}   {verified:>8.0}   {verify_cpu:>6.2}   {backed_up:>9.1}   {bytes:>11}"
+        "{entries:>10}   {loaded:>6.0}   {append:>9.1}   {cpu:>6.1}   {bytes:>11}   {index:>8.1}   {page:>7.1}   {query:>8.1}   {rare:>7.1}   {person:>9.1}   \
+         {walked:>6.0}   {verified:>8.0}   {verify_cpu:>6.2}   {backed_up:>9.1}   {restored:>9.1}"
     );
+    let known = |seconds: f64| if seconds.is_nan() { "null".to_owned() } else { format!("{seconds:.1}") };
     format!(
-        "{{\"entries\":{entries},\"append_us\":{append:.2},\"append_cpu_us\":{cpu:.2},\"index_us\":{index:.2},\"query_ms\":{query:.1},\"person_ms\":{person:.1},\
-         \"bytes_per_entry\":{bytes},\"verify_per_s\":{verified:.0},\"verify_cpu_us\":{verify_cpu:.2},\"backup_s\":{backed_up:.1}}}"
+        "{{\"entries\":{entries},\"append_us\":{append:.2},\"append_cpu_us\":{cpu:.2},\"bytes_per_entry\":{bytes},\"index_us\":{index:.2},\
+         \"page_ms\":{page:.1},\"query_ms\":{query:.1},\"rare_ms\":{rare:.1},\"person_ms\":{person:.1},\"walk_per_s\":{walked:.0},\
+         \"verify_per_s\":{verified:.0},\"verify_cpu_us\":{verify_cpu:.2},\"backup_s\":{},\"restore_s\":{}}}",
+        known(backed_up),
+        known(restored)
     )
 }
 
@@ -109,8 +118,12 @@ fn copy(entry: &Entry) -> Entry {
 struct Questions {
     /// Microseconds of the index for each entry, behind the writer.
     index_us: f64,
-    /// Milliseconds for an exact count with a page of a hundred.
+    /// Milliseconds for the newest hundred with the exact number of all.
+    page_ms: f64,
+    /// Milliseconds for those of one agency with one outcome, with their exact number.
     query_ms: f64,
+    /// Milliseconds for a value that few entries have, of a field that has many values.
+    rare_ms: f64,
     /// Milliseconds for a person's whole trail.
     person_ms: f64,
 }
@@ -127,18 +140,22 @@ fn questions(config: &LedgerConfig, signer: &Arc<BenchSigner>, (town, size): (&T
         }
     });
     let index_us = begun.elapsed().as_secs_f64() * 1e6 / behind.max(1) as f64;
-    let filter = Filter::default().with(Field::Agency, "bank").with(Field::Decision, "not-entitled");
-    let query_ms = median(|| {
-        let search = Search { filter: filter.clone(), limit: 100, counted: true, ..Search::default() };
-        assert!(runtime.block_on(ledger.search(search)).unwrap().count > Some(0));
-    });
+    let asked = |filter: Filter| {
+        median(|| {
+            let search = Search { filter: filter.clone(), limit: 100, counted: true, ..Search::default() };
+            assert!(runtime.block_on(ledger.search(search)).unwrap().count > Some(0));
+        })
+    };
+    let page_ms = asked(Filter::default());
+    let query_ms = asked(Filter::default().with(Field::Agency, "bank").with(Field::Decision, "not-entitled"));
+    let rare_ms = asked(Filter::default().with(Field::Reference, "case-1017"));
     let person_ms = median(|| {
         let person = town.entry(17).subject.unwrap();
         let trace = Trace { scheme: person.scheme().to_owned(), value: person.expose_value().to_owned().into() };
         let search = TrailSearch { traces: vec![trace], ..TrailSearch::default() };
         assert!(!runtime.block_on(ledger.trail(search)).unwrap().rows.is_empty());
     });
-    Questions { index_us, query_ms, person_ms }
+    Questions { index_us, page_ms, query_ms, rare_ms, person_ms }
 }
 
 /// The median of five, in milliseconds.
@@ -152,30 +169,36 @@ fn median(mut measured: impl FnMut()) -> f64 {
     times[2]
 }
 
-/// Entries verified per second, and processor time of one in microseconds: leaves, tree, checkpoints, every content opened and compared.
-fn verified(config: &LedgerConfig) -> (f64, f64) {
+/// Entries verified per second, and processor time of one in microseconds: headers, leaves, tree, checkpoints, index by id; and with the key
+/// every content opened and compared.
+fn verified(config: &LedgerConfig, content_kek: Option<ContentKek>) -> (f64, f64) {
     let options = VerifyOptions {
         dir: config.dir.clone(),
         checkpoint_keys: config.checkpoint_keys().unwrap(),
-        content_kek: Some(config.content_kek.clone()),
+        content_kek,
         seen_checkpoint: None,
         now: SystemClock.now(),
     };
     let (begun, cpu) = (Instant::now(), cpu_seconds());
     let report = verify(&options, &mut |_, _| {}).unwrap();
-    assert_eq!(report.contents_checked, report.entries);
+    assert!([report.contents_checked, report.contents_unopened].contains(&report.entries));
     let entries = report.entries as f64;
     (entries / begun.elapsed().as_secs_f64(), (cpu_seconds() - cpu) * 1e6 / entries)
 }
 
-/// Seconds for a copy of the whole log.
-fn backed_up(config: &LedgerConfig) -> f64 {
-    let (to, origins) = (config.dir.with_extension("copy"), Origins::open(&config.dir, &config.origin).unwrap());
+/// Seconds for a copy of the whole log, taken while a writer has it open, and for putting it back elsewhere.
+fn copied(config: &LedgerConfig, signer: &Arc<BenchSigner>) -> (f64, f64) {
+    let (copy, back) = (config.dir.with_extension("copy"), config.dir.with_extension("back"));
+    let running = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(SystemClock)).unwrap();
     let begun = Instant::now();
-    backup_all(&origins, &to).unwrap();
-    let seconds = begun.elapsed().as_secs_f64();
-    std::fs::remove_dir_all(&to).unwrap();
-    seconds
+    backup_all(&Origins::open(&config.dir, &config.origin).unwrap(), &copy).unwrap();
+    let backed_up = begun.elapsed().as_secs_f64();
+    drop(running);
+    let begun = Instant::now();
+    restore_all(&Origins::open(&copy, &config.origin).unwrap(), &back, true).unwrap();
+    let restored = begun.elapsed().as_secs_f64();
+    [copy, back].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
+    (backed_up, restored)
 }
 
 /// Bytes of the database and of the index beside it; the journal has a fixed length.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::parts::Parts;
 use crate::adapters::shield::{ALERT_TARGET, DayOfAlerts, LoggedAlerts};
@@ -57,11 +58,14 @@ impl Publisher {
     }
 }
 
-/// Records the days that are over, at intervals, until the task is dropped.
-pub(super) async fn keep(gate: Arc<Gate>, alerts: Arc<LoggedAlerts>, publisher: Publisher) {
+/// Records the days that are over, at intervals, until it is told to end; never in the middle of a record.
+pub(super) async fn keep(gate: Arc<Gate>, alerts: Arc<LoggedAlerts>, publisher: Publisher, mut ending: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(EVERY);
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = ending.wait_for(|ends| *ends) => return,
+            _ = tick.tick() => {}
+        }
         record(&gate, &alerts, &publisher).await;
     }
 }
@@ -76,8 +80,18 @@ impl Parts {
 }
 
 async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher) {
-    for DayOfAlerts { day, rule, agency, count } in alerts.take_finished(gate.clock.now()) {
-        publisher.publish(ROUTE, rule.code(), &agency, day, count, gate.clock.now()).await;
+    record_by(alerts, gate.clock.now(), |DayOfAlerts { day, rule, agency, count }| async move {
+        publisher.publish(ROUTE, rule.code(), &agency, day, count, gate.clock.now()).await
+    })
+    .await;
+}
+
+/// An alert that the log does not take is counted until it does.
+async fn record_by<F: Future<Output = bool>>(alerts: &LoggedAlerts, now: Timestamp, published: impl Fn(DayOfAlerts) -> F) {
+    for alert in alerts.finished(now) {
+        if published(alert.clone()).await {
+            alerts.recorded(&alert);
+        }
     }
 }
 
@@ -104,5 +118,39 @@ fn entry(route: &'static str, rule: &str, agency: &AgencyId, day: Date, count: u
             code: Some(rule.to_owned().into()),
             ..EntryContent::default()
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::cell::RefCell;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::core::limit::{Alerts as _, Rule};
+
+    #[test]
+    fn an_alert_that_the_log_does_not_take_is_recorded_once_it_does() {
+        let alerts = LoggedAlerts::default();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for agency in ["bank", "school"] {
+            alerts.raise(Rule::Honeypot, &AgencyId::parse(agency).unwrap(), at("2026-11-23T10:00:00Z"));
+        }
+        let told = RefCell::new(Vec::new());
+        let round = |takes: &'static str| {
+            record_by(&alerts, at("2026-11-24T10:00:00Z"), |alert| {
+                told.borrow_mut().push(format!("{} {}", alert.agency, alert.count));
+                std::future::ready(takes.contains(alert.agency.as_str()))
+            })
+            .now_or_never()
+            .unwrap();
+            told.take()
+        };
+        assert_eq!(round("bank"), ["bank 1", "school 1"]);
+        assert_eq!(round(""), ["school 1"], "the other one is on record");
+        assert_eq!(round("school"), ["school 1"]);
+        assert_eq!(round("school"), [""; 0]);
     }
 }

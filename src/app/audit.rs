@@ -18,8 +18,8 @@ use crate::files;
 const EVERY: Duration = Duration::from_secs(1);
 /// With more new entries than this since the last look the log is busy, and the index waits.
 const BUSY: u64 = 2_000;
-/// But not for ever: a search would have to look at all of them.
-const TOO_FAR_BEHIND: u64 = 4_000_000;
+/// But not for ever: a search has to look at all of them first, and shall be answered within a second.
+const TOO_FAR_BEHIND: u64 = 400_000;
 
 struct Register(CaseRegister);
 
@@ -38,7 +38,7 @@ impl Cases for Register {
 /// What the resources of auditors need.
 pub(super) fn state(parts: &Parts, config: &Config) -> AuditState {
     AuditState {
-        log: parts.ledger.clone(),
+        log: parts.log.clone(),
         identities: parts.registry.clone(),
         cases: Arc::new(Register(CaseRegister::new(&config.audit.cases))),
         trails_per_day: config.audit.trails_per_day,

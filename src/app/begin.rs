@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::StartError;
-use super::acts::{Act, Acts, GATEWAY, OPERATOR};
+use super::acts::{Act, Acts, GATEWAY, ListsNow, OPERATOR};
 use super::parts::Parts;
-use crate::adapters::cutoff::CutOff;
+use crate::adapters::cutoff::{CutOff, CutOffList};
 use crate::adapters::keys::{KeyRing, KeyState};
 use crate::adapters::policy_files::PolicyStore;
 use crate::config::Config;
@@ -23,9 +23,11 @@ pub(super) async fn acts(
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     (policies, cutoff, ring): (&PolicyStore, &CutOff, &KeyRing),
+    lists: &[ListsNow],
 ) -> Result<Arc<Acts>, StartError> {
     let acts = Acts::open(&config.ledger.dir, &ledger, clock.clone())?;
-    record_start(config, &acts, policies, cutoff, ring).await?;
+    record_start(config, &acts, (policies, cutoff, ring), lists).await?;
+    acts.lists_changed(lists);
     super::authority::guard(config, policies, acts.clone(), clock).await?;
     Ok(acts)
 }
@@ -35,18 +37,26 @@ pub(super) async fn acts(
 ///
 /// # Errors
 /// The log does not take it: then it does not start.
-async fn record_start(config: &Config, acts: &Acts, policies: &PolicyStore, cutoff: &CutOff, ring: &KeyRing) -> Result<(), StartError> {
+async fn record_start(
+    config: &Config,
+    acts: &Acts,
+    (policies, cutoff, ring): (&PolicyStore, &CutOff, &KeyRing),
+    lists: &[ListsNow],
+) -> Result<(), StartError> {
     const UNRECORDED: &str = "the gateway does not start, since the log does not take the entry";
-    let list = cutoff.current().clone();
+    let list = CutOffList::clone(&cutoff.current());
     let signing: Vec<_> = ring.records().iter().filter(|record| record.state == KeyState::Active).map(|record| &record.kid).collect();
-    let details = json!({ "version": env!("CARGO_PKG_VERSION"), "demo": config.demo, "cut_off": list.version(), "keys": signing });
+    let lists: serde_json::Map<_, _> = lists.iter().map(|trust| (trust.of.to_owned(), trust.numbers())).collect();
+    let details = json!({ "version": env!("CARGO_PKG_VERSION"), "demo": config.demo, "cut_off": list.version(), "keys": signing,
+        "revocation_lists": lists });
     let act = Act::new("service", "service-started", GATEWAY).policies(&*policies.current().version).details(&details);
-    acts.record(vec![act], |_| ()).await.map_err(|error| StartError(format!("{UNRECORDED}: {error}")))?;
-    let known = acts.known().await.cut_off;
-    if !acts.cut_off_opens(&known, &list) || !acts.keys_changed(ring.records(), OPERATOR) {
+    acts.record(act, |_| ()).await.map_err(|error| StartError(format!("{UNRECORDED}: {error}")))?;
+    let known = acts.known().cut_off;
+    let closed = known.joined(list.clone());
+    acts.cut_off_closed(&known, &closed);
+    if acts.cut_off_opens(&closed, &list).await != list || !acts.keys_changed(ring.records(), OPERATOR).await {
         return Err(StartError(UNRECORDED.to_owned()));
     }
-    acts.cut_off_closed(&known, &list);
     Ok(())
 }
 
@@ -55,7 +65,7 @@ impl Parts {
     pub(super) async fn record_stop(&self) {
         let details = json!({ "version": env!("CARGO_PKG_VERSION") });
         let act = Act::new("service", "service-stopped", GATEWAY).policies(&*self.policies.current().version).details(&details);
-        if let Err(error) = self.acts.record(vec![act], |_| ()).await {
+        if let Err(error) = self.acts.record(act, |_| ()).await {
             tracing::warn!(%error, "the end of the service cannot be recorded");
         }
     }

@@ -3,20 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::StartError;
+use super::acts::Acts;
 use super::deferrals::Deferrals;
 use super::parts::Parts;
-use crate::adapters::cases::{Case, CaseRegister};
+use crate::adapters::cases::{Case, CaseError, CaseRegister};
 use crate::adapters::http::{Contested, HolderState, NotToday, Sessions};
 use crate::adapters::quota::{NoCode, OfficeQuota};
 use crate::adapters::store::open_trail_key;
 use crate::config::Config;
-use crate::core::domain::date::tehran_day;
-use crate::core::domain::random::random;
 use crate::core::ledger::retention::{Hold, day_of};
 use crate::core::policy::Snapshot;
 use crate::registry::holder::{FileSender, HolderDesk};
@@ -39,11 +36,11 @@ pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState
         StartError(format!("`{}` cannot be read: {error}; restore it, or remove it once its day is over", path.display()))
     })?;
     let sessions = Sessions::new().map_err(|_| StartError("the system gives no random numbers".to_owned()))?;
-    let folder = holder.deferrals.clone();
+    let (acts, installation) = (parts.acts.clone(), config.clone());
     let (cases, policies) = (CaseRegister::new(&config.audit.cases), parts.policies.clone());
     Ok(Some(HolderState {
         desk: parts.registry.clone(),
-        log: parts.ledger.clone(),
+        log: parts.log.clone(),
         sessions,
         spend: Box::new(move |office, now| {
             quota.spend(office, now).map_err(|why| match why {
@@ -51,41 +48,49 @@ pub(super) fn state(parts: &Parts, config: &Config) -> Result<Option<HolderState
                 NoCode::Disk => NotToday::Uncounted,
             })
         }),
-        deferrals: Box::new(move || deferrals(&folder)),
+        deferrals: Box::new(move |now| deferrals(&installation, &acts, now)),
         contest: Box::new(move |contested, now| open_case(&cases, &policies.current(), contested, now)),
     }))
 }
 
-/// Deferrals that two officials signed and have not taken back.
-fn deferrals(dir: &Path) -> Option<Vec<Hold>> {
-    let read = Deferrals::open(dir).and_then(|deferrals| deferrals.signed());
+/// Deferrals that two officials signed and have not taken back, each of them on record.
+fn deferrals(config: &Config, acts: &Acts, now: Timestamp) -> Option<Vec<Hold>> {
+    let read = Deferrals::of(config, now).and_then(|deferrals| {
+        let broken_off = || Err(StartError("the record was broken off".to_owned()));
+        acts.wait(deferrals.take_up(acts, now)).unwrap_or_else(broken_off)
+    });
     read.inspect_err(|error| tracing::error!(%error, "deferrals cannot be read; no holder's view is shown")).ok()
 }
 
-/// A case about contested entries. It names them by their ids, and nobody.
-fn open_case(cases: &CaseRegister, snapshot: &Snapshot, contested: &Contested<'_>, now: Timestamp) -> Option<String> {
+/// A case about contested entries, or the same case from a try before. It names them by their ids, and nobody.
+fn open_case(cases: &CaseRegister, snapshot: &Snapshot, contested: &Contested<'_>, now: Timestamp) -> bool {
+    let Some(case) = case_of(snapshot, contested, now) else { return false };
+    match cases.open(&case) {
+        Ok(()) => {
+            metrics::counter!("estelam_holder_cases_total").increment(1);
+            true
+        }
+        Err(CaseError::Exists(_)) => cases.find(&case.number).is_ok_and(|known| known.is_some_and(|known| known.reason == case.reason)),
+        Err(error) => {
+            tracing::error!(%error, "a holder's case cannot be kept");
+            false
+        }
+    }
+}
+
+fn case_of(snapshot: &Snapshot, contested: &Contested<'_>, now: Timestamp) -> Option<Case> {
     let mut officers: Vec<_> =
         snapshot.agencies.values().filter(|policy| &*policy.kind == OFFICER).map(|policy| policy.id.as_str()).collect();
     officers.sort_unstable();
     let entries: Vec<String> = contested.entries.iter().map(ToString::to_string).collect();
-    let case = Case {
-        number: format!("holder-{}-{}", tehran_day(now), URL_SAFE_NO_PAD.encode(random::<6>()?)),
+    Some(Case {
+        number: contested.number.to_owned(),
         reason: format!("the holder contests: {}; entries {}", contested.why.code(), entries.join(", ")),
         office: (*officers.first()?).to_owned(),
         opened: now,
         until: day_of(now.checked_add(CASE_LASTS).ok()?),
         closed: None,
-    };
-    match cases.open(&case) {
-        Ok(()) => {
-            metrics::counter!("estelam_holder_cases_total").increment(1);
-            Some(case.number)
-        }
-        Err(error) => {
-            tracing::error!(%error, "a holder's case cannot be kept");
-            None
-        }
-    }
+    })
 }
 
 /// The registry's desk for holders in its folder, with messages as files: for a demo, or until a provider of messages is connected.

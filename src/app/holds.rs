@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::StartError;
 use super::acts::{Act, Acts, KnownHold, OFFICIALS};
-use super::authority::{AuthorityFolder, Official, OfficialsFile, version_of};
+use super::authority::version_of;
+pub use super::people::Signature;
+use super::people::{FOUR_EYES, People};
 use crate::config::Config;
 use crate::core::ledger::retention::{Hold, HoldAct, day_of};
 use crate::files;
-use crate::registry::decrees::{OfficialKey, Officials};
-
-/// People whose signatures a hold, or its release, needs.
-const FOUR_EYES: usize = 2;
+use crate::registry::decrees::OfficialKey;
 
 /// One file `ID.json` of the folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,14 +29,6 @@ pub struct HoldFile {
     /// Who signed that it ends.
     #[serde(default)]
     pub released_by: Vec<Signature>,
-}
-
-/// A signature of one person.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Signature {
-    by: String,
-    signature: String,
 }
 
 /// Where a hold stands.
@@ -60,62 +49,14 @@ pub struct Holds {
     people: People,
 }
 
-/// Who may begin and end holds.
-enum People {
-    /// Whoever is enrolled for it: in a demo.
-    Enrolled(Officials),
-    /// The officials.
-    Officials {
-        /// Those of the version in force.
-        present: OfficialsFile,
-        /// Everybody who ever was one: what they began stays.
-        ever: Vec<Official>,
-    },
-}
-
-impl People {
-    /// The name of whoever holds a key and may sign at an instant.
-    fn name_of(&self, key: &OfficialKey, now: Timestamp) -> Option<&str> {
-        match self {
-            Self::Enrolled(people) => people.name_of(key).ok(),
-            Self::Officials { present, .. } => {
-                let official = present.officials.iter().find(|official| official.holds(key.public()) && official.in_office(now));
-                official.map(|official| official.id.as_str())
-            }
-        }
-    }
-
-    fn signed(&self, name: &str, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            Self::Enrolled(people) => people.signed(name, message, signature),
-            Self::Officials { ever, .. } => ever.iter().any(|official| official.id == name && official.signed(message, signature)),
-        }
-    }
-
-    /// Whether what these people signed may take effect now. Whoever left office begins and ends no hold.
-    fn may_act(&self, signatures: &[Signature], now: Timestamp) -> bool {
-        match self {
-            Self::Enrolled(_) => true,
-            Self::Officials { present, .. } => {
-                signatures.iter().all(|Signature { by, .. }| present.get(by).is_some_and(|official| official.in_office(now)))
-            }
-        }
-    }
-}
-
 impl Holds {
     /// The holds of an installation: outside a demo the officials sign them.
     ///
     /// # Errors
     /// A public key is not usable, or the officials' chain does not hold.
     pub fn of(config: &Config, now: Timestamp) -> Result<Self, StartError> {
-        if config.demo {
-            return Self::open(&config.ledger.holds);
-        }
-        let folder = AuthorityFolder::of(config);
-        let both = folder.officials(now).and_then(|present| Ok((present.file, folder.ever(now)?)));
-        let (present, ever) = both.map_err(|what| StartError(format!("the officials, who sign holds: {what}")))?;
-        Ok(Self { dir: config.ledger.holds.clone(), people: People::Officials { present, ever } })
+        let dir = config.ledger.holds.clone();
+        Ok(Self { people: People::of(config, &dir, now)?, dir })
     }
 
     /// Opens the folder of a demo, whose people are enrolled in it; no folder is no hold.
@@ -123,8 +64,7 @@ impl Holds {
     /// # Errors
     /// A public key is not usable.
     pub fn open(dir: &Path) -> Result<Self, StartError> {
-        let people = Officials::load(dir).map_err(|error| StartError(error.to_string()))?;
-        Ok(Self { dir: dir.to_owned(), people: People::Enrolled(people) })
+        Ok(Self { dir: dir.to_owned(), people: People::enrolled(dir)? })
     }
 
     /// Records what two people began or ended since the last time, and says what holds now.
@@ -133,8 +73,9 @@ impl Holds {
     /// A hold cannot be read, was changed, or is gone though it should hold; or the log does not take the entry. Then nothing may be
     /// deleted.
     pub async fn take_up(&self, acts: &Acts, now: Timestamp) -> Result<Vec<Hold>, StartError> {
-        let (all, known) = (self.all()?, acts.known().await.holds);
-        let (mut new, mut next, mut in_force) = (Vec::new(), known.clone(), Vec::new());
+        let _alone = acts.reading().await;
+        let (all, known) = (self.all()?, acts.known().holds);
+        let (mut new, mut in_force) = (Vec::new(), Vec::new());
         for (file, standing) in all {
             if standing == HoldStanding::Pending || file.held_by.len() < FOUR_EYES {
                 continue;
@@ -145,26 +86,26 @@ impl Holds {
                 return Err(unusable(&self.path(&file.hold.id)?, &"it is not the hold that was recorded; holds are not changed"));
             }
             if before.is_none() && !self.people.may_act(&file.held_by, now) {
-                let what =
-                    "somebody who signed it is not in office, and it was not recorded while they were; remove it, or have it signed anew";
-                return Err(unusable(&self.path(&file.hold.id)?, &what));
+                tracing::warn!(hold = file.hold.id, "a hold does not begin: somebody who signed it is not in office any more");
+                continue;
             }
             if before.is_none() {
-                new.push(act("hold-begun", &file.hold, &hash, &file.held_by));
+                new.push((act("hold-begun", &file.hold, &hash, &file.held_by), KnownHold::begun(&file.hold, &hash)));
             }
             let was_released = before.is_some_and(|before| before.released);
             let ends = standing == HoldStanding::Released && (was_released || self.people.may_act(&file.released_by, now));
             if ends && !was_released {
-                new.push(act("hold-released", &file.hold, &hash, &file.released_by));
+                let released = KnownHold { released: true, ..KnownHold::begun(&file.hold, &hash) };
+                new.push((act("hold-released", &file.hold, &hash, &file.released_by), released));
             }
-            next.insert(file.hold.id.clone(), KnownHold { hash, until: file.hold.until, released: ends });
             if !ends {
                 in_force.push(file.hold);
             }
         }
         self.none_is_gone(&known, now)?;
-        if !new.is_empty() {
-            let recorded = acts.record(new, move |known| known.holds = next).await;
+        for (act, hold) in new {
+            let id = act.reference().to_owned();
+            let recorded = acts.record(act, move |known| drop(known.holds.insert(id.clone(), hold.clone()))).await;
             recorded.map_err(|error| StartError(format!("holds that began or ended cannot be recorded: {error}; nothing is deleted")))?;
         }
         Ok(in_force)
@@ -235,20 +176,14 @@ impl Holds {
     }
 
     fn sign(&self, mut file: HoldFile, act: HoldAct, key: &OfficialKey, now: Timestamp) -> Result<(), StartError> {
-        let by = self.people.name_of(key, now).ok_or_else(|| {
-            let how = match self.people {
-                People::Enrolled(_) => "enrol it first with `estelam log hold enrol`",
-                People::Officials { .. } => "officials who are in office sign holds (`estelam officials show`)",
-            };
-            StartError(format!("this key belongs to nobody who may hold or release; {how}"))
-        })?;
-        let signature = Signature { by: by.to_owned(), signature: STANDARD.encode(key.sign(&file.hold.signed_bytes(act))) };
+        let what = ("hold or release", "estelam log hold enrol");
+        let signature = self.people.sign(key, &file.hold.signed_bytes(act), now, what)?;
         let list = match act {
             HoldAct::Hold => &mut file.held_by,
             HoldAct::Release => &mut file.released_by,
         };
-        if list.iter().any(|other| other.by == by) {
-            return Err(StartError(format!("`{by}` signed this already; another person must")));
+        if list.iter().any(|other| other.by == signature.by) {
+            return Err(StartError(format!("`{}` signed this already; another person must", signature.by)));
         }
         list.push(signature);
         let path = self.path(&file.hold.id)?;
@@ -265,22 +200,12 @@ impl Holds {
         })
     }
 
-    /// How many different people signed; one bad signature makes the file bad.
     fn signers(&self, file: &HoldFile, act: HoldAct) -> Result<usize, String> {
         let list = match act {
             HoldAct::Hold => &file.held_by,
             HoldAct::Release => &file.released_by,
         };
-        let message = file.hold.signed_bytes(act);
-        let mut names = std::collections::BTreeSet::new();
-        for Signature { by, signature } in list {
-            let signature = STANDARD.decode(signature).unwrap_or_default();
-            if !self.people.signed(by, &message, &signature) {
-                return Err(format!("the signature of `{by}` does not hold"));
-            }
-            names.insert(by);
-        }
-        Ok(names.len())
+        self.people.signers(list, &file.hold.signed_bytes(act))
     }
 
     fn path(&self, id: &str) -> Result<PathBuf, StartError> {
@@ -322,6 +247,7 @@ mod tests {
     use super::*;
     use crate::adapters::keys::FileSigner;
     use crate::core::signing::Algorithm;
+    use crate::registry::decrees::Officials;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::acts::{Acts, GATEWAY};
+use super::acts::Acts;
 use super::issuing::Issuing;
 use super::parts::Parts;
 use crate::adapters::keys::{HsmPlace, KeyError, KeyKeeper, KeyPlace, KeyRing, KeyState, KeyStore, KeyUse, Rules};
@@ -82,9 +82,11 @@ impl KeyUsers {
         Self { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone(), acts: parts.acts.clone() }
     }
 
-    /// Reads the key folder again; what is not whole, or not in the log, leaves the keys as they are.
+    /// Reads the key folder again; what is not whole, or not in the log, leaves the keys as they are. It waits for the log: not for a task of
+    /// the runtime, but for a thread that may block.
     pub(super) fn take_up(&self, keys: &KeyStore, actor: &'static str) {
-        match keys.reload(|ring| self.acts.keys_changed(ring.records(), actor)) {
+        let may = |ring: &KeyRing| self.acts.wait(self.acts.keys_changed(ring.records(), actor)).unwrap_or(false);
+        match keys.reload(may) {
             Ok(None) => {}
             Ok(Some(ring)) => {
                 self.gate.notary.replace(ring.statements().clone());
@@ -99,23 +101,33 @@ impl KeyUsers {
     }
 }
 
-/// Replaces keys that are due, for as long as the gateway runs.
-pub(super) async fn keep(users: KeyUsers, keys: Arc<KeyStore>, rules: Rules, clock: Arc<dyn Clock>) {
+/// Replaces keys that are due, for as long as the gateway runs. All of a round, with taking up what came of it, is on a thread that may block:
+/// the record that a new key waits for may itself wait for a task of this runtime.
+pub(super) async fn keep(take_up: impl Fn() + Send + Sync + 'static, place: KeyPlace, rules: Rules, clock: Arc<dyn Clock>) {
+    let take_up = Arc::new(take_up);
     let mut starting = true;
     loop {
-        let (place, now) = (keys.place().clone(), clock.now());
+        let (take_up, place, now) = (take_up.clone(), place.clone(), clock.now());
         let kept = tokio::task::spawn_blocking(move || {
-            let mut keeper = KeyKeeper::open(place)?;
-            Ok::<_, KeyError>(keeper.keep(rules, now)? | keeper.clear_token(now, starting)?)
+            let changed = replace_due(place, rules, now, starting)?;
+            if changed {
+                take_up();
+            }
+            Ok::<_, KeyError>(())
         })
         .await;
         starting = false;
         match kept {
-            Ok(Ok(true)) => users.take_up(&keys, GATEWAY),
-            Ok(Ok(false)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!("keys that are due are not replaced: {error}"),
             Err(_) => tracing::error!("keys that are due are not replaced"),
         }
         tokio::time::sleep(KEEP_EVERY).await;
     }
+}
+
+/// Replaces what is due; says whether anything changed. Nobody else changes the folder meanwhile, and no longer.
+fn replace_due(place: KeyPlace, rules: Rules, now: jiff::Timestamp, starting: bool) -> Result<bool, KeyError> {
+    let mut keeper = KeyKeeper::open(place)?;
+    Ok(keeper.keep(rules, now)? | keeper.clear_token(now, starting)?)
 }

@@ -19,6 +19,7 @@ pub mod memories;
 mod observability;
 pub mod origins;
 mod parts;
+mod people;
 pub mod purge;
 pub mod pushing;
 mod readiness;

@@ -20,6 +20,7 @@ use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::origins::{OpenLog, open_log, origins_of};
+use super::revocation::in_force;
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::upstream::{ServerTrusts, open_registry};
@@ -43,7 +44,6 @@ use crate::adapters::tokens::{
 };
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::Ledger as _;
 use crate::core::ledger::note::NoteKey;
 use crate::core::limit::Rate;
 use crate::core::policy::Snapshot;
@@ -120,7 +120,9 @@ impl Parts {
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
-        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring)).await?;
+        let acts =
+            super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &in_force(&trust, &registry_trusts))
+                .await?;
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
@@ -178,7 +180,8 @@ impl Parts {
 
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
-        let (published, issuer, origin) = (self.keys.clone(), config.issuer.clone(), self.ledger.origin().to_owned());
+        let (published, issuer) = (self.keys.clone(), config.issuer.clone());
+        let origins: Vec<String> = origins_of(config)?.all().into_iter().map(|(origin, _)| origin).collect();
         let addresses = address_limiter(config);
         Ok(Data::new(HttpState {
             gate: self.gate.clone(),
@@ -192,7 +195,7 @@ impl Parts {
             checkpoint_keys: self.checkpoint_keys.clone(),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
-            key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origin)).unwrap_or_default()),
+            key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origins)).unwrap_or_default()),
             resource: Resource {
                 url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
                 metadata: protected_resource_metadata(&config.issuer, self.keys.current().statements().algorithm()),

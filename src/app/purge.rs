@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::StartError;
 use super::acts::{Acts, GATEWAY, OPERATOR};
 use super::authority::take_up_officials;
+use super::deferrals::Deferrals;
 use super::holds::Holds;
 use super::witnessed::witnessed;
 use crate::adapters::store::{LogChain, PurgeError, PurgeOrder, PurgeReport, Witnessed};
@@ -138,6 +139,14 @@ impl Purger {
         Ok(Purges { present, sealed, failed })
     }
 
+    /// Has deferrals that began or ended recorded, also where nobody opens a view meanwhile.
+    async fn deferrals(&self) -> Result<(), StartError> {
+        if self.config.holder.is_none() {
+            return Ok(());
+        }
+        Deferrals::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await.map(drop)
+    }
+
     /// The holds in force, each change of them recorded.
     async fn holds(&self) -> Result<Vec<Hold>, StartError> {
         if !self.config.demo {
@@ -150,7 +159,7 @@ impl Purger {
 /// Purges by schedule and on request until the task is dropped.
 pub(super) async fn keep(purger: Purger) {
     let mut tick = tokio::time::interval(LOOK_EVERY);
-    let (mut looks, mut unusable, mut refused): (u64, bool, bool) = (0, false, false);
+    let (mut looks, mut unusable, mut refused): (u64, [bool; 2], bool) = (0, [false; 2], false);
     loop {
         tick.tick().await;
         looks += 1;
@@ -172,13 +181,17 @@ pub(super) async fn keep(purger: Purger) {
                 Err(error) => tracing::warn!(%error, "what is due is not all deleted"),
             }
         } else if looks.is_multiple_of(LOOKS_PER_HOLDS) {
-            let holds = purger.holds().await;
-            if let Err(error) = holds.as_ref().map_err(|error| error.to_string())
-                && !unusable
-            {
-                tracing::warn!(%error, "holds are not taken up; nothing is deleted");
+            let holds = purger.holds().await.map(drop);
+            let taken_up =
+                [(holds, "holds are not taken up; nothing is deleted"), (purger.deferrals().await, "no holder's view is opened")];
+            for ((taken_up, what), unusable) in taken_up.into_iter().zip(&mut unusable) {
+                if let Err(error) = taken_up.as_ref().map_err(|error| error.to_string())
+                    && !*unusable
+                {
+                    tracing::warn!(%error, "{what}");
+                }
+                *unusable = taken_up.is_err();
             }
-            unusable = holds.is_err();
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_server::ServerHandle;
 use actix_web::web::Data;
 use jiff::SignedDuration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -42,7 +43,7 @@ pub struct RunningRegistry {
     table: Arc<ConnectionTable>,
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
-    _lists: ListWatch,
+    lists: ListWatch,
     pushing: Vec<JoinHandle<()>>,
 }
 
@@ -50,6 +51,11 @@ impl RunningRegistry {
     /// The state, for tools and tests in the same process.
     pub const fn state(&self) -> &Data<RegistryState> {
         &self.state
+    }
+
+    /// How often the revocation lists were read again since the start, and whenever they are.
+    pub fn list_reads(&self) -> watch::Receiver<u64> {
+        self.lists.reads()
     }
 
     /// Tells gateways (by their issuer URLs) what changes, from now on, and no others.
@@ -110,7 +116,7 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     let lists = ListWatch::start(trust, &dir.join("pki/crl"));
     let table = ConnectionTable::new();
     let server = listen(spec, table.clone(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
-    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), _lists: lists })
+    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), lists })
 }
 
 fn callers() -> Vec<AgencyId> {

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::StartError;
+use super::acts::ListsNow;
 use super::parts::Parts;
 use super::upstream::ServerTrusts;
-use crate::adapters::crl_source::{CrlSource, Offer};
+use crate::adapters::crl_source::{CrlSource, Offer, Told};
 use crate::adapters::enrolment::{self, Register};
 use crate::adapters::tls::config::anonymous_client_config;
 use crate::adapters::tls::trust::CertificateTrust;
@@ -20,18 +21,21 @@ use crate::core::domain::clock::Clock;
 
 /// How often the age of lists and certificates is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often, within that time, it is looked whether other lists are in force or their age has changed: that is recorded.
+const LOOKS_AT_LISTS: u32 = 10;
 /// An unchanged alarm is repeated after so many looks: an hour.
 const REPEAT_AFTER: u32 = 360;
 
 /// Starts to fetch from every configured source.
 pub(super) fn fetch(parts: &Parts, config: &Config) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let (agencies, registry) = (parts.trust.clone(), parts.registry_trusts.clone());
+    let (agencies, registry, acts) = (parts.trust.clone(), parts.registry_trusts.clone(), parts.acts.clone());
+    let told: Told = Arc::new(move |source, lost| acts.list_source(source, lost));
     let offer: Offer = Arc::new(move |source, bytes| offered(&agencies, &registry, source, bytes));
     let every = Duration::from_millis(config.tls.crl_poll_ms);
     let start = |url: &String| {
         let tls =
             anonymous_client_config(&config.tls.client_ca, parts.gate.clock.clone()).map_err(|error| StartError(error.to_string()))?;
-        let source = CrlSource::new(url, every, tls, offer.clone()).map_err(StartError)?;
+        let source = CrlSource::new(url, every, tls, (offer.clone(), told.clone())).map_err(StartError)?;
         Ok(tokio::spawn(source.run()))
     };
     config.tls.crl_urls.iter().map(start).collect()
@@ -48,15 +52,26 @@ fn offered(agencies: &CertificateTrust, registry: &ServerTrusts, source: &str, b
 /// Looks at the age of lists and of certificates until the task is dropped.
 pub(super) fn radar(parts: &Parts, config: &Config) -> impl Future<Output = ()> + use<> {
     let (trust, registry, clock) = (parts.trust.clone(), parts.registry_trusts.clone(), parts.gate.clock.clone());
+    let acts = parts.acts.clone();
     let (own, enrolled) = (own_certificates(config), config.enrolment.clone());
     async move {
         let mut alarm = Alarm::default();
         loop {
             alarm.look(&trust, &registry);
             certificates(&own, &enrolled, &*clock);
-            tokio::time::sleep(LOOK_EVERY).await;
+            for _ in 0..LOOKS_AT_LISTS {
+                acts.lists_changed(&in_force(&trust, &registry));
+                tokio::time::sleep(LOOK_EVERY / LOOKS_AT_LISTS).await;
+            }
         }
     }
+}
+
+/// The revocation lists of all trusts.
+pub(super) fn in_force(trust: &CertificateTrust, registry: &ServerTrusts) -> Vec<ListsNow> {
+    let agencies = ListsNow { of: "agencies", lists: trust.lists_in_force(), assurance: trust.assurance() };
+    let others = registry.named().map(|(of, trust)| ListsNow { of, lists: trust.lists_in_force(), assurance: trust.assurance() });
+    std::iter::once(agencies).chain(others).collect()
 }
 
 /// What was said last, so that a state is told when it begins and once an hour.

@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_server::{Server, ServerHandle};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::acts::GATEWAY;
 use super::issuers::{self, Kept};
 use super::keys::KeyUsers;
 use super::observability::Observability;
@@ -27,6 +29,9 @@ pub struct Running {
     handles: Vec<ServerHandle>,
     table: Arc<ConnectionTable>,
     tasks: Vec<JoinHandle<()>>,
+    /// Those that are told to end and never stopped in the middle of a record.
+    recorders: Vec<JoinHandle<()>>,
+    ending: watch::Sender<bool>,
     parts: Parts,
     readiness: Arc<dyn Readiness>,
     _watches: Watches,
@@ -45,14 +50,18 @@ impl Running {
         let handles = servers.iter().map(Server::handle).collect();
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
-        tasks.push(tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone(), parts.behind.publisher.clone())));
-        tasks.push(tokio::spawn(floods::keep(parts.gate.clone(), parts.floods.clone())));
-        tasks.push(tokio::spawn(parts.acts.clone().keep()));
-        let users = KeyUsers::of(&parts);
-        tasks.push(tokio::spawn(keys::keep(users, parts.keys.clone(), rules, parts.gate.clock.clone())));
+        let (ending, ends) = watch::channel(false);
+        let recorders = vec![
+            tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone(), parts.behind.publisher.clone(), ends.clone())),
+            tokio::spawn(floods::keep(parts.gate.clone(), parts.floods.clone(), ends.clone())),
+            tokio::spawn(parts.acts.clone().keep(ends)),
+        ];
+        let (users, keys) = (KeyUsers::of(&parts), parts.keys.clone());
+        let place = keys.place().clone();
+        tasks.push(tokio::spawn(keys::keep(move || users.take_up(&keys, GATEWAY), place, rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
         tasks.push(tokio::spawn(parts.behind.watching.clone().keep()));
-        Self { handles, table, tasks, parts, readiness, _watches: watches }
+        Self { handles, table, tasks, recorders, ending, parts, readiness, _watches: watches }
     }
 
     /// Runs a task until the gateway stops.
@@ -98,6 +107,10 @@ impl Running {
         for task in self.tasks {
             task.abort();
             let _ = task.await;
+        }
+        self.ending.send_replace(true);
+        for recorder in self.recorders {
+            let _ = recorder.await;
         }
         self.parts.record_floods(true).await;
         self.parts.record_stop().await;

@@ -56,6 +56,11 @@ impl ServerTrusts {
         Ok(Self { decrees, people: people.map(opened).transpose()? })
     }
 
+    /// Each of them with the name under which acts tell it.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &Arc<ServerTrust>)> {
+        ["registry", "people"].into_iter().zip(self.each())
+    }
+
     /// Each of them.
     pub(super) fn each(&self) -> impl Iterator<Item = &Arc<ServerTrust>> {
         std::iter::once(&self.decrees).chain(&self.people)

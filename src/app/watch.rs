@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -54,8 +54,14 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     // A certificate that is cut off loses its connections at once.
     parts.cutoff.on_change(move |_, _| trust.judge_anew());
     let (opens, closed) = (parts.acts.clone(), parts.acts.clone());
-    parts.cutoff.guarded_by(move |old, new| opens.cut_off_opens(old, new));
+    parts.cutoff.guarded_by(move |old, new| opens.wait(opens.cut_off_opens(old, new)).unwrap_or_else(|| old.clone()));
     parts.cutoff.on_change(move |old, new| closed.cut_off_closed(old, new));
+    let (acts, lists) = (parts.acts.clone(), (Arc::downgrade(&parts.trust), parts.registry_trusts.clone()));
+    parts.trust.when_taken(move || {
+        if let Some(trust) = lists.0.upgrade() {
+            acts.lists_changed(&revocation::in_force(&trust, &lists.1));
+        }
+    });
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
     let people = config.registry.people.as_ref().and_then(|people| people.crls.as_deref());
     let folders: Vec<&Path> = [&*config.tls.crls, &config.keys, &config.registry.crls].into_iter().chain(people).collect();
@@ -69,6 +75,7 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
 /// Reads the revocation lists of one trust again whenever their folder changes, until it is dropped.
 pub(super) struct ListWatch {
     _watcher: Option<RecommendedWatcher>,
+    reads: watch::Receiver<u64>,
     task: JoinHandle<()>,
 }
 
@@ -76,13 +83,20 @@ impl ListWatch {
     /// Starts to watch; wants a runtime.
     pub(super) fn start(trust: Arc<CertificateTrust>, folder: &Path) -> Self {
         let (watcher, mut changes) = watched(&[folder]);
+        let (read, reads) = watch::channel(0);
         let task = tokio::spawn(async move {
             loop {
                 next(&mut changes).await;
                 told(trust.reload());
+                read.send_modify(|reads| *reads += 1);
             }
         });
-        Self { _watcher: watcher, task }
+        Self { _watcher: watcher, reads, task }
+    }
+
+    /// How often the lists were read again, and whenever they are.
+    pub(super) fn reads(&self) -> watch::Receiver<u64> {
+        self.reads.clone()
     }
 }
 
@@ -149,7 +163,9 @@ impl Reloaded {
         Self { trust: parts.trust.clone(), registry: parts.registry_trusts.clone(), keys: parts.keys.clone(), users }
     }
 
-    fn take_up_keys(self) -> Self {
+    /// What is taken up is recorded before this returns.
+    fn take_up(self) -> Self {
+        told(self.trust.reload().and(self.registry.reload()));
         self.users.take_up(&self.keys, OPERATOR);
         self
     }
@@ -158,9 +174,8 @@ impl Reloaded {
 async fn reload(mut reloaded: Reloaded, mut changes: mpsc::Receiver<()>) {
     loop {
         next(&mut changes).await;
-        told(reloaded.trust.reload().and(reloaded.registry.reload()));
-        // Unlocking takes a while, and this is nobody's request.
-        reloaded = match tokio::task::spawn_blocking(move || reloaded.take_up_keys()).await {
+        // Recording and unlocking take a while, and this is nobody's request.
+        reloaded = match tokio::task::spawn_blocking(move || reloaded.take_up()).await {
             Ok(reloaded) => reloaded,
             Err(_) => return tracing::error!("changes of files are no longer taken up; restart the gateway"),
         };

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::date::{start_of_tehran_day, tehran_day};
-use crate::core::ledger::{EntryContent, EntryKind, LogReader};
+use crate::core::ledger::{EntryContent, EntryKind};
 use crate::core::policy::Snapshot;
 use crate::core::watch::{Kinds, Raised, Sighting, Watcher};
 
@@ -30,6 +30,8 @@ use crate::core::watch::{Kinds, Raised, Sighting, Watcher};
 const EVERY: Duration = Duration::from_millis(500);
 /// Calls concluded just before midnight may be recorded just after it.
 const LINGERS: SignedDuration = SignedDuration::from_secs(5);
+/// How long after it could not be read the log is tried again.
+const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// Days that are read again after a long stop.
 const READ_AGAIN: i64 = 7;
 /// Remembers, beside the log, up to which day alerts are recorded.
@@ -64,7 +66,7 @@ impl Behind {
         let feed = Arc::new(Feed::default());
         let (outbox, courier) = webhook::open(config, keys, clock)?.unzip();
         let publisher = Publisher { ledger: ledger.clone(), outbox };
-        let log = (ledger.clone(), log.dir.clone(), log.content_kek.clone());
+        let log = (log.dir.clone(), log.content_kek.clone());
         let watching = Watching::new(feed.clone(), policies.clone(), log, publisher.clone(), clock.clone())?;
         Ok(Self { feed, watching, publisher, courier })
     }
@@ -74,7 +76,6 @@ impl Behind {
 pub struct Watching {
     feed: Arc<Feed>,
     policies: Arc<PolicyStore>,
-    ledger: Arc<SqliteLedger>,
     clock: Arc<dyn Clock>,
     dir: PathBuf,
     kek: ContentKek,
@@ -91,6 +92,10 @@ struct State {
     batches: HashSet<u64>,
     cursor: Option<Date>,
     passed_over: u64,
+    /// Entries before this one were read from the log.
+    read_to: u64,
+    /// When reading the log failed last; until it succeeds no day is done with.
+    blind: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,7 +112,7 @@ impl Watching {
     pub(super) fn new(
         feed: Arc<Feed>,
         policies: Arc<PolicyStore>,
-        (ledger, dir, kek): (Arc<SqliteLedger>, PathBuf, ContentKek),
+        (dir, kek): (PathBuf, ContentKek),
         publisher: Publisher,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StartError> {
@@ -123,11 +128,19 @@ impl Watching {
         let snapshot = policies.current();
         let watcher = Watcher::new(snapshot.watch.clone(), kinds(&snapshot));
         let batches = batches(&feed, &snapshot);
-        let state = State { watcher, tally: Tally::default(), version: snapshot.version.clone(), batches, cursor, passed_over: 0 };
+        let state = State {
+            watcher,
+            tally: Tally::default(),
+            version: snapshot.version.clone(),
+            batches,
+            cursor,
+            passed_over: 0,
+            read_to: 0,
+            blind: None,
+        };
         Ok(Arc::new(Self {
             feed,
             policies,
-            ledger,
             clock,
             dir,
             kek,
@@ -139,7 +152,7 @@ impl Watching {
 
     /// Watches until the task is dropped.
     pub(super) async fn keep(self: Arc<Self>) {
-        if !self.clone().behind(|watching| watching.read_again(false)).await {
+        if !self.clone().behind(|watching| watching.read_again(&mut watching.lock())).await {
             return;
         }
         let mut tick = tokio::time::interval(EVERY);
@@ -165,12 +178,16 @@ impl Watching {
         if waiting.lost {
             metrics::counter!("estelam_watch_read_again_total").increment(1);
             tracing::warn!("more calls came than the watch could take; it reads the day again from the log");
-            return self.read_again(true);
         }
         let mut state = self.lock();
         state.take_up(&self.feed, &self.policies.current());
-        for (_, sighting) in waiting.seen {
-            state.see(sighting);
+        if waiting.lost || state.blind.is_some_and(|since| self.clock.now().duration_since(since) >= AGAIN) {
+            self.read_again(&mut state);
+        }
+        for (index, sighting) in waiting.seen {
+            if index >= state.read_to {
+                state.see(sighting);
+            }
         }
         state.end_day(self.clock.now() - LINGERS);
     }
@@ -184,11 +201,12 @@ impl Watching {
     pub async fn record(&self) {
         let _alone = self.recording.lock().await;
         let today = tehran_day(self.clock.now() - LINGERS);
-        let (due, cursor) = {
+        let (due, cursor, blind) = {
             let state = self.lock();
-            (state.tally.finished(today), state.cursor)
+            (state.tally.finished(today), state.cursor, state.blind.is_some())
         };
-        let mut all = true;
+        // A day that could not be read may hold more than is counted: it is read again, at the latest by the next start.
+        let mut all = !blind;
         for alert in due {
             let recorded = self.publisher.publish(ROUTE, &alert.rule, &alert.agency, alert.day, alert.count, self.clock.now()).await;
             all &= recorded;
@@ -219,35 +237,31 @@ impl Watching {
         }
     }
 
-    /// Reads every day that is not recorded yet again from the log, and then what came meanwhile.
-    fn read_again(&self, lost: bool) {
-        let mut state = self.lock();
-        state.take_up(&self.feed, &self.policies.current());
-        let before = std::mem::take(&mut state.tally);
+    /// Reads every day that is not recorded yet again from the log. Where that fails, what was counted stands, and it is tried again.
+    fn read_again(&self, state: &mut State) {
         let snapshot = self.policies.current();
-        state.watcher = Watcher::new(snapshot.watch.clone(), kinds(&snapshot));
-        if lost {
-            // What waits is in the log as well.
-            drop(self.feed.take());
-        }
-        let size = self.ledger.size();
+        let fresh = Watcher::new(snapshot.watch.clone(), kinds(&snapshot));
+        let before = (std::mem::take(&mut state.tally), std::mem::replace(&mut state.watcher, fresh), state.read_to);
         let today = tehran_day(self.clock.now());
         let from = state.cursor.map_or(today, |cursor| cursor.tomorrow().unwrap_or(cursor).max(days_before(today, READ_AGAIN)));
         let read = LogEntries::open(&self.dir, &self.kek).and_then(|mut entries| {
             entries.between(start_of_tehran_day(from), Timestamp::MAX, &mut |_, _| (), &mut |entry| {
-                if entry.index < size {
-                    state.read_back(&self.feed, &entry);
-                }
+                state.read_back(&self.feed, &entry);
+                state.read_to = state.read_to.max(entry.index + 1);
             })
         });
-        if let Err(error) = read {
+        let (tally, watcher, read_to) = before;
+        state.tally.at_least(&tally);
+        let Err(error) = read else {
+            state.blind = None;
+            return;
+        };
+        if state.blind.is_none() {
             metrics::counter!("estelam_alarms_total", "alarm" => "watch-blind").increment(1);
-            tracing::error!(%error, "the watch cannot read the log again; it counts from now on");
+            tracing::error!(%error, "the watch cannot read the log again; it counts from now on, and tries again");
         }
-        for (_, sighting) in self.feed.take().seen.into_iter().filter(|(index, _)| *index >= size) {
-            state.see(sighting);
-        }
-        state.tally.at_least(&before);
+        (state.watcher, state.read_to) = (watcher, read_to);
+        state.blind = Some(self.clock.now());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

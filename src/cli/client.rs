@@ -159,9 +159,10 @@ impl Client {
         Ok(Answered { status, body, sent })
     }
 
-    /// Reads JSON from the gateway with a token.
+    /// Reads JSON from the gateway with a token; the request is signed where the agency has a key for that. `path` may have a query string.
     pub(super) async fn read(&self, token: &str, path: &str) -> Result<Value, CliError> {
-        self.told(self.http.get(format!("{}{path}", self.place.gateway)).bearer_auth(token)).await
+        let request = self.signed(self.http.get(format!("{}{path}", self.place.gateway)), ("GET", path), &[])?;
+        self.told(request.bearer_auth(token)).await
     }
 
     /// Sends JSON to a resource, signed where the agency has a key for that, and reads JSON.
@@ -171,16 +172,10 @@ impl Client {
         self.told(request.bearer_auth(token).header("Content-Type", "application/json").body(sent)).await
     }
 
-    /// Reads JSON with a signed request.
-    pub(super) async fn read_signed(&self, token: &str, path: &str, query: &str) -> Result<Value, CliError> {
-        let request = self.signed(self.http.get(format!("{}{path}{query}", self.place.gateway)), ("GET", path), &[])?;
-        self.told(request.bearer_auth(token)).await
-    }
-
     /// Begins to read something long; the time limit of short replies does not hold for it.
     pub(super) async fn stream(&self, token: &str, path: &str) -> Result<reqwest::Response, CliError> {
-        let request = self.http.get(format!("{}{path}", self.place.gateway)).bearer_auth(token).timeout(STREAM);
-        let response = request.send().await.map_err(|error| self.unreached(&error))?;
+        let request = self.signed(self.http.get(format!("{}{path}", self.place.gateway)), ("GET", path), &[])?;
+        let response = request.bearer_auth(token).timeout(STREAM).send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status().as_u16();
         if status == 200 {
             return Ok(response);

@@ -9,14 +9,16 @@ use uuid::Uuid;
 
 use super::CliError;
 use super::place::Place;
+use crate::adapters::clock::SystemClock;
 use crate::app::deferrals::{DeferralAct, Deferrals};
+use crate::core::domain::clock::Clock as _;
 use crate::core::ledger::retention::Hold;
 use crate::registry::decrees::{OfficialKey, Officials};
 
 /// Deferrals: what two officials defer is shown to its holder later, with who deferred it.
 #[derive(Debug, Subcommand)]
 pub(super) enum DeferCommand {
-    /// Let somebody sign deferrals: put the public half of a key beside them
+    /// In a demo, let somebody sign deferrals: put the public half of a key beside them
     Enrol {
         /// The official's name
         name: String,
@@ -85,13 +87,13 @@ impl DeferCommand {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Enrol { name, key, place } => {
-                Officials::enrol(&folder(&place)?, &name, &read_key(&key)?).map_err(CliError::failed)?;
+                Officials::enrol(&demo_folder(&place)?, &name, &read_key(&key)?).map_err(CliError::failed)?;
                 println!("`{name}` may sign deferrals");
             }
             Self::Add(add) => {
                 let Add { id, by, from, to, until, agency, answer: answers, key, place } = *add;
                 let deferral = Hold { id, reason: by, from, to, agency, answers, until };
-                open(&place)?.add(deferral, &read_key(&key)?).map_err(CliError::failed)?;
+                open(&place)?.add(deferral, &read_key(&key)?, SystemClock.now()).map_err(CliError::failed)?;
                 println!("signed once; it defers nothing until another official approves it");
             }
             Self::Approve(sign) => sign.run(DeferralAct::Defer)?,
@@ -113,21 +115,24 @@ impl DeferCommand {
 
 impl Sign {
     fn run(self, act: DeferralAct) -> Result<(), CliError> {
-        open(&self.place)?.approve(&self.id, act, &read_key(&self.key)?).map_err(CliError::failed)?;
+        open(&self.place)?.approve(&self.id, act, &read_key(&self.key)?, SystemClock.now()).map_err(CliError::failed)?;
         println!("signed");
         Ok(())
     }
 }
 
-fn folder(place: &Place) -> Result<PathBuf, CliError> {
-    let holder = place.config()?.holder;
-    holder
-        .map(|holder| holder.deferrals)
-        .ok_or_else(|| CliError::failed("this installation offers no holder's view; see `[holder]` in estelam.toml"))
+/// Where people are enrolled: outside a demo the officials sign, and enrolling means nothing.
+fn demo_folder(place: &Place) -> Result<PathBuf, CliError> {
+    let config = place.config()?;
+    if !config.demo {
+        return Err(CliError::failed("outside a demo the officials sign deferrals; see `estelam officials show`"));
+    }
+    let none = || CliError::failed("this installation offers no holder's view; see `[holder]` in estelam.toml");
+    config.holder.map(|holder| holder.deferrals).ok_or_else(none)
 }
 
 fn open(place: &Place) -> Result<Deferrals, CliError> {
-    Deferrals::open(&folder(place)?).map_err(CliError::failed)
+    Deferrals::of(&place.config()?, SystemClock.now()).map_err(CliError::failed)
 }
 
 fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {

@@ -167,7 +167,7 @@ fn of_log(report: &serde_json::Value, dry_run: bool) -> Vec<String> {
 }
 
 fn list<'r>(report: &'r serde_json::Value, name: &str) -> &'r [serde_json::Value] {
-    report.get(name).and_then(serde_json::Value::as_array).map_or(&[], Vec::as_slice)
+    report.get(name).and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice)
 }
 
 fn text(value: &serde_json::Value, name: &str) -> String {

@@ -43,7 +43,8 @@
 //! headers["Estelam-Signature"] = jwt.encode(header, claims, key)
 //! ```
 //!
-//! It is good for a minute and counts once: a retry, under an `Idempotency-Key` too, is signed anew. `kid` is that under which the key was
+//! `path` has the query string too, as you send it: `/v1/log/epochs?from=2026-11-23`. A signature is good for a minute and counts once: a
+//! retry, under an `Idempotency-Key` too, is signed anew. `kid` is that under which the key was
 //! registered; from a PEM it is the RFC 7638 thumbprint. Keep what you signed for as long as you may have to show it: the log, and our
 //! signed answer or refusal (`request_signature`), hold HMAC-SHA-256 over the JWS, keyed by its `jti`, so that the JWS proves itself and nothing else
 //! can be found out from it. Your kit has a script (`sign.py`); `estelam verify --sign-with KEY` signs too.
@@ -69,3 +70,10 @@
 //! first refusal that says what to mend.
 //!
 //! A statement is for its `aud` until its `exp`. It names no holder and is nobody's credential.
+//!
+//! # When an auditor asks why
+//!
+//! `GET /v1/log/samples` lists the entries of yours that an auditor drew at random, until when you are asked (`due`), and what you said. Follow `next` as
+//! long as there is one: a page may be empty. Answer each by `POST /v1/log/samples/{sample_id}/justification` with `{"index": …, "ground": "holder-present", "reference": "file-77"}`: a
+//! ground from the list of the API description, and your own file in which the papers are. There is no free text, since it would hold names. You may correct
+//! yourself four times; the last answer counts, and all of them stay in the log.

@@ -361,6 +361,10 @@
 //! - **2026-11-28, revoked tokens and spent assertions are in no back-up:** they count for five minutes, and a copy older than that would only seem to know them.
 //! - **2026-11-28, certificates of officers are issued by the operator and recorded, not signed for by officials.** A certificate alone opens no trail: outside a demo
 //!   `log:person`, `log:holder` and `ops` want a signature by a key that stands in the signed policies. Its entry says which of these scopes the agency has.
+//! - **2026-11-28, signatures are spent before the rate is tested, but out of a share**: spending them after the permit would let the same signature be tried again
+//!   after each refusal. An agency has 4,096 of its own whatever others do, 262,144 at most; all beyond their own hold a million together.
+//! - **2026-11-28, an export outlives its token but not a suspension**: a long file takes longer than a token lives; revoking the token or suspending the agency ends it.
+//! - **2026-11-28, a wrong guess against what is remembered counts though nobody confirmed it**: else an overload or outage would be the time to guess.
 //! - **2026-11-28, a restored log goes on under its origin only on its own disk's word.** A witness's checkpoint proves a lower bound of what was answered; only the old
 //!   folder's fence, released in order, proves the end. So a planned move costs an origin; a second tree under one origin would cost every answer's proof.
 //! - **2026-11-28, what is left of a key that is to be destroyed is said, not failed.** A rotation is done when the list says so; a token that is away is asked again.
@@ -369,3 +373,17 @@
 //!   rejects (contract §5.1): exit 0, and a line that says so.
 //! - **2026-11-28, a rule that fails is a fault of the rule**, at its line and once, and an alarm: Cedar would pass over it, and a `forbid` would be gone. Since
 //!   every grant is put to Cedar when a folder is loaded, no rule can fail on the path of a request.
+//! - **2026-11-28, a filter's value that no entry has is not recorded**: it may be anything, a name too. The field is, so that a look stays a look; a closed list of
+//!   everything (agencies that left, old decrees) would refuse questions about the past.
+//! - **2026-11-28, a justification is a ground from a closed list and a file number of the agency's own**: names in free text cannot be screened for. Who wants the story
+//!   asks the agency for the file.
+//! - **2026-11-28, a request's signature is over the query string too**, in the claim `path`: what an officer asked for (the period of the epochs) is what was signed.
+//! - **2026-11-28, a search over several logs goes log by log** (`Gather`, pure, held against a model page by page): an index is of one log, so cursors name the log. Exports and new
+//!   samples stay within the present one, since each is held against one checkpoint.
+//! - **2026-11-28, a purge's record says how many contents its key had, and `log verify` counts them.** Without that a held content could be taken away under the name of a
+//!   key that was destroyed lawfully; with it also a deletion before its time is still found after the lawful one.
+//! - **2026-11-28, `log verify` takes a content in the form that we write in one pass** (members in order, known names, no copy) and reads through JSON only what is not in that
+//!   form; a property test holds that the quick look never takes what a full reading refuses. The auditors' index takes its fields from the same pass.
+//! - **2026-11-28, the auditors' index stays at most 400,000 entries behind a busy log** (before: four million): a search looks at all of them first. It costs the gateway nothing
+//!   while fewer wait, and some microseconds an entry above that.
+//! - **2026-11-28, one list that serves several trusts is one act**, recorded before whoever brought it goes on and after live connections were judged by it.

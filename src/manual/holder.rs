@@ -49,7 +49,7 @@
 //!
 //! `{"handle","contest":{"line":2,"why":"not-me"},"actor"}` within half an hour opens a case (`estelam log case`) for the data-protection officer: the ids of the entries
 //! behind the line, and why (`not-me`, `other-purpose`, `too-often`, `other`). There is no free text: it would hold names. The holder gets the number of the
-//! case. Each line can be contested once in a view.
+//! case. Each line can be contested once in a view; what could not be kept or recorded is contested by the same request again, under the same number.
 //!
 //! # Setting it up
 //!
@@ -65,8 +65,9 @@
 //!
 //! # Deferred entries
 //!
-//! An authority may keep entries from being shown for a while: `estelam log defer enrol NAME --key KEY` (once each), `defer add ID --by "WHO, ON WHAT GROUND" --from …
-//! --to … --until … --agency … --key A`, `defer approve ID --key B`. It takes two officials' signatures, names days, an agency or answers, never a person, and
+//! An authority may keep entries from being shown for a while: `estelam log defer add ID --by "WHO, ON WHAT GROUND" --from … --to … --until … --agency … --key A`,
+//! `defer approve ID --key B`. Two officials in office sign it (in a demo whoever is enrolled with `defer enrol NAME --key KEY`); it hides nothing before the
+//! access log has `deferral-begun`, which the gateway records within seconds, with who signed. It names days, an agency or answers, never a person, and
 //! has a last day at most 60 days after the first, so that the holder sees the entries before they are deleted. After that day they show by themselves,
-//! with who deferred them and until when. `defer show ID` by two officials shows them before. While a deferral cannot be read or a signature does not fit, no
-//! view is opened at all.
+//! with who deferred them and until when. `defer show ID` by two officials shows them before (`deferral-ended`). While a deferral cannot be read or recorded, a signature does
+//! not fit, it lasts longer than it may, or one that was recorded is gone or changed, no view is opened at all.

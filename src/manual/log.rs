@@ -92,15 +92,19 @@
 //! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
 //! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
 //! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
+//! | `revocation` | `list-in-force`; `revocation-grace`, `revocation-overdue`, `revocation-current`; `list-source-lost`, `list-source-back` | whose lists, authority, CRL number, hash, how many it revokes, hash before; next date; place of the source |
+//! | `deferrals` | `deferral-begun`, `deferral-ended` | name, hash, days, signers |
 //! | `log-case` | `log-case` | a case at its first use, and when it was changed |
 //! | `log-purge` | `purge` | statement in the table `purge` |
 //! | `alert` | the rule | agency, day, count |
 //!
 //! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
-//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on. What closes something (a suspension, a key that is compromised, lost or
-//! retired) has effect at once, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
+//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on, nothing is deferred. Of several things that one change opens each is open
+//! with its own entry. What closes something (a suspension, a key that is compromised, lost or
+//! retired) has effect at once, also while the log hangs, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
 //! `ledger/acts.json` remembers what was recorded last, so that what was done while no gateway ran is recorded by the next start, and a
-//! hold whose file is gone, or is another than was recorded, stops every deletion. After a crash between the entry and this file, an act may stand twice.
+//! hold whose file is gone, or is another than was recorded, stops every deletion (a deferral: every holder's view). A hold begins only while all who signed
+//! it are in office. After a crash between the entry and this file, an act may stand twice.
 //!
 //! # Auditors
 //!
@@ -113,10 +117,10 @@
 //! estelam log query --as security-auditor --code purpose-not-allowed --json        # any field: see `estelam log query --help`
 //! estelam log summary --as security-auditor                                       # counts per day and agency
 //! estelam log export --as security-auditor --agency bank --out bank.ndjson         # `--format csv`: `'` stands before what looks like a formula
-//! estelam log export --check bank.ndjson                                           # against the checkpoint in it; `--checkpoint FILE`: and yours
+//! estelam log export --check bank.ndjson --prove                                   # against the checkpoint in it; `--checkpoint FILE`: and yours
 //! estelam log prove ANSWER_ID                                                      # one entry's proof
 //! estelam log sample draw --size 20 --agency bank; estelam log sample list         # work-lists, and what agencies said
-//! estelam log sample list --as bank; estelam log sample justify SAMPLE INDEX "…" --as bank
+//! estelam log sample list --as bank; estelam log sample justify SAMPLE INDEX holder-present --reference file-77 --as bank
 //! estelam log case open case-7 --reason "complaint 7" --until 2026-12-24
 //! echo A170000001 | estelam log person --as dpo --case case-7 --scheme amayesh-no
 //! ```
@@ -124,8 +128,16 @@
 //! `query` without `--as` searches the folder itself, as the operator may; nothing records that. The same questions over HTTP are `GET /v1/log/entries`,
 //! `/summary`, `/export`, `/samples`, `/epochs`, `POST /v1/log/person`, `/samples` (see `openapi.json`).
 //!
+//! **What a look leaves.** A filter's value is recorded only if an entry, a closed list or the policy in force has it; of any other only the field is
+//! (`of_no_entry`), since it may be a name. What looks like a number of a person, or cannot be a value of its field, is refused, and so is every parameter that a
+//! resource does not take. A justification is a ground from a closed list and the agency's own file number, at most five times an entry; the last one counts.
+//!
 //! **Pages.** A cursor holds the size of the log that is searched and the last index; entries that come meanwhile shift nothing, and `count` is
 //! exact for `tree_size`. Entries whose content was deleted are found no more.
+//!
+//! **Sealed logs** (below) are searched with the present one: by filter, by person, by the holder, in the counts of days, with and without a gateway. Their entries have `origin`
+//! beside `index`; `count` covers all logs. Exports and samples are of the present log alone, for each is held against one checkpoint; a sample that was drawn before
+//! its log was sealed stays open and answerable. Trail keys are bound to their log's origin, which `/v1/log/epochs` says and `trail_keys` repeats.
 //!
 //! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. In an installation `estelam log person …
 //! --officer-key FILE`, on the officer's machine, fetches the sealed keys of the period (`--from`, `--to`), opens them there and sends those keys along; the gateway makes
@@ -145,8 +157,8 @@
 //! **Exports.** First line: the manifest (filter, `tree_size`, `count`, signed checkpoint). Rows: oldest first, each with salt₁, header and content
 //! commitment, which make its leaf, and the `gap` before it: the roots of the largest aligned subtrees that cover the entries in between. Last line: the gap to the end,
 //! the number of rows, SHA-256 of all lines before. A reader keeps the tree's right edge, joins two subtrees of one size as they meet, and must end with the
-//! checkpoint's root: no row can be left out, put in, moved or given another time or kind. First and last line are statements of two entries (`export`,
-//! `export-end`), so that the log's own proofs cover the file's digest. The other fields are bound to their leaf by salt₂ and the whole content, which holds the tags and
+//! checkpoint's root: no row can be put in, moved or given another time or kind. First and last line are statements of two entries (`export`,
+//! `export-end`), so that the log's own proofs (`--check FILE --prove` fetches them) cover the file's digest: only they show that no row was hidden in a gap. The other fields are bound to their leaf by salt₂ and the whole content, which holds the tags and
 //! leaves nobody's hands; for them the receiver has the gateway's word under that digest.
 //!
 //! **Where searches look.** `ledger/segments/` holds columns of entries per content key, in stretches of 65,536 entries, each block encrypted under that content key: codes into

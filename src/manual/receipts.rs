@@ -44,6 +44,9 @@
 //! estelam receipt check paper.jwt   --keys estelam-keys.json --statement answer.json --proof proof.json
 //! ```
 //!
+//! Proofs from a log that was sealed count too: the list of keys names every log of the installation (`origins`), the oldest first. An empty text, one that is too
+//! large (a photo) or not in the form of a receipt is never called false: that cannot be told of it.
+//!
 //! Exit 0: genuine. 1: not genuine, or not to be told from what was given; which, and why, is printed (`--json`: `verdict` and `code`). 2: usage.
 //! With a JWK set instead of the list of lives (`--issuer` says whose it is, `--checkpoint-key` the log's key) it is not known when a key was good.
 //!
@@ -64,7 +67,7 @@
 //! | key | its statements | its printed receipts |
 //! |---|---|---|
 //! | rotated, lost, retired, published no more | genuine; the list of lives keeps every key | genuine |
-//! | others may have it (`estelam keys compromised`) | genuine only with a proof that the entry is one of those under the checkpoint from before | genuine only with such a statement |
+//! | others may have it (`estelam keys compromised`) | genuine only with a proof that the entry is one of those under the checkpoint from before, or in an older log | genuine only with such a statement |
 //! | others may have the key of the log | a proof counts only under that very checkpoint, or under one that the new key signed | |
 //!
 //! So fetch the proof of what must last (its agency can, as long as the entry's content is kept: 90 days, 30 for minors), and fetch the keys again before you rely on an old paper: an old list does not know of a later loss.

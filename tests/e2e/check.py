@@ -33,7 +33,7 @@ import signing  # noqa: E402
 import spdci  # noqa: E402
 import tls_clients  # noqa: E402
 import tls_scan  # noqa: E402
-from gateway import Demo, curl  # noqa: E402
+from gateway import Demo, LeftOut, curl  # noqa: E402
 
 # joserfc asks for the newer name of the same algorithm; the contract says EdDSA.
 warnings.filterwarnings("ignore", message="EdDSA is deprecated")
@@ -41,7 +41,7 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated")
 OTHERS = signing.CHECKS + events.CHECKS + holder.CHECKS + attacks.CHECKS + oauth.CHECKS + tls_scan.CHECKS + tls_clients.CHECKS
 OTHERS += secrets_scan.LIVE + receipts.CHECKS
 # After the demo has ended: over all that it printed and stored.
-AFTER = secrets_scan.CHECKS
+AFTER = receipts.AFTER + secrets_scan.CHECKS
 # With installations of their own.
 ALONE = [officials.rules_take_effect_with_two_officials_in_office_alone,
          hsm.keys_in_a_token_sign_and_nothing_leaves_unsigned_without_it,
@@ -468,14 +468,19 @@ def main(binary):
     for function in AFTER:
         function(demo)
         print(f"ok   {function.__name__.replace('_', ' ')}")
+    left_out = 0
     for function in ALONE:
-        function(demo.binary, tempfile.mkdtemp(prefix="alone-", dir=folder))
-        print(f"ok   {function.__name__.replace('_', ' ')}")
+        try:
+            function(demo.binary, tempfile.mkdtemp(prefix="alone-", dir=folder))
+            print(f"ok   {function.__name__.replace('_', ' ')}")
+        except LeftOut as why:
+            left_out += 1
+            print(f"LEFT OUT   {function.__name__.replace('_', ' ')}: {why}")
     once = subprocess.run([demo.binary, "demo", "--dir", str(demo.dir), "--port", "0", "--once"], capture_output=True)
     assert once.returncode == 0, once.stderr.decode()
     print("ok   a second start keeps keys and ledger, asks once and exits 0")
     shutil.rmtree(folder)
-    print(f"{len(CHECKS) + len(OTHERS) + len(AFTER) + len(ALONE) + 3} passed, 0 failed")
+    print(f"{len(CHECKS) + len(OTHERS) + len(AFTER) + len(ALONE) + 3 - left_out} passed, 0 failed, {left_out} left out")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,10 @@ import time
 import urllib.request
 
 
+class LeftOut(Exception):
+    """Something that a check needs cannot be had on this machine: the check neither passed nor failed, and the last line says so."""
+
+
 class Demo:
     """`estelam demo` in a folder of its own, on free ports, with everything it prints kept."""
 

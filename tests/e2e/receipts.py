@@ -19,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from PIL import Image
 
-from gateway import curl
+from gateway import Installation, curl
 from oauth import NODE, SCRIPTS, until
 
 STATEMENT, RECEIPT = "estelam-answer+jwt", "estelam-receipt+jwt"
@@ -158,12 +158,12 @@ def command_line_says(demo, folder, keys, one):
     """The page and `estelam receipt check` are two implementations of the same rules: they must agree on everything."""
     arguments = [demo.binary, "receipt", "check", str(folder / "document"), "--keys", str(keys), "--json"]
     for name in ("document", "statement", "proof"):
-        (folder / name).write_text(one.get(name, ""))
+        (folder / name).write_text(one.get(name, one.get("file", "") if name == "document" else ""))
         if name in one and name != "document":
             arguments += [f"--{name}", str(folder / name)]
     done = subprocess.run(arguments, capture_output=True)
-    # What is no paper at all is refused as a file, before anything is checked.
-    said = json.loads(done.stdout) if done.stdout else {"verdict": "not-genuine", "code": "unreadable"}
+    assert done.stdout, done.stderr
+    said = json.loads(done.stdout)
     assert (said["verdict"], said.get("code", "")) == (one["verdict"], one["code"]), (one, said, done.stderr)
     assert done.returncode == (0 if one["verdict"] == "genuine" else 1), done
 
@@ -181,8 +181,11 @@ def the_receipt_page_checks_in_the_browser_and_sends_nothing(demo):
              step("cannot-be-checked", "proof-of-other", document=statement, proof=json.dumps(other_proof)),
              step("cannot-be-checked", "proof-broken", document=statement, proof=json.dumps(proof | {"index": proof["index"] + 1})),
              step("cannot-be-checked", "statement-of-other", document=receipt, statement=other["statement"]),
-             step("not-genuine", "unreadable", document="hello"), step("not-genuine", "unreadable", document=whole.replace("{", '{"statement":"x.y.z",', 1)),
-             step("not-genuine", "other-kind", document=token(demo)), step("not-genuine", "unreadable", document=receipt + "=")]
+             step("cannot-be-checked", "nothing-given"), step("cannot-be-checked", "nothing-given", document=" \n"),
+             step("cannot-be-checked", "too-large", document="a" * 9000), step("cannot-be-checked", "too-large", file="a" * 70_000),
+             step("cannot-be-checked", "unreadable", document="hello"),
+             step("cannot-be-checked", "unreadable", document=whole.replace("{", '{"statement":"x.y.z",', 1)),
+             step("not-genuine", "other-kind", document=token(demo)), step("cannot-be-checked", "unreadable", document=receipt + "=")]
     for document in (statement, receipt):
         steps += [step("not-genuine", "wrong-signature", document=bad) for bad in tampered(document).values()]
     browse(demo, steps)
@@ -232,5 +235,33 @@ def after_a_compromise_only_what_was_proved_before_stays_genuine_everywhere(demo
     assert by_joserfc(statement, public(demo, "/.well-known/jwks.json").json(), demo.places["gateway"], STATEMENT) is None
 
 
+def a_proof_from_before_a_succession_still_holds(before):
+    """The demo was stopped; its log is sealed and a new one goes on under another origin, on the same ports."""
+    running = Installation(before)
+    try:
+        old, old_proof = answer(running)
+    finally:
+        assert running.stop() == 0
+    sealed = subprocess.run([before.binary, "log", "succeed", "--dir", str(before.dir)], capture_output=True)
+    assert sealed.returncode == 0, sealed.stderr.decode()
+    running = Installation(before)
+    try:
+        bearer = f"Authorization: Bearer {token(running)}"
+        again = curl(running, "GET", f"{running.places['gateway']}/v1/log/proof/{old['answer_id']}", "bank", [bearer])
+        assert again.status == 200, again.body
+        new, new_proof = answer(running)
+        assert new["ledger"]["origin"] != old["ledger"]["origin"]
+        browse(running, [step("genuine", document=old["statement"], proof=json.dumps(old_proof), shows=str(old_proof["index"])),
+                         step("genuine", document=old["statement"], proof=again.body.decode()),
+                         step("genuine", document=new["statement"], proof=json.dumps(new_proof)),
+                         step("cannot-be-checked", "proof-of-other", document=new["statement"], proof=json.dumps(old_proof))])
+        for said in (old, new):
+            proved = subprocess.run([before.binary, "log", "prove", said["answer_id"], "--as", "bank", "--dir", str(before.dir)], capture_output=True)
+            assert proved.returncode == 0, proved.stderr.decode()
+    finally:
+        assert running.stop() == 0
+
+
+AFTER = [a_proof_from_before_a_succession_still_holds]
 CHECKS = [three_libraries_verify_statements_and_printed_receipts, a_paper_is_read_back_from_its_qr_code, the_receipt_page_checks_in_the_browser_and_sends_nothing,
           after_a_compromise_only_what_was_proved_before_stays_genuine_everywhere]

@@ -69,6 +69,15 @@ def the_officer_of_a_demo_may_ask_signed_and_unsigned(demo):
         assert (found.status, found.json()["code"]) == (404, "not-found"), found.body
 
 
+def a_query_string_is_signed_with_the_path(demo):
+    issuer, bearer, key = demo.places["gateway"], token(demo, "dpo", "log:person"), request_key(demo, "dpo")
+    asked = "/v1/log/epochs?from=2026-11-23&to=2026-11-24"
+    for over, status in [(asked, 200), ("/v1/log/epochs", 401), (asked.replace("23", "22"), 401)]:
+        signed = signature(key, issuer, "dpo", "GET", over, b"")[1]
+        said = curl(demo, "GET", issuer + asked, "dpo", [f"Authorization: Bearer {bearer}", f"Estelam-Signature: {signed}"])
+        assert said.status == status, (over, said.body)
+
+
 def the_command_line_signs_too(demo):
     key = demo.dir / demo.places["agencies"]["bank"]["request_key"]
     command = [demo.binary, "verify", "--dir", str(demo.dir), "--scheme", "amayesh-no", "--service", "bank-card", "--purpose",
@@ -80,4 +89,4 @@ def the_command_line_signs_too(demo):
 
 
 CHECKS = [joserfc_signs_a_request_and_the_signed_answer_commits_to_it, the_officer_of_a_demo_may_ask_signed_and_unsigned,
-          the_command_line_signs_too]
+          a_query_string_is_signed_with_the_path, the_command_line_signs_too]

@@ -50,6 +50,15 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
     check_refused(&["log", "verify", "--config", "typo/estelam.toml"], home.path());
     check_refused(&["agency", "list", "--config", "typo/estelam.toml"], home.path());
     check_refused(&["token", "--config", "typo/estelam.toml"], home.path());
+    // Good policies beside it are not taken for those of a configuration that is not there, or is broken.
+    std::os::unix::fs::symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"), home.path().join("policies")).unwrap();
+    for verb in ["check", "test", "watch-test"] {
+        check_refused(&["policy", verb, "--config", "typo.toml"], home.path());
+        std::fs::write(home.path().join("broken.toml"), "typo = 1\n").unwrap();
+        let broken = estelam(&["policy", verb, "--config", "broken.toml"], home.path());
+        assert_eq!(broken.status.code(), Some(1), "{broken:?}");
+        assert!(broken.stdout.is_empty() && String::from_utf8(broken.stderr).unwrap().contains("the configuration is not usable"));
+    }
 }
 
 #[test]

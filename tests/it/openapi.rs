@@ -9,6 +9,7 @@ use estelam::core::domain::reason::{NextWho, Outcome, ReasonCode};
 use estelam::core::domain::refusal::RefusalCode;
 use estelam::core::domain::scheme::{SHIPPED_SCHEMES, Scheme, SchemeCatalogue};
 use estelam::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
+use estelam::core::ledger::audit::Ground;
 use serde_json::Value;
 
 fn description() -> Value {
@@ -72,6 +73,21 @@ fn every_gateway_route_is_described_with_what_it_needs() {
     }
 }
 
+/// An agency's policy may want every request signed, whatever the resource.
+#[test]
+fn every_resource_behind_a_token_describes_the_signature() {
+    let description = description();
+    for (method, path, _) in GATEWAY_ROUTES.iter().filter(|(_, _, needs_token)| *needs_token) {
+        let operation = at(&description, &["paths", path, &method.to_lowercase()]);
+        let parameters = at(operation, &["parameters"]).as_array().unwrap();
+        assert!(parameters.iter().any(|one| one["$ref"] == "#/components/parameters/Signature"), "{method} {path}");
+        let responses = at(operation, &["responses"]);
+        for (status, code) in [("400", "signature-required"), ("401", "signature-invalid"), ("413", "body-too-large")] {
+            assert!(problem_codes(responses, status).contains(code), "{method} {path}: {status} `{code}`");
+        }
+    }
+}
+
 #[test]
 fn routes_of_the_other_listeners_are_described_and_no_others() {
     let log = ["/checkpoint", "/checkpoint.key", "/tile/{path}", "/log/origins"];
@@ -92,6 +108,7 @@ fn codes_are_those_of_the_code() {
     check(&["RefusalCode", "enum"], RefusalCode::ALL.iter().map(|code| code.code()).collect());
     check(&["ReasonCode", "enum"], ReasonCode::ALL.iter().map(|code| code.code()).collect());
     check(&["Decision", "enum"], Outcome::ALL.iter().map(|outcome| outcome.code()).collect());
+    check(&["Justification", "properties", "ground", "enum"], Ground::ALL.iter().map(|ground| ground.code()).collect());
     check(&["Document", "properties", "kind", "enum"], DocumentKind::ALL.iter().map(|kind| kind.code()).collect());
     check(&["Reason", "properties", "next", "properties", "who", "enum"], NextWho::ALL.iter().map(|who| who.code()).collect());
     let scopes: BTreeSet<&str> = Scope::ALL.iter().map(|scope| scope.code()).collect();

@@ -249,7 +249,7 @@ fn schools_may_not_ask_about_bank_accounts() {
 #[test]
 fn overseers_get_no_permit() {
     for name in ["security-auditor", "dpo", "operator"] {
-        assert_eq!(refused(ask(name, &bank(&json!({})))), "service-not-allowed");
+        assert_eq!(refused(ask(name, &bank(&json!({})))), "scope-missing");
     }
 }
 

@@ -246,6 +246,11 @@ impl Installation {
 
     /// `estelam log verify` against a checkpoint from before; gives the number of entries.
     pub fn verify_log(&self, seen: Option<&str>) -> u64 {
+        self.check_log(seen).unwrap_or_else(|why| panic!("{why}\n{}", self.log()))
+    }
+
+    /// How many entries the log has, or why it does not hold.
+    pub fn check_log(&self, seen: Option<&str>) -> Result<u64, String> {
         let kept = self.dir().join("seen-checkpoint");
         let mut verify = command(&["log", "verify", "--json", "--dir"], self.dir());
         if let Some(note) = seen {
@@ -253,8 +258,10 @@ impl Installation {
             verify.arg("--checkpoint").arg(&kept);
         }
         let output = verify.output().unwrap();
-        assert!(output.status.success(), "the log does not hold: {output:?}\n{}", self.log());
-        serde_json::from_slice::<Value>(&output.stdout).unwrap()["entries"].as_u64().unwrap()
+        if !output.status.success() {
+            return Err(format!("the log does not hold: {output:?}"));
+        }
+        Ok(serde_json::from_slice::<Value>(&output.stdout).unwrap()["entries"].as_u64().unwrap())
     }
 
     /// What the gateways have written so far.

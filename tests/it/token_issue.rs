@@ -112,14 +112,18 @@ fn metadata_names_the_endpoints_of_the_issuer() {
         "token_endpoint": "https://gate.test/oauth2/token",
         "jwks_uri": "https://gate.test/.well-known/jwks.json",
         "revocation_endpoint": "https://gate.test/oauth2/revoke",
-        "revocation_endpoint_auth_methods_supported": ["tls_client_auth"],
+        "revocation_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
+        "revocation_endpoint_auth_signing_alg_values_supported": ["PS256", "ES256", "EdDSA"],
         "scopes_supported": ["verify", "log:patterns", "log:person", "log:holder", "ops"],
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["tls_client_auth", "private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["PS256", "ES256", "EdDSA"],
         "tls_client_certificate_bound_access_tokens": true,
-        "mtls_endpoint_aliases": { "token_endpoint": "https://gate.test/oauth2/token" },
+        "mtls_endpoint_aliases": {
+            "token_endpoint": "https://gate.test/oauth2/token",
+            "revocation_endpoint": "https://gate.test/oauth2/revoke",
+        },
     });
     assert_eq!(metadata, expected);
 }

@@ -73,7 +73,7 @@ impl CaseRegister {
         Self { dir: dir.to_owned() }
     }
 
-    /// Opens a case.
+    /// Opens a case; when this returns, it is durable.
     ///
     /// # Errors
     /// [`CaseError`].

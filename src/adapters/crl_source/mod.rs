@@ -16,12 +16,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Tries a list that came from a source; the error is one line.
 pub type Offer = Arc<dyn Fn(&str, &[u8]) -> Result<(), String> + Send + Sync>;
 
+/// Is told when a source has failed for long (true), and when it gives lists again (false).
+pub type Told = Arc<dyn Fn(&str, bool) + Send + Sync>;
+
+/// Failures in a row after which a source counts as lost.
+const LOST_AFTER: u32 = 3;
+
 /// One source.
 pub struct CrlSource {
     client: Client,
     url: String,
     every: Duration,
     offer: Offer,
+    told: Told,
     seen: Option<Validators>,
     failures: u32,
 }
@@ -37,7 +44,7 @@ impl CrlSource {
     ///
     /// # Errors
     /// The client cannot be built.
-    pub fn new(url: &str, every: Duration, tls: rustls::ClientConfig, offer: Offer) -> Result<Self, String> {
+    pub fn new(url: &str, every: Duration, tls: rustls::ClientConfig, (offer, told): (Offer, Told)) -> Result<Self, String> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
@@ -45,7 +52,7 @@ impl CrlSource {
             .timeout(PATIENCE)
             .build()
             .map_err(|error| format!("no client for revocation lists: {error}"))?;
-        Ok(Self { client, url: url.to_owned(), every, offer, seen: None, failures: 0 })
+        Ok(Self { client, url: url.to_owned(), every, offer, told, seen: None, failures: 0 })
     }
 
     /// Fetches for ever, until the task is dropped.
@@ -58,16 +65,29 @@ impl CrlSource {
 
     async fn once(&mut self) {
         match self.fetch().await {
-            Ok(()) => self.failures = 0,
+            Ok(()) => {
+                if std::mem::take(&mut self.failures) >= LOST_AFTER {
+                    self.tell(false).await;
+                }
+            }
             Err(why) => {
                 self.failures = self.failures.saturating_add(1);
                 metrics::counter!("estelam_crl_fetch_errors_total", "source" => self.url.clone()).increment(1);
+                if self.failures == LOST_AFTER {
+                    self.tell(true).await;
+                }
                 // Once, and then now and again: a source that is down for a day must not fill the log.
                 if self.failures.is_power_of_two() {
                     tracing::warn!(source = %self.url, failures = self.failures, "no revocation list from this source: {why}");
                 }
             }
         }
+    }
+
+    async fn tell(&self, lost: bool) {
+        let (told, url) = (self.told.clone(), self.url.clone());
+        // What is told is recorded, which blocks.
+        let _ = tokio::task::spawn_blocking(move || told(&url, lost)).await;
     }
 
     fn pause(&self) -> Duration {

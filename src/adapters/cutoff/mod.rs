@@ -30,18 +30,20 @@ pub struct CutOff {
     file: PathBuf,
     current: ArcSwap<CutOffList>,
     changing: Mutex<Changing>,
+    /// One end at a time: of two, both would have the same one recorded.
+    ending: Mutex<()>,
 }
 
 /// What is asked and told about a change.
 #[derive(Default)]
 struct Changing {
-    /// Whether a new list may open what the old one cuts off.
-    guard: Option<OfTwo<bool>>,
-    hooks: Vec<OfTwo<()>>,
+    /// What a new list may open of what the old one cuts off.
+    guard: Option<Arc<OfTwo<CutOffList>>>,
+    hooks: Vec<Box<OfTwo<()>>>,
 }
 
 /// What is made of the list before and the one after.
-type OfTwo<T> = Box<dyn Fn(&CutOffList, &CutOffList) -> T + Send + Sync>;
+type OfTwo<T> = dyn Fn(&CutOffList, &CutOffList) -> T + Send + Sync;
 
 impl CutOff {
     /// Reads the list; where none ever was, one is made with nothing in it.
@@ -53,7 +55,12 @@ impl CutOff {
             change(file, |_| ())?;
         }
         let list = read(file)?.ok_or_else(|| fault(file, "is missing"))?;
-        Ok(Arc::new(Self { file: file.to_owned(), current: ArcSwap::from_pointee(list), changing: Mutex::default() }))
+        Ok(Arc::new(Self {
+            file: file.to_owned(),
+            current: ArcSwap::from_pointee(list),
+            changing: Mutex::default(),
+            ending: Mutex::default(),
+        }))
     }
 
     /// The list in force.
@@ -66,10 +73,10 @@ impl CutOff {
         self.changing().hooks.push(Box::new(hook));
     }
 
-    /// Asks `guard` before anything is opened again. While it says no, what was cut off stays so, and what is newly cut off is cut off all
-    /// the same; it is asked again at every reading.
-    pub fn guarded_by(&self, guard: impl Fn(&CutOffList, &CutOffList) -> bool + Send + Sync + 'static) {
-        self.changing().guard = Some(Box::new(guard));
+    /// Asks `guard` before anything is opened again: it gets the list in force and the one that is wanted, and says which may be. What it
+    /// leaves cut off stays so, and it is asked again at every reading. It may wait; what is newly cut off does not wait for it.
+    pub fn guarded_by(&self, guard: impl Fn(&CutOffList, &CutOffList) -> CutOffList + Send + Sync + 'static) {
+        self.changing().guard = Some(Arc::new(guard));
     }
 
     fn changing(&self) -> std::sync::MutexGuard<'_, Changing> {
@@ -81,21 +88,54 @@ impl CutOff {
     /// # Errors
     /// It is gone or is no list; what was in force stays.
     pub fn reload(&self) -> Result<bool, CutOffError> {
+        let closed = self.take_up_cuts()?.changed;
+        Ok(self.take_up_ends()? || closed)
+    }
+
+    /// Cuts off what the file cuts off, at once; opens nothing.
+    fn take_up_cuts(&self) -> Result<Cuts, CutOffError> {
         let changing = self.changing();
-        let wanted = read(&self.file)?.ok_or_else(|| fault(&self.file, "is gone; what it cut off stays cut off until it is back"))?;
-        let old = self.current.load_full();
+        let (wanted, old) = (self.wanted()?, self.current.load_full());
+        let list = Arc::new(old.joined(wanted.clone()));
+        let cuts = Cuts { changed: list != old, ends: *list != wanted };
+        if cuts.changed {
+            self.current.store(list.clone());
+            changing.hooks.iter().for_each(|hook| hook(&old, &list));
+        }
+        Ok(cuts)
+    }
+
+    /// Opens what the file does not cut off any more, as far as the guard lets it. While that is waited for, more may be cut off.
+    fn take_up_ends(&self) -> Result<bool, CutOffError> {
+        let _alone = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wanted, old) = (self.wanted()?, self.current.load_full());
         if wanted == *old {
             return Ok(false);
         }
-        let allowed = changing.guard.as_ref().is_none_or(|guard| guard(&old, &wanted));
-        let list = Arc::new(if allowed { wanted } else { old.joined(wanted) });
-        if list == old {
-            return Ok(false);
+        let guard = self.changing().guard.clone();
+        let may = Arc::new(guard.map_or_else(|| wanted.clone(), |guard| guard(&old, &wanted)));
+        let changing = self.changing();
+        let now = self.current.load_full();
+        if now == old && self.wanted().is_ok_and(|file| file == wanted) {
+            self.current.store(may.clone());
+            changing.hooks.iter().for_each(|hook| hook(&old, &may));
+            return Ok(may != old);
         }
-        self.current.store(list.clone());
-        changing.hooks.iter().for_each(|hook| hook(&old, &list));
-        Ok(true)
+        // Something was cut off meanwhile. Nothing opens now, and what was about to is told to be cut off again.
+        changing.hooks.iter().for_each(|hook| hook(&may, &now));
+        Ok(false)
     }
+
+    fn wanted(&self) -> Result<CutOffList, CutOffError> {
+        read(&self.file)?.ok_or_else(|| fault(&self.file, "is gone; what it cut off stays cut off until it is back"))
+    }
+}
+
+/// What came of taking up what the file cuts off.
+struct Cuts {
+    changed: bool,
+    /// The file cuts off less than what is in force.
+    ends: bool,
 }
 
 const LOST: &str =
@@ -156,6 +196,46 @@ fn fault(file: &Path, what: &str) -> CutOffError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn what_is_cut_off_does_not_wait_for_the_record_of_what_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("list.json");
+        let edit = |edit: &dyn Fn(&mut CutOffList)| change(&file, |list| edit(list)).unwrap();
+        let list = CutOff::open(&file).unwrap();
+        let cut = |agency: &str| list.current().agencies.get(agency).is_some_and(|cut| cut.suspended);
+        edit(&|list| list.suspend("bank", None, jiff::Timestamp::UNIX_EPOCH));
+        list.reload().unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let hears = told.clone();
+        list.on_change(move |old, new| {
+            let of = |list: &CutOffList| list.agencies.get("bank").is_some_and(|cut| cut.suspended);
+            hears.lock().unwrap().push((of(old), of(new)));
+        });
+        let ((came, comes), (go, goes)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let goes = Mutex::new(goes);
+        list.guarded_by(move |_, wanted| {
+            came.send(()).unwrap();
+            goes.lock().unwrap().recv().unwrap();
+            wanted.clone()
+        });
+        std::thread::scope(|scope| {
+            edit(&|list| assert!(list.resume("bank", None)));
+            let ending = scope.spawn(|| list.take_up_ends().unwrap());
+            comes.recv().unwrap();
+            // The log hangs. Meanwhile another agency is suspended, and the first one again.
+            edit(&|list| list.suspend("school", None, jiff::Timestamp::UNIX_EPOCH));
+            assert!(list.take_up_cuts().unwrap().changed && cut("school"));
+            edit(&|list| list.suspend("bank", None, jiff::Timestamp::UNIX_EPOCH));
+            list.take_up_cuts().unwrap();
+            go.send(()).unwrap();
+            assert!(!ending.join().unwrap() && cut("bank"), "it does not open for a moment");
+        });
+        assert_eq!(told.lock().unwrap().last(), Some(&(false, true)), "its record says that it is cut off again");
+        go.send(()).unwrap();
+        edit(&|list| assert!(list.resume("bank", None)));
+        assert!(list.reload().unwrap() && !cut("bank") && cut("school"));
+    }
 
     #[test]
     fn a_list_that_was_lost_is_not_made_anew_with_everybody_let_in() {

@@ -35,8 +35,10 @@ impl CutOff {
         let watcher = watcher(&self.file, sender.clone())
             .inspect_err(|error| tracing::warn!(%error, "the list of what is cut off cannot be watched; it is read every 500 ms"))
             .ok();
-        let list = Arc::clone(self);
-        thread::Builder::new().name("cut-off".to_owned()).spawn(move || run(&list, &receiver))?;
+        let (list, ending) = (Arc::clone(self), Arc::clone(self));
+        let (ends, asked) = sync_channel(1);
+        thread::Builder::new().name("cut-off".to_owned()).spawn(move || run(&list, &receiver, &ends))?;
+        thread::Builder::new().name("cut-off-ends".to_owned()).spawn(move || run_ends(&ending, &asked))?;
         Ok(CutOffWatch { _watcher: watcher, stop: sender })
     }
 }
@@ -59,18 +61,22 @@ fn watcher(file: &Path, sender: SyncSender<Signal>) -> notify::Result<Recommende
     Ok(watcher)
 }
 
-fn run(list: &CutOff, signals: &Receiver<Signal>) {
+fn run(list: &CutOff, signals: &Receiver<Signal>, ends: &SyncSender<()>) {
     let mut broken = false;
     loop {
         match signals.recv_timeout(SWEEP) {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Ok(Signal::Changed) | Err(RecvTimeoutError::Timeout) => {}
         }
-        match list.reload() {
-            Ok(changed) => {
+        match list.take_up_cuts() {
+            Ok(cuts) => {
                 broken = false;
-                if changed {
+                if cuts.changed {
                     tracing::info!("the list of what is cut off changed");
+                }
+                if cuts.ends {
+                    // A full channel already says so.
+                    let _ = ends.try_send(());
                 }
             }
             Err(_) if broken => {}
@@ -79,6 +85,16 @@ fn run(list: &CutOff, signals: &Receiver<Signal>) {
                 metrics::counter!("estelam_alarms_total", "alarm" => "cut-off-list-unreadable").increment(1);
                 tracing::error!("what was cut off stays cut off, but nothing new is: {error}");
             }
+        }
+    }
+}
+
+/// Opening waits for its record; cutting off does not wait for that.
+fn run_ends(list: &CutOff, asked: &Receiver<()>) {
+    while asked.recv().is_ok() {
+        // A file that cannot be read is told of by the other thread.
+        if list.take_up_ends().unwrap_or(false) {
+            tracing::info!("the list of what is cut off is shorter now");
         }
     }
 }

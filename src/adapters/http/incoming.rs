@@ -92,10 +92,11 @@ fn text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
     })
 }
 
-/// The signature with the target that it must name.
+/// The signature with the target that it must name: the query string says what is asked for as much as the path does.
 fn signature(request: &HttpRequest) -> Option<Box<SignatureField>> {
     let compact = text(request, &SIGNATURE)?;
-    Some(Box::new(SignatureField { compact, method: request.method().as_str().to_owned(), path: request.uri().path().to_owned() }))
+    let target = request.uri().path_and_query().map_or_else(|| request.uri().path(), |target| target.as_str());
+    Some(Box::new(SignatureField { compact, method: request.method().as_str().to_owned(), path: target.to_owned() }))
 }
 
 /// The media type of the bytes as they came: under a content coding (RFC 9110 §8.4) they are of none that we take.

@@ -172,7 +172,7 @@ fn rehearsal_a_compromised_statement_key_is_withdrawn_and_marked() {
     home.keeper().compromised(&stolen, under.clone(), RULES, at(0)).unwrap();
     assert_ne!(home.ring().statements().key_id(), stolen);
     assert!(!home.published().contains(&stolen), "no verifier takes it from now on");
-    let life = home.ring().published("https://gate.test", "log");
+    let life = home.ring().published("https://gate.test", &["log".to_owned()]);
     let seen = life.keys.iter().find(|key| key.kid == stolen).unwrap();
     assert_eq!((seen.state, seen.compromised.as_ref()), (KeyState::Compromised, Some(&under)));
     assert!(home.keeper().compromised(&stolen, under, RULES, at(1)).is_err(), "the mark is never moved");

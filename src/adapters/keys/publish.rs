@@ -7,8 +7,12 @@ use super::public::{Jwk, PublicKey};
 use super::record::{Compromise, KeyList, KeyState, KeyUse};
 use crate::core::ledger::genuine::{Life, Limit, LogKey, SigningKey, TrustedKeys};
 use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::succession::seal_origin;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Logs that a list may name: more than one installation ever had.
+const MOST_LOGS: usize = 256;
 
 /// `GET /.well-known/estelam-keys.json`: every key that ever signed, with its state. It is what an offline check needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +21,9 @@ pub struct PublishedKeys {
     pub issuer: String,
     /// Origin line of our log.
     pub origin: String,
+    /// Origin lines of all our logs, the oldest first: each but the last was sealed, and the next goes on from its end.
+    #[serde(default)]
+    pub origins: Vec<String>,
     /// The keys, oldest first.
     pub keys: Vec<PublishedKey>,
 }
@@ -60,7 +67,10 @@ impl PublishedKey {
 impl PublishedKeys {
     /// The keys as a check of statements and receipts takes them; `None` if one of them contradicts itself, or the log has no proper name.
     pub fn trusted(&self) -> Option<TrustedKeys> {
-        let mut trusted = TrustedKeys { issuer: self.issuer.clone(), signing: Vec::new(), log: Vec::new() };
+        let origins = self.logs()?;
+        let seals = origins.iter().skip(1).map(|new| seal_origin(new));
+        let names: Vec<String> = origins.iter().cloned().chain(seals).collect();
+        let mut trusted = TrustedKeys { issuer: self.issuer.clone(), signing: Vec::new(), log: Vec::new(), origins };
         for published in &self.keys {
             let key = published.key()?;
             let limit = published.compromised.as_ref();
@@ -70,8 +80,10 @@ impl PublishedKeys {
             }
             let life = match published.usage {
                 KeyUse::Checkpoints => {
-                    let key = NoteKey::new(&self.origin, key.bytes().try_into().ok()?).ok()?;
-                    trusted.log.push(LogKey { key, compromised });
+                    let public: [u8; 32] = key.bytes().try_into().ok()?;
+                    for name in &names {
+                        trusted.log.push(LogKey { key: NoteKey::new(name, public).ok()?, compromised: compromised.clone() });
+                    }
                     continue;
                 }
                 KeyUse::Tokens => Life::OtherUse,
@@ -82,7 +94,15 @@ impl PublishedKeys {
         Some(trusted)
     }
 
-    pub(super) fn of(list: &KeyList, issuer: &str, origin: &str) -> Self {
+    /// The logs; lists of earlier builds name the present one alone. `None` if the present one is not the last of them, or they are too many.
+    fn logs(&self) -> Option<Vec<String>> {
+        if self.origins.is_empty() {
+            return Some(vec![self.origin.clone()]);
+        }
+        (self.origins.last() == Some(&self.origin) && self.origins.len() <= MOST_LOGS).then(|| self.origins.clone())
+    }
+
+    pub(super) fn of(list: &KeyList, issuer: &str, origins: &[String]) -> Self {
         let keys = list.keys.iter().cloned().map(|record| PublishedKey {
             kid: record.kid,
             usage: record.usage,
@@ -94,7 +114,8 @@ impl PublishedKeys {
             checkable_until: record.checkable_until,
             compromised: record.compromised,
         });
-        Self { issuer: issuer.to_owned(), origin: origin.to_owned(), keys: keys.collect() }
+        let origin = origins.last().cloned().unwrap_or_default();
+        Self { issuer: issuer.to_owned(), origin, origins: origins.to_vec(), keys: keys.collect() }
     }
 
     /// The JWK set: statements first, the signing key before those in advance and the old ones.

@@ -182,8 +182,8 @@ impl KeyRing {
     }
 
     /// The life of every key, for those who check what we signed.
-    pub fn published(&self, issuer: &str, origin: &str) -> PublishedKeys {
-        PublishedKeys::of(&self.list, issuer, origin)
+    pub fn published(&self, issuer: &str, origins: &[String]) -> PublishedKeys {
+        PublishedKeys::of(&self.list, issuer, origins)
     }
 
     fn checked(self, dir: &Path) -> Result<Self, KeyError> {

@@ -1,7 +1,7 @@
 //! The keys of a running gateway: the snapshot in force, exchanged whole when the folder changes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -13,6 +13,8 @@ use super::{KeyError, KeyPlace, KeyRing, files};
 pub struct KeyStore {
     place: KeyPlace,
     ring: ArcSwap<KeyRing>,
+    /// One reading at a time: of two, both would take the same change up.
+    reading: Mutex<()>,
 }
 
 impl KeyStore {
@@ -22,7 +24,7 @@ impl KeyStore {
     /// [`KeyError`].
     pub fn open(place: KeyPlace) -> Result<Self, KeyError> {
         let ring = KeyRing::open_at(&place)?;
-        Ok(Self { place, ring: ArcSwap::from_pointee(ring) })
+        Ok(Self { place, ring: ArcSwap::from_pointee(ring), reading: Mutex::default() })
     }
 
     /// Where the keys are.
@@ -40,6 +42,7 @@ impl KeyStore {
     /// # Errors
     /// [`KeyError`]; the old snapshot stays in force.
     pub fn reload(&self, may: impl FnOnce(&KeyRing) -> bool) -> Result<Option<Arc<KeyRing>>, KeyError> {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         // Unlocking costs much, and the list says whether anything changed.
         let listed = KeyList::read(&self.place.dir)?;
         if listed.is_none_or(|list| list.keys == self.ring.load().records()) {

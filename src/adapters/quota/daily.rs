@@ -30,11 +30,20 @@ impl DailyQuota {
         Self { limit, count: Mutex::new(count) }
     }
 
-    /// Spends one query of the day on which `now` falls.
-    pub(super) fn spend(&self, now: Timestamp) -> Result<(), LimitNotice> {
-        let mut count = self.count_of(now);
+    /// Spends one query of the day on which `now` falls, of a unit and of its agency: of both, or of neither where one has nothing left.
+    pub(super) fn spend(unit: Option<&Self>, agency: Option<&Self>, now: Timestamp) -> Result<(), LimitNotice> {
+        // Always in this order, so that no two calls wait for each other.
+        let mut of_unit = unit.map(|quota| (quota, quota.count_of(now)));
+        let mut of_agency = agency.map(|quota| (quota, quota.count_of(now)));
+        for (quota, count) in of_unit.iter().chain(&of_agency) {
+            quota.has_room(count, now)?;
+        }
+        of_unit.iter_mut().chain(&mut of_agency).for_each(|(_, count)| count.used += 1);
+        Ok(())
+    }
+
+    fn has_room(&self, count: &Count, now: Timestamp) -> Result<(), LimitNotice> {
         if count.used < self.limit {
-            count.used += 1;
             return Ok(());
         }
         let left = u64::try_from(count.until.duration_since(now).as_secs()).unwrap_or(0) + 1;

@@ -154,8 +154,8 @@ where
         }
         let agencies = self.agencies.load();
         let Some(cells) = agencies.get(agency) else { return Ok(()) };
-        let of_unit = unit.and_then(|unit| cells.units.get(unit)?.quota.as_ref());
-        of_unit.into_iter().chain(&cells.quota).try_for_each(|quota| quota.spend(self.clock.now()))
+        let of_unit = unit.and_then(|unit| cells.units.get(unit)?.quota.as_deref());
+        DailyQuota::spend(of_unit, cells.quota.as_deref(), self.clock.now())
     }
 
     fn admit_again(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {

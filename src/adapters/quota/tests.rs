@@ -113,3 +113,19 @@ fn change_of_policy_keeps_what_was_spent() {
     bench.limiter.apply(&snapshot("daily_quota = 4\ncounter = { per_second = 1, burst = 9 }"));
     assert_eq!(bench.passed(9), 2, "the new rate counts anew, the day goes on");
 }
+
+#[test]
+fn a_query_that_the_agency_s_quota_refuses_spends_nothing_of_its_unit_s() {
+    let now = "2026-11-23T08:30:00Z".parse().unwrap();
+    let (unit, agency) = (DailyQuota::following(3, None), DailyQuota::following(2, None));
+    let both = |now| DailyQuota::spend(Some(&unit), Some(&agency), now);
+    assert_eq!([both(now).is_ok(), both(now).is_ok()], [true, true]);
+    assert_eq!(both(now).unwrap_err().quota, 2, "the agency's");
+    assert_eq!((unit.spent(now), agency.spent(now)), (2, 2));
+    DailyQuota::spend(Some(&unit), None, now).unwrap();
+    let next = "2026-11-24T08:30:00Z".parse().unwrap();
+    DailyQuota::spend(Some(&unit), None, next).unwrap();
+    assert_eq!(both(next), Ok(()));
+    assert_eq!([both(next).is_ok(), both(next).is_err()], [true, true]);
+    assert_eq!((unit.spent(next), agency.spent(next)), (3, 2), "and the other way round");
+}

@@ -236,7 +236,7 @@ impl Inner {
             Err(why) => match self.known(mark).await.filter(|entry| !entry.fetched.is_negative()) {
                 Some(entry) => {
                     self.lookups.stale.increment(1);
-                    Ok(entry.answer(Freshness::Stale))
+                    Ok(RegistryAnswer { shed: why == OVERLOADED, ..entry.answer(Freshness::Stale) })
                 }
                 None => Err(why),
             },
@@ -355,7 +355,7 @@ impl Inner {
 
 impl Entry {
     fn answer(&self, freshness: Freshness) -> RegistryAnswer {
-        RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.fetched.as_of, freshness }
+        RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.fetched.as_of, freshness, shed: false }
     }
 
     /// "Nobody" is remembered as long as anybody, so that a second ask takes one path for both. It never answers: whoever would be

@@ -34,8 +34,8 @@ async fn follow(inner: Weak<Inner>) {
     }
 }
 
-/// Loads the decrees if there are none, then waits for one batch of changes and applies it; or for a push, after which the decrees are
-/// loaded again.
+/// Loads the decrees if there are none, then waits for one batch of changes and applies it. Pushed decrees are loaded meanwhile, and the poll goes on:
+/// however often they are pushed, the feed hears of the registry.
 pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
     let after = match inner.changes.cursor() {
         Some(cursor) if inner.decrees.are_loaded() => cursor,
@@ -50,13 +50,15 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
         }
     };
     let pushed = inner.changes.pushed(inner.feed_bound);
-    let changes = tokio::select! {
-        biased;
-        () = inner.pushed.decrees() => {
-            load_decrees(inner).await?;
-            return Ok(());
+    let mut poll = std::pin::pin!(inner.fetch_changes(after));
+    let changes = loop {
+        tokio::select! {
+            biased;
+            () = inner.pushed.decrees() => {
+                load_decrees(inner).await?;
+            }
+            changes = &mut poll => break changes?,
         }
-        changes = inner.fetch_changes(after) => changes?,
     };
     if inner.changes.note(&changes, pushed) {
         inner.forget_everybody();

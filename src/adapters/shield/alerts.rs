@@ -52,12 +52,21 @@ impl LoggedAlerts {
         self.lock().get(&day).map_or_else(Vec::new, |counts| listed(day, counts))
     }
 
-    /// Takes the alerts of the days that are over, so that a record of them tells the day and nothing finer.
-    pub fn take_finished(&self, now: Timestamp) -> Vec<DayOfAlerts> {
+    /// The alerts of the days that are over, so that a record of them tells the day and nothing finer.
+    pub fn finished(&self, now: Timestamp) -> Vec<DayOfAlerts> {
+        let today = tehran_day(now);
+        self.lock().range(..today).flat_map(|(day, counts)| listed(*day, counts)).collect()
+    }
+
+    /// Forgets what is recorded.
+    pub fn recorded(&self, alert: &DayOfAlerts) {
         let mut days = self.lock();
-        let unfinished = days.split_off(&tehran_day(now));
-        let finished = std::mem::replace(&mut *days, unfinished);
-        finished.iter().flat_map(|(day, counts)| listed(*day, counts)).collect()
+        if let Some(counts) = days.get_mut(&alert.day) {
+            counts.remove(&(alert.rule, alert.agency.clone()));
+            if counts.is_empty() {
+                days.remove(&alert.day);
+            }
+        }
     }
 
     fn count(&self, rule: Rule, agency: &AgencyId, day: Date) -> u64 {
@@ -86,16 +95,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_taken_once_it_is_over_and_once_only() {
+    fn a_day_is_due_once_it_is_over_and_until_it_is_recorded() {
         let (alerts, agency) = (LoggedAlerts::default(), AgencyId::parse("bank").unwrap());
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         alerts.raise(Rule::Honeypot, &agency, at("2026-11-23T20:00:00Z"));
         alerts.raise(Rule::Honeypot, &agency, at("2026-11-23T20:29:59Z"));
         let [day] = alerts.today(at("2026-11-23T20:29:59Z")).try_into().unwrap();
         assert_eq!((day.day.to_string().as_str(), day.rule, day.count), ("2026-11-23", Rule::Honeypot, 2));
-        assert_eq!(alerts.take_finished(at("2026-11-23T20:29:59Z")), []);
+        assert_eq!(alerts.finished(at("2026-11-23T20:29:59Z")), []);
         alerts.raise(Rule::Honeypot, &agency, at("2026-11-23T20:30:00Z")); // midnight in Tehran
-        assert_eq!(alerts.take_finished(at("2026-11-23T20:30:00Z")), [day]);
-        assert_eq!(alerts.take_finished(at("2026-11-23T20:30:00Z")), []);
+        let midnight = at("2026-11-23T20:30:00Z");
+        assert_eq!([alerts.finished(midnight), alerts.finished(midnight)].concat(), [day.clone(), day.clone()]);
+        alerts.recorded(&day);
+        assert_eq!(alerts.finished(midnight), []);
     }
 }

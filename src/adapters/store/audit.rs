@@ -1,7 +1,7 @@
 //! Auditors' questions, answered beside the writer: by a running log, or offline on a folder.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,10 +11,11 @@ use zeroize::Zeroizing;
 
 use super::config::LedgerError;
 use super::contents::Contents;
+use super::day::DayKeys;
 use super::keys::{ContentKek, open_trail_key};
 use super::segments::{self, Index, SegmentError, Sought};
 use super::{SqliteLedger, nodes, recovery};
-use crate::core::ledger::audit::{AuditRow, Bucket, Found, LogAudit, SealedEpoch, Search, TrailFound, TrailSearch};
+use crate::core::ledger::audit::{AuditRow, Bucket, Found, LogAudit, OpenedKey, SealedEpoch, Search, Trace, TrailFound, TrailSearch};
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::subject::trail_tag_under;
 use crate::core::ledger::tree::Hash;
@@ -50,6 +51,10 @@ impl SqliteLedger {
         let _ = self.officer.set(key);
     }
 
+    pub(super) fn officer(&self) -> Option<&OfficerKey> {
+        self.officer.get()
+    }
+
     /// How many entries the index has not looked at.
     pub async fn index_behind(&self) -> u64 {
         let size = self.size();
@@ -62,29 +67,6 @@ impl SqliteLedger {
     /// [`LogUnreadable`].
     pub async fn index_some(&self) -> Result<(), LogUnreadable> {
         self.readers.search(|index, conn, contents| index.follow(conn, contents, nodes::stored_size(conn)?, STEP)).await
-    }
-
-    /// Trail keys in memory or opened, with the tags of all traces; and the epochs that nobody opened.
-    fn tags(&self, epochs: &[SealedEpoch], search: &TrailSearch) -> (Vec<Sought>, Vec<String>) {
-        let current = self.shared.keys.load_full();
-        let (mut sought, mut unopened) = (Vec::new(), Vec::new());
-        for epoch in epochs {
-            let day = day_number(&epoch.name);
-            let given = search.keys.iter().find(|(name, _)| *name == epoch.name).map(|(_, key)| key.clone());
-            if epoch.name == current.epoch {
-                let tag = |(trace, asked): (usize, &crate::core::ledger::audit::Trace)| Sought {
-                    day,
-                    tag: current.tags.trail_tag(&asked.scheme, &asked.value),
-                    trace,
-                };
-                sought.extend(search.traces.iter().enumerate().map(tag));
-            } else if let Some(key) = given.or_else(|| self.officer.get()?.open(&self.shared.origin, epoch)) {
-                sought.extend(tags_under(&key, day, search));
-            } else {
-                unopened.push(epoch.name.clone());
-            }
-        }
-        (sought, unopened)
     }
 
     async fn durable_size(&self) -> Result<u64, LogUnreadable> {
@@ -108,13 +90,14 @@ impl LogAudit for SqliteLedger {
         self.readers.search(move |index, conn, contents| segments::draw(index, conn, contents, (&search, &seed), size)).await
     }
 
-    async fn rows(&self, indices: Vec<u64>) -> Result<Vec<AuditRow>, LogUnreadable> {
+    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable> {
+        let indices: Vec<u64> = places.into_iter().map(|(_, index)| index).collect();
         self.readers.search(move |_, conn, contents| segments::some(conn, contents, &indices)).await
     }
 
     async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable> {
         let current = self.shared.keys.load().epoch.clone();
-        self.readers.run(move |conn, _| epochs(conn, from, to, Some(&current))).await
+        self.readers.run(move |conn, _| epochs(conn, (from, to), Some(&current), None)).await
     }
 
     async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
@@ -132,7 +115,9 @@ impl LogAudit for SqliteLedger {
     async fn trail(&self, search: TrailSearch) -> Result<TrailFound, LogUnreadable> {
         let size = self.durable_size().await?;
         let epochs = self.epochs(search.from, search.to).await?;
-        let (sought, unopened) = self.tags(&epochs, &search);
+        let current = self.shared.keys.load_full();
+        let keys = Keys { origin: &self.shared.origin, sealed: false, current: Some(&current), officer: self.officer() };
+        let (sought, unopened) = keys.tags(&epochs, &search);
         let (from, to) = (search.from, search.to);
         let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
         Ok(assembled(found, (from, to), epochs.len(), unopened, size))
@@ -192,14 +177,9 @@ impl OfflineAudit {
     /// The database fails, or an entry does not fit its leaf.
     pub fn trail(&mut self, search: &TrailSearch, officer: &OfficerKey) -> Result<TrailFound, LedgerError> {
         let size = self.size()?;
-        let (mut sought, mut unopened) = (Vec::new(), Vec::new());
-        let epochs = epochs(&self.conn, search.from, search.to, None)?;
-        for epoch in &epochs {
-            match officer.open(&self.origin, epoch) {
-                Some(key) => sought.extend(tags_under(&key, day_number(&epoch.name), search)),
-                None => unopened.push(epoch.name.clone()),
-            }
-        }
+        let epochs = epochs(&self.conn, (search.from, search.to), None, None)?;
+        let keys = Keys { origin: &self.origin, sealed: false, current: None, officer: Some(officer) };
+        let (sought, unopened) = keys.tags(&epochs, search);
         let found = segments::trail(&mut self.index, &self.conn, &self.contents, &sought, size).map_err(fault)?;
         Ok(assembled(found, (search.from, search.to), epochs.len(), unopened, size))
     }
@@ -212,9 +192,46 @@ fn fault(error: SegmentError) -> LedgerError {
     }
 }
 
-type Span = (Option<Timestamp>, Option<Timestamp>);
+pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
 
-fn assembled(
+/// What opens the epochs of one log.
+pub(super) struct Keys<'k> {
+    pub(super) origin: &'k str,
+    /// Whether it is one that was sealed: keys that are given must name it then.
+    pub(super) sealed: bool,
+    /// The keys in memory.
+    pub(super) current: Option<&'k DayKeys>,
+    pub(super) officer: Option<&'k OfficerKey>,
+}
+
+impl Keys<'_> {
+    /// The tags of all traces under keys in memory, given or opened; and the epochs that nobody opened.
+    pub(super) fn tags(&self, epochs: &[SealedEpoch], search: &TrailSearch) -> (Vec<Sought>, Vec<String>) {
+        let (mut sought, mut unopened) = (Vec::new(), Vec::new());
+        for epoch in epochs {
+            let day = day_number(&epoch.name);
+            if let Some(current) = self.current.filter(|current| current.epoch == epoch.name) {
+                let tag = |(trace, asked): (usize, &Trace)| Sought { day, tag: current.tags.trail_tag(&asked.scheme, &asked.value), trace };
+                sought.extend(search.traces.iter().enumerate().map(tag));
+            } else if let Some(key) = self.given(epoch, search).or_else(|| self.officer?.open(self.origin, epoch)) {
+                sought.extend(tags_under(&key, day, search));
+            } else if self.sealed {
+                unopened.push(format!("{} of {}", epoch.name, self.origin));
+            } else {
+                unopened.push(epoch.name.clone());
+            }
+        }
+        (sought, unopened)
+    }
+
+    fn given(&self, epoch: &SealedEpoch, search: &TrailSearch) -> Option<Zeroizing<[u8; 32]>> {
+        let of_log = |given: &OpenedKey| given.origin.as_deref().map_or(!self.sealed, |origin| origin == self.origin);
+        let given = search.keys.iter().find(|given| given.epoch == epoch.name && of_log(given));
+        given.map(|given| given.key.clone())
+    }
+}
+
+pub(super) fn assembled(
     mut rows: Vec<(usize, crate::core::ledger::audit::AuditRow)>,
     (from, to): Span,
     epochs: usize,
@@ -235,13 +252,19 @@ fn tags_under(key: &[u8; 32], day: i64, search: &TrailSearch) -> Vec<Sought> {
 }
 
 /// The epochs that entries of a span can be of: an entry may take its place a little after its epoch's day.
-fn epochs(conn: &Connection, from: Option<Timestamp>, to: Option<Timestamp>, current: Option<&str>) -> rusqlite::Result<Vec<SealedEpoch>> {
+pub(super) fn epochs(
+    conn: &Connection,
+    (from, to): Span,
+    current: Option<&str>,
+    origin: Option<&Arc<str>>,
+) -> rusqlite::Result<Vec<SealedEpoch>> {
     let first = from.map_or(i64::MIN, |from| number_of(day_of(from)) - 1);
     let last = to.map_or(i64::MAX, |to| number_of(day_of(to)) + 1);
     let mut select = conn.prepare_cached("SELECT name, sealed FROM epoch ORDER BY seq")?;
     let all = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let within = |name: &str| (first..=last).contains(&day_number(name));
-    let epoch = |(name, sealed): (String, Vec<u8>)| SealedEpoch { current: Some(name.as_str()) == current, name, sealed };
+    let epoch =
+        |(name, sealed): (String, Vec<u8>)| SealedEpoch { current: Some(name.as_str()) == current, origin: origin.cloned(), name, sealed };
     Ok(all.into_iter().filter(|(name, _)| within(name)).map(epoch).collect())
 }
 

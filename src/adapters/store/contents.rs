@@ -1,6 +1,7 @@
 //! Opening the encrypted contents of entries, with the content keys unwrapped once each.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use aws_lc_rs::aead::LessSafeKey;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -41,11 +42,11 @@ impl Contents {
 
     /// The key of a row of `content_key`, unwrapped once; none when it is gone or does not unwrap.
     pub(super) fn key(&mut self, conn: &Connection, key: i64) -> rusqlite::Result<Option<&LessSafeKey>> {
-        if !self.keys.contains_key(&key) {
-            let unwrapped = self.unwrap_key(conn, key)?;
-            self.keys.insert(key, unwrapped);
-        }
-        Ok(self.keys.get(&key).and_then(Option::as_ref))
+        let known = match self.keys.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(unwrapped(&self.kek, conn, key)?),
+        };
+        Ok(known.as_ref())
     }
 
     /// Does something with a content key; none when it is gone or does not unwrap.
@@ -83,18 +84,16 @@ impl Contents {
     pub(super) fn forget(&mut self, key: i64) {
         self.keys.remove(&key);
     }
+}
 
-    fn unwrap_key(&self, conn: &Connection, key: i64) -> rusqlite::Result<Option<LessSafeKey>> {
-        let (select, number, mark) = match key {
-            ..0 => ("SELECT day, class, wrapped FROM held_key WHERE seq = ?1", key.unsigned_abs(), HELD),
-            _ => ("SELECT day, class, wrapped FROM content_key WHERE seq = ?1", key.unsigned_abs(), 0),
-        };
-        let row: Option<(i64, u8, Vec<u8>)> = conn
-            .prepare_cached(select)?
-            .query_row([number], |row| Ok((row.get(0)?, row.get::<_, u8>(1)? | mark, row.get(2)?)))
-            .optional()?;
-        Ok(row.and_then(|(day, class, wrapped)| self.kek.unwrap(day, class, &wrapped)))
-    }
+fn unwrapped(kek: &Kek, conn: &Connection, key: i64) -> rusqlite::Result<Option<LessSafeKey>> {
+    let (select, number, mark) = match key {
+        ..0 => ("SELECT day, class, wrapped FROM held_key WHERE seq = ?1", key.unsigned_abs(), HELD),
+        _ => ("SELECT day, class, wrapped FROM content_key WHERE seq = ?1", key.unsigned_abs(), 0),
+    };
+    let row: Option<(i64, u8, Vec<u8>)> =
+        conn.prepare_cached(select)?.query_row([number], |row| Ok((row.get(0)?, row.get::<_, u8>(1)? | mark, row.get(2)?))).optional()?;
+    Ok(row.and_then(|(day, class, wrapped)| kek.unwrap(day, class, &wrapped)))
 }
 
 /// What the counts of a day are bound to.

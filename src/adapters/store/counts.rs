@@ -1,6 +1,8 @@
 //! Counts of days that are over, as they may be told, kept for a year: sealed under the key of the day's administrative contents, so that
 //! they go with it.
 
+use std::sync::{Mutex, PoisonError};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -8,13 +10,18 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::audit::{date_of, number_of};
 use super::config::LedgerError;
 use super::contents::Contents;
+use super::database::Store;
 use super::queue::Command;
-use super::segments::{self, SegmentError};
+use super::sealed::EndedLog;
+use super::segments::{self, Index, SegmentError};
 use super::{STOPPED, SqliteLedger, purge};
 use crate::core::ledger::audit::{Bucket, is_over};
 use crate::core::ledger::leaf::class_byte;
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::{LogReader as _, LogUnreadable, RetentionClass};
+
+/// Counts of a day: the day, its key, and what is told under it.
+pub(super) type SealedCount = (i64, i64, Vec<u8>);
 
 /// Makes the table if it is not there.
 pub(super) fn make_table(conn: &Connection) -> rusqlite::Result<()> {
@@ -34,29 +41,12 @@ impl SqliteLedger {
     /// [`LogUnreadable`].
     pub async fn close_days(&self, now: Timestamp) -> Result<(), LogUnreadable> {
         let size = self.size();
-        let closed = self.readers.search(move |index, conn, contents| {
-            let mut closed = Vec::new();
-            for (day, key) in open_days(conn, now)? {
-                let told = segments::tally(index, conn, contents, day, size)?.told(date_of(day), true);
-                let plain = serde_json::to_vec(&told).map_err(|_| SegmentError::Crypto)?;
-                let mut contents = contents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if let Some(sealed) = contents.seal_count(conn, key, day, plain)? {
-                    closed.push((day, key, sealed));
-                }
-            }
-            Ok(closed)
-        });
+        let closed = self.readers.search(move |index, conn, contents| closed(index, (conn, contents), open_days(conn, Some(now))?, size));
         let closed = closed.await?;
         if closed.is_empty() {
             return Ok(());
         }
-        let work = move |store: &mut super::database::Store| {
-            store.durably(|transaction| {
-                let insert = "INSERT OR IGNORE INTO day_count (day, key, sealed) VALUES (?1, ?2, ?3)";
-                closed.iter().try_for_each(|row| transaction.execute(insert, (row.0, row.1, &row.2)).map(drop))?;
-                Ok::<_, LedgerError>(())
-            })
-        };
+        let work = move |store: &mut Store| store.keep_counts(closed);
         let failed = |_| LogUnreadable("its counts cannot be kept");
         let done = self.shared.queue.command(|done| Command::Work(Box::new(work), done)).map_err(failed)?;
         done.await.unwrap_or(Err(STOPPED)).map_err(failed)
@@ -69,11 +59,7 @@ impl SqliteLedger {
         let size = self.size();
         let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
         let told = self.readers.search(move |index, conn, contents| {
-            let mut told = Vec::new();
-            for (day, key, sealed) in kept(conn)?.into_iter().filter(|(day, ..)| within(*day)) {
-                let mut contents = contents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                told.extend(open_count(conn, &mut contents, (day, key), &sealed)?);
-            }
+            let mut told = opened(conn, contents, within)?;
             // Yesterday's last hour and today.
             for day in [number_of(day_of(now)) - 1, number_of(day_of(now))] {
                 if within(day) && !is_kept(conn, day)? {
@@ -86,6 +72,72 @@ impl SqliteLedger {
     }
 }
 
+impl EndedLog {
+    /// The counts of its days that are not kept: all of its days are over. To be kept before anything is deleted.
+    pub(super) async fn counts_of_open_days(&self) -> Result<Vec<SealedCount>, LogUnreadable> {
+        let size = self.size;
+        self.readers.search(move |index, conn, contents| closed(index, (conn, contents), open_days(conn, None)?, size)).await
+    }
+
+    /// What may be told of its days.
+    pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>) -> Result<Vec<Bucket>, LogUnreadable> {
+        let size = self.size;
+        let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
+        let told = self.readers.search(move |index, conn, contents| {
+            let mut told = opened(conn, contents, within)?;
+            for (day, _) in open_days(conn, None)?.into_iter().filter(|(day, _)| within(*day)) {
+                told.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), true));
+            }
+            Ok(told)
+        });
+        told.await
+    }
+}
+
+impl Store {
+    /// Keeps counts of days that are over.
+    pub(super) fn keep_counts(&mut self, counts: Vec<SealedCount>) -> Result<(), LedgerError> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.durably(|transaction| {
+            make_table(transaction)?;
+            let insert = "INSERT OR IGNORE INTO day_count (day, key, sealed) VALUES (?1, ?2, ?3)";
+            counts.iter().try_for_each(|row| transaction.execute(insert, (row.0, row.1, &row.2)).map(drop))?;
+            Ok(())
+        })
+    }
+}
+
+/// Counts of days under the keys of their days, sealed.
+fn closed(
+    index: &mut Index,
+    (conn, contents): (&Connection, &Mutex<Contents>),
+    days: Vec<(i64, i64)>,
+    size: u64,
+) -> Result<Vec<SealedCount>, SegmentError> {
+    let mut closed = Vec::new();
+    for (day, key) in days {
+        let told = segments::tally(index, conn, contents, day, size)?.told(date_of(day), true);
+        let plain = serde_json::to_vec(&told).map_err(|_| SegmentError::Crypto)?;
+        let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sealed) = contents.seal_count(conn, key, day, plain)? {
+            closed.push((day, key, sealed));
+        }
+    }
+    Ok(closed)
+}
+
+/// Counts that are kept.
+fn opened(conn: &Connection, contents: &Mutex<Contents>, within: impl Fn(i64) -> bool) -> Result<Vec<Bucket>, SegmentError> {
+    let mut told = Vec::new();
+    for (day, key, sealed) in kept(conn)?.into_iter().filter(|(day, ..)| within(*day)) {
+        let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        told.extend(open_count(conn, &mut contents, (day, key), &sealed)?);
+    }
+    Ok(told)
+}
+
 /// Counts that are kept; none where a purge has destroyed their key and comes to them next.
 fn open_count(conn: &Connection, contents: &mut Contents, (day, key): (i64, i64), sealed: &[u8]) -> Result<Vec<Bucket>, SegmentError> {
     let plain = contents.open_count(conn, key, day, sealed)?;
@@ -96,16 +148,16 @@ fn open_count(conn: &Connection, contents: &mut Contents, (day, key): (i64, i64)
     }
 }
 
-/// Days that are over, have a key for their counts, and are not kept yet.
-fn open_days(conn: &Connection, now: Timestamp) -> Result<Vec<(i64, i64)>, SegmentError> {
+/// Days that are over (all of them where no instant is given), have a key for their counts, and are not kept yet.
+fn open_days(conn: &Connection, now: Option<Timestamp>) -> Result<Vec<(i64, i64)>, SegmentError> {
     let admin = class_byte(RetentionClass::Admin);
     let mut select =
         conn.prepare("SELECT day, seq FROM content_key WHERE class = ?1 AND day NOT IN (SELECT day FROM day_count) ORDER BY day")?;
     let days = select.query_map([admin], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
-    Ok(days.into_iter().filter(|(day, _)| is_over(date_of(*day), now)).collect())
+    Ok(days.into_iter().filter(|(day, _)| now.is_none_or(|now| is_over(date_of(*day), now))).collect())
 }
 
-fn kept(conn: &Connection) -> rusqlite::Result<Vec<(i64, i64, Vec<u8>)>> {
+fn kept(conn: &Connection) -> rusqlite::Result<Vec<SealedCount>> {
     conn.prepare("SELECT day, key, sealed FROM day_count ORDER BY day")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect()

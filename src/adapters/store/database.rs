@@ -78,7 +78,11 @@ impl Store {
             store.add(&additions)?;
         }
         if opening == Opening::Usual && store.size < fence.answered() {
-            let lost = format!("{} entries were answered for, only {} are here", fence.answered(), store.size);
+            let lost = format!(
+                "{} entries were answered for, only {} are here (where no copy has them, `estelam log succeed` seals what is left)",
+                fence.answered(),
+                store.size
+            );
             return Err(LedgerError::Inconsistent(lost));
         }
         // Before the journal is written over: what lies in the write-ahead log may never have been synced.

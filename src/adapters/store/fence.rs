@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! file `fence`     generation (u64, big-endian) ‖ holder (16 random bytes; zeros when the holder ended in order)
-//!                  ‖ answered (u64) ‖ answered with every bit turned over
+//!                  ‖ answered (u64) ‖ answered with every bit turned over ‖ place of the file itself: one that was copied knows nothing
 //! table `writer`   the same, and the place of the database: a folder that was copied has another
 //! ```
 //!
@@ -30,6 +30,8 @@ use crate::core::domain::random::random;
 const NAME: &str = "fence";
 /// Length of the token; behind it stands how many entries were answered for.
 const LEN: usize = 24;
+/// Where the place of the file stands in it.
+const PLACE_AT: u64 = LEN as u64 + 16;
 /// What stands for no holder.
 const NOBODY: [u8; 16] = [0; 16];
 
@@ -64,7 +66,8 @@ impl Fence {
         let (first, second) = token.split_at_mut(8);
         first.copy_from_slice(&generation.to_be_bytes());
         second.copy_from_slice(&holder);
-        file.write_all_at(&token, 0).and_then(|()| file.sync_all()).map_err(io)?;
+        let place = place_of(&path)?;
+        file.write_all_at(&token, 0).and_then(|()| file.write_all_at(&place, PLACE_AT)).and_then(|()| file.sync_all()).map_err(io)?;
         File::open(dir).and_then(|folder| folder.sync_all()).map_err(io)?;
         let unclean = before.map_or_else(|| schema::database(dir).exists(), |token| !token.ends_with(&NOBODY));
         Ok(Self { file, path, token, unclean, answered })
@@ -190,7 +193,7 @@ fn read_answered(file: &File) -> Option<u64> {
 pub enum Answered {
     /// Its writer ended in order: so many, and no more.
     Exactly(u64),
-    /// Its writer was cut off: so many, and maybe more.
+    /// Its writer was cut off, or the file was copied: so many, and maybe more.
     AtLeast(u64),
     /// Nothing.
     Unknown,
@@ -207,11 +210,13 @@ pub fn answered_in(dir: &Path) -> Result<Answered, LedgerError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Answered::Unknown),
         opened => opened.map_err(io)?,
     };
+    let mut place = [0; 16];
+    let own = file.read_exact_at(&mut place, PLACE_AT).is_ok() && place == place_of(&path)?;
     let in_order = read(&file).map_err(io)?.is_some_and(|token| token.ends_with(&NOBODY));
     Ok(match read_answered(&file) {
-        None => Answered::Unknown,
-        Some(answered) if in_order => Answered::Exactly(answered),
+        Some(answered) if own && in_order => Answered::Exactly(answered),
         Some(answered) => Answered::AtLeast(answered),
+        None => Answered::Unknown,
     })
 }
 

@@ -9,6 +9,8 @@ use rusqlite::Connection;
 
 use super::SqliteLedger;
 use super::audit::day_number;
+use super::reader::Readers;
+use super::sealed::EndedLog;
 use super::segments::{self, Sought};
 use crate::core::ledger::holder::{HolderEntry, HolderLog};
 use crate::core::ledger::retention::day_of;
@@ -40,16 +42,13 @@ pub(super) fn forget(conn: &Connection) -> rusqlite::Result<()> {
 impl HolderLog for SqliteLedger {
     async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable> {
         let first = day_of(from);
-        self.readers.run(move |conn, _| sealed(conn, first)).await
+        self.readers.run(move |conn, _| sealed(conn, first, None)).await
     }
 
     async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable> {
         let size = self.size();
         self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
-        let sought: Vec<Sought> = trails.iter().flat_map(sought).collect();
-        let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
-        let rows = found.into_iter().map(|(_, row)| row).filter(|row| row.time >= from);
-        Ok(rows.map(|row| HolderEntry { id: row.id, time: row.time, kind: row.kind, content: Box::new(row.content().clone()) }).collect())
+        entries(&self.readers, &trails, from, size).await
     }
 
     fn log_origin(&self) -> &str {
@@ -57,10 +56,31 @@ impl HolderLog for SqliteLedger {
     }
 }
 
-fn sealed(conn: &Connection, first: Date) -> rusqlite::Result<Vec<SealedTrail>> {
+/// A log that was sealed has them too, as long as it has contents.
+impl EndedLog {
+    pub(super) async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable> {
+        let (first, origin) = (day_of(from), self.origin.to_string());
+        self.readers.run(move |conn, _| sealed(conn, first, Some(&origin))).await
+    }
+
+    pub(super) async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable> {
+        entries(&self.readers, &trails, from, self.size).await
+    }
+}
+
+/// The entries with the tags of these trails among the first `size` of a log.
+async fn entries(readers: &Readers, trails: &[OpenedTrail], from: Timestamp, size: u64) -> Result<Vec<HolderEntry>, LogUnreadable> {
+    let sought: Vec<Sought> = trails.iter().flat_map(sought).collect();
+    let found = readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
+    let rows = found.into_iter().map(|(_, row)| row).filter(|row| row.time >= from);
+    Ok(rows.map(|row| HolderEntry { id: row.id, time: row.time, kind: row.kind, content: Box::new(row.content().clone()) }).collect())
+}
+
+fn sealed(conn: &Connection, first: Date, origin: Option<&str>) -> rusqlite::Result<Vec<SealedTrail>> {
     let mut select = conn.prepare_cached("SELECT name, sealed FROM holder_epoch WHERE substr(name, 1, 10) >= ?1 ORDER BY name")?;
     let rows = select.query_map([first.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-    rows.map(|row| row.map(|(epoch, sealed)| SealedTrail { epoch, sealed: STANDARD.encode(sealed) })).collect()
+    let origin = origin.map(str::to_owned);
+    rows.map(|row| row.map(|(epoch, sealed)| SealedTrail { epoch, origin: origin.clone(), sealed: STANDARD.encode(sealed) })).collect()
 }
 
 fn sought(trail: &OpenedTrail) -> Vec<Sought> {

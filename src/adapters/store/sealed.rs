@@ -10,26 +10,33 @@ use uuid::Uuid;
 use super::config::{LedgerConfig, LedgerError};
 use super::contents::Contents;
 use super::origins::Origins;
-use super::purge::{PurgeError, PurgeOrder, PurgeReport};
+use super::purge::{Deleted, PurgeError, PurgeOrder, PurgeReport};
 use super::reader::{self, Readers};
 use super::{SqliteLedger, schema};
 use crate::core::ledger::succession::Succession;
 use crate::core::ledger::tile::width_in;
-use crate::core::ledger::{LogReader, LogUnreadable, ProofBundle};
+use crate::core::ledger::{LedgerUnavailable, LogReader, LogUnreadable, ProofBundle};
 
 /// The present log and the sealed ones before it.
 pub struct LogChain {
-    present: Arc<SqliteLedger>,
+    pub(super) present: Arc<SqliteLedger>,
+    /// Its number in the chain.
+    pub(super) number: u16,
     /// The oldest first.
     sealed: Vec<Arc<dyn LogReader>>,
-    /// The same, with what deletion in them needs.
-    ended: Vec<EndedLog>,
+    /// The same, with what searches and deletion in them need.
+    pub(super) ended: Vec<EndedLog>,
 }
 
 /// A sealed log and those after it.
-struct EndedLog {
+pub(super) struct EndedLog {
+    /// Its number in the chain.
+    pub(super) number: u16,
+    pub(super) origin: Arc<str>,
+    /// Entries at its end.
+    pub(super) size: u64,
     config: LedgerConfig,
-    readers: Readers,
+    pub(super) readers: Readers,
     later: Vec<PathBuf>,
 }
 
@@ -41,7 +48,7 @@ impl LogChain {
     pub fn open(present: Arc<SqliteLedger>, origins: &Origins, config: &LedgerConfig) -> Result<Self, LedgerError> {
         let all = origins.all();
         let (mut sealed, mut ended): (Vec<Arc<dyn LogReader>>, _) = (Vec::new(), Vec::new());
-        for (number, ((origin, old), (_, new))) in all.iter().zip(all.iter().skip(1)).enumerate() {
+        for (number, ((origin, old), (_, new))) in (0_u16..).zip(all.iter().zip(all.iter().skip(1))) {
             let path = schema::database(old);
             let Some((_, seal, statement)) = Origins::statement_in(new)?.filter(|_| path.exists()) else { continue };
             let note: Option<String> = schema::open_reader(&path)?
@@ -50,11 +57,14 @@ impl LogChain {
             let note: Arc<str> = note.map_or_else(|| seal.as_str().into(), Into::into);
             let readers = Readers::new(path, Contents::load(&config.content_kek)?);
             let config = LedgerConfig { dir: old.clone(), origin: origin.clone(), ..config.clone() };
-            let later = all.iter().skip(number + 1).map(|(_, dir)| dir.clone()).filter(|dir| schema::database(dir).exists());
-            ended.push(EndedLog { config, readers: readers.clone(), later: later.collect() });
-            sealed.push(Arc::new(SealedLog { readers, note, seal, size: statement.from.size }));
+            let later = all.iter().skip(usize::from(number) + 1).map(|(_, dir)| dir.clone());
+            let later = later.filter(|dir| schema::database(dir).exists()).collect();
+            let (origin, size) = (Arc::from(origin.as_str()), statement.from.size);
+            ended.push(EndedLog { number, origin, size, config, readers: readers.clone(), later });
+            sealed.push(Arc::new(SealedLog { readers, note, seal, size }));
         }
-        Ok(Self { present, sealed, ended })
+        let number = u16::try_from(all.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        Ok(Self { present, number, sealed, ended })
     }
 
     /// The present log.
@@ -76,14 +86,26 @@ impl LogChain {
     }
 
     async fn purge_one(&self, log: &EndedLog, order: &PurgeOrder) -> Result<PurgeReport, PurgeError> {
-        let EndedLog { config, readers, later } = log;
-        let forget = |keys: Vec<i64>| {
-            readers.forget(keys.into_iter());
+        let EndedLog { config, readers, later, .. } = log;
+        // Counts outlive the contents that they are made from.
+        let counts = if order.dry_run { Vec::new() } else { log.counts_of_open_days().await.map_err(|_| uncounted())? };
+        let forget = |keys: &[i64]| {
+            readers.forget(keys.iter().copied());
             readers.close_idle();
         };
         readers.close_idle();
-        self.present.purge_ended(config.clone(), later.clone(), order.clone(), forget).await
+        let Deleted { report, gone, held } =
+            self.present.purge_ended(config.clone(), later.clone(), (order.clone(), counts), forget).await?;
+        if !gone.is_empty() {
+            let forgotten = readers.search(move |index, conn, contents| index.purged(conn, contents, &gone, &held));
+            forgotten.await.map_err(|_| PurgeError::StillIndexed)?;
+        }
+        Ok(report)
     }
+}
+
+const fn uncounted() -> LedgerUnavailable {
+    LedgerUnavailable("the counts of days of a sealed log cannot be kept")
 }
 
 #[async_trait]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
+use super::counts;
 use super::database::{Opening, Store};
 use super::fault::Faults;
 use super::fence::Fence;
@@ -92,6 +93,7 @@ pub fn seal(origins: &Origins) -> Result<(), LedgerError> {
         let Some((said, ..)) = Origins::statement_in(new)?.filter(|_| path.exists()) else { continue };
         let conn = Connection::open(&path)?;
         make_tables(&conn)?;
+        counts::make_table(&conn)?;
         conn.execute("INSERT INTO sealed (said) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM sealed)", [said])?;
     }
     Ok(())

@@ -43,6 +43,21 @@ struct Authority {
     fallen: bool,
 }
 
+/// A list that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListInForce {
+    /// SHA-256 of its authority's public key, hexadecimal.
+    pub authority: String,
+    /// The CRL number, hexadecimal.
+    pub number: String,
+    /// SHA-256 of the whole list, hexadecimal.
+    pub sha256: String,
+    /// Certificates that it revokes.
+    pub revoked: usize,
+    /// Its end, or that of a list above its authority.
+    pub next_update: Timestamp,
+}
+
 /// A revocation list with the file (or the source) that it came from.
 pub type ListFile = (PathBuf, CertificateRevocationListDer<'static>);
 
@@ -121,6 +136,18 @@ impl CrlSet {
     pub(super) fn newest(&self) -> Newests {
         let newest = |authority: &Authority| Newest { number: hexadecimal(&authority.number), sha256: hexadecimal(&authority.digest) };
         self.authorities.iter().map(|authority| (hexadecimal(&authority.key), newest(authority))).collect()
+    }
+
+    /// The lists in force.
+    pub fn in_force(&self) -> Vec<ListInForce> {
+        let list = |authority: &Authority| ListInForce {
+            authority: hexadecimal(&authority.key),
+            number: hexadecimal(&authority.number),
+            sha256: hexadecimal(&authority.digest),
+            revoked: authority.revoked.len(),
+            next_update: authority.until,
+        };
+        self.authorities.iter().map(list).collect()
     }
 
     /// Whether the certificate is still good at `now`, and how current its issuer's list is.

@@ -15,7 +15,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::config;
-use super::crl::{CrlSet, ListFile};
+use super::crl::{CrlSet, ListFile, ListInForce};
 use super::crl_memory::CrlMemory;
 use super::material::MaterialError;
 use super::offer::{self, Offered};
@@ -93,6 +93,11 @@ impl ServerTrust {
     /// How current the oldest revocation list is. Overdue lists close every service that is not life-critical.
     pub fn assurance(&self) -> Assurance {
         self.judge.load().lists.assurance(self.clock.now())
+    }
+
+    /// The lists in force.
+    pub fn lists_in_force(&self) -> Vec<ListInForce> {
+        self.judge.load().lists.in_force()
     }
 
     fn take(&self, offered: Vec<ListFile>) -> Result<Offered, MaterialError> {

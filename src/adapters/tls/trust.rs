@@ -1,7 +1,7 @@
 //! The trust material in force: roots, revocation lists and the mutual-TLS settings built from them, reloaded as one.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 
 use super::config::{self, ServerIdentity};
-use super::crl::{CrlSet, ListFile};
+use super::crl::{CrlSet, ListFile, ListInForce};
 use super::crl_memory::CrlMemory;
 use super::material::MaterialError;
 use super::offer::{self, Offered};
@@ -65,6 +65,7 @@ pub struct CertificateTrust {
     gateway: Arc<ArcSwap<ServerConfig>>,
     reloading: Mutex<()>,
     hooks: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+    taken: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl CertificateTrust {
@@ -83,6 +84,7 @@ impl CertificateTrust {
             gateway: Arc::new(ArcSwap::from_pointee(gateway)),
             reloading: Mutex::new(()),
             hooks: Mutex::new(Vec::new()),
+            taken: OnceLock::new(),
         }))
     }
 
@@ -118,6 +120,7 @@ impl CertificateTrust {
         self.gateway.store(Arc::new(gateway));
         drop(one_at_a_time);
         self.judge_anew();
+        self.taken.get().into_iter().for_each(|taken| taken());
         Ok(outcome)
     }
 
@@ -131,6 +134,11 @@ impl CertificateTrust {
     /// Runs `hook` after every successful reload. It must not call back into this value's `after_reload`.
     pub fn after_reload(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    }
+
+    /// Has lists recorded that took force, once live connections are judged by them: whoever reloads waits for it. Counts once.
+    pub fn when_taken(&self, record: impl Fn() + Send + Sync + 'static) {
+        let _ = self.taken.set(Box::new(record));
     }
 
     /// The settings in force for a new mutual-TLS connection.
@@ -149,6 +157,11 @@ impl CertificateTrust {
     /// How current the oldest revocation list is.
     pub fn assurance(&self) -> Assurance {
         self.lists.load().assurance(self.clock.now())
+    }
+
+    /// The lists in force.
+    pub fn lists_in_force(&self) -> Vec<ListInForce> {
+        self.lists.load().in_force()
     }
 
     /// Whether a list is past the middle of its life, and the end of the list that ends first.

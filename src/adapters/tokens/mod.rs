@@ -13,6 +13,7 @@ mod request;
 mod resource;
 mod revocation;
 mod revoke_request;
+mod shares;
 mod verify;
 
 pub use assertion::ClientAuthenticator;

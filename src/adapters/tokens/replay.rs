@@ -15,10 +15,11 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::shares::{BOUNDS, Shares};
 use crate::core::domain::agency::AgencyId;
 use crate::core::token::{Replays, ReplaysUnavailable, SingleUse};
 
-type Spent = [u8; 32];
+pub(super) type Spent = [u8; 32];
 
 /// Hash, expiry in seconds, checksum.
 const FRAME: usize = 32 + 8 + 4;
@@ -26,12 +27,9 @@ const FRAME: usize = 32 + 8 + 4;
 /// Frames in the file beyond which it is written anew once most have expired.
 const REWRITE_AT: usize = 8192;
 
-/// Assertions of all agencies remembered at once; beyond that nobody is let in by one, so that memory is bounded.
-const CAPACITY: usize = 1 << 20;
-
 /// Spent assertions of one installation.
 pub struct ReplayStore {
-    spent: Mutex<HashMap<Spent, i64>>,
+    spent: Mutex<Shares>,
     writer: mpsc::Sender<Wanted>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -55,21 +53,7 @@ impl ReplayStore {
         let mut journal = Journal { path: path.to_owned(), file, frames: known.len(), live: known.clone() };
         let (writer, wanted) = mpsc::channel();
         let thread = thread::Builder::new().name("assertions".to_owned()).spawn(move || journal.run(&wanted))?;
-        Ok(Self { spent: Mutex::new(known), writer, thread: Some(thread) })
-    }
-
-    /// Whether it is the first use, as far as this process knows; then it is spent, whatever becomes of the record.
-    fn first_use(&self, key: Spent, expires_at: i64, now: i64) -> Result<bool, ReplaysUnavailable> {
-        // A panic while the lock was held cannot leave the map half-changed.
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.len() >= CAPACITY {
-            spent.retain(|_, expires_at| *expires_at > now);
-        }
-        if spent.len() >= CAPACITY {
-            return Err(ReplaysUnavailable);
-        }
-        // What has expired is refused by its `exp` before it gets here, so it may stay until there is need for room.
-        Ok(spent.insert(key, expires_at).is_none())
+        Ok(Self { spent: Mutex::new(Shares::new(known, BOUNDS)), writer, thread: Some(thread) })
     }
 }
 
@@ -78,7 +62,9 @@ impl Replays for ReplayStore {
     async fn spend(&self, client: &AgencyId, once: &SingleUse, now: Timestamp) -> Result<bool, ReplaysUnavailable> {
         let key = key_of(client, &once.jti).ok_or(ReplaysUnavailable)?;
         let (expires_at, now) = (once.expires_at.as_second(), now.as_second());
-        if !self.first_use(key, expires_at, now)? {
+        // A panic while the lock was held cannot leave the shares half-changed. From here on it is spent, whatever becomes of the record.
+        let first = self.spent.lock().unwrap_or_else(PoisonError::into_inner).first_use(client, key, expires_at, now)?;
+        if !first {
             return Ok(false);
         }
         let (done, durable) = oneshot::channel();

@@ -19,19 +19,24 @@ impl Acts {
         now: BTreeMap<String, KnownCertificate>,
         opens: impl Fn(&str) -> Vec<&'static str>,
     ) -> Result<(), LedgerUnavailable> {
-        let known = self.known().await.certificates;
+        let _reading = self.reading().await;
+        let known = self.known().certificates;
         if known == now {
             return Ok(());
         }
-        self.record(between(&known, &now, opens), move |known| known.certificates = now).await
+        for (act, sha256, one) in between(&known, &now, opens) {
+            self.record(act, move |known| drop(known.certificates.insert(sha256.clone(), one.clone()))).await?;
+        }
+        self.record(None, move |known| known.certificates.clone_from(&now)).await
     }
 }
 
+/// The acts that lead from one register to another, each with the certificate as it is known after it.
 fn between(
     old: &BTreeMap<String, KnownCertificate>,
     new: &BTreeMap<String, KnownCertificate>,
     opens: impl Fn(&str) -> Vec<&'static str>,
-) -> Vec<Act> {
+) -> Vec<(Act, String, KnownCertificate)> {
     let mut acts = Vec::new();
     for (sha256, one) in new {
         let before = old.get(sha256);
@@ -40,10 +45,11 @@ fn between(
             Act::new("certificates", code, OPERATOR).of_agency(&one.agency, one.unit.as_deref()).about(about).details(&details)
         };
         if before.is_none() {
-            acts.push(act("certificate-issued", json!({ "sha256": sha256, "not_after": one.not_after, "opens": opens(&one.agency) })));
+            let details = json!({ "sha256": sha256, "not_after": one.not_after, "opens": opens(&one.agency) });
+            acts.push((act("certificate-issued", details), sha256.clone(), KnownCertificate { ended: false, ..one.clone() }));
         }
         if one.ended && before.is_none_or(|before| !before.ended) {
-            acts.push(act("certificate-ended", json!({ "sha256": sha256 })));
+            acts.push((act("certificate-ended", json!({ "sha256": sha256 })), sha256.clone(), one.clone()));
         }
     }
     acts
@@ -59,13 +65,13 @@ mod tests {
         let one = |ended| KnownCertificate { agency: "dpo".to_owned(), unit: None, not_after: jiff::Timestamp::UNIX_EPOCH, ended };
         let with = |ended| BTreeMap::from([("ab".repeat(32), one(ended))]);
         let codes = |old: &BTreeMap<_, _>, new: &BTreeMap<_, _>| -> Vec<&str> {
-            between(old, new, |_| vec!["log:person"]).iter().map(|act| act.code).collect()
+            between(old, new, |_| vec!["log:person"]).iter().map(|(act, ..)| act.code).collect()
         };
         assert_eq!(codes(&BTreeMap::new(), &with(false)), ["certificate-issued"]);
         assert_eq!(codes(&BTreeMap::new(), &with(true)), ["certificate-issued", "certificate-ended"]);
         assert_eq!(codes(&with(false), &with(true)), ["certificate-ended"]);
         assert!(codes(&with(true), &with(true)).is_empty() && codes(&with(true), &BTreeMap::new()).is_empty());
-        let issued = between(&BTreeMap::new(), &with(false), |_| vec!["log:person"]).remove(0);
+        let issued = between(&BTreeMap::new(), &with(false), |_| vec!["log:person"]).remove(0).0;
         assert!(issued.details.contains("log:person") && issued.details.contains(&"ab".repeat(32)), "{}", issued.details);
     }
 }

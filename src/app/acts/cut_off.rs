@@ -1,35 +1,46 @@
 //! Acts upon the list of what is cut off: what a change of it closes, and what it opens.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Act, Acts, OPERATOR};
 use crate::adapters::cutoff::{AgencyCut, CutOffList};
 
 /// The acts that lead from one list to another.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct CutOffActs {
     pub(super) closing: Vec<Act>,
-    pub(super) opening: Vec<Act>,
+    pub(super) opening: Vec<Opening>,
+}
+
+/// One act that opens something, and what it makes of the list.
+pub(super) struct Opening {
+    act: Act,
+    end: Arc<dyn Fn(&mut CutOffList) + Send + Sync>,
 }
 
 impl Acts {
-    /// Records what a new list opens, before it does; with what it closes, which then takes effect a moment later. Whether it may take effect.
-    pub fn cut_off_opens(&self, old: &CutOffList, new: &CutOffList) -> bool {
-        let CutOffActs { closing, opening } = between(old, new);
-        if opening.is_empty() {
-            return true;
+    /// Records what a new list opens, one thing after the other and each before it is open: the list as far as that went.
+    pub async fn cut_off_opens(&self, old: &CutOffList, new: &CutOffList) -> CutOffList {
+        let mut list = old.clone();
+        for Opening { act, end } in between(old, new).opening {
+            let mark = end.clone();
+            if let Err(error) = self.record(act, move |known| mark(&mut known.cut_off)).await {
+                tracing::error!(%error, "what was cut off stays so: its end cannot be recorded");
+                return list;
+            }
+            end(&mut list);
         }
-        let next = new.clone();
-        let recorded = self.record_here(closing.into_iter().chain(opening).collect(), move |known| known.cut_off = next);
-        recorded.inspect_err(|error| tracing::error!(%error, "what was cut off stays so: its end cannot be recorded")).is_ok()
+        // What says the same in other words is taken up as it stands.
+        if between(&list, new).closing.is_empty() { new.clone() } else { list }
     }
 
-    /// Records what a list that is in force now has closed. What it opened is recorded already, with all that came with it.
+    /// Records what a list that is in force now has closed.
     pub fn cut_off_closed(&self, old: &CutOffList, new: &CutOffList) {
-        let CutOffActs { closing, opening } = between(old, new);
-        if opening.is_empty() && !closing.is_empty() {
+        let CutOffActs { closing, .. } = between(old, new);
+        if !closing.is_empty() {
             let next = new.clone();
-            self.record_soon_here(closing, move |known| known.cut_off = next);
+            self.record_soon(closing, move |known| known.cut_off = known.cut_off.joined(next.clone()));
         }
     }
 }
@@ -47,11 +58,23 @@ pub(super) fn between(old: &CutOffList, new: &CutOffList) -> CutOffActs {
     };
     let (before, after) = (&old.certificates, &new.certificates);
     acts.closing.extend(after.keys().filter(|one| !before.contains_key(one)).map(|one| certificate("certificate-cut", *one)));
-    acts.opening.extend(before.keys().filter(|one| !after.contains_key(one)).map(|one| certificate("certificate-restored", *one)));
+    for one in before.keys().copied().filter(|one| !after.contains_key(one)) {
+        acts.open(certificate("certificate-restored", one), move |list| _ = list.certificates.remove(&one));
+    }
     acts
 }
 
 impl CutOffActs {
+    fn open(&mut self, act: Act, end: impl Fn(&mut CutOffList) + Send + Sync + 'static) {
+        self.opening.push(Opening { act, end: Arc::new(end) });
+    }
+
+    /// The end of something about one agency.
+    fn open_for(&mut self, agency: &str, act: Act, end: impl Fn(&mut AgencyCut) + Send + Sync + 'static) {
+        let agency = agency.to_owned();
+        self.open(act, move |list| list.agencies.get_mut(&agency).into_iter().for_each(&end));
+    }
+
     fn of_agency(&mut self, agency: &str, old: &AgencyCut, new: &AgencyCut) {
         let act = |code, branch: Option<&String>| Act::new("cut-off", code, OPERATOR).of_agency(agency, branch.map(String::as_str));
         let closed = self.closing.len();
@@ -60,15 +83,19 @@ impl CutOffActs {
         }
         self.closing.extend(new.branches.difference(&old.branches).map(|branch| act("branch-suspended", Some(branch))));
         if old.suspended && !new.suspended {
-            self.opening.push(act("agency-resumed", None));
+            self.open_for(agency, act("agency-resumed", None), |cut| cut.suspended = false);
         }
-        self.opening.extend(old.branches.difference(&new.branches).map(|branch| act("branch-resumed", Some(branch))));
+        for branch in old.branches.difference(&new.branches) {
+            let name = branch.clone();
+            self.open_for(agency, act("branch-resumed", Some(branch)), move |cut| _ = cut.branches.remove(&name));
+        }
         // A suspension kills tokens too; that is no act of its own.
         if new.tokens_before > old.tokens_before && self.closing.len() == closed {
             self.closing.push(act("tokens-killed", None));
         }
         if new.tokens_before < old.tokens_before {
-            self.opening.push(act("tokens-restored", None));
+            let before = new.tokens_before;
+            self.open_for(agency, act("tokens-restored", None), move |cut| cut.tokens_before = before);
         }
     }
 }

@@ -15,13 +15,13 @@ impl Acts {
         Arc::new(move |new| {
             let acts = acts.clone();
             Box::pin(async move {
-                let known = acts.known().await.decrees;
+                let known = acts.known().decrees;
                 if known.as_ref().is_some_and(|(version, _)| *version == new.version) {
                     return Ok(());
                 }
                 let act = act(known.as_ref().map(|(version, standing)| (version.as_str(), standing)), &new);
-                let (version, standing) = (new.version, new.standing);
-                let recorded = acts.record(vec![act], move |known| known.decrees = Some((version, standing))).await;
+                let next = (new.version, new.standing);
+                let recorded = acts.record(act, move |known| known.decrees = Some(next.clone())).await;
                 recorded.map_err(|_| "the log does not take the entry of its decrees")
             })
         })

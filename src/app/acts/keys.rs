@@ -9,20 +9,20 @@ use super::{Act, Acts};
 use crate::adapters::keys::{KeyRecord, KeyState};
 
 impl Acts {
-    /// Records how the keys have changed since it was last known. A key that others may have, that is lost or withdrawn, signs no more at once;
+    /// Records how the keys have changed since that was recorded last, or waits to be. A key that others may have, that is lost or withdrawn, signs no more at once;
     /// anything else waits for its entry. Whether the keys may be taken up.
-    pub fn keys_changed(&self, records: &[KeyRecord], actor: &'static str) -> bool {
-        let Some(known) = self.wait(self.known()) else { return false };
+    pub async fn keys_changed(&self, records: &[KeyRecord], actor: &'static str) -> bool {
+        let known = self.known();
         let now = known_of(records);
         let changes = known.keys.as_ref().map_or_else(BTreeMap::new, |before| changes(before, &now));
         let act = act(&changes, actor);
         let closing = changes.values().any(|change| change.closes());
-        let mark = move |known: &mut super::Known| known.keys = Some(now);
+        let mark = move |known: &mut super::Known| known.keys = Some(now.clone());
         if closing {
-            self.record_soon_here(act.into_iter().collect(), mark);
+            self.record_soon(act.into_iter().collect(), mark);
             return true;
         }
-        let recorded = self.record_here(act.into_iter().collect(), mark);
+        let recorded = self.record(act, mark).await;
         recorded.inspect_err(|error| tracing::error!(%error, "changed keys are not taken up: they cannot be recorded")).is_ok()
     }
 }

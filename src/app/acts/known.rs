@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::StartError;
+use super::{KnownLists, StartError};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::keys::{KeyState, KeyUse};
+use crate::core::ledger::retention::Hold;
 
 /// What the log knows to be in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub struct Known {
     pub keys: Option<BTreeMap<String, KnownKey>>,
     /// Legal holds by name.
     pub holds: BTreeMap<String, KnownHold>,
+    /// Deferrals by name.
+    pub deferrals: BTreeMap<String, KnownHold>,
+    /// Revocation lists by whose certificates they are about.
+    pub lists: BTreeMap<String, KnownLists>,
     /// Certificates by SHA-256, hexadecimal.
     pub certificates: BTreeMap<String, KnownCertificate>,
 }
@@ -55,7 +60,7 @@ pub struct KnownKey {
     pub lost: bool,
 }
 
-/// What is known of a legal hold that two people began.
+/// What is known of a legal hold, or of a deferral, that two people began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownHold {
     /// Hash of what they signed.
@@ -64,6 +69,13 @@ pub struct KnownHold {
     pub until: Date,
     /// Two people ended it.
     pub released: bool,
+}
+
+impl KnownHold {
+    /// One that has begun, under the hash of what was signed.
+    pub fn begun(hold: &Hold, hash: &str) -> Self {
+        Self { hash: hash.to_owned(), until: hold.until, released: false }
+    }
 }
 
 /// Reads the file; nothing is known without one.

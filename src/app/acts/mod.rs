@@ -1,27 +1,32 @@
 //! Administrative acts in the access log, all through this one place.
 //!
 //! What opens something (a resumption, a new key, policies, decrees, the end of a hold) is an entry first: no entry, no effect. What closes something
-//! (a suspension, a key that others may have) takes effect at once, and its entry is made as soon as the log can. What was recorded last is
-//! remembered beside the log, so that what was changed while no gateway ran is recorded by the next start.
+//! (a suspension, a key that others may have) takes effect at once and waits for nothing; its entry is made as soon as the log can. What was
+//! recorded last is remembered beside the log, so that what was changed while no gateway ran is recorded by the next start.
 
 mod certificates;
 mod cut_off;
 mod decrees;
 mod keys;
 mod known;
+mod lists;
+mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify, watch};
 use uuid::Uuid;
 
 pub use self::known::{Known, KnownCertificate, KnownHold};
+pub use self::lists::{KnownLists, ListsNow};
+use self::queue::{Mark, Next, Queue};
 use super::StartError;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::tree::sha256;
@@ -83,6 +88,11 @@ impl Act {
         Self { details: details.to_string(), ..self }
     }
 
+    /// The name of the thing; empty where it has none.
+    pub(super) fn reference(&self) -> &str {
+        self.reference.as_deref().unwrap_or_default()
+    }
+
     fn entry(&self, now: jiff::Timestamp) -> Entry {
         let content = EntryContent {
             route: Cow::Borrowed(self.route),
@@ -108,9 +118,6 @@ impl Act {
     }
 }
 
-/// Writes down what is known to be recorded.
-type Mark = Box<dyn FnOnce(&mut Known) + Send>;
-
 /// Records acts, one after the other.
 pub struct Acts {
     /// Whoever watches files holds this value; none of them keeps the log open once the gateway has stopped.
@@ -118,14 +125,13 @@ pub struct Acts {
     clock: Arc<dyn Clock>,
     file: PathBuf,
     runtime: Handle,
-    state: Mutex<State>,
-}
-
-struct State {
-    known: Known,
-    /// Acts that had effect and have no entry yet, in order.
-    waiting: VecDeque<Act>,
-    marks: Vec<Mark>,
+    /// Never held while something is waited for: what closes something only puts its entry here.
+    queue: std::sync::Mutex<Queue>,
+    /// What is recorded. Whoever holds it makes entries, and nobody else does meanwhile.
+    recorded: Mutex<Known>,
+    /// One reading of what people signed at a time: of two, both would record the same.
+    reading: Mutex<()>,
+    queued: Notify,
 }
 
 impl Acts {
@@ -136,89 +142,116 @@ impl Acts {
     pub fn open(dir: &Path, ledger: &Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let file = dir.join(super::memories::ACTS);
         let known = known::read(&file)?;
-        let state = Mutex::new(State { known, waiting: VecDeque::new(), marks: Vec::new() });
-        Ok(Arc::new(Self { ledger: Arc::downgrade(ledger), clock, file, runtime: Handle::current(), state }))
+        Ok(Arc::new(Self {
+            ledger: Arc::downgrade(ledger),
+            clock,
+            file,
+            runtime: Handle::current(),
+            queue: std::sync::Mutex::new(Queue::new(known.clone())),
+            recorded: Mutex::new(known),
+            reading: Mutex::default(),
+            queued: Notify::new(),
+        }))
     }
 
-    /// What was recorded last.
-    pub(super) async fn known(&self) -> Known {
-        self.state.lock().await.known.clone()
+    /// What is recorded, or has effect and waits to be.
+    pub(super) fn known(&self) -> Known {
+        self.queue().known().clone()
     }
 
-    /// Records acts before they have effect.
+    /// Held by whoever compares files that people sign with what is known, until the difference is recorded.
+    pub(super) async fn reading(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.reading.lock().await
+    }
+
+    /// Records an act before it has effect; or, where there is none, remembers what is known now. One at a time: of two, one could be
+    /// recorded and neither have effect.
     ///
     /// # Errors
-    /// The log does not take them (or one before them that waits); then they must have none.
-    pub async fn record(&self, acts: Vec<Act>, mark: impl FnOnce(&mut Known) + Send + 'static) -> Result<(), LedgerUnavailable> {
-        let mut state = self.state.lock().await;
-        let before = state.waiting.len();
-        state.waiting.extend(acts);
-        let recorded = self.flush(&mut state, Some(Box::new(mark))).await;
-        if recorded.is_err() {
-            let left = state.waiting.len();
-            state.waiting.truncate(before.min(left));
+    /// The log does not take it (or one before it that waits); then it must have none, and it is not tried again.
+    pub async fn record(
+        &self,
+        act: impl Into<Option<Act>> + Send,
+        mark: impl Fn(&mut Known) + Send + 'static,
+    ) -> Result<(), LedgerUnavailable> {
+        let mark: Mark = Box::new(mark);
+        let mut recorded = self.recorded.lock().await;
+        self.flush(&mut recorded).await?;
+        if let Some(act) = act.into() {
+            self.append(&act).await?;
         }
-        recorded
+        self.queue().recorded(&mark);
+        self.remember(&mut recorded, &mark);
+        Ok(())
     }
 
-    /// Records acts that have effect already; those that the log does not take now are tried again until it does.
-    pub async fn record_soon(&self, acts: Vec<Act>, mark: impl FnOnce(&mut Known) + Send + 'static) {
-        let mut state = self.state.lock().await;
-        state.waiting.extend(acts);
-        state.marks.push(Box::new(mark));
-        if let Err(error) = self.flush(&mut state, None).await {
-            metrics::counter!("estelam_alarms_total", "alarm" => "acts-not-recorded").increment(1);
-            tracing::error!(%error, waiting = state.waiting.len(), "administrative acts have effect and are not recorded yet; they are tried again");
-        }
+    /// Records acts that have effect already, behind: this waits for nothing, and the log is asked again until it takes them.
+    pub fn record_soon(&self, acts: Vec<Act>, mark: impl Fn(&mut Known) + Send + 'static) {
+        self.queue().push(acts, Box::new(mark));
+        self.queued.notify_one();
     }
 
-    /// [`Self::record`] from a thread of no runtime, or of any.
-    ///
-    /// # Errors
-    /// As [`Self::record`].
-    pub fn record_here(&self, acts: Vec<Act>, mark: impl FnOnce(&mut Known) + Send + 'static) -> Result<(), LedgerUnavailable> {
-        self.wait(self.record(acts, mark)).unwrap_or(Err(LedgerUnavailable("the record was broken off")))
-    }
-
-    /// [`Self::record_soon`] from a thread of no runtime, or of any.
-    pub fn record_soon_here(&self, acts: Vec<Act>, mark: impl FnOnce(&mut Known) + Send + 'static) {
-        let _ = self.wait(self.record_soon(acts, mark));
-    }
-
-    /// Waits on a thread of its own: a thread of the runtime may not block on it.
+    /// Waits on a thread of its own. Never in a task of the runtime, which would wait for itself: on a thread that may block.
     pub(super) fn wait<T: Send>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
         std::thread::scope(|scope| scope.spawn(|| self.runtime.block_on(work)).join()).ok()
     }
 
     /// Makes the entries that wait; then what they are about is known.
-    async fn flush(&self, state: &mut State, last: Option<Mark>) -> Result<(), LedgerUnavailable> {
+    async fn flush(&self, recorded: &mut Known) -> Result<(), LedgerUnavailable> {
+        loop {
+            let next = self.queue().next();
+            match next {
+                None => return Ok(()),
+                Some(Next::Recorded(mark)) => self.remember(recorded, &mark),
+                Some(Next::Entry(act)) => {
+                    self.append(&act).await?;
+                    self.queue().made();
+                }
+            }
+        }
+    }
+
+    async fn append(&self, act: &Act) -> Result<(), LedgerUnavailable> {
         let ledger = self.ledger.upgrade().ok_or(LedgerUnavailable("it is closed"))?;
-        while let Some(act) = state.waiting.front() {
-            ledger.append(act.entry(self.clock.now())).await?;
-            state.waiting.pop_front();
-        }
-        let before = state.known.clone();
-        for mark in std::mem::take(&mut state.marks).into_iter().chain(last) {
-            mark(&mut state.known);
-        }
-        if before != state.known
-            && let Err(error) = known::write(&self.file, &state.known)
+        ledger.append(act.entry(self.clock.now())).await.map(drop)
+    }
+
+    fn remember(&self, recorded: &mut Known, mark: &Mark) {
+        let before = recorded.clone();
+        mark(recorded);
+        if before != *recorded
+            && let Err(error) = known::write(&self.file, recorded)
         {
             tracing::error!(%error, "what was recorded last cannot be remembered; the next start records it again");
         }
-        Ok(())
     }
 
-    /// Tries what waits again, until the task is dropped.
-    pub(super) async fn keep(self: Arc<Self>) {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the entries that wait, until it is told to end; never in the middle of one.
+    pub(super) async fn keep(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut tick = tokio::time::interval(AGAIN);
+        let mut said = false;
         loop {
-            tick.tick().await;
-            let mut state = self.state.lock().await;
-            if !state.waiting.is_empty() {
-                // It said so when it began to wait.
-                let _ = self.flush(&mut state, None).await;
+            tokio::select! {
+                _ = ending.wait_for(|ends| *ends) => return,
+                () = self.queued.notified() => {}
+                _ = tick.tick() => {}
             }
+            if self.queue().is_empty() {
+                continue;
+            }
+            let mut recorded = self.recorded.lock().await;
+            let made = self.flush(&mut recorded).await;
+            if let Err(error) = &made
+                && !said
+            {
+                metrics::counter!("estelam_alarms_total", "alarm" => "acts-not-recorded").increment(1);
+                tracing::error!(%error, "administrative acts have effect and are not recorded yet; they are tried again");
+            }
+            said = made.is_err();
         }
     }
 }

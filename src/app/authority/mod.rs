@@ -28,6 +28,7 @@ use super::acts::{Act, Acts, OFFICIALS, OPERATOR};
 use crate::adapters::policy_files::PolicyStore;
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::LedgerUnavailable;
 use crate::core::policy::LoadError;
 
 /// Watches over what takes effect.
@@ -65,18 +66,19 @@ pub(super) async fn guard(config: &Config, policies: &PolicyStore, acts: Arc<Act
 /// In a demo the operator's word is enough, but it is an entry all the same, before it counts.
 async fn guard_demo(policies: &PolicyStore, version: &str, acts: Arc<Acts>) -> Result<(), StartError> {
     const UNRECORDED: &str = "the policies do not take effect, since the log does not take the entry";
-    let act =
-        |version: &str| vec![Act::new("policies", "policies-activated", OPERATOR).policies(version).details(&json!({ "demo": true }))];
+    let act = |version: &str| Act::new("policies", "policies-activated", OPERATOR).policies(version).details(&json!({ "demo": true }));
     let mark = |version: &str| {
         let version = version.to_owned();
-        move |known: &mut super::acts::Known| known.policies = Some(version)
+        move |known: &mut super::acts::Known| known.policies = Some(version.clone())
     };
-    if acts.known().await.policies.as_deref() != Some(version) {
+    if acts.known().policies.as_deref() != Some(version) {
         acts.record(act(version), mark(version)).await.map_err(|error| StartError(format!("{UNRECORDED}: {error}")))?;
     }
     policies.guarded_by(move |next| {
-        let recorded = acts.record_here(act(next), mark(next));
-        recorded.map_err(|error| vec![LoadError::of_file("policies", format!("{UNRECORDED}: {error}"))])
+        let recorded = acts.wait(acts.record(act(next), mark(next)));
+        recorded
+            .unwrap_or(Err(LedgerUnavailable("the record was broken off")))
+            .map_err(|error| vec![LoadError::of_file("policies", format!("{UNRECORDED}: {error}"))])
     });
     Ok(())
 }
@@ -87,7 +89,7 @@ fn record_refusals(policies: &PolicyStore, acts: &Arc<Acts>) {
     policies.on_refusal(move |version, faults| {
         let first = faults.first().map(|fault| fault.line.map_or_else(|| fault.file.clone(), |line| format!("{}:{line}", fault.file)));
         let details = json!({ "refused": version, "faults": faults.len(), "first": first });
-        acts.record_soon_here(vec![Act::new("policies", "policies-refused", OPERATOR).details(&details)], |_| ());
+        acts.record_soon(vec![Act::new("policies", "policies-refused", OPERATOR).details(&details)], |_| ());
     });
 }
 
@@ -142,7 +144,7 @@ impl Authority {
     }
 
     async fn record(&self, act: Act) -> Result<(), String> {
-        self.acts.record(vec![act], |_| ()).await.map_err(|error| error.to_string())
+        self.acts.record(act, |_| ()).await.map_err(|error| error.to_string())
     }
 }
 

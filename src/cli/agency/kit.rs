@@ -122,6 +122,7 @@ printf '%s' "$body" | python3 sign.py POST /v1/verify > "$signature"
 fn signing_script(home: &Home, policy: &AgencyPolicy) -> String {
     format!(
         r#"# The `Estelam-Signature` of a request: python3 sign.py METHOD PATH < body   (pip install joserfc)
+# PATH is what you ask for on our host, with its query string: '/v1/log/samples?limit=5'
 # Its key is another than the certificate's: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out request-key.pem
 # Register the public half with the operator: openssl pkey -in request-key.pem -pubout
 import hashlib, os, secrets, sys, time

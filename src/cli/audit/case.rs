@@ -52,8 +52,10 @@ impl CaseCommand {
         match self {
             Self::Open { number, place, reason, until, office } => {
                 let schemes = super::schemes(&place)?;
-                if reason.split_whitespace().chain([number.as_str()]).any(|word| schemes.looks_like_identifier(word)) {
-                    return Err(CliError::usage("number and reason of a case must not name a person's number"));
+                if schemes.looks_like_identifier(&number) || schemes.may_hold_identifier(&reason) {
+                    let why =
+                        "number and reason of a case go into the log and must not name a person's number; leave days and long numbers out";
+                    return Err(CliError::usage(why));
                 }
                 let case = Case { number, reason, office, opened: now, until, closed: None };
                 register(&place)?.open(&case).map_err(CliError::failed)?;

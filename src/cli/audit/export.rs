@@ -1,6 +1,6 @@
 //! `estelam log export`: all that fits a filter into a file, and the check of such a file against a checkpoint.
 
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,9 +12,12 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 
 use super::filter::{FilterArgs, query_string};
+use super::log_keys;
+use super::receiver::Receiver;
 use crate::cli::client::Client;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure, block_on};
+use crate::core::ledger::ProofBundle;
 use crate::core::ledger::audit::Fold;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::leaf::{Header, header_commitment, leaf};
@@ -38,9 +41,13 @@ pub(in crate::cli) struct Export {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Check this file instead: every row's leaf, and that all of them fold up to the checkpoint in its first line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format", "as"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format"])]
     check: Option<PathBuf>,
-    /// The log's verifier key (`GET /checkpoint.key`), for `--check`; asked of the running gateway if left out
+    /// With `--check`: fetch the proofs of the first and the last line, which say that this very file left the gateway. Without them whoever edited it could hide
+    /// a row that the filter fits behind the hashes of a gap
+    #[arg(long, requires = "check")]
+    prove: bool,
+    /// The log's verifier key (`GET /checkpoint.key`), for `--check`; the keys of all logs are asked of the running gateway if left out
     #[arg(long, value_name = "FILE", requires = "check")]
     log_key: Option<PathBuf>,
     /// A checkpoint that you have from elsewhere, of the same size, which must have the same root
@@ -62,34 +69,25 @@ impl Export {
         let mut parameters = self.filter.parameters();
         parameters.push(("format", self.format.clone()));
         let mut response = client.stream(&token, &format!("/v1/log/export{}", query_string(&parameters))).await?;
-        let mut out: Box<dyn Write> = match &self.out {
-            Some(path) => Box::new(std::fs::File::create(path).doing(format_args!("cannot write `{}`", path.display()))?),
-            None => Box::new(std::io::stdout().lock()),
-        };
+        let mut receiver = Receiver::open(self.out.as_deref())?;
         let bar = if self.out.is_some() && std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        let mut last = Vec::new();
-        while let Some(chunk) = response.chunk().await.doing("the export broke off; the file is not whole")? {
-            out.write_all(&chunk).doing("cannot write the export")?;
+        while let Some(chunk) = response.chunk().await.doing("the export broke off and is not whole")? {
+            receiver.take(&chunk)?;
             bar.inc(chunk.len() as u64);
-            last = chunk.to_vec();
         }
-        out.flush().doing("cannot write the export")?;
         bar.finish_and_clear();
-        if !String::from_utf8_lossy(&last).contains("\"end\"") {
-            return Err(CliError::failed("the export broke off; the file is not whole"));
-        }
+        receiver.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 
     fn check(&self, file: &Path) -> Result<ExitCode, CliError> {
-        let key = match &self.log_key {
-            Some(path) => std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?,
-            None => {
-                let client = Client::open(self.place.dir(), "operator")?;
-                block_on(client.public("/checkpoint.key"))?
+        let keys = match &self.log_key {
+            Some(path) => {
+                let key = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
+                vec![NoteKey::parse(key.trim()).doing("the log's verifier key")?]
             }
+            None => block_on(log_keys(&Client::open(self.place.dir(), &self.agency)?))?,
         };
-        let keys = [NoteKey::parse(key.trim()).doing("the log's verifier key")?];
         let checked = check(file, &keys).map_err(|what| CliError::failed(format_args!("`{}` does not hold: {what}", file.display())))?;
         if let Some(path) = &self.checkpoint {
             let text = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
@@ -103,41 +101,82 @@ impl Export {
                 )));
             }
         }
+        if self.prove {
+            block_on(self.proven(&checked, &keys))?;
+        }
         println!("{} rows hold under the checkpoint of {} entries", checked.rows, checked.checkpoint.size);
+        match self.prove {
+            true => println!("the log has the statements of its first and last line: it is the file that the gateway gave out"),
+            false => println!("`--prove` shows besides that it is the file that the gateway gave out, and no row was hidden in a gap"),
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// That first and last line are statements of entries of the log.
+    async fn proven(&self, checked: &Checked, keys: &[NoteKey]) -> Result<(), CliError> {
+        let client = Client::open(self.place.dir(), &self.agency)?;
+        let token = client.token(Some("log:patterns")).await?;
+        for Line { id, json, what } in [&checked.first, &checked.last] {
+            let proof = client.read(&token, &format!("/v1/log/proof/{id}")).await?;
+            let bundle: ProofBundle = serde_json::from_value(proof).doing("the proof is malformed")?;
+            bundle.check(json, keys).doing(format_args!("the {what} line is not what the gateway gave out"))?;
+        }
+        Ok(())
     }
 }
 
 struct Checked {
     rows: u64,
     checkpoint: Checkpoint,
+    first: Line,
+    last: Line,
+}
+
+/// A line that is the statement of an entry.
+struct Line {
+    /// The entry's id.
+    id: String,
+    json: String,
+    what: &'static str,
+}
+
+impl Line {
+    fn new(part: &Value, (name, json, what): (&str, &str, &'static str)) -> Result<Self, String> {
+        let id = part.get(name).and_then(Value::as_str).filter(|id| id.parse::<uuid::Uuid>().is_ok());
+        Ok(Self { id: id.ok_or(format!("`{name}` is missing"))?.to_owned(), json: json.to_owned(), what })
+    }
 }
 
 /// Checks a whole file, line by line.
 fn check(file: &Path, keys: &[NoteKey]) -> Result<Checked, String> {
     let reader = BufReader::new(std::fs::File::open(file).map_err(|error| error.to_string())?);
     let (mut fold, mut digest, mut rows) = (Fold::default(), Digest::new(&SHA256), 0_u64);
-    let (mut checkpoint, mut columns, mut whole) = (None::<Checkpoint>, None::<Vec<String>>, false);
+    let (mut manifest, mut columns, mut last) = (None::<(Checkpoint, Line, Option<u64>)>, None::<Vec<String>>, None::<Line>);
     for (number, line) in (1..).zip(reader.lines()) {
         let line = line.map_err(|error| error.to_string())?;
         let at = |what: String| format!("line {number}: {what}");
-        if whole {
+        if last.is_some() {
             return Err(at("there is more after the last line".to_owned()));
         }
         let remark = line.strip_prefix("# ").unwrap_or(&line);
         let json: Option<Value> = serde_json::from_str(remark).ok();
-        if let Some(manifest) = json.as_ref().and_then(|json| json.get("manifest")) {
-            let note = manifest.get("checkpoint").and_then(Value::as_str).unwrap_or_default();
-            checkpoint = Some(Checkpoint::open(note, keys).map_err(|error| at(error.to_string()))?);
+        if let Some(said) = json.as_ref().and_then(|json| json.get("manifest")).filter(|_| number == 1) {
+            let note = said.get("checkpoint").and_then(Value::as_str).unwrap_or_default();
+            let checkpoint = Checkpoint::open(note, keys).map_err(|error| at(error.to_string()))?;
+            let first = Line::new(said, ("export_id", remark, "first")).map_err(at)?;
+            manifest = Some((checkpoint, first, said.get("count").and_then(Value::as_u64)));
         } else if let Some(end) = json.as_ref().and_then(|json| json.get("end")) {
-            let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+            let (size, count) = manifest.as_ref().map_or((0, None), |(checkpoint, _, count)| (checkpoint.size, *count));
             fold.gap(size, &hashes(end.get("gap")).ok_or_else(|| at("a hash is malformed".to_owned()))?)
                 .map_err(|error| at(error.to_string()))?;
             let hex = digest.clone().finish().as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-            if end.get("sha256").and_then(Value::as_str) != Some(&hex) || end.get("rows").and_then(Value::as_u64) != Some(rows) {
-                return Err(at("its rows are not those that the last line counts".to_owned()));
+            if end.get("sha256").and_then(Value::as_str) != Some(&hex)
+                || end.get("rows").and_then(Value::as_u64) != Some(rows)
+                || count != Some(rows)
+            {
+                return Err(at("its rows are not those that the first and the last line count".to_owned()));
             }
-            whole = true;
+            last = Some(Line::new(end, ("recorded_as", remark, "last")).map_err(at)?);
         } else if line.starts_with("index,") && columns.is_none() {
             columns = Some(line.split(',').map(str::to_owned).collect());
         } else {
@@ -148,14 +187,12 @@ fn check(file: &Path, keys: &[NoteKey]) -> Result<Checked, String> {
         digest.update(line.as_bytes());
         digest.update(b"\n");
     }
-    let checkpoint = checkpoint.ok_or("it has no manifest")?;
-    if !whole {
-        return Err("it breaks off: the last line is missing".to_owned());
-    }
+    let (checkpoint, first, _) = manifest.ok_or("it does not begin with a manifest")?;
+    let last = last.ok_or("it breaks off: the last line is missing")?;
     if fold.root() != checkpoint.root {
         return Err("its rows do not fold up to the checkpoint's root: one was altered, left out or put in".to_owned());
     }
-    Ok(Checked { rows, checkpoint })
+    Ok(Checked { rows, checkpoint, first, last })
 }
 
 /// Takes one row: header and leaf must fit what the row says.

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::CliError;
 use crate::core::domain::scheme::SchemeCatalogue;
-use crate::core::ledger::audit::Query;
+use crate::core::ledger::audit::{Query, Takes};
 
 /// Entries that fit everything given.
 #[derive(Debug, Default, Args)]
@@ -99,7 +99,7 @@ impl FilterArgs {
 /// Parameters as the gateway reads them.
 pub(super) fn parsed(parameters: &[(&'static str, String)], schemes: &SchemeCatalogue) -> Result<Query, CliError> {
     let looks = |value: &str| schemes.looks_like_identifier(value);
-    Query::parse(parameters.iter().map(|(name, value)| (*name, value.as_str())), &looks).map_err(CliError::usage)
+    Query::parse(parameters.iter().map(|(name, value)| (*name, value.as_str())), Takes::FILTER, &looks).map_err(CliError::usage)
 }
 
 /// Parameters as a query string with its question mark; nothing for none.

@@ -7,17 +7,20 @@ mod holder;
 mod more;
 mod person;
 mod query;
+mod receiver;
 mod table;
 
 use zeroize::Zeroizing;
 
+use super::client::Client;
 use super::place::Place;
 use super::{CliError, Failure};
-use crate::adapters::keys::KeyRing;
+use crate::adapters::keys::{KeyRing, PublishedKeys};
 use crate::adapters::policy_files::PolicyStore;
-use crate::adapters::store::{OfficerKey, OfflineAudit};
+use crate::adapters::store::{OfficerKey, OfflineChain};
 use crate::app;
 use crate::core::domain::scheme::SchemeCatalogue;
+use crate::core::ledger::note::NoteKey;
 
 pub(super) use case::CaseCommand;
 pub(super) use export::Export;
@@ -26,12 +29,19 @@ pub(super) use more::{Prove, SampleCommand, Summary};
 pub(super) use person::Person;
 pub(super) use query::QueryEntries;
 
-/// Opens the log of an installation for reading; the gateway may run meanwhile.
-fn offline(place: &Place) -> Result<OfflineAudit, CliError> {
+/// The keys of every log of an installation, of those that nobody else has, as its public listener lists them.
+async fn log_keys(client: &Client) -> Result<Vec<NoteKey>, CliError> {
+    let lives: PublishedKeys = serde_json::from_str(&client.public("/.well-known/estelam-keys.json").await?).doing("the list of keys")?;
+    let trusted = lives.trusted().ok_or_else(|| CliError::failed("the gateway's list of keys contradicts itself"))?;
+    Ok(trusted.log.into_iter().filter(|log| log.compromised.is_none()).map(|log| log.key).collect())
+}
+
+/// Opens the logs of an installation for reading; the gateway may run meanwhile.
+fn offline(place: &Place) -> Result<OfflineChain, CliError> {
     let config = place.config()?;
     let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
     let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;
-    let mut audit = OfflineAudit::open(&ledger.dir, &ledger.content_kek, &ledger.origin).doing("the log")?;
+    let mut audit = OfflineChain::open(&app::origins::origins_of(&config).doing("the log")?, &ledger.content_kek).doing("the log")?;
     let bar = if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
         indicatif::ProgressBar::new(0)
     } else {

@@ -6,14 +6,14 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::filter::{FilterArgs, query_string};
-use super::table;
+use super::{log_keys, table};
 use crate::cli::client::Client;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure, block_on};
 use crate::core::ledger::ProofBundle;
+use crate::core::ledger::audit::Ground;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::leaf::{header_commitment, leaf};
-use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::tree::{check_inclusion, leaf_hash};
 
 /// Counts per day and agency, in whole tens
@@ -110,8 +110,12 @@ pub(in crate::cli) enum SampleCommand {
         sample_id: String,
         /// The entry
         index: u64,
-        /// Why; no number and no name of the person
-        text: String,
+        /// Why it was asked
+        #[arg(value_parser = grounds())]
+        ground: String,
+        /// Your own file, where the papers are; no number and no name of the person
+        #[arg(long)]
+        reference: Option<String>,
         #[command(flatten)]
         place: Place,
         #[arg(id = "as", long = "as", value_name = "AGENCY")]
@@ -141,21 +145,22 @@ impl SampleCommand {
                 }
             }
             Self::List { place, agency, json } => {
-                let answer = block_on(async {
-                    let client = Client::open(place.dir(), &agency)?;
-                    let token = client.token(None).await?;
-                    client.read(&token, "/v1/log/samples").await
-                })?;
+                let answer = block_on(every(&place, &agency))?;
                 if json { println!("{answer}") } else { shown(&answer) }
             }
-            Self::Justify { sample_id, index, text, place, agency } => {
+            Self::Justify { sample_id, index, ground, reference, place, agency } => {
                 let path = format!("/v1/log/samples/{sample_id}/justification");
-                block_on(sent(&place, (&agency, "verify"), &path, &json!({ "index": index, "text": text })))?;
+                let body = json!({ "index": index, "ground": ground, "reference": reference });
+                block_on(sent(&place, (&agency, "verify"), &path, &body))?;
                 println!("entry {index} is justified");
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn grounds() -> Vec<&'static str> {
+    Ground::ALL.iter().map(|ground| ground.code()).collect()
 }
 
 fn shown(answer: &Value) {
@@ -165,8 +170,25 @@ fn shown(answer: &Value) {
         println!("{}", table::entries(&entries));
         for entry in entries {
             if let Some(said) = entry.get("justification").filter(|said| !said.is_null()) {
-                println!("  {}: {}", entry.get("index").map(Value::to_string).unwrap_or_default(), text(said, "text"));
+                let index = entry.get("index").map(Value::to_string).unwrap_or_default();
+                println!("  {index}: {}, file {}", text(said, "ground"), text(said, "reference"));
             }
+        }
+    }
+}
+
+/// Every page of the list.
+async fn every(place: &Place, agency: &str) -> Result<Value, CliError> {
+    let client = Client::open(place.dir(), agency)?;
+    let token = client.token(None).await?;
+    let (mut samples, mut cursor) = (Vec::new(), None);
+    loop {
+        let parameters: Vec<_> = cursor.take().map(|cursor: String| ("cursor", cursor)).into_iter().collect();
+        let page = client.read(&token, &format!("/v1/log/samples{}", query_string(&parameters))).await?;
+        samples.extend(list(&page, "samples"));
+        cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(json!({ "samples": samples }));
         }
     }
 }
@@ -197,14 +219,13 @@ pub(in crate::cli) struct Prove {
 
 impl Prove {
     pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
-        let (answer, key) = block_on(async {
+        let (answer, keys) = block_on(async {
             let client = Client::open(self.place.dir(), &self.agency)?;
             let token = client.token(None).await?;
             let answer = client.read(&token, &format!("/v1/log/proof/{}", self.id)).await?;
-            Ok((answer, client.public("/checkpoint.key").await?))
+            Ok((answer, log_keys(&client).await?))
         })?;
         let bundle: ProofBundle = serde_json::from_value(answer.clone()).doing("the proof is malformed")?;
-        let keys = [NoteKey::parse(key.trim()).doing("the log's verifier key")?];
         let checkpoint = Checkpoint::open(&bundle.checkpoint, &keys).doing("the proof's checkpoint")?;
         let leaf = leaf(&header_commitment(&bundle.salt, &bundle.header), &bundle.content_commitment);
         check_inclusion(&leaf_hash(&leaf), bundle.index, checkpoint.size, &bundle.inclusion_path, &checkpoint.root)
@@ -216,7 +237,7 @@ impl Prove {
         if self.json {
             println!("{answer}");
         } else {
-            println!("entry {} is in the log of {} entries", bundle.index, checkpoint.size);
+            println!("entry {} is in the log of {} entries, `{}`", bundle.index, checkpoint.size, checkpoint.origin);
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -18,7 +18,7 @@ use crate::cli::place::Place;
 use crate::cli::verify::read_value;
 use crate::cli::{CliError, Failure, block_on};
 use crate::core::domain::scheme::RawIdentifier;
-use crate::core::ledger::audit::{EntryView, Trace, TrailSearch, instant_of};
+use crate::core::ledger::audit::{EntryView, OpenedKey, Trace, TrailSearch, instant_of};
 
 /// Open one person's trail. The number is read from standard input
 #[derive(Debug, Args)]
@@ -60,6 +60,8 @@ struct Epochs {
 #[derive(Deserialize)]
 struct Epoch {
     epoch: String,
+    /// The log's, where it is one that was sealed.
+    origin: Option<String>,
     sealed_key: String,
     current: bool,
 }
@@ -89,7 +91,11 @@ impl Person {
             None => Vec::new(),
             Some(path) => self.trail_keys(&client, &token, &officer_key(path)?).await?,
         };
-        let given: Vec<Value> = keys.iter().map(|(epoch, key)| json!({ "epoch": epoch, "key": STANDARD.encode(**key) })).collect();
+        let key = |opened: &OpenedKey| match &opened.origin {
+            None => json!({ "epoch": opened.epoch, "key": STANDARD.encode(*opened.key) }),
+            Some(origin) => json!({ "epoch": opened.epoch, "origin": origin, "key": STANDARD.encode(*opened.key) }),
+        };
+        let given: Vec<Value> = keys.iter().map(key).collect();
         let mut body = json!({ "identifier": { "scheme": self.scheme, "value": value }, "case": self.case, "trail_keys": given });
         for (name, text) in [("from", &self.from), ("to", &self.to)] {
             if let (Some(text), Some(members)) = (text, body.as_object_mut()) {
@@ -100,15 +106,17 @@ impl Person {
     }
 
     /// The trail keys of the period, opened.
-    async fn trail_keys(&self, client: &Client, token: &str, private: &[u8]) -> Result<Vec<(String, Zeroizing<[u8; 32]>)>, CliError> {
+    async fn trail_keys(&self, client: &Client, token: &str, private: &[u8]) -> Result<Vec<OpenedKey>, CliError> {
         let mut parameters = Vec::new();
         parameters.extend(self.from.clone().map(|from| ("from", from)));
         parameters.extend(self.to.clone().map(|to| ("to", to)));
-        let answer = client.read_signed(token, "/v1/log/epochs", &query_string(&parameters)).await?;
+        let answer = client.read(token, &format!("/v1/log/epochs{}", query_string(&parameters))).await?;
         let Epochs { origin, epochs } = serde_json::from_value(answer).doing("the epochs are malformed")?;
         let open = |epoch: Epoch| {
             let sealed = STANDARD.decode(&epoch.sealed_key).doing("a sealed key is malformed")?;
-            open_trail_key(private, &origin, &epoch.epoch, &sealed).map(|key| (epoch.epoch, key)).map_err(CliError::failed)
+            let of = epoch.origin.as_deref().unwrap_or(&origin);
+            let key = open_trail_key(private, of, &epoch.epoch, &sealed).map_err(CliError::failed)?;
+            Ok(OpenedKey { epoch: epoch.epoch, origin: epoch.origin, key })
         };
         epochs.into_iter().filter(|epoch| !epoch.current).map(open).collect()
     }
@@ -143,6 +151,9 @@ fn print(answer: &Value) {
     println!("{} entries; {} numbers searched in {} epochs", entries.len(), number("identifiers"), number("epochs_searched"));
     if !ambiguous.is_empty() {
         println!("\nOn numbers that several people share, so that nobody knows whose they are:\n{}", table::entries(&ambiguous));
+    }
+    if answer.get("complete") != Some(&Value::Bool(true)) && unopened.is_empty() {
+        println!("\nThere are more entries than are shown: ask again for a shorter period (`--from`, `--to`)");
     }
     if !unopened.is_empty() {
         println!("\n{} epochs of the period were not searched: give `--officer-key FILE` to open their keys", unopened.len());

@@ -22,7 +22,7 @@ pub(in crate::cli) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let folder = self.folder.path();
+        let folder = self.folder.path()?;
         let checked = read(&folder).and_then(|files| {
             let snapshot = Snapshot::load(&files).map_err(Fault::Files)?;
             cases::read(&files).map_err(Fault::Files)?;
@@ -54,7 +54,7 @@ pub(in crate::cli) struct Test {
 
 impl Test {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let folder = self.folder.path();
+        let folder = self.folder.path()?;
         let tally = match read(&folder).and_then(|files| cases::run(&files).map_err(Fault::Files)) {
             Ok(tally) => tally,
             Err(fault) => return report(&folder, fault, self.json),

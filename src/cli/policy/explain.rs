@@ -76,7 +76,7 @@ impl Explain {
         let found = match (&self.case, self.answer, &self.scheme) {
             (Some(name), _, _) => match self.of_case(name) {
                 Ok(found) => found,
-                Err(fault) => return report(&self.folder.path(), fault, self.json),
+                Err(fault) => return report(&self.folder.path()?, fault, self.json),
             },
             (None, Some(id), _) => self.of_answer(id)?,
             (None, None, Some(scheme)) => self.of_identifier(scheme)?,
@@ -112,7 +112,7 @@ impl Explain {
     }
 
     fn of_case(&self, wanted: &str) -> Result<Found, Fault> {
-        let files = read(&self.folder.path())?;
+        let files = read(&self.folder.path().map_err(Fault::Command)?)?;
         let snapshot = Snapshot::load(&files).map_err(Fault::Files)?;
         let cases = cases::read(&files).map_err(Fault::Files)?;
         let place = |case: &AnswerCase| format!("{}:{}", case.place.0, case.place.1);
@@ -163,7 +163,7 @@ impl Explain {
 
     /// From the installation's own registry and policies, as they are now. The identifier is never printed.
     fn of_identifier(&self, scheme: &str) -> Result<Found, CliError> {
-        let files = crate::adapters::policy_files::read(&self.folder.path()).map_err(not_in_order)?;
+        let files = crate::adapters::policy_files::read(&self.folder.path()?).map_err(not_in_order)?;
         let snapshot = Snapshot::load(&files).map_err(not_in_order)?;
         let dir = self.folder.place.dir().join("registry");
         if !Store::exists(&dir) {
@@ -193,7 +193,7 @@ impl Explain {
         let case = AnswerCase {
             agency: self.agency.clone(),
             purpose: self.purpose.clone().unwrap_or_default(),
-            answer: Some(RegistryAnswer { persons: persons.into(), as_of: at, freshness: Freshness::Live }),
+            answer: Some(RegistryAnswer { persons: persons.into(), as_of: at, freshness: Freshness::Live, shed: false }),
             ..case(self.service.clone().unwrap_or_default(), now, decrees)
         };
         Ok(Found { case, snapshot, files, refused: None, beside: Beside { records, name_hint: None } })

@@ -24,9 +24,15 @@ pub(super) struct Folder {
 
 impl Folder {
     /// The policy folder.
-    pub(super) fn path(&self) -> PathBuf {
-        let usual = || self.place.policies().unwrap_or_else(|_| self.place.dir().join("policies"));
-        self.policies.clone().unwrap_or_else(usual)
+    ///
+    /// # Errors
+    /// The installation's configuration is not there or not usable: no other folder is taken for it.
+    pub(super) fn path(&self) -> Result<PathBuf, CliError> {
+        if let Some(folder) = &self.policies {
+            return Ok(folder.clone());
+        }
+        self.place.existing_dir()?;
+        self.place.policies()
     }
 }
 

@@ -31,7 +31,7 @@ pub(in crate::cli) struct WatchTest {
 
 impl WatchTest {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let folder = self.folder.path();
+        let folder = self.folder.path()?;
         let snapshot = match read(&folder).and_then(|files| Snapshot::load(&files).map_err(Fault::Files)) {
             Ok(snapshot) => snapshot,
             Err(fault) => return report(&folder, fault, self.json),

@@ -1,6 +1,6 @@
 //! `estelam receipt check`: the keys, and what else is wanted, are given as files; nothing is fetched and nothing is sent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -78,11 +78,13 @@ impl Check {
         }
         let proof = self.proof.as_deref().map(files::proof).transpose()?;
         let checkpoint = self.checkpoint.as_deref().map(files::text).transpose()?;
-        let statement = self.statement.as_deref().map(files::text).transpose()?.map(|text| document(&text)).transpose()?;
-        let document = document(&files::text(&self.file)?)?;
-        let given =
-            Given { document: &document, statement: statement.as_deref(), proof: proof.as_ref(), checkpoint: checkpoint.as_deref() };
-        Ok(check(&given, &keys))
+        let statement = self.statement.as_deref().map(document).transpose()?;
+        Ok(document(&self.file)?.and_then(|document| {
+            let statement = statement.transpose()?;
+            let given =
+                Given { document: &document, statement: statement.as_deref(), proof: proof.as_ref(), checkpoint: checkpoint.as_deref() };
+            check(&given, &keys)
+        }))
     }
 }
 
@@ -91,13 +93,15 @@ fn trusted_log_key(known: &[LogKey], given: LogKey) -> Vec<LogKey> {
     vec![known.iter().find(|log| log.key == given.key).cloned().unwrap_or(given)]
 }
 
-/// The compact document in a file.
-fn document(text: &str) -> Result<String, CliError> {
-    let text = text.trim();
-    match files::wrapped(text)? {
-        None => Ok(text.to_owned()),
-        Some(wrapped) => wrapped.statement.ok_or_else(|| CliError::failed("the JSON holds no `statement`")),
-    }
+/// The compact document in a file, or why there can be none: what is not even in the form of one is not called false.
+fn document(path: &Path) -> Result<Result<String, Doubt>, CliError> {
+    let Some(text) = files::paper(path)? else { return Ok(Err(Doubt::TooLarge)) };
+    let Ok(text) = String::from_utf8(text) else { return Ok(Err(Doubt::Unreadable("it is not text"))) };
+    Ok(match files::wrapped(text.trim()) {
+        Ok(None) => Ok(text.trim().to_owned()),
+        Ok(Some(wrapped)) => wrapped.statement.ok_or(Doubt::Unreadable("the JSON holds no `statement`")),
+        Err(_) => Err(Doubt::Unreadable("it is JSON, but not an answer or a problem in which no member occurs twice")),
+    })
 }
 
 fn report(outcome: &Result<Genuine, Doubt>) -> Report<'_> {

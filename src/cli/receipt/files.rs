@@ -39,7 +39,20 @@ pub(super) fn text(path: &Path) -> Result<String, CliError> {
     read(path, MAX_PAPER)
 }
 
+/// What somebody brings, whatever it is; `None` where it is larger than any paper.
+pub(super) fn paper(path: &Path) -> Result<Option<Vec<u8>>, CliError> {
+    bytes(path, MAX_PAPER)
+}
+
 fn read(path: &Path, most: u64) -> Result<String, CliError> {
+    let Some(bytes) = bytes(path, most)? else {
+        return Err(CliError::failed(format_args!("`{}` is larger than {most} bytes, so it is not what it should be", path.display())));
+    };
+    String::from_utf8(bytes).map_err(|_| CliError::failed(format_args!("`{}` is not text", path.display())))
+}
+
+/// The bytes of a file; `None` where they are more than so many.
+fn bytes(path: &Path, most: u64) -> Result<Option<Vec<u8>>, CliError> {
     let doing = || format!("cannot read `{}`", path.display());
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -48,10 +61,7 @@ fn read(path: &Path, most: u64) -> Result<String, CliError> {
         let file = File::open(path).doing(doing())?;
         file.take(most + 1).read_to_end(&mut bytes).doing(doing())?;
     }
-    if bytes.len() as u64 > most {
-        return Err(CliError::failed(format_args!("`{}` is larger than {most} bytes, so it is not what it should be", path.display())));
-    }
-    String::from_utf8(bytes).map_err(|_| CliError::failed(format_args!("`{}` is not text", path.display())))
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// The answer or problem that a text is, if it is JSON.

@@ -74,9 +74,9 @@ fn lines(genuine: &Genuine, lang: Lang) -> Vec<(&'static str, String)> {
             lines.push((say("پاسخ آن", "its statement"), matched.to_owned()));
         }
     }
-    let log = genuine.proven.map_or_else(
+    let log = genuine.proven.as_ref().map_or_else(
         || say("بررسی نشد؛ گواهی ثبت داده نشده است", "not checked: no proof was given").to_owned(),
-        |proven| format!("{} {} / {}", say("ردیف", "entry"), proven.index, proven.tree_size),
+        |proven| format!("{} {} / {} ({})", say("ردیف", "entry"), proven.index, proven.tree_size, proven.origin),
     );
     lines.push((say("سابقه", "in the log"), log));
     if !genuine.key_life_checked {
@@ -105,7 +105,9 @@ pub(super) fn in_digits_of(lang: Lang, text: &str) -> String {
 
 fn persian(doubt: Doubt) -> &'static str {
     match doubt {
-        Doubt::Unreadable(_) => "به شکل رسید نیست",
+        Doubt::NothingGiven => "چیزی برای بررسی داده نشده است",
+        Doubt::TooLarge => "برای رسید یا پاسخ بزرگ است؛ اگر عکس است، متن کد QR آن را بدهید",
+        Doubt::Unreadable(_) => "به شکل رسید نیست، یا همه آن نیست",
         Doubt::OtherKind => "توکنی از نوع دیگر است",
         Doubt::Claims => "آنچه می‌گوید به شکل نوع خود نیست",
         Doubt::OtherIssuer => "صادرکننده آن کس دیگری است، نه صاحب این کلیدها",

@@ -150,7 +150,7 @@ impl Basis {
         let person = self.person(self.decided_at(as_of));
         // Whoever did not pass the check is nobody, whatever a policy asks.
         let persons = if self.check_matched == Some(false) { Vec::new() } else { vec![person; self.persons] };
-        Some(RegistryAnswer { persons: persons.into(), as_of, freshness })
+        Some(RegistryAnswer { persons: persons.into(), as_of, freshness, shed: false })
     }
 
     fn person(&self, now: Timestamp) -> Person {

@@ -223,7 +223,7 @@ impl<'a> Asked<'a> {
     fn with_person(&self, person: &Person) -> Verdict {
         let query = Query { check: None, check_required: false, ..*self.query };
         let (as_of, freshness) = (self.verdict.as_of, self.verdict.freshness);
-        let answer = RegistryAnswer { persons: vec![person.clone()].into(), as_of, freshness };
+        let answer = RegistryAnswer { persons: vec![person.clone()].into(), as_of, freshness, shed: false };
         decide_query(&query, &Evidence { answer: Some(&answer), ..*self.evidence }, self.at, self.known_at)
     }
 

@@ -105,16 +105,25 @@ impl Decision {
         self.verdict.reason == ReasonCode::TooStale && self.verdict.freshness == Freshness::Cached
     }
 
+    /// Whether nothing could be decided because too many wait for the registry.
+    pub fn comes_of_overload(&self) -> bool {
+        self.verdict.reason == ReasonCode::RegistryUnavailable && self.facts.come_of_overload()
+    }
+
     /// What those who protect holders count; `None` where nothing was found out about anybody.
     pub fn seen(&self) -> Option<Seen> {
-        let (answer, query) = (self.facts.answer().as_ref().ok()?, query_of(self.facts.permit()));
+        let query = query_of(self.facts.permit());
+        let persons = match self.facts.answer() {
+            Ok(answer) => &answer.persons,
+            Err(_) => self.facts.unconfirmed()?,
+        };
         self.facts.decrees()?;
         Some(Seen {
-            // Where facts are stale, `registry-unavailable` is what a second factor that does not match comes to.
+            // Where facts are stale or cannot be confirmed, `registry-unavailable` is what a second factor that does not match comes to.
             established: !matches!(self.verdict.reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
             checked: query.check_required || query.check.is_some_and(Check::has_factor),
             // Somebody real who shares a number with a record that must look like nobody is nobody's trap.
-            blocked: !answer.persons.is_empty() && answer.persons.iter().all(|person| person.blocked),
+            blocked: !persons.is_empty() && persons.iter().all(|person| person.blocked),
         })
     }
 }

@@ -149,7 +149,7 @@ impl<'a> Ask<'a> {
 
     pub fn verdict(&self) -> Verdict {
         let service = service(self.service);
-        let answer = RegistryAnswer { persons: self.persons.clone().into(), as_of: self.as_of, freshness: self.freshness };
+        let answer = RegistryAnswer { persons: self.persons.clone().into(), as_of: self.as_of, freshness: self.freshness, shed: false };
         decide_query(
             &self.query(&service),
             &Evidence { answer: Some(&answer), decrees: Some(self.decrees), decrees_age_s: 0 },

@@ -191,6 +191,11 @@ impl SchemeCatalogue {
         resemblance::document_number(&value) || self.schemes.iter().any(fits_checked)
     }
 
+    /// Whether a free text may hold an identifier, however its digits are written and parted. A day holds as many digits, so that it counts as one.
+    pub fn may_hold_identifier(&self, text: &str) -> bool {
+        resemblance::number_within(&text::identifier_value(text)) || text.split_whitespace().any(|word| self.looks_like_identifier(word))
+    }
+
     /// The value fails its own scheme: names the first scheme of the file by whose shape it is recognised.
     fn misplaced(&self, own: &Scheme, value: &str) -> SchemeError {
         let recognised = self.schemes.iter().find(|scheme| scheme.code != own.code && scheme.recognises(value));

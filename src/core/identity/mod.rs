@@ -135,8 +135,15 @@ fn admitted(
 /// # Errors
 /// The refusal's code and detail.
 pub fn still_trusted(agency: &VerifiedAgency, trust: &dyn Trust, now: Timestamp) -> Result<(), (RefusalCode, &'static str)> {
-    let assurance = trusted(&agency.peer, trust, now)?;
-    let worse = assurance == Assurance::Overdue && agency.context.assurance != Assurance::Overdue;
+    peer_still_trusted(&agency.peer, agency.context.assurance, trust, now)
+}
+
+/// The same of a call that was taken apart: its certificate, and how current the lists were when it came.
+///
+/// # Errors
+/// As [`still_trusted`].
+pub fn peer_still_trusted(peer: &PeerChain, then: Assurance, trust: &dyn Trust, now: Timestamp) -> Result<(), (RefusalCode, &'static str)> {
+    let worse = trusted(peer, trust, now)? == Assurance::Overdue && then != Assurance::Overdue;
     if worse { Err((RefusalCode::CertificateNotAccepted, OVERDUE)) } else { Ok(()) }
 }
 

@@ -154,6 +154,11 @@ pub fn seal_origin(new: &str) -> String {
     format!("{new}{SEALED}")
 }
 
+/// The new origin whose log has the seal under this origin; none for an origin that is no seal's.
+pub fn sealed_by(origin: &str) -> Option<&str> {
+    origin.strip_suffix(SEALED)
+}
+
 /// The last part of a successor's origin: a fit name for a folder.
 pub fn suffix_of(origin: &str) -> Option<(&str, &str)> {
     let (before, suffix) = origin.rsplit_once('/')?;

@@ -89,8 +89,7 @@ fn label(
     schemes: &SchemeCatalogue,
 ) -> Result<(), Fault> {
     let Some(given) = given else { return required.map_or(Ok(()), |(code, detail)| Err((code, detail.to_owned()))) };
-    let fits = (1..=64).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if !fits {
+    if !is_formed(given) {
         return Err(malformed(format!("`{field}` must be 1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")));
     }
     if submitted.is_some_and(|identifier| carries(given, &identifier.value)) || schemes.looks_like_identifier(given) {
@@ -99,6 +98,15 @@ fn label(
         )));
     }
     Ok(())
+}
+
+fn is_formed(given: &str) -> bool {
+    (1..=64).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Whether a text may stand in the access log as an agency's own name or number for something.
+pub fn is_label(given: &str, schemes: &SchemeCatalogue) -> bool {
+    is_formed(given) && !schemes.looks_like_identifier(given)
 }
 
 fn carries(given: &str, value: &str) -> bool {

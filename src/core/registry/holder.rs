@@ -60,6 +60,9 @@ pub struct OpenRequest<'a> {
 pub struct SealedTrail {
     /// Its name.
     pub epoch: String,
+    /// The origin of its log, where that is one that was sealed before the one that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// The sealed key, base64.
     pub sealed: String,
 }
@@ -78,6 +81,9 @@ pub struct OpenAnswer {
 pub struct OpenedTrail {
     /// The epoch.
     pub epoch: String,
+    /// The origin of its log, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// Trail tags, base64url.
     pub tags: Vec<String>,
 }

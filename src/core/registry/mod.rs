@@ -39,6 +39,9 @@ pub struct RegistryAnswer {
     pub as_of: Timestamp,
     /// Where it came from.
     pub freshness: Freshness,
+    /// Whether it is stale because more waited than could be asked in time. Then whoever it establishes nothing for is told what a number that
+    /// is not remembered is told.
+    pub shed: bool,
 }
 
 /// The registry did not give an answer within its deadline.
@@ -114,6 +117,8 @@ pub struct Facts {
     decrees: Option<Arc<DecreeSet>>,
     decrees_age_s: u32,
     withheld: bool,
+    /// Who was remembered, where that established nothing and could not be asked again.
+    unconfirmed: Option<Arc<[Person]>>,
 }
 
 impl Facts {
@@ -142,6 +147,16 @@ impl Facts {
         matches!(&self.answer, Err(why) if *why == OVERLOADED)
     }
 
+    /// Whether they are what they are because too many wait: nothing was asked, or only what is remembered was had.
+    pub fn come_of_overload(&self) -> bool {
+        self.are_shed() || self.answer.as_ref().is_ok_and(|answer| answer.shed)
+    }
+
+    /// Who was remembered by facts that established nothing and could not be confirmed.
+    pub fn unconfirmed(&self) -> Option<&Arc<[Person]>> {
+        self.unconfirmed.as_ref()
+    }
+
     /// Takes the facts apart for the decision.
     pub fn into_permit(self) -> Permit {
         self.permit
@@ -165,8 +180,17 @@ pub async fn look_up(permit: Permit, registry: &dyn Registry) -> Facts {
     look_up_as(permit, registry, need).await
 }
 
-/// The same facts asked again, live: what an answer `not-established` must rest on.
+/// The same facts asked again, live: what an answer `not-established` must rest on. Where that fails, who was remembered is kept for those who
+/// protect holders: a second factor that did not match was tried all the same.
 pub async fn confirm_live(facts: Facts, registry: &dyn Registry) -> Facts {
+    let doubted = facts.answer.as_ref().ok().map(|answer| Arc::clone(&answer.persons));
+    let facts = ask_again(facts, registry).await;
+    let unconfirmed = doubted.filter(|_| facts.answer.is_err());
+    Facts { unconfirmed, ..facts }
+}
+
+/// The same facts asked again, live, for a decision that needs fresher ones.
+pub async fn ask_again(facts: Facts, registry: &dyn Registry) -> Facts {
     let withheld = facts.withheld;
     let facts = look_up_as(facts.permit, registry, Need { max_age_s: 0 }).await;
     if withheld { withhold(facts) } else { facts }
@@ -179,5 +203,5 @@ async fn look_up_as(permit: Permit, registry: &dyn Registry, need: Need) -> Fact
     };
     let decrees = registry.decrees();
     let decrees_age_s = registry.decrees_age_s();
-    Facts { permit, answer, decrees, decrees_age_s, withheld: false }
+    Facts { permit, answer, decrees, decrees_age_s, withheld: false, unconfirmed: None }
 }

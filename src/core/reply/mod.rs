@@ -73,7 +73,7 @@ impl Reply {
     }
 
     /// Whether it must leave on the fixed time grid: `not-established` (contract §4), and what may be said before a second factor
-    /// matches at all, `registry-unavailable`.
+    /// matches at all, `registry-unavailable` and `overloaded`.
     pub const fn leaves_on_grid(&self) -> bool {
         self.on_grid
     }
@@ -166,7 +166,8 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
             headers: problem::headers(refusal),
             body: problem::body(refusal, signed.statement(), origin, index).into(),
             label: refusal.code.code(),
-            on_grid: false,
+            // So that a lane that is full at once does not tell a remembered number from another either.
+            on_grid: refusal.code == RefusalCode::Overloaded,
             close: matches!(refusal.code, RefusalCode::CertificateNotAccepted | RefusalCode::ShuttingDown),
             silent: false,
         },

@@ -165,6 +165,31 @@ pub fn still_good(call: &VerifiedCall, verifier: &dyn TokenVerifier, now: Timest
     good_now(call.agency.peer(), &call.claims, verifier, now)
 }
 
+/// The same of a call that was taken apart: its certificate and its token's claims.
+///
+/// # Errors
+/// As [`still_good`].
+pub fn good_now(
+    peer: &PeerChain,
+    claims: &TokenClaims,
+    verifier: &dyn TokenVerifier,
+    now: Timestamp,
+) -> Result<(), (RefusalCode, &'static str)> {
+    if !bound(claims, peer) {
+        return Err((RefusalCode::TokenNotBound, "the token belongs to another certificate; ask for one over this connection"));
+    }
+    check_times(claims, now).map_err(|TokenRejected(why)| (RefusalCode::TokenInvalid, why))?;
+    not_revoked(claims, verifier)
+}
+
+/// Whether what the token began may go on: it was not revoked since. That it expires ends nothing that it began.
+///
+/// # Errors
+/// As [`still_good`].
+pub fn not_revoked(claims: &TokenClaims, verifier: &dyn TokenVerifier) -> Result<(), (RefusalCode, &'static str)> {
+    if verifier.revoked(claims) { Err((RefusalCode::TokenInvalid, "the token was revoked")) } else { Ok(()) }
+}
+
 /// Lets the call go on only if its token has this scope.
 ///
 /// # Errors
@@ -213,22 +238,6 @@ fn accepted(
     let claims = verifier.verify(compact, peer, now)?;
     good_now(peer, &claims, verifier, now)?;
     Ok(claims)
-}
-
-fn good_now(
-    peer: &PeerChain,
-    claims: &TokenClaims,
-    verifier: &dyn TokenVerifier,
-    now: Timestamp,
-) -> Result<(), (RefusalCode, &'static str)> {
-    if !bound(claims, peer) {
-        return Err((RefusalCode::TokenNotBound, "the token belongs to another certificate; ask for one over this connection"));
-    }
-    check_times(claims, now).map_err(|TokenRejected(why)| (RefusalCode::TokenInvalid, why))?;
-    if verifier.revoked(claims) {
-        return Err((RefusalCode::TokenInvalid, "the token was revoked"));
-    }
-    Ok(())
 }
 
 /// The token of a `Bearer` header (RFC 6750 §2.1); its alphabet is the verifier's matter.

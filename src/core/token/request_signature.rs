@@ -2,7 +2,7 @@
 //! one where it must.
 //!
 //! `Estelam-Signature` holds a compact JWS of `typ` `estelam-request+jwt`. The body is detached: its SHA-256 is a claim. The others say who
-//! made it, for whom, when, for which method and path, and a `jti` of 128 random bits that counts once.
+//! made it, for whom, when, for which method and path (with the query string), and a `jti` of 128 random bits that counts once.
 
 use async_trait::async_trait;
 use aws_lc_rs::{digest, hmac};
@@ -46,7 +46,7 @@ pub struct SignatureField {
     pub compact: String,
     /// The request's method.
     pub method: String,
-    /// The path of its target, as it came.
+    /// The path of its target with the query string, if there is one, as they came.
     pub path: String,
 }
 
@@ -123,7 +123,7 @@ pub fn check_request(
     says(claims.iss == request.peer.agency.as_str(), "the signature's `iss` must be the agency that the certificate names")?;
     says(claims.aud == audience, "the signature's `aud` must be our issuer as text")?;
     says(claims.htm == request.field.method, "the signature's `htm` is not the method of this request")?;
-    says(claims.path == request.field.path, "the signature's `path` is not the path of this request")?;
+    says(claims.path == request.field.path, "the signature's `path` is not the path of this request with its query string")?;
     says(is_digest_of(&claims.body_sha256, request.body), "the signature's `body_sha256` is not SHA-256 of this body in base64url")?;
     says(
         is_foreign_jti(&claims.jti) && claims.jti.len() >= MIN_JTI,

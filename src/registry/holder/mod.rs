@@ -129,9 +129,9 @@ impl HolderDesk {
     fn trails(&self, key: &[u8], numbers: &[Number], asked: &OpenRequest<'_>) -> Vec<OpenedTrail> {
         let trail = |sealed: &crate::core::registry::holder::SealedTrail| {
             let bytes = STANDARD.decode(&sealed.sealed).ok()?;
-            let trail = (self.open_key)(key, &asked.origin, &sealed.epoch, &bytes)?;
+            let trail = (self.open_key)(key, sealed.origin.as_deref().unwrap_or(&asked.origin), &sealed.epoch, &bytes)?;
             let tag = |number: &Number| URL_SAFE_NO_PAD.encode(trail_tag_under(&trail, &number.scheme, &number.value));
-            Some(OpenedTrail { epoch: sealed.epoch.clone(), tags: numbers.iter().map(tag).collect() })
+            Some(OpenedTrail { epoch: sealed.epoch.clone(), origin: sealed.origin.clone(), tags: numbers.iter().map(tag).collect() })
         };
         asked.epochs.iter().take(EPOCHS).filter_map(trail).collect()
     }

@@ -53,7 +53,7 @@ impl Place {
     }
 
     fn hand_in(&self, handle: &str, code: &str, office: &str, second: i64) -> OpenAnswer {
-        let epochs = vec![SealedTrail { epoch: "2026-11-23.1".into(), sealed: STANDARD.encode([9; 32]) }];
+        let epochs = vec![SealedTrail { epoch: "2026-11-23.1".into(), origin: None, sealed: STANDARD.encode([9; 32]) }];
         let asked = OpenRequest { handle: handle.into(), code: code.into(), office: office.into(), origin: "log".into(), epochs };
         self.desk.hand_in(&self.store, &asked, at(second)).unwrap()
     }

@@ -20,13 +20,13 @@ use super::purging::purge;
 use super::workshop::{edit_policy, enrol, officials, services};
 
 /// The key of the log's contents; unlocking takes its time.
-fn kek(system: &System) -> ContentKek {
+pub fn kek(system: &System) -> ContentKek {
     let ring = KeyRing::open(&system.config.keys).unwrap();
     ledger_config(&system.config, &ring).unwrap().content_kek
 }
 
 /// Every administrative entry so far.
-fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
+pub fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
     let mut found = Vec::new();
     let mut each = |entry: StoredEntry| match entry.content {
         StoredContent::Kept(content) if entry.kind == EntryKind::Admin => found.push(*content),
@@ -36,7 +36,7 @@ fn acts(system: &System, kek: &ContentKek) -> Vec<EntryContent> {
     found
 }
 
-fn details(act: &EntryContent) -> Value {
+pub fn details(act: &EntryContent) -> Value {
     serde_json::from_str(act.basis.as_deref().unwrap()).unwrap()
 }
 
@@ -112,8 +112,8 @@ async fn every_administrative_act_is_exactly_one_entry_in_order() {
     let start = look.at(&["service-started", "policies-activated", "decrees-activated"]);
     assert_eq!(start[0].actor.as_deref(), Some("gateway"));
     assert_eq!(details(&start[0])["version"], env!("CARGO_PKG_VERSION"));
-    check_policies(&system, &mut look);
-    check_cut_off(&system, &mut look);
+    check_policies(&system, &mut look).await;
+    check_cut_off(&system, &mut look).await;
     check_decrees(&system, &mut look).await;
     check_holds(&system, &mut look).await;
     check_keys(&system, &mut look).await;
@@ -131,27 +131,27 @@ async fn every_administrative_act_is_exactly_one_entry_in_order() {
 }
 
 /// A change, a mistake (told once), and the way back to what is in force.
-fn check_policies(system: &System, look: &mut Look<'_>) {
+async fn check_policies(system: &System, look: &mut Look<'_>) {
     let (dir, policies) = (system.dir.path(), &system.running.parts().policies);
     edit_policy(dir, "bank", |text| format!("{text}\n# a note\n"));
     let version = policies.reload().unwrap().version.clone();
     assert_eq!(look.at(&["policies-activated"])[0].policy_version.as_deref(), Some(&*version));
     edit_policy(dir, "bank", |text| text.replace("[limits]", "[limit]"));
     assert!(policies.reload().is_err() && policies.reload().is_err());
-    let refused = details(&look.at(&["policies-refused"])[0]);
+    let refused = details(&look.until(&["policies-refused"]).await[0]);
     assert_eq!((&refused["faults"], refused["first"].as_str().map(|at| at.starts_with("agencies/bank.toml:"))), (&json!(1), Some(true)));
     edit_policy(dir, "bank", |text| text.replace("[limit]", "[limits]"));
     policies.reload().unwrap();
     look.at(&[]);
 }
 
-fn check_cut_off(system: &System, look: &mut Look<'_>) {
+async fn check_cut_off(system: &System, look: &mut Look<'_>) {
     let now = system.clock.now();
     cut(system, |list| list.suspend("bank", None, now));
     cut(system, |list| list.suspend("school", Some("north"), now));
     cut(system, |list| list.revoke_tokens("telecom", now));
     cut(system, |list| list.cut_certificate([0xab; 32], now));
-    let closed = look.at(&["agency-suspended", "branch-suspended", "tokens-killed", "certificate-cut"]);
+    let closed = look.until(&["agency-suspended", "branch-suspended", "tokens-killed", "certificate-cut"]).await;
     let named: Vec<_> = closed.iter().map(|act| (act.actor.as_deref(), act.agency.as_deref(), act.branch.as_deref())).collect();
     let operator = Some("operator");
     assert_eq!(

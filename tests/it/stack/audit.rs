@@ -137,6 +137,13 @@ async fn questions_that_are_not_understood_are_refused_without_repeating_them() 
         format!("{number}=1"),
         format!("agency=bank&agency={number}"),
         format!("actor={number}"),
+        format!("service={number}"),
+        format!("purpose={number}"),
+        format!("decree={number}"),
+        format!("code={number}"),
+        format!("route={number}"),
+        format!("policy_version={number}"),
+        "kind=nonsense".to_owned(),
         format!("limit={number}"),
         format!("from={number}"),
         format!("access_token={number}"),
@@ -147,5 +154,24 @@ async fn questions_that_are_not_understood_are_refused_without_repeating_them() 
         assert!(!String::from_utf8_lossy(&reply.body).contains(number), "{query}");
         assert!(!record::latest(&system).to_string().contains(number), "{query}");
     }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_for_what_no_entry_has_is_on_record_without_it() {
+    let system = System::today().await;
+    some_traffic(&system).await;
+    for path in ["entries", "export"] {
+        let asked = format!("/v1/log/{path}?agency=school&service=Reza&actor=Reza.Ahmadi&purpose=enrolment&reference=Reza");
+        assert_eq!(read(&system, ("security-auditor", "log:patterns"), &asked).await.status, 200);
+        let mut looks = record::all(&system).into_iter().filter_map(|entry| entry["details"].as_str().map(str::to_owned));
+        let look = looks.rfind(|details| details.contains("of_no_entry")).unwrap();
+        assert!(look.contains(r#""filter":{"agency":"school","purpose":"enrolment"}"#), "{look}");
+        assert!(look.contains(r#""of_no_entry":["actor","service","reference"]"#), "{look}");
+    }
+    // An actor of the log is no news: who looked for a clerk stays known, also where nothing was found.
+    patterns(&system, "/v1/log/entries?agency=telecom&actor=clerk-1").await;
+    assert!(record::latest(&system)["details"].as_str().unwrap().contains(r#""actor":"clerk-1""#));
+    assert!(!record::all(&system).iter().any(|entry| entry.to_string().contains("Reza")));
     system.stop().await;
 }

@@ -1,7 +1,10 @@
 //! One person's trail: in an open case alone, over agencies, days and restarts, by every number of the person, never two people's as one.
 
 use estelam::adapters::cases::{Case, CaseRegister};
+use estelam::core::domain::agency::Scope;
+use estelam::core::domain::refusal::RefusalCode;
 use estelam::core::ledger::audit::LogAudit;
+use estelam::flow::{self, Tenure};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
@@ -9,6 +12,7 @@ use super::audit::{patterns, some_traffic, token};
 use super::fixtures::query;
 use super::harness::{Reply, System, send};
 use super::record;
+use super::relay::Relay;
 use super::workshop::{document, person};
 
 const NUMBER: &str = "A170000001";
@@ -125,9 +129,16 @@ async fn officer_opens_so_many_trails_a_day_and_a_restart_gives_none_back() {
     assert_eq!(ask(&system).await, (429, false));
     let office = "/v1/log/entries?route=log-person&code=quota-exhausted&agency=dpo";
     assert_eq!(patterns(&system, office).await["count"], json!(1));
-    // A restart reads the configuration's own number, which is higher; what was opened still counts.
-    let system = system.restarted(|_| ()).await;
+    // After a restart with the same number what was opened still counts.
+    let system = system.restarted_with(|config| config.audit.trails_per_day = 2).await;
+    assert_eq!(ask(&system).await, (429, false));
     assert_eq!(patterns(&system, "/v1/log/entries?route=log-person&code=person").await["count"], json!(2));
+    // The next day there are two again.
+    system.advance(24 * 3600);
+    system.pki.refresh_crls().unwrap();
+    system.running.parts().trust.reload().unwrap();
+    system.running.parts().registry_trust.reload().unwrap();
+    assert_eq!(ask(&system).await, (200, true));
     system.stop().await;
 }
 
@@ -222,4 +233,51 @@ async fn trail_follows_all_numbers_of_a_person_and_shows_shared_ones_apart() {
     let reply = open(&system, &json!({"identifier": {"scheme": "amayesh-no", "value": "A171111111"}, "case": "case-1"})).await;
     assert_eq!((reply.status, reply.code()), (503, "registry-unavailable"));
     system.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_suspended_while_a_trail_is_looked_for_gets_none() {
+    let relay = std::cell::RefCell::new(None);
+    let system = System::with(super::harness::TODAY, "", |config| {
+        config.registry.timeout_ms = 30_000;
+        drop(relay.replace(Some(Relay::between(config))));
+    })
+    .await;
+    let relay = relay.into_inner().unwrap();
+    open_case(&system, "case-1");
+    let held = relay.hold_identifiers();
+    let body = json!({"identifier": {"scheme": "amayesh-no", "value": NUMBER}, "case": "case-1"});
+    let (reply, ()) = tokio::join!(open(&system, &body), async {
+        held.came.notified().await;
+        let now = estelam::core::domain::clock::Clock::now(&*system.clock);
+        estelam::adapters::cutoff::change(&system.config.cutoff, |list| list.suspend("dpo", None, now)).unwrap();
+        system.running.parts().cutoff.reload().unwrap();
+        held.go_on.notify_one();
+    });
+    assert_eq!((reply.status, reply.code()), (403, "agency-suspended"), "{}", reply.json);
+    relay.stop().await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_token_began_goes_on_until_the_agency_is_suspended_or_the_token_revoked() {
+    let system = System::today().await;
+    let gate = &system.running.parts().gate;
+    let question = super::wrapped::incoming(&system, "bank", &json!({})).await;
+    let call = flow::authenticate(gate, &question, Scope::Verify).await.unwrap();
+    let (tenure, context) = (Tenure::of(&call), call.agency().context().clone());
+    assert!(tenure.goes_on(gate).is_ok() && tenure.still_good(gate, &context).is_ok());
+    system.advance(3600);
+    assert!(tenure.goes_on(gate).is_ok(), "a long export outlives its token");
+    assert_eq!(tenure.still_good(gate, &context).unwrap_err().code, RefusalCode::TokenInvalid);
+    let now = estelam::core::domain::clock::Clock::now(&*system.clock);
+    let cut = |edit: &dyn Fn(&mut estelam::adapters::cutoff::CutOffList)| {
+        estelam::adapters::cutoff::change(&system.config.cutoff, |list| edit(list)).unwrap();
+        system.running.parts().cutoff.reload().unwrap();
+    };
+    cut(&|list| list.revoke_tokens("bank", now));
+    assert_eq!(tenure.goes_on(gate).unwrap_err().0, RefusalCode::TokenInvalid);
+    cut(&|list| list.suspend("bank", None, now));
+    assert_eq!(tenure.goes_on(gate).unwrap_err().0, RefusalCode::AgencySuspended);
+    system.stop().await;
 }

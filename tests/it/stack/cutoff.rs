@@ -9,6 +9,7 @@ use estelam::core::identity::Trust as _;
 use estelam::core::token::TokenVerifier as _;
 use serde_json::Value;
 
+use super::acts;
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, TODAY, send, try_send};
 use super::list_source::ListSource;
@@ -204,6 +205,19 @@ async fn lists_come_from_several_sources_and_one_that_is_blocked_or_lies_is_no_l
     let asked = sources[1].asked.load(std::sync::atomic::Ordering::SeqCst);
     system.until("two more looks", |_| sources[1].asked.load(std::sync::atomic::Ordering::SeqCst) >= asked + 2).await;
     assert!(refused(&system));
+    let kek = acts::kek(&system);
+    let recorded = |system: &System, code: &str| {
+        let found = acts::acts(system, &kek).into_iter().filter(|act| act.code.as_deref() == Some(code)).collect::<Vec<_>>();
+        found.iter().map(acts::details).collect::<Vec<_>>()
+    };
+    system.until("the list on record", |system| recorded(system, "list-in-force").len() == 1).await;
+    let newer = recorded(&system, "list-in-force");
+    assert!(newer[0]["revoked"] == 1 && newer[0]["before"].is_string(), "{newer:?}");
+    system
+        .until("the lost source on record", |system| {
+            recorded(system, "list-source-lost").iter().any(|act| act["source"] == "http://127.0.0.1:1/list.crl")
+        })
+        .await;
     list = system.config.tls.crls.clone();
     let kept = std::fs::read_dir(&list).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("fetched-"));
     assert!(kept, "the list from the source is kept for the next start");

@@ -26,7 +26,7 @@ pub const TODAY: &str = "2026-11-23T12:00:00Z";
 /// Seconds for which the harness uses a token again.
 const TOKEN_USED_FOR_S: i64 = 240;
 /// A bound on what should be soon, so that a failure is a failure and not a hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A reply, read whole.
 #[derive(Debug)]
@@ -165,6 +165,11 @@ impl System {
     /// The registry, to be stopped as its own process stops.
     pub fn take_registry(&self) -> RunningRegistry {
         self.registry.lock().unwrap().take().unwrap()
+    }
+
+    /// Tells whenever the registry has read its revocation lists again.
+    pub fn registry_list_reads(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.registry.lock().unwrap().as_ref().unwrap().list_reads()
     }
 
     /// Where the gateway looks for the registry.

@@ -9,6 +9,7 @@ use estelam::registry::decrees::{OfficialKey, Officials};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, send};
 use super::record;
@@ -234,12 +235,22 @@ async fn what_is_contested_becomes_a_case_without_a_number_or_a_name_in_it() {
     let view = open(&system, "kefalat", &handle, &code).await;
     let line = view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").unwrap()["line"].clone();
     let contest = json!({"handle": handle, "contest": {"line": line, "why": "not-me"}});
+    // A case that cannot be kept costs the holder nothing: the same line is contested once it can be.
+    std::fs::write(&system.config.audit.cases, "no folder").unwrap();
+    let refused = step(&system, "kefalat", contest.clone()).await;
+    assert_eq!((refused.status, refused.code()), (503, "ledger-unavailable"));
+    std::fs::remove_file(&system.config.audit.cases).unwrap();
     let reply = step(&system, "kefalat", contest.clone()).await;
     assert_eq!((reply.status, &reply.json["status"]), (200, &json!("contested")), "{}", reply.json);
     let case = reply.json["case"].as_str().unwrap();
     let register = std::fs::read_to_string(system.config.audit.cases.join(format!("{case}.json"))).unwrap();
     assert!(register.contains("not-me") && register.contains("\"dpo\"") && !register.contains(NUMBER), "{register}");
-    assert_eq!(step(&system, "kefalat", contest).await.status, 403, "once");
+    let again = step(&system, "kefalat", contest).await;
+    assert_eq!((again.status, again.code()), (400, "malformed-request"), "once");
+    assert!(again.json["detail"].as_str().unwrap().contains(case), "{}", again.json);
+    let beyond = step(&system, "kefalat", json!({"handle": handle, "contest": {"line": 99, "why": "not-me"}})).await;
+    assert!(beyond.json["detail"].as_str().unwrap().contains("line of the view"), "{}", beyond.json);
+    assert_eq!(step(&system, "kefalat", json!({"handle": "x", "contest": {"line": 1, "why": "not-me"}})).await.code(), "code-not-accepted");
     let words = json!({"handle": handle, "contest": {"line": 1, "why": "my name is"}});
     assert_eq!(step(&system, "kefalat", words).await.code(), "malformed-request");
     system.stop().await;
@@ -289,9 +300,9 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
         let text = json!({"id": "order-17", "reason": "public prosecutor, order 17", "from": "2026-11-23", "to": "2026-11-23", "until": until, "agency": "bank"});
         serde_json::from_value(text).unwrap()
     };
-    let deferrals = Deferrals::open(&folder).unwrap();
-    assert!(deferrals.add(deferral("2027-02-01"), &first).is_err(), "longer than it could be shown");
-    deferrals.add(deferral("2026-11-25"), &first).unwrap();
+    let (deferrals, now) = (Deferrals::open(&folder).unwrap(), estelam::core::domain::clock::Clock::now(&*system.clock));
+    assert!(deferrals.add(deferral("2027-02-01"), &first, now).is_err(), "longer than it could be shown");
+    deferrals.add(deferral("2026-11-25"), &first, now).unwrap();
     let bank = async |system: &Place| {
         let (handle, code) = code(system, "kefalat", NUMBER).await;
         let view = open(system, "kefalat", &handle, &code).await;
@@ -299,8 +310,15 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
         view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").cloned()
     };
     assert!(bank(&system).await.is_some(), "one official alone defers nothing");
-    deferrals.approve("order-17", DeferralAct::Defer, &second).unwrap();
+    deferrals.approve("order-17", DeferralAct::Defer, &second, now).unwrap();
     assert_eq!(bank(&system).await, None);
+    let acts = patterns(&system, "/v1/log/entries?route=deferrals").await;
+    let act = &acts["entries"][0];
+    assert_eq!(
+        (acts["count"].as_u64(), act["code"].as_str(), act["reference"].as_str()),
+        (Some(1), Some("deferral-begun"), Some("order-17"))
+    );
+    assert!(act["details"].as_str().unwrap().contains(r#""signers":["first","second"]"#), "{act}");
     system.set("2026-11-26T00:00:01Z");
     let line = bank(&system).await.unwrap();
     assert_eq!(line["deferred"], json!({"by": "public prosecutor, order 17", "until": "2026-11-25"}));

@@ -15,6 +15,7 @@ use reqwest::{Client, Method};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::Notify;
 
 use super::harness::{TODAY, client_with};
 
@@ -22,12 +23,22 @@ use super::harness::{TODAY, client_with};
 pub struct Relay {
     blocked: Arc<AtomicBool>,
     handle: ServerHandle,
+    identifiers: Arc<Held>,
+}
+
+/// Questions for a person's numbers, held until they are let on.
+#[derive(Default)]
+pub struct Held {
+    on: AtomicBool,
+    pub came: Notify,
+    pub go_on: Notify,
 }
 
 struct Way {
     client: Client,
     registry: String,
     blocked: Arc<AtomicBool>,
+    identifiers: Arc<Held>,
 }
 
 impl Relay {
@@ -37,7 +48,8 @@ impl Relay {
         let clock = Arc::new(ManualClock::new(TODAY.parse().unwrap()));
         let client = client_with(client_config(&part.ca, &part.certificate, &part.key, clock).unwrap());
         let blocked = Arc::new(AtomicBool::new(false));
-        let way = Data::new(Way { client, registry: part.url.clone(), blocked: blocked.clone() });
+        let identifiers = Arc::<Held>::default();
+        let way = Data::new(Way { client, registry: part.url.clone(), blocked: blocked.clone(), identifiers: identifiers.clone() });
         let server = HttpServer::new(move || App::new().app_data(way.clone()).default_service(web::to(pass)));
         let pki = part.ca.parent().unwrap().join("registry");
         let server = server.workers(1).disable_signals().bind_rustls_0_23("127.0.0.1:0", server_config(&pki)).unwrap();
@@ -45,12 +57,18 @@ impl Relay {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Self { blocked, handle }
+        Self { blocked, handle, identifiers }
     }
 
     /// From now on no poll is answered, also none of those that are held.
     pub fn block_polls(&self) {
         self.blocked.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on each question for a person's numbers says that it came, and waits.
+    pub fn hold_identifiers(&self) -> Arc<Held> {
+        self.identifiers.on.store(true, Ordering::SeqCst);
+        self.identifiers.clone()
     }
 
     pub async fn stop(self) {
@@ -68,6 +86,10 @@ async fn pass(way: Data<Way>, request: HttpRequest, body: Bytes) -> HttpResponse
     let Ok(answer) = answer.bytes().await else { return HttpResponse::BadGateway().finish() };
     if way.blocked.load(Ordering::SeqCst) && request.path().ends_with("/changes") {
         std::future::pending::<()>().await;
+    }
+    if way.identifiers.on.load(Ordering::SeqCst) && request.path().ends_with("/identifiers") {
+        way.identifiers.came.notify_one();
+        way.identifiers.go_on.notified().await;
     }
     HttpResponse::build(StatusCode::from_u16(status).unwrap()).content_type("application/json").body(answer)
 }

@@ -244,6 +244,14 @@ async fn scopes_over_people_and_the_gateway_want_a_signature_whatever_the_route(
     refused(&system, "over another path", signed("/v1/log/proof/x"), 401, "signature-invalid").await;
     assert_eq!(send(signed(PROOF)).await.code(), "not-found");
     assert_eq!(record::latest(&system)["signed_by"], json!(KID), "refusals after it are on record as signed");
+    // The period of the epochs is signed too.
+    let epochs = |asked: &str| system.request("dpo", "GET", asked).bearer_auth(&token);
+    let (day, other) = ("/v1/log/epochs?from=2026-11-23", "/v1/log/epochs?from=2020-01-01");
+    for over in [day, "/v1/log/epochs"] {
+        let request = epochs(other).header(FIELD, signature(&system, &key, "dpo", ("GET", over), ""));
+        refused(&system, over, request, 401, "signature-invalid").await;
+    }
+    assert_eq!(send(epochs(day).header(FIELD, signature(&system, &key, "dpo", ("GET", day), ""))).await.status, 200);
     // Who has no such scope, and whose policy wants nothing, may ask as before.
     let token = system.token("bank").await;
     assert_eq!(send(system.request("bank", "GET", PROOF).bearer_auth(token)).await.code(), "not-found");

@@ -40,14 +40,14 @@ pub fn install(dir: &Path, clock: &Arc<ManualClock>, people: &str) -> DevPki {
     make_event_key(dir).unwrap();
     KeyRing::create_or_open(&dir.join("keys")).unwrap();
     let (public, private) = generate_officer_key().unwrap();
-    std::fs::write(dir.join("pki/dpo/trail.key"), STANDARD.encode(&*private)).unwrap();
+    estelam::files::write_new_secret(&dir.join("pki/dpo/trail.key"), STANDARD.encode(&*private).as_bytes()).unwrap();
     std::fs::write(dir.join("pki/dpo/trail.pub"), STANDARD.encode(public)).unwrap();
     policy_files::install(&dir.join("policies")).unwrap();
     let store = Store::open(&dir.join("registry")).unwrap();
     let (desk, private) = generate_officer_key().unwrap();
     std::fs::create_dir_all(dir.join("pki/holder")).unwrap();
     std::fs::write(dir.join("pki/holder/trail.pub"), STANDARD.encode(desk)).unwrap();
-    std::fs::write(dir.join("registry/holder.key"), STANDARD.encode(&*private)).unwrap();
+    estelam::files::write_new_secret(&dir.join("registry/holder.key"), STANDARD.encode(&*private).as_bytes()).unwrap();
     import_demo_people(&store, &schemes()).unwrap();
     if !people.is_empty() {
         import_people(&store, dir, people);

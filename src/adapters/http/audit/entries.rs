@@ -6,10 +6,11 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use super::asked::Asked;
 use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Cursor, EntryView, Filter, Found, Search};
+use crate::core::ledger::audit::{Cursor, EntryView, Filter, Found, Search, Takes};
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
 
@@ -21,11 +22,8 @@ struct Body<'f> {
     next: Option<String>,
 }
 
-/// What a read of entries leaves in the log.
-#[derive(Serialize)]
-struct Details<'f> {
-    filter: &'f Filter,
-}
+/// A page has 100 rows, or up to 1,000 if asked for.
+const TAKES: Takes = Takes { pages: Some((100, 1000)), order: true, ..Takes::FILTER };
 
 /// One page.
 pub(in crate::adapters::http) async fn entries(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -35,9 +33,8 @@ pub(in crate::adapters::http) async fn entries(state: Data<HttpState>, request: 
 async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<Delivery, Box<Refusal>> {
     let call = flow::authenticate(&state.gate, &incoming, Scope::LogPatterns).await?;
     let context = context_of(&state, limited(&state, call)?);
-    let query = match queried(&state, &text) {
-        Ok(query) if query.format.is_none() => query,
-        Ok(_) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, "`format` is a parameter of `/v1/log/export` alone")),
+    let query = match queried(&state, &text, TAKES) {
+        Ok(query) => query,
         Err(detail) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail)),
     };
     let (filter, paging) = (query.filter, query.paging);
@@ -45,7 +42,10 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         filter: filter.clone(),
         limit: paging.limit,
         bound: paging.cursor.map(|cursor| cursor.index),
+        log: paging.cursor.map(|cursor| cursor.log),
         size: paging.cursor.map(|cursor| cursor.size),
+        head: paging.cursor.map(|cursor| cursor.head),
+        present_only: false,
         oldest_first: paging.oldest_first,
         counted: true,
     };
@@ -56,12 +56,13 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         tree_size: found.size,
         next: next(&found, &filter, paging.oldest_first).map(|cursor| cursor.to_string()),
     };
-    let details = serde_json::to_string(&Details { filter: &filter }).ok();
-    Ok(delivery(context, "entries", details, &body))
+    let asked = Asked::new(&state, &filter, body.count > 0).await.map_err(unreadable(context.clone()))?;
+    Ok(delivery(context, "entries", asked.to_json(), &body))
 }
 
 /// Where the next page begins, if there is one.
 fn next(found: &Found, filter: &Filter, oldest_first: bool) -> Option<Cursor> {
-    let last = found.rows.last().filter(|_| found.more)?.index;
-    Some(Cursor::new(filter, oldest_first, found.size, if oldest_first { last + 1 } else { last }))
+    let last = found.rows.last().filter(|_| found.more)?;
+    let index = if oldest_first { last.index + 1 } else { last.index };
+    Some(Cursor::new(filter, oldest_first, (found.head, found.size), (last.log, index)))
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::Filter;
+use crate::core::ledger::audit::{Filter, Takes};
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
 
@@ -24,6 +24,9 @@ struct Body<'e> {
 #[derive(Serialize)]
 struct Epoch<'e> {
     epoch: &'e str,
+    /// Its log, where that is one that was sealed: the key is bound to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'e str>,
     sealed_key: String,
     /// The gateway has this one's keys itself.
     current: bool,
@@ -42,15 +45,17 @@ pub(in crate::adapters::http) async fn epochs(state: Data<HttpState>, request: H
 async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<Delivery, Box<Refusal>> {
     let call = flow::authenticate_signed(&state.gate, &incoming, Scope::LogPerson).await?.into_call();
     let context = context_of(&state, limited(&state, call)?);
-    let filter = match queried(&state, &text) {
+    let filter = match queried(&state, &text, Takes::SPAN) {
         Ok(query) => query.filter,
         Err(detail) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail)),
     };
-    if !filter.fields.is_empty() || filter.id.is_some() {
-        return Err(Refusal::new(context, RefusalCode::MalformedRequest, "epochs are asked for by `from` and `to` alone"));
-    }
     let found = state.audit.log.epochs(filter.from, filter.to).await.map_err(unreadable(context.clone()))?;
-    let epochs = found.iter().map(|epoch| Epoch { epoch: &epoch.name, sealed_key: STANDARD.encode(&epoch.sealed), current: epoch.current });
+    let epochs = found.iter().map(|epoch| Epoch {
+        epoch: &epoch.name,
+        origin: epoch.origin.as_deref(),
+        sealed_key: STANDARD.encode(&epoch.sealed),
+        current: epoch.current,
+    });
     let body = Body { origin: state.gate.ledger.origin(), epochs: epochs.collect() };
     let details = serde_json::to_string(&Details { filter: &filter }).ok();
     Ok(delivery(context, "epochs", details, &body))

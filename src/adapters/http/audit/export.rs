@@ -12,8 +12,10 @@ use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use futures_util::stream;
+use serde::Serialize;
 use serde_json::json;
 
+use super::asked::Asked;
 use super::rows::Format;
 use super::{HttpState, context_of, limited, queried, unreadable};
 use crate::adapters::http::{incoming, respond};
@@ -21,21 +23,24 @@ use crate::adapters::tls::connection::ConnectionHandle;
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Filter, Search};
+use crate::core::ledger::audit::{Filter, Search, Takes};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
-use crate::flow::{self, Incoming};
+use crate::flow::{self, Incoming, Tenure};
 
 /// Rows read and sent at once.
 const PAGE: usize = 500;
 const ROUTE: &str = "log-export";
+/// An export is whole and oldest first: it takes no paging.
+const TAKES: Takes = Takes { format: true, ..Takes::FILTER };
 
 /// An export on its way.
 struct Export {
     state: Arc<HttpState>,
     context: CallContext,
     connection: Option<Arc<ConnectionHandle>>,
+    tenure: Tenure,
     format: Format,
     filter: Filter,
     size: u64,
@@ -48,6 +53,16 @@ struct Export {
     /// The first lines, until they are sent.
     head: Option<Bytes>,
     done: bool,
+}
+
+/// What an export leaves in the log of its own question.
+#[derive(Serialize)]
+struct Details {
+    #[serde(flatten)]
+    asked: Asked,
+    format: &'static str,
+    tree_size: u64,
+    count: Option<u64>,
 }
 
 /// A whole export.
@@ -88,24 +103,23 @@ async fn prepared(
     connection: Option<Arc<ConnectionHandle>>,
 ) -> Result<(Delivery, Export), Box<Refusal>> {
     let call = flow::authenticate(&state.gate, incoming, Scope::LogPatterns).await?;
-    let context = context_of(&state, limited(&state, call)?);
+    let call = limited(&state, call)?;
+    let tenure = Tenure::of(&call);
+    let context = context_of(&state, call);
     let malformed = |detail: &str| Refusal::new(context.clone(), RefusalCode::MalformedRequest, detail);
-    let query = queried(&state, text).map_err(|detail| malformed(&detail))?;
+    let query = queried(&state, text, TAKES).map_err(|detail| malformed(&detail))?;
     let format = Format::parse(query.format.as_deref()).ok_or_else(|| malformed("`format` is `ndjson` or `csv`"))?;
-    if query.paging.cursor.is_some() || query.paging.oldest_first {
-        return Err(malformed("an export is whole and oldest first: leave `cursor` and `order` out"));
-    }
     let log = &state.audit.log;
     let (size, checkpoint) = log.covering_checkpoint().await.map_err(unreadable(context.clone()))?;
-    let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, ..Search::default() };
+    let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, present_only: true, ..Search::default() };
     let count = log.search(search).await.map_err(unreadable(context.clone()))?.count;
     let manifest = json!({ "manifest": {
         "export_id": context.request_id, "origin": state.gate.ledger.origin(), "format": format.code(), "filter": &query.filter,
         "tree_size": size, "count": count, "checkpoint": checkpoint,
     } });
     let line = format.remark(&manifest.to_string());
-    let details =
-        serde_json::to_string(&json!({ "filter": &query.filter, "format": format.code(), "tree_size": size, "count": count })).ok();
+    let asked = Asked::new(&state, &query.filter, count.is_some_and(|count| count > 0)).await.map_err(unreadable(context.clone()))?;
+    let details = serde_json::to_string(&Details { asked, format: format.code(), tree_size: size, count }).ok();
     let delivery = Delivery {
         context: context.clone(),
         kind: EntryKind::LogRead,
@@ -116,9 +130,10 @@ async fn prepared(
         statement: manifest.to_string(),
         body: String::new(),
     };
+    tenure.still_good(&state.gate, &context)?;
     let head = Some(Bytes::from(line + format.head()));
     let (digest, filter) = (Digest::new(&SHA256), query.filter);
-    Ok((delivery, Export { state, context, connection, format, filter, size, at: 0, bound: 0, rows: 0, digest, head, done: false }))
+    Ok((delivery, Export { state, context, connection, tenure, format, filter, size, at: 0, bound: 0, rows: 0, digest, head, done: false }))
 }
 
 fn streamed(export: Export) -> HttpResponse {
@@ -152,13 +167,15 @@ impl Export {
         if self.done {
             return Ok(None);
         }
+        self.goes_on().await?;
         let search = Search {
             filter: self.filter.clone(),
             limit: PAGE,
             bound: Some(self.bound),
             size: Some(self.size),
             oldest_first: true,
-            counted: false,
+            present_only: true,
+            ..Search::default()
         };
         let found = self.state.audit.log.search(search).await?;
         let Some(last) = found.rows.last().map(|row| row.index) else { return self.end().await.map(Some) };
@@ -178,15 +195,30 @@ impl Export {
         Ok(Some(Bytes::from(text)))
     }
 
+    /// Whoever may have no more of it gets no more, and that is on record.
+    async fn goes_on(&self) -> Result<(), LogUnreadable> {
+        let Err((code, detail)) = self.tenure.goes_on(&self.state.gate) else { return Ok(()) };
+        let mut context = self.own_context();
+        context.reference = Some(self.context.request_id.to_string());
+        flow::refuse(&self.state.gate, Refusal::new(context, code, detail)).await;
+        Err(LogUnreadable("whoever asked for it may have no more of it"))
+    }
+
+    /// The context of a further entry about this export.
+    fn own_context(&self) -> CallContext {
+        let mut context = CallContext::new(ROUTE, self.state.gate.clock.now());
+        (context.agency, context.branch, context.certificate) =
+            (self.context.agency.clone(), self.context.branch.clone(), self.context.certificate);
+        context
+    }
+
     /// The last line, once it is on record.
     async fn end(&mut self) -> Result<Bytes, LogUnreadable> {
         self.done = true;
         let cover = self.state.audit.log.cover(vec![(self.at, self.size)]).await?.pop().unwrap_or_default();
         let digest = self.digest.clone().finish();
         let hex = digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        let mut context = CallContext::new(ROUTE, self.state.gate.clock.now());
-        (context.agency, context.branch, context.certificate) =
-            (self.context.agency.clone(), self.context.branch.clone(), self.context.certificate);
+        let context = self.own_context();
         let end = json!({ "end": { "export_id": self.context.request_id, "rows": self.rows, "sha256": hex, "recorded_as": context.request_id,
             "gap": super::rows::base64(&cover) } });
         let delivery = Delivery {

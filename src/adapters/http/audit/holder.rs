@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::holder_sessions::{Session, Sessions};
-use super::{HttpState, answered, context_of, delivery, limited, read_json, unreadable};
+use super::holder_sessions::{ContestedLine, NoLine, Session, Sessions};
+use super::{HttpState, Then, answered, context_of, delivery, limited, read_json, unreadable};
 use crate::adapters::http::respond::next_on_grid;
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
@@ -27,7 +27,7 @@ use crate::core::ledger::retention::Hold;
 use crate::core::policy::accept_identifier;
 use crate::core::registry::holder::{CODE_LASTS_S, HolderDesk, OpenRequest};
 use crate::core::signing::Delivery;
-use crate::flow::{self, Incoming};
+use crate::flow::{self, Incoming, Tenure};
 
 /// Largest body.
 const BODY: usize = 4 << 10;
@@ -36,10 +36,12 @@ const DAYS: i64 = 90;
 /// Replies leave on this multiple of the usual grid: the registry writes a message meanwhile, or does not.
 const GRIDS: u32 = 4;
 
-/// Spends one code of an office.
+/// Spends one code of an office. It waits for the disk.
 pub type Spend = Box<dyn Fn(&str, Timestamp) -> Result<(), NotToday> + Send + Sync>;
-/// Opens a case; its number.
-pub type OpenCase = Box<dyn Fn(&Contested<'_>, Timestamp) -> Option<String> + Send + Sync>;
+/// Opens a case under its number, or finds it open from before; false when it cannot be kept. It waits for the disk.
+pub type OpenCase = Box<dyn Fn(&Contested<'_>, Timestamp) -> bool + Send + Sync>;
+/// Deferrals that two officials signed; none when one of them cannot be read or recorded. It waits for the disk and the log.
+pub type ReadDeferrals = Box<dyn Fn(Timestamp) -> Option<Vec<Hold>> + Send + Sync>;
 
 /// What the holder's view needs.
 pub struct HolderState {
@@ -51,9 +53,9 @@ pub struct HolderState {
     pub sessions: Sessions,
     /// Spends one code of an office.
     pub spend: Spend,
-    /// Deferrals that two officials signed; none when one of them cannot be read.
-    pub deferrals: Box<dyn Fn() -> Option<Vec<Hold>> + Send + Sync>,
-    /// Opens a case over contested entries; its number, or none when it cannot be kept.
+    /// Reads deferrals.
+    pub deferrals: ReadDeferrals,
+    /// Opens a case over contested entries.
     pub contest: OpenCase,
 }
 
@@ -67,6 +69,8 @@ pub enum NotToday {
 
 /// What a holder contests.
 pub struct Contested<'a> {
+    /// The case's number.
+    pub number: &'a str,
     /// The entries behind the line.
     pub entries: &'a [uuid::Uuid],
     /// Why.
@@ -113,7 +117,7 @@ struct View<'a> {
     entries: &'a [ViewLine],
 }
 
-type Outcome = Result<Delivery, Box<Refusal>>;
+type Outcome = Result<(Delivery, Option<Then>), Box<Refusal>>;
 
 /// One step of a holder's view.
 pub(in crate::adapters::http) async fn holder(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -127,9 +131,15 @@ async fn on_grid(state: Arc<HttpState>, incoming: Incoming, query: String) -> Ou
     outcome
 }
 
-async fn step(state: &HttpState, incoming: &Incoming, query: &str) -> Outcome {
-    let call = flow::authenticate_signed(&state.gate, incoming, Scope::LogHolder).await?.into_call();
-    let mut context = context_of(state, limited(state, call)?);
+async fn step(state: &Arc<HttpState>, incoming: &Incoming, query: &str) -> Outcome {
+    let call = limited(state, flow::authenticate_signed(&state.gate, incoming, Scope::LogHolder).await?.into_call())?;
+    let tenure = Tenure::of(&call);
+    let (delivery, then) = taken(state, incoming, query, context_of(state, call)).await?;
+    tenure.still_good(&state.gate, &delivery.context)?;
+    Ok((delivery, then))
+}
+
+async fn taken(state: &Arc<HttpState>, incoming: &Incoming, query: &str, mut context: CallContext) -> Outcome {
     let Some(holder) = &state.holder else {
         return Err(refused(context, RefusalCode::NotFound, "holders' views are not offered here"));
     };
@@ -152,7 +162,7 @@ async fn step(state: &HttpState, incoming: &Incoming, query: &str) -> Outcome {
             open(state, holder, context, (&handle, &code), now).await
         }
         Ask { identifier: None, handle: Some(handle), code: None, contest: Some(contest), .. } => {
-            contested(holder, context, &handle, &contest, now)
+            contested(state, holder, context, (handle, contest), now).await
         }
         _ => Err(refused(context, RefusalCode::MalformedRequest, "send `identifier`, or `handle` with `code`, or `handle` with `contest`")),
     }
@@ -174,7 +184,19 @@ fn named(state: &HttpState, ask: &Ask, context: &mut CallContext) -> Result<(), 
     Ok(())
 }
 
-async fn begin(state: &HttpState, holder: &HolderState, mut context: CallContext, asked: &RequestIdentifier, now: Timestamp) -> Outcome {
+/// Does what waits for the disk on a thread that may: a worker has every other call to serve. None where that came to nothing.
+async fn apart<T: Send + 'static>(state: &Arc<HttpState>, work: impl FnOnce(&HolderState) -> T + Send + 'static) -> Option<T> {
+    let state = state.clone();
+    tokio::task::spawn_blocking(move || state.holder.as_ref().map(work)).await.ok().flatten()
+}
+
+async fn begin(
+    state: &Arc<HttpState>,
+    holder: &HolderState,
+    mut context: CallContext,
+    asked: &RequestIdentifier,
+    now: Timestamp,
+) -> Outcome {
     let identifier = match accept_identifier(asked, &(state.gate.policy)().schemes) {
         Ok(identifier) => identifier,
         Err(((code, detail), hint)) => {
@@ -184,7 +206,8 @@ async fn begin(state: &HttpState, holder: &HolderState, mut context: CallContext
         }
     };
     context.subject = Some(identifier.clone());
-    match (holder.spend)(&office_name(&context), now) {
+    let name = office_name(&context);
+    match apart(state, move |holder| (holder.spend)(&name, now)).await.unwrap_or(Err(NotToday::Uncounted)) {
         Ok(()) => {}
         Err(NotToday::Spent(limit)) => {
             let mut refusal = refused(context, RefusalCode::QuotaExhausted, "this office has had its codes of today sent; try tomorrow");
@@ -206,14 +229,24 @@ async fn begin(state: &HttpState, holder: &HolderState, mut context: CallContext
         "prs": "اگر برای این شماره سیم‌کارت ثبت شده باشد، حالا یک کد به آن روان شد. دارنده کد را به شما می‌گوید.",
         "en": "If a SIM is registered for whoever bears this number, a code is on its way to it. The holder tells it to you.",
     });
-    Ok(Delivery { status: 202, ..delivery(context, "holder-code", None, &body) })
+    Ok((Delivery { status: 202, ..delivery(context, "holder-code", None, &body) }, None))
 }
 
-async fn open(state: &HttpState, holder: &HolderState, mut context: CallContext, (handle, code): (&str, &str), now: Timestamp) -> Outcome {
+/// What can fail comes before the code is spent, as far as it can; and the view counts as open once it is on record.
+async fn open(
+    state: &Arc<HttpState>,
+    holder: &HolderState,
+    mut context: CallContext,
+    (handle, code): (&str, &str),
+    now: Timestamp,
+) -> Outcome {
     let office = holder.sessions.office(&context);
     let Some(identifier) = holder.sessions.waiting(handle, &office, now) else { return Err(not_accepted(context)) };
     context.subject = Some(identifier);
     let from = now.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(now);
+    let Some(deferrals) = apart(state, move |holder| (holder.deferrals)(now)).await.flatten() else {
+        return Err(refused(context, RefusalCode::LedgerUnavailable, "what may be shown cannot be told at present"));
+    };
     let epochs = holder.log.sealed_trails(from).await.map_err(unreadable(context.clone()))?;
     let request = OpenRequest {
         handle: handle.into(),
@@ -230,23 +263,71 @@ async fn open(state: &HttpState, holder: &HolderState, mut context: CallContext,
         }
     };
     let entries = holder.log.entries_of(trails, from).await.map_err(unreadable(context.clone()))?;
-    let Some(deferrals) = (holder.deferrals)() else {
-        return Err(refused(context, RefusalCode::LedgerUnavailable, "what may be shown cannot be told at present"));
-    };
     let lines = view(&shown(entries, &deferrals, now), &(state.gate.policy)());
-    holder.sessions.opened(handle, lines.iter().map(|line| line.entries.clone()).collect(), now);
+    let (of_lines, opened, kept) = (lines.iter().map(|line| line.entries.clone()).collect(), handle.to_owned(), state.clone());
+    let then: Then = Box::new(move |recorded| {
+        if recorded && let Some(holder) = &kept.holder {
+            holder.sessions.opened(&opened, of_lines, now);
+        }
+    });
     let first = tehran_day(from);
     let from = ViewDay { jalali: jalali(first), gregorian: first.to_string() };
-    Ok(delivery(context, "holder-view", None, &View { status: "opened", handle, from, entries: &lines }))
+    Ok((delivery(context, "holder-view", None, &View { status: "opened", handle, from, entries: &lines }), Some(then)))
 }
 
-fn contested(holder: &HolderState, mut context: CallContext, handle: &str, ask: &AskContest, now: Timestamp) -> Outcome {
+/// A line that somebody contests now. Only once that is on record is it contested; else it can be contested again, under the same number.
+struct Contesting {
+    state: Arc<HttpState>,
+    handle: String,
+    line: usize,
+    recorded: bool,
+}
+
+impl Contesting {
+    fn end(mut self, recorded: bool) {
+        self.recorded = recorded;
+    }
+}
+
+impl Drop for Contesting {
+    fn drop(&mut self) {
+        if let Some(holder) = &self.state.holder {
+            holder.sessions.settle(&self.handle, self.line, self.recorded);
+        }
+    }
+}
+
+fn no_line(context: CallContext, why: &NoLine) -> Box<Refusal> {
+    match why {
+        NoLine::NotOpen => not_accepted(context),
+        NoLine::Unknown => refused(context, RefusalCode::MalformedRequest, "`line` is the number of a line of the view that is open"),
+        NoLine::Contested(case) => {
+            refused(context, RefusalCode::MalformedRequest, &format!("this line is contested already, under the case {case}"))
+        }
+        NoLine::NoNumber => refused(context, RefusalCode::LedgerUnavailable, "the case cannot be kept at present"),
+    }
+}
+
+async fn contested(
+    state: &Arc<HttpState>,
+    holder: &HolderState,
+    mut context: CallContext,
+    (handle, ask): (String, AskContest),
+    now: Timestamp,
+) -> Outcome {
     let office = holder.sessions.office(&context);
-    let Some((identifier, entries)) = holder.sessions.line(handle, &office, ask.line, now) else { return Err(not_accepted(context)) };
-    context.subject = Some(identifier);
-    let Some(case) = (holder.contest)(&Contested { entries: &entries, why: ask.why }, now) else {
-        return Err(refused(context, RefusalCode::LedgerUnavailable, "the case cannot be kept at present"));
+    let line = match holder.sessions.line(&handle, &office, ask.line, now) {
+        Ok(line) => line,
+        Err(why) => return Err(no_line(context, &why)),
     };
+    let contesting = Contesting { state: state.clone(), handle, line: ask.line, recorded: false };
+    let ContestedLine { identifier, entries, case } = line;
+    context.subject = Some(identifier);
+    let (number, of_case) = (case.clone(), entries.clone());
+    let kept = apart(state, move |holder| (holder.contest)(&Contested { number: &number, entries: &of_case, why: ask.why }, now)).await;
+    if kept != Some(true) {
+        return Err(refused(context, RefusalCode::LedgerUnavailable, "the case cannot be kept at present"));
+    }
     context.reference = Some(case.clone());
     let details = json!({ "contested": entries, "why": ask.why }).to_string();
     let body = json!({
@@ -255,7 +336,9 @@ fn contested(holder: &HolderState, mut context: CallContext, handle: &str, ask: 
         "prs": format!("اعتراض شما با شمارهٔ {case} ثبت شد. مسئول حفاظت از معلومات آن را بررسی می‌کند."),
         "en": format!("Your objection is on record under {case}. The data-protection officer looks into it."),
     });
-    Ok(delivery(context, "holder-contest", Some(details), &body))
+    // The whole guard goes along: it lets the line go only once that is certain.
+    let then: Then = Box::new(move |recorded| contesting.end(recorded));
+    Ok((delivery(context, "holder-contest", Some(details), &body), Some(then)))
 }
 
 fn refused(context: CallContext, code: RefusalCode, detail: &str) -> Box<Refusal> {

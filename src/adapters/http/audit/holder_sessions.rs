@@ -11,7 +11,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::core::domain::context::CallContext;
+use crate::core::domain::date::tehran_day;
 use crate::core::domain::identifier::Identifier;
+use crate::core::domain::random::random;
 use crate::core::registry::holder::CODE_LASTS_S;
 
 /// Handles at once; the oldest makes room.
@@ -30,8 +32,35 @@ pub struct Session {
     office: String,
     identifier: Identifier,
     until: Timestamp,
-    /// The entries of each line, once the view was opened.
-    lines: Option<Vec<Vec<Uuid>>>,
+    /// Its lines, once the view was opened.
+    lines: Option<Vec<Line>>,
+}
+
+struct Line {
+    entries: Vec<Uuid>,
+    /// The number that its case has, from the first try on.
+    case: Option<String>,
+    /// Somebody contests it now, or has.
+    taken: bool,
+}
+
+/// A line that is contested now.
+pub(super) struct ContestedLine {
+    pub(super) identifier: Identifier,
+    pub(super) entries: Vec<Uuid>,
+    pub(super) case: String,
+}
+
+/// Why a line cannot be contested.
+pub(super) enum NoLine {
+    /// There is no such view, or not for this office.
+    NotOpen,
+    /// The view has no such line.
+    Unknown,
+    /// It is contested already, under this case.
+    Contested(String),
+    /// The system gives no random numbers.
+    NoNumber,
 }
 
 impl Session {
@@ -83,21 +112,40 @@ impl Sessions {
 
     pub(super) fn opened(&self, handle: &str, lines: Vec<Vec<Uuid>>, now: Timestamp) {
         if let Some(session) = self.lock().get_mut(handle) {
-            session.lines = Some(lines);
+            session.lines = Some(lines.into_iter().map(|entries| Line { entries, case: None, taken: false }).collect());
             session.until = now.checked_add(CONTESTABLE).unwrap_or(now);
         }
     }
 
-    /// The entries behind a line that this office's holder saw; each line can be contested once.
-    pub(super) fn line(&self, handle: &str, office: &str, line: usize, now: Timestamp) -> Option<(Identifier, Vec<Uuid>)> {
+    /// Takes a line that this office's holder saw, to contest it; nobody else can until [`Self::settle`] says what became of it.
+    pub(super) fn line(&self, handle: &str, office: &str, line: usize, now: Timestamp) -> Result<ContestedLine, NoLine> {
         let mut out = self.lock();
-        let session = out.get_mut(handle).filter(|session| session.office == office && now < session.until)?;
-        let entries = session.lines.as_mut()?.get_mut(line.checked_sub(1)?)?;
-        let entries = std::mem::take(entries);
-        (!entries.is_empty()).then(|| (session.identifier.clone(), entries))
+        let session = out.get_mut(handle).filter(|session| session.office == office && now < session.until).ok_or(NoLine::NotOpen)?;
+        let lines = session.lines.as_mut().ok_or(NoLine::NotOpen)?;
+        let line = line.checked_sub(1).and_then(|at| lines.get_mut(at)).ok_or(NoLine::Unknown)?;
+        let case = line.case.take().or_else(|| case_number(now)).ok_or(NoLine::NoNumber)?;
+        line.case = Some(case.clone());
+        if std::mem::replace(&mut line.taken, true) {
+            return Err(NoLine::Contested(case));
+        }
+        Ok(ContestedLine { identifier: session.identifier.clone(), entries: line.entries.clone(), case })
+    }
+
+    /// Whether contesting a line is on record; else it can be contested again.
+    pub(super) fn settle(&self, handle: &str, line: usize, contested: bool) {
+        let mut out = self.lock();
+        let lines = out.get_mut(handle).and_then(|session| session.lines.as_mut());
+        if let Some(line) = lines.and_then(|lines| lines.get_mut(line.checked_sub(1)?)) {
+            line.taken = contested;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A number for a case that a holder opens.
+fn case_number(now: Timestamp) -> Option<String> {
+    Some(format!("holder-{}-{}", tehran_day(now), URL_SAFE_NO_PAD.encode(random::<6>()?)))
 }

@@ -1,10 +1,12 @@
 //! Auditors' questions over HTTP (contract §6). Every read is an entry of its own, durable before anything of it leaves.
 
+mod asked;
 mod entries;
 mod epochs;
 mod export;
 mod holder;
 mod holder_sessions;
+mod justification;
 mod person;
 mod rows;
 mod samples;
@@ -14,14 +16,16 @@ use std::sync::Arc;
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, rt};
+use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
+use zeroize::Zeroize as _;
 
 use super::{HttpState, incoming, respond};
 use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{LogAudit, Query};
+use crate::core::ledger::audit::{LogAudit, Query, Takes};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::limit::Tier;
 use crate::core::policy::is_json;
@@ -36,8 +40,9 @@ pub(super) use export::export;
 pub(super) use holder::holder;
 pub use holder::{Contested, HolderState, NotToday, Why};
 pub use holder_sessions::Sessions;
+pub(super) use justification::justify;
 pub(super) use person::person;
-pub(super) use samples::{draw, justify, list};
+pub(super) use samples::{draw, list};
 pub(super) use summary::summary;
 
 /// What the resources of auditors need.
@@ -60,20 +65,30 @@ pub trait Cases: Send + Sync + 'static {
     fn open_case(&self, number: &str, office: &str, now: jiff::Timestamp) -> Option<String>;
 }
 
-/// What a resource answers with, and what is held until it is on record.
+/// What is done once it is certain whether an answer is on record.
+type Then = Box<dyn FnOnce(bool)>;
+
+/// What a resource answers with, and what is held until it is on record, or done then.
 trait Answer {
-    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>);
+    fn parts(self) -> (Delivery, Option<Then>);
 }
 
 impl Answer for Delivery {
-    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>) {
+    fn parts(self) -> (Delivery, Option<Then>) {
         (self, None)
     }
 }
 
 impl Answer for (Delivery, OwnedMutexGuard<()>) {
-    fn parts(self) -> (Delivery, Option<OwnedMutexGuard<()>>) {
-        (self.0, Some(self.1))
+    fn parts(self) -> (Delivery, Option<Then>) {
+        let (delivery, held) = self;
+        (delivery, Some(Box::new(move |_| drop(held))))
+    }
+}
+
+impl Answer for (Delivery, Option<Then>) {
+    fn parts(self) -> (Delivery, Option<Then>) {
+        self
     }
 }
 
@@ -101,8 +116,11 @@ where
         }
         match work(state, incoming, query).await {
             Ok(answer) => {
-                let (delivery, _held) = answer.parts();
-                flow::deliver(&gate, delivery).await
+                let (delivery, then) = answer.parts();
+                let status = delivery.status;
+                let reply = flow::deliver(&gate, delivery).await;
+                then.into_iter().for_each(|then| then(reply.status() == status));
+                reply
             }
             Err(refusal) => flow::refuse(&gate, refusal).await,
         }
@@ -130,12 +148,20 @@ fn context_of(state: &HttpState, call: VerifiedCall) -> CallContext {
 }
 
 /// Reads a query string.
-fn queried(state: &HttpState, text: &str) -> Result<Query, String> {
-    let policy = (state.gate.policy)();
+fn queried(state: &HttpState, text: &str, takes: Takes) -> Result<Query, String> {
     let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
-    let looks = |value: &str| policy.schemes.looks_like_identifier(value);
-    Query::parse(pairs.iter().map(|(name, value)| (&**name, &**value)), &looks).map_err(|error| error.to_string())
+    parsed(state, pairs.iter().map(|(name, value)| (&**name, &**value)), takes)
 }
+
+/// Reads parameters.
+fn parsed<'p>(state: &HttpState, parameters: impl Iterator<Item = (&'p str, &'p str)>, takes: Takes) -> Result<Query, String> {
+    let policy = (state.gate.policy)();
+    let looks = |value: &str| policy.schemes.looks_like_identifier(value);
+    Query::parse(parameters, takes, &looks).map_err(|error| error.to_string())
+}
+
+/// What is said of a query string where the body says everything.
+const IN_THE_BODY: &str = "leave the query string out: what is asked for goes into the body";
 
 /// Reads a JSON body; what is said of a fault repeats nothing that was sent.
 fn read_json<T: DeserializeOwned>(incoming: &Incoming) -> Result<T, (RefusalCode, String)> {
@@ -157,6 +183,19 @@ fn read_json<T: DeserializeOwned>(incoming: &Incoming) -> Result<T, (RefusalCode
     }
 }
 
+/// Overwrites a body that held keys or a number. Bytes that somebody else holds too cannot be.
+fn wipe(incoming: &mut Incoming) {
+    if let Ok(body) = std::mem::replace(&mut incoming.body, Ok(Bytes::new())) {
+        wiped(body);
+    }
+}
+
+fn wiped(body: Bytes) -> Option<BytesMut> {
+    let mut bytes = body.try_into_mut().ok()?;
+    bytes.as_mut().zeroize();
+    Some(bytes)
+}
+
 /// A read of the log as it leaves.
 fn delivery(context: CallContext, code: &'static str, details: Option<String>, body: &impl Serialize) -> Delivery {
     // Serialising strings and numbers into memory cannot fail.
@@ -175,4 +214,17 @@ fn delivery(context: CallContext, code: &'static str, details: Option<String>, b
 
 fn unreadable(context: CallContext) -> impl FnOnce(LogUnreadable) -> Box<Refusal> {
     move |_| Refusal::new(context, RefusalCode::LedgerUnavailable, "the log cannot be read at present")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_body_of_our_own_is_overwritten() {
+        assert_eq!(wiped(Bytes::from(b"a key".to_vec())).unwrap(), [0; 5].as_slice());
+        let shared = Bytes::from(b"a key".to_vec());
+        assert_eq!((wiped(shared.clone()), &*shared), (None, b"a key".as_slice()));
+    }
 }

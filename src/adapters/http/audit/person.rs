@@ -1,7 +1,8 @@
 //! `POST /v1/log/person`: one person's trail, for the data-protection officer with an open case.
 //!
 //! The number in the request is expanded to the person's present and past numbers by the registry. Trail keys of epochs that are over come with
-//! the request, opened by the officer for the period of the case, and are wiped after it; the gateway makes the tags itself, so that nobody can
+//! the request, opened by the officer for the period of the case. The keys are wiped once the search is over, the body once it is read, unless it
+//! lies in a buffer of the HTTP library still; that buffer and TLS's own are overwritten by what comes next, or freed with the connection. The gateway makes the tags itself, so that nobody can
 //! name one person and have another's trail opened. Entries on a number that several people share are never shown as one person's.
 
 use std::sync::Arc;
@@ -15,18 +16,18 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 use zeroize::Zeroizing;
 
-use super::{HttpState, answered, context_of, delivery, limited, read_json, unreadable};
+use super::{HttpState, IN_THE_BODY, answered, context_of, delivery, limited, read_json, unreadable, wipe};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::date::{end_of_tehran_day, start_of_tehran_day, tehran_day};
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use crate::core::domain::request::{RequestIdentifier, object};
-use crate::core::ledger::audit::{AuditRow, EntryView, Field, Filter, OpenedKeys, Search, Trace, TrailSearch, instant_of};
+use crate::core::ledger::audit::{AuditRow, EntryView, Field, Filter, OpenedKey, Search, Trace, TrailSearch, instant_of};
 use crate::core::ledger::{EntryKind, LogUnreadable};
-use crate::core::policy::accept_identifier;
+use crate::core::policy::{accept_identifier, is_label};
 use crate::core::registry::KnownPerson;
 use crate::core::signing::Delivery;
-use crate::flow::{self, Incoming};
+use crate::flow::{self, Incoming, Tenure};
 
 /// Largest body: a year of trail keys.
 const BODY: usize = 128 << 10;
@@ -54,6 +55,8 @@ struct Ask {
 #[serde(deny_unknown_fields)]
 struct GivenKey {
     epoch: String,
+    /// Of an epoch of a log that was sealed, as `/v1/log/epochs` says it.
+    origin: Option<String>,
     key: String,
 }
 
@@ -93,15 +96,18 @@ pub(in crate::adapters::http) async fn person(state: Data<HttpState>, request: H
     answered(state, (request, payload), ("log-person", BODY), found).await
 }
 
-async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<(Delivery, OwnedMutexGuard<()>), Box<Refusal>> {
+async fn found(state: Arc<HttpState>, mut incoming: Incoming, text: String) -> Result<(Delivery, OwnedMutexGuard<()>), Box<Refusal>> {
     let call = flow::authenticate_signed(&state.gate, &incoming, Scope::LogPerson).await?.into_call();
-    let mut context = context_of(&state, limited(&state, call)?);
+    let call = limited(&state, call)?;
+    let tenure = Tenure::of(&call);
+    let mut context = context_of(&state, call);
     let refuse = |context: CallContext, (code, detail): (RefusalCode, String)| Refusal::new(context, code, detail);
     if !text.is_empty() {
-        let detail = "leave the query string out: what is asked for goes into the body".to_owned();
-        return Err(refuse(context, (RefusalCode::MalformedRequest, detail)));
+        return Err(refuse(context, (RefusalCode::MalformedRequest, IN_THE_BODY.to_owned())));
     }
-    let ask: Ask = match read_json(&incoming) {
+    let read = read_json(&incoming);
+    wipe(&mut incoming);
+    let ask: Ask = match read {
         Ok(ask) => ask,
         Err(fault) => return Err(refuse(context, fault)),
     };
@@ -115,8 +121,12 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
     };
     // Held until the read is on record, so that it counts for the next.
     let turn = state.audit.turn.clone().lock_owned().await;
+    // Others may have had their turn for long, and the registry takes its time: whoever was suspended meanwhile opens nothing.
+    tenure.still_good(&state.gate, &context)?;
     admitted(&state, &context).await?;
-    Ok((opened(&state, context, &ask.case, search).await?, turn))
+    let delivery = opened(&state, context, &ask.case, search).await?;
+    tenure.still_good(&state.gate, &delivery.context)?;
+    Ok((delivery, turn))
 }
 
 type Fault = ((RefusalCode, String), Option<String>);
@@ -126,8 +136,7 @@ fn wanted(state: &HttpState, ask: &Ask, context: &mut CallContext) -> Result<Tra
     let malformed = |detail: &str| ((RefusalCode::MalformedRequest, detail.to_owned()), None);
     let policy = (state.gate.policy)();
     let number = ask.case.as_str();
-    let well_formed = (1..=64).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if !well_formed || policy.schemes.looks_like_identifier(number) {
+    if !is_label(number, &policy.schemes) {
         return Err(malformed("`case` is no case number: up to 64 letters, digits, `.`, `_`, `-`, and not the number of a person"));
     }
     context.reference = Some(number.to_owned());
@@ -138,12 +147,15 @@ fn wanted(state: &HttpState, ask: &Ask, context: &mut CallContext) -> Result<Tra
         Some(text) => instant_of(text, end).map(Some).ok_or_else(|| malformed("`from` or `to` is neither an instant nor a day")),
     };
     let (from, to) = (instant(&ask.from, false)?, instant(&ask.to, true)?);
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        return Err(malformed("`from` is not before `to`, so that nothing could be found"));
+    }
     let keys = ask.trail_keys.iter().map(|given| {
         let bytes = STANDARD.decode(given.key.as_bytes()).ok().map(Zeroizing::new);
         let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-        key.map(|key| (given.epoch.clone(), Zeroizing::new(key)))
+        key.map(|key| OpenedKey { epoch: given.epoch.clone(), origin: given.origin.clone(), key: Zeroizing::new(key) })
     });
-    let keys: Option<OpenedKeys> = keys.collect();
+    let keys: Option<Vec<OpenedKey>> = keys.collect();
     let keys = keys.ok_or_else(|| malformed("a key of `trail_keys` is not 32 bytes in base64"))?;
     Ok(TrailSearch { traces: Vec::new(), keys, from, to })
 }

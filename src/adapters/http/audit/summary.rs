@@ -6,10 +6,11 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use super::asked::Asked;
 use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Bucket, Field, Filter, STEP};
+use crate::core::ledger::audit::{Bucket, Field, STEP, Takes};
 use crate::core::ledger::retention::day_of;
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
@@ -21,11 +22,6 @@ struct Body {
     step: u64,
 }
 
-#[derive(Serialize)]
-struct Details<'f> {
-    filter: &'f Filter,
-}
-
 /// Counts of some days.
 pub(in crate::adapters::http) async fn summary(state: Data<HttpState>, request: HttpRequest, payload: Payload) -> HttpResponse {
     answered(state, (request, payload), ("log-summary", 0), found).await
@@ -34,7 +30,7 @@ pub(in crate::adapters::http) async fn summary(state: Data<HttpState>, request: 
 async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<Delivery, Box<Refusal>> {
     let call = flow::authenticate(&state.gate, &incoming, Scope::LogPatterns).await?;
     let context = context_of(&state, limited(&state, call)?);
-    let filter = match queried(&state, &text) {
+    let filter = match queried(&state, &text, Takes::FILTER) {
         Ok(query) => query.filter,
         Err(detail) => return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail)),
     };
@@ -51,6 +47,6 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
     if let Some(agency) = filter.fields.get(&Field::Agency) {
         buckets.retain(|bucket| bucket.agency == *agency);
     }
-    let details = serde_json::to_string(&Details { filter: &filter }).ok();
-    Ok(delivery(context, "summary", details, &Body { buckets, step: STEP }))
+    let asked = Asked::new(&state, &filter, !buckets.is_empty()).await.map_err(unreadable(context.clone()))?;
+    Ok(delivery(context, "summary", asked.to_json(), &Body { buckets, step: STEP }))
 }

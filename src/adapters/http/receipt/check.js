@@ -1,9 +1,11 @@
 
 // Checking: the same rules as `estelam receipt check`, with WebCrypto. Everything read here was written by others.
 
-const MAX_DOCUMENT = 8192, MAX_PAPER = 65536, MAX_KEYS = 1048576, MAX_HEADER = 512, MAX_PATH = 64;
+const MAX_DOCUMENT = 8192, MAX_PAPER = 65536, MAX_KEYS = 1048576, MAX_HEADER = 512, MAX_PATH = 64, MAX_LOGS = 256;
 /// A key may still have signed for so long after its successor was named, in milliseconds.
 const STILL_SIGNING = 120000;
+/// What follows the origin of a log in the origin of the seal that it put on the log before it.
+const SEALED = '/sealed';
 const KINDS = { 'estelam-answer+jwt': 'answer', 'estelam-refusal+jwt': 'refusal', 'estelam-receipt+jwt': 'receipt' };
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 const bytesOf = (text) => new TextEncoder().encode(text);
@@ -14,7 +16,7 @@ class Doubt extends Error {
 }
 const doubt = (code) => { throw new Doubt(code); };
 /// What is false in itself; everything else cannot be told from what is given.
-const FALSE = new Set(['unreadable', 'other-kind', 'claims-malformed', 'other-issuer', 'key-of-other-use', 'other-algorithm',
+const FALSE = new Set(['other-kind', 'claims-malformed', 'other-issuer', 'key-of-other-use', 'other-algorithm',
   'wrong-signature', 'outside-key-life', 'after-compromise']);
 
 /// Base64 or base64url as it must be written, and no other way.
@@ -75,7 +77,13 @@ const instant = (text) => {
 async function readKeys(text) {
   const list = text.length <= MAX_KEYS ? object(text) : null;
   if (!list || !isText(list.issuer) || !isText(list.origin) || !Array.isArray(list.keys) || list.keys.length > 4096) doubt('keys-malformed');
-  const keys = { issuer: list.issuer, origin: list.origin, signing: new Map(), log: [] };
+  const named = list.origins === undefined ? [] : list.origins;
+  if (!Array.isArray(named) || !named.every(isText) || named.length > MAX_LOGS) doubt('keys-malformed');
+  const origins = named.length === 0 ? [list.origin] : named;
+  if (origins[origins.length - 1] !== list.origin) doubt('keys-malformed');
+  const keys = { issuer: list.issuer, origins, signing: new Map(), log: [] };
+  // A checkpoint of an older log names its origin, or is the seal that the next one put on it.
+  const names = [...origins, ...origins.slice(1).map((next) => next + SEALED)];
   for (const entry of list.keys) {
     const bytes = isText(entry.public) ? decoded(entry.public, 'url') : null;
     if (!bytes || (await thumbprint(bytes)) !== entry.kid || (bytes.length === 32 ? 'EdDSA' : 'ES256') !== entry.alg) doubt('keys-malformed');
@@ -84,10 +92,18 @@ async function readKeys(text) {
     const from = entry.signs_from ? instant(entry.signs_from) : null;
     const until = entry.signs_until ? instant(entry.signs_until) : null;
     const key = { kid: entry.kid, alg: entry.alg, use: entry.use, state: entry.state, bytes, from, until, limit };
-    if (entry.use === 'checkpoints') keys.log.push({ ...key, id: await noteKeyId(list.origin, bytes) });
-    else keys.signing.set(entry.kid, key);
+    if (entry.use === 'checkpoints') {
+      for (const origin of names) keys.log.push({ ...key, origin, id: await noteKeyId(origin, bytes) });
+    } else keys.signing.set(entry.kid, key);
   }
   return keys;
+}
+
+/// The log that a checkpoint's origin is of, by its place among the logs, the oldest first; -1 if it is none of them.
+function placeOf(origin, keys) {
+  if (!origin.endsWith(SEALED)) return keys.origins.indexOf(origin);
+  const next = keys.origins.indexOf(origin.slice(0, -SEALED.length));
+  return next < 1 ? -1 : next - 1;
 }
 
 /// RFC 7638: SHA-256 over the required members in order.
@@ -112,7 +128,8 @@ async function verifies(key, message, signature) {
 /// The compact document in what was pasted: itself, or the statement of a JSON answer.
 function documentOf(text) {
   const trimmed = text.trim();
-  if (!trimmed || trimmed.length > MAX_PAPER) doubt('unreadable');
+  if (!trimmed) doubt('nothing-given');
+  if (trimmed.length > MAX_PAPER) doubt('too-large');
   if (!trimmed.startsWith('{')) return trimmed;
   const answer = object(trimmed);
   return answer && isText(answer.statement) ? answer.statement : doubt('unreadable');
@@ -121,7 +138,8 @@ function documentOf(text) {
 /// A document whose signature holds, by a key that signed at its time.
 async function signed(text, keys) {
   const parts = text.split('.');
-  if (text.length > MAX_DOCUMENT || parts.length !== 3) doubt('unreadable');
+  if (text.length > MAX_DOCUMENT) doubt('too-large');
+  if (parts.length !== 3) doubt('unreadable');
   const [headerBytes, payloadBytes, signature] = parts.map((part) => decoded(part, 'url') || doubt('unreadable'));
   if (headerBytes.length > MAX_HEADER || signature.length > 64) doubt('unreadable');
   const header = objectOf(headerBytes);
@@ -163,15 +181,18 @@ async function check({ document, statement, proof }, keys) {
     if (recorded.kind !== 'answer' || recorded.claims.receipt !== digest) doubt('statement-of-other');
   }
   const proven = proof ? await included(proof, recorded, keys) : null;
-  for (const key of [brought.key, recorded.key]) believe(key, proven);
+  for (const key of [brought.key, recorded.key]) believe(key, proven, keys);
   const code = receipt ? shortCode(await sha256(bytesOf(brought.text))) : null;
   return { kind: brought.kind, claims: brought.claims, key: brought.key, proven, code, matched: receipt && recorded !== brought };
 }
 
-function believe(key, proven) {
+function believe(key, proven, keys) {
   if (!key.limit) return;
   if (!proven) doubt('key-compromised');
-  if (proven.index >= key.limit.tree_size) doubt('after-compromise');
+  const here = placeOf(proven.origin, keys), limit = placeOf(key.limit.checkpoint.split('\n')[0], keys);
+  if (here < 0 || limit < 0) doubt('key-compromised');
+  // What is in an older log was there before the later one began.
+  if (here > limit || (here === limit && proven.index >= key.limit.tree_size)) doubt('after-compromise');
 }
 
 /// The first 60 bits of a digest in Crockford's base 32.
@@ -212,7 +233,7 @@ async function included(text, document, keys) {
   if (last !== 0 || !same(node, under.root)) doubt('proof-broken');
   const recorded = Number(new DataView(header.buffer).getBigInt64(1)) / 1000;
   if (header[0] !== 1 || header[10] !== (document.kind === 'refusal' ? 2 : 1) || recorded < document.first) doubt('proof-broken');
-  return { index: proof.index, size: under.size, recorded };
+  return { origin: under.origin, index: proof.index, size: under.size, recorded };
 }
 
 const noteKeyId = async (origin, bytes) => (await sha256(joined(bytesOf(`${origin}\n`), [1], bytes))).slice(0, 4);
@@ -220,20 +241,21 @@ const noteKeyId = async (origin, bytes) => (await sha256(joined(bytesOf(`${origi
 /// A checkpoint that a key of the log signed. A key that others may have counts only for the tree from before that.
 async function openedByLog(note, keys) {
   if (keys.log.length === 0) doubt('no-log-key');
-  const by = async (trusted) => opened(note, keys.origin, trusted);
+  const by = async (trusted) => opened(note, trusted);
   const good = await by(keys.log.filter((key) => !key.limit));
   if (good) return good;
   for (const key of keys.log.filter((key) => key.limit)) {
     const found = await by([key]);
     if (!found) continue;
-    const before = await opened(key.limit.checkpoint, keys.origin, [key]);
-    return before && before.size === found.size && same(before.root, found.root) ? found : doubt('log-key-compromised');
+    const before = await opened(key.limit.checkpoint, [key]);
+    return before && before.origin === found.origin && before.size === found.size && same(before.root, found.root) ? found : doubt('log-key-compromised');
   }
   return doubt('checkpoint-unsigned');
 }
 
 /// A C2SP signed note that is a checkpoint; null if none of the keys signed it, a doubt if one of them did so wrongly.
-async function opened(note, origin, trusted) {
+async function opened(note, trusted) {
+  const origin = note.split('\n')[0];
   const end = note.lastIndexOf('\n\n');
   const text = note.slice(0, end + 1), tail = note.slice(end + 2);
   if (end < 1 || !tail.endsWith('\n')) doubt('checkpoint-unsigned');
@@ -241,7 +263,7 @@ async function opened(note, origin, trusted) {
   for (const line of tail.slice(0, -1).split('\n')) {
     const [, name, blob] = /^\u2014 (\S+) (\S+)$/.exec(line) || doubt('checkpoint-unsigned');
     const bytes = decoded(blob, 'standard') || doubt('checkpoint-unsigned');
-    const key = trusted.find((key) => name === origin && same(key.id, bytes.slice(0, 4)));
+    const key = trusted.find((key) => name === origin && key.origin === origin && same(key.id, bytes.slice(0, 4)));
     if (!key) continue;
     if (!(await verifies(key, bytesOf(text), bytes.slice(4)))) doubt('checkpoint-unsigned');
     seen = true;
@@ -250,5 +272,5 @@ async function opened(note, origin, trusted) {
   const [named, size, root] = text.split('\n');
   const hash = decoded(root || '', 'standard');
   if (named !== origin || !/^(0|[1-9][0-9]*)$/.test(size) || !isCount(Number(size)) || !hash || hash.length !== 32) doubt('checkpoint-unsigned');
-  return { size: Number(size), root: hash };
+  return { origin, size: Number(size), root: hash };
 }

@@ -110,17 +110,21 @@ async function fetchKeys() {
   }
 }
 
+/// A file's text; null if it is larger than that.
 async function fileText(input, most) {
   const file = input.files[0];
   input.value = '';
-  return file && file.size <= most ? file.text() : '';
+  if (!file) return '';
+  return file.size <= most ? file.text() : null;
 }
 
 document.querySelectorAll('.lang').forEach((button) => button.addEventListener('click', () => speak(button.dataset.lang)));
 document.querySelectorAll('[data-into]').forEach((input) => input.addEventListener('change', async () => {
-  $(input.dataset.into).value = await fileText(input, MAX_PAPER);
+  const text = await fileText(input, MAX_PAPER);
+  $(input.dataset.into).value = text || '';
+  if (text === null) show({ code: 'too-large' });
 }));
-$('keys-file').addEventListener('change', async (event) => takeKeys(await fileText(event.target, MAX_KEYS)));
+$('keys-file').addEventListener('change', async (event) => takeKeys((await fileText(event.target, MAX_KEYS)) || ''));
 $('keys-fetch').addEventListener('click', fetchKeys);
 $('form').addEventListener('submit', (event) => { event.preventDefault(); run(); });
 $('form').addEventListener('reset', () => { shown = null; $('result').hidden = true; });

@@ -30,7 +30,9 @@ const WORDS = {
     noProof: 'بررسی نشد؛ گواهی ثبت داده نشده است', key: 'کلید',
     decisions: { 'entitled': 'مستحق', 'not-entitled': 'غیرمستحق', 'indeterminate': 'نامعین', 'no-document-required': 'مدرک لازم نیست' },
     doubts: {
-      'unreadable': 'این متن به شکل رسید نیست.',
+      'nothing-given': 'چیزی برای بررسی داده نشده است.',
+      'too-large': 'این پرونده برای رسید یا پاسخ بزرگ است. اگر عکس رسید است، متن کد QR آن را بخوانید و این‌جا بگذارید.',
+      'unreadable': 'این متن به شکل رسید نیست، یا همه آن نیست. آن را کامل و بی‌کم‌وکاست بگذارید.',
       'other-kind': 'این توکنی از نوع دیگر است.',
       'claims-malformed': 'آنچه می‌گوید به شکل نوع خود نیست.',
       'other-issuer': 'صادرکننده آن کس دیگری است، نه این سامانه.',
@@ -80,7 +82,9 @@ const WORDS = {
     noProof: 'بررسی نشد؛ تصدیق ثبت داده نشده است', key: 'کلید',
     decisions: { 'entitled': 'مستحق', 'not-entitled': 'غیرمستحق', 'indeterminate': 'نامعین', 'no-document-required': 'سند لازم نیست' },
     doubts: {
-      'unreadable': 'این متن به شکل رسید نیست.',
+      'nothing-given': 'چیزی برای بررسی داده نشده است.',
+      'too-large': 'این فایل برای رسید یا جواب بزرگ است. اگر عکس رسید است، متن کد QR آن را بخوانید و این‌جا بگذارید.',
+      'unreadable': 'این متن به شکل رسید نیست، یا همه آن نیست. آن را کامل و بی‌کم‌وکاست بگذارید.',
       'other-kind': 'این توکنی از نوع دیگر است.',
       'claims-malformed': 'آنچه می‌گوید به شکل نوع خود نیست.',
       'other-issuer': 'صادرکننده آن کس دیگری است، نه این سیستم.',
@@ -130,7 +134,9 @@ const WORDS = {
     noProof: 'not checked: no proof was given', key: 'Key',
     decisions: { 'entitled': 'entitled', 'not-entitled': 'not entitled', 'indeterminate': 'indeterminate', 'no-document-required': 'no document required' },
     doubts: {
-      'unreadable': 'This text is not in the form of a receipt.',
+      'nothing-given': 'Nothing was given to check.',
+      'too-large': 'This file is too large for a receipt or an answer. If it is a photo, read the QR code in it and paste its text here.',
+      'unreadable': 'This text is not in the form of a receipt, or not all of it. Paste it whole.',
       'other-kind': 'This is a token of another kind.',
       'claims-malformed': 'What it says is not in the form of its kind.',
       'other-issuer': 'It names another issuer than this gateway.',

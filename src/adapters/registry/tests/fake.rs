@@ -29,6 +29,9 @@ pub struct FakeRegistry {
     pub gate: Semaphore,
     /// Who is behind every number; a person without papers where nobody is set.
     pub people: Mutex<Option<Arc<[Person]>>>,
+    /// Polls of the feed that began, and leave for each to be answered.
+    pub polls: AtomicUsize,
+    pub poll_gate: Semaphore,
     pub decrees_version: Mutex<String>,
     pub pending: Mutex<VecDeque<Changes>>,
     clock: Arc<ManualClock>,
@@ -65,6 +68,8 @@ pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
         somebody: Mutex::new(true),
         gate: Semaphore::new(1000),
         people: Mutex::default(),
+        polls: AtomicUsize::new(0),
+        poll_gate: Semaphore::new(1000),
         decrees_version: Mutex::new("one".into()),
         pending: Mutex::default(),
         clock: Arc::clone(&clock),
@@ -131,6 +136,8 @@ impl Upstream for FakeRegistry {
     }
 
     async fn changes(&self, after: u64, _: Duration) -> Result<Changes, RegistryUnavailable> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        self.poll_gate.acquire().await.unwrap().forget();
         if *self.down.lock().unwrap() {
             return Err(RegistryUnavailable("it is down"));
         }

@@ -1,5 +1,6 @@
 //! What pushed changes do and what they cannot do.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -134,4 +135,27 @@ async fn a_cursor_that_the_feed_never_confirms_is_not_believed_for_long() {
     bench.step().await.unwrap();
     assert_eq!(freshness(&bench, "1").await, Ok(Freshness::Live));
     assert_eq!(freshness(&bench, "1").await, Ok(Freshness::Cached));
+}
+
+#[tokio::test(start_paused = true)]
+async fn decrees_that_are_pushed_all_the_time_do_not_break_off_the_poll() {
+    let bench = std::sync::Arc::new(with_two().await);
+    let before = bench.fake.polls.load(Ordering::SeqCst);
+    bench.fake.poll_gate.forget_permits(1000);
+    let stepping = std::sync::Arc::clone(&bench);
+    let step = tokio::spawn(async move { stepping.step().await });
+    for (cursor, name) in [(2, "two"), (3, "three"), (4, "four")] {
+        *bench.fake.decrees_version.lock().unwrap() = name.into();
+        bench.cached.heed(&decrees(cursor));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(bench.cached.inner().decrees.current().unwrap().version, name);
+    }
+    assert_eq!(bench.fake.polls.load(Ordering::SeqCst), before + 1, "one poll, which goes on");
+    bench.announce(Changes { cursor: 4, ..Changes::default() });
+    bench.fake.poll_gate.add_permits(1);
+    step.await.unwrap().unwrap();
+    assert_eq!(bench.cached.cursor(), Some(4));
 }

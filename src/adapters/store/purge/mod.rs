@@ -28,7 +28,7 @@ use uuid::Uuid;
 pub(super) use apply::HELD;
 pub(super) use plan::is_stored;
 pub(super) use record::{Purged, make_tables};
-pub(super) use sealed::later_statements;
+pub(super) use sealed::{Deleted, later_statements};
 
 use self::plan::{Due, Plan};
 use super::config::{LedgerConfig, LedgerError};

@@ -26,9 +26,18 @@ pub(in crate::adapters::store) fn make_tables(conn: &Connection) -> rusqlite::Re
     conn.execute_batch(TABLES)
 }
 
-/// Which keys were destroyed lawfully, for `verify`: by key, up to which instant contents were due.
+/// Which keys were destroyed lawfully, for `verify`.
 #[derive(Debug, Default)]
-pub(in crate::adapters::store) struct Purged(HashMap<i64, Timestamp>);
+pub(in crate::adapters::store) struct Purged(HashMap<i64, PurgedContents>);
+
+/// What is recorded of the contents under a key that was destroyed.
+#[derive(Clone, Copy, Debug)]
+struct PurgedContents {
+    /// Up to which instant they were due.
+    until: Timestamp,
+    /// How many there were.
+    entries: u64,
+}
 
 /// A purge's record that does not hold: (entry that it names, what is wrong).
 pub(in crate::adapters::store) type BadRecord = (u64, &'static str);
@@ -56,13 +65,20 @@ impl Purged {
 
     /// Up to which instant contents under this key were due when it was destroyed; none when no record names it.
     pub(in crate::adapters::store) fn until(&self, key: i64) -> Option<Timestamp> {
-        self.0.get(&key).copied()
+        self.0.get(&key).map(|purged| purged.until)
     }
 
+    /// How many contents under this key were deleted.
+    pub(in crate::adapters::store) fn entries(&self, key: i64) -> u64 {
+        self.0.get(&key).map_or(0, |purged| purged.entries)
+    }
+
+    /// A key that is named twice was not destroyed the first time: the greater number is of the purge that was carried out, or more.
     fn add(&mut self, statement: &PurgeStatement) {
         for key in &statement.keys {
-            let until = self.0.entry(key.key).or_insert(statement.as_of);
-            *until = statement.as_of.max(*until);
+            let known = self.0.entry(key.key).or_insert(PurgedContents { until: statement.as_of, entries: key.entries });
+            known.until = known.until.max(statement.as_of);
+            known.entries = known.entries.max(key.entries);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::plan::{Due, plan_within};
 use super::{CHUNK, PurgeError, PurgeOrder, PurgeReport, chunks, record};
 use crate::adapters::store::config::{LedgerConfig, LedgerError};
 use crate::adapters::store::contents::Contents;
+use crate::adapters::store::counts::SealedCount;
 use crate::adapters::store::database::{Opening, Store};
 use crate::adapters::store::fault::Faults;
 use crate::adapters::store::fence::Fence;
@@ -87,15 +88,25 @@ impl Ended {
     }
 }
 
+/// What became of a log that has ended.
+pub(in crate::adapters::store) struct Deleted {
+    pub(in crate::adapters::store) report: PurgeReport,
+    /// Keys that are destroyed.
+    pub(in crate::adapters::store) gone: Vec<i64>,
+    /// Entries that a hold keeps under new keys.
+    pub(in crate::adapters::store) held: Vec<u64>,
+}
+
 impl SqliteLedger {
-    /// Deletes what is due in a log that has ended, `config`, and that the `later` ones go on from; `forget` is told which keys are gone.
+    /// Deletes what is due in a log that has ended, `config`, and that the `later` ones go on from, after keeping counts of its days; `forget` is
+    /// told which keys are gone, as soon as they are.
     pub(in crate::adapters::store) async fn purge_ended(
         &self,
         config: LedgerConfig,
         later: Vec<PathBuf>,
-        order: PurgeOrder,
-        forget: impl FnOnce(Vec<i64>),
-    ) -> Result<PurgeReport, PurgeError> {
+        (order, counts): (PurgeOrder, Vec<SealedCount>),
+        forget: impl Fn(&[i64]),
+    ) -> Result<Deleted, PurgeError> {
         let _alone = self.purging.lock().await;
         self.settled().await?;
         let (origin, dry_run, by) = (config.origin.clone(), order.dry_run, order.by);
@@ -103,6 +114,7 @@ impl SqliteLedger {
         let witnessed = order.witnessed.as_ref().map(|witness| witness.note.clone());
         let (mut ended, plan, mut gone) = blocking(move || {
             let mut ended = opened;
+            ended.store.keep_counts(counts)?;
             let gone = if order.dry_run { Vec::new() } else { ended.finish()? };
             let witnessed = order.witnessed.as_ref().map(|known| known.time);
             let lived = Lived::after_end(&ended.store.conn, &later, order.now, witnessed)?;
@@ -111,11 +123,12 @@ impl SqliteLedger {
         })
         .await?;
         let (keys, finished): (Vec<_>, _) = (plan.due.iter().map(Due::named).collect(), u64::from(!gone.is_empty()));
+        forget(&gone);
         if plan.due.is_empty() || dry_run {
-            forget(gone);
             let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
-            return Ok(PurgeReport { entry: None, as_of, keys, finished });
+            return Ok(Deleted { report: PurgeReport { entry: None, as_of, keys, finished }, gone, held: Vec::new() });
         }
+        let held = plan.due.iter().flat_map(|due| due.held.iter().copied()).collect();
         let (entry, text) = self.record(&plan, witnessed, Some(origin), by).await?;
         let (recorded_in, due, as_of) = (self.shared.origin.clone(), plan.due, plan.as_of);
         let cleared = blocking(move || {
@@ -125,8 +138,8 @@ impl SqliteLedger {
         })
         .await?;
         gone.extend(cleared);
-        forget(gone);
-        Ok(PurgeReport { entry: Some(entry), as_of: Some(as_of), keys, finished })
+        forget(&gone);
+        Ok(Deleted { report: PurgeReport { entry: Some(entry), as_of: Some(as_of), keys, finished }, gone, held })
     }
 }
 

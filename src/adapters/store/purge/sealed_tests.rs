@@ -112,9 +112,11 @@ async fn what_a_hold_covers_in_a_sealed_log_stays_readable() {
 async fn deletion_in_a_sealed_log_without_its_record_is_found() {
     let (log, chain) = ended_long_ago().await;
     log.live(chain.present(), "2026-01-04T08:00:00Z", 100).await;
+    let content: Vec<u8> = log.sql().query_row("SELECT sealed FROM entry WHERE idx = 1", [], |row| row.get(0)).unwrap();
     log.sql().execute("UPDATE entry SET sealed = NULL WHERE idx = 1", []).unwrap();
     let found = verify_chain(&log).unwrap_err().to_string();
     assert!(found.contains("entry 1 is bad: its content is gone and no recorded purge deleted it"), "{found}");
+    log.sql().execute("UPDATE entry SET sealed = ?1 WHERE idx = 1", [content]).unwrap();
     purged(&chain, &log.order()).await;
     verify_chain(&log).unwrap();
     for (forged, expected) in [
@@ -132,4 +134,14 @@ async fn deletion_in_a_sealed_log_without_its_record_is_found() {
         log.sql().execute("UPDATE later_purge SET origin = ?1, idx = ?2, said = ?3", before).unwrap();
     }
     verify_chain(&log).unwrap();
+}
+
+#[tokio::test]
+async fn a_deletion_before_its_time_is_found_after_the_lawful_one_too() {
+    let (log, chain) = ended_long_ago().await;
+    log.live(chain.present(), "2026-01-04T08:00:00Z", 100).await;
+    log.sql().execute("UPDATE entry SET sealed = NULL WHERE idx = 1", []).unwrap();
+    purged(&chain, &log.order()).await;
+    let found = verify_chain(&log).unwrap_err().to_string();
+    assert!(found.contains("some were taken away without one"), "{found}");
 }

@@ -253,6 +253,24 @@ async fn deletion_without_a_record_or_before_its_time_is_found() {
     assert!(matches!(log.verify(), Err(VerifyError::Purge { .. })));
 }
 
+#[tokio::test]
+async fn a_held_content_that_somebody_takes_away_is_found_whatever_key_he_gives_it() {
+    let log = log();
+    let ledger = log.open();
+    log.live(&ledger, "2026-01-01T08:00:00Z", 110).await;
+    let order = PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-02")], ..log.order() };
+    ledger.purge(order).await.unwrap();
+    drop(ledger);
+    log.verify().unwrap();
+    let key =
+        |index: u64| -> i64 { log.sql().query_row("SELECT content_key FROM entry WHERE idx = ?1", [index], |row| row.get(0)).unwrap() };
+    let (held, neighbour) = (key(2), key(1));
+    assert!(held < 0 && neighbour > 0);
+    log.sql().execute("UPDATE entry SET sealed = NULL, content_key = ?1 WHERE idx = 2", [neighbour]).unwrap();
+    let found = log.verify();
+    assert!(matches!(found, Err(VerifyError::Deletions { key, missing: 5, recorded: 4 }) if key == neighbour), "{found:?}");
+}
+
 /// Copies the folder at every commit of a purge: what a killed process leaves behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn crash_at_any_point_of_a_purge_loses_nothing_that_has_to_stay() {

@@ -35,6 +35,46 @@ pub(super) fn read_dictionary(mut bytes: &[u8]) -> Option<Vec<String>> {
     Some(values)
 }
 
+/// The code of a value, found without taking the dictionary apart: its place, counted from 1, or 0 where it is not there.
+pub(super) fn code_in(mut bytes: &[u8], wanted: &[u8]) -> Option<u32> {
+    let mut code = 0;
+    while !bytes.is_empty() {
+        code += 1;
+        let (length, rest) = bytes.split_first_chunk::<2>()?;
+        let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        if value == wanted {
+            return Some(code);
+        }
+        bytes = rest;
+    }
+    Some(0)
+}
+
+/// Keeps of `fits` what has this code; none when the bytes are no codes.
+pub(super) fn keep_code(bytes: &[u8], code: u32, fits: &mut [bool]) -> Option<()> {
+    fn all<T: Copy>(fits: &mut [bool], values: &[T], has: impl Fn(T) -> bool) {
+        fits.iter_mut().zip(values).for_each(|(fits, value)| *fits &= has(*value));
+    }
+    let (width, rest) = bytes.split_first()?;
+    let bytes_of_code = code.to_be_bytes();
+    let (high, low) = bytes_of_code.split_at_checked(4_usize.checked_sub(usize::from(*width))?)?;
+    if rest.len() != fits.len().checked_mul(usize::from(*width))? {
+        return None;
+    }
+    if high.iter().any(|byte| *byte != 0) {
+        // A code that no entry here can have.
+        fits.fill(false);
+        return Some(());
+    }
+    match low {
+        [code] => all(fits, rest, |other| other == *code),
+        [first, second] => all(fits, rest.as_chunks::<2>().0, |other| other == [*first, *second]),
+        [_, _, _, _] => all(fits, rest.as_chunks::<4>().0, |other| other == bytes_of_code),
+        _ => return None,
+    }
+    Some(())
+}
+
 pub(super) fn codes(codes: &[u32]) -> Vec<u8> {
     let largest = codes.iter().copied().max().unwrap_or(0);
     let width: u8 = if largest <= u32::from(u8::MAX) {
@@ -115,16 +155,30 @@ pub(super) fn places(page: &[u8], wanted: &TagPrefix) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
 
     #[test]
     fn columns_read_back_at_every_width() {
         for largest in [0, 255, 256, 65_535, 65_536] {
             let given = vec![0, 1, largest];
-            assert_eq!(read_codes(&codes(&given)), Some(given));
+            let bytes = codes(&given);
+            for code in [0, 1, 2, largest, largest + 1] {
+                let mut fits = [true; 3];
+                keep_code(&bytes, code, &mut fits).unwrap();
+                assert_eq!(fits.to_vec(), given.iter().map(|other| *other == code).collect::<Vec<_>>(), "{code} of {given:?}");
+            }
+            assert_eq!(keep_code(&bytes, 1, &mut [true; 4]), None, "of another length");
+            assert_eq!(read_codes(&bytes), Some(given));
         }
         let words = vec![String::new(), "teller-17".to_owned(), "بانک".to_owned()];
-        assert_eq!(read_dictionary(&dictionary(&words)), Some(words));
+        let bytes = dictionary(&words);
+        assert_eq!(
+            ["", "teller-17", "بانک", "teller-1"].map(|word| code_in(&bytes, word.as_bytes())),
+            [Some(1), Some(2), Some(3), Some(0)]
+        );
+        assert_eq!(code_in(&bytes[1..], b"teller-17"), None);
+        assert_eq!(read_dictionary(&bytes), Some(words));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::rows::Full;
+use super::rows::Glimpse;
 use crate::core::ledger::audit::Field;
 use crate::core::ledger::tree::Hash;
 
@@ -61,11 +61,11 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Takes an entry up.
-    pub(super) fn add(&mut self, full: &Full) {
+    pub(super) fn add(&mut self, entry: &Glimpse<'_>) {
         use base64::Engine as _;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let place = u32::try_from(self.indices.len()).unwrap_or(u32::MAX);
-        let (index, time) = (full.parts.index, full.parts.time.as_microsecond());
+        let (index, time) = (entry.index, entry.time.as_microsecond());
         if place == 0 {
             self.extent = Extent { entries: 0, first: index, last: index, earliest: time, latest: time };
             self.fields = vec![Column::default(); Field::ALL.len()];
@@ -77,8 +77,8 @@ impl Columns {
         self.extent.latest = self.extent.latest.max(time);
         self.indices.push(index);
         self.times.push(time);
-        for ((field, column), known) in Field::ALL.iter().zip(&mut self.fields).zip(&mut self.known) {
-            let code = match field.of(full.parts.kind, &full.content) {
+        for ((value, column), known) in entry.fields.values().zip(&mut self.fields).zip(&mut self.known) {
+            let code = match value {
                 None => 0,
                 Some(value) => match known.get(value) {
                     Some(code) => *code,
@@ -92,8 +92,8 @@ impl Columns {
             };
             column.codes.push(code);
         }
-        let tag = full.content.trail_tag.as_deref().and_then(|tag| URL_SAFE_NO_PAD.decode(tag).ok());
-        if let Some(tag) = tag.and_then(|tag| Hash::try_from(tag).ok()) {
+        let mut tag = Hash::default();
+        if entry.trail_tag.is_some_and(|text| URL_SAFE_NO_PAD.decode_slice(text, &mut tag) == Ok(tag.len())) {
             self.tags.push((prefix(&tag), place));
         }
     }
@@ -110,8 +110,11 @@ pub(super) trait Part {
     /// A field's column.
     fn column(&self, field: Field) -> Result<Cow<'_, Column>, Self::Error>;
 
-    /// Whether any entry has this value.
-    fn has(&self, field: Field, value: &str) -> Result<bool, Self::Error>;
+    /// The code of a value in a field's column; none when no entry has it.
+    fn code(&self, field: Field, value: &str) -> Result<Option<u32>, Self::Error>;
+
+    /// Keeps of `fits` the entries with this code.
+    fn keep(&self, field: Field, code: u32, fits: &mut [bool]) -> Result<(), Self::Error>;
 
     /// Indices of the entries.
     fn indices(&self) -> Result<Cow<'_, [u64]>, Self::Error>;
@@ -136,8 +139,13 @@ impl Part for Columns {
         Ok(self.fields.get(place).map_or_else(|| Cow::Owned(Column::default()), Cow::Borrowed))
     }
 
-    fn has(&self, field: Field, value: &str) -> Result<bool, Self::Error> {
-        Ok(self.column(field)?.code_of(value).is_some())
+    fn code(&self, field: Field, value: &str) -> Result<Option<u32>, Self::Error> {
+        Ok(self.column(field)?.code_of(value))
+    }
+
+    fn keep(&self, field: Field, code: u32, fits: &mut [bool]) -> Result<(), Self::Error> {
+        fits.iter_mut().zip(&self.column(field)?.codes).for_each(|(fits, other)| *fits &= *other == code);
+        Ok(())
     }
 
     fn indices(&self) -> Result<Cow<'_, [u64]>, Self::Error> {

@@ -30,7 +30,7 @@ pub(in crate::adapters::store) fn draw(
     })?;
     let mut drawn: Vec<u64> = smallest.into_iter().map(|(_, entry)| entry).collect();
     drawn.sort_unstable();
-    Ok(Found { rows: some(conn, contents, &drawn)?, count: Some(count), size, more: false })
+    Ok(Found { rows: some(conn, contents, &drawn)?, count: Some(count), size, head: 0, more: false })
 }
 
 /// Some entries by index, without those that have no content any more.

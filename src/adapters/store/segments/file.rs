@@ -139,6 +139,10 @@ impl<'k> FilePart<'k> {
     }
 }
 
+fn place_of(field: Field) -> Result<usize, Unusable> {
+    Field::ALL.iter().position(|known| *known == field).ok_or(Unusable)
+}
+
 fn read(file: &File, offset: u64, length: u32) -> Result<Vec<u8>, Unusable> {
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| Unusable)?];
     file.read_exact_at(&mut bytes, offset).map_err(|_| Unusable)?;
@@ -153,16 +157,19 @@ impl Part for FilePart<'_> {
     }
 
     fn column(&self, field: Field) -> Result<Cow<'_, Column>, Unusable> {
-        let place = Field::ALL.iter().position(|known| *known == field).ok_or(Unusable)?;
+        let place = place_of(field)?;
         let dictionary = codec::read_dictionary(&self.block(place * 2)?).ok_or(Unusable)?;
         let codes = codec::read_codes(&self.block(place * 2 + 1)?).ok_or(Unusable)?;
         Ok(Cow::Owned(Column { dictionary, codes }))
     }
 
-    fn has(&self, field: Field, value: &str) -> Result<bool, Unusable> {
-        let place = Field::ALL.iter().position(|known| *known == field).ok_or(Unusable)?;
-        let dictionary = codec::read_dictionary(&self.block(place * 2)?).ok_or(Unusable)?;
-        Ok(dictionary.iter().any(|known| known == value))
+    fn code(&self, field: Field, value: &str) -> Result<Option<u32>, Unusable> {
+        let code = codec::code_in(&self.block(place_of(field)? * 2)?, value.as_bytes()).ok_or(Unusable)?;
+        Ok((code > 0).then_some(code))
+    }
+
+    fn keep(&self, field: Field, code: u32, fits: &mut [bool]) -> Result<(), Unusable> {
+        codec::keep_code(&self.block(place_of(field)? * 2 + 1)?, code, fits).ok_or(Unusable)
     }
 
     fn indices(&self) -> Result<Cow<'_, [u64]>, Unusable> {

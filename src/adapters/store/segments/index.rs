@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::columns::{Columns, Part as _};
 use super::file::{self, FilePart, Listed};
@@ -86,12 +87,9 @@ impl Index {
     }
 
     fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, raw: Vec<rows::Raw>) -> Result<(), SegmentError> {
-        let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut contents, mut plain) = (contents.lock().unwrap_or_else(PoisonError::into_inner), Zeroizing::default());
         for raw in raw {
-            let key = raw.key;
-            if let Some(full) = raw.open(conn, &mut contents)? {
-                self.tail.entry(key).or_default().add(&full);
-            }
+            raw.glimpse(conn, &mut contents, &mut plain, |entry| self.tail.entry(raw.key).or_default().add(entry))?;
         }
         Ok(())
     }
@@ -178,14 +176,12 @@ impl Index {
 
     /// Makes the part of one key anew from entries `from..to`.
     fn add_again(&mut self, conn: &Connection, contents: &Mutex<Contents>, key: i64, from: u64, to: u64) -> Result<(), SegmentError> {
-        let (mut at, mut columns) = (from, Columns::default());
+        let (mut at, mut columns, mut plain) = (from, Columns::default(), Zeroizing::default());
         while at < to {
             let end = (at + CHUNK).min(to);
             let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
             for raw in rows::range(conn, at, end)?.into_iter().filter(|raw| raw.key == key) {
-                if let Some(full) = raw.open(conn, &mut open)? {
-                    columns.add(&full);
-                }
+                raw.glimpse(conn, &mut open, &mut plain, |entry| columns.add(entry))?;
             }
             drop(open);
             at = end;

@@ -2,13 +2,17 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::SegmentError;
 use crate::adapters::store::contents::{Contents, Opened};
+use crate::adapters::store::keys;
 use crate::core::ledger::EntryContent;
-use crate::core::ledger::audit::{AuditRow, LeafParts};
+use crate::core::ledger::audit::{AuditRow, Field, FieldValues, LeafParts};
+use crate::core::ledger::content;
 use crate::core::ledger::leaf::{Header, header_commitment, leaf};
 use crate::core::ledger::tree::{Hash, sha256};
 
@@ -36,6 +40,14 @@ impl Full {
     pub(super) fn into_row(self) -> AuditRow {
         AuditRow::new(self.parts, self.content)
     }
+}
+
+/// What the columns take of an entry, where it lies.
+pub(super) struct Glimpse<'e> {
+    pub(super) index: u64,
+    pub(super) time: Timestamp,
+    pub(super) fields: FieldValues<'e>,
+    pub(super) trail_tag: Option<&'e str>,
 }
 
 impl Raw {
@@ -70,6 +82,41 @@ impl Raw {
             return Err(damaged());
         }
         Ok(Some(Full { parts, content: Box::new(decoded.content) }))
+    }
+
+    /// Shows what the columns take of it, checked as [`Self::open`] does; nothing when its content was deleted. `plain` is used again and again.
+    pub(super) fn glimpse(
+        &self,
+        conn: &Connection,
+        contents: &mut Contents,
+        plain: &mut Zeroizing<Vec<u8>>,
+        show: impl FnOnce(&Glimpse<'_>),
+    ) -> Result<(), SegmentError> {
+        let Some(sealed) = &self.sealed else { return Ok(()) };
+        let Some(key) = contents.key(conn, self.key)? else { return Ok(()) };
+        let damaged = || SegmentError::Damaged(self.index);
+        if !keys::open_into(key, &self.id, sealed, plain) || sha256(plain).as_slice() != self.content_commitment {
+            return Err(damaged());
+        }
+        let LeafParts { index, time, kind, id, .. } = self.parts().ok_or_else(damaged)?;
+        let (_, bytes) = plain.split_at_checked(32).ok_or_else(damaged)?;
+        let (mut fields, mut trail_tag) = (FieldValues::default(), None);
+        let seen = content::glance(bytes, |name, text| if name == b"trail_tag" { trail_tag = Some(text) } else { fields.take(name, text) });
+        let decoded;
+        let found = match seen {
+            Some(found) => found,
+            None => {
+                decoded = content::decode(bytes).map_err(|_| damaged())?;
+                (fields, trail_tag) = (FieldValues::of(kind, &decoded.content), decoded.content.trail_tag.as_deref());
+                decoded.id
+            }
+        };
+        fields.set(Field::Kind, kind.code());
+        if found != id {
+            return Err(damaged());
+        }
+        show(&Glimpse { index, time, fields, trail_tag });
+        Ok(())
     }
 
     /// What its leaf is made of, if it is.

@@ -67,7 +67,7 @@ fn read(
         }
         found.push(row);
     }
-    Ok(Some(Found { rows: found, count: wanted.counted.then_some(selected.count), size, more }))
+    Ok(Some(Found { rows: found, count: wanted.counted.then_some(selected.count), size, head: 0, more }))
 }
 
 /// Hands over the index of every entry that fits, part by part.
@@ -119,6 +119,10 @@ fn select_all(
         if !rows && !wanted.counted {
             continue;
         }
+        if let Some(count) = at_once(&listed.extent, wanted, size, rows) {
+            all.count += count;
+            continue;
+        }
         match index.with_part(conn, contents, &listed, |part| select(part, wanted, size, rows))? {
             None => {}
             Some(Ok(selected)) => merge(&mut all, selected, wanted),
@@ -129,6 +133,21 @@ fn select_all(
         }
     }
     Ok(all)
+}
+
+/// How many entries of a part fit, where its extent says so: none, or, without rows to be shown, all of them.
+fn at_once(extent: &super::columns::Extent, wanted: &Search, size: u64, rows: bool) -> Option<u64> {
+    let (from, to) = span(wanted);
+    if extent.first >= size || !touches(extent, from, to) {
+        return Some(0);
+    }
+    let whole = extent.last < size && extent.earliest >= from && extent.latest < to;
+    (whole && !rows && wanted.filter.fields.is_empty()).then_some(extent.entries)
+}
+
+/// The span of ledger time, microseconds, its end not in it.
+fn span(wanted: &Search) -> (i64, i64) {
+    (wanted.filter.from.map_or(i64::MIN, ceiling), wanted.filter.to.map_or(i64::MAX, ceiling))
 }
 
 /// Whether a part can have none of the rows that come first.
@@ -152,26 +171,25 @@ fn merge(all: &mut Selected, one: Selected, wanted: &Search) {
 /// What a part has. With `rows` false only the count.
 fn select<P: Part>(part: &P, wanted: &Search, size: u64, rows: bool) -> Result<Selected, P::Error> {
     let (extent, filter) = (part.extent(), &wanted.filter);
-    let from = filter.from.map_or(i64::MIN, ceiling);
-    let to = filter.to.map_or(i64::MAX, ceiling);
+    let (from, to) = span(wanted);
     let beyond = |bound: u64| if wanted.oldest_first { extent.last < bound } else { extent.first >= bound };
     let unwanted = !wanted.counted && wanted.bound.is_some_and(beyond);
     if extent.entries == 0 || extent.first >= size || extent.latest < from || extent.earliest >= to || unwanted {
         return Ok(Selected::default());
     }
+    let mut codes = Vec::with_capacity(filter.fields.len());
     for (field, value) in &filter.fields {
-        if !part.has(*field, value)? {
-            return Ok(Selected::default());
+        match part.code(*field, value)? {
+            Some(code) => codes.push((*field, code)),
+            None => return Ok(Selected::default()),
         }
     }
     let mut fits = vec![true; usize::try_from(extent.entries).unwrap_or(0)];
     if extent.earliest < from || extent.latest >= to {
         keep(&mut fits, &part.times()?, |time| (from..to).contains(&time));
     }
-    for (field, value) in &filter.fields {
-        let column = part.column(*field)?;
-        let code = column.code_of(value).unwrap_or(u32::MAX);
-        keep(&mut fits, &column.codes, |other| other == code);
+    for (field, code) in codes {
+        part.keep(field, code, &mut fits)?;
     }
     let cut = extent.last >= size;
     let any = fits.iter().any(|fits| *fits);
@@ -229,5 +247,5 @@ fn of_id(conn: &Connection, contents: &Mutex<Contents>, wanted: &Search, size: u
     }
     let more = fitting.len() > wanted.limit;
     fitting.truncate(wanted.limit);
-    Ok(Found { rows: fitting, count: wanted.counted.then_some(count), size, more })
+    Ok(Found { rows: fitting, count: wanted.counted.then_some(count), size, head: 0, more })
 }

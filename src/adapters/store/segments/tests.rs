@@ -18,7 +18,7 @@ use crate::adapters::store::{
 };
 use crate::core::domain::identifier::Identifier;
 use crate::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
-use crate::core::ledger::audit::{Field, Filter, Found, LogAudit as _, Search, Trace, TrailSearch};
+use crate::core::ledger::audit::{Field, Filter, Found, LogAudit as _, OpenedKey, Search, Trace, TrailSearch};
 use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, RetentionClass};
 
 struct Log {
@@ -139,7 +139,7 @@ fn fits(known: &Known, filter: &Filter) -> bool {
 async fn all_pages(ledger: &SqliteLedger, filter: &Filter, limit: usize, oldest_first: bool) -> (Vec<u64>, u64) {
     let (mut indices, mut bound, mut size, mut count) = (Vec::new(), None, None, None);
     loop {
-        let search = Search { filter: filter.clone(), limit, bound, size, oldest_first, counted: true };
+        let search = Search { filter: filter.clone(), limit, bound, size, oldest_first, counted: true, ..Search::default() };
         let found: Found = ledger.search(search).await.unwrap();
         assert!(count.is_none_or(|count| Some(count) == found.count));
         (size, count) = (Some(found.size), found.count);
@@ -361,7 +361,8 @@ async fn trail_crosses_agencies_days_and_restarts_with_the_officers_key_and_no_o
     let epochs = ledger.epochs(None, None).await.unwrap();
     let opened = |name: &str| {
         let epoch = epochs.iter().find(|epoch| epoch.name == name).unwrap();
-        (epoch.name.clone(), open_trail_key(&log.officer, "log.example", &epoch.name, &epoch.sealed).unwrap())
+        let key = open_trail_key(&log.officer, "log.example", &epoch.name, &epoch.sealed).unwrap();
+        OpenedKey { epoch: epoch.name.clone(), origin: None, key }
     };
     let keys = vec![opened("2026-01-01.1")];
     let found = ledger.trail(TrailSearch { traces: vec![trace(3), trace(4)], keys, ..TrailSearch::default() }).await.unwrap();

@@ -1,6 +1,7 @@
 //! Commits that fail: whether the disk has them or not, the log must stay consistent and come back by itself.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod chain;
 mod copies;
 mod flips;
 mod reserve;

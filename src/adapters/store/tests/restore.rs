@@ -115,6 +115,8 @@ async fn folder_knows_how_many_were_answered_for_only_after_an_orderly_end() {
     let Log { config, ledger, _folder, .. } = log;
     drop(ledger);
     assert_eq!(answered_in(&dir).unwrap(), Answered::Exactly(3));
+    std::fs::copy(dir.join("fence"), folder.path().join("fence")).unwrap();
+    assert_eq!(answered_in(folder.path()).unwrap(), Answered::AtLeast(3), "a copied file says nothing of what came after it");
     let mut origins = Origins::open(&config.dir, &config.origin).unwrap();
     let order = SuccessionOrder {
         why: crate::core::ledger::succession::Ending::ByHand,

@@ -229,6 +229,7 @@ async fn verify_finds_every_change_of_the_chain() {
 async fn entries_that_were_added_to_a_sealed_log_are_found() {
     let (house, ..) = restored().await;
     house.sql(&house.config.dir, "DELETE FROM sealed");
+    fence::settle_here(&house.config.dir.join("ledger.sqlite")).unwrap();
     let ledger = SqliteLedger::open(house.config.clone(), signer(), Arc::new(StillClock)).unwrap();
     ledger.append(entry(700, 0)).await.unwrap();
     drop(ledger);

@@ -1,5 +1,7 @@
 //! Checking one entry: header, time, leaf, and the content where it is still there.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::types::Type;
@@ -87,7 +89,12 @@ pub(super) struct Walk {
     /// Ledger time of the entry before.
     pub(super) time: Timestamp,
     pub(super) report: VerifyReport,
+    /// Contents that are deleted, by their key.
+    pub(super) deleted: Deleted,
 }
+
+/// Numbers of contents that are deleted, by their key.
+pub(super) type Deleted = HashMap<i64, u64>;
 
 impl Walk {
     /// With what the log records of purges, and what later ones do.
@@ -95,7 +102,8 @@ impl Walk {
         let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
         let purged = Purged::load(conn, later)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
         let (plain, later) = (Zeroizing::new(Vec::new()), later.to_vec());
-        Ok(Self { contents, plain, purged, later, now: options.now, time: Timestamp::MIN, report: VerifyReport::default() })
+        let (report, deleted) = (VerifyReport::default(), Deleted::new());
+        Ok(Self { contents, plain, purged, later, now: options.now, time: Timestamp::MIN, report, deleted })
     }
 
     /// Checks the row that must be entry `index` and returns its recomputed leaf.
@@ -143,6 +151,7 @@ impl Walk {
         unrecorded: BadEntry,
     ) -> rusqlite::Result<Result<(), BadEntry>> {
         self.report.contents_deleted += 1;
+        *self.deleted.entry(row.content_key).or_default() += 1;
         if self.purged.until(row.content_key).is_none()
             && let Ok(purged) = Purged::load(conn, &self.later)?
         {

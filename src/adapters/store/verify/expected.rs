@@ -25,8 +25,8 @@ pub(super) struct Expected<'o> {
     /// The one that was seen elsewhere.
     seen: Option<Checkpoint>,
     pub(super) checked: u64,
-    /// Size of the last checkpoint that fits.
-    good: u64,
+    /// Size of the greatest checkpoint that fits.
+    pub(super) good: u64,
 }
 
 impl<'o> Expected<'o> {

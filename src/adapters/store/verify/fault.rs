@@ -98,6 +98,18 @@ pub enum VerifyError {
         /// What is wrong.
         what: &'static str,
     },
+    /// More contents are gone than purges say.
+    #[error(
+        "{missing} contents under the key {key} are gone, and the record of its purge says {recorded}: some were taken away without one"
+    )]
+    Deletions {
+        /// Number of the content key.
+        key: i64,
+        /// Contents that are gone.
+        missing: u64,
+        /// Contents that were purged.
+        recorded: u64,
+    },
     /// The index by id and the entries differ.
     #[error("the index of entries by id does not fit the entries: some answers cannot be found, or others are found in their place")]
     Index,

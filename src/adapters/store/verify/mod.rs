@@ -20,13 +20,14 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::config::LedgerError;
 use super::journal::Frame;
 use super::keys::ContentKek;
+use super::purge::Purged;
 use super::{recovery, schema};
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tile::{TILE_HEIGHT, TILE_WIDTH};
 use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
 pub use chain::{ChainReport, SealedReport, verify_all};
-use entry::{Row, Walk};
+use entry::{Deleted, Row, Walk};
 use expected::Expected;
 pub use fault::{BadEntry, VerifyError};
 use piece::{Piece, Pieces};
@@ -53,6 +54,8 @@ pub struct VerifyReport {
     pub entries: u64,
     /// Stored checkpoints, each with signature and root.
     pub checkpoints: u64,
+    /// Entries that the greatest checkpoint covers: what comes after it only the tree itself vouches for.
+    pub covered: u64,
     /// Contents opened and compared with their commitment.
     pub contents_checked: u64,
     /// Contents that are there but were not opened for want of the key file.
@@ -93,13 +96,20 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
     if total / u64::from(TILE_WIDTH) < tiles {
         return Err(VerifyError::Entry { index: total, what: BadEntry::Missing });
     }
-    let mut join = Join { conn, expected, frontier: Frontier::default(), time: Timestamp::MIN, ids: 0 };
+    let mut join = Join { conn, expected, frontier: Frontier::default(), time: Timestamp::MIN, ids: 0, deleted: Deleted::new() };
     join.compare()?;
     let stored = entries(log, &mut join, total, progress)?;
     let rest = join.journal(log, tail)?;
     let entries = join.frontier.size();
     join.expected.finish(entries)?;
-    Ok(VerifyReport { entries, checkpoints: join.expected.checked, root: join.frontier.root(), ..stored.and(&rest) })
+    join.deletions(log)?;
+    Ok(VerifyReport {
+        entries,
+        checkpoints: join.expected.checked,
+        covered: join.expected.good,
+        root: join.frontier.root(),
+        ..stored.and(&rest)
+    })
 }
 
 /// Every entry in the database, and beside it the index by which answers are found.
@@ -140,6 +150,8 @@ struct Join<'o> {
     time: Timestamp,
     /// Sum of the keyed hashes of ids with their indices.
     ids: u64,
+    /// Contents that are deleted, by their key.
+    deleted: Deleted,
 }
 
 impl Join<'_> {
@@ -151,6 +163,7 @@ impl Join<'_> {
             let piece = piece?;
             report = report.and(&piece.report);
             self.ids = self.ids.wrapping_add(piece.ids);
+            piece.deleted.iter().for_each(|(key, entries)| *self.deleted.entry(*key).or_default() += entries);
             self.piece(piece)?;
             progress(self.frontier.size(), total);
         }
@@ -193,6 +206,14 @@ impl Join<'_> {
             }
         }
         self.compare()
+    }
+
+    /// No key may have lost more contents than its purge says: whoever takes one away that a hold keeps, or that is of another day, leaves one too
+    /// many under whatever key he gives it.
+    fn deletions(&self, log: &Log<'_>) -> Result<(), VerifyError> {
+        let purged = Purged::load(&self.conn, log.later)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
+        let excess = self.deleted.iter().find(|(key, entries)| **entries > purged.entries(**key));
+        excess.map_or(Ok(()), |(key, entries)| Err(VerifyError::Deletions { key: *key, missing: *entries, recorded: purged.entries(*key) }))
     }
 
     fn compare(&mut self) -> Result<(), VerifyError> {

@@ -9,7 +9,7 @@ use std::thread::Scope;
 
 use jiff::Timestamp;
 
-use super::entry::{Row, SELECT, Walk};
+use super::entry::{Deleted, Row, SELECT, Walk};
 use super::fault::{BadEntry, VerifyError};
 use super::{Log, VerifyOptions, VerifyReport};
 use crate::core::ledger::retention::PurgeStatement;
@@ -33,6 +33,8 @@ pub(super) struct Piece {
     pub(super) ids: u64,
     /// What was found of its contents.
     pub(super) report: VerifyReport,
+    /// Contents that are deleted, by their key.
+    pub(super) deleted: Deleted,
     /// What is wrong with the entry after the last one here.
     pub(super) fault: Option<VerifyError>,
 }
@@ -40,7 +42,7 @@ pub(super) struct Piece {
 impl Piece {
     /// A piece without anything yet.
     fn at(first: u64) -> Self {
-        Self { first, times: None, tiles: Vec::new(), ids: 0, report: VerifyReport::default(), fault: None }
+        Self { first, times: None, tiles: Vec::new(), ids: 0, report: VerifyReport::default(), deleted: Deleted::new(), fault: None }
     }
 }
 
@@ -117,6 +119,7 @@ impl Lane {
         piece.fault = self.fill(&mut piece, first, end, hasher).err();
         piece.tiles.iter_mut().for_each(|(leaves, root)| *root = root_of(leaves));
         piece.report = std::mem::take(&mut self.walk.report);
+        piece.deleted = std::mem::take(&mut self.walk.deleted);
         piece
     }
 

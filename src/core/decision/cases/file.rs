@@ -279,7 +279,7 @@ impl Reader<'_> {
         let start = field_offset(self.text, case.name.span().start, "person");
         let person = Person::try_from_wire(&person(case)).map_err(|error| self.fault(start, error.to_string()))?;
         let persons = vec![person; usize::from(case.persons.unwrap_or(1))];
-        Ok(Some(RegistryAnswer { persons: persons.into(), as_of: at.checked_sub(age).unwrap_or(Timestamp::MIN), freshness }))
+        Ok(Some(RegistryAnswer { persons: persons.into(), as_of: at.checked_sub(age).unwrap_or(Timestamp::MIN), freshness, shed: false }))
     }
 
     fn length(&self, written: &Spanned<String>) -> Result<SignedDuration, LoadError> {

@@ -21,7 +21,7 @@ fn ask(set: &DecreeSet) -> Ask<'_> {
 fn nothing_is_decided_without_decrees_or_registry() {
     let set = decrees(Vec::new());
     let (ask, service) = (ask(&set), service("sim"));
-    let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness: Freshness::Live };
+    let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness: Freshness::Live, shed: false };
     for (answer, decrees) in [(None, Some(&set)), (Some(&answer), None), (None, None)] {
         let verdict = decide_query(&ask.query(&service), &Evidence { answer, decrees, decrees_age_s: 0 }, today(), today());
         assert_eq!(verdict.reason, ReasonCode::RegistryUnavailable);
@@ -59,7 +59,7 @@ fn not_established_is_never_said_on_facts_that_are_not_live() {
     for freshness in [Freshness::Cached, Freshness::Stale] {
         let cached = Ask { freshness, persons: Vec::new(), ..ask(&set) };
         assert_eq!(cached.reason(), ReasonCode::RegistryUnavailable);
-        let answer = RegistryAnswer { persons: Vec::new().into(), as_of: today(), freshness };
+        let answer = RegistryAnswer { persons: Vec::new().into(), as_of: today(), freshness, shed: false };
         // The registry has just failed on a stale one: it is not asked a second time.
         let again = freshness == Freshness::Cached;
         assert_eq!(would_establish_nothing(&cached.query(&service("sim")), &answer), again);
@@ -105,7 +105,7 @@ fn decrees_that_nobody_confirmed_for_long_decide_nothing() {
     let service = service("sim");
     let says = |freshness, decrees_age_s, max_age_s| {
         let ask = ask(&set);
-        let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness };
+        let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness, shed: false };
         let query = Query { max_age_s, ..ask.query(&service) };
         decide_query(&query, &Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s }, today(), today()).reason
     };
@@ -141,7 +141,7 @@ fn a_series_that_contradicts_looks_like_nobody() {
     let set = shipped_decrees();
     let (service, mut asked) = (service("sim"), ask(&set));
     asked.persons[0].marks.papers = vec![PaperMark { series: Some(17), country: None }];
-    let answer = RegistryAnswer { persons: asked.persons.clone().into(), as_of: today(), freshness: Freshness::Live };
+    let answer = RegistryAnswer { persons: asked.persons.clone().into(), as_of: today(), freshness: Freshness::Live, shed: false };
     let verdict = |series| {
         let claims = Claims { series: Some(series), country: None };
         let evidence = Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s: 0 };

@@ -10,6 +10,24 @@ pub(super) fn document_number(text: &str) -> bool {
     is_digits_with_prefix(&joined, 2) || text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_number)
 }
 
+/// Whether a free text may hold a number of somebody's: seven digits of any script or more with nothing between them but signs and blanks.
+pub(super) fn number_within(text: &str) -> bool {
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c.is_numeric() {
+            run + 1
+        } else if c.is_alphabetic() {
+            0
+        } else {
+            run
+        };
+        if run >= 7 {
+            return true;
+        }
+    }
+    false
+}
+
 /// Eight digits or more that make up most of the word, or up to three letters before seven digits.
 fn is_number(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();

@@ -258,6 +258,27 @@ fn ordinary_names_are_not_numbers(#[case] text: &str) {
     assert!(!shipped().looks_like_identifier(text));
 }
 
+#[rstest]
+#[case("asked for 9990000018")]
+#[case("about 999 000 0018 again")]
+#[case("۹۹۹ ۰۰۰ ۰۰۱۸")]
+#[case("number 999\u{200c}000\u{0640}0018")]
+#[case("९९९००००००१८")]
+#[case("card A 17 000 0001")]
+#[case("9.9.9.0.0.0.0.0.1.8")]
+#[case("born 1370/01/01")]
+fn numbers_within_words_are_seen(#[case] text: &str) {
+    assert!(shipped().may_hold_identifier(text));
+}
+
+#[rstest]
+#[case("a complaint")]
+#[case("complaint 7 of 1405")]
+#[case("letter 12 of desk 3, file 4711")]
+fn ordinary_words_hold_no_number(#[case] text: &str) {
+    assert!(!shipped().may_hold_identifier(text));
+}
+
 const GOOD: &str = "[[scheme]]\ncode = \"a\"\nfa = \"الف\"\nen = \"a\"\npattern = 'A'\n";
 
 #[rstest]

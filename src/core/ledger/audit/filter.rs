@@ -10,14 +10,13 @@ use uuid::Uuid;
 
 use super::AuditRow;
 use super::cursor::Cursor;
+use super::takes::{Takes, unknown};
 use crate::core::domain::document::coded_enum;
+use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::ledger::tree::{Hash, sha256};
 use crate::core::ledger::{EntryContent, EntryKind};
+use crate::core::registry::Freshness;
 
-/// Rows of a page if nothing else is asked for.
-const USUAL_LIMIT: usize = 100;
-/// Most rows of a page.
-const LARGEST_LIMIT: usize = 1000;
 /// Longest value of a field.
 const LONGEST_VALUE: usize = 128;
 
@@ -60,6 +59,28 @@ coded_enum! {
 }
 
 impl Field {
+    /// Whether a text can be a value of this field. Where the values are a closed list, or have a form of their own, nothing else can be; anywhere else
+    /// it is a word that does not look like the number of a person, nor do the parts of a decree's id, which has its day in it.
+    fn admits(self, value: &str, looks_like_identifier: &dyn Fn(&str) -> bool) -> bool {
+        let hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        match self {
+            Self::Kind => EntryKind::parse(value).is_some(),
+            Self::Decision => Outcome::parse(value).is_some(),
+            Self::Reason => ReasonCode::parse(value).is_some(),
+            Self::Freshness => Freshness::parse(value).is_some(),
+            Self::Certificate => hex(value, 16),
+            Self::PolicyVersion => value.strip_prefix("sha256:").is_some_and(|digest| hex(digest, 64)),
+            Self::RetryOf => value.parse::<Uuid>().is_ok(),
+            Self::Decree => !value.split('-').any(looks_like_identifier),
+            _ => !looks_like_identifier(value),
+        }
+    }
+
+    /// Whether the values are a closed list that holds nothing of anybody.
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Kind | Self::Decision | Self::Reason | Self::Freshness)
+    }
+
     /// The value of this field in an entry.
     pub fn of(self, kind: EntryKind, content: &EntryContent) -> Option<&str> {
         match self {
@@ -80,6 +101,52 @@ impl Field {
             Self::Route => Some(&content.route),
             Self::RetryOf => content.retry_of.as_deref(),
         }
+    }
+}
+
+/// The fields of one entry, without a copy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FieldValues<'e>([Option<&'e str>; Field::ALL.len()]);
+
+impl<'e> FieldValues<'e> {
+    /// Those of a content.
+    pub fn of(kind: EntryKind, content: &'e EntryContent) -> Self {
+        let mut values = Self::default();
+        values.0.iter_mut().zip(Field::ALL).for_each(|(value, field)| *value = field.of(kind, content));
+        values
+    }
+
+    /// Takes a member of a content, if it is a field.
+    pub fn take(&mut self, name: &[u8], text: &'e str) {
+        let field = match name {
+            b"agency" => Field::Agency,
+            b"branch" => Field::Branch,
+            b"certificate" => Field::Certificate,
+            b"actor" => Field::Actor,
+            b"service" => Field::Service,
+            b"purpose" => Field::Purpose,
+            b"reference" => Field::Reference,
+            b"decision" => Field::Decision,
+            b"reason" => Field::Reason,
+            b"code" => Field::Code,
+            b"policy_version" => Field::PolicyVersion,
+            b"decree" => Field::Decree,
+            b"freshness" => Field::Freshness,
+            b"route" => Field::Route,
+            b"retry_of" => Field::RetryOf,
+            _ => return,
+        };
+        self.set(field, text);
+    }
+
+    /// Sets one that is no member of the content.
+    pub fn set(&mut self, field: Field, text: &'e str) {
+        self.0.iter_mut().zip(Field::ALL).filter(|(_, known)| **known == field).for_each(|(value, _)| *value = Some(text));
+    }
+
+    /// The values in the order of [`Field::ALL`].
+    pub fn values(&self) -> impl Iterator<Item = Option<&'e str>> {
+        self.0.into_iter()
     }
 }
 
@@ -176,9 +243,11 @@ impl Query {
     /// [`BadQuery`] names the parameter that is unknown, given twice or malformed.
     pub fn parse<'p>(
         parameters: impl Iterator<Item = (&'p str, &'p str)>,
+        takes: Takes,
         looks_like_identifier: &dyn Fn(&str) -> bool,
     ) -> Result<Self, BadQuery> {
-        let mut query = Self { paging: Paging { limit: USUAL_LIMIT, ..Paging::default() }, ..Self::default() };
+        let limit = takes.pages.map_or(0, |(usual, _)| usual);
+        let mut query = Self { paging: Paging { limit, ..Paging::default() }, ..Self::default() };
         let mut seen = std::collections::BTreeSet::new();
         for (name, value) in parameters {
             if !seen.insert(name) {
@@ -187,7 +256,10 @@ impl Query {
                     None => "a parameter is given twice".to_owned(),
                 }));
             }
-            query.take(name, value, looks_like_identifier)?;
+            query.take(name, value, takes, looks_like_identifier)?;
+        }
+        if query.filter.from.zip(query.filter.to).is_some_and(|(from, to)| from >= to) {
+            return Err(BadQuery("`from` is not before `to`, so that nothing could be found".to_owned()));
         }
         match &query.paging.cursor {
             Some(cursor) if !cursor.fits(&query.filter, query.paging.oldest_first) => {
@@ -197,40 +269,48 @@ impl Query {
         }
     }
 
-    fn take(&mut self, name: &str, value: &str, looks_like_identifier: &dyn Fn(&str) -> bool) -> Result<(), BadQuery> {
+    fn take(&mut self, name: &str, value: &str, takes: Takes, looks_like_identifier: &dyn Fn(&str) -> bool) -> Result<(), BadQuery> {
         let bad = |what: &str| BadQuery(what.to_owned());
         let instant = |name: &str, at: Option<Timestamp>| {
-            at.map(Some).ok_or_else(|| BadQuery(format!("`{name}` is neither an RFC 3339 instant nor a day (YYYY-MM-DD, UTC)")))
+            at.map(Some).ok_or_else(|| {
+                BadQuery(format!("`{name}` is neither an RFC 3339 instant (its `+` is written `%2B`) nor a day (YYYY-MM-DD, UTC)"))
+            })
         };
-        match name {
-            "from" => self.filter.from = instant(name, instant_of(value, false))?,
-            "to" => self.filter.to = instant(name, instant_of(value, true))?,
-            "answer_id" => self.filter.id = Some(value.parse().map_err(|_| bad("`answer_id` is no UUID"))?),
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
-                self.paging.limit = limit.ok_or_else(|| bad("`limit` is no number from 1 to 1000"))?;
+        match (name, takes.pages) {
+            ("from", _) => self.filter.from = instant(name, instant_of(value, false))?,
+            ("to", _) => self.filter.to = instant(name, instant_of(value, true))?,
+            ("limit", Some((_, largest))) => {
+                let limit = value.parse().ok().filter(|limit| (1..=largest).contains(limit));
+                self.paging.limit = limit.ok_or_else(|| BadQuery(format!("`limit` is no number from 1 to {largest}")))?;
             }
-            "cursor" => self.paging.cursor = Some(Cursor::parse(value).map_err(|error| BadQuery(error.to_string()))?),
-            "order" => match value {
+            ("cursor", Some(_)) => self.paging.cursor = Some(Cursor::parse(value).map_err(|error| BadQuery(error.to_string()))?),
+            ("order", _) if takes.order => match value {
                 "newest" => self.paging.oldest_first = false,
                 "oldest" => self.paging.oldest_first = true,
                 _ => return Err(bad("`order` is `newest` or `oldest`")),
             },
-            "format" => self.format = Some(value.to_owned()),
+            ("format", _) if takes.format => self.format = Some(value.to_owned()),
+            _ if takes.id == Some(name) => {
+                self.filter.id = Some(value.parse().map_err(|_| BadQuery(format!("`{name}` is no UUID")))?);
+            }
             _ => {
-                let Some(field) = Field::parse(name) else {
-                    return Err(bad("there is a parameter that this resource does not have; the API description lists them"));
-                };
-                if value.is_empty() || value.len() > LONGEST_VALUE || value.chars().any(char::is_control) {
-                    return Err(BadQuery(format!("`{name}` is empty, longer than 128 bytes or holds control characters")));
-                }
-                let free = matches!(field, Field::Actor | Field::Reference | Field::Branch);
-                if free && looks_like_identifier(value) {
-                    return Err(BadQuery(format!("`{name}` looks like the number of a person; ask for one by `POST /v1/log/person`")));
-                }
-                self.filter.fields.insert(field, value.to_owned());
+                let Some(field) = Field::parse(name).filter(|_| takes.fields) else { return Err(unknown(name)) };
+                self.take_field(field, value, looks_like_identifier)?;
             }
         }
+        Ok(())
+    }
+
+    fn take_field(&mut self, field: Field, value: &str, looks_like_identifier: &dyn Fn(&str) -> bool) -> Result<(), BadQuery> {
+        let name = field.code();
+        if value.is_empty() || value.len() > LONGEST_VALUE || value.chars().any(char::is_control) {
+            return Err(BadQuery(format!("`{name}` is empty, longer than 128 bytes or holds control characters")));
+        }
+        if !field.admits(value, looks_like_identifier) {
+            let detail = "not have such a value; a person's number is asked about by `POST /v1/log/person`";
+            return Err(BadQuery(format!("`{name}` can{detail}")));
+        }
+        self.filter.fields.insert(field, value.to_owned());
         Ok(())
     }
 }
@@ -250,19 +330,87 @@ pub fn instant_of(text: &str, end: bool) -> Option<Timestamp> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
+
+    const PAGES: Takes = Takes { pages: Some((100, 1000)), order: true, ..Takes::FILTER };
 
     fn parse(text: &str) -> Result<Query, String> {
+        parse_for(PAGES, text)
+    }
+
+    fn parse_for(takes: Takes, text: &str) -> Result<Query, String> {
         let pairs: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-        let looks = |value: &str| value == "9990000018";
-        Query::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())), &looks).map_err(|error| error.to_string())
+        let schemes = SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap();
+        let looks = |value: &str| schemes.looks_like_identifier(value);
+        Query::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())), takes, &looks).map_err(|error| error.to_string())
     }
 
     #[test]
     fn every_field_can_be_asked_for() {
+        let hex = "0123456789abcdef";
         for field in Field::ALL {
-            let query = parse(&format!("{}=x", field.code())).unwrap();
-            assert_eq!(query.filter.fields.get(field).map(String::as_str), Some("x"));
+            let value = match field {
+                Field::Kind => "answer".to_owned(),
+                Field::Decision => "entitled".to_owned(),
+                Field::Reason => "valid-by-decree".to_owned(),
+                Field::Freshness => "live".to_owned(),
+                Field::Certificate => hex.to_owned(),
+                Field::PolicyVersion => format!("sha256:{}", hex.repeat(4)),
+                Field::RetryOf => "01900000-0000-7000-8000-00000000000a".to_owned(),
+                Field::Decree => "d1-1402-04-07".to_owned(),
+                _ => "x".to_owned(),
+            };
+            let query = parse(&format!("{}={value}", field.code())).unwrap();
+            assert_eq!(query.filter.fields.get(field), Some(&value));
         }
+    }
+
+    #[test]
+    fn fields_taken_one_by_one_are_those_of_the_content() {
+        let text = |value: &str| Some(value.to_owned());
+        let content = EntryContent {
+            agency: text("1"),
+            branch: text("2"),
+            certificate: text("3"),
+            actor: text("4"),
+            service: text("5"),
+            purpose: text("6"),
+            reference: text("7"),
+            decision: Some("8".into()),
+            reason: Some("9".into()),
+            code: Some("10".into()),
+            policy_version: text("11"),
+            decree: text("12"),
+            freshness: Some("13".into()),
+            route: "14".into(),
+            retry_of: text("15"),
+            ..EntryContent::default()
+        };
+        let mut bytes = Vec::new();
+        crate::core::ledger::content::encode(&mut bytes, Uuid::nil(), &content, None);
+        let mut taken = FieldValues::default();
+        crate::core::ledger::content::glance(&bytes, |name, text| taken.take(name, text)).unwrap();
+        taken.set(Field::Kind, EntryKind::Answer.code());
+        assert!(taken.values().all(|value| value.is_some()));
+        assert!(taken.values().eq(FieldValues::of(EntryKind::Answer, &content).values()));
+    }
+
+    #[test]
+    fn no_field_takes_the_number_of_a_person() {
+        for field in Field::ALL {
+            for number in ["9990000018", "۹۹۹۰۰۰۰۰۱۸", "A170000001", "09121234567"] {
+                assert!(parse(&format!("{}={number}", field.code())).is_err(), "{}", field.code());
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_resource_does_not_take_is_refused_by_its_name() {
+        for text in ["limit=100", "cursor=AAAA", "order=oldest", "format=csv", "agency=bank", "answer_id=x"] {
+            let error = parse_for(Takes::SPAN, text).unwrap_err();
+            assert!(error.contains(text.split('=').next().unwrap()), "{error}");
+        }
+        assert!(parse_for(Takes { format: true, ..Takes::FILTER }, "limit=100").is_err());
     }
 
     #[test]
@@ -284,6 +432,9 @@ mod tests {
             "from=9990000018",
             "actor=9990000018",
             "answer_id=9990000018",
+            "from=2026-11-24&to=2026-11-23",
+            "service=9990000018",
+            "decree=9990000018",
             "agency=",
         ] {
             let error = parse(text).unwrap_err();
@@ -293,7 +444,7 @@ mod tests {
 
     #[test]
     fn cursor_of_another_filter_is_refused() {
-        let cursor = Cursor::new(&parse("agency=bank").unwrap().filter, false, 10, 5).to_string();
+        let cursor = Cursor::new(&parse("agency=bank").unwrap().filter, false, (0, 10), (0, 5)).to_string();
         assert!(parse(&format!("agency=bank&cursor={cursor}")).is_ok());
         assert!(parse(&format!("agency=school&cursor={cursor}")).is_err());
         assert!(parse(&format!("agency=bank&order=oldest&cursor={cursor}")).is_err());

@@ -2,12 +2,16 @@
 //!
 //! Nothing here names a person. A row never holds a subject tag: whoever may see rows must not be able to join them by person.
 
+mod chain;
 mod cursor;
 mod filter;
 mod fold;
 mod sample;
 mod summary;
+mod takes;
 mod view;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,11 +19,13 @@ use jiff::civil::Date;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub use chain::Gather;
 pub use cursor::{BadCursor, Cursor};
-pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
+pub use filter::{BadQuery, Field, FieldValues, Filter, Paging, Query, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
-pub use sample::{Justification, LARGEST_SAMPLE, Sample, rank};
-pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over};
+pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
+pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over, joined};
+pub use takes::Takes;
 pub use view::{EntryView, ProofView};
 
 use super::leaf::HEADER_LEN;
@@ -44,6 +50,10 @@ pub struct AuditRow {
     pub header: [u8; HEADER_LEN],
     /// H(salt₂ ‖ content).
     pub content_commitment: Hash,
+    /// The number of its log in the installation's chain of logs, from 0.
+    pub log: u16,
+    /// The origin of its log, where that is not the present one.
+    pub origin: Option<Arc<str>>,
     content: Box<EntryContent>,
 }
 
@@ -71,7 +81,13 @@ impl AuditRow {
     pub fn new(parts: LeafParts, mut content: Box<EntryContent>) -> Self {
         (content.agency_tag, content.trail_tag, content.epoch) = (None, None, None);
         let LeafParts { index, time, kind, id, salt, header, content_commitment } = parts;
-        Self { index, time, kind, id, salt, header, content_commitment, content }
+        Self { index, time, kind, id, salt, header, content_commitment, log: 0, origin: None, content }
+    }
+
+    /// The same as an entry of this log of a chain.
+    #[must_use]
+    pub fn of_log(self, log: u16, origin: Option<Arc<str>>) -> Self {
+        Self { log, origin, ..self }
     }
 
     /// The content without subject tags.
@@ -89,8 +105,14 @@ pub struct Search {
     pub limit: usize,
     /// Only entries before this index (newest first), or from it on (oldest first).
     pub bound: Option<u64>,
-    /// Only the first so many entries of the log; all that are durable if not given.
+    /// The log that `bound` is an index of; the present one if not given.
+    pub log: Option<u16>,
+    /// Only the first so many entries of the log; all that are durable if not given. Logs that were sealed are searched whole.
     pub size: Option<u64>,
+    /// The log that `size` is the size of, and the last that is searched; the present one if not given.
+    pub head: Option<u16>,
+    /// Only in the present log.
+    pub present_only: bool,
     /// From the oldest on instead of from the newest.
     pub oldest_first: bool,
     /// Whether all that fit are counted.
@@ -104,8 +126,10 @@ pub struct Found {
     pub rows: Vec<AuditRow>,
     /// How many entries fit in all; none where it was not asked for.
     pub count: Option<u64>,
-    /// The size of the log that was searched.
+    /// The size of the log that was searched; of several, of the last.
     pub size: u64,
+    /// The number of that log.
+    pub head: u16,
     /// Whether more rows follow.
     pub more: bool,
 }
@@ -115,6 +139,8 @@ pub struct Found {
 pub struct SealedEpoch {
     /// Its name, which begins with its day.
     pub name: String,
+    /// The origin of its log, where that is not the present one: the key is bound to it.
+    pub origin: Option<Arc<str>>,
     /// The sealed trail key.
     pub sealed: Vec<u8>,
     /// Whether its keys are in this process's memory still.
@@ -136,8 +162,15 @@ impl std::fmt::Debug for Trace {
     }
 }
 
-/// Trail keys that the officer opened: epoch and key. Wiped when dropped.
-pub type OpenedKeys = Vec<(String, Zeroizing<[u8; 32]>)>;
+/// A trail key that the officer opened. Wiped when dropped.
+pub struct OpenedKey {
+    /// Its epoch.
+    pub epoch: String,
+    /// The origin of the epoch's log; none for the present one.
+    pub origin: Option<String>,
+    /// The key.
+    pub key: Zeroizing<[u8; 32]>,
+}
 
 /// A search for the entries about some identifiers.
 #[derive(Default)]
@@ -145,7 +178,7 @@ pub struct TrailSearch {
     /// The identifiers.
     pub traces: Vec<Trace>,
     /// Trail keys that the officer opened for this search.
-    pub keys: OpenedKeys,
+    pub keys: Vec<OpenedKey>,
     /// Entries from this instant on.
     pub from: Option<Timestamp>,
     /// Entries before this instant.
@@ -187,11 +220,11 @@ pub trait LogAudit: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable>;
 
-    /// Some entries by index, without those whose content was deleted.
+    /// Some entries by log and index, in that order, without those whose content was deleted.
     ///
     /// # Errors
     /// [`LogUnreadable`].
-    async fn rows(&self, indices: Vec<u64>) -> Result<Vec<AuditRow>, LogUnreadable>;
+    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable>;
 
     /// The epochs of a period, by time.
     ///

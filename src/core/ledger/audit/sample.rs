@@ -1,10 +1,13 @@
 //! Random work-lists: which entries an agency is asked to justify, and what it says.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::tree::{Hash, sha256};
+use crate::core::domain::document::coded_enum;
 
 /// Most entries of one sample.
 pub const LARGEST_SAMPLE: usize = 100;
@@ -26,9 +29,36 @@ pub struct Sample {
     pub drawn_from: u64,
     /// The entries.
     pub indices: Vec<u64>,
+    /// The entries by the agency that asked, so that nobody has to open them to know whose they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_agency: BTreeMap<String, Vec<u64>>,
     /// Until when the agencies are asked to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Date>,
+}
+
+coded_enum! {
+    /// Why an agency asked. A closed list: free text would put numbers and names of people into the log. The rest is in the agency's own file.
+    Ground {
+        /// The holder was there and asked for the service.
+        HolderPresent = "holder-present",
+        /// The holder asked for the service from afar: by letter, telephone or a page.
+        HolderApplied = "holder-applied",
+        /// A service that the holder has came up for renewal or payment.
+        ServiceRenewal = "service-renewal",
+        /// A law, a court or a supervisor wanted it.
+        LegalDuty = "legal-duty",
+        /// Help that could not wait.
+        Emergency = "emergency",
+        /// A system asked again after a fault.
+        TechnicalRepeat = "technical-repeat",
+        /// The wrong person or the wrong file: it should not have been asked.
+        Mistake = "mistake",
+        /// The agency looked and found no ground.
+        NoGroundFound = "no-ground-found",
+        /// Something else, which the agency's file says.
+        Other = "other",
+    }
 }
 
 /// What an agency says about one entry of a sample.
@@ -38,8 +68,12 @@ pub struct Justification {
     pub sample_id: Uuid,
     /// The entry.
     pub index: u64,
-    /// In its own words, without number or name of the person.
-    pub text: String,
+    /// Why it was asked; none in entries of builds that took free text, which is not shown any more.
+    #[serde(default)]
+    pub ground: Option<Ground>,
+    /// The agency's own file, where the papers are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 #[cfg(test)]

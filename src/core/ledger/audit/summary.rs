@@ -70,6 +70,23 @@ impl Tally {
 /// Agency, service, outcome, actor.
 pub type Fields<'f> = (Option<&'f str>, Option<&'f str>, Option<&'f str>, Option<&'f str>);
 
+/// Joins what several logs tell of the same days: whole tens to whole tens.
+pub fn joined(buckets: Vec<Bucket>) -> Vec<Bucket> {
+    let mut days: BTreeMap<(Date, String), (bool, AgencyTally)> = BTreeMap::new();
+    for Bucket { day, agency, complete, services, actors } in buckets {
+        let (all, tally) = days.entry((day, agency)).or_insert_with(|| (true, AgencyTally::default()));
+        *all &= complete;
+        for ServiceCount { service, outcome, count } in services {
+            *tally.services.entry((service.unwrap_or_default(), outcome)).or_default() += count;
+        }
+        actors.into_iter().for_each(|ActorCount { actor, count }| *tally.actors.entry(actor).or_default() += count);
+    }
+    let bucket = |((day, agency), (complete, tally)): ((Date, String), (bool, AgencyTally))| {
+        Tally { agencies: BTreeMap::from([(agency, tally)]) }.told(day, complete)
+    };
+    days.into_iter().flat_map(bucket).collect()
+}
+
 fn rounded(count: u64) -> Option<u64> {
     Some(count / STEP * STEP).filter(|count| *count > 0)
 }

@@ -14,6 +14,9 @@ use crate::core::ledger::EntryKind;
 pub struct EntryView<'r> {
     /// Index in the log.
     pub index: u64,
+    /// The log's origin, where it is one that was sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<&'r str>,
     /// Ledger time.
     pub time: Timestamp,
     /// Agency.
@@ -70,7 +73,7 @@ pub struct EntryView<'r> {
     pub retry_of: Option<&'r str>,
     /// Microseconds from arrival to conclusion.
     pub latency_us: u64,
-    /// What a read of the log asked for, as JSON.
+    /// What a read of the log asked for, or what an administrative act was, as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<&'r str>,
 }
@@ -81,6 +84,7 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
         let is_answer = row.kind == EntryKind::Answer;
         Self {
             index: row.index,
+            origin: row.origin.as_deref(),
             time: row.time,
             agency: content.agency.as_deref(),
             branch: content.branch.as_deref(),
@@ -104,7 +108,7 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             as_of: content.as_of,
             retry_of: content.retry_of.as_deref(),
             latency_us: content.latency_us,
-            details: content.details.as_deref(),
+            details: content.details.as_deref().or_else(|| content.basis.as_deref().filter(|_| row.kind == EntryKind::Admin)),
         }
     }
 }

@@ -3,8 +3,14 @@
 /// Why a document is not called genuine. Free of what the document says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    /// Not a compact JWS in our form.
-    #[error("it is not in the form of a receipt: {0}")]
+    /// An empty text.
+    #[error("nothing was given to check")]
+    NothingGiven,
+    /// Larger than any receipt or answer.
+    #[error("it is too large for a receipt or an answer; of a photo, give the text of the QR code in it")]
+    TooLarge,
+    /// Not a compact JWS in our form. That says nothing of what it was copied from.
+    #[error("it is not in the form of a receipt, or not all of it: {0}")]
     Unreadable(&'static str),
     /// Another kind of token.
     #[error("it is a token of another kind")]
@@ -70,7 +76,9 @@ pub enum Doubt {
 
 impl Doubt {
     /// Every one, without details.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
+        Self::NothingGiven,
+        Self::TooLarge,
         Self::Unreadable(""),
         Self::OtherKind,
         Self::Claims,
@@ -97,8 +105,7 @@ impl Doubt {
     /// Whether the document itself is false; otherwise it cannot be told from what is given.
     pub const fn is_false(self) -> bool {
         match self {
-            Self::Unreadable(_)
-            | Self::OtherKind
+            Self::OtherKind
             | Self::Claims
             | Self::OtherIssuer
             | Self::OtherUse
@@ -106,7 +113,10 @@ impl Doubt {
             | Self::WrongSignature
             | Self::OutsideKeyLife
             | Self::AfterCompromise => true,
-            Self::UnknownKey
+            Self::NothingGiven
+            | Self::TooLarge
+            | Self::Unreadable(_)
+            | Self::UnknownKey
             | Self::KeyCompromised
             | Self::StatementNeeded
             | Self::StatementOfOther
@@ -124,6 +134,8 @@ impl Doubt {
     /// A stable code.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::NothingGiven => "nothing-given",
+            Self::TooLarge => "too-large",
             Self::Unreadable(_) => "unreadable",
             Self::OtherKind => "other-kind",
             Self::Claims => "claims-malformed",

@@ -5,11 +5,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Doubt;
-use super::Receipt;
+use super::{Doubt, Proven};
 use crate::core::domain::jwk::{KeyMaterial, PublicJwk};
 use crate::core::domain::jws::CompactJws;
+use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
+use crate::core::ledger::succession::sealed_by;
 
 /// For how long after its successor was named a key may still have signed: a running gateway finishes what it began, and reads a change of
 /// its keys a moment later.
@@ -22,8 +23,10 @@ pub struct TrustedKeys {
     pub issuer: String,
     /// Keys that sign, whatever they sign.
     pub signing: Vec<SigningKey>,
-    /// Keys of its log.
+    /// Keys of its logs, each under every origin that a checkpoint of theirs may name.
     pub log: Vec<LogKey>,
+    /// Origins of its logs, the oldest first, as far as they are known: each but the last ended where the next began.
+    pub origins: Vec<String>,
 }
 
 /// A key of statements or tokens.
@@ -89,7 +92,27 @@ impl TrustedKeys {
             };
             Some(SigningKey { kid: key.kid()?.to_owned(), public, life: Life::Unknown })
         });
-        Self { issuer, signing: signing.collect(), log: Vec::new() }
+        Self { issuer, signing: signing.collect(), log: Vec::new(), origins: Vec::new() }
+    }
+
+    /// The log that a checkpoint's origin is of: a seal is of the log that ended.
+    pub(super) fn log_of<'o>(&'o self, origin: &'o str) -> &'o str {
+        let Some(next) = sealed_by(origin).and_then(|new| self.place(new)) else { return origin };
+        next.checked_sub(1).and_then(|place| self.origins.get(place)).map_or(origin, String::as_str)
+    }
+
+    fn place(&self, origin: &str) -> Option<usize> {
+        self.origins.iter().position(|known| known == origin)
+    }
+
+    /// Whether an entry was in the logs under the checkpoint of a limit; none where that cannot be told.
+    fn is_under(&self, entry: &Proven, limit: &Limit) -> Option<bool> {
+        let log = self.log_of(Checkpoint::claimed_origin(&limit.checkpoint)?);
+        if entry.origin == log {
+            return Some(entry.index < limit.tree_size);
+        }
+        // What is in an older log was there before the later one began.
+        Some(self.place(&entry.origin)? < self.place(log)?)
     }
 }
 
@@ -136,12 +159,12 @@ impl SigningKey {
     }
 
     /// Whether what the key signed counts, seen where it is in the log.
-    pub(super) fn believe(&self, entry: Option<Receipt>) -> Result<(), Doubt> {
-        match (self.limit(), entry) {
-            (None, _) => Ok(()),
-            (Some(_), None) => Err(Doubt::KeyCompromised),
-            (Some(limit), Some(entry)) if entry.index < limit.tree_size => Ok(()),
-            (Some(_), Some(_)) => Err(Doubt::AfterCompromise),
+    pub(super) fn believe(&self, entry: Option<&Proven>, keys: &TrustedKeys) -> Result<(), Doubt> {
+        let Some(limit) = self.limit() else { return Ok(()) };
+        match entry.and_then(|entry| keys.is_under(entry, limit)) {
+            None => Err(Doubt::KeyCompromised),
+            Some(true) => Ok(()),
+            Some(false) => Err(Doubt::AfterCompromise),
         }
     }
 }

@@ -18,12 +18,12 @@ pub use self::claims::Facts;
 use self::claims::read;
 pub use self::doubt::Doubt;
 pub use self::keys::{Life, Limit, LogKey, SigningKey, TrustedKeys};
+use super::EntryKind;
 use super::checkpoint::Checkpoint;
 use super::leaf::Header;
 use super::note::{NoteError, NoteKey};
 use super::reader::{ProofBundle, ProofFault};
 use super::tree::sha256;
-use super::{EntryKind, Receipt};
 use crate::core::domain::jws::{CompactJws, members_are_unique};
 use crate::core::domain::jwt_kind::JwtKind;
 use crate::core::domain::receipt_code::receipt_code;
@@ -67,8 +67,10 @@ pub struct Genuine {
 }
 
 /// A place in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Proven {
+    /// The log: an installation may have had several, one after the other.
+    pub origin: String,
     /// Index of the entry, from 0.
     pub index: u64,
     /// Entries under the checkpoint.
@@ -98,7 +100,7 @@ pub fn check(given: &Given<'_>, keys: &TrustedKeys) -> Result<Genuine, Doubt> {
     let recorded = statement.as_ref().unwrap_or(&document);
     let proven = given.proof.map(|proof| recorded.proven(proof, given.checkpoint, keys)).transpose()?;
     for key in [document.key, recorded.key] {
-        key.believe(proven.as_ref().map(|proven| Receipt { index: proven.index }))?;
+        key.believe(proven.as_ref(), keys)?;
     }
     let code = (document.kind == JwtKind::Receipt).then(|| receipt_code(&sha256(given.document.as_bytes())));
     Ok(Genuine {
@@ -132,6 +134,11 @@ struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     fn open(text: &'a str, keys: &'a TrustedKeys) -> Result<Self, Doubt> {
+        match text.len() {
+            0 => return Err(Doubt::NothingGiven),
+            length if length > MAX_DOCUMENT => return Err(Doubt::TooLarge),
+            _ => {}
+        }
         let jws = CompactJws::parse(text, MAX_DOCUMENT).map_err(|rejected| Doubt::Unreadable(rejected.0))?;
         let kind = match JwtKind::of(&jws.header.typ) {
             Some(kind @ (JwtKind::Answer | JwtKind::Refusal | JwtKind::Receipt)) => kind,
@@ -164,7 +171,8 @@ impl<'a> Signed<'a> {
         if header.kind != kind || header.time < issued {
             return Err(Doubt::ProofBroken);
         }
-        Ok(Proven { index: proof.index, tree_size: under.size, recorded: header.time })
+        let origin = keys.log_of(&under.origin).to_owned();
+        Ok(Proven { origin, index: proof.index, tree_size: under.size, recorded: header.time })
     }
 }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::core::domain::jws::{encoded_header, finish, signing_input};
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::leaf::{header_commitment, leaf};
+use crate::core::ledger::succession::seal_origin;
 use crate::core::ledger::tree::{leaf_hash, node_hash};
 use crate::core::signing::{Algorithm, Signer, SignerFailed};
 
@@ -78,7 +79,7 @@ const fn good(from: Option<Timestamp>, until: Option<Timestamp>) -> Life {
 }
 
 fn trusted(signing: Vec<SigningKey>, log: Vec<LogKey>) -> TrustedKeys {
-    TrustedKeys { issuer: ISSUER.to_owned(), signing, log }
+    TrustedKeys { issuer: ISSUER.to_owned(), signing, log, origins: vec![ORIGIN.to_owned()] }
 }
 
 fn answer() -> Value {
@@ -134,9 +135,10 @@ fn every_other_document_is_refused_for_its_own_reason() {
     let twice = format!(r#"{{"decision":"not-entitled",{}"#, &answer().to_string()[1..]);
     let flipped = if fine.ends_with('A') { format!("{}Q", &fine[..fine.len() - 1]) } else { format!("{}A", &fine[..fine.len() - 1]) };
     for (document, expected) in [
-        (String::new(), Doubt::Unreadable("the token is not three parts joined by dots")),
+        (String::new(), Doubt::NothingGiven),
+        ("hello".to_owned(), Doubt::Unreadable("the token is not three parts joined by dots")),
         (format!("{fine}="), Doubt::Unreadable("a part of the token is not canonical base64url")),
-        ("A".repeat(MAX_DOCUMENT + 1), Doubt::Unreadable("the token is too long")),
+        ("A".repeat(MAX_DOCUMENT + 1), Doubt::TooLarge),
         (pair.jws("at+jwt", "k", &payload), Doubt::OtherKind),
         (pair.jws("JWT", "k", &payload), Doubt::OtherKind),
         (pair.jws(ANSWER, "unknown", &payload), Doubt::UnknownKey),
@@ -154,7 +156,7 @@ fn every_other_document_is_refused_for_its_own_reason() {
         assert_eq!(check(&alone(&document), &keys).unwrap_err(), expected, "{document}");
     }
     let doubt = check(&alone(&flipped), &keys).unwrap_err();
-    assert!(doubt.is_false() && matches!(doubt, Doubt::WrongSignature | Doubt::Unreadable(_)), "{doubt}");
+    assert!(matches!(doubt, Doubt::WrongSignature | Doubt::Unreadable(_)), "{doubt}");
 }
 
 #[test]
@@ -228,8 +230,7 @@ fn a_checkpoint_kept_from_elsewhere_must_be_of_the_same_tree() {
 #[test]
 fn after_a_compromise_only_what_was_in_the_log_before_it_is_genuine() {
     let (pair, log) = (Pair::ed(1), Pair::ed(7));
-    let lost =
-        |tree_size| Life::Signs { from: Some(at(IAT)), until: None, compromised: Some(Limit { tree_size, checkpoint: String::new() }) };
+    let lost = |tree_size| Life::Signs { from: Some(at(IAT)), until: None, compromised: Some(limit(tree_size)) };
     let statement = pair.jws(ANSWER, "k", answer().to_string().as_bytes());
     let bundle = proof(&statement, &log, EntryKind::Answer, IAT);
     let outcome = |tree_size, proof| {
@@ -251,6 +252,54 @@ fn after_a_compromise_only_what_was_in_the_log_before_it_is_genuine() {
     assert_eq!(with_log("", 2), Err(Doubt::LogKeyCompromised));
 }
 
+/// What a compromise under a checkpoint of the log leaves.
+fn limit(tree_size: u64) -> Limit {
+    Limit { tree_size, checkpoint: format!("{ORIGIN}\n{tree_size}\n") }
+}
+
+#[test]
+fn a_proof_from_a_log_that_ended_holds_and_is_older_than_all_of_the_next() {
+    let (pair, log, next) = (Pair::ed(1), Pair::ed(7), format!("{ORIGIN}/2026-11-28.01234567"));
+    let statement = pair.jws(ANSWER, "k", answer().to_string().as_bytes());
+    let of = |origin: &str| {
+        let mut bundle = proof(&statement, &log, EntryKind::Answer, IAT);
+        let key = NoteKey::new(origin, log.public().try_into().unwrap()).unwrap();
+        let root = Checkpoint::open(&bundle.checkpoint, &[log.log(None).key]).unwrap().root;
+        bundle.checkpoint = Checkpoint { origin: origin.to_owned(), size: 2, root }.sign(&key, &log).unwrap();
+        bundle
+    };
+    let outcome = |origin: &str, limit: Option<Limit>| {
+        let life = Life::Signs { from: Some(at(IAT)), until: None, compromised: limit };
+        let names = [ORIGIN.to_owned(), next.clone(), seal_origin(&next)];
+        let key = |name: &String| LogKey { key: NoteKey::new(name, log.public().try_into().unwrap()).unwrap(), compromised: None };
+        let mut keys = trusted(vec![pair.key("k", life)], names.iter().map(key).collect());
+        keys.origins = vec![ORIGIN.to_owned(), next.clone()];
+        let given = Given { document: &statement, statement: None, proof: Some(&of(origin)), checkpoint: None };
+        check(&given, &keys).map(|genuine| genuine.proven.unwrap().origin)
+    };
+    let under = |origin: &str, tree_size| Some(Limit { tree_size, checkpoint: format!("{origin}\n{tree_size}\n") });
+    let seal = seal_origin(&next);
+    for origin in [ORIGIN, &seal] {
+        assert_eq!(outcome(origin, None), Ok(ORIGIN.to_owned()));
+        assert_eq!(outcome(origin, under(&next, 0)), Ok(ORIGIN.to_owned()), "in the log before the later one began");
+        assert_eq!(outcome(origin, under(ORIGIN, 2)), Ok(ORIGIN.to_owned()));
+        assert_eq!(outcome(origin, under(ORIGIN, 1)), Err(Doubt::AfterCompromise));
+        assert_eq!(outcome(origin, under("another.example/log", 9)), Err(Doubt::KeyCompromised));
+    }
+    assert_eq!(outcome(&next, under(ORIGIN, 9)), Err(Doubt::AfterCompromise), "whatever its index");
+    assert_eq!(outcome("another.example/log", None), Err(Doubt::CheckpointUnsigned));
+}
+
+#[test]
+fn nothing_too_much_and_something_else_are_not_called_false() {
+    let pair = Pair::ed(1);
+    let keys = trusted(vec![pair.key("k", Life::Unknown)], Vec::new());
+    let doubt = |text: &str| check(&alone(text), &keys).unwrap_err();
+    assert_eq!((doubt(""), doubt(&"a".repeat(MAX_DOCUMENT + 1))), (Doubt::NothingGiven, Doubt::TooLarge));
+    assert_eq!(doubt("hello").code(), "unreadable");
+    assert!(["", "hello", &"a".repeat(MAX_DOCUMENT + 1)].iter().all(|text| !doubt(text).is_false()));
+}
+
 #[test]
 fn a_printed_receipt_belongs_to_the_statement_that_names_it() {
     let (pair, log) = (Pair::ed(1), Pair::ed(7));
@@ -262,11 +311,7 @@ fn a_printed_receipt_belongs_to_the_statement_that_names_it() {
     };
     let statement = naming(Some(URL_SAFE_NO_PAD.encode(sha256(receipt.as_bytes()))));
     let bundle = proof(&statement, &log, EntryKind::Answer, IAT);
-    let life = |tree_size: Option<u64>| Life::Signs {
-        from: Some(at(IAT)),
-        until: None,
-        compromised: tree_size.map(|tree_size| Limit { tree_size, checkpoint: String::new() }),
-    };
+    let life = |tree_size: Option<u64>| Life::Signs { from: Some(at(IAT)), until: None, compromised: tree_size.map(limit) };
     let outcome = |limit, statement: Option<&str>, proof| {
         let keys = trusted(vec![pair.key("k", life(limit))], vec![log.log(None)]);
         check(&Given { document: &receipt, statement, proof, checkpoint: None }, &keys).map(|genuine| genuine.matched)

@@ -1,0 +1,158 @@
+//! Auditors' questions and the holder's over every log of an installation: the present one and those that were sealed before it.
+//!
+//! Exports, samples and what they rest on are of the present log alone: each is checked against one checkpoint.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::audit::{Keys, Span, assembled, epochs};
+use super::sealed::{EndedLog, LogChain};
+use super::segments;
+use crate::core::ledger::LogUnreadable;
+use crate::core::ledger::audit::{AuditRow, Bucket, Found, Gather, LogAudit, SealedEpoch, Search, TrailFound, TrailSearch, joined};
+use crate::core::ledger::holder::{HolderEntry, HolderLog};
+use crate::core::ledger::tree::Hash;
+use crate::core::registry::holder::{OpenedTrail, SealedTrail};
+
+#[async_trait]
+impl LogAudit for LogChain {
+    async fn search(&self, search: Search) -> Result<Found, LogUnreadable> {
+        if search.present_only || self.ended.is_empty() {
+            let found = self.present.search(search).await?;
+            return Ok(Found { head: self.number, rows: self.numbered(found.rows), ..found });
+        }
+        let mut gather = Gather::new(search, self.number);
+        for log in gather.order() {
+            let Some(asked) = gather.ask(log) else { continue };
+            if log == self.number {
+                gather.take(log, None, self.present.search(asked).await?);
+            } else if let Some(ended) = self.ended.iter().find(|ended| ended.number == log) {
+                gather.take(log, Some(&ended.origin), ended.search(asked).await?);
+            }
+        }
+        Ok(gather.done())
+    }
+
+    async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable> {
+        let found = self.present.draw(search, seed).await?;
+        Ok(Found { head: self.number, rows: self.numbered(found.rows), ..found })
+    }
+
+    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable> {
+        let mut all = Vec::new();
+        for ended in &self.ended {
+            let indices: Vec<u64> = places.iter().filter(|(log, _)| *log == ended.number).map(|(_, index)| *index).collect();
+            let rows = ended.readers.search(move |_, conn, contents| segments::some(conn, contents, &indices)).await?;
+            all.extend(rows.into_iter().map(|row| row.of_log(ended.number, Some(ended.origin.clone()))));
+        }
+        let present = places.into_iter().filter(|(log, _)| *log == self.number).collect();
+        all.extend(self.numbered(self.present.rows(present).await?));
+        Ok(all)
+    }
+
+    async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable> {
+        let mut all = Vec::new();
+        for ended in &self.ended {
+            all.extend(ended.epochs((from, to)).await?);
+        }
+        all.extend(self.present.epochs(from, to).await?);
+        Ok(all)
+    }
+
+    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
+        let mut told = self.present.summary(from, to, now).await?;
+        if self.ended.is_empty() {
+            return Ok(told);
+        }
+        for ended in &self.ended {
+            told.extend(ended.told(from, to).await?);
+        }
+        Ok(joined(told))
+    }
+
+    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable> {
+        self.present.covering_checkpoint().await
+    }
+
+    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable> {
+        self.present.cover(gaps).await
+    }
+
+    async fn trail(&self, search: TrailSearch) -> Result<TrailFound, LogUnreadable> {
+        let mut all = TrailFound::default();
+        for ended in &self.ended {
+            add(&mut all, ended.trail(&search, &self.present).await?);
+        }
+        let mut present = self.present.trail(search).await?;
+        present.rows = present.rows.into_iter().map(|(trace, row)| (trace, row.of_log(self.number, None))).collect();
+        all.size = present.size;
+        add(&mut all, present);
+        Ok(all)
+    }
+}
+
+/// Adds what the next log has of a trail.
+fn add(all: &mut TrailFound, found: TrailFound) {
+    all.rows.extend(found.rows);
+    all.searched += found.searched;
+    all.unopened.extend(found.unopened);
+}
+
+impl LogChain {
+    fn numbered(&self, rows: Vec<AuditRow>) -> Vec<AuditRow> {
+        rows.into_iter().map(|row| row.of_log(self.number, None)).collect()
+    }
+}
+
+impl EndedLog {
+    /// What it has of a search.
+    async fn search(&self, search: Search) -> Result<Found, LogUnreadable> {
+        let size = search.size.unwrap_or(self.size).min(self.size);
+        self.readers.search(move |index, conn, contents| segments::search(index, conn, contents, &search, size)).await
+    }
+
+    async fn epochs(&self, span: Span) -> Result<Vec<SealedEpoch>, LogUnreadable> {
+        let origin = self.origin.clone();
+        self.readers.run(move |conn, _| epochs(conn, span, None, Some(&origin))).await
+    }
+
+    /// What it has of a trail.
+    async fn trail(&self, search: &TrailSearch, present: &super::SqliteLedger) -> Result<TrailFound, LogUnreadable> {
+        let (size, span) = (self.size, (search.from, search.to));
+        let epochs = self.epochs(span).await?;
+        let keys = Keys { origin: &self.origin, sealed: true, current: None, officer: present.officer() };
+        let (sought, unopened) = keys.tags(&epochs, search);
+        let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
+        let found = assembled(found, span, epochs.len(), unopened, size);
+        let of_log = |(trace, row): (usize, AuditRow)| (trace, row.of_log(self.number, Some(self.origin.clone())));
+        Ok(TrailFound { rows: found.rows.into_iter().map(of_log).collect(), ..found })
+    }
+}
+
+#[async_trait]
+impl HolderLog for LogChain {
+    async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable> {
+        // The newest first: the registry opens so many and no more.
+        let mut all = self.present.sealed_trails(from).await?;
+        for ended in self.ended.iter().rev() {
+            all.extend(ended.sealed_trails(from).await?);
+        }
+        Ok(all)
+    }
+
+    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable> {
+        let (of_present, of_ended): (Vec<_>, Vec<_>) = trails.into_iter().partition(|trail| trail.origin.is_none());
+        let mut all = Vec::new();
+        for ended in &self.ended {
+            let of_log = of_ended.iter().filter(|trail| trail.origin.as_deref() == Some(&*ended.origin)).cloned().collect();
+            all.extend(ended.entries_of(of_log, from).await?);
+        }
+        all.extend(self.present.entries_of(of_present, from).await?);
+        Ok(all)
+    }
+
+    fn log_origin(&self) -> &str {
+        self.present.log_origin()
+    }
+}
