@@ -120,9 +120,8 @@ impl Parts {
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
-        let acts =
-            super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &in_force(&trust, &registry_trusts))
-                .await?;
+        let lists = in_force(&trust, &registry_trusts);
+        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &lists).await?;
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;

@@ -27,11 +27,11 @@ pub struct FakeRegistry {
     pub scripted: Mutex<VecDeque<u64>>,
     pub somebody: Mutex<bool>,
     pub gate: Semaphore,
-    /// Who is behind every number; a person without papers where nobody is set.
-    pub people: Mutex<Option<Arc<[Person]>>>,
     /// Polls of the feed that began, and leave for each to be answered.
     pub polls: AtomicUsize,
     pub poll_gate: Semaphore,
+    /// Who is behind every number; a person without papers where nobody is set.
+    pub people: Mutex<Option<Arc<[Person]>>>,
     pub decrees_version: Mutex<String>,
     pub pending: Mutex<VecDeque<Changes>>,
     clock: Arc<ManualClock>,
@@ -67,9 +67,9 @@ pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
         scripted: Mutex::default(),
         somebody: Mutex::new(true),
         gate: Semaphore::new(1000),
-        people: Mutex::default(),
         polls: AtomicUsize::new(0),
         poll_gate: Semaphore::new(1000),
+        people: Mutex::default(),
         decrees_version: Mutex::new("one".into()),
         pending: Mutex::default(),
         clock: Arc::clone(&clock),
