@@ -11,7 +11,7 @@ use crate::core::domain::person::Person;
 
 /// What an entry takes beside the facts: itself, its key, the cache's own lists and tables, and what allocators round up. Measured, with some
 /// to spare: `a_million_facts_stay_within_the_stated_limit`.
-const BESIDE: usize = 640;
+const BESIDE: usize = 768;
 
 /// A cache of at most so many bytes, and at most so many people: each weighs at least its share.
 pub(super) fn bounded<E: Send + Sync + 'static>(config: &RegistryClientConfig, facts: fn(&E) -> &Fetched) -> Cache<Mark, Arc<E>> {

@@ -269,7 +269,7 @@ async fn write_that_failed_leaves_no_entry_out_of_the_index_and_none_in_it_twice
     std::fs::remove_file(&segments).unwrap();
     // … and where the list should go a folder: the parts are there, and no list names them.
     std::fs::create_dir_all(segments.join("parts.tmp")).unwrap();
-    assert!(ledger.search(all.clone()).await.is_err());
+    assert!(ledger.search(all).await.is_err());
     std::fs::remove_dir(segments.join("parts.tmp")).unwrap();
     check(&ledger, &known, &Filter::default(), 100, false).await;
     known.extend(log.live(&ledger, "2026-01-02T08:00:00Z", 70..140).await);
