@@ -65,6 +65,14 @@ freshness: tools ## From the registry's commit to the last answer that does not 
 chaos: tools ## Everything around the gateway breaks, one thing after another; what was promised, what happened (minutes)
 	cargo bench --locked --bench chaos
 
+.PHONY: lanes
+lanes: tools ## What somebody at a counter notices of another agency's batch, and of another agency's flood
+	cargo bench --locked --bench verify -- --lanes
+
+.PHONY: memory
+memory: tools ## A million remembered people against the stated limit (`registry.cache_mib`); minutes
+	cargo test --release --locked --lib a_million_facts -- --ignored --nocapture
+
 .PHONY: watch
 watch: tools ## Precision and recall of the rules of watch.toml on a made-up week with planted abusers
 	cargo run --release --locked --quiet -- policy watch-test --policies policies $(ARGS)

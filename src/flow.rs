@@ -12,6 +12,8 @@ mod tenure;
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::reason::ReasonCode;
@@ -35,10 +37,15 @@ pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
         // Rare, so it does not make every call's state larger.
         Ok(call) if incoming.idempotency_key.is_some() => return Box::pin(retry::once(&gate, call, &incoming)).await,
         Ok(call) => answer(&gate, call, &incoming).await,
-        Err(refusal) => Conclusion::Refusal(refusal),
+        Err(refusal) => (Conclusion::Refusal(refusal), None),
     };
+    // A batch's turn ends when its answer is on record.
+    let (conclusion, _turn) = conclusion;
     conclude(&gate, conclusion, incoming.format).await
 }
+
+/// A batch's turn; none for a counter.
+type Turn = Option<OwnedSemaphorePermit>;
 
 /// The first two stages: a good certificate, a good token of the same agency, one of the scopes; and which it was.
 fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(VerifiedCall, Scope), Box<Refusal>> {
@@ -75,20 +82,23 @@ pub fn identify_registry(gate: &Gate, incoming: &Incoming) -> Result<CallContext
     if gate.stopping() { Err(Refusal::new(context, RefusalCode::ShuttingDown, "send it again later")) } else { Ok(context) }
 }
 
-/// The stages in the middle, however they end.
-async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Conclusion {
-    match decide(gate, call, incoming).await {
-        Ok(decision) => Conclusion::Answer(Box::new(decision)),
-        Err(refusal) => Conclusion::Refusal(refusal),
+/// The stages in the middle, however they end, and the turn in which they were gone through.
+async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclusion, Turn) {
+    let mut turn = None;
+    match decide(gate, call, incoming, &mut turn).await {
+        Ok(decision) => (Conclusion::Answer(Box::new(decision)), turn),
+        Err(refusal) => (Conclusion::Refusal(refusal), turn),
     }
 }
 
 /// Permit, look-up, decision, and a last look at what may have changed meanwhile.
-async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Result<decision::Decision, Box<Refusal>> {
+async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut Turn) -> Result<decision::Decision, Box<Refusal>> {
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let facts = registry::look_up(permit, &*gate.registry).await;
+    // Whoever waits for the registry is in nobody's way.
+    *turn = gate.turn(facts.permit().tier()).await;
     if facts.are_shed() {
         return Err(overloaded(facts.into_permit()));
     }
@@ -162,6 +172,10 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
         // What would be signed now would say a wrong time for years. That the clock jumped goes on record all the same.
         return asker.bare(gate);
     }
+    let room = gate.ledger.room();
+    if !room.takes(&conclusion) {
+        return asker.without_room(gate, room, &conclusion);
+    }
     let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, gate.clock.now()) else {
         return asker.bare(gate);
     };
@@ -172,6 +186,14 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
         }
         Err(_) => asker.bare(gate),
     }
+}
+
+/// What a read of the log is told before it begins while the disk is short of room for its entry; nothing where it may begin.
+pub fn no_reading(gate: &Gate, incoming: &Incoming) -> Option<Reply> {
+    let room = gate.ledger.room();
+    let why = room.why_not().filter(|_| !room.takes_reads())?;
+    metrics::counter!("estelam_ledger_not_taken_total", "what" => "log-read").increment(1);
+    Some(Asker::of(&incoming.context).bare_for(gate, why))
 }
 
 /// Concludes with a refusal.

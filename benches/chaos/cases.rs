@@ -38,7 +38,7 @@ impl Scene {
     }
 
     /// Asks so often, one after another.
-    async fn asked(&self, times: usize, max_age: Option<u32>) -> Vec<Outcome> {
+    pub async fn asked(&self, times: usize, max_age: Option<u32>) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for _ in 0..times {
             outcomes.push(self.clinic.ask(max_age).await);
@@ -60,7 +60,7 @@ impl Scene {
     }
 
     /// The row of a case: what was said must be allowed and in time, no promise broken, the process alive, and all well again.
-    async fn row(&self, name: &'static str, promised: &'static str, outcomes: &[Outcome], allowed: &[&str]) -> Row {
+    pub async fn row(&self, name: &'static str, promised: &'static str, outcomes: &[Outcome], allowed: &[&str]) -> Row {
         let well = self.well().await;
         let mut broken: Vec<String> =
             [&self.clinic, &self.bank].iter().flat_map(|asker| asker.broken.lock().unwrap().split_off(0)).collect();
@@ -86,7 +86,7 @@ impl Scene {
     }
 }
 
-const FRESH: &[&str] = &["entitled live", "entitled cached"];
+pub const FRESH: &[&str] = &["entitled live", "entitled cached"];
 const KNOWN: &[&str] = &["entitled live", "entitled cached", "entitled stale", "indeterminate stale", "indeterminate live"];
 const SEVERAL: &[&str] = &["indeterminate live", "indeterminate cached", "entitled cached"];
 const UNDECIDED: &[&str] = &["indeterminate stale", "indeterminate live", "entitled live"];
@@ -171,6 +171,24 @@ pub async fn full_disk(scene: &Scene) -> Row {
     scene.site.fill_disk(false);
     scene.site.until("a log that takes entries", async || scene.site.ready().await).await;
     scene.row("disk full", "503 with advice, no answer", &outcomes, &["ledger-unavailable"]).await
+}
+
+/// A disk that takes writes and never syncs.
+pub async fn hanging_disk(scene: &Scene) -> Row {
+    scene.site.hang_disk(true);
+    let asking: Vec<_> = (0..8)
+        .map(|_| {
+            let asker = Arc::clone(&scene.clinic);
+            tokio::spawn(async move { asker.ask(None).await })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for task in asking {
+        outcomes.push(task.await.unwrap());
+    }
+    outcomes.extend(scene.asked(8, None).await);
+    scene.site.hang_disk(false);
+    scene.row("disk hangs", "503 with advice within seconds", &outcomes, &["ledger-unavailable"]).await
 }
 
 /// No file descriptors left.

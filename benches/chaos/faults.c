@@ -1,4 +1,4 @@
-// A full disk under the access log, and a wall clock that was set wrong. The fault bench preloads this into a gateway, which knows
+// A disk under the access log that is full or hangs, and a wall clock that was set wrong. The fault bench preloads this into a gateway, which knows
 // nothing of it; what happens is said by two files.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-// Whether the file descriptor is one of the access log, and the file that CHAOS_FULL names is there.
-static int is_full(int fd) {
-    const char *full = getenv("CHAOS_FULL");
-    if (!full || access(full, F_OK) != 0) return 0;
+// Whether the file that a variable names is there, and the file descriptor is one of the access log.
+static int suffers(const char *variable, int fd) {
+    const char *name = getenv(variable);
+    if (!name || access(name, F_OK) != 0) return 0;
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, path, sizeof path - 1);
@@ -22,6 +22,8 @@ static int is_full(int fd) {
     path[len] = 0;
     return strstr(path, "/ledger/") != NULL;
 }
+
+static int is_full(int fd) { return suffers("CHAOS_FULL", fd); }
 
 #define REAL(name, type) static type real; if (!real) real = (type)dlsym(RTLD_NEXT, name)
 
@@ -38,6 +40,16 @@ ssize_t write(int fd, const void *bytes, size_t len) {
     REAL("write", Real);
     return is_full(fd) ? (errno = ENOSPC, -1) : real(fd, bytes, len);
 }
+
+// Waits as long as the disk hangs.
+static int sync_by(const char *name, int fd) {
+    while (suffers("CHAOS_HANG", fd)) usleep(1000);
+    return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
+}
+
+int fdatasync(int fd) { return sync_by("fdatasync", fd); }
+
+int fsync(int fd) { return sync_by("fsync", fd); }
 
 // Seconds by which the wall clock is wrong: the number in the file that CHAOS_CLOCK names, looked at every 20 ms.
 static long wrong_by(void) {

@@ -8,8 +8,10 @@
 
 mod cases;
 mod client;
+mod pushes;
 mod registry;
 mod site;
+mod small_disk;
 #[path = "../../tests/it/sigkill_support.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod support;
@@ -64,8 +66,14 @@ async fn run(smoke: bool, minutes: u64) -> Vec<Row> {
         rows.push(told(cases::vanish(&scene).await));
         rows.push(told(cases::pipeline(&scene).await));
         rows.push(told(cases::flood(&scene).await));
+        let pusher = pushes::Pusher::new(&scene);
+        rows.push(told(pushes::forged_late_repeated(&scene, &pusher).await));
+        rows.push(told(pushes::flood(&scene, &pusher).await));
+        rows.push(told(pushes::lost(&scene).await));
+        rows.extend(small_disk::row().await.map(told));
     }
     rows.push(told(cases::full_disk(&scene).await));
+    rows.push(told(cases::hanging_disk(&scene).await));
     rows.push(told(cases::clock(&scene, "clock an hour ahead", 3600).await));
     rows.push(told(cases::clock(&scene, "clock an hour behind", -3600).await));
     rows.push(told(leaks(&scene, before, minutes).await));

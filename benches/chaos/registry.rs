@@ -58,6 +58,7 @@ struct Shared {
     mind: AtomicU64,
     right: TlsAcceptor,
     wrong: TlsAcceptor,
+    look_ups: AtomicU64,
     real: reqwest::Client,
     real_url: String,
 }
@@ -71,6 +72,7 @@ impl Scripted {
         let shared = Arc::new(Shared {
             doing: Mutex::new(Doing::Pass),
             mind: AtomicU64::new(0),
+            look_ups: AtomicU64::new(0),
             right: acceptor("registry"),
             wrong: acceptor("gateway"),
             real,
@@ -78,6 +80,18 @@ impl Scripted {
         });
         tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { port, shared }
+    }
+
+    /// Look-ups so far.
+    pub fn look_ups(&self) -> u64 {
+        self.shared.look_ups.load(Ordering::SeqCst)
+    }
+
+    /// The cursor of the real registry's last change.
+    pub async fn cursor(&self) -> u64 {
+        let url = format!("{}/registry/v1/changes?after=0", self.shared.real_url);
+        let said: Value = self.shared.real.get(url).send().await.unwrap().json().await.unwrap();
+        said["cursor"].as_u64().unwrap()
     }
 
     /// From now on; connections from before end.
@@ -170,6 +184,9 @@ async fn read(stream: &mut (impl AsyncReadExt + Unpin), seen: &mut Vec<u8>) -> s
 /// The bytes of the reply; none where the connection is to be closed without one.
 async fn answer(shared: &Shared, method: &str, path: &str, body: Vec<u8>, same: &impl Fn() -> bool) -> Option<Vec<u8>> {
     let doing = if path.ends_with("/lookup") { shared.doing() } else { Doing::Pass };
+    if path.ends_with("/lookup") {
+        shared.look_ups.fetch_add(1, Ordering::SeqCst);
+    }
     if shared.closed_now() {
         return None;
     }

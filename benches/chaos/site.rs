@@ -21,6 +21,26 @@ pub struct Site {
 
 impl Site {
     pub async fn build() -> Self {
+        let mut site = Self::prepare().await;
+        site.start().await;
+        site
+    }
+
+    /// The same with the access log on a file system of its own, of so many MiB, that only the gateway sees.
+    pub async fn build_on_disk(mib: u64) -> Self {
+        let mut site = Self::prepare().await;
+        // A log that begins there: one that was copied there would go on under another origin.
+        let ledger = site.at("ledger");
+        std::fs::remove_dir_all(&ledger).unwrap();
+        std::fs::create_dir(&ledger).unwrap();
+        let script = format!("mount -t tmpfs -o size={mib}m,mode=700 none \"$1\" && shift && exec \"$@\"");
+        let mut wrapped = Command::new("unshare");
+        wrapped.args(["-rm", "sh", "-c", &script, "sh"]).arg(&ledger);
+        site.gateway = Some(site.installation.start_wrapped(wrapped).await);
+        site
+    }
+
+    async fn prepare() -> Self {
         let installation = Installation::make();
         let file = installation.dir().join("estelam.toml");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -28,15 +48,13 @@ impl Site {
         let registry = Scripted::start(installation.dir(), installation.http("gateway-client"), real.clone()).await;
         std::fs::write(&file, text.replacen(&real, &format!("https://localhost:{}", registry.port), 1)).unwrap();
         compile(&installation.dir().join("faults.so"));
-        let mut site = Self { installation, registry, gateway: None };
-        site.start().await;
-        site
+        Self { installation, registry, gateway: None }
     }
 
     /// Starts the gateway and waits until it is ready.
     pub async fn start(&mut self) {
         let (preload, full, clock) = (self.at("faults.so"), self.at("full"), self.at("clock"));
-        let faults = [("LD_PRELOAD", preload), ("CHAOS_FULL", full), ("CHAOS_CLOCK", clock)];
+        let faults = [("LD_PRELOAD", preload), ("CHAOS_FULL", full), ("CHAOS_HANG", self.at("hang")), ("CHAOS_CLOCK", clock)];
         self.gateway = Some(self.installation.start_with(&faults).await);
     }
 
@@ -54,7 +72,16 @@ impl Site {
 
     /// Fills the disk under the access log, or empties it.
     pub fn fill_disk(&self, full: bool) {
-        if full { std::fs::write(self.at("full"), "").unwrap() } else { std::fs::remove_file(self.at("full")).unwrap() }
+        self.fault("full", full);
+    }
+
+    /// Lets every sync of the access log hang, or go on.
+    pub fn hang_disk(&self, hangs: bool) {
+        self.fault("hang", hangs);
+    }
+
+    fn fault(&self, name: &str, begins: bool) {
+        if begins { std::fs::write(self.at(name), "").unwrap() } else { std::fs::remove_file(self.at(name)).unwrap() }
     }
 
     /// Sets the wall clock of the gateway wrong by so many seconds; 0 sets it right.
@@ -104,6 +131,45 @@ impl Site {
     /// What `/health/ready` says.
     pub async fn ready(&self) -> bool {
         self.installation.is_ready().await
+    }
+
+    /// A file of the installation as the gateway sees it.
+    pub fn inside(&self, name: &str) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid().as_raw_nonzero()));
+        root.join(self.at(name).strip_prefix("/").unwrap())
+    }
+
+    /// Verifies the log as the gateway sees it, while it stands still; the number of entries.
+    pub fn verify_inside(&self) -> u64 {
+        self.pause(true);
+        for file in std::fs::read_dir(self.inside("ledger")).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), self.at("ledger").join(file.file_name())).unwrap();
+            }
+        }
+        self.pause(false);
+        self.installation.verify_log(None)
+    }
+
+    /// What the gateway says of the log's disk.
+    pub async fn disk_room(&self) -> String {
+        self.status().await["ledger"]["disk"]["room"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// How far the gateway has followed the changes.
+    pub async fn known_cursor(&self) -> u64 {
+        self.status().await["registry"]["cursor"].as_u64().unwrap_or(0)
+    }
+
+    /// The cursor of the registry's last change.
+    pub async fn cursor(&self) -> u64 {
+        self.registry.cursor().await
+    }
+
+    async fn status(&self) -> serde_json::Value {
+        let url = format!("http://127.0.0.1:{}/status", self.installation.ops());
+        self.installation.http("operator").get(url).send().await.unwrap().json().await.unwrap()
     }
 
     fn pid(&self) -> Pid {

@@ -24,6 +24,9 @@ pub struct Plan {
     /// Measure the floor alone.
     #[arg(long)]
     pub floor_only: bool,
+    /// Instead of all that: the counter's latency alone, beside a batch of another agency, and beside another agency's flood.
+    #[arg(long)]
+    pub lanes: bool,
     /// One short round of everything, to see that it works; the figures mean nothing.
     /// `ESTELAM_BENCH_SMOKE=1` in the environment means the same.
     #[arg(long)]

@@ -59,9 +59,9 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the demo in `dir` and waits until it accepts connections.
-    pub fn start(estelam: &Path, dir: &Path, limit: Duration, places: Places) -> Result<Self, Fault> {
-        raise_limits(dir)?;
+    /// Starts the demo in `dir`, with the shipped limits for these agencies and none for the others, and waits until it accepts connections.
+    pub fn start(estelam: &Path, dir: &Path, limit: Duration, places: Places, as_shipped: &[&str]) -> Result<Self, Fault> {
+        raise_limits(dir, as_shipped)?;
         let (log, ready) = (dir.join("bench.log"), dir.join("demo.json"));
         let folder = dir.to_str().doing("the gateway's folder, as text")?;
         let mut server = process::start_server(places.server, estelam, &["demo", "--dir", folder, "--port", "0"], &log)?;
@@ -97,6 +97,13 @@ impl Gateway {
             callers.push(self.caller(agency, requests)?);
         }
         Ok((self.target("verify", callers)?, sample.doing("an answer")?))
+    }
+
+    /// One agency's queries, each with some members more, with fresh tokens.
+    pub fn queries(&self, name: &'static str, (agency, question): (&'static str, &str)) -> Result<Target, Fault> {
+        let token = self.token(agency)?;
+        let requests: Vec<String> = (0..BODIES).map(|number| verify_request(&token, question, number)).collect();
+        self.target(name, vec![self.caller(agency, requests)?])
     }
 
     /// The token endpoint.
@@ -200,13 +207,16 @@ fn last_lines(file: &Path) -> String {
 
 /// Gives the installation its own copy of the shipped policies before its first start (the demo keeps a folder that is there), with
 /// rates that the bench cannot reach: it measures the path, and a refusal would fail it.
-fn raise_limits(dir: &Path) -> Result<(), Fault> {
+fn raise_limits(dir: &Path, as_shipped: &[&str]) -> Result<(), Fault> {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     copy_folder(&shipped, &dir.join("policies")).doing("copying the policies")?;
     let agencies = dir.join("policies/agencies");
     let limit = Regex::new(r"\b(per_second|burst|daily_quota)\s*=\s*[0-9_]+").doing("preparing the limits")?;
     for agency in fs::read_dir(&agencies).into_iter().flatten() {
         let file = agency.doing("reading the policies")?.path();
+        if file.file_stem().and_then(|name| name.to_str()).is_some_and(|name| as_shipped.contains(&name)) {
+            continue;
+        }
         let policy = fs::read_to_string(&file).doing("reading a policy")?;
         fs::write(&file, limit.replace_all(&policy, "$1 = 100000000").as_ref()).doing("writing a policy")?;
     }

@@ -8,6 +8,7 @@ mod cpu;
 mod fault;
 mod floor;
 mod gateway;
+mod lanes;
 mod load;
 mod pki;
 mod process;
@@ -44,7 +45,7 @@ fn run(cli: Cli) -> Result<(), Fault> {
         None => {
             let plan = cli.plan.with_environment();
             process::limit_own_time(plan.time_limit());
-            rounds::run(&plan)
+            if plan.lanes { lanes::run(&plan) } else { rounds::run(&plan) }
         }
     }
 }

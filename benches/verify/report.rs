@@ -91,18 +91,18 @@ pub fn whole(figures: &Figures, setting: &Setting) {
     println!("{}", serde_json::to_string(&summary).unwrap_or_default());
 }
 
-fn print_places(places: Places) {
+pub fn print_places(places: Places) {
     match places {
         Places { server: Some(server), load: Some(load) } => println!("server on processor {server}, load generator on processor {load}"),
         _ => println!("NOT PINNED: a second processor is needed; server and load generator share what there is, so do not quote these"),
     }
 }
 
-fn print_head() {
+pub fn print_head() {
     println!("{:<15} {:>10} {:>12} {:>8} {:>8} {:>9} {:>9}", "", "requests/s", "CPU µs/req", "server", "load", "p50 ms", "p99 ms");
 }
 
-fn print_row(name: &str, outcomes: &[Outcome]) {
+pub fn print_row(name: &str, outcomes: &[Outcome]) {
     let middle = |figure| median(outcomes, figure);
     println!(
         "{name:<15} {:>10.0} {:>12.1} {:>6.0} % {:>6.0} % {:>9.3} {:>9.3}",

@@ -37,7 +37,7 @@ fn beside_the_gateway(plan: &Plan, home: &Path, places: Places) -> Result<(), Fa
     let dir = home.join("gateway");
     std::fs::create_dir(&dir).doing("making the gateway's folder")?;
     require_a_real_disk(&dir)?;
-    let gateway = Gateway::start(&plan.estelam, &dir, plan.start_limit(), places)?;
+    let gateway = Gateway::start(&plan.estelam, &dir, plan.start_limit(), places, &[])?;
     let (verify, answer) = gateway.verify()?;
     let requests = verify.callers.iter().flat_map(|caller| caller.requests.clone()).collect::<Vec<_>>();
     let request_bytes = requests.first().map_or(0, String::len);

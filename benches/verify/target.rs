@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::FloorOptions;
 use crate::cpu::Places;
 use crate::fault::{Doing, Fault};
-use crate::load::{Caller, Order, Outcome};
+use crate::load::{CONNECTIONS, Caller, Order, Outcome};
 use crate::process::{self, Guarded};
 
 /// A server under load.
@@ -42,12 +42,7 @@ impl Target {
     /// # Errors
     /// When it fails, or when a single request was not answered with 200.
     pub fn load(&self, round: Round, places: Places) -> Result<Outcome, Fault> {
-        let Round { rate, warm_up, window } = round;
-        let (address, ca, callers) = (self.address, self.ca.clone(), self.callers.clone());
-        let order = Order { address, ca, callers, rate, warm_up, window, server: self.process };
-        let order = serde_json::to_vec(&order).doing("writing the order")?;
-        let output = process::run_self(places.load, &["load"], &order)?;
-        let outcome: Outcome = serde_json::from_slice(&output).doing("reading the outcome of the load")?;
+        let outcome = self.loaded_by(round, CONNECTIONS, false, places)?;
         match (&outcome.first_error, outcome.errors) {
             (None, 0) if outcome.answers > 0 => Ok(outcome),
             (first, errors) => Err(Fault::new(format!(
@@ -57,6 +52,21 @@ impl Target {
                 first.as_deref().unwrap_or("no answer at all")
             ))),
         }
+    }
+}
+
+impl Target {
+    /// Runs a load generator over so many connections in its own process; what else but answers came is in the outcome.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn loaded_by(&self, round: Round, connections: usize, rough: bool, places: Places) -> Result<Outcome, Fault> {
+        let Round { rate, warm_up, window } = round;
+        let (address, ca, callers) = (self.address, self.ca.clone(), self.callers.clone());
+        let order = Order { address, ca, callers, rate, warm_up, window, server: self.process, connections, rough };
+        let order = serde_json::to_vec(&order).doing("writing the order")?;
+        let output = process::run_self(places.load, &["load"], &order)?;
+        serde_json::from_slice(&output).doing("reading the outcome of the load")
     }
 }
 

@@ -11,7 +11,7 @@ use crate::adapters::cases::CaseRegister;
 use crate::adapters::http::{AuditState, Cases};
 use crate::adapters::store::{OfficerKey, SqliteLedger};
 use crate::config::Config;
-use crate::core::ledger::LogReader as _;
+use crate::core::ledger::{Ledger as _, LogReader as _};
 use crate::files;
 
 /// How often the index looks at what came.
@@ -65,6 +65,10 @@ pub(super) async fn follow(ledger: Arc<SqliteLedger>) {
     let mut before = ledger.size();
     loop {
         tick.tick().await;
+        // It can be made again from the log at any time.
+        if !ledger.room().takes_reads() {
+            continue;
+        }
         let size = ledger.size();
         let came = size - std::mem::replace(&mut before, size);
         let mut behind = ledger.index_behind().await;

@@ -86,8 +86,9 @@ impl Holds {
                 return Err(unusable(&self.path(&file.hold.id)?, &"it is not the hold that was recorded; holds are not changed"));
             }
             if before.is_none() && !self.people.may_act(&file.held_by, now) {
-                tracing::warn!(hold = file.hold.id, "a hold does not begin: somebody who signed it is not in office any more");
-                continue;
+                let what =
+                    "somebody who signed it is not in office, and it was not recorded while they were; remove it, or have it signed anew";
+                return Err(unusable(&self.path(&file.hold.id)?, &what));
             }
             if before.is_none() {
                 new.push((act("hold-begun", &file.hold, &hash, &file.held_by), KnownHold::begun(&file.hold, &hash)));

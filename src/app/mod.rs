@@ -27,6 +27,7 @@ pub mod registry;
 mod retries;
 pub mod review;
 mod revocation;
+mod room;
 mod running;
 mod spent;
 mod standing;
@@ -37,11 +38,16 @@ mod watch;
 mod watching;
 mod webhook;
 mod witnessed;
+mod witnessing;
 
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use crate::adapters::http;
+use actix_server::Server;
+use actix_web::web::Data;
+
+use crate::adapters::clock::WitnessedClock;
+use crate::adapters::http::{self, HttpState, OpsState};
 use crate::adapters::tls::handshake::TlsMode;
 use crate::adapters::tls::serve::{ListenerSpec, serve};
 use crate::adapters::tls::table::ConnectionTable;
@@ -94,17 +100,61 @@ pub async fn start(
     exposed::refuse_world_writable(&config)?;
     let memories = memories::Memories::of(&config)?;
     memories.demand()?;
+    let witnessed = config.ledger.witness_checkpoint.as_ref().map(|_| WitnessedClock::over(clock.clone()));
+    let clock: Arc<dyn Clock> = witnessed.clone().map_or(clock, |witnessed| witnessed);
     let mut parts = parts::Parts::open(&config, clock.clone()).await?;
+    let witnessing = match &witnessed {
+        Some(clock) => Some(witnessing::Witnessing::begin(&config, &parts, clock.clone()).await?),
+        None => None,
+    };
     let (outside, courier) = (std::mem::take(&mut parts.outside), parts.behind.courier.take());
-    let table = ConnectionTable::new();
-    let mutual = TlsMode::Mutual(parts.trust.clone());
-    let public = TlsMode::ServerOnly(parts.public_tls.clone());
-    let limits = parts.connection_limits(&config);
-    let socket = |error: std::io::Error| StartError(format!("a listener cannot be used: {error}"));
     let state = parts.http_state(&config)?;
     memories.note()?;
-    let readiness = readiness::of(&parts);
-    let servers = vec![
+    let (table, readiness) = (ConnectionTable::new(), readiness::of(&parts));
+    let ops = observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone()));
+    let servers = listen(&config, &parts, listeners, &table, (state, ops))?;
+    let watches = watch::start(&parts, &config)?;
+    let purger = purge::Purger {
+        logs: parts.log.clone(),
+        config: config.clone(),
+        keys: parts.checkpoint_keys.clone(),
+        acts: parts.acts.clone(),
+        clock: parts.gate.clock.clone(),
+    };
+    let purging = purge::keep(purger);
+    let (ledger, enrolments) = (parts.ledger.clone(), parts.enrolments.clone());
+    let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
+    running.keep_issuers(outside);
+    running.also(purging);
+    running.also(enrolments.keep());
+    running.also(timekeeping::keep(running.parts().gate.clone(), witnessed));
+    if let Some(witnessing) = witnessing {
+        running.also(witnessing.keep());
+    }
+    running.also(room::keep_patience(running.parts().gate.clone(), ledger.clone()));
+    if let Some(reserve) = ledger.reserve() {
+        running.also(room::keep(running.parts().gate.clone(), reserve.clone()));
+    }
+    running.also(audit::follow(ledger));
+    if let Some(courier) = courier {
+        running.also(courier.keep());
+    }
+    Ok(running)
+}
+
+/// The three listeners, from now on.
+fn listen(
+    config: &Config,
+    parts: &Parts,
+    listeners: Listeners,
+    table: &Arc<ConnectionTable>,
+    (state, ops): (Data<HttpState>, Data<OpsState>),
+) -> Result<Vec<Server>, StartError> {
+    let mutual = TlsMode::Mutual(parts.trust.clone());
+    let public = TlsMode::ServerOnly(parts.public_tls.clone());
+    let limits = parts.connection_limits(config);
+    let socket = |error: std::io::Error| StartError(format!("a listener cannot be used: {error}"));
+    Ok(vec![
         serve(
             ListenerSpec {
                 name: "gateway",
@@ -125,7 +175,7 @@ pub async fn start(
                 tls: public,
                 limits: limits.clone(),
                 workers: 1,
-                refuse_unreadable: Some(http::refuse_stranger(clock.clone())),
+                refuse_unreadable: Some(http::refuse_stranger(parts.gate.clock.clone())),
             },
             table.clone(),
             http::public(state.clone()),
@@ -134,28 +184,8 @@ pub async fn start(
         serve(
             ListenerSpec { name: "ops", listener: listeners.ops, tls: TlsMode::Plain, limits, workers: 1, refuse_unreadable: None },
             table.clone(),
-            http::ops(observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone()))),
+            http::ops(ops),
         )
         .map_err(socket)?,
-    ];
-    let watches = watch::start(&parts, &config)?;
-    let purger = purge::Purger {
-        logs: parts.log.clone(),
-        config: config.clone(),
-        keys: parts.checkpoint_keys.clone(),
-        acts: parts.acts.clone(),
-        clock: parts.gate.clock.clone(),
-    };
-    let purging = purge::keep(purger);
-    let (ledger, enrolments) = (parts.ledger.clone(), parts.enrolments.clone());
-    let mut running = Running::new(servers, table, parts, keys::key_rules(&config), readiness, watches, observability);
-    running.keep_issuers(outside);
-    running.also(purging);
-    running.also(enrolments.keep());
-    running.also(timekeeping::keep(running.parts().gate.clone()));
-    running.also(audit::follow(ledger));
-    if let Some(courier) = courier {
-        running.also(courier.keep());
-    }
-    Ok(running)
+    ])
 }

@@ -9,7 +9,9 @@ use super::StartError;
 use super::parts::ledger_config;
 use super::witnessed::{Seen, last_seen};
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store::{self, LedgerConfig, LedgerError, LogChain, NotWitnessed, Origins, SqliteLedger, SuccessionOrder, is_copy};
+use crate::adapters::store::{
+    self, LedgerConfig, LedgerError, LogChain, NotWitnessed, Origins, Reserve, SqliteLedger, SuccessionOrder, is_copy,
+};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::succession::{Ending, SuccessionStatement};
@@ -52,7 +54,10 @@ pub fn open_log(config: &Config, ring: &KeyRing, clock: Arc<dyn Clock>) -> Resul
         succeed(config, ring, &mut origins, (why, witnessed), clock.as_ref())?;
     }
     let settings = ledger_config(config, ring)?;
+    // Before the log: on a full disk it opens only if the reserve gives way.
+    let reserve = Reserve::open(&config.ledger.dir, config.ledger.room_bounds()).map_err(failed)?;
     let ledger = SqliteLedger::open(settings.clone(), ring.checkpoints().clone(), clock).map_err(failed)?;
+    ledger.keep_reserve(reserve);
     let reader = Arc::new(LogChain::open(ledger.clone(), &origins, &settings).map_err(failed)?);
     Ok(OpenLog { ledger, reader, config: settings })
 }

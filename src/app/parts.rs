@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
+use tokio::sync::Semaphore;
 
 use super::StartError;
 use super::acts::Acts;
@@ -119,9 +120,8 @@ impl Parts {
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
         super::audit::keep_officer_key(&ledger, config)?;
-        let acts =
-            super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &in_force(&trust, &registry_trusts))
-                .await?;
+        let lists = in_force(&trust, &registry_trusts);
+        let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &lists).await?;
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
@@ -147,6 +147,7 @@ impl Parts {
             ledger: ledger.clone(),
             observer: behind.feed.clone(),
             outbox,
+            batches: Arc::new(Semaphore::new(config.limits.batch_calls)),
             stopping: AtomicBool::new(false),
         });
         Ok(Self {
@@ -200,6 +201,7 @@ impl Parts {
             },
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),
+            flood_hold: Duration::from_millis(config.limits.flood_hold_ms),
         }))
     }
 

@@ -36,12 +36,18 @@ impl NodeStatus for Status {
             "policy_version": &*self.readiness.policy_version(),
             "cut_off_version": self.readiness.cut_off_version(),
             "registry": self.registry(),
-            "ledger": { "origin": self.ledger.origin(), "entries": self.ledger.size(), "takes_entries": self.ledger.ready() },
+            "ledger": self.log(),
         })
     }
 }
 
 impl Status {
+    fn log(&self) -> Value {
+        let disk = self.ledger.reserve().map(|reserve| reserve.state());
+        let disk = disk.map(|disk| json!({ "room": disk.room.code(), "free_mib": disk.free >> 20, "reserve_mib": disk.reserve >> 20 }));
+        json!({ "origin": self.ledger.origin(), "entries": self.ledger.size(), "takes_entries": self.ledger.ready(), "disk": disk })
+    }
+
     fn registry(&self) -> Value {
         let state = self.registry.state();
         let lanes: serde_json::Map<_, _> = state
@@ -59,6 +65,7 @@ impl Status {
             "feed_silent_s": (age != u32::MAX).then_some(age),
             "decrees_version": decrees.as_ref().map(|decrees| decrees.version.as_str()),
             "remembered": self.registry.remembered(),
+            "remembered_mib": self.registry.remembered_bytes() >> 20,
             "at_once": state.limit,
             "lanes": lanes,
             "addresses": endpoints(register.as_ref().unwrap_or(&state), true),

@@ -1,8 +1,9 @@
-//! A clock that cannot be believed stops answers, tokens and purges; when it happened is an entry of the access log.
+//! A clock that cannot be believed, because it jumped or the witness contradicts it, stops answers, tokens and purges; when it happened is an entry of the access log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::adapters::clock::WitnessedClock;
 use crate::core::domain::context::CallContext;
 use crate::core::ledger::EntryKind;
 use crate::core::signing::Delivery;
@@ -12,27 +13,32 @@ use crate::flow::{self, Gate};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Records each change until the task is dropped.
-pub(super) async fn keep(gate: Arc<Gate>) {
+pub(super) async fn keep(gate: Arc<Gate>, witnessed: Option<Arc<WitnessedClock>>) {
     let mut held = true;
+    let contradicted = || witnessed.as_ref().is_some_and(|clock| clock.is_contradicted());
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tick.tick().await;
-        held = record(&gate, held).await;
+        held = record(&gate, held, contradicted()).await;
     }
 }
 
 /// Says what holds now, and has recorded it where it differs from before; a change that could not be recorded is tried again.
-async fn record(gate: &Gate, held: bool) -> bool {
+async fn record(gate: &Gate, held: bool, contradicted: bool) -> bool {
     let holds = gate.clock.holds();
     if holds == held {
         return held;
     }
-    let code = if holds { "clock-holds-again" } else { "clock-jumped" };
+    let code = match (holds, contradicted) {
+        (true, _) => "clock-holds-again",
+        (false, true) => "clock-contradicted",
+        (false, false) => "clock-jumped",
+    };
     if holds {
-        tracing::warn!("the clock agrees with the time since boot again; answers go on");
+        tracing::warn!("the clock can be believed again; answers go on");
     } else {
-        metrics::counter!("estelam_alarms_total", "alarm" => "clock-jumped").increment(1);
-        tracing::error!("the clock jumped by more than 30 s; nothing is signed until it is set right or the gateway is restarted");
+        metrics::counter!("estelam_alarms_total", "alarm" => code).increment(1);
+        tracing::error!("{code}: the clock is off by more than 30 s; nothing is signed until it is set right or the gateway is restarted");
     }
     let reply = flow::deliver(gate, delivery(code, gate.clock.now())).await;
     if reply.status() == 200 { holds } else { held }

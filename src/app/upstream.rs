@@ -121,6 +121,7 @@ fn client(
     client.timeout = Duration::from_millis(part.timeout_ms);
     client.waiting = [part.waiting, (part.waiting / 4).max(1)];
     client.capacity = part.cache;
+    client.capacity_bytes = part.cache_mib << 20;
     Ok(client)
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Seen {
     pub(super) note: String,
     /// What it says.
     pub(super) checkpoint: Checkpoint,
+    /// When, by the witness's clock.
+    pub(super) cosigned: Timestamp,
 }
 
 /// The last checkpoint of any log of this installation that the configured witness cosigned; none without a witness.
@@ -33,8 +35,8 @@ pub(super) fn last_seen(config: &Config, ring: &KeyRing, origins: &Origins) -> R
     if origin != origins.first() && !is_successor(origin, origins.first()) {
         return Err(StartError(format!("`{}` is about the log `{origin}`, not about `{}`", path.display(), origins.first())));
     }
-    let (_, checkpoint) = witnessed(&note, config, &checkpoint_keys(ring, origin)?)?;
-    Ok(Some(Seen { note, checkpoint }))
+    let (cosigned, checkpoint) = witnessed(&note, config, &checkpoint_keys(ring, origin)?)?;
+    Ok(Some(Seen { note, checkpoint, cosigned }))
 }
 
 /// Checks that a note is a checkpoint of this log which the configured witness cosigned, and says when.

@@ -30,6 +30,7 @@ impl Backup {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let config = self.place.config()?;
         let origins = origins_of(&config).doing("the ledger")?;
+        store::check_room(&origins, &self.to, config.ledger.room_bounds()).doing("nothing was copied")?;
         let (entries, checkpoint) = store::backup_all(&origins, &self.to).doing("the log cannot be copied")?;
         if let Some(note) = checkpoint {
             write_atomically(&self.to.join("checkpoint"), note.as_bytes())?;

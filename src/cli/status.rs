@@ -46,7 +46,7 @@ fn rows(status: &Value) -> Vec<(String, String)> {
     rows.push(row("policy", at("/policy_version")));
     rows.push(row("decrees", at("/registry/decrees_version")));
     rows.push(row("change feed", format!("silent for {} s, cursor {}", at("/registry/feed_silent_s"), at("/registry/cursor"))));
-    rows.push(row("remembered", format!("{} people", at("/registry/remembered"))));
+    rows.push(row("remembered", format!("{} people, {} MiB", at("/registry/remembered"), at("/registry/remembered_mib"))));
     rows.push(row("look-ups at once", format!("at most {}", at("/registry/at_once"))));
     for lane in ["counter", "background"] {
         let lane_at = |what: &str| at(&format!("/registry/lanes/{lane}/{what}"));
@@ -59,6 +59,8 @@ fn rows(status: &Value) -> Vec<(String, String)> {
         rows.extend(addresses(status, "/registry/people/addresses", "  address"));
     }
     rows.push(row("access log", format!("{} entries of `{}`", at("/ledger/entries"), at("/ledger/origin"))));
+    let disk = |what: &str| at(&format!("/ledger/disk/{what}"));
+    rows.push(row("its disk", format!("{}: {} MiB free, {} MiB for answers alone", disk("room"), disk("free_mib"), disk("reserve_mib"))));
     rows
 }
 
@@ -101,9 +103,11 @@ mod tests {
                 "addresses": [{"breaker": "open", "followed": true, "p95_ms": null, "last_error": "it cannot be reached", "last_error_s_ago": 7}],
                 "people": {"protocol": "spdci", "addresses": [{"breaker": "closed", "p95_ms": 12, "last_error": null}]},
             },
+            "ledger": {"disk": {"room": "low", "free_mib": 400, "reserve_mib": 256}},
         });
         let text: Vec<_> = rows(&status).into_iter().map(|(what, value)| format!("{what}|{value}")).collect();
         assert!(text.contains(&"  registry|NOT READY".to_owned()), "{text:?}");
+        assert!(text.contains(&"its disk|low: 400 MiB free, 256 MiB for answers alone".to_owned()), "{text:?}");
         assert!(text.contains(&"  counter|3 at the registry, 1 wait".to_owned()), "{text:?}");
         assert!(
             text.contains(&"address 1|breaker open, followed, 95 of 100 within - ms; 7 s ago it cannot be reached".to_owned()),

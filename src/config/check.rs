@@ -6,6 +6,8 @@ use super::{Config, Protocol};
 const SHORTEST_WAIT_MS: u64 = 10;
 /// Bytes of a query with all its fields.
 const SMALLEST_BODY: u64 = 1024;
+/// MiB beyond which a reserve would be a disk of its own, and a cache a register.
+const MOST_MIB: u64 = 1 << 20;
 /// Milliseconds between two looks at a list that would be no rest for its server.
 const SHORTEST_POLL_MS: u64 = 100;
 
@@ -63,10 +65,20 @@ impl Config {
             return Err("`tls.crl_grace_h` must be at most 168: a week without revocation lists is enough".to_owned());
         }
         let (limits, ledger) = (&self.limits, &self.ledger);
+        for (key, value) in [
+            ("ledger.reserve_mib", ledger.reserve_mib),
+            ("ledger.floor_mib", ledger.floor_mib),
+            ("registry.cache_mib", self.registry.cache_mib),
+        ] {
+            if value > MOST_MIB {
+                return Err(format!("`{key}` must be at most {MOST_MIB}"));
+            }
+        }
         for (key, value, least) in [
             ("tls.crl_poll_ms", self.tls.crl_poll_ms, SHORTEST_POLL_MS),
             ("registry.timeout_ms", self.registry.timeout_ms, SHORTEST_WAIT_MS),
             ("registry.cache", self.registry.cache, 1),
+            ("registry.cache_mib", self.registry.cache_mib, 1),
             ("registry.waiting", self.registry.waiting as u64, 1),
             ("ledger.queue", ledger.queue as u64, 1),
             ("ledger.checkpoint_every_s", ledger.checkpoint_every_s, 1),
@@ -81,6 +93,7 @@ impl Config {
             ("limits.grid_ms", limits.grid_ms, 1),
             ("limits.tokens_per_address", limits.tokens_per_address.into(), 1),
             ("limits.refusals_per_second", limits.refusals_per_second.into(), 1),
+            ("limits.batch_calls", limits.batch_calls as u64, 1),
         ] {
             if value < least {
                 return Err(format!("`{key}` must be at least {least}"));

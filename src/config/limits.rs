@@ -29,6 +29,10 @@ pub struct Limits {
     /// Refusals a second of one certificate that are told and recorded one by one, and twenty times as many at once. More are counted,
     /// and their connections closed.
     pub refusals_per_second: u32,
+    /// Milliseconds for which such a connection is held before it closes, so that a flood cannot spend our time on handshakes.
+    pub flood_hold_ms: u64,
+    /// Queries of batches that are worked on at once; the others wait until it is their turn, so that a counter never waits for many.
+    pub batch_calls: usize,
 }
 
 impl Default for Limits {
@@ -45,6 +49,8 @@ impl Default for Limits {
             grid_ms: 50,
             tokens_per_address: 500,
             refusals_per_second: 200,
+            flood_hold_ms: 500,
+            batch_calls: 8,
         }
     }
 }

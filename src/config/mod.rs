@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::core::domain::place::{line_of, utf8};
+use crate::core::ledger::room::RoomBounds;
 
 pub use self::alerts::Alerts;
 pub use self::audit::Audit;
@@ -166,6 +167,9 @@ pub struct Registry {
     /// People that the cache holds at most.
     #[serde(default = "default_cache")]
     pub cache: u64,
+    /// MiB of memory that the cache takes at most, whatever `cache` says.
+    #[serde(default = "default_cache_mib")]
+    pub cache_mib: u64,
     /// Where people are looked up, if not here.
     #[serde(default)]
     pub people: Option<People>,
@@ -193,9 +197,22 @@ pub struct Ledger {
     /// File with the last checkpoint that the witness cosigned; a log that does not continue it is not opened.
     #[serde(default)]
     pub witness_checkpoint: Option<PathBuf>,
+    /// MiB of the disk that answers have for themselves.
+    #[serde(default = "default_reserve")]
+    pub reserve_mib: u64,
+    /// With fewer MiB free than this, reads of the log and back-ups wait; with fewer than a quarter of it refusals do too.
+    #[serde(default = "default_floor")]
+    pub floor_mib: u64,
     /// Entries that may wait for the disk; more are answered 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
+}
+
+impl Ledger {
+    /// What is kept of the disk for answers, and from where on other things stop.
+    pub const fn room_bounds(&self) -> RoomBounds {
+        RoomBounds { floor: self.floor_mib << 20, reserve: self.reserve_mib << 20 }
+    }
 }
 
 /// Inside the policy folder, so that its watch sees signatures at once; policies are not read from there.
@@ -235,8 +252,20 @@ const fn default_cache() -> u64 {
     200_000
 }
 
+const fn default_cache_mib() -> u64 {
+    512
+}
+
 const fn default_checkpoint() -> u64 {
     600
+}
+
+const fn default_reserve() -> u64 {
+    256
+}
+
+const fn default_floor() -> u64 {
+    512
 }
 
 const fn default_queue() -> usize {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 /// A commented `estelam.toml` for these addresses. The demo writes it; an operator edits it.
 pub fn template(gateway: SocketAddr, public: SocketAddr, ops: SocketAddr, registry_port: u16, checkpoint_every_s: u64) -> String {
-    let (gateway_port, registry) = (gateway.port(), registry(registry_port));
+    let (gateway_port, registry, ledger) = (gateway.port(), registry(registry_port), ledger(checkpoint_every_s));
     format!(
         r#"# Configuration of an estelam installation. Paths are relative to this file; unknown keys are refused.
 
@@ -47,13 +47,7 @@ crls = "pki/crl"
 crl_grace_h = 24
 
 {registry}
-[ledger]
-dir = "ledger"
-origin = "localhost/estelam-demo"
-# The data-protection officer's public key: only its private half opens the trail keys.
-dpo_public_key = "pki/dpo/trail.pub"
-checkpoint_every_s = {checkpoint_every_s}
-
+{ledger}
 [audit]
 cases = "cases" # the register of cases (`estelam log case`)
 trails_per_day = 50 # trails that one officer of data protection may open
@@ -70,6 +64,22 @@ body_bytes = 8192
 grid_ms = 50
 # Token requests a second from one address (500 if left out). In a demo everybody has the same address.
 tokens_per_address = 100000
+"#
+    )
+}
+
+fn ledger(checkpoint_every_s: u64) -> String {
+    format!(
+        r#"[ledger]
+dir = "ledger"
+origin = "localhost/estelam-demo"
+# The data-protection officer's public key: only its private half opens the trail keys.
+dpo_public_key = "pki/dpo/trail.pub"
+checkpoint_every_s = {checkpoint_every_s}
+# MiB of the disk that answers have for themselves, and MiB that are free at least before reads of the log, then refusals stop.
+# An installation leaves both out (256 and 512).
+reserve_mib = 8
+floor_mib = 64
 "#
     )
 }

@@ -8,6 +8,7 @@ use super::Gate;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::reason::OutageStep;
+use crate::core::ledger::room::Room;
 use crate::core::reply::Reply;
 use crate::core::signing::Conclusion;
 
@@ -24,7 +25,30 @@ impl Asker {
     }
 
     pub(super) fn bare(self, gate: &Gate) -> Reply {
-        Reply::bare(self.request_id, advice(gate, self.agency.as_ref(), self.service.as_deref()))
+        let advice = advice(gate, self.agency.as_ref(), self.service.as_deref());
+        Reply::bare(self.request_id, advice)
+    }
+
+    /// The same, with why nothing can be recorded.
+    pub(super) fn bare_for(self, gate: &Gate, why: &'static str) -> Reply {
+        let advice = advice(gate, self.agency.as_ref(), self.service.as_deref());
+        Reply::bare_for(self.request_id, advice, why)
+    }
+
+    /// What is said where the disk has no room for a record. A refusal is counted, and the count recorded once there is room.
+    pub(super) fn without_room(self, gate: &Gate, room: Room, conclusion: &Conclusion) -> Reply {
+        let what = match conclusion {
+            Conclusion::Answer(_) => "answer",
+            Conclusion::Refusal(refusal) => {
+                gate.floods.withheld(&refusal.context, refusal.code, gate.clock.now());
+                "refusal"
+            }
+            Conclusion::Delivery(_) => "delivery",
+            // It is kept, and tried again.
+            Conclusion::Flood(_) => "count",
+        };
+        metrics::counter!("estelam_ledger_not_taken_total", "what" => what).increment(1);
+        self.bare_for(gate, room.why_not().unwrap_or_default())
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::retry::Outbox;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::context::CallContext;
 use crate::core::identity::{PeerChain, Trust};
 use crate::core::ledger::{Ledger, Observer};
-use crate::core::limit::{Floods, Limiter, Shield};
+use crate::core::limit::{Floods, Limiter, Shield, Tier};
 use crate::core::policy::{BodyTooLarge, RequestInput, Snapshot};
 use crate::core::registry::Registry;
 use crate::core::reply::Format;
@@ -46,11 +47,19 @@ pub struct Gate {
     pub observer: Arc<dyn Observer>,
     /// Answers that a retry may ask for again.
     pub outbox: Arc<dyn Outbox>,
+    /// Turns of batches: so many of their queries are worked on at once.
+    pub batches: Arc<Semaphore>,
     /// Set once the node is stopping.
     pub stopping: AtomicBool,
 }
 
 impl Gate {
+    /// Waits for a batch's turn; somebody at a counter has none to wait for. The turn ends when the value is dropped.
+    pub(super) async fn turn(&self, tier: Tier) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes it.
+        if tier == Tier::Background { self.batches.clone().acquire_owned().await.ok() } else { None }
+    }
+
     /// Whether the node is stopping and takes no new call.
     pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)

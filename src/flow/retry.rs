@@ -62,7 +62,8 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
         .reply
         .get_or_try_init(|| async {
             fresh = true;
-            let reply = conclude(gate, answer(gate, call, incoming).await, incoming.format).await;
+            let (conclusion, _turn) = answer(gate, call, incoming).await;
+            let reply = conclude(gate, conclusion, incoming.format).await;
             if reply.status() == 200 { Ok(reply) } else { Err(reply) }
         })
         .await;

@@ -336,6 +336,21 @@
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
 //! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
 //!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.
+//! - **2026-11-28, a full disk stops reads of the log first, then refusals, and answers last**, and what stops is a bare 503 and no 401 or 403 without a record:
+//!   contract §4 lets that one reply alone leave unrecorded. Withheld refusals are counted in memory and the counts recorded later, so that a guesser is seen.
+//! - **2026-11-28, the reserve is a file with blocks of its own**, given back in eighths. Room inside the database (`PRAGMA`, chunk sizes) would not help its
+//!   write-ahead log, and a quota needs root. A transaction that finds the disk full is tried again after a piece was given: it left nothing behind.
+//! - **2026-11-28, tokens go on to the last byte and proofs do not**: without a token nobody can ask, and a proof can be had a day later.
+//! - **2026-11-28, the witness's clock is compared by the file that the operator brings anyway.** Asking the witness for the time would make it a part of each
+//!   answer. A cosignature lies between publishing and reading, so that both directions are found; an old one shows nothing and stops nothing.
+//! - **2026-11-28, a clock that is contradicted at a start does not keep the gateway from starting**: health, log and the entry about it are there, answers are not.
+//! - **2026-11-28, still no snapshot of the cache** (looked at again): a cold start is bounded by the lanes and asks for each person once, as a test holds;
+//!   facts of people on the disk of each node, even encrypted, would be a second register.
+//! - **2026-11-28, the cache is bounded by bytes**, each entry weighed when it comes in, rather too heavy than too light; people alone said nothing of memory.
+//! - **2026-11-28, a batch's queries take turns after their look-up**, not before: those who wait for the registry are in nobody's way, and what a counter waits for is
+//!   the one processor. Connections that flood are held for half a second: a handshake costs as much as six answers.
+//! - **2026-11-28, a hanging disk is watched by batch, not by request**: a timer for each call would cost each of them; the batch's waiters lie where a watchdog finds
+//!   them. Three seconds: longer than any sync that was seen, shorter than anybody at a counter waits.
 //! - **2026-11-28, our own parts bear `/service/NAME`, not `/agency/NAME`,** and are written `service/NAME` wherever an agency's name is kept: no agency's name
 //!   has a slash, so whatever looks one up finds none. A demo's certificates are issued anew by themselves; anything else is refused with what to do, not taken.
 //! - **2026-11-28, a token may be revoked by the certificate alone,** whatever the policy wants at the token endpoint: a token is bound to that certificate, and

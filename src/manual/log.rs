@@ -211,6 +211,10 @@
 //! | is a copy of a folder that may be in use (with or without a witness) | the same |
 //! | has other entries: a fork | nothing is opened or signed. Find out who wrote the other one; then `estelam log succeed` |
 //!
+//! A running gateway holds each checkpoint that is brought there against its clock too: the cosignature was made after the checkpoint was published and before it
+//! came back, so that its instant must lie between the two, give or take 30 s. At a start the time of the checkpoint's last entry stands for the first. Where it
+//! does not, nothing is signed, purged or issued ([`super::operating`]) until a newer cosignature agrees or the gateway is restarted with a right clock.
+//!
 //! # One log after another
 //!
 //! A log that lacks what was published of it can never be signed again under its origin. `ledger/origins.json` lists the logs of an installation;

@@ -23,7 +23,8 @@
 //! | `deferrals/` | entries that are shown to their holder later, signed by two officials; [`super::holder`] | at the next view |
 //! | `ledger/holder-codes.json` | codes that each office had sent today; not to be lost | |
 //! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
-//! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | restart |
+//! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | the clock is compared whenever the file changes, the log at a restart |
+//! | `ledger/reserve` | room that answers have for themselves; made again at a start where it is missing | |
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
 //! | `ledger/registry-events` | the same of pushed events, five minutes' worth | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
@@ -44,9 +45,9 @@
 //! |---|---|---|
 //! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
 //! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
-//! | `ledger` | the log cannot take entries | look at the disk; nothing is answered meanwhile |
+//! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
-//! | `clock` | the wall clock jumped by more than 30 s against the time since boot; nothing is signed, purged or issued (503 `ledger-unavailable`), and `clock-jumped` is an entry | set the clock right; or, if it is right now, restart the gateway |
+//! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | set the clock right; or, if it is right now, restart the gateway, or bring a newer checkpoint of the witness |
 //! | `accepting` | the node is stopping | wait |
 //!
 //! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
@@ -65,6 +66,12 @@
 //! second factor that does not match: that is `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
 //! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
 //! `estelam_registry_lookups_total{outcome}` count.
+//!
+//! What is remembered takes at most `registry.cache_mib` (512) of memory and is of at most `registry.cache` (200,000) people; an entry is counted
+//! with some to spare, about 1.5 KiB for somebody with two cards and a name (measured: a million of them, 1.4 GiB; `make memory`). Nothing of it is on the disk: after a start everybody is looked up
+//! again, through the same lanes, so that a cold start asks the registry for no more at once than any other moment does, and for each person once.
+//!
+//! Queries of batches are worked on `limits.batch_calls` at a time once their facts are there; a counter's wait for nothing.
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -95,6 +102,26 @@
 //! `pki/registry-client/` and `pki/registry/events-key.pem`; the demo does so by itself. It keeps what each gateway acknowledged, sends everything after
 //! that as one new token, at most twice a second, and after failures waits 0.2 to 30 s, or as long as `Retry-After` says. Of several nodes behind one URL
 //! only the one that a push reaches hears of it sooner; the others follow the poll.
+//!
+//! # A disk that runs full
+//!
+//! `ledger.reserve_mib` (256) of the log's disk belong to answers alone: `ledger/reserve` takes them up while there is room, and gives them back
+//! piece by piece when others have filled the rest. At 1.1 kB an answer they last for 240,000 answers. `ledger.floor_mib` (512) is what should be free besides:
+//!
+//! | free | `estelam status`, alarm and entry | what stops |
+//! |---|---|---|
+//! | less than the floor | `low`, `disk-low` | reads of the log (searches, trails, exports, samples, proofs, holders' views), back-ups to the same disk, the index that searches use |
+//! | less than a quarter of it | `scarce`, `disk-scarce` | refusals too: none is told or recorded one by one |
+//! | nothing, and the reserve is used up | `gone`, `disk-gone` (the entry comes later) | everything; `/health/ready` is red |
+//!
+//! Answers, tokens and administrative acts go on until the last stage; a disk that others fill in one go turns nobody away as long as the reserve has
+//! something to give. What stops is a bare 503 `ledger-unavailable` with the agency's `advice`, a `detail` that says why and `Retry-After: 30`: the one reply
+//! that may leave unrecorded (contract §4), and it is given before anything is looked up. Refusals that were withheld are counted by certificate, second and
+//! code, and the counts are recorded once there is room. Each stage ends with an eighth more than it begins with. The reserve is made again from what is
+//! beyond the floor. `estelam_ledger_disk_free_bytes`, `estelam_ledger_reserve_bytes`, `estelam_ledger_not_taken_total{what}`.
+//!
+//! A disk that hangs keeps nobody waiting: a batch of entries that takes longer than 3 s is given up on by those who wait (503 `ledger-unavailable` with the
+//! agency's `advice`; it may be recorded all the same), and nothing new is begun until the disk goes on. Alarm and, afterwards, entry: `disk-hung`.
 //!
 //! # Changing policy
 //!
@@ -148,13 +175,14 @@
 //!
 //! A certificate is told `limits.refusals_per_second` refusals a second, and twenty times as many after a quiet time. What comes beyond
 //! is counted (`estelam_refusals_counted_total{code}`) and gets no reply: the connection closes (`estelam_connections_cut_total{reason="flood"}`), and each
-//! second and code becomes one entry of the access log with its `count`. What is our own failing (503) is no part of it: each is told, with `advice`.
-//! Somebody's client is broken, or somebody tries to fill the log: ask the agency.
+//! second and code becomes one entry of the access log with its `count`. Such a connection is held for `limits.flood_hold_ms` (500) first and counts as
+//! one of the agency's meanwhile, so that a flood does not become one of handshakes. What is our own failing (503) is no part of it: each is told, with
+//! `advice`. Somebody's client is broken, or somebody tries to fill the log: ask the agency.
 //!
 //! # Alarms
 //!
 //! `estelam_alarms_total{alarm}` should stay at nought. `revocation-lists-grace`, `-overdue`, `-refused`, `cut-off-list-unreadable`: see
-//! [`trust`](super::trust). `rule-missing`: a service has no rule for today; its answers are indeterminate, add
+//! [`trust`](super::trust). `clock-jumped`, `clock-contradicted`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung`: above. `rule-missing`: a service has no rule for today; its answers are indeterminate, add
 //! one to `services.toml`. `policy-refused`: the policy folder was changed and does not validate (a rule that fails when it is put to
 //! Cedar is among the faults), so that the version before it stays in force; `estelam policy check` names every file and line. `log-ended`: the access log was sealed and goes on under a new
 //! origin; tell its witness and the auditors, see [`log`](super::log). `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one

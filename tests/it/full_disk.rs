@@ -54,6 +54,28 @@ fn find_all(installation: &Installation, answers: &[Value]) {
     }
 }
 
+/// Whoever waits for a disk that hangs is told within seconds, with the agency's advice; nothing that was answered is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hanging_disk_keeps_nobody_waiting() {
+    let installation = Installation::make();
+    let gateway = installation.start(Disk::Late).await;
+    let http = installation.http("clinic");
+    let (_, bearer) = token(&http, &installation.gateway()).await;
+    let mut answers = Vec::new();
+    until_answered(&installation, &bearer, &mut answers).await;
+    let held = installation.hold_disk();
+    for _ in 0..3 {
+        let (status, problem) = ask(&http, &installation.gateway(), &bearer).await;
+        assert_eq!((status, &problem["code"], &problem["advice"]), (503, &"ledger-unavailable".into(), &"proceed".into()));
+        assert!(!installation.is_ready().await);
+    }
+    held.release();
+    until_answered(&installation, &bearer, &mut answers).await;
+    gateway.kill();
+    installation.verify_log(None);
+    find_all(&installation, &answers);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_disk_stops_the_answers_and_loses_none() {
     let installation = Installation::make();

@@ -187,6 +187,12 @@ impl Installation {
         self.ready(serve, self.ports[2]).await
     }
 
+    /// The same by another command, which is given the gateway's own to become it.
+    pub async fn start_wrapped(&self, mut wrapper: Command) -> Process {
+        wrapper.arg(env!("CARGO_BIN_EXE_estelam")).args(["serve", "--dir"]).arg(self.dir()).env("ESTELAM_LOG", "warn");
+        self.ready(wrapper, self.ports[2]).await
+    }
+
     /// Starts a second gateway on the same folder, on ports of its own: gateway and ops.
     pub async fn start_second(&self) -> (Process, [u16; 2]) {
         let ports = free_ports();

@@ -1,13 +1,20 @@
 //! One connection's loop: wait for its turn, ask, note the outcome.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
 
 use super::tally::Tally;
 use crate::wire::Connection;
 
+/// Where to connect again after the server has closed a connection; none where that is a failure.
+pub type Again = Option<(SocketAddr, Arc<ClientConfig>)>;
+
 /// Asks until the window has closed; `number` spreads the connections over the requests.
-pub async fn keep_asking(mut connection: Connection, requests: Vec<Vec<u8>>, number: usize, tally: Rc<Tally>) {
+pub async fn keep_asking((mut connection, again): (Connection, Again), requests: Vec<Vec<u8>>, number: usize, tally: Rc<Tally>) {
     for request in requests.iter().cycle().skip(number) {
         let Some(due) = turn(&tally).await else { return };
         match connection.exchange(request).await {
@@ -15,10 +22,25 @@ pub async fn keep_asking(mut connection: Connection, requests: Vec<Vec<u8>>, num
             Ok(reply) => tally.note_error(format!("status {}: {}", reply.status, opening(reply.body))),
             Err(fault) => {
                 tally.note_error(fault.to_string());
-                return;
+                let Some((address, tls)) = &again else { return };
+                match opened_again(*address, tls, &tally).await {
+                    Some(opened) => connection = opened,
+                    None => return,
+                }
             }
         }
     }
+}
+
+/// A new connection, tried until the window has closed.
+async fn opened_again(address: SocketAddr, tls: &Arc<ClientConfig>, tally: &Tally) -> Option<Connection> {
+    while Instant::now() < tally.closes() {
+        if let Ok(connection) = Connection::open(address, tls.clone()).await {
+            return Some(connection);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    None
 }
 
 /// The instant from which the next request's latency counts, or `None` when no more are wanted.

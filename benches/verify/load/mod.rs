@@ -7,8 +7,10 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu;
@@ -18,7 +20,7 @@ use crate::wire::Connection;
 use tally::Tally;
 
 /// Kept-alive connections.
-const CONNECTIONS: usize = 32;
+pub const CONNECTIONS: usize = 32;
 /// How long after the window the last replies may take.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -39,6 +41,10 @@ pub struct Order {
     pub window: Duration,
     /// The server's process, for its processor time.
     pub server: u32,
+    /// Connections.
+    pub connections: usize,
+    /// Whether other replies and ended connections are expected: they are counted, connections opened again, and this process gives way.
+    pub rough: bool,
 }
 
 /// One agency's connections.
@@ -89,11 +95,15 @@ pub fn run_from_stdin() -> Result<(), Fault> {
 }
 
 async fn run(order: Order) -> Result<Outcome, Fault> {
+    if order.rough {
+        rustix::process::nice(19).doing("giving way")?;
+    }
     let connections = open_all(&order).await?;
     let tally = Rc::new(Tally::new(Instant::now(), &order)?);
     let mut tasks = tokio::task::JoinSet::new();
-    for (number, (connection, requests)) in connections.into_iter().enumerate() {
-        tasks.spawn_local(caller::keep_asking(connection, requests, number, Rc::clone(&tally)));
+    for (number, (connection, requests, tls)) in connections.into_iter().enumerate() {
+        let again = order.rough.then_some((order.address, tls));
+        tasks.spawn_local(caller::keep_asking((connection, again), requests, number, Rc::clone(&tally)));
     }
     let opened = sample(tally.opens(), &tally, order.server).await?;
     let closed = sample(tally.closes(), &tally, order.server).await?;
@@ -101,13 +111,16 @@ async fn run(order: Order) -> Result<Outcome, Fault> {
     Ok(tally.outcome(&opened, &closed))
 }
 
-async fn open_all(order: &Order) -> Result<Vec<(Connection, Vec<Vec<u8>>)>, Fault> {
+/// A connection, what is asked on it, and how it is opened again.
+type Opened = (Connection, Vec<Vec<u8>>, Arc<ClientConfig>);
+
+async fn open_all(order: &Order) -> Result<Vec<Opened>, Fault> {
     let mut connections = Vec::new();
     let clients = order.callers.iter().map(|caller| pki::client(&order.ca, Some((&caller.cert, &caller.key))));
     let clients = clients.collect::<Result<Vec<_>, _>>()?;
-    for (caller, tls) in order.callers.iter().zip(clients).cycle().take(CONNECTIONS) {
-        let connection = Connection::open(order.address, tls).await?;
-        connections.push((connection, caller.requests.iter().map(|request| request.clone().into_bytes()).collect()));
+    for (caller, tls) in order.callers.iter().zip(clients).cycle().take(order.connections) {
+        let connection = Connection::open(order.address, tls.clone()).await?;
+        connections.push((connection, caller.requests.iter().map(|request| request.clone().into_bytes()).collect(), tls));
     }
     Ok(connections)
 }

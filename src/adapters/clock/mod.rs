@@ -1,6 +1,7 @@
 //! The real clock, the only reader of the system's time, and a clock that tests set by hand.
 
 mod steady;
+mod witnessed;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use crate::core::domain::clock::Clock;
 
 pub use steady::SteadyClock;
+pub use witnessed::WitnessedClock;
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]

@@ -38,6 +38,9 @@ pub(super) async fn proof(state: Data<HttpState>, request: HttpRequest, path: Pa
 
 async fn prove(state: Arc<HttpState>, incoming: Incoming, id: String) -> Reply {
     let gate = &*state.gate;
+    if let Some(reply) = flow::no_reading(gate, &incoming) {
+        return reply;
+    }
     match found(&state, &incoming, &id).await {
         Ok(delivery) => flow::deliver(gate, delivery).await,
         Err(refusal) => flow::refuse(gate, refusal).await,

@@ -74,6 +74,8 @@ pub struct HttpState {
     pub body_limit: usize,
     /// The grid on which `not-established` leaves.
     pub grid: std::time::Duration,
+    /// How long a connection is held that floods, before it closes.
+    pub flood_hold: std::time::Duration,
 }
 
 /// What the gateway says of itself as a protected resource (RFC 9728), rendered once.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, rt};
 use tokio::time::Instant;
 
-use super::{challenge, meters};
+use super::{HttpState, challenge, meters};
 use crate::adapters::tls::connection::{ConnectionHandle, Cut};
 use crate::core::reply::Reply;
 
@@ -43,6 +44,8 @@ pub(super) async fn with(
 /// The response for a reply, at its time.
 pub(super) async fn timed(reply: &Reply, arrival: Arrival, grid: Duration, request: &HttpRequest) -> HttpResponse {
     if reply.is_silent() {
+        // As long as it is held, whoever floods has one connection less to do it with.
+        tokio::time::sleep(request.app_data::<Data<HttpState>>().map_or(Duration::ZERO, |state| state.flood_hold)).await;
         return without_a_word(request, Cut::Flood).await;
     }
     if reply.leaves_on_grid() {

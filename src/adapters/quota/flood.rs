@@ -50,6 +50,12 @@ impl RefusalFloods {
         self.lock().add(flood);
     }
 
+    fn count(&self, certificate: [u8; 32], context: &CallContext, code: RefusalCode, now: Timestamp) {
+        let (agency, branch) = (context.agency.clone(), context.branch.clone());
+        self.lock().add(Flood { certificate, agency, branch, code, second: now.as_second(), count: 1 });
+        metrics::counter!("estelam_refusals_counted_total", "code" => code.code()).increment(1);
+    }
+
     fn at_once(&self) -> u32 {
         self.per_second.saturating_mul(AT_ONCE_S)
     }
@@ -68,11 +74,15 @@ impl Floods for RefusalFloods {
         if allowance.spend(self.per_second, at_once, now) {
             return Passage::Told;
         }
-        let (agency, branch) = (context.agency.clone(), context.branch.clone());
-        state.add(Flood { certificate, agency, branch, code, second: now.as_second(), count: 1 });
         drop(state);
-        metrics::counter!("estelam_refusals_counted_total", "code" => code.code()).increment(1);
+        self.count(certificate, context, code, now);
         Passage::Counted
+    }
+
+    fn withheld(&self, context: &CallContext, code: RefusalCode, now: Timestamp) {
+        if let Some(certificate) = context.certificate {
+            self.count(certificate, context, code, now);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::mark::{Mark, Marker};
 use super::pool::{Pool, PoolState};
 use super::pushed::Pushed;
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use super::weight::bounded;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
@@ -86,7 +87,7 @@ impl CachedRegistry {
             register,
             clock,
             marker: Marker::default(),
-            cache: Cache::builder().max_capacity(config.capacity).time_to_live(config.hard_ttl).build(),
+            cache: bounded(config, |entry| &entry.fetched),
             loads: Loads::default(),
             changes: ChangeLog::default(),
             pushed: Pushed::default(),
@@ -118,6 +119,11 @@ impl CachedRegistry {
     /// would tell, so that only failed look-ups do.
     pub fn people_ready(&self) -> Option<bool> {
         self.inner.register.as_ref().map(|_| self.inner.pool.open().is_ok())
+    }
+
+    /// Bytes of memory that what is remembered takes now, about.
+    pub fn remembered_bytes(&self) -> u64 {
+        self.inner.cache.weighted_size()
     }
 
     /// People remembered now, about.
@@ -334,6 +340,12 @@ impl Inner {
     /// The registry has just said that no decree changed.
     pub(super) fn confirm_decrees(&self) {
         self.decrees.confirm(self.clock.now());
+    }
+
+    /// Lets the cache do what it puts off, so that its counts are right.
+    #[cfg(test)]
+    pub(super) async fn settle_cache(&self) {
+        self.cache.run_pending_tasks().await;
     }
 
     pub(super) fn forget_everybody(&self) {

@@ -48,6 +48,8 @@ pub struct RegistryClientConfig {
     pub feed_bound: Duration,
     /// Most people remembered.
     pub capacity: u64,
+    /// Most bytes of memory that what is remembered may take.
+    pub capacity_bytes: u64,
     /// Longest time for which an answer is remembered at all; policies say how long it may answer.
     pub hard_ttl: Duration,
     /// Failures in a row that open the circuit breaker.
@@ -91,6 +93,7 @@ impl RegistryClientConfig {
             poll: Duration::from_secs(4),
             feed_bound: Duration::from_secs(10),
             capacity: 200_000,
+            capacity_bytes: 512 << 20,
             hard_ttl: Duration::from_hours(7 * 24),
             breaker_failures: 5,
             breaker_pause: Duration::from_millis(500),

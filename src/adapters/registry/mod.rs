@@ -30,6 +30,7 @@ mod refusal;
 mod spdci;
 mod turns;
 mod upstream;
+mod weight;
 
 #[cfg(test)]
 mod tests;

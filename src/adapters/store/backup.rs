@@ -1,11 +1,14 @@
 //! Copies of the log, taken beside a running service.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use super::config::{JOURNAL_BYTES, LedgerError};
 use super::journal::Journal;
 use super::origins::Origins;
+use super::reserve::SystemDisk;
 use super::{copies, nodes, schema};
+use crate::core::ledger::room::{Disk as _, RoomBounds};
 
 /// Copies everything that the logs of an installation have, as one moment each: (entries, checkpoint of the greatest size if there is one) of the
 /// present one. Deleted bytes are not copied. A folder that has an earlier copy is brought up to date: what is new is added, and what was deleted
@@ -33,6 +36,44 @@ pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>),
     }
     copies.write()?;
     Ok(last)
+}
+
+/// The disk that a copy would go to has no room for it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the copy grows by up to {needed} MiB, and the disk of `{to}` has {free} MiB free{beside}; make room there, or copy to another disk"
+)]
+pub struct NoRoom {
+    to: PathBuf,
+    needed: u64,
+    free: u64,
+    beside: String,
+}
+
+/// Looks before a copy is begun whether it fits; on the log's own disk so that `bounds.floor` bytes stay free for what must be recorded.
+///
+/// # Errors
+/// [`NoRoom`].
+pub fn check_room(origins: &Origins, to: &Path, bounds: RoomBounds) -> Result<(), NoRoom> {
+    let there = origins.at(to);
+    let size = |dir: &Path| std::fs::metadata(schema::database(dir)).map_or(0, |file| file.len());
+    let grows = |((_, dir), (_, copy)): ((String, PathBuf), (String, PathBuf))| size(&dir).saturating_sub(size(&copy)) + 2 * JOURNAL_BYTES;
+    let needed: u64 = origins.all().into_iter().zip(there.all()).map(grows).sum();
+    // The folder itself may be to be made.
+    let place = to.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("."));
+    let floor = if same_disk(place, &origins.dir_of(origins.present())) { bounds.floor } else { 0 };
+    match SystemDisk::of(place).free() {
+        Some(free) if free < needed.saturating_add(floor) => {
+            let beside = if floor == 0 { String::new() } else { format!(", of which {} MiB stay free for the access log", floor >> 20) };
+            Err(NoRoom { to: to.into(), needed: needed >> 20, free: free >> 20, beside })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn same_disk(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev()).ok();
+    device(one) == device(other)
 }
 
 fn copy_database(dir: &Path, to: &Path) -> Result<(u64, Option<String>), LedgerError> {

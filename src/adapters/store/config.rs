@@ -1,7 +1,10 @@
 //! What the ledger needs to know to open, and why it may refuse.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use rusqlite::ErrorCode;
 
 use super::keys::ContentKek;
 use crate::core::ledger::note::{NoteError, NoteKey};
@@ -44,6 +47,17 @@ impl LedgerConfig {
             .chain(&self.former_checkpoint_keys)
             .map(|key| NoteKey::new(&self.origin, *key))
             .collect()
+    }
+}
+
+impl LedgerError {
+    /// Whether the disk had no room, or this process no share of it left.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
+            Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            _ => false,
+        }
     }
 }
 

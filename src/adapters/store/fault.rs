@@ -17,25 +17,49 @@ pub(super) enum CommitPoint {
 
 /// Decides which commits fail. In a shipped build nothing can make one but [`Faults::none`].
 #[derive(Clone)]
-pub(super) struct Faults(Option<Arc<dyn Fn(CommitPoint) -> bool + Send + Sync>>);
+pub(super) struct Faults(Option<Arc<dyn Fn(CommitPoint) -> bool + Send + Sync>>, Like);
+
+/// What a failed commit looks like.
+#[derive(Clone, Copy)]
+enum Like {
+    Broken,
+    #[cfg(test)]
+    Full,
+}
 
 impl Faults {
     /// No commit fails by intent.
     pub(super) const fn none() -> Self {
-        Self(None)
+        Self(None, Like::Broken)
     }
 
     /// Commits fail wherever `fails` says so.
     #[cfg(test)]
     pub(super) fn when(fails: impl Fn(CommitPoint) -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(fails)))
+        Self(Some(Arc::new(fails)), Like::Broken)
+    }
+
+    /// Wherever `fails` says so, the disk has no room.
+    #[cfg(test)]
+    pub(super) fn full_when(fails: impl Fn(CommitPoint) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(fails)), Like::Full)
     }
 
     /// Fails if a test wants it.
     pub(super) fn pass(&self, point: CommitPoint) -> Result<(), LedgerError> {
         match &self.0 {
-            Some(fails) if fails(point) => Err(rusqlite::Error::ExecuteReturnedResults.into()),
+            Some(fails) if fails(point) => Err(self.1.error().into()),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Like {
+    fn error(self) -> rusqlite::Error {
+        match self {
+            Self::Broken => rusqlite::Error::ExecuteReturnedResults,
+            #[cfg(test)]
+            Self::Full => rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None),
         }
     }
 }

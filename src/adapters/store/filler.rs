@@ -159,7 +159,7 @@ impl Inbox {
 
 fn run(mut store: Store, inbox: &Inbox, shared: &Shared) {
     while let Some((additions, tasks)) = inbox.take() {
-        let mut outcome = add(&mut store, &additions);
+        let mut outcome = add(&mut store, &additions, shared);
         for Task { action, done } in tasks {
             outcome = outcome.and_then(|()| action(&mut store));
             inbox.note(store.durable(), outcome.is_err());
@@ -170,6 +170,9 @@ fn run(mut store: Store, inbox: &Inbox, shared: &Shared) {
             done.map(|done| done.send(outcome.as_ref().map_or(Err(NOT_READY), |()| Ok(()))));
         }
         if let Err(error) = outcome {
+            if error.is_for_want_of_room() {
+                shared.give_way();
+            }
             tracing::error!(%error, "the ledger's database failed; no entries are taken until it was reopened and checked");
             inbox.note(store.durable(), true);
             shared.fail();
@@ -178,12 +181,18 @@ fn run(mut store: Store, inbox: &Inbox, shared: &Shared) {
     }
 }
 
-fn add(store: &mut Store, additions: &[Addition]) -> Result<(), LedgerError> {
+/// A transaction for which the disk had no room left nothing behind, so that it is tried again as long as the reserve gives way.
+fn add(store: &mut Store, additions: &[Addition], shared: &Shared) -> Result<(), LedgerError> {
     if additions.is_empty() {
         return Ok(());
     }
     let begun = Instant::now();
-    store.add(additions)?;
+    while let Err(error) = store.add(additions) {
+        if !error.is_for_want_of_room() || !shared.give_way() {
+            return Err(error);
+        }
+        tracing::warn!("the disk is full; the access log goes on in its reserve");
+    }
     histogram!("estelam_ledger_fill_seconds").record(begun.elapsed());
     Ok(())
 }

@@ -28,11 +28,13 @@ mod purge;
 mod queue;
 mod reader;
 mod recovery;
+mod reserve;
 mod restore;
 mod rewrap;
 mod schema;
 mod sealed;
 mod segments;
+mod stall;
 mod succession;
 
 #[cfg(test)]
@@ -43,16 +45,18 @@ mod verify;
 mod witnessed;
 mod writer;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use audit::{OfficerKey, OfflineAudit};
-pub use backup::backup_all;
+pub use backup::{NoRoom, backup_all, check_room};
 pub use bulk::load;
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
 pub use entries::{LogEntries, StoredContent, StoredEntry};
@@ -62,6 +66,7 @@ pub use offline::OfflineChain;
 pub use origins::Origins;
 pub use purge::{PurgeError, PurgeOrder, PurgeReport, Witnessed};
 pub use recovery::open_offline;
+pub use reserve::{DiskState, Reserve, SystemDisk};
 pub use restore::restore_all;
 pub use rewrap::rewrap;
 pub use sealed::LogChain;
@@ -70,6 +75,7 @@ pub use verify::{BadEntry, ChainReport, SealedReport, VerifyError, VerifyOptions
 pub use witnessed::{NotWitnessed, continues, entries_in};
 
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::room::Room;
 use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
 use crate::core::signing::Signer;
 use day::{DayKeys, day_of};
@@ -77,6 +83,7 @@ use fault::Faults;
 use fence::Fence;
 use queue::{Command, Queue};
 use reader::Readers;
+use stall::{HANGS, Waiting};
 
 /// The access log of one installation. Dropping it finishes what is queued and frees the folder.
 pub struct SqliteLedger {
@@ -85,7 +92,7 @@ pub struct SqliteLedger {
     writer: Mutex<Option<JoinHandle<()>>>,
     purging: tokio::sync::Mutex<()>,
     place: purge::Place,
-    officer: std::sync::OnceLock<OfficerKey>,
+    officer: OnceLock<OfficerKey>,
     fence: Arc<Fence>,
     _lock: File,
 }
@@ -99,15 +106,40 @@ struct Shared {
     size: AtomicU64,
     keys: ArcSwap<DayKeys>,
     published: ArcSwap<Published>,
+    /// What our clock said when the latest checkpoints were published, by their sizes.
+    published_at: Mutex<VecDeque<(u64, Timestamp)>>,
+    reserve: OnceLock<Arc<Reserve>>,
+    waiting: Waiting,
 }
 
 impl Shared {
+    /// Gives up a piece of the reserve for what the disk had no room for; false where there is none.
+    fn give_way(&self) -> bool {
+        self.reserve.get().is_some_and(|reserve| reserve.give_way())
+    }
+
+    /// Before anybody can see the checkpoint.
+    fn note_published(&self, size: u64, now: Timestamp) {
+        let mut published = self.published_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if published.len() == PUBLISHED_KEPT {
+            published.pop_front();
+        }
+        published.push_back((size, now));
+    }
+
+    fn room(&self) -> Room {
+        self.reserve.get().map_or(Room::Ample, |reserve| reserve.room())
+    }
+
     /// No more entries until the log was reopened and checked.
     fn fail(&self) {
         self.ready.store(false, Ordering::Release);
         self.queue.nudge();
     }
 }
+
+/// Checkpoints whose instants are remembered: hours of them, by the usual pace.
+const PUBLISHED_KEPT: usize = 256;
 
 /// The checkpoint that everybody may see.
 struct Published {
@@ -142,15 +174,40 @@ impl SqliteLedger {
             writer: Mutex::new(Some(thread)),
             purging: tokio::sync::Mutex::default(),
             place,
-            officer: std::sync::OnceLock::new(),
+            officer: OnceLock::new(),
             fence,
             _lock: lock,
         }))
     }
 
-    /// Whether entries are taken now: false after a failed write until the log was reopened and checked.
+    /// Whether entries are taken now: false after a failed write until the log was reopened and checked, and on a disk that is full or hangs.
     pub fn ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Acquire)
+        self.shared.ready.load(Ordering::Acquire) && self.shared.room() < Room::Gone && !self.shared.waiting.hangs()
+    }
+
+    /// Tells those who have waited too long for the disk, and says whether it hangs. To be called at intervals.
+    pub fn give_up_waiting(&self) -> bool {
+        let hangs = self.shared.waiting.give_up(stall::PATIENCE);
+        if hangs {
+            self.shared.queue.turn_away(HANGS);
+        }
+        hangs
+    }
+
+    /// Lets answers go on into this reserve once the disk has no room for anything else. The first one stays.
+    pub fn keep_reserve(&self, reserve: Arc<Reserve>) {
+        let _ = self.shared.reserve.set(reserve);
+    }
+
+    /// The reserve, if there is one.
+    pub fn reserve(&self) -> Option<&Arc<Reserve>> {
+        self.shared.reserve.get()
+    }
+
+    /// What our clock said when this process published the checkpoint of this size; none of one that is older.
+    pub fn published_at(&self, size: u64) -> Option<Timestamp> {
+        let published = self.shared.published_at.lock().unwrap_or_else(PoisonError::into_inner);
+        published.iter().find(|(known, _)| *known == size).map(|(_, at)| *at)
     }
 
     /// Returns when readers find everything that is durable now.
@@ -159,6 +216,14 @@ impl SqliteLedger {
     /// [`LedgerUnavailable`] when the log is not ready.
     pub async fn settled(&self) -> Result<(), LedgerUnavailable> {
         self.shared.queue.command(Command::Settle)?.await.unwrap_or(Err(STOPPED))
+    }
+
+    fn why_not_ready(&self) -> LedgerUnavailable {
+        match self.shared.room() {
+            Room::Gone => FULL,
+            _ if self.shared.waiting.hangs() => HANGS,
+            _ => NOT_READY,
+        }
     }
 
     /// The keys for the UTC day of `time`, after asking the writer to begin that day if need be.
@@ -177,12 +242,14 @@ impl SqliteLedger {
 const STOPPED: LedgerUnavailable = LedgerUnavailable("the writer has stopped");
 /// A write failed and the log is being checked.
 const NOT_READY: LedgerUnavailable = LedgerUnavailable("a write failed, the log is being reopened");
+/// The reserve is used up.
+const FULL: LedgerUnavailable = LedgerUnavailable("its disk is full");
 
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn append(&self, entry: Entry) -> Result<Receipt, LedgerUnavailable> {
         if !self.ready() {
-            return Err(NOT_READY);
+            return Err(self.why_not_ready());
         }
         let time = entry.time.as_microsecond().max(self.shared.last_time.load(Ordering::Acquire));
         let keys = self.keys_for(time).await?;
@@ -192,6 +259,10 @@ impl Ledger for SqliteLedger {
 
     fn origin(&self) -> &str {
         &self.shared.origin
+    }
+
+    fn room(&self) -> Room {
+        self.shared.room()
     }
 }
 

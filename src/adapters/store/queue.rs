@@ -20,8 +20,11 @@ const FEW: usize = 8;
 /// An entry and who waits for it.
 pub(super) struct Job {
     pub(super) entry: Prepared,
-    pub(super) reply: oneshot::Sender<Result<Receipt, LedgerUnavailable>>,
+    pub(super) reply: Waiter,
 }
+
+/// Told what became of an entry.
+pub(super) type Waiter = oneshot::Sender<Result<Receipt, LedgerUnavailable>>;
 
 /// Told when a command is done.
 pub(super) type Done = oneshot::Sender<Result<(), LedgerUnavailable>>;
@@ -104,6 +107,18 @@ impl Queue {
         state.commands.push(command(done));
         self.wake_writer(state);
         Ok(wait)
+    }
+
+    /// Tells everybody whose entry or command the writer has not taken yet that it will not be; nothing of them was written.
+    pub(super) fn turn_away(&self, why: LedgerUnavailable) {
+        let (jobs, commands) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.jobs), std::mem::take(&mut state.commands))
+        };
+        for job in jobs {
+            let _ = job.reply.send(Err(why));
+        }
+        commands.into_iter().for_each(Command::refuse);
     }
 
     /// Lets the writer look at what has changed.

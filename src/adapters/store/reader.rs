@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ use super::queue::Command;
 use super::segments::{Index, SegmentError};
 use super::{SqliteLedger, nodes, schema};
 use crate::core::ledger::content;
+use crate::core::ledger::leaf::Header;
 use crate::core::ledger::succession::Succession;
 use crate::core::ledger::tile::{TILE_WIDTH, push_bundle_entry, width_in};
 use crate::core::ledger::tree::{Hash, inclusion_proof};
@@ -91,6 +93,18 @@ impl Pool {
             idle.push(conn);
         }
         Ok(value)
+    }
+}
+
+impl SqliteLedger {
+    /// Ledger time of an entry; none where there is no such entry.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`].
+    pub async fn time_of(&self, index: u64) -> Result<Option<Timestamp>, LogUnreadable> {
+        let select = "SELECT header FROM entry WHERE idx = ?1";
+        let header: Option<Vec<u8>> = self.readers.run(move |conn, _| conn.query_row(select, [index], |row| row.get(0)).optional()).await?;
+        Ok(header.and_then(|header| Header::decode(&header).ok()).map(|header| header.time))
     }
 }
 

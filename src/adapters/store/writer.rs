@@ -1,8 +1,8 @@
 //! The writer thread: takes whatever is queued, makes it durable in the journal with one sync, answers all at once, and hands it to
 //! the filler. After a failed write it reopens and rechecks the log before it takes entries again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -18,6 +18,7 @@ use super::journal::Journal;
 use super::keys::Kek;
 use super::line::Line;
 use super::queue::{Command, Job, Queue};
+use super::stall::Waiting;
 use super::{NOT_READY, Published, Shared};
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::Receipt;
@@ -107,6 +108,9 @@ impl Writer {
             size: AtomicU64::new(head.0),
             keys: ArcSwap::from_pointee(day),
             published: ArcSwap::from_pointee(Published { size, note: note.into() }),
+            published_at: Mutex::default(),
+            reserve: OnceLock::new(),
+            waiting: Waiting::default(),
         });
         let now = Instant::now();
         let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);
@@ -151,13 +155,15 @@ impl Writer {
                 entries.push(job.entry);
                 replies.push(job.reply);
             }
+            let written = entries.len();
+            self.shared.waiting.begin(replies);
             let durable = self.append(entries);
             if durable {
                 self.meters.sync_seconds.record(begun.elapsed());
-                self.meters.batch_size.record(replies.len() as f64);
-                self.meters.entries.increment(replies.len() as u64);
+                self.meters.batch_size.record(written as f64);
+                self.meters.entries.increment(written as u64);
             }
-            for (index, reply) in (first..).zip(replies) {
+            for (index, reply) in (first..).zip(self.shared.waiting.end()) {
                 let _ = reply.send(if durable { Ok(Receipt { index }) } else { Err(NOT_READY) });
             }
             self.line.as_mut().into_iter().for_each(Line::hand_over);
@@ -183,6 +189,9 @@ impl Writer {
 
     fn give_up(&mut self, error: &LedgerError) {
         self.fenced |= matches!(error, LedgerError::Fenced);
+        if error.is_for_want_of_room() {
+            self.shared.give_way();
+        }
         tracing::error!(%error, "the ledger failed to write and takes no entries until it was reopened and checked");
         self.shared.fail();
         self.line = None;
@@ -231,6 +240,7 @@ impl Writer {
         if shared.published.load().size != head.0 {
             line.filler().then(None, move |store| {
                 let note = store.checkpoint(head, &means.key, means.signer.as_ref(), true)?;
+                shared.note_published(head.0, means.clock.now());
                 shared.published.store(Arc::new(Published { size: head.0, note: note.into() }));
                 Ok(())
             });
@@ -245,7 +255,12 @@ impl Writer {
         match self.try_reopen() {
             Ok(()) => tracing::warn!(size = self.head.0, "the ledger was reopened and checked and takes entries again"),
             Err(error @ LedgerError::Fenced) => self.give_up(&error),
-            Err(error) => tracing::error!(%error, "the ledger cannot be reopened yet"),
+            Err(error) => {
+                if error.is_for_want_of_room() {
+                    self.shared.give_way();
+                }
+                tracing::error!(%error, "the ledger cannot be reopened yet");
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::document::coded_enum;
+use super::person::ALLOCATION;
 use super::text;
 use sound::Sound;
 
@@ -56,6 +57,12 @@ const TITLES: &str = "سید سیده حاجی حاج حاجیه خان محمد
                       mohammad muhammad mohammed muhammed mohamed mohamad muhamad mir sheikh shaikh mullah mulla bibi ustad dr";
 
 impl NameKey {
+    /// Bytes of memory behind this value, about.
+    pub fn heap_bytes(&self) -> usize {
+        let sounds = |run: &Run| run.sounds.iter().map(|sound| ALLOCATION + size_of::<Sound>() + sound.heap_bytes()).sum::<usize>();
+        self.0.iter().map(|run| ALLOCATION + size_of::<Run>() + sounds(run)).sum()
+    }
+
     /// The key of a name; `None` where the text holds no letter.
     pub fn of(name: &str) -> Option<Self> {
         let mut words = text::match_words(name);

@@ -23,6 +23,21 @@ pub struct Person {
     pub marks: Marks,
 }
 
+impl Person {
+    /// Bytes of memory behind this value, about.
+    pub fn heap_bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, |text| ALLOCATION + text.capacity());
+        let documents = ALLOCATION + self.documents.capacity() * size_of::<Document>();
+        let papers = ALLOCATION + self.marks.papers.capacity() * size_of::<PaperMark>();
+        let countries: usize = self.marks.papers.iter().map(|paper| text(&paper.country)).sum();
+        let name = self.marks.name.as_ref().map_or(0, NameKey::heap_bytes);
+        text(&self.nationality) + text(&self.province) + text(&self.household_role) + documents + papers + countries + name
+    }
+}
+
+/// What an allocation takes beyond its bytes, about.
+pub(super) const ALLOCATION: usize = 16;
+
 /// What tells a person's papers apart beyond their facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {

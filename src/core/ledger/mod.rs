@@ -10,11 +10,13 @@ pub mod leaf;
 pub mod note;
 pub mod reader;
 pub mod retention;
+pub mod room;
 pub mod subject;
 pub mod succession;
 pub mod tile;
 pub mod tree;
 pub mod witness;
+pub mod witness_time;
 
 use std::borrow::Cow;
 
@@ -22,6 +24,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::room::Room;
 use super::domain::document::coded_enum;
 use super::domain::identifier::Identifier;
 use super::signing::Signed;
@@ -184,6 +187,11 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The log's origin line, as in its checkpoints.
     fn origin(&self) -> &str;
+
+    /// What its disk has room for, as it was seen last.
+    fn room(&self) -> Room {
+        Room::Ample
+    }
 }
 
 /// Is told of what was recorded, for those who watch behind the path. It must not wait and cannot fail.

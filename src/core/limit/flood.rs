@@ -42,6 +42,10 @@ pub struct Flood {
 pub trait Floods: Send + Sync + 'static {
     /// One refusal of the call with this context. A call without a certificate is never counted, so that it is always told.
     fn refused(&self, context: &CallContext, code: RefusalCode, now: Timestamp) -> Passage;
+
+    /// Counts a refusal for which the log has no room, so that there is at least a count of it later. Without a certificate there is nobody to
+    /// count it for.
+    fn withheld(&self, context: &CallContext, code: RefusalCode, now: Timestamp);
 }
 
 impl Flood {

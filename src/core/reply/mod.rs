@@ -13,6 +13,9 @@ use super::signing::Conclusion;
 
 pub use problem::MEDIA_TYPE as PROBLEM;
 
+/// Seconds after which whoever was turned away for want of room asks again.
+const ROOM_AGAIN_S: u32 = 30;
+
 /// What the caller wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -106,12 +109,21 @@ impl Reply {
     /// The only reply without a record: the ledger or the signer failed. It says nothing of the call but its id, and what the agency's
     /// policy says to do in an outage.
     pub fn bare(request_id: Uuid, advice: Option<OutageStep>) -> Self {
+        Self::unavailable(1, problem::bare(request_id, RefusalCode::LedgerUnavailable, advice, None))
+    }
+
+    /// The same where its cause is known and does not pass in a moment: a disk without room.
+    pub fn bare_for(request_id: Uuid, advice: Option<OutageStep>, why: &'static str) -> Self {
+        Self::unavailable(ROOM_AGAIN_S, problem::bare(request_id, RefusalCode::LedgerUnavailable, advice, Some(why)))
+    }
+
+    fn unavailable(retry_after_s: u32, body: Vec<u8>) -> Self {
         let code = RefusalCode::LedgerUnavailable;
         Self {
-            status: 503,
+            status: code.status(),
             content_type: problem::MEDIA_TYPE,
-            headers: vec![("Retry-After", "1".to_owned())],
-            body: problem::bare(request_id, code, advice).into(),
+            headers: vec![("Retry-After", retry_after_s.to_string())],
+            body: body.into(),
             label: code.code(),
             on_grid: false,
             close: false,

@@ -71,8 +71,8 @@ pub(super) fn unrecorded(request_id: Uuid, code: RefusalCode, detail: &str) -> V
 }
 
 /// The body of a refusal without a record; it holds nothing of the call but its id.
-pub(super) fn bare(request_id: Uuid, code: RefusalCode, advice: Option<OutageStep>) -> Vec<u8> {
-    Problem { advice, ..Problem::new(request_id, code) }.to_bytes()
+pub(super) fn bare(request_id: Uuid, code: RefusalCode, advice: Option<OutageStep>, detail: Option<&str>) -> Vec<u8> {
+    Problem { advice, detail, ..Problem::new(request_id, code) }.to_bytes()
 }
 
 /// The header fields of a refusal.

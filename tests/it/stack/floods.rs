@@ -88,3 +88,22 @@ async fn counts_of_the_last_second_are_recorded_before_a_stop() {
     assert_eq!(counts, [2]);
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_floods_is_held_and_others_are_served_meanwhile() {
+    let system = System::configured(|config| {
+        config.limits.refusals_per_second = 1;
+        config.limits.flood_hold_ms = 3_600_000;
+    })
+    .await;
+    for _ in 0..TOLD {
+        assert_eq!(ask_for_nothing(&system, "clinic").await, Some(404));
+    }
+    let held = tokio::spawn(try_send(system.request("clinic", "GET", "/nothing")));
+    for _ in 0..TOLD {
+        assert_eq!(ask_for_nothing(&system, "bank").await, Some(404));
+    }
+    assert!(!held.is_finished(), "neither answered nor closed");
+    held.abort();
+    system.stop().await;
+}

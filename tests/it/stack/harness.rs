@@ -110,10 +110,17 @@ impl System {
 
     /// Stops the gateway and starts it again with another configuration.
     pub async fn restarted_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let system = self.restarted_unready(change).await;
+        system.running.until_ready().await.unwrap();
+        system
+    }
+
+    /// The same without waiting until it can answer: perhaps it never will.
+    pub async fn restarted_unready(self, change: impl FnOnce(&mut Config)) -> Self {
         let port = self.registry_address().rsplit(':').next().unwrap().parse().unwrap();
         let Self { clock, pki, dir, running, registry, .. } = self;
         running.stop().await;
-        let (config, running) = start_gateway(dir.path(), port, &clock, change).await;
+        let (config, running) = launch(dir.path(), port, &clock, change).await;
         Self { clock, pki, dir, config, running, registry, clients: Mutex::default(), tokens: Mutex::default() }
     }
 
@@ -319,12 +326,23 @@ async fn start_gateway(
     clock: &Arc<ManualClock>,
     change: impl FnOnce(&mut Config),
 ) -> (Config, Running) {
+    let (config, running) = launch(dir, registry_port, clock, change).await;
+    running.until_ready().await.unwrap();
+    (config, running)
+}
+
+/// Starts the gateway, ready or not.
+async fn launch(
+    dir: &std::path::Path,
+    registry_port: u16,
+    clock: &Arc<ManualClock>,
+    change: impl FnOnce(&mut Config),
+) -> (Config, Running) {
     let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
     let listeners = Listeners { gateway: bind(), public: bind(), ops: bind() };
     let mut config = configure(dir, &listeners, registry_port);
     change(&mut config);
     let running = app::start(config.clone(), listeners, clock.clone(), Observability::detached().unwrap()).await.unwrap();
-    running.until_ready().await.unwrap();
     (config, running)
 }
 
@@ -332,5 +350,6 @@ fn configure(dir: &std::path::Path, listeners: &Listeners, registry_port: u16) -
     let [gateway, public, ops] = [&listeners.gateway, &listeners.public, &listeners.ops].map(|listener| listener.local_addr().unwrap());
     let mut config = Config::parse(&template(gateway, public, ops, registry_port, 1), &dir.join("estelam.toml")).unwrap();
     config.limits.workers = 1;
+    config.limits.flood_hold_ms = 5;
     config
 }

@@ -28,6 +28,7 @@ pub fn gate(system: &System, registry: Option<Arc<dyn Registry>>, ledger: Option
     let (gate, policies) = (&parts.gate, parts.policies.clone());
     let signer = KeyRing::open(&system.config.keys).unwrap().statements().clone();
     Arc::new(Gate {
+        batches: gate.batches.clone(),
         clock: gate.clock.clone(),
         trust: gate.trust.clone(),
         tokens: gate.tokens.clone(),

@@ -87,6 +87,9 @@ async fn begin(
     connection: Option<Arc<ConnectionHandle>>,
 ) -> (Reply, Option<Export>) {
     let gate = state.gate.clone();
+    if let Some(reply) = flow::no_reading(&gate, &incoming) {
+        return (reply, None);
+    }
     match prepared(state, &incoming, &query, connection).await {
         Ok((delivery, export)) => (flow::deliver(&gate, delivery).await, Some(export)),
         Err(refusal) => (flow::refuse(&gate, refusal).await, None),

@@ -111,6 +111,9 @@ where
     let state = state.into_inner();
     let call = rt::spawn(async move {
         let gate = state.gate.clone();
+        if let Some(reply) = flow::no_reading(&gate, &incoming) {
+            return reply;
+        }
         match work(state, incoming, query).await {
             Ok(answer) => {
                 let (delivery, then) = answer.parts();

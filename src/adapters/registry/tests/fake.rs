@@ -30,6 +30,8 @@ pub struct FakeRegistry {
     /// Polls of the feed that began, and leave for each to be answered.
     pub polls: AtomicUsize,
     pub poll_gate: Semaphore,
+    /// Who is behind every number; a person without papers where nobody is set.
+    pub people: Mutex<Option<Arc<[Person]>>>,
     pub decrees_version: Mutex<String>,
     pub pending: Mutex<VecDeque<Changes>>,
     clock: Arc<ManualClock>,
@@ -52,6 +54,11 @@ pub fn start() -> Timestamp {
 }
 
 pub fn bench() -> Bench {
+    bench_with(|_| ())
+}
+
+/// The same with another configuration.
+pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
     let clock = Arc::new(ManualClock::new(start()));
     let fake = Arc::new(FakeRegistry {
         calls: AtomicUsize::new(0),
@@ -62,14 +69,16 @@ pub fn bench() -> Bench {
         gate: Semaphore::new(1000),
         polls: AtomicUsize::new(0),
         poll_gate: Semaphore::new(1000),
+        people: Mutex::default(),
         decrees_version: Mutex::new("one".into()),
         pending: Mutex::default(),
         clock: Arc::clone(&clock),
     });
-    let config = RegistryClientConfig {
+    let mut config = RegistryClientConfig {
         breaker_failures: 3,
         ..RegistryClientConfig::new("https://localhost/", check(&MiniPki::new()), vec![], vec![])
     };
+    change(&mut config);
     let cached = CachedRegistry::new(vec![Arc::clone(&fake) as Arc<dyn Upstream>], None, &config, Arc::clone(&clock) as _);
     Bench { fake, clock, cached }
 }
@@ -109,6 +118,8 @@ impl Upstream for FakeRegistry {
             marks: Default::default(),
         };
         let persons: Arc<[Person]> = if *self.somebody.lock().unwrap() { [person].into() } else { [].into() };
+        // Everybody has memory of their own.
+        let persons = self.people.lock().unwrap().as_ref().map_or(persons, |people| people.iter().cloned().collect());
         Ok(Fetched { version, as_of, subject: format!("subject-{}", key.value()).into(), persons })
     }
 

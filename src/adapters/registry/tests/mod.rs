@@ -3,6 +3,7 @@
 
 mod caching;
 mod fake;
+mod memory;
 #[path = "../../../../tests/it/mini_pki.rs"]
 mod mini_pki;
 mod over_tls;

@@ -263,12 +263,13 @@ async fn write_that_failed_leaves_no_entry_out_of_the_index_and_none_in_it_twice
     // Where the files should go there is a file: no part can be written …
     std::fs::write(&segments, b"").unwrap();
     known.extend(log.live(&ledger, "2026-01-01T18:00:00Z", 40..70).await);
-    let all = Search { limit: 1, counted: true, ..Search::default() };
+    // Without a filter the sealed list of the parts says how many there are.
+    let all = Search { filter: Filter::default().with(Field::Agency, "bank"), limit: 1, counted: true, ..Search::default() };
     assert!(ledger.search(all.clone()).await.is_err());
     std::fs::remove_file(&segments).unwrap();
     // … and where the list should go a folder: the parts are there, and no list names them.
     std::fs::create_dir_all(segments.join("parts.tmp")).unwrap();
-    assert!(ledger.search(all.clone()).await.is_err());
+    assert!(ledger.search(all).await.is_err());
     std::fs::remove_dir(segments.join("parts.tmp")).unwrap();
     check(&ledger, &known, &Filter::default(), 100, false).await;
     known.extend(log.live(&ledger, "2026-01-02T08:00:00Z", 70..140).await);
@@ -288,9 +289,9 @@ async fn file_that_cannot_be_made_again_ends_the_search_with_an_error() {
     // Neither read nor replaced.
     std::fs::remove_file(&part).unwrap();
     std::fs::create_dir_all(part.join("in the way")).unwrap();
-    // By a field, so that no extent answers for the file.
-    let all = Search { filter: Filter::default().with(Field::Route, "verify"), limit: 1, counted: true, ..Search::default() };
-    assert!(ledger.search(all.clone()).await.is_err());
+    // Without a filter the sealed list of the parts says how many there are.
+    let all = Search { filter: Filter::default().with(Field::Agency, "bank"), limit: 1, counted: true, ..Search::default() };
+    assert!(ledger.search(all).await.is_err());
     assert!(ledger.draw(Search { limit: 3, ..Search::default() }, "seed".into()).await.is_err(), "no sample of half the log");
     std::fs::remove_dir_all(&part).unwrap();
     check(&ledger, &known, &Filter::default(), 100, false).await;

@@ -4,6 +4,7 @@
 mod chain;
 mod copies;
 mod flips;
+mod reserve;
 mod restore;
 mod succession;
 mod takeover;

@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub(super) struct Sound(Vec<(char, u8)>);
 
+impl Sound {
+    pub(super) const fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(char, u8)>()
+    }
+}
+
 /// An a of whatever length was written.
 const A: u8 = 1;
 /// An i, e (as in «ی») was written.

@@ -9,6 +9,7 @@ mod fold;
 mod sample;
 mod summary;
 mod takes;
+mod values;
 mod view;
 
 use std::sync::Arc;
@@ -21,11 +22,12 @@ use zeroize::Zeroizing;
 
 pub use chain::Gather;
 pub use cursor::{BadCursor, Cursor};
-pub use filter::{BadQuery, Field, FieldValues, Filter, Paging, Query, instant_of};
+pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
 pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
 pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over, joined};
 pub use takes::Takes;
+pub use values::FieldValues;
 pub use view::{EntryView, ProofView};
 
 use super::leaf::HEADER_LEN;

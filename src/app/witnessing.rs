@@ -1,0 +1,105 @@
+//! The witness's clock beside ours: each cosigned checkpoint that the operator brings (`ledger.witness_checkpoint`) is held against
+//! this machine's clock, at the start and whenever the file changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::StartError;
+use super::origins::origins_of;
+use super::parts::Parts;
+use super::witnessed::{Seen, last_seen};
+use crate::adapters::clock::WitnessedClock;
+use crate::adapters::keys::KeyStore;
+use crate::adapters::store::SqliteLedger;
+use crate::config::Config;
+use crate::core::domain::clock::Clock as _;
+use crate::core::ledger::{Ledger as _, witness_time};
+
+/// How often the file is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What compares the clocks.
+pub(super) struct Witnessing {
+    config: Config,
+    keys: Arc<KeyStore>,
+    ledger: Arc<SqliteLedger>,
+    clock: Arc<WitnessedClock>,
+    /// The text of the file when it was last read; none inside where it was not there.
+    read: Option<Option<String>>,
+}
+
+impl Witnessing {
+    /// Looks for the first time, before anything is signed for anybody.
+    ///
+    /// # Errors
+    /// The file holds no checkpoint of ours that the witness cosigned.
+    pub(super) async fn begin(config: &Config, parts: &Parts, clock: Arc<WitnessedClock>) -> Result<Self, StartError> {
+        let mut begun = Self { config: config.clone(), keys: parts.keys.clone(), ledger: parts.ledger.clone(), clock, read: None };
+        if let Some(seen) = begun.changed()? {
+            let entry = begun.last_entry(&seen).await;
+            begun.judge(&seen, entry);
+        }
+        Ok(begun)
+    }
+
+    /// Looks until the task is dropped.
+    pub(super) async fn keep(mut self) {
+        let mut tick = tokio::time::interval(EVERY);
+        loop {
+            tick.tick().await;
+            self.look();
+        }
+    }
+
+    /// What cannot be read says nothing of the clock: what was known before stands.
+    fn look(&mut self) {
+        match self.changed() {
+            Ok(None) => {}
+            Ok(Some(seen)) => {
+                let published = self.published(&seen);
+                self.judge(&seen, published);
+            }
+            Err(error) => tracing::warn!(%error, "the witness's checkpoint is not taken up"),
+        }
+    }
+
+    /// What the witness has seen, if the file is another than before.
+    fn changed(&mut self) -> Result<Option<Seen>, StartError> {
+        let path = self.config.ledger.witness_checkpoint.as_deref();
+        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        if self.read.as_ref() == Some(&text) {
+            return Ok(None);
+        }
+        self.read = Some(text);
+        last_seen(&self.config, &self.keys.current(), &origins_of(&self.config)?)
+    }
+
+    /// When our clock said that this checkpoint was published, if this process did it.
+    fn published(&self, seen: &Seen) -> Option<Timestamp> {
+        let ours = seen.checkpoint.origin == self.ledger.origin();
+        ours.then(|| self.ledger.published_at(seen.checkpoint.size)).flatten()
+    }
+
+    /// The time of the last entry of a checkpoint from before this start. It is no use where the clock was set back since: the log's time
+    /// never decreases, so that it says nothing of the clock as it is now.
+    async fn last_entry(&self, seen: &Seen) -> Option<Timestamp> {
+        if seen.checkpoint.origin != self.ledger.origin() {
+            return None;
+        }
+        let time = self.ledger.time_of(seen.checkpoint.size.checked_sub(1)?).await.ok().flatten()?;
+        (time <= self.clock.now()).then_some(time)
+    }
+
+    fn judge(&self, seen: &Seen, published: Option<Timestamp>) {
+        let judged = witness_time::judge(seen.cosigned, published, self.clock.now());
+        if let Err(doubt) = judged {
+            tracing::error!(
+                "{doubt}: nothing is signed, purged or issued; set the clock right and restart the gateway, or bring a checkpoint that the witness \
+                 has cosigned since"
+            );
+        }
+        self.clock.contradict(judged.is_err());
+    }
+}

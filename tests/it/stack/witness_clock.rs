@@ -1,0 +1,152 @@
+//! The witness's clock beside the gateway's: where they differ by more than 30 seconds nothing is signed, purged or issued.
+
+use std::path::PathBuf;
+
+use estelam::adapters::keys::FileSigner;
+use estelam::config::Config;
+use estelam::core::domain::clock::Clock;
+use estelam::core::ledger::LogReader;
+use estelam::core::ledger::cosignature::WitnessKey;
+use estelam::core::signing::Algorithm;
+use jiff::SignedDuration;
+use reqwest::header::CONTENT_TYPE;
+
+use super::fixtures::query;
+use super::harness::{FORM, System, send};
+use super::purging::purge;
+use super::record;
+
+/// A witness, and where the operator puts what it cosigned.
+struct Witness {
+    signer: FileSigner,
+    key: WitnessKey,
+    folder: PathBuf,
+}
+
+impl Witness {
+    fn of(system: &System) -> Self {
+        let signer = FileSigner::from_pkcs8(&FileSigner::generate(Algorithm::EdDsa).unwrap()).unwrap();
+        let key = WitnessKey::new("witness.example", signer.public_key_bytes().try_into().unwrap()).unwrap();
+        let witness = Self { signer, key, folder: system.dir.path().into() };
+        std::fs::write(witness.path("witness.key"), format!("{}\n", witness.key)).unwrap();
+        witness
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Has what is published now cosigned by a clock that is off by so many seconds, and brought to the gateway.
+    fn cosign(&self, system: &System, off_by_s: i64) {
+        let at = system.clock.now() + SignedDuration::from_secs(off_by_s);
+        let note = self.key.cosign(&system.running.parts().ledger.checkpoint(), &self.signer, at).unwrap();
+        let draft = self.path("witnessed.draft");
+        std::fs::write(&draft, note).unwrap();
+        std::fs::rename(draft, self.path("witnessed")).unwrap();
+    }
+
+    fn configure(&self) -> impl FnOnce(&mut Config) + use<> {
+        let (key, checkpoint) = (self.path("witness.key"), self.path("witnessed"));
+        move |config| {
+            config.ledger.witness_key = Some(key);
+            config.ledger.witness_checkpoint = Some(checkpoint);
+        }
+    }
+}
+
+/// What the log says of the clock, in order.
+fn told(system: &System) -> Vec<String> {
+    let entries = record::all(system).into_iter().filter(|entry| entry["route"] == "clock");
+    entries.map(|entry| entry["code"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn until_told(system: &System, what: &[&str]) {
+    system.until("the clock's entry", |system| told(system) == what).await;
+}
+
+/// Nothing is signed, issued or deleted.
+async fn stands_still(system: &System) {
+    let entries = system.entries();
+    let question = query("clinic", "yekta", "9990000018", "treatment");
+    let asked = system.request("clinic", "POST", "/v1/verify").header(CONTENT_TYPE, "application/json").body(question.to_string());
+    let unsigned = send(asked).await;
+    assert_eq!((unsigned.status, unsigned.code(), unsigned.json.get("statement")), (503, "ledger-unavailable", None));
+    let issue =
+        system.request("bank", "POST", "/oauth2/token").header(CONTENT_TYPE, FORM).body("grant_type=client_credentials&client_id=bank");
+    let token = send(issue).await;
+    assert_eq!((token.status, token.json.get("access_token")), (503, None));
+    let purged = purge(system, &entries.to_string(), Vec::new()).await;
+    assert!(purged.error.is_some_and(|error| error.contains("the clock")), "nothing is purged");
+    assert_eq!(system.entries(), entries);
+}
+
+async fn answers(system: &System) {
+    system.until("a clock that holds", |system| system.running.parts().gate.clock.holds()).await;
+    system.forget_tokens();
+    assert_eq!(system.ask("clinic", &query("clinic", "yekta", "9990000018", "treatment")).await.outcome(), "entitled valid");
+}
+
+/// Waits until everything is in the published checkpoint.
+async fn published(system: &System) {
+    let size = |system: &System| system.running.parts().ledger.checkpoint().lines().nth(1).unwrap().parse::<u64>().unwrap();
+    system.until("a checkpoint", |system| size(system) == system.entries()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_with_a_clock_behind_the_witness_signs_nothing_until_a_newer_cosignature_agrees() {
+    let system = System::today().await;
+    let witness = Witness::of(&system);
+    witness.cosign(&system, 31);
+    let system = system.restarted_unready(witness.configure()).await;
+    assert!(!system.running.parts().gate.clock.holds(), "known before the first call");
+    until_told(&system, &["clock-contradicted"]).await;
+    stands_still(&system).await;
+    witness.cosign(&system, 30);
+    answers(&system).await;
+    until_told(&system, &["clock-contradicted", "clock-holds-again"]).await;
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_was_ahead_is_found_out_at_the_start_by_the_time_of_the_log() {
+    let system = System::today().await;
+    let witness = Witness::of(&system);
+    // This machine's clock is an hour ahead from now on.
+    system.advance(3600);
+    answers(&system).await;
+    published(&system).await;
+    witness.cosign(&system, -3600);
+    let system = system.restarted_unready(witness.configure()).await;
+    until_told(&system, &["clock-contradicted"]).await;
+    stands_still(&system).await;
+    // Set right and started again: the log's time is ahead now, and says nothing of the clock.
+    system.advance(-3600);
+    let system = system.restarted_with(witness.configure()).await;
+    answers(&system).await;
+    system.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_gateway_holds_each_new_cosignature_against_its_clock() {
+    let system = System::today().await;
+    let witness = Witness::of(&system);
+    witness.cosign(&system, 0);
+    let system = system.restarted_with(witness.configure()).await;
+    answers(&system).await;
+    // An hour passes for this machine alone; what it publishes then the witness has cosigned an hour before.
+    system.advance(3600);
+    answers(&system).await;
+    published(&system).await;
+    witness.cosign(&system, -3600);
+    until_told(&system, &["clock-contradicted"]).await;
+    stands_still(&system).await;
+    // What is no cosignature says nothing.
+    std::fs::write(witness.path("witnessed"), "nothing").unwrap();
+    witness.cosign(&system, 0);
+    answers(&system).await;
+    until_told(&system, &["clock-contradicted", "clock-holds-again"]).await;
+    // An old checkpoint that is brought again shows nothing either.
+    witness.cosign(&system, -10);
+    answers(&system).await;
+    system.stop().await;
+}
