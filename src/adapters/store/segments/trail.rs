@@ -24,6 +24,9 @@ pub(in crate::adapters::store) struct Sought {
     pub(in crate::adapters::store) trace: usize,
 }
 
+/// The place of an identifier in the search, and an entry about it.
+type OneOf = (usize, AuditRow);
+
 /// Finds the entries with these tags among the first `size`, by index, and those of which nobody knows whether they have one.
 pub(in crate::adapters::store) fn trail(
     index: &mut Index,
@@ -31,7 +34,7 @@ pub(in crate::adapters::store) fn trail(
     contents: &Mutex<Contents>,
     sought: &[Sought],
     size: u64,
-) -> Result<(Vec<(usize, AuditRow)>, Vec<Damage>), SegmentError> {
+) -> Result<(Vec<OneOf>, Vec<Damage>), SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
     let mut by_day: HashMap<i64, Vec<&Sought>> = HashMap::new();
     sought.iter().for_each(|one| by_day.entry(one.day).or_default().push(one));
