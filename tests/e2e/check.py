@@ -433,7 +433,7 @@ def nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo):
 
 
 def outside(binary, folder):
-    """A second start of the same folder, now with an outside issuer in its configuration."""
+    """A second start of the same folder, now with an outside issuer in its configuration: its demo, on ports of its own."""
     provider = oauth.Provider()
     provider.configure(pathlib.Path(folder) / "demo")
     demo = Demo(str(pathlib.Path(binary).resolve()), f"{folder}/demo")
@@ -445,6 +445,7 @@ def outside(binary, folder):
     finally:
         code = demo.stop()
     assert code == 0, f"the demo ended with {code}"
+    return demo
 
 
 def main(binary):
@@ -462,7 +463,7 @@ def main(binary):
     finally:
         code = demo.stop()
     assert code == 0, f"the demo ended with {code}"
-    outside(binary, folder)
+    demo = outside(binary, folder)
     nothing_printed_and_nothing_stored_outside_the_registry_names_anybody(demo)
     print("ok   nothing printed and nothing stored outside the registry names anybody")
     for function in AFTER:
