@@ -8,7 +8,7 @@ use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::place::DemoFile;
+use super::place::{DemoFile, Place};
 use super::request_key::{FIELD, RequestKey, Target};
 use super::verify::Lang;
 use super::{CliError, Failure, words};
@@ -92,8 +92,8 @@ struct TokenAnswer {
 
 impl Client {
     /// Reads where the gateway is and which certificate to use.
-    pub(super) fn open(dir: &Path, agency: &str) -> Result<Self, CliError> {
-        let place = DemoFile::read(dir)?;
+    pub(super) fn open(place: &Place, agency: &str) -> Result<Self, CliError> {
+        let (dir, place) = (place.dir(), place.endpoints()?);
         let files = place.agency(agency)?.clone();
         let file = |path: &Path| dir.join(path);
         let config = client_config(&file(&place.ca), &file(&files.cert), &file(&files.key), Arc::new(SystemClock))

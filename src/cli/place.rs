@@ -61,8 +61,18 @@ impl Place {
         }
     }
 
-    /// A place in a folder, for tests.
-    #[cfg(test)]
+    /// Where the listeners are and which certificates there are: as the configuration that was named says, or the folder.
+    ///
+    /// # Errors
+    /// The configuration that was named is not there or not usable, or the folder holds neither.
+    pub(super) fn endpoints(&self) -> Result<DemoFile, CliError> {
+        match &self.config {
+            Some(file) => self.existing_dir().and_then(|dir| DemoFile::of_configuration(file, dir)),
+            None => DemoFile::read(&self.dir),
+        }
+    }
+
+    /// A place in a folder.
     pub(super) const fn of(dir: PathBuf) -> Self {
         Self { dir, config: None }
     }
@@ -100,13 +110,13 @@ impl DemoFile {
         let path = dir.join("demo.json");
         match std::fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).doing(format_args!("`{}` is not a demo file", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::of_installation(dir),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::of_folder(dir),
             Err(error) => Err(error).doing(format_args!("cannot read `{}`", path.display())),
         }
     }
 
-    /// What a folder's configuration says of the same, and the certificates in `pki/NAME/`.
-    fn of_installation(dir: &Path) -> Result<Self, CliError> {
+    /// What a folder's configuration says of the same.
+    fn of_folder(dir: &Path) -> Result<Self, CliError> {
         let file = dir.join("estelam.toml");
         if !file.exists() {
             let dir = dir.display();
@@ -114,13 +124,19 @@ impl DemoFile {
                 "there is no installation in `{dir}`; start `estelam demo --dir {dir}` first, or name another folder with `--dir`"
             )));
         }
-        let config = Config::read(&file).doing("the configuration is not usable")?;
+        Self::of_configuration(&file, dir)
+    }
+
+    /// What a configuration says of the same, and the certificates in `pki/NAME/` of its folder.
+    fn of_configuration(file: &Path, dir: &Path) -> Result<Self, CliError> {
+        let config = Config::read(file).doing("the configuration is not usable")?;
+        let server_ca = config.tls.server_ca();
         let host = config.issuer.trim_start_matches("https://").split([':', '/']).next().unwrap_or_default();
         Ok(Self {
             public: format!("https://{host}:{}", config.listen.public.port()),
             ops: format!("http://{}", config.listen.ops),
             registry: config.registry.url,
-            ca: std::path::absolute(&config.tls.client_ca).unwrap_or(config.tls.client_ca),
+            ca: std::path::absolute(server_ca).unwrap_or_else(|_| server_ca.to_owned()),
             agencies: certificates_in(&dir.join("pki")),
             gateway: config.issuer,
         })

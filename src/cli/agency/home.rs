@@ -26,6 +26,7 @@ pub(super) struct Home {
     pub(super) issuer: Option<String>,
     pub(super) client_ca: PathBuf,
     pub(super) client_intermediates: PathBuf,
+    pub(super) server_ca: PathBuf,
     pub(super) crls: PathBuf,
     place: Place,
 }
@@ -43,6 +44,7 @@ impl Home {
                 issuer: DemoFile::read(&dir).ok().map(|demo| demo.gateway),
                 client_ca: dir.join("pki/ca.pem"),
                 client_intermediates: dir.join("pki/intermediate.pem"),
+                server_ca: dir.join("pki/ca.pem"),
                 crls: dir.join("pki/crl"),
                 place: place.clone(),
                 dir,
@@ -54,6 +56,7 @@ impl Home {
             cutoff: config.cutoff,
             trust_domain: config.trust_domain,
             issuer: Some(config.issuer),
+            server_ca: config.tls.server_ca().to_owned(),
             client_ca: config.tls.client_ca,
             client_intermediates: config.tls.client_intermediates,
             crls: config.tls.crls,

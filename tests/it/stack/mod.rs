@@ -23,6 +23,7 @@ mod headers;
 mod holder;
 mod holder_view;
 mod identifiers;
+mod kits;
 mod legal;
 mod legal_table;
 mod list_source;
