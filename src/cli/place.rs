@@ -11,11 +11,14 @@ use crate::config::Config;
 use crate::core::domain::agency::RESERVED;
 use crate::files;
 
+/// The folder that is taken when none is named.
+const USUAL: &str = "var/demo";
+
 /// `--dir DIR` or `--config FILE`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Place {
     /// Folder of a demo or an installation
-    #[arg(long, default_value = "var/demo", conflicts_with = "config")]
+    #[arg(long, default_value = USUAL, conflicts_with = "config")]
     dir: PathBuf,
     /// Configuration file of an installation; its folder is the installation's
     #[arg(long, value_name = "FILE")]
@@ -69,6 +72,15 @@ impl Place {
         match &self.config {
             Some(file) => self.existing_dir().and_then(|dir| DemoFile::of_configuration(file, dir)),
             None => DemoFile::read(&self.dir),
+        }
+    }
+
+    /// The place as it is typed behind a verb, with a space before it; nothing for the one that is taken when none is named.
+    pub(super) fn typed(&self) -> String {
+        match &self.config {
+            Some(file) => format!(" --config {}", word(file)),
+            None if self.dir == Path::new(USUAL) => String::new(),
+            None => format!(" --dir {}", word(&self.dir)),
         }
     }
 
@@ -155,6 +167,13 @@ impl DemoFile {
     }
 }
 
+/// A path as one word of a shell.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Largest file of somebody else that is read, in bytes: requests, certificates and policies have some thousand.
 const LARGEST: u64 = 256 * 1024;
 
@@ -200,4 +219,18 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CliError
 /// Writes a new file that only its owner can read.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     files::write_new_secret(path, bytes).doing(format_args!("cannot make `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn place_is_told_as_a_shell_reads_it_again() {
+        let typed = |dir: &str| Place::of(dir.into()).typed();
+        assert_eq!((typed("var/demo"), typed("/srv/estelam")), (String::new(), " --dir /srv/estelam".to_owned()));
+        assert_eq!(typed("it's here; $x"), r" --dir 'it'\''s here; $x'");
+        let of_config = Place { dir: USUAL.into(), config: Some("/etc/estelam/north.toml".into()) };
+        assert_eq!(of_config.typed(), " --config /etc/estelam/north.toml");
+    }
 }

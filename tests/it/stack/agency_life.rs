@@ -264,3 +264,26 @@ async fn an_outside_authority_is_told_what_to_sign_and_only_that_is_taken_up() {
     assert!(shown.contains("good   west"), "{shown}");
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_that_a_rotation_prints_ends_the_older_certificate_of_that_branch_alone() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let lab = tempfile::tempdir().unwrap();
+    let csr = |name: &str, rest: &str| request(lab.path(), name, &[&san(rest)]);
+    done(&agency(&dir, &["enrol", "bank", "--csr", &csr("whole", "bank")]));
+    done(&agency(&dir, &["rotate", "bank", "--csr", &csr("whole-two", "bank")]));
+    done(&agency(&dir, &["enrol", "bank", "--branch", "north", "--csr", &csr("north", "bank/branch/north")]));
+    let again = failed(&agency(&dir, &["enrol", "bank", "--branch", "north", "--csr", &csr("again", "bank/branch/north")]));
+    assert!(again.contains(&format!("`estelam agency rotate bank --branch north --csr FILE --dir {dir}`")), "{again}");
+    let said = done(&agency(&dir, &["rotate", "bank", "--branch", "north", "--csr", &csr("north-two", "bank/branch/north")]));
+    let printed = said.trim_end().rsplit(": ").next().unwrap();
+    let words: Vec<&str> = printed.strip_prefix("estelam ").unwrap().split(' ').collect();
+    let ended = done(&run(Command::new(env!("CARGO_BIN_EXE_estelam")).args(&words).current_dir(lab.path())));
+    assert_eq!(ended, "1 older certificate of bank (north) ended\n");
+    let shown: Value = serde_json::from_str(&done(&agency(&dir, &["show", "bank", "--json"]))).unwrap();
+    let certificates = shown["register"]["certificates"].as_array().unwrap().iter();
+    let state: Vec<_> = certificates.map(|one| (one["unit"].as_str(), one["ended_at"].is_null())).collect();
+    assert_eq!(state, [(None, true), (None, true), (Some("north"), false), (Some("north"), true)]);
+    system.stop().await;
+}

@@ -28,6 +28,7 @@ mod legal;
 mod legal_table;
 mod list_source;
 mod neighbours;
+mod officials;
 mod outage;
 mod overload;
 mod people;
