@@ -37,9 +37,11 @@ impl Retire {
         register.retired = Some(now);
         home.save(&agency, &mut register)?;
         policy_files::retire_agency(&home.policies, &agency).map_err(|faults| refused(&faults))?;
-        home.cut_in_force()?;
-        home.policies_in_force()?;
-        println!("{agency} has left; its file is kept in policies/retired/, its certificates in its register; its name is not given again");
+        let when = home.cut_in_force()?;
+        // It is refused from now on; that the policies no longer name it may wait for signatures.
+        let (_, left) = home.policies_in_force()?;
+        let kept = "its file is kept in policies/retired/, its certificates in its register; its name is not given again";
+        print!("{agency} has left{when}; {kept}\n{left}");
         Ok(())
     }
 }

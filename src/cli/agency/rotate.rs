@@ -45,9 +45,8 @@ impl Rotate {
     fn begin(&self, home: &Home, agency: &AgencyId, unit: Option<&str>) -> Result<(), CliError> {
         let mut register = home.register(agency)?;
         if register.retired.is_some() || !register.certificates.iter().any(|one| one.unit.as_deref() == unit) {
-            return Err(CliError::failed(format_args!(
-                "`{agency}` has no certificate for this to renew; use `estelam agency enrol {agency}`"
-            )));
+            let enrol = home.command("enrol", agency, unit, " --csr FILE");
+            return Err(CliError::failed(format_args!("`{agency}` has no certificate for this to renew; use `{enrol}`")));
         }
         let request = self.csr.as_deref().map(|file| enrol::request(home, file, &home.uri(agency, unit))).transpose()?;
         let taken = enrol::take_up(home, agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
@@ -57,7 +56,8 @@ impl Rotate {
             let folder = kit::write(home, &enrol::place(home, agency, unit).join("kit"), Some(&pem), &snapshot, policy)?;
             println!("the new certificate lies in {}", folder.display());
         }
-        println!("both certificates are good; once {agency} works with the new one: estelam agency rotate {agency} --finish");
+        let finish = home.command("rotate", agency, unit, " --finish");
+        println!("both certificates are good; once {agency}{} works with the new one: {finish}", home::of(unit));
         Ok(())
     }
 }
@@ -66,13 +66,13 @@ fn finish(home: &Home, agency: &AgencyId, unit: Option<&str>) -> Result<(), CliE
     let mut register = home.register(agency)?;
     let good: Vec<String> = register.good(unit, home::now()).iter().map(|one| one.sha256.clone()).collect();
     let Some((_, older)) = good.split_last().filter(|(_, older)| !older.is_empty()) else {
-        println!("{agency} has one certificate for this; there is nothing to end");
+        println!("{agency}{} has one certificate for this; there is nothing to end", home::of(unit));
         return Ok(());
     };
     let authority = ca::development(home)?;
     leave::end_certificates(home, &mut register, older, authority.as_ref())?;
     home.save(agency, &mut register)?;
     home.cut_in_force()?;
-    println!("{} older certificate{} of {agency} ended", older.len(), if older.len() == 1 { "" } else { "s" });
+    println!("{} older certificate{} of {agency}{} ended", older.len(), if older.len() == 1 { "" } else { "s" }, home::of(unit));
     Ok(())
 }

@@ -67,7 +67,7 @@ impl Suspend {
             println!("every token that {agency} has is dead{}; it may get new ones", home.cut_in_force()?);
         } else {
             home.cut(|list| list.suspend(agency.as_str(), branch, now))?;
-            println!("{agency}{} is suspended{}", of(branch), home.cut_in_force()?);
+            println!("{agency}{} is suspended{}", home::of(branch), home.cut_in_force()?);
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Resume {
         }
         let when = home.cut_in_force()?;
         until_new_tokens_count(&home, &agency)?;
-        println!("{agency}{} {}{when}", of(branch), if was_cut { "may ask again" } else { "was not suspended" });
+        println!("{agency}{} {}{when}", home::of(branch), if was_cut { "may ask again" } else { "was not suspended" });
         Ok(())
     }
 }
@@ -103,10 +103,6 @@ fn until_new_tokens_count(home: &Home, agency: &AgencyId) -> Result<(), CliError
         std::thread::sleep(AGAIN);
     }
     Ok(())
-}
-
-fn of(branch: Option<&str>) -> String {
-    branch.map(|branch| format!(" ({branch})")).unwrap_or_default()
 }
 
 fn thumbprint(given: &str) -> Result<[u8; 32], CliError> {
