@@ -4,6 +4,7 @@ mod agency;
 mod audit;
 mod backup;
 mod client;
+mod config;
 mod defer;
 mod demo;
 mod error;
@@ -22,6 +23,7 @@ mod retention;
 mod serve;
 mod status;
 mod token;
+mod trail_key;
 mod verify;
 mod witness;
 mod words;
@@ -47,6 +49,9 @@ enum Verb {
     Demo(demo::Demo),
     /// Run the gateway of an installation
     Serve(serve::Serve),
+    /// The configuration of a new installation
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
     /// Show what the running gateway can do now
     Status(status::Status),
     /// Ask one verification query
@@ -62,7 +67,7 @@ enum Verb {
     /// Agencies: enrol, list, show, suspend, resume, rotate, retire
     #[command(subcommand)]
     Agency(agency::Agency),
-    /// Signing keys: list, standby, rotate, lost, compromised, retire
+    /// Signing keys: list, standby, rotate, lost, compromised, retire; key pairs for trails
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Officials, and what takes effect only with their signatures
@@ -112,6 +117,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     match verb {
         Verb::Demo(demo) => demo.run(),
         Verb::Serve(serve) => serve.run(),
+        Verb::Config(config) => config.run(),
         Verb::Status(status) => status.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verify) => verify.run(),
         Verb::Token(token) => token.run(),
