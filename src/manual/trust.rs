@@ -25,7 +25,8 @@
 //! Beside the development authority (`pki/authority/`) certificates are issued at once. With any other authority, `--outside-ca` prints exactly
 //! what it must sign, and `--certificate FILE` takes the result up: it must be for the same key and name, and pass the gateway's own checks.
 //! The kit holds the certificate, the roots, the policy in Persian and English, `ask.sh` (a token and a query with `curl`; the number goes in by
-//! standard input) and `oauth.json`. No private key is ever in it.
+//! standard input), `oauth.json`, and `client.json`, which makes it a folder for `estelam verify`, `token` and `log` (`--dir KIT`, on any machine) once the agency
+//! has put its `key.pem`, and `request-key.pem` if it signs requests, beside it. No private key is ever in it.
 //!
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
 //! certificates of one unit are good at a time, and each is for a key of its own: one that was ever in a certificate of anybody, or that signs requests or
