@@ -135,11 +135,12 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Whether what a verb writes is for its own user alone. Officials, policies, agencies, holds, deferrals and cases are also handled by other users
+/// Whether what a verb writes is for its own user alone. Officials (the registry's too), policies, agencies, holds, deferrals and cases are also handled by other users
 /// than the service's, whose files it must be able to read.
 const fn is_private(verb: &Verb) -> bool {
     match verb {
-        Verb::Demo(_) | Verb::Serve(_) | Verb::Registry(_) | Verb::Keys(_) => true,
+        Verb::Demo(_) | Verb::Serve(_) | Verb::Keys(_) => true,
+        Verb::Registry(registry) => !registry.is_for_the_service(),
         Verb::Log(log) => !log.is_for_the_service(),
         _ => false,
     }
@@ -163,6 +164,9 @@ mod tests {
     #[test]
     fn what_officials_hand_to_the_service_is_no_file_of_their_own_alone() {
         use clap::Parser as _;
+        let registry =
+            |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "registry"].into_iter().chain(line.split(' '))).verb);
+        assert!(!registry("official add a --public a.pem") && registry("import a.csv") && registry("event-key"));
         let private = |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "log"].into_iter().chain(line.split(' '))).verb);
         for line in ["hold list", "hold approve a --key k", "defer list", "case list"] {
             assert!(!private(line), "{line}");
