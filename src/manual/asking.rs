@@ -1,7 +1,9 @@
 //! Asking, from an integrator's chair.
 //!
-//! You need three things from the operator: a certificate with its key, the gateway's root certificate, and the names of
-//! the services and purposes that your policy grants. Then:
+//! You make a key and a certificate signing request (`openssl req -new …`, see [`trust`](super::trust)), and send the request to the operator; the key never
+//! leaves you. Back comes a kit: your certificate, the roots that you trust the gateway by, your policy in Persian and English with the services and purposes that
+//! you may ask for, `ask.sh` (a token and a query with `curl`), `oauth.json` (the settings of an OAuth client), `sign.py`, and `client.json`, by which
+//! `estelam verify --dir KIT --as NAME` works. Put your key beside them as `key.pem`. Then:
 //!
 //! 1. Get a token: `POST /oauth2/token` with `grant_type=client_credentials&client_id=<your agency>` over mutual TLS. It lives at
 //!    most five minutes and works only together with the certificate that fetched it. Keep it until it expires.

@@ -1,4 +1,4 @@
-//! Operating an installation.
+//! Operating an installation. How one is made: [`installing`](super::installing).
 //!
 //! # Files
 //!
@@ -14,7 +14,7 @@
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `events.keys` in `estelam.toml` | public keys of the events that the registry pushes | restart |
 //! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways (`…/service/registry`) and the key of its events | for the next connection; restart of the registry |
-//! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
+//! | `registry/officials/NAME.pub.pem` | public keys of the officials who sign decrees (`estelam registry official add`); files of other names are nobody's | at the next use |
 //! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
 //! | `ledger/` | the access log, database and journal; copy them with `estelam log backup`; one process at a time | |
@@ -47,6 +47,7 @@
 //! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
+//! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | set the clock right; or, if it is right now, restart the gateway, or bring a newer checkpoint of the witness |
 //! | `accepting` | the node is stopping | wait |
 //!
@@ -82,7 +83,7 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `sender` | the name in the sender's client certificate, `spiffe://<trust-domain>/agency/<name>`; issued and revoked like an agency's, but no agency: it can ask nothing |
+//! | `sender` | the name in the sender's client certificate, `spiffe://<trust-domain>/service/<name>`; issued and revoked like an agency's, but no agency: it can ask nothing |
 //! | `issuer` | `iss` of its events |
 //! | `keys` | JWK set of the public keys that sign its events, and nothing else; two while one follows the other |
 //!
@@ -181,14 +182,24 @@
 //!
 //! # Alarms
 //!
-//! `estelam_alarms_total{alarm}` should stay at nought. `revocation-lists-grace`, `-overdue`, `-refused`, `cut-off-list-unreadable`: see
-//! [`trust`](super::trust). `clock-jumped`, `clock-contradicted`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung`: above. `rule-missing`: a service has no rule for today; its answers are indeterminate, add
-//! one to `services.toml`. `policy-refused`: the policy folder was changed and does not validate (a rule that fails when it is put to
-//! Cedar is among the faults), so that the version before it stays in force; `estelam policy check` names every file and line. `log-ended`: the access log was sealed and goes on under a new
-//! origin; tell its witness and the auditors, see [`log`](super::log). `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
-//! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
-//! once an official has looked into it, until the gateway is restarted. `registry-event-key`: somebody who has the registry's client certificate pushes events
-//! that its key did not sign; compare `events.keys` with the registry's key, or revoke that certificate.
+//! `estelam_alarms_total{alarm}` should stay at nought; each comes with a line of the log that says more.
+//!
+//! | alarm | what happened | do |
+//! |---|---|---|
+//! | `revocation-lists-grace`, `revocation-lists-overdue`, `revocation-lists-refused`, `cut-off-list-unreadable` | revocation lists that are old or do not verify; the local list cannot be read | see [`trust`](super::trust) |
+//! | `rules-not-signed` | policies lie there that two officials have not signed; those before stay in force | see [`trust`](super::trust) |
+//! | `clock-jumped`, `clock-contradicted`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
+//! | `key-file-missing` | the file of a key was not there at the start; the gateway runs and does not get ready | as for the part `keys` above |
+//! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
+//! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |
+//! | `refusals-not-recorded` | counts of refusals are lost: floods come, and the log takes nothing (the alarm grows by as many) | look at the log's disk, then at who floods |
+//! | `policy-refused` | the policy folder was changed and does not validate (a rule that fails when it is put to Cedar is among the faults); the version before stays in force | `estelam policy check` names every file and line |
+//! | `rule-missing` | a service has no rule for today; its answers are indeterminate | add one to `services.toml` |
+//! | `log-ended` | the access log was sealed and goes on under a new origin | tell its witness and the auditors, see [`log`](super::log) |
+//! | `decrees-not-of-their-version`, `decrees-rewritten` | the registry's decrees are not what they claim to be, or one that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again | find out why; once an official has looked into it, restart the gateway |
+//! | `registry-event-key` | somebody who has the registry's client certificate pushes events that its key did not sign | compare `events.keys` with the registry's key, or revoke that certificate |
+//! | `watch-blind` | the rules that watch for abuse could not read back what happened before (at a start, or after something was missed); they count from then on and try again | look at the log's disk, run `estelam log verify` |
+//! | `webhook-outbox`, `webhook-refused` | an alert could not be kept for the webhook, or the webhook refused it (it lies in `refused` of the outbox); the log has it either way | look at the disk of `alerts/`; ask the webhook's owner; see [`watching`](super::watching) |
 //!
 //! # Searches for holders
 //!

@@ -30,6 +30,9 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
         &["registry", "decree", "list"],
         &["registry", "decree", "add", decrees, "--key", "nokey"],
         &["registry", "honeypot", "mint", "--count", "1"],
+        &["registry", "official", "list"],
+        &["registry", "event-key"],
+        &["policy", "new"],
         &["log", "verify"],
         &["policy", "check"],
         &["policy", "test"],
@@ -80,6 +83,30 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
         assert_eq!(broken.status.code(), Some(1), "{broken:?}");
         assert!(broken.stdout.is_empty() && String::from_utf8(broken.stderr).unwrap().contains("the configuration is not usable"));
     }
+}
+
+/// Under another trust domain than its gateways' a registry would refuse them all, and say so nowhere but there.
+#[test]
+fn a_registry_serves_the_trust_domain_of_its_configuration_or_the_one_that_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("pki")).unwrap();
+    let serve = |more: &[&str]| {
+        let output = estelam(&[&["registry", "serve", "--port", "0", "--dir", "."][..], more].concat(), home.path());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = serve(&[]);
+    assert!(code == Some(2) && said.contains("name it with `--trust-domain`"), "{said}");
+    let names = ["--trust-domain", "gov.example", "--gateway", "gate.gov.example", "--registry", "registry.gov.example"];
+    let printed = estelam(&[&["config", "new"][..], &names].concat(), home.path());
+    std::fs::write(home.path().join("estelam.toml"), printed.stdout).unwrap();
+    let (code, said) = serve(&["--trust-domain", "other.example"]);
+    assert!(code == Some(2) && said.contains("`gov.example`"), "{said}");
+    for more in [&[][..], &["--trust-domain", "gov.example"]] {
+        let (code, said) = serve(more);
+        assert!(code == Some(1) && said.contains("the registry does not start"), "only its certificates are missing: {said}");
+    }
+    let (code, said) = serve(&["--trust-domain", "Not/a-domain"]);
+    assert!(code == Some(2) && said.contains("write the trust domain alone"), "{said}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(in crate::cli) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let schemes = schemes(self.place.dir())?;
+        let schemes = schemes(&self.place)?;
         let filling = Filling::of(&self.place)?;
         let now = SystemClock.now();
         let options = import::ImportOptions { file: &self.file, source: self.source.as_deref(), schemes: &schemes, now };
@@ -122,7 +122,7 @@ pub(in crate::cli) struct Lookup {
 
 impl Lookup {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let (store, schemes) = (existing_store(&self.place)?, schemes(self.place.dir())?);
+        let (store, schemes) = (existing_store(&self.place)?, schemes(&self.place)?);
         let value = match self.value {
             Some(value) => value,
             None => first_line()?,
