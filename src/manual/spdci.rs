@@ -67,9 +67,11 @@
 //! | status of header and search | means |
 //! |---|---|
 //! | `succ`, `reg_records` of one record | somebody |
-//! | `succ`, several records (at most 10, all of `pagination.total_count`) | `ambiguous-identifier` |
+//! | `succ`, several records (at most 10; of a longer list its first page, with two who are not blocked) | `ambiguous-identifier` |
 //! | `succ`, `reg_records` an empty list | nobody; the only way to say so |
 //! | `rjct` with whatever code, `pdng`, `rcvd`, anything else | `registry-unavailable`; `last_error` in `estelam status` says which |
+//!
+//! What is wrong with one record, or with how many there are, is that number's trouble: it is asked for once and counts against no address.
 //!
 //! `spdci-registry.yaml` has `reg_records` as one object, with which nobody cannot be said; a list is taken from those registries too.
 //!

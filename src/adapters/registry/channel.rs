@@ -12,8 +12,9 @@ use rustls::ClientConfig;
 use super::config::{RegistryClientConfig, RegistryClientError, ServerCheck, tls};
 use super::refusal::certificate_fault;
 use crate::core::domain::clock::Clock;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
+const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
 const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 
 /// The connections to one address.
@@ -60,6 +61,11 @@ impl Channel {
     }
 }
 
+/// What a failed exchange means for a look-up: how much there is to say of a number is that number's, the rest is the registry's.
+pub(super) fn of_look_up(why: RegistryUnavailable) -> NoAnswer {
+    if why == TOO_LARGE { NoAnswer::Number(why) } else { NoAnswer::Registry(why) }
+}
+
 fn client(tls: &ClientConfig, connect_timeout: Duration) -> reqwest::Result<Client> {
     Client::builder()
         .tls_backend_preconfigured(tls.clone())
@@ -88,7 +94,6 @@ fn checked(response: Response) -> Result<Response, RegistryUnavailable> {
 }
 
 async fn read(mut response: Response, cap: usize) -> Result<Vec<u8>, RegistryUnavailable> {
-    const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
     if response.content_length().is_some_and(|length| length > cap as u64) {
         return Err(TOO_LARGE);
     }

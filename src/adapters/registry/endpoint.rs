@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::breaker::{Breaker, Pass, Standing};
 use super::latency::Latency;
 use super::upstream::{Fetched, Key, Upstream};
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 /// One address of the registry.
 pub(super) struct Endpoint {
@@ -45,11 +45,14 @@ impl Endpoint {
     }
 
     /// One look-up, by the holder of a pass.
-    pub(super) async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    pub(super) async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         let since = Instant::now();
-        let fetched = self.noted(self.upstream.look_up(key).await)?;
-        self.latency.note(since.elapsed());
-        Ok(fetched)
+        let ended = self.upstream.look_up(key).await;
+        match &ended {
+            Ok(_) => self.latency.note(since.elapsed()),
+            Err(no_answer) => self.note(no_answer.why()),
+        }
+        ended
     }
 
     /// The client, for lists and changes.
@@ -59,10 +62,14 @@ impl Endpoint {
 
     /// Remembers what went wrong.
     pub(super) fn noted<T>(&self, result: Result<T, RegistryUnavailable>) -> Result<T, RegistryUnavailable> {
-        if let Err(RegistryUnavailable(why)) = &result {
-            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
+        if let Err(why) = &result {
+            self.note(*why);
         }
         result
+    }
+
+    fn note(&self, RegistryUnavailable(why): RegistryUnavailable) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 
     /// When a second look-up is worth its cost.

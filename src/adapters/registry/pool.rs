@@ -18,7 +18,7 @@ use super::lanes::{Caller, Lane, LaneState, Lanes};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::random::random;
 use crate::core::registry::holder::{OpenAnswer, OpenRequest};
-use crate::core::registry::{KnownPerson, RegistryUnavailable};
+use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
 const RETRIES: u32 = 100;
@@ -88,7 +88,11 @@ impl Pool {
                     slot.answered();
                     return Ok(fetched);
                 }
-                Err(why) => why,
+                Err(NoAnswer::Number(why)) => {
+                    slot.answered();
+                    return Err(why);
+                }
+                Err(NoAnswer::Registry(why)) => why,
             };
             if attempt == TRIES || !self.retries.spend() {
                 return Err(failed);
@@ -108,7 +112,7 @@ impl Pool {
     }
 
     /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do.
-    async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key) -> Result<Fetched, NoAnswer> {
         let endpoint = self.endpoint(place)?;
         let mut first = pin!(endpoint.look_up(key));
         let patience = endpoint.p95().unwrap_or(Duration::MAX);
@@ -125,11 +129,11 @@ impl Pool {
             Either::Right((ended, first)) => (second_pass, pass, ended, Either::Right(first)),
         };
         match judged(winner, ended) {
-            Ok(fetched) => {
+            Err(NoAnswer::Registry(_)) => judged(loser, other.await),
+            settled => {
                 loser.overtaken();
-                Ok(fetched)
+                settled
             }
-            Err(_) => judged(loser, other.await),
         }
     }
 
@@ -210,11 +214,13 @@ const NOT_TAKEN: RegistryUnavailable = RegistryUnavailable("it cannot be asked a
 /// No address is configured; the configuration does not let that be.
 const NO_ADDRESS: RegistryUnavailable = RegistryUnavailable("no address of it is known");
 
-/// Tells the circuit breaker how a call ended.
-fn judged(pass: Pass<'_>, ended: Result<Fetched, RegistryUnavailable>) -> Result<Fetched, RegistryUnavailable> {
-    let fetched = ended?;
-    pass.succeeded();
-    Ok(fetched)
+/// Tells the circuit breaker how a call ended. An address that answered is in order, whatever it says of one number: else whoever asks
+/// for that number would take the registry away from everybody.
+fn judged(pass: Pass<'_>, ended: Result<Fetched, NoAnswer>) -> Result<Fetched, NoAnswer> {
+    if !matches!(ended, Err(NoAnswer::Registry(_))) {
+        pass.succeeded();
+    }
+    ended
 }
 
 /// Somewhere below `most`, so that those who failed together do not come back together.

@@ -43,6 +43,7 @@ mod replies;
 mod restart;
 mod routes;
 mod samples;
+mod shared_number;
 mod signed;
 mod spdci;
 mod stopping;

@@ -16,7 +16,7 @@ use super::mini_pki::MiniPki;
 use crate::adapters::clock::ManualClock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 /// What the fake says about anybody.
 pub struct FakeRegistry {
@@ -100,13 +100,13 @@ impl Bench {
 
 #[async_trait]
 impl Upstream for FakeRegistry {
-    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let version = self.scripted.lock().unwrap().pop_front().unwrap_or(*self.version.lock().unwrap());
         let as_of = crate::core::domain::clock::Clock::now(&*self.clock);
         self.gate.acquire().await.unwrap().forget();
         if *self.down.lock().unwrap() {
-            return Err(RegistryUnavailable("it is down"));
+            return Err(RegistryUnavailable("it is down").into());
         }
         let person = Person {
             birth: None,

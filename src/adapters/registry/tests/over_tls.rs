@@ -12,7 +12,7 @@ use super::super::upstream::{Key, Upstream};
 use super::fake::{check, start};
 use super::mini_pki::{MiniPki, Pem};
 use crate::adapters::clock::ManualClock;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 const GOOD: &str = r#"{"version":1,"as_of":"2026-11-23T10:00:00Z","subject":"s","persons":[]}"#;
 
@@ -34,10 +34,14 @@ fn client(trusted: &MiniPki, own: &Pem, port: u16) -> HttpRegistry {
     HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap()
 }
 
-async fn asked(reply: fn() -> HttpResponse) -> Result<u64, RegistryUnavailable> {
+async fn looked_up(reply: fn() -> HttpResponse) -> Result<u64, NoAnswer> {
     let pki = MiniPki::new();
     let port = serve(&pki, reply);
     client(&pki, &pki.client, port).look_up(&Key::new("yekta", "1")).await.map(|fetched| fetched.version)
+}
+
+async fn asked(reply: fn() -> HttpResponse) -> Result<u64, RegistryUnavailable> {
+    looked_up(reply).await.map_err(NoAnswer::why)
 }
 
 fn json(body: impl Into<String>) -> HttpResponse {
@@ -62,6 +66,30 @@ async fn oversized_body_is_refused() {
 }
 
 #[actix_web::test]
+async fn what_is_wrong_with_one_number_is_told_from_what_is_wrong_with_the_registry() {
+    const SOMEBODY: &str = r#"{"documents":[]}"#;
+    let of_the_number: [fn() -> HttpResponse; 4] = [
+        || json(format!("{GOOD}{}", " ".repeat(300 << 10))),
+        || json(GOOD.replace("[]", r#"[{"documents":[{"kind":"green-card","state":"active"}]}]"#)),
+        || json(GOOD.replace("[]", r#"[{"documents":[],"birth":{"date":"1370/13","calendar":"jalali"}}]"#)),
+        || json(GOOD.replace("[]}", &format!(r#"[{SOMEBODY}],"more":true}}"#))),
+    ];
+    for reply in of_the_number {
+        assert!(matches!(looked_up(reply).await, Err(NoAnswer::Number(_))));
+    }
+    let of_the_registry: [fn() -> HttpResponse; 4] = [
+        || HttpResponse::InternalServerError().finish(),
+        || json("{}"),
+        || json(GOOD.replace("\"s\"", "\"\"")),
+        || json(GOOD.replace("10:00:00", "10:01:01")),
+    ];
+    for reply in of_the_registry {
+        assert!(matches!(looked_up(reply).await, Err(NoAnswer::Registry(_))));
+    }
+    assert_eq!(looked_up(|| json(GOOD.replace("[]}", &format!(r#"[{SOMEBODY},{SOMEBODY}],"more":true}}"#)))).await, Ok(1));
+}
+
+#[actix_web::test]
 async fn wrong_content_type_is_refused() {
     let reply = || HttpResponse::Ok().content_type("text/html").body(GOOD);
     assert_eq!(asked(reply).await, Err(RegistryUnavailable("its answer is not JSON")));
@@ -83,7 +111,7 @@ async fn server_of_another_root_is_refused() {
     let (pki, other) = (MiniPki::new(), MiniPki::new());
     let port = serve(&pki, || json(GOOD));
     let answer = client(&other, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
-    assert_eq!(answer.unwrap_err(), RegistryUnavailable("its certificate comes from an unknown authority"));
+    assert_eq!(answer.unwrap_err().why(), RegistryUnavailable("its certificate comes from an unknown authority"));
 }
 
 #[actix_web::test]
@@ -98,7 +126,7 @@ async fn nobody_listening_is_unavailable() {
     let pki = MiniPki::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let answer = client(&pki, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
-    assert_eq!(answer.unwrap_err(), RegistryUnavailable("it cannot be reached"));
+    assert_eq!(answer.unwrap_err().why(), RegistryUnavailable("it cannot be reached"));
 }
 
 #[test]
