@@ -86,7 +86,7 @@
 //!   decree that it had (until restart); then nothing is decided. Decrees that nobody confirmed for longer than the policy's
 //!   bound on facts (at least a minute) are `too-stale`, measured by a clock that nobody sets.
 //! - **2026-11-23, the registry's certificate is judged like an agency's**: lists required and in date, a pinned URI name, and looked at again around every
-//!   call: once it is no longer good, pooled connections are given up with the client that holds them, and what came over them does not count.
+//!   call: once any that passed a handshake is no longer good, the pooled connections to every address are given up, and what came over them does not count.
 //! - **2026-11-23, the highest CRL numbers lie beside the log**, by the authority's key: whoever can put an old list into the folder cannot undo a
 //!   revocation by a restart. A broken file refuses the start; it is never made anew by itself.
 //! - **2026-11-24, a guess counts when its outcome is known, not when it is asked**: whoever guesses with a hundred queries at once is told no

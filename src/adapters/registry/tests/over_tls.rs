@@ -2,11 +2,12 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use super::super::config::RegistryClientConfig;
+use super::super::config::{RegistryClientConfig, ServerCheck};
 use super::super::http::HttpRegistry;
 use super::super::upstream::{Key, Upstream};
 use super::fake::{check, start};
@@ -18,16 +19,31 @@ const GOOD: &str = r#"{"version":1,"as_of":"2026-11-23T10:00:00Z","subject":"s",
 
 /// A server that gives one reply to every look-up.
 fn serve(pki: &MiniPki, reply: fn() -> HttpResponse) -> u16 {
+    serve_counted(pki, reply).0
+}
+
+/// The same, which counts its connections.
+fn serve_counted(pki: &MiniPki, reply: fn() -> HttpResponse) -> (u16, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let app = move || App::new().default_service(web::to(move || async move { reply() }));
-    let server = HttpServer::new(app).workers(1).disable_signals().listen_rustls_0_23(listener, pki.server_config()).unwrap().run();
-    actix_web::rt::spawn(server);
-    port
+    // The body is read, so that the connection can be used again.
+    let app = move || App::new().default_service(web::to(move |_: web::Bytes| async move { reply() }));
+    let count = move |_: &dyn std::any::Any, _: &mut _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
+    let server = HttpServer::new(app).on_connect(count).workers(1).disable_signals();
+    actix_web::rt::spawn(server.listen_rustls_0_23(listener, pki.server_config()).unwrap().run());
+    (port, connections)
 }
 
 fn client(trusted: &MiniPki, own: &Pem, port: u16) -> HttpRegistry {
-    let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), check(trusted), own.cert.clone(), own.key.clone());
+    client_judged(check(trusted), own, port)
+}
+
+fn client_judged(judge: ServerCheck, own: &Pem, port: u16) -> HttpRegistry {
+    let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), judge, own.cert.clone(), own.key.clone());
     // Long enough for a slow machine: nothing here waits for a deadline to pass.
     config.timeout = Duration::from_secs(20);
     config.connect_timeout = Duration::from_secs(20);
@@ -51,6 +67,25 @@ fn json(body: impl Into<String>) -> HttpResponse {
 #[actix_web::test]
 async fn good_answer_passes() {
     assert_eq!(asked(|| json(GOOD)).await, Ok(1));
+}
+
+#[actix_web::test]
+async fn a_certificate_that_falls_at_one_address_ends_the_connections_to_every_address() {
+    let pki = MiniPki::new();
+    let generation = Arc::new(AtomicU64::new(0));
+    let judged = generation.clone();
+    let judge = ServerCheck { generation: Arc::new(move || judged.load(Ordering::SeqCst)), ..check(&pki) };
+    let addresses = [(); 2].map(|()| serve_counted(&pki, || json(GOOD)));
+    let clients = addresses.each_ref().map(|(port, _)| client_judged(judge.clone(), &pki.client, *port));
+    let connections_after_calls = async || {
+        for client in clients.iter().chain(&clients) {
+            client.look_up(&Key::new("yekta", "1")).await.unwrap();
+        }
+        addresses.each_ref().map(|(_, connections)| connections.load(Ordering::SeqCst))
+    };
+    assert_eq!(connections_after_calls().await, [1, 1]);
+    generation.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(connections_after_calls().await, [2, 2]);
 }
 
 #[actix_web::test]
