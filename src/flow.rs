@@ -96,9 +96,14 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
-    let facts = registry::look_up(permit, &*gate.registry).await;
+    let mut facts = registry::look_up(permit, &*gate.registry).await;
     // Whoever waits for the registry is in nobody's way.
-    *turn = gate.turn(facts.permit().tier()).await;
+    let (own_turn, waited) = gate.turn(facts.permit().tier()).await;
+    *turn = own_turn;
+    if waited && facts.answer().is_ok() {
+        // What changed during the wait must be in the answer; what did not is remembered.
+        facts = Box::pin(registry::look_up(facts.into_permit(), &*gate.registry)).await;
+    }
     if facts.are_shed() {
         return Err(overloaded(facts.into_permit()));
     }
