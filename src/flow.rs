@@ -189,7 +189,7 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
             gate.observer.recorded(&recorded);
             reply::render(recorded, gate.ledger.origin(), format)
         }
-        Err(_) => asker.bare(gate),
+        Err(_) => asker.bare(gate).perhaps_recorded(),
     }
 }
 

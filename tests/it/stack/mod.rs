@@ -41,6 +41,7 @@ mod relay;
 mod replay;
 mod replies;
 mod restart;
+mod retries;
 mod routes;
 mod samples;
 mod shared_number;
