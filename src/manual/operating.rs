@@ -61,10 +61,13 @@
 //! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
 //! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
 //! `registry.timeout_ms`. An answer about one number that cannot be used (too long, a record that is not understood) is asked for once and counts against no
-//! address: that number alone is `registry-unavailable`. The reference registry lists ten people of a number that more bear, and says so (`"more": true`). How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch
-//! (`priority: background`), which never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups
-//! (a quarter of it for batches) a query is 503 `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a
-//! second factor that does not match: that is `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
+//! address: that number alone is `registry-unavailable`. The reference registry lists ten people of a number that more bear, and says so (`"more": true`).
+//! How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch (`priority: background`), which
+//! never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups (a quarter of it for batches) a query is 503
+//! `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a second factor that does not match: that is
+//! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
+//! Where the change feed goes on at an address that is behind the one before, that is no change of the register: cached facts count as stale until it has caught up,
+//! and what was told stays told. One that stays behind for 20 s is taken for another register.
 //! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
 //! `estelam_registry_lookups_total{outcome}` count.
 //!

@@ -256,7 +256,7 @@ impl Inner {
         self.register.is_some() || self.feed_in_order()
     }
 
-    fn register(&self) -> &Pool {
+    pub(super) fn register(&self) -> &Pool {
         self.register.as_ref().unwrap_or(&self.pool)
     }
 
@@ -328,7 +328,7 @@ impl Inner {
     }
 
     /// Waits at the registry only while in contact; the first poll after a gap is answered at once.
-    pub(super) async fn fetch_changes(&self, after: u64) -> Result<Changes, RegistryUnavailable> {
+    pub(super) async fn fetch_changes(&self, after: u64) -> Result<(usize, Changes), RegistryUnavailable> {
         let hold = if self.feed_in_order() { self.poll } else { Duration::ZERO };
         self.register().changes(after, hold).await
     }

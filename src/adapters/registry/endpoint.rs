@@ -68,7 +68,7 @@ impl Endpoint {
         result
     }
 
-    fn note(&self, RegistryUnavailable(why): RegistryUnavailable) {
+    pub(super) fn note(&self, RegistryUnavailable(why): RegistryUnavailable) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 

@@ -173,11 +173,21 @@ impl Pool {
         decrees.inspect_err(|_| self.follow_another())
     }
 
-    /// The changes after a cursor. When the address that is followed fails, the next one is followed from then on.
-    pub(super) async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable> {
-        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+    /// The changes after a cursor, and which address told them. When the address that is followed fails, the next one is followed from then on.
+    pub(super) async fn changes(&self, after: u64, hold: Duration) -> Result<(usize, Changes), RegistryUnavailable> {
+        let place = self.followed.load(Ordering::Relaxed);
+        let endpoint = self.endpoint(place)?;
         let changes = endpoint.noted(endpoint.upstream().changes(after, hold).await);
-        changes.inspect_err(|_| self.follow_another())
+        changes.map(|changes| (place, changes)).inspect_err(|_| self.follow_another())
+    }
+
+    /// Leaves an address whose changes end before those that another one has told.
+    pub(super) fn leave_behind(&self, place: usize) -> RegistryUnavailable {
+        self.follow_another();
+        if let Ok(endpoint) = self.endpoint(place) {
+            endpoint.note(BEHIND);
+        }
+        BEHIND
     }
 
     /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed.
@@ -213,6 +223,8 @@ impl Pool {
 const NOT_TAKEN: RegistryUnavailable = RegistryUnavailable("it cannot be asked about this kind of number");
 /// No address is configured; the configuration does not let that be.
 const NO_ADDRESS: RegistryUnavailable = RegistryUnavailable("no address of it is known");
+
+const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
 
 /// Tells the circuit breaker how a call ended. An address that answered is in order, whatever it says of one number: else whoever asks
 /// for that number would take the registry away from everybody.

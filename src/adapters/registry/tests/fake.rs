@@ -60,7 +60,19 @@ pub fn bench() -> Bench {
 /// The same with another configuration.
 pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
     let clock = Arc::new(ManualClock::new(start()));
-    let fake = Arc::new(FakeRegistry {
+    let fake = fake(&clock);
+    let mut config = RegistryClientConfig {
+        breaker_failures: 3,
+        ..RegistryClientConfig::new("https://localhost/", check(&MiniPki::new()), vec![], vec![])
+    };
+    change(&mut config);
+    let cached = CachedRegistry::new(vec![Arc::clone(&fake) as Arc<dyn Upstream>], None, &config, Arc::clone(&clock) as _);
+    Bench { fake, clock, cached }
+}
+
+/// One that knows somebody behind every number.
+pub fn fake(clock: &Arc<ManualClock>) -> Arc<FakeRegistry> {
+    Arc::new(FakeRegistry {
         calls: AtomicUsize::new(0),
         down: Mutex::new(false),
         version: Mutex::new(1),
@@ -72,15 +84,8 @@ pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
         people: Mutex::default(),
         decrees_version: Mutex::new("one".into()),
         pending: Mutex::default(),
-        clock: Arc::clone(&clock),
-    });
-    let mut config = RegistryClientConfig {
-        breaker_failures: 3,
-        ..RegistryClientConfig::new("https://localhost/", check(&MiniPki::new()), vec![], vec![])
-    };
-    change(&mut config);
-    let cached = CachedRegistry::new(vec![Arc::clone(&fake) as Arc<dyn Upstream>], None, &config, Arc::clone(&clock) as _);
-    Bench { fake, clock, cached }
+        clock: Arc::clone(clock),
+    })
 }
 
 impl Bench {
