@@ -199,7 +199,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
         Conclusion::Delivery(delivery) => Reply {
             status: delivery.status,
             content_type: delivery.content_type,
-            headers: Vec::new(),
+            headers: problem::again_headers(delivery.status),
             body: delivery.body.clone().into(),
             label: delivery.code,
             on_grid: false,
