@@ -123,7 +123,7 @@
 //!   stored, and a restart begins another epoch, so that a value asked for now cannot be found among those before. A secret that
 //!   survives would lie on the disk beside the log, and whoever has both could try numbers against the tags of a day. A guesser would need a
 //!   restart for every few guesses; restarts are rare, and not the guesser's to make.
-//! - **2026-11-24, daily quotas outlive a restart**: agencies' counts lie in `ledger/quota.json`, a few seconds old at most, and what came after is
+//! - **2026-11-24, daily quotas outlive a restart**: the counts of agencies and units lie in `ledger/quota.json`, a few seconds old at most, and what came after is
 //!   counted in the log at the start. Without a usable file the whole day is counted, entry by entry; only where an agency has
 //!   a quota. What is counted is what was answered.
 //! - **2026-11-23, a line (`mrz`) that contradicts refuses a query** with `malformed-identifier` and only warns in an import: a clerk can read it again,

@@ -33,7 +33,7 @@
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
 //! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
-//! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
+//! | `ledger/quota.json` | what agencies and units with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
 //! # Health
