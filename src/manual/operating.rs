@@ -43,8 +43,8 @@
 //!
 //! | part | red means | do |
 //! |---|---|---|
-//! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
-//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
+//! | `registry` | no decrees loaded, the change feed out of contact, or look-ups at every address failed repeatedly | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
+//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | set the clock right; or, if it is right now, restart the gateway, or bring a newer checkpoint of the witness |

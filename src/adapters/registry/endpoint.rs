@@ -39,6 +39,11 @@ impl Endpoint {
         self.breaker.open()
     }
 
+    /// Whether its look-ups fail.
+    pub(super) fn is_failing(&self) -> bool {
+        self.breaker.is_failing()
+    }
+
     /// The right to ask it, unless it is given a pause.
     pub(super) fn admit(&self) -> Result<Pass<'_>, RegistryUnavailable> {
         self.breaker.admit()

@@ -111,6 +111,11 @@ impl Pool {
         self.endpoints.iter().map(Endpoint::open).find(Result::is_ok).unwrap_or(Err(PAUSED))
     }
 
+    /// Whether look-ups are answered at any address, as far as is known.
+    pub(super) fn answers(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| !endpoint.is_failing())
+    }
+
     /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do.
     async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key) -> Result<Fetched, NoAnswer> {
         let endpoint = self.endpoint(place)?;
