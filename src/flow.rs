@@ -94,6 +94,10 @@ async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclu
 /// Permit, look-up, decision, and a last look at what may have changed meanwhile.
 async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut Turn) -> Result<decision::Decision, Box<Refusal>> {
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
+    if !gate.ledger.room().takes_answers() {
+        // Nothing is spent and nobody looked up for an answer that could not be recorded.
+        return Err(permit.refuse(RefusalCode::LedgerUnavailable, "the disk of the access log is full; ask again later"));
+    }
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let mut facts = registry::look_up(permit, &*gate.registry).await;

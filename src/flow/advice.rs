@@ -8,6 +8,7 @@ use super::Gate;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::reason::OutageStep;
+use crate::core::domain::refusal::RefusalCode;
 use crate::core::ledger::room::Room;
 use crate::core::reply::Reply;
 use crate::core::signing::{Conclusion, Delivery};
@@ -39,6 +40,8 @@ impl Asker {
     pub(super) fn without_room(self, gate: &Gate, room: Room, conclusion: &Conclusion) -> Reply {
         let what = match conclusion {
             Conclusion::Answer(_) => "answer",
+            // What could not have been recorded was not begun.
+            Conclusion::Refusal(refusal) if refusal.code == RefusalCode::LedgerUnavailable => "answer",
             Conclusion::Refusal(refusal) => {
                 gate.floods.withheld(&refusal.context, refusal.code, gate.clock.now());
                 "refusal"
