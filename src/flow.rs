@@ -53,13 +53,17 @@ fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(Verified
     let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, gate.clock.now())?;
     // What a query may do, its permit looks up in the policy at once; nothing else is asked often.
     let policy = (scopes != [Scope::Verify]).then(|| (gate.policy)());
-    let granted = |scope: &Scope| policy.as_ref().is_none_or(|policy| policy.grants_scope(call.agency().agency(), *scope));
-    let held: Vec<Scope> = scopes.iter().copied().filter(|scope| call.claims().scopes.contains(scope)).collect();
-    match (held.iter().copied().find(granted), held.first()) {
-        (None, Some(_)) => Err(call.refuse(RefusalCode::ScopeMissing, policy::SCOPE_WITHDRAWN)),
-        (found, _) => {
-            let scope = found.or(scopes.first().copied()).unwrap_or(Scope::Ops);
-            token::require_scope(call, scope).map(|call| (call, scope))
+    let held = |scope: Scope| call.claims().scopes.contains(&scope);
+    let granted = |scope: Scope| policy.as_ref().is_none_or(|policy| policy.grants_scope(call.agency().agency(), scope));
+    let found = scopes.iter().copied().find(|scope| held(*scope) && granted(*scope));
+    let withdrawn = found.is_none() && scopes.iter().any(|scope| held(*scope));
+    match found {
+        Some(scope) => Ok((call, scope)),
+        None if withdrawn => Err(call.refuse(RefusalCode::ScopeMissing, policy::SCOPE_WITHDRAWN)),
+        // The token has none of them; the refusal names the first.
+        None => {
+            let wanted = scopes.first().copied().unwrap_or(Scope::Ops);
+            token::require_scope(call, wanted).map(|call| (call, wanted))
         }
     }
 }
