@@ -27,8 +27,10 @@
 //! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
 //! `409 key-reused`. If the gateway crashed in between, the reply is gone and you get a new answer under a new `answer_id`, decided on what is
-//! known now; the log ties it to the first (`retry_of`) and it does not count against your quota again. A key that looks like the number of a
-//! person is not remembered across a crash.
+//! known now; the log ties it to the first (`retry_of`) and it does not count against your quota again; so it is after a 503 whose record may have come late. A key
+//! that looks like the number of a person is not remembered across a crash. A key is kept for ten minutes, and only once it was answered (or perhaps
+//! recorded): after a refusal it is free again. 100,000 keys of all agencies are kept at once; where that is not enough, whoever has most of them loses
+//! the oldest, and nobody else any.
 //!
 //! # Signing requests
 //!

@@ -86,7 +86,7 @@
 //!   decree that it had (until restart); then nothing is decided. Decrees that nobody confirmed for longer than the policy's
 //!   bound on facts (at least a minute) are `too-stale`, measured by a clock that nobody sets.
 //! - **2026-11-23, the registry's certificate is judged like an agency's**: lists required and in date, a pinned URI name, and looked at again around every
-//!   call: once it is no longer good, pooled connections are given up with the client that holds them, and what came over them does not count.
+//!   call: once any that passed a handshake is no longer good, the pooled connections to every address are given up, and what came over them does not count.
 //! - **2026-11-23, the highest CRL numbers lie beside the log**, by the authority's key: whoever can put an old list into the folder cannot undo a
 //!   revocation by a restart. A broken file refuses the start; it is never made anew by itself.
 //! - **2026-11-24, a guess counts when its outcome is known, not when it is asked**: whoever guesses with a hundred queries at once is told no
@@ -123,7 +123,7 @@
 //!   stored, and a restart begins another epoch, so that a value asked for now cannot be found among those before. A secret that
 //!   survives would lie on the disk beside the log, and whoever has both could try numbers against the tags of a day. A guesser would need a
 //!   restart for every few guesses; restarts are rare, and not the guesser's to make.
-//! - **2026-11-24, daily quotas outlive a restart**: agencies' counts lie in `ledger/quota.json`, a few seconds old at most, and what came after is
+//! - **2026-11-24, daily quotas outlive a restart**: the counts of agencies and units lie in `ledger/quota.json`, a few seconds old at most, and what came after is
 //!   counted in the log at the start. Without a usable file the whole day is counted, entry by entry; only where an agency has
 //!   a quota. What is counted is what was answered.
 //! - **2026-11-23, a line (`mrz`) that contradicts refuses a query** with `malformed-identifier` and only warns in an import: a clerk can read it again,

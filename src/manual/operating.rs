@@ -33,7 +33,7 @@
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
 //! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
-//! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
+//! | `ledger/quota.json` | what agencies and units with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
 //! # Health
@@ -43,8 +43,8 @@
 //!
 //! | part | red means | do |
 //! |---|---|---|
-//! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
-//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
+//! | `registry` | no decrees loaded, the change feed out of contact, or look-ups at every address failed repeatedly | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
+//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
@@ -61,10 +61,14 @@
 //!
 //! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
 //! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
-//! `registry.timeout_ms`. How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch
-//! (`priority: background`), which never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups
-//! (a quarter of it for batches) a query is 503 `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a
-//! second factor that does not match: that is `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
+//! `registry.timeout_ms`. An answer about one number that cannot be used (too long, a record that is not understood) is asked for once and counts against no
+//! address: that number alone is `registry-unavailable`. The reference registry lists ten people of a number that more bear, and says so (`"more": true`).
+//! How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch (`priority: background`), which
+//! never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups (a quarter of it for batches) a query is 503
+//! `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a second factor that does not match: that is
+//! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
+//! Where the change feed goes on at an address that is behind the one before, that is no change of the register: cached facts count as stale until it has caught up,
+//! and what was told stays told. One that stays behind for 20 s is taken for another register.
 //! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
 //! `estelam_registry_lookups_total{outcome}` count.
 //!
@@ -72,7 +76,8 @@
 //! with some to spare, about 1.5 KiB for somebody with two cards and a name (measured: a million of them, 1.4 GiB; `make memory`). Nothing of it is on the disk: after a start everybody is looked up
 //! again, through the same lanes, so that a cold start asks the registry for no more at once than any other moment does, and for each person once.
 //!
-//! Queries of batches are worked on `limits.batch_calls` at a time once their facts are there; a counter's wait for nothing.
+//! Queries of batches are worked on `limits.batch_calls` at a time once their facts are there; a counter's wait for nothing. Whoever had to wait looks again
+//! at what is known, so that no answer is older than what the feed has told.
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!

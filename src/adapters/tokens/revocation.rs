@@ -1,15 +1,16 @@
 //! Revoked tokens (RFC 7009), remembered until they would have expired anyway, on the disk too.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
+use super::pieces::Pieces;
 use crate::core::token::TokenClaims;
 
 /// The tokens are spread over so many maps, because adding one copies its map.
@@ -27,13 +28,7 @@ pub struct Revocations {
     shards: Vec<ArcSwap<Tokens>>,
     spread: RandomState,
     barred: Barred,
-    file: Option<Mutex<Kept>>,
-}
-
-struct Kept {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
+    file: Option<Mutex<Pieces>>,
 }
 
 impl Revocations {
@@ -52,8 +47,8 @@ impl Revocations {
         for (jti, expires_at) in known.into_iter().filter(|(_, expires_at)| *expires_at > now) {
             revocations.remember(&jti, expires_at, now);
         }
-        let kept = revocations.write_anew(path)?;
-        Ok(Self { file: Some(Mutex::new(kept)), ..revocations })
+        let file = Pieces::begin(path, revocations.text().as_bytes())?;
+        Ok(Self { file: Some(Mutex::new(file)), ..revocations })
     }
 
     /// Revokes a token from this moment on; it is on the disk when this returns.
@@ -62,16 +57,12 @@ impl Revocations {
     /// The disk refuses: the token is dead here, but a restart would forget it.
     pub fn add(&self, jti: &str, expires_at: Timestamp, now: Timestamp) -> io::Result<()> {
         self.remember(jti, expires_at, now);
-        let Some(kept) = &self.file else { return Ok(()) };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.bytes > LONG_FILE {
-            *kept = self.write_anew(&kept.path)?;
-            return Ok(());
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.bytes() > LONG_FILE || !file.takes_more() {
+            return file.write_anew(self.text().as_bytes());
         }
-        let line = line(jti, expires_at);
-        kept.file.write_all(line.as_bytes())?;
-        kept.bytes += line.len() as u64;
-        kept.file.sync_data()
+        file.add(line(jti, expires_at).as_bytes())
     }
 
     /// Whether the token was revoked, by itself or with all of its agency's.
@@ -79,7 +70,7 @@ impl Revocations {
         self.shard(&claims.jti).is_some_and(|shard| shard.load().contains_key(&*claims.jti)) || (self.barred)(claims)
     }
 
-    fn with(barred: Barred, file: Option<Mutex<Kept>>) -> Self {
+    fn with(barred: Barred, file: Option<Mutex<Pieces>>) -> Self {
         let shards = (0..SHARDS).map(|_| ArcSwap::default()).collect();
         Self { shards, spread: RandomState::new(), barred, file }
     }
@@ -99,20 +90,13 @@ impl Revocations {
         });
     }
 
-    fn write_anew(&self, path: &Path) -> io::Result<Kept> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
+    /// Every revocation that is remembered, as the file has it.
+    fn text(&self) -> String {
         let mut text = String::new();
         for shard in &self.shards {
             shard.load().iter().for_each(|(jti, until)| text.push_str(&line(jti, *until)));
         }
-        let draft = path.with_extension("new");
-        let mut file = File::create(&draft)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&draft, path)?;
-        File::open(folder)?.sync_all()?;
-        Ok(Kept { path: path.to_owned(), file, bytes: text.len() as u64 })
+        text
     }
 }
 
@@ -188,6 +172,22 @@ mod tests {
         assert!(open(&path, 0).unwrap().contains(&token("one")));
         fs::write(&path, "300 one\n").unwrap();
         assert!(open(&path, 0).is_err());
+    }
+
+    #[test]
+    fn a_full_disk_tears_no_line_and_the_next_start_knows_what_was_revoked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("revoked");
+        let revoked = open(&path, 0).unwrap();
+        let disk = revoked.file.as_ref().unwrap().lock().unwrap().onto_small_disk();
+        let add_at = |room: usize, jti: &str| {
+            disk.room.store(room, std::sync::atomic::Ordering::SeqCst);
+            revoked.add(jti, at(300), at(0)).is_ok()
+        };
+        assert_eq!((add_at(1000, "one"), add_at(5, "two"), add_at(0, "three"), add_at(1000, "four")), (true, false, false, true));
+        assert!(revoked.contains(&token("two")), "dead here all the same");
+        let revoked = open(&path, 1).unwrap();
+        assert!(revoked.contains(&token("one")) && revoked.contains(&token("four")) && !revoked.contains(&token("two")));
     }
 
     #[test]
