@@ -151,6 +151,9 @@ async fn merges_and_splits_reach_answers_through_the_feed() {
     ] {
         let then = estelam(&[&number[..], &["--at", "2026-11-23T12:00:10Z", "--known-at", known_at]].concat(), "199900000001");
         assert_eq!(json_of(&then)["reason"], reason, "as known at {known_at}");
+        // What is not said is known as of the instant decided for, the records as well as the decrees.
+        let of_then = json_of(&estelam(&[&number[..], &["--at", known_at]].concat(), "199900000001"));
+        assert_eq!((&of_then["reason"], &of_then["records"]), (&json!(reason), &json!("as-known-then")), "{of_then}");
     }
     system.stop().await;
 }
