@@ -25,7 +25,7 @@ impl Check {
         let folder = self.folder.path()?;
         let checked = read(&folder).and_then(|files| {
             let snapshot = Snapshot::load(&files).map_err(Fault::Files)?;
-            cases::read(&files).map_err(Fault::Files)?;
+            cases::read(&files, &snapshot.services).map_err(Fault::Files)?;
             Ok(snapshot)
         });
         let snapshot = match checked {

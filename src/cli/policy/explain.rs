@@ -115,7 +115,7 @@ impl Explain {
     fn of_case(&self, wanted: &str) -> Result<Found, Fault> {
         let files = read(&self.folder.path().map_err(Fault::Command)?)?;
         let snapshot = Snapshot::load(&files).map_err(Fault::Files)?;
-        let cases = cases::read(&files).map_err(Fault::Files)?;
+        let cases = cases::read(&files, &snapshot.services).map_err(Fault::Files)?;
         let place = |case: &AnswerCase| format!("{}:{}", case.place.0, case.place.1);
         let exact = |case: &AnswerCase| case.name == wanted || place(case) == wanted;
         let only = cases.iter().filter(|case| exact(case)).count() == 1;
