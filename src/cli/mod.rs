@@ -10,6 +10,7 @@ mod demo;
 mod error;
 mod harden;
 mod keys;
+mod line_diff;
 mod log;
 mod officials;
 mod place;

@@ -79,6 +79,10 @@
 //!   replaces the card's only while the card is handed out and has not ended.
 //! - **2026-11-23, an open renewal window keeps any document renewable that it admits**, also a smart card; an ended one ends the wait of round
 //!   documents alone; one replaced before it began has not ended.
+//! - **2026-11-28, a decree replaced before it began, or on its first day, never was**: it replaces nothing either, so that what it would have replaced stays. Until the
+//!   other begins it stands as announced. Of decrees of one day that replace each other in a circle, the one recorded last prevails.
+//! - **2026-11-28, every valid document is asked, and the best outcome is the answer** (before: the one of the best standing alone, so that a document from which a decree
+//!   withholds the service turned away whom another one carried). Documents of one rank are told apart by their kind and dates, never by their order in the register.
 //! - **2026-11-23, a grant or restriction is named as the decree of the answer** where the document itself rests on none.
 //! - **2026-11-23, the second official signs the instant.** Approval and rescission cover `recorded_at` and `rescinded_at`; a row moved in time
 //!   stops the whole list. Registries made by an earlier build are made anew.

@@ -117,7 +117,7 @@
 //!
 //! ```text
 //! estelam officials init officials.toml           the first officials
-//! estelam officials propose policies              what would change, in words
+//! estelam officials propose policies              what would change, line by line, each under its table
 //! estelam officials sign policies --key KEY.pem   each official, after reading it
 //! estelam officials apply policies                the running gateway records it and takes it up
 //! ```

@@ -167,6 +167,36 @@ fn a_first_import_that_gives_nobody_begins_no_registry() {
     assert!(String::from_utf8(looked_up.stdout).unwrap().contains("\"person\":\"P-1\""));
 }
 
+/// Rejected rows must be seen by somebody; where they cannot be written beside the file, another place may be named.
+#[test]
+fn rejects_go_to_the_place_that_is_named_and_nothing_is_imported_without_one() {
+    let home = tempfile::tempdir().unwrap();
+    // Its name leaves no room for a longer one beside it, as a folder that nobody may write into leaves none.
+    let file = format!("{}.ndjson", "a".repeat(240));
+    let person = r#"{"person":"P-1","documents":[{"scheme":"yekta","value":"9286889798","kind":"smart-card"},{"scheme":"yekta","value":"12","kind":"smart-card"}]}"#;
+    std::fs::write(home.path().join(&file), person).unwrap();
+    let import = |more: &[&str]| {
+        let output = estelam(&[&["registry", "import", &file, "--dir", "new"][..], more].concat(), home.path());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (more, says) in [
+        (&[][..], "name a place that can be written with `--rejects FILE`"),
+        (&["--rejects", "nowhere/rejects.csv"][..], "cannot write the rejects file `nowhere/rejects.csv`"),
+        (&["--rejects", &format!("./{file}")][..], "`--rejects` names the file that is to be imported"),
+    ] {
+        let (code, said) = import(more);
+        assert!(code == Some(1) && said.lines().count() == 1 && said.contains(says), "{more:?}: {code:?} {said}");
+        assert!(!home.path().join("new").exists(), "{more:?} began a registry");
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join(&file)).unwrap(), person, "the file itself is as it was");
+    let (code, said) = import(&["--rejects", "rejects.csv"]);
+    assert_eq!(code, Some(0), "{said}");
+    let rejects = std::fs::read_to_string(home.path().join("rejects.csv")).unwrap();
+    assert!(rejects.starts_with("line,reason,column,") && rejects.matches(",bad-value,value,").count() == 1, "{rejects}");
+    let looked_up = estelam(&["registry", "lookup", "yekta", "9286889798", "--dir", "new", "--json"], home.path());
+    assert!(String::from_utf8(looked_up.stdout).unwrap().contains("\"person\":\"P-1\""));
+}
+
 #[test]
 fn a_reader_that_leaves_ends_the_verb_without_a_word() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_estelam"))

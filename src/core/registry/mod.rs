@@ -1,6 +1,7 @@
 //! Stage 4: from a permit to facts about a person, through the registry port.
 
 pub mod convert;
+pub mod decree_check;
 pub mod event;
 pub mod holder;
 pub mod spdci;
