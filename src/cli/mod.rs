@@ -8,18 +8,21 @@ mod defer;
 mod demo;
 mod error;
 mod harden;
+mod hold;
 mod keys;
 mod log;
 mod officials;
 mod place;
 mod policy;
 mod proof;
+mod purge;
+mod purge_order;
 mod reach;
 mod receipt;
 mod registry;
 mod request_key;
-mod retention;
 mod serve;
+mod signed;
 mod status;
 mod token;
 mod verify;
@@ -68,7 +71,7 @@ enum Verb {
     /// Officials, and what takes effect only with their signatures
     #[command(subcommand)]
     Officials(officials::OfficialsVerb),
-    /// The access log: verify, query, person, purge, hold, back up, witness
+    /// The access log: verify, query, person, purge, purge-order, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
     /// Receipts: check whether one is genuine, print a holder's
@@ -129,7 +132,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Whether what a verb writes is for its own user alone. Officials, policies, agencies, holds, deferrals and cases are also handled by other users
+/// Whether what a verb writes is for its own user alone. Officials, policies, agencies, holds, deferrals, purge orders and cases are also handled by other users
 /// than the service's, whose files it must be able to read.
 const fn is_private(verb: &Verb) -> bool {
     match verb {
@@ -158,7 +161,7 @@ mod tests {
     fn what_officials_hand_to_the_service_is_no_file_of_their_own_alone() {
         use clap::Parser as _;
         let private = |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "log"].into_iter().chain(line.split(' '))).verb);
-        for line in ["hold list", "hold approve a --key k", "defer list", "case list"] {
+        for line in ["hold list", "hold approve a --key k", "defer list", "purge-order end a --key k", "case list"] {
             assert!(!private(line), "{line}");
         }
         for line in ["purge", "backup to", "witness --name n --url u --ca c --log-key k --state s", "succeed"] {

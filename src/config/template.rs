@@ -80,6 +80,10 @@ checkpoint_every_s = {checkpoint_every_s}
 # An installation leaves both out (256 and 512).
 reserve_mib = 8
 floor_mib = 64
+# Folders of what two people sign: legal holds (`estelam log hold`) and purge orders (`estelam log purge-order`). Outside a demo nothing is
+# deleted without an order in force.
+holds = "holds"
+purge_orders = "purge-orders"
 "#
     )
 }
