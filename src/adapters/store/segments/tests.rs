@@ -327,15 +327,8 @@ async fn purged_entries_are_found_no_more_and_their_files_are_gone() {
     let before = log.parts();
     let now = at("2026-02-03T09:00:00Z");
     log.clock.set(now);
-    let job = PurgeJob {
-        now,
-        witnessed: None,
-        holds: Vec::new(),
-        ordered: Ordered::not_needed(),
-        only: Vec::new(),
-        dry_run: false,
-        by: "operator",
-    };
+    let (witnessed, holds, only) = (None, Vec::new(), Vec::new());
+    let job = PurgeJob { now, witnessed, holds, ordered: Ordered::not_needed(), only, dry_run: false, by: "operator" };
     let report = ledger.purge(job).await.unwrap();
     let purged: u64 = report.keys.iter().map(|key| key.entries).sum();
     assert!(purged > 0);
