@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::{ManualClock, SystemClock};
 use estelam::adapters::store::{
-    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeOrder, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, restore_all,
-    verify,
+    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeJob, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, restore_all, verify,
 };
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};
+use estelam::core::ledger::purge_order::Ordered;
 use estelam::core::ledger::retention::day_of;
 use estelam::core::ledger::{Entry, Ledger as _, RetentionClass};
 use jiff::{SignedDuration, Timestamp};
@@ -221,16 +221,17 @@ pub fn purge(config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town) -> (
     let ledger = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(ManualClock::new(now))).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let later = now + SignedDuration::from_hours(24 * 40);
-    let order = PurgeOrder {
+    let job = PurgeJob {
         now: later,
         witnessed: Some(Witnessed { time: later, note: String::new() }),
         holds: Vec::new(),
+        ordered: Ordered::not_needed(),
         by: "bench",
         only: vec![(day_of(town.time(0)), RetentionClass::Minor)],
         dry_run: false,
     };
     let begun = Instant::now();
-    let report = runtime.block_on(ledger.purge(order)).unwrap();
+    let report = runtime.block_on(ledger.purge(job)).unwrap();
     let entries = report.keys.iter().map(|key| key.entries).sum::<u64>();
     (entries, begun.elapsed().as_secs_f64() * 1e6 / entries.max(1) as f64)
 }

@@ -31,6 +31,7 @@ pub(super) fn refuse_world_writable(config: &Config) -> Result<(), StartError> {
         &config.cutoff,
         &config.keys,
         &config.ledger.holds,
+        &config.ledger.purge_orders,
     ];
     let issuers = config.issuers.iter().flat_map(|issuer| std::iter::once(&issuer.ca).chain(&issuer.crls));
     let further = config.tls.server_ca.iter().chain(config.events.as_ref().map(|events| &events.keys));

@@ -6,6 +6,7 @@ mod audit;
 pub mod authority;
 mod begin;
 pub mod deferrals;
+pub mod deletion;
 mod enrolments;
 mod events;
 mod exposed;
@@ -21,6 +22,7 @@ pub mod origins;
 mod parts;
 mod people;
 pub mod purge;
+pub mod purge_orders;
 pub mod pushing;
 mod readiness;
 pub mod registry;
@@ -29,6 +31,7 @@ pub mod review;
 mod revocation;
 mod room;
 mod running;
+pub mod signed_files;
 mod spent;
 mod standing;
 mod status;
@@ -111,7 +114,8 @@ pub async fn start(
     let state = parts.http_state(&config)?;
     memories.note()?;
     let (table, readiness) = (ConnectionTable::new(), readiness::of(&parts));
-    let ops = observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone()));
+    let deletion = Arc::new(deletion::Deletion::default());
+    let ops = observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone(), deletion.clone()));
     let servers = listen(&config, &parts, listeners, &table, (state, ops))?;
     let watches = watch::start(&parts, &config)?;
     let purger = purge::Purger {
@@ -119,6 +123,7 @@ pub async fn start(
         config: config.clone(),
         keys: parts.checkpoint_keys.clone(),
         acts: parts.acts.clone(),
+        deletion,
         clock: parts.gate.clock.clone(),
     };
     let purging = purge::keep(purger);

@@ -1,4 +1,4 @@
-//! Who signs, two at a time, what keeps entries or hides them: outside a demo the officials, as their chain names them; in a demo whoever is
+//! Who signs, two at a time, what keeps entries, hides them or lets them be deleted: outside a demo the officials, as their chain names them; in a demo whoever is
 //! enrolled beside the files.
 
 use std::collections::BTreeSet;

@@ -12,14 +12,17 @@ use super::StartError;
 use super::acts::{Acts, GATEWAY, OPERATOR};
 use super::authority::take_up_officials;
 use super::deferrals::Deferrals;
+use super::deletion::Deletion;
 use super::holds::Holds;
+use super::purge_orders::ordered;
 use super::witnessed::witnessed;
-use crate::adapters::store::{LogChain, PurgeError, PurgeOrder, PurgeReport, Witnessed};
+use crate::adapters::store::{LogChain, PurgeError, PurgeJob, PurgeReport, Witnessed};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::note::NoteKey;
-use crate::core::ledger::retention::Hold;
+use crate::core::ledger::purge_order::Ordered;
+use crate::core::ledger::retention::{Hold, PurgedKey, day_of};
 use crate::files;
 
 /// How often it is seen whether somebody asks.
@@ -27,10 +30,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks between two purges by schedule: an hour.
 const LOOKS_PER_PURGE: u64 = 3600;
 
-/// Looks between two of holds that began or ended.
-const LOOKS_PER_HOLDS: u64 = 5;
+/// Looks between two of what people signed.
+const LOOKS_PER_SIGNED: u64 = 5;
 
-/// What somebody asks for.
+/// What somebody asks for. It can ask for no more than is due and ordered: nothing in it stands for an order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeRequest {
@@ -67,6 +70,18 @@ pub struct Purges {
     /// Logs that have ended in which what is due is not all deleted. What was deleted elsewhere is in the report all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedPurge>,
+}
+
+impl Purges {
+    /// What is due in any log and stays, because no order covers it.
+    pub fn unordered(&self) -> impl Iterator<Item = &PurgedKey> {
+        self.present.unordered.iter().chain(self.sealed.iter().flat_map(|log| &log.report.unordered))
+    }
+
+    /// Content keys that were destroyed.
+    fn destroyed(&self) -> usize {
+        self.present.keys.len() + self.sealed.iter().map(|log| log.report.keys.len()).sum::<usize>()
+    }
 }
 
 /// A log that has ended, and why not all that is due in it is deleted.
@@ -106,29 +121,31 @@ pub struct Purger {
     pub config: Config,
     /// The keys of its checkpoints.
     pub keys: Vec<NoteKey>,
-    /// Records holds that began or ended.
+    /// Records holds and orders that began or ended.
     pub acts: Arc<Acts>,
+    /// Keeps what was found for the operator.
+    pub deletion: Arc<Deletion>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Purger {
-    /// Deletes as asked by somebody: what is due, and nothing else.
+    /// Deletes as asked by somebody: what is due and, outside a demo, ordered by two officials; nothing else.
     ///
     /// # Errors
-    /// A hold cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
+    /// A hold or an order cannot be read, the witness's checkpoint does not hold, or why the log purges nothing.
     pub async fn purge(&self, request: &PurgeRequest, by: &'static str) -> Result<Purges, StartError> {
         if !self.clock.holds() {
             return Err(StartError("the clock jumped and cannot be believed; set it right, or restart the gateway, then purge".to_owned()));
         }
-        let holds = self.holds().await?;
+        let (holds, ordered) = self.signed().await?;
         let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, &self.config, &self.keys)).transpose()?;
         let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
-        let order = PurgeOrder { now: self.clock.now(), witnessed, holds, only: request.only.clone(), dry_run: request.dry_run, by };
+        let job = PurgeJob { now: self.clock.now(), witnessed, holds, ordered, only: request.only.clone(), dry_run: request.dry_run, by };
         let refused = |error: PurgeError| StartError(error.to_string());
-        let present = self.logs.present().purge(order.clone()).await.map_err(refused)?;
+        let present = self.logs.present().purge(job.clone()).await.map_err(refused)?;
         // Days that are asked for by name are those of the present log.
-        let outcomes = if order.only.is_empty() { self.logs.purge_sealed(&order).await } else { Vec::new() };
+        let outcomes = if job.only.is_empty() { self.logs.purge_sealed(&job).await } else { Vec::new() };
         let (mut sealed, mut failed) = (Vec::new(), Vec::new());
         for (origin, outcome) in outcomes {
             match outcome {
@@ -136,7 +153,11 @@ impl Purger {
                 Err(error) => failed.push(FailedPurge { origin, why: error.to_string() }),
             }
         }
-        Ok(Purges { present, sealed, failed })
+        let purges = Purges { present, sealed, failed };
+        if job.only.is_empty() {
+            self.deletion.found(&purges);
+        }
+        Ok(purges)
     }
 
     /// Has deferrals that began or ended recorded, also where nobody opens a view meanwhile.
@@ -147,12 +168,22 @@ impl Purger {
         Deferrals::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await.map(drop)
     }
 
-    /// The holds in force, each change of them recorded.
-    async fn holds(&self) -> Result<Vec<Hold>, StartError> {
+    /// The holds and orders in force, each change of them recorded.
+    async fn signed(&self) -> Result<(Vec<Hold>, Ordered), StartError> {
+        let taken_up = self.taken_up().await;
+        match &taken_up {
+            Ok((_, ordered)) => self.deletion.ordered(ordered, day_of(self.clock.now())),
+            Err(_) => self.deletion.unknown(),
+        }
+        taken_up
+    }
+
+    async fn taken_up(&self) -> Result<(Vec<Hold>, Ordered), StartError> {
         if !self.config.demo {
             take_up_officials(&self.config, self.acts.clone(), self.clock.clone()).await?;
         }
-        Holds::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await
+        let holds = Holds::of(&self.config, self.clock.now())?.take_up(&self.acts, self.clock.now()).await?;
+        Ok((holds, ordered(&self.config, &self.acts, self.clock.now()).await?))
     }
 }
 
@@ -169,21 +200,23 @@ pub(super) async fn keep(purger: Purger) {
             tell(&outcome_file(&purger.config), &request.nonce, outcome).await;
         } else if looks.is_multiple_of(LOOKS_PER_PURGE) {
             match purger.purge(&PurgeRequest::default(), GATEWAY).await {
-                Ok(Purges { present, sealed, failed }) => {
-                    let keys = present.keys.len() + sealed.iter().map(|log| log.report.keys.len()).sum::<usize>();
-                    if present.entry.is_some() || !sealed.is_empty() {
+                Ok(purges) => {
+                    let keys = purges.destroyed();
+                    if keys > 0 {
                         tracing::info!(keys, "contents that were due were deleted");
                     }
-                    for FailedPurge { origin, why } in failed {
+                    for FailedPurge { origin, why } in purges.failed {
                         tracing::warn!(origin, error = why, "what is due in a sealed log is not all deleted");
                     }
                 }
                 Err(error) => tracing::warn!(%error, "what is due is not all deleted"),
             }
-        } else if looks.is_multiple_of(LOOKS_PER_HOLDS) {
-            let holds = purger.holds().await.map(drop);
-            let taken_up =
-                [(holds, "holds are not taken up; nothing is deleted"), (purger.deferrals().await, "no holder's view is opened")];
+        } else if looks.is_multiple_of(LOOKS_PER_SIGNED) {
+            let signed = purger.signed().await.map(drop);
+            let taken_up = [
+                (signed, "holds and purge orders are not taken up; nothing is deleted"),
+                (purger.deferrals().await, "no holder's view is opened"),
+            ];
             for ((taken_up, what), unusable) in taken_up.into_iter().zip(&mut unusable) {
                 if let Err(error) = taken_up.as_ref().map_err(|error| error.to_string())
                     && !*unusable

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::deletion::Deletion;
 use super::parts::Parts;
 use crate::adapters::http::{NodeStatus, Readiness};
 use crate::adapters::registry::{CachedRegistry, EndpointState, PoolState};
@@ -17,11 +18,12 @@ struct Status {
     registry: Arc<CachedRegistry>,
     ledger: Arc<SqliteLedger>,
     gate: Arc<Gate>,
+    deletion: Arc<Deletion>,
 }
 
 /// The status of these parts.
-pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>) -> Arc<dyn NodeStatus> {
-    Arc::new(Status { readiness, registry: parts.registry.clone(), ledger: parts.ledger.clone(), gate: parts.gate.clone() })
+pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>, deletion: Arc<Deletion>) -> Arc<dyn NodeStatus> {
+    Arc::new(Status { readiness, registry: parts.registry.clone(), ledger: parts.ledger.clone(), gate: parts.gate.clone(), deletion })
 }
 
 impl NodeStatus for Status {
@@ -37,6 +39,7 @@ impl NodeStatus for Status {
             "cut_off_version": self.readiness.cut_off_version(),
             "registry": self.registry(),
             "ledger": self.log(),
+            "deletion": self.deletion.status(),
         })
     }
 }

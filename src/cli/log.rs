@@ -10,8 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::audit::{CaseCommand, Export, Holder, Person, Prove, QueryEntries, SampleCommand, Summary};
 use super::backup::{Backup, Restore, Succeed};
 use super::defer::DeferCommand;
+use super::hold::HoldCommand;
 use super::place::Place;
-use super::retention::{HoldCommand, Purge};
+use super::purge::Purge;
+use super::purge_order::PurgeOrderCommand;
 use super::witness::Witness;
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
@@ -57,6 +59,9 @@ pub(super) enum Log {
     Prove(Prove),
     /// Delete the contents that are due; header and leaf stay
     Purge(Purge),
+    /// Orders of two officials, without which nothing is deleted outside a demo
+    #[command(subcommand)]
+    PurgeOrder(PurgeOrderCommand),
     /// Legal holds by two people
     #[command(subcommand)]
     Hold(HoldCommand),
@@ -73,7 +78,7 @@ pub(super) enum Log {
 impl Log {
     /// Whether it writes what the service reads, whoever's user that is.
     pub(super) const fn is_for_the_service(&self) -> bool {
-        matches!(self, Self::Defer(_) | Self::Case(_) | Self::Hold(_))
+        matches!(self, Self::Defer(_) | Self::Case(_) | Self::Hold(_) | Self::PurgeOrder(_))
     }
 
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
@@ -89,6 +94,7 @@ impl Log {
             Self::Sample(sample) => sample.run(),
             Self::Prove(prove) => prove.run(),
             Self::Purge(purge) => purge.run(),
+            Self::PurgeOrder(order) => order.run(),
             Self::Hold(hold) => hold.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),

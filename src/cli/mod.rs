@@ -9,6 +9,7 @@ mod defer;
 mod demo;
 mod error;
 mod harden;
+mod hold;
 mod keys;
 mod line_diff;
 mod log;
@@ -16,12 +17,14 @@ mod officials;
 mod place;
 mod policy;
 mod proof;
+mod purge;
+mod purge_order;
 mod reach;
 mod receipt;
 mod registry;
 mod request_key;
-mod retention;
 mod serve;
+mod signed;
 mod status;
 mod token;
 mod trail_key;
@@ -74,7 +77,7 @@ enum Verb {
     /// Officials, and what takes effect only with their signatures
     #[command(subcommand)]
     Officials(officials::OfficialsVerb),
-    /// The access log: verify, query, person, purge, hold, back up, witness
+    /// The access log: verify, query, person, purge, purge-order, hold, back up, witness
     #[command(subcommand)]
     Log(log::Log),
     /// Receipts: check whether one is genuine, print a holder's
@@ -140,8 +143,8 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Whether what a verb writes is for its own user alone. Officials (the registry's too), policies, agencies, holds, deferrals and cases are also handled by other users
-/// than the service's, whose files it must be able to read.
+/// Whether what a verb writes is for its own user alone. Officials (the registry's too), policies, agencies, holds, deferrals, purge orders and cases are
+/// also handled by other users than the service's, whose files it must be able to read.
 const fn is_private(verb: &Verb) -> bool {
     match verb {
         Verb::Demo(_) | Verb::Serve(_) | Verb::Keys(_) => true,
@@ -173,7 +176,7 @@ mod tests {
             |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "registry"].into_iter().chain(line.split(' '))).verb);
         assert!(!registry("official add a --public a.pem") && registry("import a.csv") && registry("event-key"));
         let private = |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "log"].into_iter().chain(line.split(' '))).verb);
-        for line in ["hold list", "hold approve a --key k", "defer list", "case list"] {
+        for line in ["hold list", "hold approve a --key k", "defer list", "purge-order end a --key k", "case list"] {
             assert!(!private(line), "{line}");
         }
         for line in ["purge", "backup to", "witness --name n --url u --ca c --log-key k --state s", "succeed"] {

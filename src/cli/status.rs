@@ -61,7 +61,31 @@ fn rows(status: &Value) -> Vec<(String, String)> {
     rows.push(row("access log", format!("{} entries of `{}`", at("/ledger/entries"), at("/ledger/origin"))));
     let disk = |what: &str| at(&format!("/ledger/disk/{what}"));
     rows.push(row("its disk", format!("{}: {} MiB free, {} MiB for answers alone", disk("room"), disk("free_mib"), disk("reserve_mib"))));
+    rows.push(row("deletion", deletion(status.pointer("/deletion").unwrap_or(&Value::Null))));
     rows
+}
+
+/// Until when two officials ordered deletions, class by class; and what is due and stays.
+fn deletion(seen: &Value) -> String {
+    let classes = seen.get("ordered_until").and_then(Value::as_object);
+    let ordered = match (seen.get("needs_order"), classes) {
+        (Some(Value::Bool(false)), _) => "of what is due; this is a demo, which needs no order".to_owned(),
+        (_, Some(classes)) => {
+            let until = |(class, day): (&String, &Value)| match day {
+                Value::Null => format!("{class} NOT ORDERED"),
+                day => format!("{class} until {}", shown(Some(day))),
+            };
+            classes.iter().map(until).collect::<Vec<_>>().join(", ")
+        }
+        _ => "nothing now: holds or purge orders cannot be read; the log says why".to_owned(),
+    };
+    match seen.get("not_ordered").filter(|left| left.is_object()) {
+        Some(left) => {
+            let at = |name: &str| shown(left.get(name));
+            format!("{ordered}; {} entries since {} are due and NOT deleted", at("entries"), at("oldest"))
+        }
+        None => ordered,
+    }
 }
 
 fn addresses<'s>(status: &'s Value, pointer: &str, name: &'s str) -> impl Iterator<Item = (String, String)> + use<'s> {
@@ -104,11 +128,14 @@ mod tests {
                 "people": {"protocol": "spdci", "addresses": [{"breaker": "closed", "p95_ms": 12, "last_error": null}]},
             },
             "ledger": {"disk": {"room": "low", "free_mib": 400, "reserve_mib": 256}},
+            "deletion": {"needs_order": true, "ordered_until": {"detail": "2026-12-31", "minor": null}, "not_ordered": {"entries": 9, "oldest": "2026-08-01"}},
         });
         let text: Vec<_> = rows(&status).into_iter().map(|(what, value)| format!("{what}|{value}")).collect();
         assert!(text.contains(&"  registry|NOT READY".to_owned()), "{text:?}");
         assert!(text.contains(&"its disk|low: 400 MiB free, 256 MiB for answers alone".to_owned()), "{text:?}");
         assert!(text.contains(&"  counter|3 at the registry, 1 wait".to_owned()), "{text:?}");
+        let deletion = "deletion|detail until 2026-12-31, minor NOT ORDERED; 9 entries since 2026-08-01 are due and NOT deleted";
+        assert!(text.contains(&deletion.to_owned()), "{text:?}");
         assert!(
             text.contains(&"address 1|breaker open, followed, 95 of 100 within - ms; 7 s ago it cannot be reached".to_owned()),
             "{text:?}"

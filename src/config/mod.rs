@@ -201,6 +201,9 @@ pub struct Ledger {
     /// Folder of the legal holds, and of the public keys of those who sign them.
     #[serde(default = "default_holds")]
     pub holds: PathBuf,
+    /// Folder of the purge orders, and in a demo of the public keys of those who sign them.
+    #[serde(default = "default_purge_orders")]
+    pub purge_orders: PathBuf,
     /// File with the verifier key (C2SP) of the witness, if there is one.
     #[serde(default)]
     pub witness_key: Option<PathBuf>,
@@ -236,6 +239,10 @@ fn default_archive() -> PathBuf {
 
 fn default_holds() -> PathBuf {
     "holds".into()
+}
+
+fn default_purge_orders() -> PathBuf {
+    "purge-orders".into()
 }
 
 fn default_enrolment() -> PathBuf {
@@ -334,6 +341,7 @@ impl Config {
             &mut self.ledger.dir,
             &mut self.ledger.dpo_public_key,
             &mut self.ledger.holds,
+            &mut self.ledger.purge_orders,
         ] {
             *path = base.join(&*path);
         }

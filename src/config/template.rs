@@ -197,6 +197,10 @@ origin = "{origin}"
 # The data-protection officer's public key: only its private half opens the trail keys.
 dpo_public_key = "{officer}"
 checkpoint_every_s = {checkpoint_every_s}
+# Folders of what two people sign: legal holds (`estelam log hold`) and purge orders (`estelam log purge-order`). Outside a demo nothing is
+# deleted without an order in force.
+holds = "holds"
+purge_orders = "purge-orders"
 {room}
 [audit]
 cases = "cases" # the register of cases (`estelam log case`)

@@ -244,8 +244,12 @@
 //! - **2026-11-28, a signature is looked at before the body is read, `signature-required` among the duties**: a query without one costs no look-up more than before.
 //! - **2026-11-28, signatures are spent in the file of client assertions**: the same rule, time and fault; the kind before the `jti` keeps them apart.
 //! - **2026-11-28, opening acts are recorded before, closing acts at once and recorded after**: a full disk must neither let anybody in nor keep a thief in.
-//! - **2026-11-28, purges need no officials' signatures**: by hand as by the clock they delete what is due and unheld, and nothing else can be asked for. What is due follows
-//!   from retention classes, which are part of the program; who could shorten them could also forge the check.
+//! - **2026-11-28, outside a demo purges need an order of two officials** (replaces an entry of the same day): that a content is due says that it may go, not that somebody
+//!   answers for its going, and one operator chose the moment. The order stands for a year at most: signing every purge would become a habit, and an order for ever outlives
+//!   those who signed it. It must cover the day up to which due dates are counted (the witness's, where there is one) and the day of the log's last entry, so that no clock
+//!   that is set back and no old checkpoint uses one that is over. The price: without an order contents stay longer than they should, so that it is an alarm.
+//! - **2026-11-28, one form for what two people sign**: holds, deferrals and purge orders. One difference is meant: signatures of people who left office before they took
+//!   effect are an error of a hold, since what it would keep would be deleted; an order or a deferral then does not begin.
 //! - **2026-11-28, officials sign holds outside a demo**: keys enrolled beside the holds were the operator's to add, and so was the end of a hold. What they began outlives
 //!   their term; to end it they must be in office.
 //! - **2026-11-28, decrees carry the names of their signers from the registry**, outside the hash that names the list: it checks the signatures, the log says who.

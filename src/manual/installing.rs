@@ -256,6 +256,7 @@
 //!
 //! # Afterwards
 //!
+//! - A purge order of two officials, before the first contents are due after 30 days; nothing is deleted without one: [`log`](super::log).
 //! - A witness on another machine, and back-ups: [`log`](super::log).
 //! - Alerts of the metrics on [`operating`](super::operating)'s alarms, on certificates that end and on revocation lists: [`trust`](super::trust).
 //! - Copies of `keys/`, `keys.unlock`, the officer's `trail.key` and the officials' keys, each where the others are not.

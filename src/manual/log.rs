@@ -92,6 +92,7 @@
 //! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
 //! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
 //! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
+//! | `purge-orders` | `purge-order-begun`, `purge-order-ended` | name, hash, days, classes, signers |
 //! | `revocation` | `list-in-force`; `revocation-grace`, `revocation-overdue`, `revocation-current`; `list-source-lost`, `list-source-back` | whose lists, authority, CRL number, hash, how many it revokes, hash before; next date; place of the source |
 //! | `deferrals` | `deferral-begun`, `deferral-ended` | name, hash, days, signers |
 //! | `log-case` | `log-case` | a case at its first use, and when it was changed |
@@ -99,12 +100,12 @@
 //! | `alert` | the rule | agency, day, count |
 //!
 //! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
-//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on, nothing is deferred. Of several things that one change opens each is open
+//! used), what is cut off stays cut off, a new key is not taken up, a hold goes on, nothing is deferred or deleted. Of several things that one change opens each is open
 //! with its own entry. What closes something (a suspension, a key that is compromised, lost or
 //! retired) has effect at once, also while the log hangs, and its entry follows as soon as the log takes one; `estelam_alarms_total{alarm="acts-not-recorded"}` says that some wait.
 //! `ledger/acts.json` remembers what was recorded last, so that what was done while no gateway ran is recorded by the next start, and a
-//! hold whose file is gone, or is another than was recorded, stops every deletion (a deferral: every holder's view). A hold begins only while all who signed
-//! it are in office. After a crash between the entry and this file, an act may stand twice.
+//! hold or purge order whose file is gone, or is another than was recorded, stops every deletion (a deferral: every holder's view). Each begins only while all
+//! who signed it are in office. After a crash between the entry and this file, an act may stand twice.
 //!
 //! # Auditors
 //!
@@ -172,10 +173,12 @@
 //! Contents are kept by retention class: `detail` 90 days, `minor` 30, `admin` one year, from ledger time. Then the key of a day and class is
 //! destroyed and contents with salt₂ are overwritten; header, salt₁, content commitment and leaf stay, so the tree still verifies. A gateway does
 //! it every hour, `estelam log purge` at once: it asks the process that has the log open by `ledger/purge-request.json`, or does it itself.
-//! `--day DAY --class CLASS` asks for one; if it is not due, the whole run is refused. `--dry-run` only says what would go.
+//! `--day DAY --class CLASS` asks for one; if it is not due, or not ordered, the whole run is refused. `--dry-run` only says what would go, and under which
+//! order.
 //!
 //! A purge is an administrative entry before it takes effect. Its header commits to a statement that the log keeps for ever (table `purge`): the
-//! instant up to which due dates were counted, the keys (day, class, counts), the holds in force, the witness's checkpoint if there was one. `log
+//! instant up to which due dates were counted, the keys (day, class, counts), the orders with their hashes, the holds in force, the witness's checkpoint if
+//! there was one. A statement without an order is of a demo, or of a build that needed none. `log
 //! verify` takes a missing content only where such a statement names its key and it was due at that instant, and no statement may name
 //! an instant after its own entry. A crash at any point leaves a log that verifies; the next purge finishes it, also where the log was sealed meanwhile.
 //!
@@ -190,10 +193,19 @@
 //! Sealed logs are purged like the present one, by the same schedule and command; the present log records it, and the statement lies in both. One that fails
 //! keeps no other: the report says what was deleted in each, `failed` which are not done, and the command exits 1.
 //!
+//! **Purge orders.** Outside a demo a purge deletes only what an order of two officials covers. `purge-orders/ID.json` names the first and the last day on
+//! which what is due may be deleted (366 days at most: those who signed leave office, and somebody must look again) and perhaps classes: `estelam log
+//! purge-order add ID --reason … --from … --to … [--class …] --key A`, `purge-order approve ID --key B`, `purge-order end ID --key A`, then `--key B`, `purge-order
+//! list`. It must cover the day up to which due dates are counted, the witness's where there is one, and the day of the log's last entry. Its beginning
+//! and its end, with hash and signers, are entries before a purge goes by them. What is due and not ordered stays: `log purge` says so and exits 1, `estelam
+//! status` says so, and [`super::operating`] has the alarms. While an order cannot be read, or is gone or another than was recorded, nothing is deleted. In a demo nothing
+//! needs an order; people enrolled by `purge-order enrol NAME --key KEY` may try them.
+//!
 //! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own. It holds once two people signed it
 //! and until two released it: `estelam log hold enrol NAME --key KEY` (once each), `hold add ID --reason … --from … --to … --until … --key A`, `hold
 //! approve ID --key B`, `hold release ID --key A`, then `--key B`, `hold list`. Outside a demo nobody is enrolled: officials in office sign. Held contents are encrypted again under a new key, then the old one goes. While a
-//! hold cannot be read or a signature does not fit, nothing is deleted.
+//! hold cannot be read or a signature does not fit, nothing is deleted. Names and reasons of what people sign are refused where they may hold a person's number;
+//! the lists of holds, deferrals and orders have `--json`.
 //!
 //! # Witness
 //!

@@ -22,7 +22,8 @@
 //! | `ledger/fence` | who writes the log, and how many entries were answered for; never copy it back alone | |
 //! | `deferrals/` | entries that are shown to their holder later, signed by two officials; [`super::holder`] | at the next view |
 //! | `ledger/holder-codes.json` | codes that each office had sent today; not to be lost | |
-//! | `holds/` | legal holds, and in `holds/officials/` the public keys of those who sign them | at the next purge |
+//! | `holds/` | legal holds, signed by two officials (in a demo by those whose public keys are in `holds/officials/`) | within seconds |
+//! | `purge-orders/` (`ledger.purge_orders`) | purge orders, signed alike; outside a demo nothing is deleted without one; [`super::log`] | within seconds |
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | the clock is compared whenever the file changes, the log at a restart |
 //! | `ledger/reserve` | room that answers have for themselves; made again at a start where it is missing | |
 //! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
@@ -52,7 +53,8 @@
 //! | `accepting` | the node is stopping | wait |
 //!
 //! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
-//! breaker, how long its look-ups take, what last went wrong there. It exits 1 where the gateway is not ready.
+//! breaker, how long its look-ups take, what last went wrong there; and until when two officials ordered deletions, class by class, and what is due and
+//! stays for want of an order. It exits 1 where the gateway is not ready.
 //!
 //! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`), which registers of certificates are on
 //! record (`certificates_version`), and how far the node has followed the registry's changes (`registry_cursor`).
@@ -200,6 +202,8 @@
 //! | `refusals-not-recorded` | counts of refusals are lost: floods come, and the log takes nothing (the alarm grows by as many) | look at the log's disk, then at who floods |
 //! | `policy-refused` | the policy folder was changed and does not validate (a rule that fails when it is put to Cedar is among the faults); the version before stays in force | `estelam policy check` names every file and line |
 //! | `rule-missing` | a service has no rule for today; its answers are indeterminate | add one to `services.toml` |
+//! | `deletion-not-ordered` | contents are due and stay, because no purge order covers them | two officials sign one (`estelam log purge-order`, see [`log`](super::log)) |
+//! | `deletion-order-ends` | the last purge order ends within 30 days | have the next one signed |
 //! | `log-ended` | the access log was sealed and goes on under a new origin | tell its witness and the auditors, see [`log`](super::log) |
 //! | `decrees-not-of-their-version`, `decrees-rewritten` | the registry's decrees are not what they claim to be, or one that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again | find out why; once an official has looked into it, restart the gateway |
 //! | `registry-event-key` | somebody who has the registry's client certificate pushes events that its key did not sign | compare `events.keys` with the registry's key, or revoke that certificate |

@@ -145,10 +145,11 @@
 //! the cutting off count when the command returns, and it prints what the officials have to run so that the policies do. Until then a gateway that
 //! stops does not start again.
 //!
-//! Legal holds are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys are enrolled
-//! beside the holds. Decrees need two officials of the registry. Not under signatures: `agency suspend`, `resume` and `rotate` (the operator's
-//! list and register), and purges: an operator can only have deleted at once what is due and unheld, which the gateway would delete within the
-//! hour; what is due is fixed by retention class, in the program, and counted by the log's own time or the witness's.
+//! Legal holds, deferrals and purge orders are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys
+//! are enrolled beside them. Decrees need two officials of the registry. Nothing is deleted but what is due and what such an order covers
+//! ([`log`](super::log)), by hand as by the clock: one operator neither begins deletions nor ends them. Not under signatures: `agency suspend`, `resume`
+//! and `rotate` (the operator's list and register). Whoever writes `demo = true` into an installation's `estelam.toml` escapes all this, on record: the entry
+//! `service-started` says `demo`, and the statement of such a purge names no order.
 //!
 //! # Keys for requests
 //!
@@ -207,6 +208,6 @@
 //! folder itself when others can write there); the TLS keys, the officials', the registry's and the data-protection officer's by anybody but owner and group.
 //! What must not be changed by others (roots, revocation lists, policies, officials, registers, the local list, the log's folder) is refused at the start
 //! when everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
-//! for their own user alone, save for `log hold`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
+//! for their own user alone, save for `log hold`, `purge-order`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
 //! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
 //! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.

@@ -64,7 +64,7 @@ pub use fence::{Answered, answered_in, is_copy};
 pub use keys::{ContentKek, generate_officer_key, open_trail_key};
 pub use offline::OfflineChain;
 pub use origins::Origins;
-pub use purge::{PurgeError, PurgeOrder, PurgeReport, Witnessed};
+pub use purge::{PurgeError, PurgeJob, PurgeReport, Witnessed};
 pub use recovery::open_offline;
 pub use reserve::{DiskState, Reserve, SystemDisk};
 pub use restore::restore_all;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::config::{LedgerConfig, LedgerError};
 use super::contents::Contents;
 use super::origins::Origins;
-use super::purge::{Deleted, PurgeError, PurgeOrder, PurgeReport};
+use super::purge::{Deleted, PurgeError, PurgeJob, PurgeReport};
 use super::reader::{self, Readers};
 use super::{SqliteLedger, schema};
 use crate::core::ledger::succession::Succession;
@@ -74,28 +74,28 @@ impl LogChain {
 
     /// Deletes what is due in the sealed logs; the present one records it. Origin and report of each that had something due, or why not all of it
     /// is deleted: one that fails keeps no other.
-    pub async fn purge_sealed(&self, order: &PurgeOrder) -> Vec<(String, Result<PurgeReport, PurgeError>)> {
+    pub async fn purge_sealed(&self, job: &PurgeJob) -> Vec<(String, Result<PurgeReport, PurgeError>)> {
         let mut outcomes = Vec::new();
         for log in &self.ended {
-            let outcome = self.purge_one(log, order).await;
-            if outcome.as_ref().is_err() || outcome.as_ref().is_ok_and(|report| !report.keys.is_empty() || report.finished > 0) {
+            let outcome = self.purge_one(log, job).await;
+            let told = |report: &PurgeReport| !report.keys.is_empty() || !report.unordered.is_empty() || report.finished > 0;
+            if outcome.as_ref().is_err() || outcome.as_ref().is_ok_and(told) {
                 outcomes.push((log.config.origin.clone(), outcome));
             }
         }
         outcomes
     }
 
-    async fn purge_one(&self, log: &EndedLog, order: &PurgeOrder) -> Result<PurgeReport, PurgeError> {
+    async fn purge_one(&self, log: &EndedLog, job: &PurgeJob) -> Result<PurgeReport, PurgeError> {
         let EndedLog { config, readers, later, .. } = log;
         // Counts outlive the contents that they are made from.
-        let counts = if order.dry_run { Vec::new() } else { log.counts_of_open_days().await.map_err(|_| uncounted())? };
+        let counts = if job.dry_run { Vec::new() } else { log.counts_of_open_days().await.map_err(|_| uncounted())? };
         let forget = |keys: &[i64]| {
             readers.forget(keys.iter().copied());
             readers.close_idle();
         };
         readers.close_idle();
-        let Deleted { report, gone, held } =
-            self.present.purge_ended(config.clone(), later.clone(), (order.clone(), counts), forget).await?;
+        let Deleted { report, gone, held } = self.present.purge_ended(config.clone(), later.clone(), (job.clone(), counts), forget).await?;
         if !gone.is_empty() {
             let forgotten = readers.search(move |index, conn, contents| index.purged(conn, contents, &gone, &held));
             forgotten.await.map_err(|_| PurgeError::StillIndexed)?;

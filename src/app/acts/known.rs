@@ -1,4 +1,4 @@
-//! What was recorded last of each thing that changes: `acts.json` beside the log. It holds names of agencies, keys, decrees and holds, and hashes.
+//! What was recorded last of each thing that changes: `acts.json` beside the log. It holds names of agencies, keys, decrees, holds and orders, and hashes.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write as _};
@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::{KnownLists, StartError};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::keys::{KeyState, KeyUse};
-use crate::core::ledger::retention::Hold;
 
 /// What the log knows to be in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +25,11 @@ pub struct Known {
     /// Signing keys by id; nothing before the first start.
     pub keys: Option<BTreeMap<String, KnownKey>>,
     /// Legal holds by name.
-    pub holds: BTreeMap<String, KnownHold>,
+    pub holds: BTreeMap<String, KnownSigned>,
     /// Deferrals by name.
-    pub deferrals: BTreeMap<String, KnownHold>,
+    pub deferrals: BTreeMap<String, KnownSigned>,
+    /// Purge orders by name.
+    pub purge_orders: BTreeMap<String, KnownSigned>,
     /// Revocation lists by whose certificates they are about.
     pub lists: BTreeMap<String, KnownLists>,
     /// Certificates by SHA-256, hexadecimal.
@@ -60,22 +61,15 @@ pub struct KnownKey {
     pub lost: bool,
 }
 
-/// What is known of a legal hold, or of a deferral, that two people began.
+/// What is known of something that two people began by signing it: a legal hold, a deferral, a purge order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownHold {
+pub struct KnownSigned {
     /// Hash of what they signed.
     pub hash: String,
     /// Its last day.
     pub until: Date,
-    /// Two people ended it.
+    /// Two people ended it before.
     pub released: bool,
-}
-
-impl KnownHold {
-    /// One that has begun, under the hash of what was signed.
-    pub fn begun(hold: &Hold, hash: &str) -> Self {
-        Self { hash: hash.to_owned(), until: hold.until, released: false }
-    }
 }
 
 /// Reads the file; nothing is known without one.

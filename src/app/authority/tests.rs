@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod deferrals;
+mod purge_orders;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::adapters::keys::FileSigner;
 use crate::adapters::policy_files::install;
 use crate::app::holds::Holds;
 use crate::config::template;
-use crate::core::ledger::retention::{Hold, HoldAct};
+use crate::core::ledger::retention::{Hold, Step};
 use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
 use crate::core::signing::Algorithm;
 use crate::registry::decrees::OfficialKey;
@@ -284,7 +285,7 @@ async fn former_officials_begin_no_hold() {
     let holds = Holds::of(&home.config, now).unwrap();
     std::fs::create_dir_all(&home.config.ledger.holds).unwrap();
     holds.add(hold(), &home.keys[2], then).unwrap();
-    holds.approve("court-1", HoldAct::Hold, &home.keys[3], then).unwrap();
+    holds.approve("court-1", Step::Begin, &home.keys[3], then).unwrap();
     let book = Arc::new(Book::default());
     let acts = home.acts(book.clone()).unwrap();
     assert!(holds.take_up(&acts, now).await.unwrap_err().to_string().contains("not in office"));
@@ -326,12 +327,12 @@ async fn outside_a_demo_officials_in_office_begin_and_end_holds_and_nobody_else(
     let acts = home.acts(book.clone()).unwrap();
     holds.add(hold(), &home.keys[0], now).unwrap();
     assert_eq!(holds.take_up(&acts, now).await.unwrap(), []);
-    holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
+    holds.approve("court-1", Step::Begin, &home.keys[1], now).unwrap();
     let later = "2027-06-01T00:00:00Z".parse().unwrap();
     assert!(holds.take_up(&acts, later).await.is_err(), "who is out of office begins no hold");
     assert_eq!(holds.take_up(&acts, now).await.unwrap(), [hold()]);
     for key in &home.keys[..2] {
-        holds.approve("court-1", HoldAct::Release, key, now).unwrap();
+        holds.approve("court-1", Step::End, key, now).unwrap();
     }
     assert_eq!(holds.take_up(&acts, later).await.unwrap(), [hold()], "who is out of office ends no hold");
     assert_eq!(holds.take_up(&acts, now).await.unwrap(), []);
@@ -345,7 +346,7 @@ async fn hold_that_cannot_be_recorded_or_was_changed_stops_every_deletion() {
     let holds = Holds::of(&home.config, now).unwrap();
     std::fs::create_dir_all(&home.config.ledger.holds).unwrap();
     holds.add(hold(), &home.keys[0], now).unwrap();
-    holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
+    holds.approve("court-1", Step::Begin, &home.keys[1], now).unwrap();
     let broken = home.acts(Arc::new(Book { broken: true, ..Book::default() })).unwrap();
     assert!(holds.take_up(&broken, now).await.unwrap_err().to_string().contains("nothing is deleted"));
     let acts = home.acts(Arc::default()).unwrap();
@@ -354,6 +355,6 @@ async fn hold_that_cannot_be_recorded_or_was_changed_stops_every_deletion() {
     std::fs::remove_file(home.config.ledger.holds.join("court-1.json")).unwrap();
     assert!(holds.take_up(&acts, now).await.unwrap_err().to_string().contains("the hold is gone"));
     holds.add(Hold { to: "2026-01-02".parse().unwrap(), ..hold() }, &home.keys[0], now).unwrap();
-    holds.approve("court-1", HoldAct::Hold, &home.keys[1], now).unwrap();
+    holds.approve("court-1", Step::Begin, &home.keys[1], now).unwrap();
     assert!(holds.take_up(&acts, now).await.unwrap_err().to_string().contains("it is not the hold that was recorded"));
 }

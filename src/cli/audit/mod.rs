@@ -61,7 +61,7 @@ fn offline(place: &Place) -> Result<OfflineChain, CliError> {
 }
 
 /// The identifier schemes of an installation.
-fn schemes(place: &Place) -> Result<SchemeCatalogue, CliError> {
+pub(super) fn schemes(place: &Place) -> Result<SchemeCatalogue, CliError> {
     let folder = place.policies()?;
     let store = PolicyStore::open(&folder).map_err(|errors| {
         let first = errors.first().map(ToString::to_string).unwrap_or_default();

@@ -8,6 +8,7 @@ pub mod genuine;
 pub mod holder;
 pub mod leaf;
 pub mod note;
+pub mod purge_order;
 pub mod reader;
 pub mod retention;
 pub mod room;

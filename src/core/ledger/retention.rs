@@ -53,30 +53,36 @@ impl Hold {
         self.covers_day(time) && meant && asked
     }
 
-    /// The bytes that two people sign: canonical JSON under a name of their own, so that no other signature fits.
-    pub fn signed_bytes(&self, act: HoldAct) -> Vec<u8> {
-        // Serialising these plain fields cannot fail; empty bytes would fail every check.
-        let json = serde_json_canonicalizer::to_vec(self).unwrap_or_default();
-        [b"estelam legal hold v1\n".as_slice(), act.word(), b"\n", &json].concat()
+    /// The bytes that two people sign.
+    pub fn signed_bytes(&self, step: Step) -> Vec<u8> {
+        signed_bytes("estelam legal hold v1", step.word("hold", "release"), self)
     }
 }
 
-/// What people sign about a hold.
+/// What people sign about something that two of them begin, and that two of them may end before its last day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HoldAct {
+pub enum Step {
     /// That it begins.
-    Hold,
+    Begin,
     /// That it ends before its last day.
-    Release,
+    End,
 }
 
-impl HoldAct {
-    const fn word(self) -> &'static [u8] {
+impl Step {
+    /// The word for it in what is signed.
+    pub const fn word(self, begin: &'static str, end: &'static str) -> &'static str {
         match self {
-            Self::Hold => b"hold",
-            Self::Release => b"release",
+            Self::Begin => begin,
+            Self::End => end,
         }
     }
+}
+
+/// What people sign about a thing: canonical JSON under a name of its kind and a word for the step, so that no other signature fits.
+pub fn signed_bytes(kind: &str, word: &str, thing: &impl Serialize) -> Vec<u8> {
+    // Serialising these plain fields cannot fail; without them no signature would fit.
+    let json = serde_json_canonicalizer::to_vec(thing).unwrap_or_default();
+    [kind.as_bytes(), b"\n", word.as_bytes(), b"\n", &json].concat()
 }
 
 /// A content key that a purge destroys.
@@ -93,6 +99,19 @@ pub struct PurgedKey {
     pub entries: u64,
     /// Entries that keep it, under a new key, for a legal hold.
     pub held: u64,
+    /// The order of two officials under which it is destroyed, one of [`PurgeStatement::orders`]; none in a demo, and none before orders were needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+}
+
+/// An order of two officials, as a statement names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedOrder {
+    /// Its name.
+    pub id: String,
+    /// The hash under which its beginning is on record, `sha256:HEX` of what was signed.
+    pub hash: String,
 }
 
 /// What the entry of a purge commits to. It is kept for ever, so that an auditor can check each deletion's due date.
@@ -111,6 +130,9 @@ pub struct PurgeStatement {
     pub log: Option<String>,
     /// Holds in force.
     pub holds: Vec<String>,
+    /// Orders of officials under which keys are destroyed; none in a demo, and none before orders were needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<NamedOrder>,
     /// Keys destroyed.
     pub keys: Vec<PurgedKey>,
 }
@@ -173,6 +195,16 @@ mod tests {
     fn hold_ends_by_itself_and_a_release_is_signed_apart() {
         assert!(hold().in_force(at("2027-01-01T23:00:00Z")));
         assert!(!hold().in_force(at("2027-01-02T00:00:00Z")));
-        assert_ne!(hold().signed_bytes(HoldAct::Hold), hold().signed_bytes(HoldAct::Release));
+        assert_ne!(hold().signed_bytes(Step::Begin), hold().signed_bytes(Step::End));
+        let text = String::from_utf8(hold().signed_bytes(Step::Begin)).unwrap();
+        assert!(text.starts_with("estelam legal hold v1\nhold\n{\"agency\":\"bank\",\"from\":\"2026-08-01\""), "{text}");
+    }
+
+    #[test]
+    fn statement_of_a_purge_under_no_order_is_written_and_read_as_before_orders() {
+        let text = r#"{"act":"purge","as_of":"2026-02-09T15:00:00Z","holds":[],"keys":[{"day":"2026-01-01","class":"minor","key":2,"entries":2,"held":0}]}"#;
+        let statement: PurgeStatement = serde_json::from_str(text).unwrap();
+        assert!(statement.orders.is_empty());
+        assert_eq!(serde_json::to_string(&statement).unwrap(), text);
     }
 }

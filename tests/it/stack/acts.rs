@@ -6,7 +6,7 @@ use estelam::adapters::store::{ContentKek, LogEntries, StoredContent, StoredEntr
 use estelam::app::holds::Holds;
 use estelam::app::{key_place, key_rules, ledger_config};
 use estelam::core::domain::clock::Clock;
-use estelam::core::ledger::retention::{Hold, HoldAct};
+use estelam::core::ledger::retention::{Hold, Step};
 use estelam::core::ledger::{EntryContent, EntryKind};
 use estelam::registry::decrees;
 use jiff::Timestamp;
@@ -198,7 +198,7 @@ async fn check_holds(system: &System, look: &mut Look<'_>) {
     holds.add(hold, &keys[0], now).unwrap();
     purge(system, "one signature", Vec::new()).await;
     look.at(&[]);
-    holds.approve("court-1", HoldAct::Hold, &keys[1], now).unwrap();
+    holds.approve("court-1", Step::Begin, &keys[1], now).unwrap();
     purge(system, "two signatures", Vec::new()).await;
     let begun = look.at(&["hold-begun"]).remove(0);
     assert_eq!((begun.reference.as_deref(), &details(&begun)["signers"]), (Some("court-1"), &json!(["one", "two"])));
@@ -208,7 +208,7 @@ async fn check_holds(system: &System, look: &mut Look<'_>) {
     assert!(purge(system, "it is gone", Vec::new()).await.error.unwrap().contains("the hold is gone, but it holds until 2027-01-01"));
     std::fs::rename(&aside, &file).unwrap();
     for key in &keys {
-        holds.approve("court-1", HoldAct::Release, key, now).unwrap();
+        holds.approve("court-1", Step::End, key, now).unwrap();
     }
     purge(system, "released", Vec::new()).await;
     look.at(&["hold-released"]);

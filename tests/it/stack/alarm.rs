@@ -5,7 +5,7 @@ use super::harness::System;
 use crate::counters::counters;
 
 /// How often an alarm with these labels was raised in this process.
-fn alarms(labels: &[&str]) -> u64 {
+pub fn alarms(labels: &[&str]) -> u64 {
     let rendered = counters().render();
     let alarm = |line: &&str| line.starts_with("estelam_alarms_total{") && labels.iter().all(|label| line.contains(label));
     rendered.lines().find(alarm).map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())

@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 
-use estelam::app::deferrals::{DeferralAct, Deferrals};
+use estelam::app::deferrals::Deferrals;
 use estelam::config::Config;
-use estelam::core::ledger::retention::Hold;
+use estelam::core::ledger::retention::{Hold, Step};
 use estelam::registry::decrees::{OfficialKey, Officials};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -310,7 +310,7 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
         view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").cloned()
     };
     assert!(bank(&system).await.is_some(), "one official alone defers nothing");
-    deferrals.approve("order-17", DeferralAct::Defer, &second, now).unwrap();
+    deferrals.approve("order-17", Step::Begin, &second, now).unwrap();
     assert_eq!(bank(&system).await, None);
     let acts = patterns(&system, "/v1/log/entries?route=deferrals").await;
     let act = &acts["entries"][0];

@@ -33,6 +33,7 @@ mod outage;
 mod overload;
 mod people;
 mod protection;
+mod purge_orders;
 mod purging;
 mod pushing;
 mod receipts;

@@ -39,10 +39,10 @@ async fn copy_brought_up_to_date_after_another_content_key_opens_with_that_one_a
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 40).await;
     let only = vec![("2026-01-01".parse().unwrap(), RetentionClass::Minor)];
-    let mut order = PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], only, ..log.order() };
-    order.holds[0].agency = None;
-    order.holds[0].answers = vec![Uuid::from_u128(0)];
-    ledger.purge(order).await.unwrap();
+    let mut job = PurgeJob { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], only, ..log.job() };
+    job.holds[0].agency = None;
+    job.holds[0].answers = vec![Uuid::from_u128(0)];
+    ledger.purge(job).await.unwrap();
     drop(ledger);
     backup_all(&origins(&log), &copy).unwrap();
     let former = wrapped(&copy);
@@ -85,14 +85,14 @@ async fn counts_of_days_that_are_over_are_in_a_copy_and_outlive_its_contents() {
     let (copy, back) = (folder.path().join("copy"), folder.path().join("back"));
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 35).await;
-    ledger.purge(log.order()).await.unwrap();
-    let (kept, told) = (counts(&log.config.dir), ledger.summary(None, None, log.order().now).await.unwrap());
+    ledger.purge(log.job()).await.unwrap();
+    let (kept, told) = (counts(&log.config.dir), ledger.summary(None, None, log.job().now).await.unwrap());
     assert!(kept.len() >= 34, "{}", kept.len());
     backup_all(&origins(&log), &copy).unwrap();
     restore_all(&Origins::open(&copy, &log.config.origin).unwrap(), &back, true).unwrap();
     let config = LedgerConfig { dir: back.clone(), ..log.config.clone() };
     let restored = SqliteLedger::open(config, signer(), log.clock.clone()).unwrap();
-    assert_eq!(restored.summary(None, None, log.order().now).await.unwrap(), told);
+    assert_eq!(restored.summary(None, None, log.job().now).await.unwrap(), told);
     assert_eq!(counts(&back), kept, "none was counted again from what is left");
 }
 
@@ -127,7 +127,7 @@ async fn copy_taken_in_the_middle_of_a_purge_keeps_nothing_of_what_went() {
     backup_all(&origins(&log), &copy).unwrap();
     let gone = secrets(&log, 2, 1);
     armed.store(true, Ordering::SeqCst);
-    ledger.purge(log.order()).await.unwrap();
+    ledger.purge(log.job()).await.unwrap();
     armed.store(false, Ordering::SeqCst);
     assert!(*taken.lock().unwrap() >= 5);
     backup_all(&origins(&log), &copy).unwrap();

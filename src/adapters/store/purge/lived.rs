@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
@@ -13,6 +14,7 @@ use super::PurgeError;
 use crate::adapters::store::config::LedgerError;
 use crate::adapters::store::{nodes, schema};
 use crate::core::ledger::leaf::Header;
+use crate::core::ledger::retention::day_of;
 
 /// What an empty stretch counts at most.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(48);
@@ -22,6 +24,8 @@ const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(48);
 pub(super) struct Lived {
     /// No later than the host clock and the witness.
     pub(super) as_of: Timestamp,
+    /// The last instant that the log which records the purge knows of.
+    last: Option<Timestamp>,
     /// Empty stretches: (where each ended, what of it does not count).
     silences: Vec<(Timestamp, SignedDuration)>,
 }
@@ -34,15 +38,14 @@ impl Lived {
         now: Timestamp,
         witnessed: Option<Timestamp>,
     ) -> Result<Self, PurgeError> {
+        let last = last_time(conn, size)?;
         if let Some(witnessed) = witnessed {
-            return Ok(Self { as_of: now.min(witnessed), silences: Vec::new() });
+            return Ok(Self { as_of: now.min(witnessed), last, silences: Vec::new() });
         }
-        let Some(last) = size.checked_sub(1) else { return Ok(Self { as_of: now, silences: Vec::new() }) };
-        let last = time_at(conn, last)?;
-        if now.duration_since(last) > LONGEST_SILENCE {
+        if let Some(last) = last.filter(|last| now.duration_since(*last) > LONGEST_SILENCE) {
             return Err(PurgeError::ClockAhead { now, last });
         }
-        Ok(Self { as_of: now, silences: silences(conn, from, size)? })
+        Ok(Self { as_of: now, last, silences: silences(conn, from, size)? })
     }
 
     /// For a log that has ended: time goes on in the logs after it, the last of which is written now.
@@ -53,7 +56,9 @@ impl Lived {
         witnessed: Option<Timestamp>,
     ) -> Result<Self, PurgeError> {
         if let Some(witnessed) = witnessed {
-            return Ok(Self { as_of: now.min(witnessed), silences: Vec::new() });
+            let Some(dir) = later.last() else { return Err(nothing_later()) };
+            let conn = schema::open_reader(&schema::database(dir))?;
+            return Self::measure(&conn, (0, nodes::stored_size(&conn)?), now, Some(witnessed));
         }
         let size = nodes::stored_size(conn)?;
         let (mut found, mut last) = (silences(conn, 0, size)?, last_time(conn, size)?);
@@ -68,13 +73,19 @@ impl Lived {
             }
             if number + 1 == later.len() {
                 let present = Self::measure(&conn, (0, size), now, None)?;
-                found.extend(present.silences);
-                return Ok(Self { as_of: present.as_of, silences: found });
+                found.extend_from_slice(&present.silences);
+                return Ok(Self { silences: found, ..present });
             }
             found.extend(silences(&conn, 0, size)?);
             last = last_time(&conn, size)?.or(last);
         }
-        Err(PurgeError::Ledger(LedgerError::Inconsistent("no log goes on after it".into())))
+        Err(nothing_later())
+    }
+
+    /// The days on which an order must be in force: that of the instant up to which due dates are counted, and that of the log's last entry, before
+    /// which the purge's own entry cannot be. Who sets the clock back, or brings an old checkpoint of the witness, so finds no order that is over.
+    pub(super) fn days(&self) -> [Date; 2] {
+        [day_of(self.as_of), day_of(self.last.map_or(self.as_of, |last| last.max(self.as_of)))]
     }
 
     /// The instant that is believed for what was recorded at `time`.
@@ -82,6 +93,10 @@ impl Lived {
         let silent = self.silences.iter().filter(|(end, _)| *end > time).fold(SignedDuration::ZERO, |sum, (_, excess)| sum + *excess);
         self.as_of.checked_sub(silent).unwrap_or(Timestamp::MIN)
     }
+}
+
+fn nothing_later() -> PurgeError {
+    PurgeError::Ledger(LedgerError::Inconsistent("no log goes on after it".into()))
 }
 
 /// Every stretch of more than two days between two entries, from index `from` on.

@@ -1,4 +1,5 @@
-//! Lawful deletion: the content key of a day and class is destroyed, contents and salt₂ are overwritten, header and leaf stay.
+//! Lawful deletion: the content key of a day and class is destroyed, contents and salt₂ are overwritten, header and leaf stay. Outside a demo only
+//! what an order of two officials covers is touched; the rest of what is due is told.
 //!
 //! The order makes a crash harmless at every point: 1. what would be deleted is decided; 2. an administrative entry says so and is durable;
 //! 3. its statement is kept; 4. contents under a legal hold are encrypted again under a new key, in the transaction that stores it; 5. the
@@ -9,6 +10,8 @@ mod apply;
 #[cfg(test)]
 mod copy_tests;
 mod lived;
+#[cfg(test)]
+mod order_tests;
 mod plan;
 mod record;
 mod sealed;
@@ -37,6 +40,7 @@ use super::keys::ContentKek;
 use super::queue::Command;
 use super::{STOPPED, SqliteLedger, journal, nodes};
 use crate::core::domain::random::random;
+use crate::core::ledger::purge_order::Ordered;
 use crate::core::ledger::retention::{Hold, PurgeAct, PurgeStatement, PurgedKey};
 use crate::core::ledger::tree::sha256;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, LedgerUnavailable, RetentionClass};
@@ -56,13 +60,15 @@ fn chunks((from, to): (u64, u64)) -> impl Iterator<Item = (u64, u64)> {
 
 /// What to purge, and what is known besides the log.
 #[derive(Clone, Debug)]
-pub struct PurgeOrder {
+pub struct PurgeJob {
     /// What the host's clock says.
     pub now: Timestamp,
     /// A witness's instant; without it the log must have lived through the time that it counts.
     pub witnessed: Option<Witnessed>,
     /// Legal holds.
     pub holds: Vec<Hold>,
+    /// What officials ordered to be deleted.
+    pub ordered: Ordered,
     /// Only these days and classes, all of which must be due; empty for everything that is due.
     pub only: Vec<(Date, RetentionClass)>,
     /// Only say what would be done.
@@ -89,6 +95,9 @@ pub struct PurgeReport {
     pub as_of: Option<Timestamp>,
     /// Days and classes, with counts.
     pub keys: Vec<PurgedKey>,
+    /// Days and classes that are due and stay, because no order covers them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unordered: Vec<PurgedKey>,
     /// Earlier purges that a crash had cut short and that are complete now.
     pub finished: u64,
 }
@@ -109,6 +118,17 @@ pub enum PurgeError {
     /// Asked for by name.
     #[error("there are no `{class}` contents of {day}; nothing was purged", class = class.code())]
     NoSuchDay {
+        /// The day.
+        day: Date,
+        /// The class.
+        class: RetentionClass,
+    },
+    /// Asked for by name.
+    #[error(
+        "the `{class}` contents of {day} are due, but no order of two officials lets them be deleted today; nothing was purged: see \
+         `estelam log purge-order list`", class = class.code()
+    )]
+    NotOrdered {
         /// The day.
         day: Date,
         /// The class.
@@ -167,34 +187,33 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// [`PurgeError`]: what was asked for is not due, nobody vouches for the clock, or the log fails.
-    pub async fn purge(&self, order: PurgeOrder) -> Result<PurgeReport, PurgeError> {
+    pub async fn purge(&self, job: PurgeJob) -> Result<PurgeReport, PurgeError> {
         let _alone = self.purging.lock().await;
         self.settled().await?;
-        if !order.dry_run {
+        if !job.dry_run {
             // Counts outlive the contents that they are made from.
-            self.close_days(order.now).await.map_err(|_| LedgerUnavailable("the counts of days that are over cannot be kept"))?;
+            self.close_days(job.now).await.map_err(|_| LedgerUnavailable("the counts of days that are over cannot be kept"))?;
         }
-        let finished = if order.dry_run { 0 } else { self.finish().await? };
-        let (dry_run, by) = (order.dry_run, order.by);
-        let (plan, witnessed) = self.planned(order).await?;
-        let keys: Vec<_> = plan.due.iter().map(Due::named).collect();
+        let finished = if job.dry_run { 0 } else { self.finish().await? };
+        let (dry_run, by) = (job.dry_run, job.by);
+        let (plan, witnessed) = self.planned(job).await?;
+        let report = plan.report(finished);
         if plan.due.is_empty() || dry_run {
-            let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
-            return Ok(PurgeReport { entry: None, as_of, keys, finished });
+            return Ok(report);
         }
         let (entry, _) = self.record(&plan, witnessed, None, by).await?;
         for due in plan.due {
             self.destroy(due).await?;
         }
         self.finish().await?;
-        Ok(PurgeReport { entry: Some(entry), as_of: Some(plan.as_of), keys, finished })
+        Ok(PurgeReport { entry: Some(entry), ..report })
     }
 
-    async fn planned(&self, order: PurgeOrder) -> Result<(Plan, Option<String>), PurgeError> {
-        let witnessed = order.witnessed.as_ref().map(|witness| witness.note.clone());
+    async fn planned(&self, job: PurgeJob) -> Result<(Plan, Option<String>), PurgeError> {
+        let witnessed = job.witnessed.as_ref().map(|witness| witness.note.clone());
         let outcome = self.readers.run(move |conn, contents| {
             let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(plan::plan(conn, &mut contents, &order))
+            Ok(plan::plan(conn, &mut contents, &job))
         });
         let plan = outcome.await.map_err(|_| LedgerUnavailable("the log cannot be read"))??;
         Ok((plan, witnessed))
@@ -215,6 +234,7 @@ impl SqliteLedger {
             witnessed,
             log,
             holds: plan.holds.iter().map(|hold| hold.id.clone()).collect(),
+            orders: plan.orders(),
             keys: plan.due.iter().map(Due::named).collect(),
         };
         // Serialising these plain fields cannot fail; an empty statement would fail every check.

@@ -5,13 +5,13 @@ use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
 use super::lived::{Lived, first_at};
-use super::{PurgeError, PurgeOrder};
+use super::{PurgeError, PurgeJob, PurgeReport};
 use crate::adapters::store::audit::date_of;
 pub(super) use crate::adapters::store::audit::number_of;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::nodes;
 use crate::core::ledger::leaf::{Header, class_byte};
-use crate::core::ledger::retention::{Hold, PurgedKey, kept_until};
+use crate::core::ledger::retention::{Hold, NamedOrder, PurgedKey, kept_until};
 use crate::core::ledger::{RetentionClass, content};
 
 /// Entries read in one go.
@@ -29,13 +29,16 @@ pub(super) struct Due {
     pub(super) entries: u64,
     /// Indices of those under a legal hold.
     pub(super) held: Vec<u64>,
+    /// The order under which it may be deleted.
+    order: Option<NamedOrder>,
 }
 
 impl Due {
     /// As the statement names it.
     pub(super) fn named(&self) -> PurgedKey {
         let (day, class, key) = (date_of(self.day), self.class, self.key);
-        PurgedKey { day, class, key, entries: self.entries, held: self.held.len() as u64 }
+        let order = self.order.as_ref().map(|order| order.id.clone());
+        PurgedKey { day, class, key, entries: self.entries, held: self.held.len() as u64, order }
     }
 }
 
@@ -44,32 +47,52 @@ impl Due {
 pub(super) struct Plan {
     pub(super) as_of: Timestamp,
     pub(super) due: Vec<Due>,
+    /// What is due and stays, because no order covers it.
+    unordered: Vec<Due>,
     /// Holds in force.
     pub(super) holds: Vec<Hold>,
+}
+
+impl Plan {
+    /// What is told of it before it is carried out.
+    pub(super) fn report(&self, finished: u64) -> PurgeReport {
+        let named = |list: &[Due]| list.iter().map(Due::named).collect::<Vec<_>>();
+        let as_of = (!self.due.is_empty() || !self.unordered.is_empty()).then_some(self.as_of);
+        PurgeReport { entry: None, as_of, keys: named(&self.due), unordered: named(&self.unordered), finished }
+    }
+
+    /// The orders under which it deletes, each once.
+    pub(super) fn orders(&self) -> Vec<NamedOrder> {
+        let mut orders: Vec<NamedOrder> = self.due.iter().filter_map(|due| due.order.clone()).collect();
+        orders.sort_by(|one, other| one.id.cmp(&other.id));
+        orders.dedup();
+        orders
+    }
 }
 
 /// A stored key: number (negative for one of held contents), day, class.
 type StoredKey = (i64, i64, RetentionClass);
 
-/// Decides what is due; nothing when there is nothing. With days asked for by name, all of them must be due.
-pub(super) fn plan(conn: &Connection, contents: &mut Contents, order: &PurgeOrder) -> Result<Plan, PurgeError> {
-    let (size, candidates) = (nodes::stored_size(conn)?, candidates(conn, order)?);
+/// Decides what is due; nothing when there is nothing. With days asked for by name, all of them must be due, and ordered unless it is only asked
+/// what would be done.
+pub(super) fn plan(conn: &Connection, contents: &mut Contents, job: &PurgeJob) -> Result<Plan, PurgeError> {
+    let (size, candidates) = (nodes::stored_size(conn)?, candidates(conn, job)?);
     let Some(oldest) = candidates.iter().map(|key| key.1).min() else { return Ok(Plan::default()) };
     let from = first_at(conn, start_of(oldest - 1), 0, size)?;
-    let lived = Lived::measure(conn, (from, size), order.now, order.witnessed.as_ref().map(|witness| witness.time))?;
-    decided(conn, contents, order, candidates, lived)
+    let lived = Lived::measure(conn, (from, size), job.now, job.witnessed.as_ref().map(|witness| witness.time))?;
+    decided(conn, contents, job, candidates, lived)
 }
 
 /// The same, where the time that the log has lived through is known.
-pub(super) fn plan_within(conn: &Connection, contents: &mut Contents, order: &PurgeOrder, lived: Lived) -> Result<Plan, PurgeError> {
-    let candidates = candidates(conn, order)?;
-    if candidates.is_empty() { Ok(Plan::default()) } else { decided(conn, contents, order, candidates, lived) }
+pub(super) fn plan_within(conn: &Connection, contents: &mut Contents, job: &PurgeJob, lived: Lived) -> Result<Plan, PurgeError> {
+    let candidates = candidates(conn, job)?;
+    if candidates.is_empty() { Ok(Plan::default()) } else { decided(conn, contents, job, candidates, lived) }
 }
 
 /// Keys whose day is over for their class; with days asked for by name, all of those.
-fn candidates(conn: &Connection, order: &PurgeOrder) -> Result<Vec<StoredKey>, PurgeError> {
+fn candidates(conn: &Connection, job: &PurgeJob) -> Result<Vec<StoredKey>, PurgeError> {
     let keys = stored_keys(conn)?;
-    let (named, mut candidates) = (&order.only, Vec::new());
+    let (named, mut candidates) = (&job.only, Vec::new());
     for (day, class) in named {
         if !keys.iter().any(|key| date_of(key.1) == *day && key.2 == *class) {
             return Err(PurgeError::NoSuchDay { day: *day, class: *class });
@@ -79,7 +102,7 @@ fn candidates(conn: &Connection, order: &PurgeOrder) -> Result<Vec<StoredKey>, P
         if !named.is_empty() && !named.contains(&(date_of(key.1), key.2)) {
             continue;
         }
-        if day_is_due(key, order.witnessed.as_ref().map_or(order.now, |witness| witness.time.min(order.now))) {
+        if day_is_due(key, job.witnessed.as_ref().map_or(job.now, |witness| witness.time.min(job.now))) {
             candidates.push(key);
         } else if !named.is_empty() {
             return Err(not_due(key));
@@ -91,16 +114,26 @@ fn candidates(conn: &Connection, order: &PurgeOrder) -> Result<Vec<StoredKey>, P
 fn decided(
     conn: &Connection,
     contents: &mut Contents,
-    order: &PurgeOrder,
+    job: &PurgeJob,
     candidates: Vec<StoredKey>,
     lived: Lived,
 ) -> Result<Plan, PurgeError> {
-    let (size, named) = (nodes::stored_size(conn)?, &order.only);
-    let holds: Vec<_> = order.holds.iter().filter(|hold| hold.in_force(lived.as_of)).cloned().collect();
-    let mut plan = Plan { as_of: lived.as_of, due: Vec::new(), holds };
+    let (size, named) = (nodes::stored_size(conn)?, &job.only);
+    let holds: Vec<_> = job.holds.iter().filter(|hold| hold.in_force(lived.as_of)).cloned().collect();
+    let mut plan = Plan { as_of: lived.as_of, holds, ..Plan::default() };
     for key in candidates {
         match judge(conn, contents, key, size, &lived, &plan.holds)? {
-            Some(due) if due.held.is_empty() || due.entries > 0 => plan.due.push(due),
+            Some(due) if due.held.is_empty() || due.entries > 0 => {
+                let order = job.ordered.covering(due.class, &lived.days());
+                let due = Due { order, ..due };
+                if due.order.is_some() || !job.ordered.is_needed() {
+                    plan.due.push(due);
+                } else if named.is_empty() || job.dry_run {
+                    plan.unordered.push(due);
+                } else {
+                    return Err(PurgeError::NotOrdered { day: date_of(due.day), class: due.class });
+                }
+            }
             Some(_) => {}
             None if !named.is_empty() => return Err(not_due(key)),
             None => {}
@@ -129,7 +162,7 @@ fn judge(
 ) -> Result<Option<Due>, PurgeError> {
     let (number, day, class) = key;
     let range = range_of(conn, day, size)?;
-    let mut due = Due { key: number, day, class, entries: 0, held: Vec::new() };
+    let mut due = Due { key: number, day, class, entries: 0, held: Vec::new(), order: None };
     let mut at = range.0;
     while at < range.1 {
         let end = (at + CHUNK).min(range.1);

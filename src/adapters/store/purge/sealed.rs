@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::lived::Lived;
 use super::plan::{Due, plan_within};
-use super::{CHUNK, PurgeError, PurgeOrder, PurgeReport, chunks, record};
+use super::{CHUNK, PurgeError, PurgeJob, PurgeReport, chunks, record};
 use crate::adapters::store::config::{LedgerConfig, LedgerError};
 use crate::adapters::store::contents::Contents;
 use crate::adapters::store::counts::SealedCount;
@@ -104,33 +104,32 @@ impl SqliteLedger {
         &self,
         config: LedgerConfig,
         later: Vec<PathBuf>,
-        (order, counts): (PurgeOrder, Vec<SealedCount>),
+        (job, counts): (PurgeJob, Vec<SealedCount>),
         forget: impl Fn(&[i64]),
     ) -> Result<Deleted, PurgeError> {
         let _alone = self.purging.lock().await;
         self.settled().await?;
-        let (origin, dry_run, by) = (config.origin.clone(), order.dry_run, order.by);
+        let (origin, dry_run, by) = (config.origin.clone(), job.dry_run, job.by);
         let opened = blocking(move || Ended::open(config).map_err(PurgeError::from)).await?;
-        let witnessed = order.witnessed.as_ref().map(|witness| witness.note.clone());
+        let witnessed = job.witnessed.as_ref().map(|witness| witness.note.clone());
         let (mut ended, plan, mut gone) = blocking(move || {
             let mut ended = opened;
             ended.store.keep_counts(counts)?;
-            let gone = if order.dry_run { Vec::new() } else { ended.finish()? };
-            let witnessed = order.witnessed.as_ref().map(|known| known.time);
-            let lived = Lived::after_end(&ended.store.conn, &later, order.now, witnessed)?;
-            let plan = plan_within(&ended.store.conn, &mut Contents::load(ended.kek())?, &order, lived)?;
+            let gone = if job.dry_run { Vec::new() } else { ended.finish()? };
+            let witnessed = job.witnessed.as_ref().map(|known| known.time);
+            let lived = Lived::after_end(&ended.store.conn, &later, job.now, witnessed)?;
+            let plan = plan_within(&ended.store.conn, &mut Contents::load(ended.kek())?, &job, lived)?;
             Ok((ended, plan, gone))
         })
         .await?;
-        let (keys, finished): (Vec<_>, _) = (plan.due.iter().map(Due::named).collect(), u64::from(!gone.is_empty()));
+        let report = plan.report(u64::from(!gone.is_empty()));
         forget(&gone);
         if plan.due.is_empty() || dry_run {
-            let as_of = (!plan.due.is_empty()).then_some(plan.as_of);
-            return Ok(Deleted { report: PurgeReport { entry: None, as_of, keys, finished }, gone, held: Vec::new() });
+            return Ok(Deleted { report, gone, held: Vec::new() });
         }
         let held = plan.due.iter().flat_map(|due| due.held.iter().copied()).collect();
         let (entry, text) = self.record(&plan, witnessed, Some(origin), by).await?;
-        let (recorded_in, due, as_of) = (self.shared.origin.clone(), plan.due, plan.as_of);
+        let (recorded_in, due) = (self.shared.origin.clone(), plan.due);
         let cleared = blocking(move || {
             ended.store.begin_later(&recorded_in, entry, &text)?;
             ended.destroy(&due)?;
@@ -139,7 +138,7 @@ impl SqliteLedger {
         .await?;
         gone.extend(cleared);
         forget(&gone);
-        Ok(Deleted { report: PurgeReport { entry: Some(entry), as_of: Some(as_of), keys, finished }, gone, held })
+        Ok(Deleted { report: PurgeReport { entry: Some(entry), ..report }, gone, held })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::core::ledger::LogReader as _;
 use crate::core::ledger::succession::Ending;
 
 /// Three days of a log that ended then, and another that lived a hundred days after it.
-async fn ended_long_ago() -> (Log, LogChain) {
+pub(super) async fn ended_long_ago() -> (Log, LogChain) {
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 3).await;
@@ -18,8 +18,8 @@ async fn ended_long_ago() -> (Log, LogChain) {
 }
 
 /// What was deleted; no log failed.
-async fn purged(chain: &LogChain, order: &PurgeOrder) -> Vec<(String, PurgeReport)> {
-    chain.purge_sealed(order).await.into_iter().map(|(origin, outcome)| (origin, outcome.unwrap())).collect()
+async fn purged(chain: &LogChain, job: &PurgeJob) -> Vec<(String, PurgeReport)> {
+    chain.purge_sealed(job).await.into_iter().map(|(origin, outcome)| (origin, outcome.unwrap())).collect()
 }
 
 /// The log as it is, ended, and the next one.
@@ -33,7 +33,7 @@ fn ended_at(log: Log, end: &str) -> (Log, LogChain) {
     (log, chain)
 }
 
-fn verify_chain(log: &Log) -> Result<ChainReport, VerifyError> {
+pub(super) fn verify_chain(log: &Log) -> Result<ChainReport, VerifyError> {
     let origins = Origins::open(&log.config.dir, &log.config.origin).unwrap();
     let options = VerifyOptions {
         dir: origins.dir_of(origins.present()),
@@ -49,18 +49,18 @@ fn verify_chain(log: &Log) -> Result<ChainReport, VerifyError> {
 async fn contents_of_a_sealed_log_go_when_they_are_due_and_the_chain_still_verifies() {
     let (log, chain) = ended_long_ago().await;
     log.live(chain.present(), "2026-01-04T08:00:00Z", 10).await;
-    assert!(purged(&chain, &log.order()).await.is_empty(), "nothing is due after ten days");
+    assert!(purged(&chain, &log.job()).await.is_empty(), "nothing is due after ten days");
     let gone = [secrets(&log, 1, 3), secrets(&log, 2, 3)].concat();
     assert_eq!(found_in_files(&log.config.dir, &gone), gone.len());
     assert!(chain.proof(Uuid::from_u128(1)).await.unwrap().is_some());
     log.live(chain.present(), "2026-01-14T08:00:00Z", 90).await;
-    let reports = purged(&chain, &log.order()).await;
+    let reports = purged(&chain, &log.job()).await;
     let [(origin, report)] = reports.as_slice() else { panic!("{reports:?}") };
     assert_eq!((origin.as_str(), report.keys.iter().map(|key| key.entries).sum::<u64>()), ("log.example", 24));
     assert_eq!(found_in_files(&log.config.dir, &gone), 0);
     let proof = chain.sealed()[0].proof(Uuid::from_u128(1)).await.unwrap().unwrap();
     assert_eq!(proof.agency, None, "what is left tells nothing of whom it was about, and can be proved");
-    assert!(purged(&chain, &log.order()).await.is_empty(), "nothing more is due");
+    assert!(purged(&chain, &log.job()).await.is_empty(), "nothing more is due");
     drop(chain);
     let verified = verify_chain(&log).unwrap();
     assert_eq!((verified.sealed[0].report.entries, verified.sealed[0].report.contents_deleted), (24, 24));
@@ -74,7 +74,7 @@ async fn purge_that_a_sealed_log_had_begun_itself_is_finished() {
     log.live(&ledger, "2026-01-01T08:00:00Z", 40).await;
     let gone = secrets(&log, 2, 9);
     // As if the process had ended after the keys were destroyed.
-    let (plan, _) = ledger.planned(log.order()).await.unwrap();
+    let (plan, _) = ledger.planned(log.job()).await.unwrap();
     ledger.record(&plan, None, None, "operator").await.unwrap();
     for due in plan.due {
         ledger.destroy(due).await.unwrap();
@@ -83,7 +83,7 @@ async fn purge_that_a_sealed_log_had_begun_itself_is_finished() {
     let (log, chain) = ended_at(log, "2026-02-10T00:00:00Z");
     assert!(found_in_files(&log.config.dir, &gone) > 0, "contents lie about still");
     log.live(chain.present(), "2026-02-10T08:00:00Z", 1).await;
-    let only_finish = PurgeOrder { now: at("2026-02-09T15:00:00Z"), ..log.order() };
+    let only_finish = PurgeJob { now: at("2026-02-09T15:00:00Z"), ..log.job() };
     let reports = purged(&chain, &only_finish).await;
     let [(_, report)] = reports.as_slice() else { panic!("{reports:?}") };
     assert_eq!(report.finished, 1);
@@ -96,13 +96,13 @@ async fn purge_that_a_sealed_log_had_begun_itself_is_finished() {
 async fn what_a_hold_covers_in_a_sealed_log_stays_readable() {
     let (log, chain) = ended_long_ago().await;
     log.live(chain.present(), "2026-01-04T08:00:00Z", 100).await;
-    let order = PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], ..log.order() };
-    purged(&chain, &order).await;
+    let job = PurgeJob { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], ..log.job() };
+    purged(&chain, &job).await;
     let sealed = &chain.sealed()[0];
     assert!(sealed.proof(Uuid::from_u128(2)).await.unwrap().unwrap().agency.is_some(), "held");
     assert!(sealed.proof(Uuid::from_u128(1)).await.unwrap().unwrap().agency.is_none(), "the school's is not");
     verify_chain(&log).unwrap();
-    purged(&chain, &log.order()).await;
+    purged(&chain, &log.job()).await;
     assert!(chain.sealed()[0].proof(Uuid::from_u128(2)).await.unwrap().unwrap().agency.is_none(), "released");
     drop(chain);
     verify_chain(&log).unwrap();
@@ -117,7 +117,7 @@ async fn deletion_in_a_sealed_log_without_its_record_is_found() {
     let found = verify_chain(&log).unwrap_err().to_string();
     assert!(found.contains("entry 1 is bad: its content is gone and no recorded purge deleted it"), "{found}");
     log.sql().execute("UPDATE entry SET sealed = ?1 WHERE idx = 1", [content]).unwrap();
-    purged(&chain, &log.order()).await;
+    purged(&chain, &log.job()).await;
     verify_chain(&log).unwrap();
     for (forged, expected) in [
         ("UPDATE later_purge SET said = replace(said, '2026-04', '2026-05')", "is about something else"),
@@ -141,7 +141,7 @@ async fn a_deletion_before_its_time_is_found_after_the_lawful_one_too() {
     let (log, chain) = ended_long_ago().await;
     log.live(chain.present(), "2026-01-04T08:00:00Z", 100).await;
     log.sql().execute("UPDATE entry SET sealed = NULL WHERE idx = 1", []).unwrap();
-    purged(&chain, &log.order()).await;
+    purged(&chain, &log.job()).await;
     let found = verify_chain(&log).unwrap_err().to_string();
     assert!(found.contains("some were taken away without one"), "{found}");
 }

@@ -66,9 +66,17 @@ impl Log {
         ledger.settled().await.unwrap();
     }
 
-    pub(super) fn order(&self) -> PurgeOrder {
+    pub(super) fn job(&self) -> PurgeJob {
         use crate::core::domain::clock::Clock as _;
-        PurgeOrder { now: self.clock.now(), witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false, by: "operator" }
+        PurgeJob {
+            now: self.clock.now(),
+            witnessed: None,
+            holds: Vec::new(),
+            ordered: Ordered::not_needed(),
+            only: Vec::new(),
+            dry_run: false,
+            by: "operator",
+        }
     }
 
     fn verify(&self) -> Result<VerifyReport, VerifyError> {
@@ -156,7 +164,7 @@ async fn purge_leaves_no_byte_of_key_or_content_and_the_tree_still_verifies() {
     let details = secrets(&log, 1, 40);
     assert_eq!(found_in_files(&log.config.dir, &minors), minors.len());
     let before = log.verify().unwrap();
-    let report = ledger.purge(log.order()).await.unwrap();
+    let report = ledger.purge(log.job()).await.unwrap();
     assert!(report.entry.is_some());
     assert!(report.keys.iter().all(|key| key.class == RetentionClass::Minor && key.held == 0), "{report:?}");
     assert_eq!(report.keys.iter().map(|key| key.entries).sum::<u64>(), 2 * 9, "nine days are 30 days old");
@@ -173,11 +181,11 @@ async fn entries_are_taken_and_proved_after_a_purge() {
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 40).await;
-    ledger.purge(log.order()).await.unwrap();
+    ledger.purge(log.job()).await.unwrap();
     assert!(ledger.proof(Uuid::from_u128(0)).await.unwrap().unwrap().agency.is_none());
     ledger.append(entry(9_999, at("2026-02-09T16:00:00Z"))).await.unwrap();
     assert!(ledger.proof(Uuid::from_u128(9_999)).await.unwrap().is_some());
-    assert_eq!(ledger.purge(log.order()).await.unwrap().entry, None, "nothing more is due");
+    assert_eq!(ledger.purge(log.job()).await.unwrap().entry, None, "nothing more is due");
 }
 
 #[tokio::test]
@@ -187,10 +195,10 @@ async fn what_is_not_due_is_refused_and_the_whole_run_with_it() {
     log.live(&ledger, "2026-01-01T08:00:00Z", 40).await;
     let size = ledger.size();
     let day = |text: &str| (text.parse().unwrap(), RetentionClass::Minor);
-    let order = PurgeOrder { only: vec![day("2026-01-01"), day("2026-02-01")], ..log.order() };
-    assert!(matches!(ledger.purge(order).await, Err(PurgeError::NotDue { .. })));
-    let order = PurgeOrder { only: vec![day("2025-01-01")], ..log.order() };
-    assert!(matches!(ledger.purge(order).await, Err(PurgeError::NoSuchDay { .. })));
+    let job = PurgeJob { only: vec![day("2026-01-01"), day("2026-02-01")], ..log.job() };
+    assert!(matches!(ledger.purge(job).await, Err(PurgeError::NotDue { .. })));
+    let job = PurgeJob { only: vec![day("2025-01-01")], ..log.job() };
+    assert!(matches!(ledger.purge(job).await, Err(PurgeError::NoSuchDay { .. })));
     assert_eq!(ledger.size(), size);
     assert_eq!(log.verify().unwrap().contents_deleted, 0);
 }
@@ -202,14 +210,14 @@ async fn clock_far_ahead_of_the_log_purges_nothing() {
     log.live(&ledger, "2026-01-01T08:00:00Z", 3).await;
     let minors = secrets(&log, 2, 3);
     log.clock.set(at("2026-06-01T00:00:00Z"));
-    assert!(matches!(ledger.purge(log.order()).await, Err(PurgeError::ClockAhead { .. })));
+    assert!(matches!(ledger.purge(log.job()).await, Err(PurgeError::ClockAhead { .. })));
     // An entry under the wrong clock does not make it right.
     ledger.append(entry(77, at("2026-06-01T00:00:00Z"))).await.unwrap();
-    assert_eq!(ledger.purge(log.order()).await.unwrap().entry, None);
+    assert_eq!(ledger.purge(log.job()).await.unwrap().entry, None);
     assert_eq!(found_in_files(&log.config.dir, &minors), minors.len());
     // A witness that saw the checkpoint then settles it.
     let witnessed = Some(Witnessed { time: at("2026-03-15T00:00:00Z"), note: "cosigned".into() });
-    let report = ledger.purge(PurgeOrder { witnessed, ..log.order() }).await.unwrap();
+    let report = ledger.purge(PurgeJob { witnessed, ..log.job() }).await.unwrap();
     assert!(report.keys.iter().all(|key| key.class == RetentionClass::Minor), "details are kept 90 days: {report:?}");
     assert_eq!(found_in_files(&log.config.dir, &minors), 0);
 }
@@ -220,15 +228,15 @@ async fn held_contents_stay_readable_under_a_new_key_until_the_hold_ends() {
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 110).await;
     let details = secrets(&log, 1, 19);
-    let order = PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-02")], ..log.order() };
-    let report = ledger.purge(order.clone()).await.unwrap();
+    let job = PurgeJob { holds: vec![hold("bank", "2026-01-01", "2026-01-02")], ..log.job() };
+    let report = ledger.purge(job.clone()).await.unwrap();
     assert_eq!(report.keys.iter().filter(|key| key.class == RetentionClass::Detail).map(|key| key.held).sum::<u64>(), 4);
     assert_eq!(found_in_files(&log.config.dir, &details), 0, "the old key and its bytes are gone");
     assert!(ledger.proof(Uuid::from_u128(2)).await.unwrap().unwrap().agency.is_some(), "held");
     assert!(ledger.proof(Uuid::from_u128(1)).await.unwrap().unwrap().agency.is_none(), "the school's is not");
-    assert_eq!(ledger.purge(order).await.unwrap().entry, None, "what is held is not purged again");
+    assert_eq!(ledger.purge(job).await.unwrap().entry, None, "what is held is not purged again");
     log.verify().unwrap();
-    assert!(ledger.purge(log.order()).await.unwrap().entry.is_some(), "released");
+    assert!(ledger.purge(log.job()).await.unwrap().entry.is_some(), "released");
     assert!(ledger.proof(Uuid::from_u128(2)).await.unwrap().unwrap().agency.is_none());
     log.verify().unwrap();
 }
@@ -238,7 +246,7 @@ async fn deletion_without_a_record_or_before_its_time_is_found() {
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 40).await;
-    ledger.purge(log.order()).await.unwrap();
+    ledger.purge(log.job()).await.unwrap();
     drop(ledger);
     let bad = |expected: BadEntry| match log.verify() {
         Err(VerifyError::Entry { what, .. }) => assert_eq!(what, expected),
@@ -258,8 +266,8 @@ async fn a_held_content_that_somebody_takes_away_is_found_whatever_key_he_gives_
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 110).await;
-    let order = PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-02")], ..log.order() };
-    ledger.purge(order).await.unwrap();
+    let job = PurgeJob { holds: vec![hold("bank", "2026-01-01", "2026-01-02")], ..log.job() };
+    ledger.purge(job).await.unwrap();
     drop(ledger);
     log.verify().unwrap();
     let key =
@@ -293,8 +301,8 @@ async fn crash_at_any_point_of_a_purge_loses_nothing_that_has_to_stay() {
     log.live(&ledger, "2026-01-01T08:00:00Z", 95).await;
     armed.store(true, std::sync::atomic::Ordering::SeqCst);
     let only = vec![("2026-01-01".parse().unwrap(), RetentionClass::Detail), ("2026-01-01".parse().unwrap(), RetentionClass::Minor)];
-    let order = PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], only, ..log.order() };
-    ledger.purge(order.clone()).await.unwrap();
+    let job = PurgeJob { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], only, ..log.job() };
+    ledger.purge(job.clone()).await.unwrap();
     armed.store(false, std::sync::atomic::Ordering::SeqCst);
     drop(ledger);
     let images = std::mem::take(&mut *images.lock().unwrap());
@@ -305,7 +313,7 @@ async fn crash_at_any_point_of_a_purge_loses_nothing_that_has_to_stay() {
         let config = LedgerConfig { dir: image.path().into(), ..log.config.clone() };
         crate::adapters::store::fence::settle_here(&image.path().join("ledger.sqlite")).unwrap();
         let ledger = SqliteLedger::open(config, signer(), log.clock.clone()).unwrap();
-        ledger.purge(PurgeOrder { only: Vec::new(), ..order.clone() }).await.unwrap();
+        ledger.purge(PurgeJob { only: Vec::new(), ..job.clone() }).await.unwrap();
         for (number, readable) in [(0, true), (1, false), (2, true), (3, false), (5, false), (6, true), (7, false)] {
             let agency = ledger.proof(Uuid::from_u128(number)).await.unwrap().unwrap().agency;
             assert_eq!(agency.is_some(), readable, "point {point}, entry {number}");
@@ -326,7 +334,7 @@ async fn copy_that_is_brought_up_to_date_loses_what_was_deleted() {
     let gone = [secrets(&log, 2, 60), secrets(&log, 1, 1)].concat();
     backup_all(&origins, &copy).unwrap();
     assert_eq!(found_in_files(&copy, &gone), gone.len());
-    ledger.purge(PurgeOrder { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], ..log.order() }).await.unwrap();
+    ledger.purge(PurgeJob { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], ..log.job() }).await.unwrap();
     let held = log.sql().query_row("SELECT count(*) FROM entry WHERE content_key < 0", [], |row| row.get::<_, u64>(0)).unwrap();
     assert!(held > 0);
     backup_all(&origins, &copy).unwrap();

@@ -14,11 +14,12 @@ use zeroize::Zeroizing;
 use crate::adapters::clock::ManualClock;
 use crate::adapters::store::test_signer::signer;
 use crate::adapters::store::{
-    ContentKek, LedgerConfig, OfficerKey, OfflineAudit, PurgeOrder, SqliteLedger, generate_officer_key, open_trail_key,
+    ContentKek, LedgerConfig, OfficerKey, OfflineAudit, PurgeJob, SqliteLedger, generate_officer_key, open_trail_key,
 };
 use crate::core::domain::identifier::Identifier;
 use crate::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
 use crate::core::ledger::audit::{Field, Filter, Found, LogAudit as _, OpenedKey, Search, Trace, TrailSearch};
+use crate::core::ledger::purge_order::Ordered;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, RetentionClass};
 
 pub(super) struct Log {
@@ -326,8 +327,9 @@ async fn purged_entries_are_found_no_more_and_their_files_are_gone() {
     let before = log.parts();
     let now = at("2026-02-03T09:00:00Z");
     log.clock.set(now);
-    let order = PurgeOrder { now, witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false, by: "operator" };
-    let report = ledger.purge(order).await.unwrap();
+    let (witnessed, holds, only) = (None, Vec::new(), Vec::new());
+    let job = PurgeJob { now, witnessed, holds, ordered: Ordered::not_needed(), only, dry_run: false, by: "operator" };
+    let report = ledger.purge(job).await.unwrap();
     let purged: u64 = report.keys.iter().map(|key| key.entries).sum();
     assert!(purged > 0);
     let gone = |known: &&Known| !known.index.is_multiple_of(7) || known.index >= 200;

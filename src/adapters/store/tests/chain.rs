@@ -9,6 +9,7 @@ use crate::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogu
 use crate::core::ledger::EntryContent;
 use crate::core::ledger::audit::{Field, Filter, LogAudit, OpenedKey, Search, Trace, TrailSearch};
 use crate::core::ledger::holder::HolderLog;
+use crate::core::ledger::purge_order::Ordered;
 use crate::core::ledger::subject::trail_tag_under;
 use crate::core::ledger::succession::Ending;
 use crate::core::registry::holder::OpenedTrail;
@@ -203,14 +204,22 @@ async fn counts_of_a_day_span_its_logs_and_stay_when_a_sealed_one_is_purged() {
     let counts: Vec<_> = told.iter().map(|bucket| (bucket.agency.as_str(), bucket.services[0].count)).collect();
     assert_eq!(counts, [("bank", 90), ("school", 90)], "thirty in each log");
     let found = || async { chain.search(Search { filter: of_verify(), counted: true, ..Search::default() }).await.unwrap().count };
-    let order = PurgeOrder { now, witnessed: None, holds: Vec::new(), only: Vec::new(), dry_run: false, by: "operator" };
+    let job = PurgeJob {
+        now,
+        witnessed: None,
+        holds: Vec::new(),
+        ordered: Ordered::not_needed(),
+        only: Vec::new(),
+        dry_run: false,
+        by: "operator",
+    };
     assert_eq!(found().await, Some(180));
     let parts = |dir: &std::path::Path| {
         std::fs::read_dir(dir.join("segments"))
             .map_or(0, |files| files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "seg")).count())
     };
     assert!(house.origins().all().iter().take(2).all(|(_, dir)| parts(dir) > 0));
-    let purged = chain.purge_sealed(&order).await;
+    let purged = chain.purge_sealed(&job).await;
     assert!(purged.len() == 2 && purged.iter().all(|(_, outcome)| outcome.is_ok()), "{purged:?}");
     assert_eq!(found().await, Some(60), "those of the present log are not purged yet");
     assert_eq!(chain.summary(None, None, now).await.unwrap(), told, "a deletion changes no count");

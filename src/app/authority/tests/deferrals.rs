@@ -1,7 +1,7 @@
 //! The claims about deferrals outside a demo.
 
 use super::*;
-use crate::app::deferrals::{DeferralAct, Deferrals};
+use crate::app::deferrals::Deferrals;
 
 fn deferral() -> Hold {
     serde_json::from_str(r#"{"id":"order-1","reason":"order 1","from":"2026-11-01","to":"2026-11-30","until":"2026-12-20"}"#).unwrap()
@@ -23,7 +23,7 @@ async fn outside_a_demo_officials_in_office_defer_and_show_and_each_is_on_record
     }
     let operators = Deferrals::open(&dir).unwrap();
     operators.add(deferral(), &enrolled[0], now).unwrap();
-    operators.approve("order-1", DeferralAct::Defer, &enrolled[1], now).unwrap();
+    operators.approve("order-1", Step::Begin, &enrolled[1], now).unwrap();
     let book = Arc::new(Book::default());
     let acts = home.acts(book.clone()).unwrap();
     assert!(deferrals.take_up(&acts, now).await.unwrap_err().to_string().contains("does not hold"));
@@ -31,7 +31,7 @@ async fn outside_a_demo_officials_in_office_defer_and_show_and_each_is_on_record
 
     deferrals.add(deferral(), &home.keys[0], now).unwrap();
     assert_eq!(deferrals.take_up(&acts, now).await.unwrap(), [], "one official alone defers nothing");
-    deferrals.approve("order-1", DeferralAct::Defer, &home.keys[1], now).unwrap();
+    deferrals.approve("order-1", Step::Begin, &home.keys[1], now).unwrap();
     let later = "2027-06-01T00:00:00Z".parse().unwrap();
     assert_eq!(deferrals.take_up(&acts, later).await.unwrap(), [], "who is out of office begins none");
     let broken = home.acts(Arc::new(Book { broken: true, ..Book::default() })).unwrap();
@@ -42,7 +42,7 @@ async fn outside_a_demo_officials_in_office_defer_and_show_and_each_is_on_record
     assert!(deferrals.take_up(&acts, now).await.unwrap_err().to_string().contains("the deferral is gone"));
     std::fs::rename(dir.join("aside"), dir.join("order-1.json")).unwrap();
     for key in &home.keys[..2] {
-        deferrals.approve("order-1", DeferralAct::Show, key, now).unwrap();
+        deferrals.approve("order-1", Step::End, key, now).unwrap();
     }
     assert_eq!(deferrals.take_up(&acts, now).await.unwrap(), []);
     assert_eq!(*book.codes.lock().unwrap(), ["deferral-begun", "deferral-ended"]);

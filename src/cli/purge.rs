@@ -1,11 +1,11 @@
-//! `estelam log purge` and `estelam log hold`: deleting what is due, and keeping what an order of two people holds.
+//! `estelam log purge`: deleting what is due and ordered, at once.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use uuid::Uuid;
 
@@ -15,21 +15,19 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
 use crate::app;
 use crate::app::acts::{Acts, OPERATOR};
-use crate::app::holds::Holds;
 use crate::app::origins::{NotOpen, OpenLog, open_log};
 use crate::app::purge::{PurgeOutcome, PurgeRequest, Purger, outcome_file, request_file};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::retention::{Hold, HoldAct};
 use crate::core::ledger::{Ledger, RetentionClass};
-use crate::registry::decrees::{OfficialKey, Officials};
 
 /// How long a running gateway may take; it goes on if the command is ended.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Pause between two looks.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Delete the contents that are due, at once. A running gateway does it by itself every hour; this command asks it, or does it where none runs.
+/// Delete the contents that are due, at once. A running gateway does it by itself every hour; this command asks it, or does it where none runs. Outside
+/// a demo only what an order of two officials covers is deleted (`log purge-order`); exit 1 where something that is due stays for want of one.
 #[derive(Debug, Args)]
 pub(super) struct Purge {
     #[command(flatten)]
@@ -51,11 +49,22 @@ pub(super) struct Purge {
     json: bool,
 }
 
+/// A retention class.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Class {
+pub(super) enum Class {
     Detail,
     Minor,
     Admin,
+}
+
+impl From<Class> for RetentionClass {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Detail => Self::Detail,
+            Class::Minor => Self::Minor,
+            Class::Admin => Self::Admin,
+        }
+    }
 }
 
 impl Purge {
@@ -71,16 +80,12 @@ impl Purge {
         } else {
             told(&report, self.dry_run).iter().for_each(|line| println!("{line}"));
         }
-        Ok(if list(&report, "failed").is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let stays = !self.dry_run && logs(&report).any(|log| !list(log, "unordered").is_empty());
+        Ok(if list(&report, "failed").is_empty() && !stays { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn request(&self) -> Result<PurgeRequest, CliError> {
-        let classes = match self.class {
-            None => RetentionClass::ALL,
-            Some(Class::Detail) => &[RetentionClass::Detail],
-            Some(Class::Minor) => &[RetentionClass::Minor],
-            Some(Class::Admin) => &[RetentionClass::Admin],
-        };
+        let classes = self.class.map_or_else(|| RetentionClass::ALL.to_vec(), |class| vec![class.into()]);
         let only = self.day.iter().flat_map(|day| classes.iter().map(|class| (*day, *class))).collect();
         let read = |path: &PathBuf| std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()));
         let witnessed = self.witnessed.as_ref().map(read).transpose()?;
@@ -104,7 +109,7 @@ fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Va
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log: Arc<dyn Ledger> = ledger;
         let acts = Acts::open(&config.ledger.dir, &log, clock.clone()).map_err(CliError::failed)?;
-        let purger = Purger { logs, config: config.clone(), keys: note_keys, acts, clock };
+        let purger = Purger { logs, config: config.clone(), keys: note_keys, acts, deletion: Arc::default(), clock };
         purger.purge(request, OPERATOR).await.map_err(CliError::failed)
     })?;
     serde_json::to_value(report).doing("cannot print the report").map(Some)
@@ -146,15 +151,23 @@ fn told(report: &serde_json::Value, dry_run: bool) -> Vec<String> {
     if lines.is_empty() {
         lines.push("nothing is due".to_owned());
     }
+    if logs(report).any(|log| !list(log, "unordered").is_empty()) {
+        lines.push("outside a demo two officials order what may be deleted: see `estelam log purge-order`".to_owned());
+    }
     lines
 }
 
 fn of_log(report: &serde_json::Value, dry_run: bool) -> Vec<String> {
     let keys = list(report, "keys");
-    let line = |key| {
-        format!("{}  {:<6}  {:>9} deleted  {:>6} held", text(key, "day"), text(key, "class"), text(key, "entries"), text(key, "held"))
+    let line = |key: &serde_json::Value, what: &str| {
+        format!("{}  {:<6}  {:>9} {what}  {:>6} held", text(key, "day"), text(key, "class"), text(key, "entries"), text(key, "held"))
     };
-    let mut lines: Vec<_> = keys.iter().map(line).collect();
+    let deleted = |key: &serde_json::Value| match text(key, "order") {
+        order if order.is_empty() => line(key, "deleted"),
+        order => format!("{}  under the order `{order}`", line(key, "deleted")),
+    };
+    let mut lines: Vec<_> = keys.iter().map(deleted).collect();
+    lines.extend(list(report, "unordered").iter().map(|key| line(key, "due and NOT deleted, no order covers it")));
     match report.get("entry").filter(|entry| !entry.is_null()) {
         Some(entry) => lines.push(format!("recorded as entry {entry}")),
         None if dry_run && !keys.is_empty() => lines.push("nothing was deleted: this was a dry run".to_owned()),
@@ -166,128 +179,17 @@ fn of_log(report: &serde_json::Value, dry_run: bool) -> Vec<String> {
     lines
 }
 
+/// The parts of a report: the present log, then each sealed one.
+fn logs(report: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+    std::iter::once(report).chain(list(report, "sealed"))
+}
+
 fn list<'r>(report: &'r serde_json::Value, name: &str) -> &'r [serde_json::Value] {
     report.get(name).and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice)
 }
 
 fn text(value: &serde_json::Value, name: &str) -> String {
     value.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
-}
-
-/// Legal holds: what two people hold is not deleted.
-#[derive(Debug, Subcommand)]
-pub(super) enum HoldCommand {
-    /// In a demo, let somebody sign holds (elsewhere the officials do): put the public half of a key beside the holds
-    Enrol {
-        /// The person's name
-        name: String,
-        /// The person's private key (PKCS#8 PEM)
-        #[arg(long)]
-        key: PathBuf,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Begin a hold with the first of two signatures
-    Add(Box<Add>),
-    /// Put a hold in force with another person's signature
-    Approve(Sign),
-    /// Release a hold: two people must
-    Release(Sign),
-    /// List every hold and where it stands
-    List {
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-/// A new hold.
-#[derive(Debug, Args)]
-pub(super) struct Add {
-    /// Its name: letters, digits, hyphens
-    id: String,
-    /// Why: an order, a case; no number and no name of a person
-    #[arg(long)]
-    reason: String,
-    /// First day of the entries that it holds
-    #[arg(long)]
-    from: Date,
-    /// Last day of them
-    #[arg(long)]
-    to: Date,
-    /// Last day of the hold itself
-    #[arg(long)]
-    until: Date,
-    /// Only entries of this agency
-    #[arg(long)]
-    agency: Option<String>,
-    /// Only this answer. May be repeated
-    #[arg(long)]
-    answer: Vec<Uuid>,
-    /// Private key of the person who signs
-    #[arg(long)]
-    key: PathBuf,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// A further signature.
-#[derive(Debug, Args)]
-pub(super) struct Sign {
-    /// The hold
-    id: String,
-    /// Private key of the person who signs
-    #[arg(long)]
-    key: PathBuf,
-    #[command(flatten)]
-    place: Place,
-}
-
-impl HoldCommand {
-    pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        match self {
-            Self::Enrol { name, key, place } => {
-                let config = place.config()?;
-                if !config.demo {
-                    return Err(CliError::failed("the officials sign holds here; nobody is enrolled for it (`estelam officials show`)"));
-                }
-                Officials::enrol(&config.ledger.holds, &name, &read_key(&key)?).map_err(CliError::failed)?;
-                println!("`{name}` may sign holds");
-            }
-            Self::Add(add) => {
-                let Add { id, reason, from, to, until, agency, answer: answers, key, place } = *add;
-                let hold = Hold { id, reason, from, to, agency, answers, until };
-                open(&place)?.add(hold, &read_key(&key)?, SystemClock.now()).map_err(CliError::failed)?;
-                println!("signed once; it holds nothing until another person approves it");
-            }
-            Self::Approve(sign) => sign.run(HoldAct::Hold)?,
-            Self::Release(sign) => sign.run(HoldAct::Release)?,
-            Self::List { place } => {
-                for (file, standing) in open(&place)?.all().map_err(CliError::failed)? {
-                    let hold = file.hold;
-                    let standing = serde_json::to_value(standing).doing("cannot print")?;
-                    let standing = standing.as_str().unwrap_or_default();
-                    println!("{:<20} {standing:<9} {} to {}, until {}: {}", hold.id, hold.from, hold.to, hold.until, hold.reason);
-                }
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Sign {
-    fn run(self, act: HoldAct) -> Result<(), CliError> {
-        open(&self.place)?.approve(&self.id, act, &read_key(&self.key)?, SystemClock.now()).map_err(CliError::failed)?;
-        println!("signed");
-        Ok(())
-    }
-}
-
-fn open(place: &Place) -> Result<Holds, CliError> {
-    Holds::of(&place.config()?, SystemClock.now()).map_err(CliError::failed)
-}
-
-fn read_key(path: &std::path::Path) -> Result<OfficialKey, CliError> {
-    OfficialKey::read(path).map_err(CliError::failed)
 }
 
 #[cfg(test)]
@@ -312,5 +214,17 @@ mod tests {
         assert_eq!(lines[2], "in the sealed log `a` NOT all that is due is deleted: the disk refuses");
         let dry = told(&json!({"entry": null, "keys": [key], "finished": 0}), true);
         assert_eq!(dry[1], "nothing was deleted: this was a dry run");
+    }
+    #[test]
+    fn what_stays_for_want_of_an_order_is_told_and_what_goes_names_its_order() {
+        let key = json!({"day": "2026-01-01", "class": "minor", "entries": 8, "held": 0, "order": "year"});
+        let left = json!({"day": "2026-01-01", "class": "detail", "entries": 9, "held": 0});
+        let lines = told(&json!({"entry": 7, "keys": [key], "unordered": [left], "finished": 0}), false);
+        assert!(lines[0].contains("8 deleted") && lines[0].ends_with("under the order `year`"), "{lines:?}");
+        assert!(lines[1].contains("9 due and NOT deleted, no order covers it"), "{lines:?}");
+        assert!(lines[3].contains("estelam log purge-order"), "{lines:?}");
+        let sealed = json!({"entry": null, "keys": [], "finished": 0, "sealed": [{"origin": "a", "entry": null, "keys": [], "unordered": [left], "finished": 0}]});
+        let lines = told(&sealed, false);
+        assert!(lines[0] == "in the sealed log `a`:" && lines[1].contains("NOT deleted") && lines.len() == 3, "{lines:?}");
     }
 }
