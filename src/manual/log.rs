@@ -162,10 +162,11 @@
 //! leaves nobody's hands; for them the receiver has the gateway's word under that digest.
 //!
 //! **Where searches look.** `ledger/segments/` holds columns of entries per content key, in stretches of 65,536 entries, each block encrypted under that content key: codes into
-//! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key`, so that
-//! nobody else can leave one out. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
-//! made again. An entry that does not fit its leaf is in none of them: queries and trails
-//! name it (`damaged`), exports, samples and holders' views of its span are refused. The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
+//! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key` for this
+//! log's origin, so that nobody else can leave one out, nor put another log's list there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
+//! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
+//! trails name it (`damaged`), exports, samples and holders' views of its span are refused; with more than 1,000 of them nothing is searched. Counts that the damaged key of a day keeps
+//! from being kept are told from the entries (`estelam_log_uncounted_days_total`). The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
 //!
 //! # Deletion
 //!
