@@ -72,7 +72,8 @@ pub struct EntryView<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<&'r str>,
     /// Microseconds from arrival to conclusion.
-    pub latency_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_us: Option<u64>,
     /// What a read of the log asked for, or what an administrative act was, as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<&'r str>,
@@ -107,9 +108,18 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             freshness: content.freshness.as_deref(),
             as_of: content.as_of,
             retry_of: content.retry_of.as_deref(),
-            latency_us: content.latency_us,
+            latency_us: Some(content.latency_us),
             details: content.details.as_deref().or_else(|| content.basis.as_deref().filter(|_| row.kind == EntryKind::Admin)),
         }
+    }
+}
+
+impl EntryView<'_> {
+    /// The same for the agency whose entry it is, without what its answer did not tell: the exact reason, the decree, when the registry said so to
+    /// the microsecond, and how long it took, which would tell a number of nobody from one whose second factor does not match.
+    #[must_use]
+    pub const fn for_its_agency(self) -> Self {
+        Self { reason: None, decree: None, decrees_version: None, as_of: None, latency_us: None, details: None, ..self }
     }
 }
 
