@@ -49,7 +49,8 @@
 //!
 //! `{"handle","contest":{"line":2,"why":"not-me"},"actor"}` within half an hour opens a case (`estelam log case`) for the data-protection officer: the ids of the entries
 //! behind the line, and why (`not-me`, `other-purpose`, `too-often`, `other`). There is no free text: it would hold names. The holder gets the number of the
-//! case. Each line can be contested once in a view; what could not be kept or recorded is contested by the same request again, under the same number.
+//! case. The ids stand in `cases/NUMBER.json` alone: the log has how many they are, why, and once the officer uses the case a hash of its reason with a random
+//! mark in it, so that who audits patterns cannot join them. Each line can be contested once in a view; what could not be kept or recorded is contested by the same request again, under the same number.
 //!
 //! # Setting it up
 //!

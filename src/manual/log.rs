@@ -94,7 +94,7 @@
 //! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
 //! | `revocation` | `list-in-force`; `revocation-grace`, `revocation-overdue`, `revocation-current`; `list-source-lost`, `list-source-back` | whose lists, authority, CRL number, hash, how many it revokes, hash before; next date; place of the source |
 //! | `deferrals` | `deferral-begun`, `deferral-ended` | name, hash, days, signers |
-//! | `log-case` | `log-case` | a case at its first use, and when it was changed |
+//! | `log-case` | `log-case` | a case at its first use, and when it was changed; of a holder's case no id of an entry |
 //! | `log-purge` | `purge` | statement in the table `purge` |
 //! | `alert` | the rule | agency, day, count |
 //!

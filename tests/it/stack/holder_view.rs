@@ -9,7 +9,7 @@ use estelam::registry::decrees::{OfficialKey, Officials};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::audit::patterns;
+use super::audit::{patterns, token};
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, send};
 use super::record;
@@ -230,7 +230,8 @@ async fn an_office_has_its_codes_of_the_day_and_no_more_even_after_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_contested_becomes_a_case_without_a_number_or_a_name_in_it() {
     let system = system().await;
-    assert_eq!(system.ask("bank", &query("bank", "amayesh-no", NUMBER, "bank-card")).await.status, 200);
+    let asked = system.ask("bank", &query("bank", "amayesh-no", NUMBER, "bank-card")).await;
+    let entry = asked.json["answer_id"].as_str().unwrap();
     let (handle, code) = code(&system, "kefalat", NUMBER).await;
     let view = open(&system, "kefalat", &handle, &code).await;
     let line = view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").unwrap()["line"].clone();
@@ -245,6 +246,20 @@ async fn what_is_contested_becomes_a_case_without_a_number_or_a_name_in_it() {
     let case = reply.json["case"].as_str().unwrap();
     let register = std::fs::read_to_string(system.config.audit.cases.join(format!("{case}.json"))).unwrap();
     assert!(register.contains("not-me") && register.contains("\"dpo\"") && !register.contains(NUMBER), "{register}");
+    assert!(register.contains(entry), "the officer finds what it is about");
+    // Who audits patterns learns nowhere which entries are one person's, not even once the officer uses the case.
+    let details = record::latest(&system)["details"].as_str().unwrap().to_owned();
+    assert_eq!(serde_json::from_str::<Value>(&details).unwrap(), json!({"entries": 1, "why": "not-me"}));
+    let trail = json!({"identifier": {"scheme": "amayesh-no", "value": NUMBER}, "case": case}).to_string();
+    let request = system.request("dpo", "POST", "/v1/log/person").bearer_auth(token(&system, "dpo", "log:person").await);
+    let opened = send(request.header(CONTENT_TYPE, "application/json").body(trail)).await;
+    assert_eq!(opened.status, 200, "{}", opened.json);
+    for route in ["log-holder", "log-case", "log-person"] {
+        let seen = patterns(&system, &format!("/v1/log/entries?route={route}")).await;
+        assert!(seen["count"].as_u64() > Some(0) && !seen.to_string().contains(entry), "{seen}");
+    }
+    let recorded = patterns(&system, "/v1/log/entries?route=log-case").await["entries"][0]["details"].as_str().unwrap().to_owned();
+    assert!(recorded.contains("not-me; number of entries 1; reason sha256 "), "{recorded}");
     let again = step(&system, "kefalat", contest).await;
     assert_eq!((again.status, again.code()), (400, "malformed-request"), "once");
     assert!(again.json["detail"].as_str().unwrap().contains(case), "{}", again.json);

@@ -323,13 +323,14 @@ async fn contested(
     let contesting = Contesting { state: state.clone(), handle, line: ask.line, recorded: false };
     let ContestedLine { identifier, entries, case } = line;
     context.subject = Some(identifier);
-    let (number, of_case) = (case.clone(), entries.clone());
+    // The ids stand in the case alone: who audits patterns must not learn which entries are one person's.
+    let details = json!({ "entries": entries.len(), "why": ask.why }).to_string();
+    let (number, of_case) = (case.clone(), entries);
     let kept = apart(state, move |holder| (holder.contest)(&Contested { number: &number, entries: &of_case, why: ask.why }, now)).await;
     if kept != Some(true) {
         return Err(refused(context, RefusalCode::LedgerUnavailable, "the case cannot be kept at present"));
     }
     context.reference = Some(case.clone());
-    let details = json!({ "contested": entries, "why": ask.why }).to_string();
     let body = json!({
         "status": "contested", "case": case, "line": ask.line, "why": ask.why,
         "fa": format!("اعتراض شما با شمارهٔ {case} ثبت شد. مسئول حفاظت از داده‌ها آن را بررسی می‌کند."),
