@@ -200,7 +200,9 @@
 //!
 //! An auditor runs `estelam log witness --url URL --ca FILE --log-key FILE --name NAME --state DIR` on a machine of one's own (`--every 600` to go on).
 //! It fetches the checkpoint, shows by tiles that it continues the last one in `DIR/checkpoint`, and cosigns it there (C2SP cosignature/v1) in one step.
-//! A log that went back or forked is refused: exit 1, the other signed note is kept in `DIR/refused`. `DIR/witness.key` is its verifier key.
+//! A log that went back or forked is refused: exit 1, the other signed note is kept in `DIR/refused`. With `--every` nothing else ends it: an outage is told and looked
+//! at again. After `keys rotate checkpoints` give the new key beside the one before it (`--log-key OLD --log-key NEW`, or a line each); a checkpoint that none of
+//! them signed is refused. `DIR/witness.key` is its verifier key.
 //!
 //! In `estelam.toml`, `ledger.witness_key` names that key's file and `ledger.witness_checkpoint` the last cosigned checkpoint, fetched
 //! before a start. Before the first signature the log is compared with it:
