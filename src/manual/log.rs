@@ -32,7 +32,8 @@
 //! paused while somebody took its lock away finds another token when it wakes up: it answers 503, is not ready, and does not come back. A folder that
 //! was copied knows that it is a copy (inode and instant of birth of its database) and is never gone on from under the same origin.
 //!
-//! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`.
+//! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`; queries and exports show the number, and the
+//! counts of days leave floods out.
 //!
 //! # Derived inputs
 //!
@@ -96,7 +97,7 @@
 //! | `deferrals` | `deferral-begun`, `deferral-ended` | name, hash, days, signers |
 //! | `log-case` | `log-case` | a case at its first use, and when it was changed; of a holder's case no id of an entry |
 //! | `log-purge` | `purge` | statement in the table `purge` |
-//! | `alert` | the rule | agency, day, count |
+//! | `alert`, `watch` | the rule | rule, agency, day, count |
 //!
 //! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
 //! used), what is cut off stays cut off, a new key is not taken up, a hold goes on, nothing is deferred. Of several things that one change opens each is open

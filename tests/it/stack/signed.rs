@@ -9,6 +9,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{Reply, System, send};
 use super::record;
@@ -113,6 +114,8 @@ async fn check_good(system: &System, key: &ForeignKey, body: &str) {
     let statement = reply.json["statement"].as_str().unwrap().split('.').nth(1).unwrap();
     let statement: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(statement).unwrap()).unwrap();
     assert_eq!(statement["request_signature"], committed);
+    let seen = patterns(system, &format!("/v1/log/entries?answer_id={}", reply.json["answer_id"].as_str().unwrap())).await;
+    assert_eq!((&seen["entries"][0]["signed_by"], &seen["entries"][0]["signature"]), (&json!(KID), &committed), "who decides a dispute sees it");
     bad(system, "the same once more", body, &good).await;
     // Without one, nothing is said of signatures.
     let reply = ask(system, "bank", body, &[]).await;

@@ -35,6 +35,9 @@ pub struct EntryView<'r> {
     pub reason: Option<&'r str>,
     /// Code of a refusal or delivery.
     pub code: Option<&'r str>,
+    /// How many refusals a flood's entry stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Policy version.
     pub policy_version: Option<&'r str>,
     /// What it is about.
@@ -56,6 +59,12 @@ pub struct EntryView<'r> {
     /// The agency's reference; the case of a look-up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'r str>,
+    /// The agency's key that signed the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<&'r str>,
+    /// Commitment to that signature (see [`RequestSignature`](crate::core::domain::context::RequestSignature)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<&'r str>,
     /// Decree named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decree: Option<&'r str>,
@@ -95,6 +104,7 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             decision: content.decision.as_deref(),
             reason: content.reason.as_deref(),
             code: content.code.as_deref(),
+            count: content.count,
             policy_version: content.policy_version.as_deref(),
             kind: row.kind,
             route: &content.route,
@@ -103,6 +113,8 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             certificate: content.certificate.as_deref(),
             assurance: content.assurance.as_deref(),
             reference: content.reference.as_deref(),
+            signed_by: content.signed_by.as_deref(),
+            signature: content.signature.as_deref(),
             decree: content.decree.as_deref(),
             decrees_version: content.decrees_version.as_deref(),
             freshness: content.freshness.as_deref(),
