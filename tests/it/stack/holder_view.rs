@@ -2,6 +2,9 @@
 
 use std::ops::Deref;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use estelam::adapters::store::generate_officer_key;
 use estelam::app::deferrals::{DeferralAct, Deferrals};
 use estelam::config::Config;
 use estelam::core::ledger::retention::Hold;
@@ -153,6 +156,35 @@ async fn the_holder_s_code_opens_kinds_purposes_and_days_of_past_epochs_and_noth
     let content = record::latest(&system);
     assert_eq!((&content["code"], &content["actor"], &content["branch"]), (&json!("holder-view"), &json!("clerk-3"), &json!("azadi")));
     assert!(content["trail_tag"].is_string());
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_says_that_it_is_not_complete_once_keys_of_earlier_days_are_replaced() {
+    let system = system().await;
+    assert_eq!(system.ask("bank", &query("bank", "amayesh-no", NUMBER, "bank-card")).await.status, 200);
+    let view = async |system: &Place| {
+        let (handle, code) = code(system, "kefalat", NUMBER).await;
+        let view = open(system, "kefalat", &handle, &code).await;
+        assert_eq!(view.status, 200, "{}", view.json);
+        view.json
+    };
+    let whole = view(&system).await;
+    assert_eq!((&whole["complete"], whole.get("en"), whole.get("fa")), (&json!(true), None, None));
+    assert!(whole["entries"].to_string().contains("a bank asked about you"));
+    let (public, private) = generate_officer_key().unwrap();
+    let key = system.dir.path().join("registry/holder.key");
+    std::fs::write(system.dir.path().join("pki/holder/trail.pub"), STANDARD.encode(public)).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    estelam::files::write_new_secret(&key, STANDARD.encode(&*private).as_bytes()).unwrap();
+    system.stop_registry().await;
+    system.start_registry();
+    let system = system.restarted().await;
+    assert_eq!(system.ask("school", &query("school", "amayesh-no", NUMBER, "education-school")).await.status, 200);
+    let cut = view(&system).await;
+    assert_eq!(cut["complete"], json!(false));
+    assert!(!cut["entries"].to_string().contains("a bank asked") && cut["entries"].to_string().contains("a school asked"), "{cut}");
+    assert!(cut["en"].as_str().unwrap().contains("not complete") && cut["fa"].is_string() && cut["prs"].is_string(), "{cut}");
     system.stop().await;
 }
 
@@ -337,6 +369,10 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
     system.set("2026-11-26T00:00:01Z");
     let line = bank(&system).await.unwrap();
     assert_eq!(line["deferred"], json!({"by": "public prosecutor, order 17", "until": "2026-11-25"}));
+    assert!(line["en"].as_str().unwrap().ends_with(" Not shown until 2026-11-25: public prosecutor, order 17"), "{line}");
+    for language in ["fa", "prs"] {
+        assert!(line[language].as_str().unwrap().ends_with("تا 1405/09/04 نشان داده نشد: public prosecutor, order 17"), "{line}");
+    }
     // A file that cannot be trusted hides nothing and shows nothing.
     let path = folder.join("order-17.json");
     std::fs::write(&path, std::fs::read_to_string(&path).unwrap().replace("2026-11-25", "2026-12-25")).unwrap();
