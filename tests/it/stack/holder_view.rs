@@ -19,6 +19,7 @@ use super::record;
 use super::signed::{register as register_key, signature};
 use super::workshop::{document, person};
 use crate::foreign_keys::ForeignKey;
+use crate::openapi::assert_described;
 
 const NUMBER: &str = "A170000001";
 const SISTER: &str = "A170000071";
@@ -183,6 +184,7 @@ async fn a_view_says_that_it_is_not_complete_once_keys_of_earlier_days_are_repla
     assert_eq!(system.ask("school", &query("school", "amayesh-no", NUMBER, "education-school")).await.status, 200);
     let cut = view(&system).await;
     assert_eq!(cut["complete"], json!(false));
+    assert_described("HolderView", &cut);
     assert!(!cut["entries"].to_string().contains("a bank asked") && cut["entries"].to_string().contains("a school asked"), "{cut}");
     assert!(cut["en"].as_str().unwrap().contains("not complete") && cut["fa"].is_string() && cut["prs"].is_string(), "{cut}");
     system.stop().await;
@@ -354,6 +356,7 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
         let (handle, code) = code(system, "kefalat", NUMBER).await;
         let view = open(system, "kefalat", &handle, &code).await;
         assert_eq!(view.status, 200, "{}", view.json);
+        assert_described("HolderView", &view.json);
         view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").cloned()
     };
     assert!(bank(&system).await.is_some(), "one official alone defers nothing");
