@@ -103,19 +103,20 @@ pub(super) fn say(rule: &str, agency: &AgencyId, day: Date) {
 fn entry(route: &'static str, rule: &str, agency: &AgencyId, day: Date, count: u64, now: Timestamp) -> Entry {
     let statement = Statement { rule, agency: agency.as_str(), day: day.to_string(), count };
     // Serialising these plain fields into memory cannot fail.
-    let statement = serde_json::to_vec(&statement).unwrap_or_default();
+    let statement = serde_json::to_string(&statement).unwrap_or_default();
     Entry {
         kind: EntryKind::Admin,
         class: RetentionClass::Admin,
         time: now,
         id: CallContext::new(route, now).request_id,
-        statement_digest: sha256(&statement),
+        statement_digest: sha256(statement.as_bytes()),
         subject: None,
         content: Box::new(EntryContent {
             route: route.into(),
             agency: Some(agency.to_string()),
             reference: Some(day.to_string()),
             code: Some(rule.to_owned().into()),
+            basis: Some(statement),
             ..EntryContent::default()
         }),
     }

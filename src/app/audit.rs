@@ -26,7 +26,7 @@ struct Register(CaseRegister);
 impl Cases for Register {
     fn open_case(&self, number: &str, office: &str, now: Timestamp) -> Option<String> {
         match self.0.find(number) {
-            Ok(case) => serde_json::to_string(&case.filter(|case| case.is_open(office, now))?).ok(),
+            Ok(case) => serde_json::to_string(&case.filter(|case| case.is_open(office, now))?.for_the_log()).ok(),
             Err(error) => {
                 tracing::warn!(%error, "the register of cases cannot be read; the case counts as not open");
                 None

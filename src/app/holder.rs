@@ -3,17 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::StartError;
 use super::acts::Acts;
 use super::deferrals::Deferrals;
 use super::parts::Parts;
-use crate::adapters::cases::{Case, CaseError, CaseRegister};
+use crate::adapters::cases::{self, Case, CaseError, CaseRegister};
 use crate::adapters::http::{Contested, HolderState, NotToday, Sessions};
 use crate::adapters::quota::{NoCode, OfficeQuota};
 use crate::adapters::store::open_trail_key;
 use crate::config::Config;
+use crate::core::domain::random::random;
 use crate::core::ledger::retention::{Hold, day_of};
 use crate::core::policy::Snapshot;
 use crate::registry::holder::{FileSender, HolderDesk};
@@ -70,7 +73,7 @@ fn open_case(cases: &CaseRegister, snapshot: &Snapshot, contested: &Contested<'_
             metrics::counter!("estelam_holder_cases_total").increment(1);
             true
         }
-        Err(CaseError::Exists(_)) => cases.find(&case.number).is_ok_and(|known| known.is_some_and(|known| known.reason == case.reason)),
+        Err(CaseError::Exists(_)) => cases.find(&case.number).is_ok_and(|known| known.is_some_and(|known| known.has_reason_of(&case))),
         Err(error) => {
             tracing::error!(%error, "a holder's case cannot be kept");
             false
@@ -82,10 +85,9 @@ fn case_of(snapshot: &Snapshot, contested: &Contested<'_>, now: Timestamp) -> Op
     let mut officers: Vec<_> =
         snapshot.agencies.values().filter(|policy| &*policy.kind == OFFICER).map(|policy| policy.id.as_str()).collect();
     officers.sort_unstable();
-    let entries: Vec<String> = contested.entries.iter().map(ToString::to_string).collect();
     Some(Case {
         number: contested.number.to_owned(),
-        reason: format!("the holder contests: {}; entries {}", contested.why.code(), entries.join(", ")),
+        reason: cases::contested(contested.why.code(), contested.entries, &URL_SAFE_NO_PAD.encode(random::<16>()?)),
         office: (*officers.first()?).to_owned(),
         opened: now,
         until: day_of(now.checked_add(CASE_LASTS).ok()?),

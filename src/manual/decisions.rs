@@ -395,3 +395,5 @@
 //! - **2026-11-28, the auditors' index stays at most 400,000 entries behind a busy log** (before: four million): a search looks at all of them first. It costs the gateway nothing
 //!   while fewer wait, and some microseconds an entry above that.
 //! - **2026-11-28, one list that serves several trusts is one act**, recorded before whoever brought it goes on and after live connections were judged by it.
+//! - **2026-11-28, what is gone from the log without a recorded purge is damage**, named or refused wherever it was sought. A search holds this log's own records against the entries
+//!   that commit to them; whether a later log's entry commits to what it put into a sealed one only `log verify` looks at.

@@ -49,7 +49,8 @@
 //!
 //! `{"handle","contest":{"line":2,"why":"not-me"},"actor"}` within half an hour opens a case (`estelam log case`) for the data-protection officer: the ids of the entries
 //! behind the line, and why (`not-me`, `other-purpose`, `too-often`, `other`). There is no free text: it would hold names. The holder gets the number of the
-//! case. Each line can be contested once in a view; what could not be kept or recorded is contested by the same request again, under the same number.
+//! case. The ids stand in `cases/NUMBER.json` alone: the log has how many they are, why, and once the officer uses the case a hash of its reason with a random
+//! mark in it, so that who audits patterns cannot join them. Each line can be contested once in a view; what could not be kept or recorded is contested by the same request again, under the same number.
 //!
 //! # Setting it up
 //!
@@ -60,8 +61,10 @@
 //! ```
 //!
 //! The demo does all this: its messages are files in `var/demo/registry/messages/`, the first fixture (`A170000001`) has a made-up SIM. What sends messages is
-//! a port ([`CodeSender`](crate::core::registry::holder::CodeSender)) on the registry's side; files are the only sender so far. Entries from before `[holder]` was set
-//! stay closed to this view.
+//! a port ([`CodeSender`](crate::core::registry::holder::CodeSender)) on the registry's side; files are the only sender so far. Entries from before `[holder]` was set,
+//! or from before its key was replaced, stay closed to this view; as long as its 90 days reach back to them it says that it is not complete (`complete: false`, with
+//! words in three languages), and so it does of more than 1,000 epochs, of which the newest are opened. A view without a line does not say that nobody asked: what is
+//! deferred is not shown either.
 //!
 //! # Deferred entries
 //!
@@ -69,5 +72,5 @@
 //! `defer approve ID --key B`. Two officials in office sign it (in a demo whoever is enrolled with `defer enrol NAME --key KEY`); it hides nothing before the
 //! access log has `deferral-begun`, which the gateway records within seconds, with who signed. It names days, an agency or answers, never a person, and
 //! has a last day at most 60 days after the first, so that the holder sees the entries before they are deleted. After that day they show by themselves,
-//! with who deferred them and until when. `defer show ID` by two officials shows them before (`deferral-ended`). While a deferral cannot be read or recorded, a signature does
+//! with who deferred them and until when, in the line itself (fa, prs, en) and as `deferred`. `defer show ID` by two officials shows them before (`deferral-ended`). While a deferral cannot be read or recorded, a signature does
 //! not fit, it lasts longer than it may, or one that was recorded is gone or changed, no view is opened at all.

@@ -32,7 +32,8 @@
 //! paused while somebody took its lock away finds another token when it wakes up: it answers 503, is not ready, and does not come back. A folder that
 //! was copied knows that it is a copy (inode and instant of birth of its database) and is never gone on from under the same origin.
 //!
-//! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`.
+//! The entry of a flood of refusals (route `flood`) stands for the `count` refusals of one certificate, second and `code`; queries and exports show the number, and the
+//! counts of days leave floods out.
 //!
 //! # Derived inputs
 //!
@@ -95,9 +96,9 @@
 //! | `purge-orders` | `purge-order-begun`, `purge-order-ended` | name, hash, days, classes, signers |
 //! | `revocation` | `list-in-force`; `revocation-grace`, `revocation-overdue`, `revocation-current`; `list-source-lost`, `list-source-back` | whose lists, authority, CRL number, hash, how many it revokes, hash before; next date; place of the source |
 //! | `deferrals` | `deferral-begun`, `deferral-ended` | name, hash, days, signers |
-//! | `log-case` | `log-case` | a case at its first use, and when it was changed |
+//! | `log-case` | `log-case` | a case at its first use, and when it was changed; of a holder's case no id of an entry |
 //! | `log-purge` | `purge` | statement in the table `purge` |
-//! | `alert` | the rule | agency, day, count |
+//! | `alert`, `watch` | the rule | rule, agency, day, count |
 //!
 //! What opens something is on record before: where the log takes no entry, policies and decrees stay as they were (new decrees closed: none is
 //! used), what is cut off stays cut off, a new key is not taken up, a hold goes on, nothing is deferred or deleted. Of several things that one change opens each is open
@@ -163,10 +164,11 @@
 //! leaves nobody's hands; for them the receiver has the gateway's word under that digest.
 //!
 //! **Where searches look.** `ledger/segments/` holds columns of entries per content key, in stretches of 65,536 entries, each block encrypted under that content key: codes into
-//! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key`, so that
-//! nobody else can leave one out. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
-//! made again. An entry that does not fit its leaf is in none of them: queries and trails
-//! name it (`damaged`), exports, samples and holders' views of its span are refused. The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
+//! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key` for this
+//! log's origin, so that nobody else can leave one out, nor put another log's list there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
+//! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
+//! trails name it (`damaged`), exports, samples and holders' views of its span are refused; with more than 1,000 of them nothing is searched. Counts that the damaged key of a day keeps
+//! from being kept are told from the entries (`estelam_log_uncounted_days_total`). The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
 //!
 //! # Deletion
 //!
@@ -211,7 +213,9 @@
 //!
 //! An auditor runs `estelam log witness --url URL --ca FILE --log-key FILE --name NAME --state DIR` on a machine of one's own (`--every 600` to go on).
 //! It fetches the checkpoint, shows by tiles that it continues the last one in `DIR/checkpoint`, and cosigns it there (C2SP cosignature/v1) in one step.
-//! A log that went back or forked is refused: exit 1, the other signed note is kept in `DIR/refused`. `DIR/witness.key` is its verifier key.
+//! A log that went back or forked is refused: exit 1, the other signed note is kept in `DIR/refused`. With `--every` nothing else ends it: an outage is told and looked
+//! at again. After `keys rotate checkpoints` give the new key beside the one before it (`--log-key OLD --log-key NEW`, or a line each); a checkpoint that none of
+//! them signed is refused. `DIR/witness.key` is its verifier key.
 //!
 //! In `estelam.toml`, `ledger.witness_key` names that key's file and `ledger.witness_checkpoint` the last cosigned checkpoint, fetched
 //! before a start. Before the first signature the log is compared with it:

@@ -173,7 +173,8 @@
 //!
 //! The log keeps which key signed (`signed_by`) and a commitment to the signature (`signature`), never its digest: the signature names
 //! the body's digest, and a body can be guessed. The commitment's key is the signature's own `jti`. An agency that denies a request is asked for what it
-//! signed under that commitment; an agency that was never answered shows the JWS, and the entry that commits to it or the lack of one decides.
+//! signed under that commitment; an agency that was never answered shows the JWS, and the entry that commits to it or the lack of one decides. Queries
+//! and exports of the log show both.
 //!
 //! # Our own keys
 //!

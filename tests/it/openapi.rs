@@ -49,6 +49,47 @@ fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
+/// Every member that a reply has is described under a schema's name, and every one is there that must be.
+pub fn assert_described(name: &str, reply: &Value) {
+    let description = description();
+    described(&description, schema(&description, &[name]), reply, name);
+}
+
+fn described(description: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return described(description, description.pointer(&reference[1..]).unwrap(), value, place);
+    }
+    match value {
+        Value::Object(members) => {
+            let required = schema["required"].as_array().map_or_else(Vec::new, |required| texts_of(required));
+            let lacks: Vec<_> = required.into_iter().filter(|name| !members.contains_key(*name)).collect();
+            assert!(lacks.is_empty(), "`{place}` lacks {lacks:?}");
+            for (name, member) in members {
+                let of = schema["properties"].get(name).unwrap_or_else(|| panic!("`{name}` of `{place}` is not described"));
+                described(description, of, member, &format!("{place}.{name}"));
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| described(description, &schema["items"], item, place)),
+        _ => {}
+    }
+}
+
+fn texts_of(list: &[Value]) -> Vec<&str> {
+    list.iter().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn forms_of_both_token_endpoints_describe_the_assertion_and_their_length() {
+    let description = description();
+    for (path, form) in [("/oauth2/token", "TokenRequest"), ("/oauth2/revoke", "RevocationRequest")] {
+        for parameter in ["client_id", "client_assertion", "client_assertion_type"] {
+            schema(&description, &[form, "properties", parameter]);
+        }
+        let too_long = at(&description, &["paths", path, "post", "responses", "413", "description"]);
+        assert_eq!(too_long, "The form is longer than 8192 bytes.", "{path}");
+    }
+}
+
 #[test]
 fn description_is_openapi_3_1_and_every_reference_leads_somewhere() {
     let description = description();
@@ -93,7 +134,7 @@ fn routes_of_the_other_listeners_are_described_and_no_others() {
     let log = ["/checkpoint", "/checkpoint.key", "/tile/{path}", "/log/origins"];
     let sealed = ["/log/{number}/checkpoint", "/log/{number}/checkpoint.key", "/log/{number}/tile/{path}"];
     let public = ["/openapi.json", "/.well-known/estelam-keys.json"];
-    let rest = ["/receipt", "/receipt/check.js", "/receipt/style.css", "/health/live", "/health/ready", "/metrics"];
+    let rest = ["/receipt", "/receipt/check.js", "/receipt/style.css", "/health/live", "/health/ready", "/status", "/metrics"];
     let elsewhere = log.into_iter().chain(sealed).chain(public).chain(rest);
     let known: BTreeSet<&str> = GATEWAY_ROUTES.iter().map(|(_, path, _)| *path).chain(elsewhere).collect();
     let description = description();

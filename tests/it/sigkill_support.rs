@@ -1,7 +1,7 @@
 //! The real binary as processes that end with the test, in a folder as the demo makes it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -26,6 +26,17 @@ const LATE_DISK: &str = "late-disk.so";
 pub struct Process(Child);
 
 impl Process {
+    /// A child that a test started by itself.
+    pub const fn of(child: Child) -> Self {
+        Self(child)
+    }
+
+    /// What it writes, line by line: standard output, standard error.
+    pub fn lines(&mut self) -> [Lines<BufReader<Box<dyn Read>>>; 2] {
+        let (out, err) = (self.0.stdout.take().unwrap(), self.0.stderr.take().unwrap());
+        [Box::new(out) as Box<dyn Read>, Box::new(err)].map(|pipe| BufReader::new(pipe).lines())
+    }
+
     /// SIGSTOP or SIGCONT.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();

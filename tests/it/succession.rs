@@ -2,7 +2,7 @@
 //! silently, and the witness follows or refuses.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use estelam::core::ledger::ProofBundle;
@@ -11,7 +11,7 @@ use estelam::core::ledger::note::NoteKey;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::sigkill_support::{Disk, Installation};
+use crate::sigkill_support::{Disk, Installation, Process};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// A bound on what takes seconds at most.
@@ -72,11 +72,20 @@ impl Auditor {
         Self { state, url: installation.public(""), ca: installation.dir().join("pki/ca.pem"), log_key }
     }
 
-    /// One look of `estelam log witness`.
-    fn look(&self) -> Output {
+    /// `estelam log witness` with the log's keys in some files.
+    fn witness(&self, keys: &[&Path]) -> Command {
         let mut witness = Command::new(env!("CARGO_BIN_EXE_estelam"));
         witness.args(["log", "witness", "--name", "witness.example", "--url", &self.url, "--ca"]).arg(&self.ca);
-        witness.arg("--log-key").arg(&self.log_key).arg("--state").arg(&self.state).output().unwrap()
+        for key in keys {
+            witness.arg("--log-key").arg(key);
+        }
+        witness.arg("--state").arg(&self.state);
+        witness
+    }
+
+    /// One look of it.
+    fn look(&self) -> Output {
+        self.witness(&[&self.log_key]).output().unwrap()
     }
 
     fn cosigned(&self) -> String {
@@ -238,6 +247,49 @@ async fn back_up_that_lacks_entries_is_restored_only_sealed_and_a_witness_that_k
     assert!(said(&refused).contains("does not say that"), "{}", said(&refused));
     gateway.kill();
     installation.verify_log(Some(&auditor.cosigned()));
+}
+
+/// Reads lines until one says something.
+fn until_said(lines: &mut impl Iterator<Item = std::io::Result<String>>, what: &str) {
+    assert!(lines.any(|line| line.unwrap().contains(what)), "the witness ended before it said `{what}`");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn witness_goes_on_after_an_outage_and_over_a_rotation_of_the_checkpoint_key() {
+    let installation = Installation::make();
+    let gateway = installation.start(Disk::Plain).await;
+    let auditor = Auditor::new(&installation, "witness").await;
+    published(&installation, &answers(&installation, 1).await).await;
+    let mut watching = auditor.witness(&[&auditor.log_key]);
+    let child = watching.args(["--every", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut watching = Process::of(child);
+    let [mut found, mut faults] = watching.lines();
+    until_said(&mut found, "the first checkpoint seen");
+    gateway.kill();
+    until_said(&mut faults, "cannot be reached");
+    let gateway = installation.start(Disk::Plain).await;
+    until_said(&mut found, "seen before, cosigned");
+    watching.kill();
+    gateway.kill();
+
+    for verb in [["keys", "standby", "checkpoints"].as_slice(), &["keys", "rotate", "checkpoints", "--now"]] {
+        let done = installation.run(verb);
+        assert!(done.status.success(), "{}", said(&done));
+    }
+    let gateway = installation.start(Disk::Plain).await;
+    published(&installation, &answers(&installation, 1).await).await;
+    let new_key = installation.dir().join("new.log-key");
+    std::fs::write(&new_key, public(&installation, "/checkpoint.key").await).unwrap();
+    let before = auditor.cosigned();
+    for keys in [[&*auditor.log_key].as_slice(), &[&*new_key]] {
+        let refused = auditor.witness(keys).args(["--every", "1"]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert!(said(&refused).contains("signed by no key of `--log-key`"), "{}", said(&refused));
+        assert_eq!(auditor.cosigned(), before, "nothing was cosigned");
+    }
+    let both = auditor.witness(&[&auditor.log_key, &new_key]).output().unwrap();
+    assert!(both.status.success() && said(&both).contains("seen before, cosigned"), "{}", said(&both));
+    gateway.kill();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,11 +3,15 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::core::ledger::retention::day_of;
+use crate::core::ledger::tree::sha256;
 use crate::files;
 
 /// Longest case number.
@@ -32,7 +36,37 @@ pub struct Case {
     pub closed: Option<Timestamp>,
 }
 
+/// How the reason of a case begins that a holder opened, what stands before the ids of the entries in it, and what before its mark.
+const CONTESTS: &str = "the holder contests: ";
+const ENTRIES: &str = "; entries ";
+const MARK: &str = "; mark ";
+
+/// The reason of a case that a holder opens about some entries. The mark is random.
+pub fn contested(why: &str, entries: &[Uuid], mark: &str) -> String {
+    let entries: Vec<String> = entries.iter().map(ToString::to_string).collect();
+    format!("{CONTESTS}{why}{ENTRIES}{}{MARK}{mark}", entries.join(", "))
+}
+
 impl Case {
+    /// Whether another case has the same reason, apart from the mark of one that a holder opened.
+    pub fn has_reason_of(&self, other: &Self) -> bool {
+        let unmarked = |case: &Self| case.reason.rsplit_once(MARK).map_or_else(|| case.reason.clone(), |(reason, _)| reason.to_owned());
+        unmarked(self) == unmarked(other)
+    }
+
+    /// The case as the access log has it. Who audits patterns reads that, and must not learn which entries are about one person: of a holder's reason
+    /// it has how many they are, and a hash, which the mark that stands in the register alone keeps from being guessed.
+    #[must_use]
+    pub fn for_the_log(&self) -> Self {
+        let Some((why, rest)) = self.reason.strip_prefix(CONTESTS).and_then(|reason| reason.split_once(ENTRIES)) else {
+            return self.clone();
+        };
+        let entries = rest.split(", ").count();
+        let hash = rest.contains(MARK).then(|| URL_SAFE_NO_PAD.encode(sha256(self.reason.as_bytes())));
+        let hash = hash.map_or_else(String::new, |hash| format!("; reason sha256 {hash}"));
+        Self { reason: format!("{CONTESTS}{why}; number of entries {entries}{hash}"), ..self.clone() }
+    }
+
     /// Whether trails may be opened in it.
     pub fn is_open(&self, office: &str, now: Timestamp) -> bool {
         self.office == office && self.closed.is_none() && self.opened <= now && day_of(now) <= self.until
@@ -172,6 +206,22 @@ mod tests {
         assert!(!case.is_open("dpo", at("2026-12-01T00:00:00Z")));
         assert!(!case.is_open("dpo", at("2026-11-23T09:59:59Z")));
         assert!(!case.is_open("bank", at("2026-11-23T12:00:00Z")));
+    }
+
+    #[test]
+    fn log_has_no_entry_of_a_holder_s_case_and_a_hash_that_nobody_guesses() {
+        let entries = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let of = |mark: &str| Case { reason: contested("not-me", &entries, mark), ..case("holder-1") };
+        let (one, other) = (of("AAAA"), of("BBBB"));
+        assert!(one.reason.contains(&entries[1].to_string()) && one.has_reason_of(&other));
+        let logged = one.for_the_log();
+        assert!(logged.reason.starts_with("the holder contests: not-me; number of entries 2; reason sha256 "), "{}", logged.reason);
+        assert!(!logged.reason.contains("0000-0000") && !logged.reason.contains("AAAA"), "{}", logged.reason);
+        assert_ne!(logged.reason, other.for_the_log().reason, "the mark is in it");
+        // A case of an earlier build has no mark, and what could be guessed is left out.
+        let old = Case { reason: one.reason.replace("; mark AAAA", ""), ..one };
+        assert_eq!(old.for_the_log().reason, "the holder contests: not-me; number of entries 2");
+        assert_eq!(case("case-1").for_the_log(), case("case-1"), "an officer's own words stay");
     }
 
     #[test]

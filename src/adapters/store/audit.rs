@@ -71,7 +71,8 @@ impl SqliteLedger {
         self.readers.search(|index, conn, contents| index.follow(conn, contents, nodes::stored_size(conn)?, STEP)).await
     }
 
-    async fn durable_size(&self) -> Result<u64, LogUnreadable> {
+    /// Entries that are durable, all of which readers find.
+    pub(super) async fn durable_size(&self) -> Result<u64, LogUnreadable> {
         let size = self.size();
         self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
         Ok(size)

@@ -11,9 +11,9 @@ use super::sealed::{EndedLog, LogChain};
 use super::segments;
 use crate::core::ledger::LogUnreadable;
 use crate::core::ledger::audit::{AuditRow, Bucket, Found, Gather, LogAudit, SealedEpoch, Search, TrailFound, TrailSearch, joined};
-use crate::core::ledger::holder::{HolderEntry, HolderLog};
+use crate::core::ledger::holder::{HolderEntry, HolderLog, SealedTrails};
 use crate::core::ledger::tree::Hash;
-use crate::core::registry::holder::{OpenedTrail, SealedTrail};
+use crate::core::registry::holder::OpenedTrail;
 
 #[async_trait]
 impl LogAudit for LogChain {
@@ -134,11 +134,12 @@ impl EndedLog {
 
 #[async_trait]
 impl HolderLog for LogChain {
-    async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable> {
-        // The newest first: the registry opens so many and no more.
+    async fn sealed_trails(&self, from: Timestamp) -> Result<SealedTrails, LogUnreadable> {
         let mut all = self.present.sealed_trails(from).await?;
         for ended in self.ended.iter().rev() {
-            all.extend(ended.sealed_trails(from).await?);
+            let older = ended.sealed_trails(from).await?;
+            all.trails.extend(older.trails);
+            all.whole &= older.whole;
         }
         Ok(all)
     }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use zeroize::Zeroizing;
 
 use super::config::LedgerError;
+use super::destroyed::Destroyed;
 use super::keys::ContentKek;
 use super::keys::{self, Kek};
 use super::purge::HELD;
@@ -15,14 +16,15 @@ use super::purge::HELD;
 /// Opens contents.
 pub(super) struct Contents {
     kek: Kek,
-    keys: HashMap<i64, Option<LessSafeKey>>,
+    keys: HashMap<i64, LessSafeKey>,
+    destroyed: Destroyed,
 }
 
 /// What became of one sealed content.
 pub(super) enum Opened {
     /// salt₂ ‖ content.
     Plain(Zeroizing<Vec<u8>>),
-    /// Its key is gone or does not unwrap.
+    /// Its key is gone or does not unwrap: see [`Contents::is_destroyed`].
     NoKey,
     /// The key does not open it.
     Damaged,
@@ -31,7 +33,7 @@ pub(super) enum Opened {
 impl Contents {
     /// With the key-encryption key of a file.
     pub(super) fn load(kek: &ContentKek) -> Result<Self, LedgerError> {
-        Ok(Self { kek: Kek::load(kek)?, keys: HashMap::new() })
+        Ok(Self { kek: Kek::load(kek)?, keys: HashMap::new(), destroyed: Destroyed::default() })
     }
 
     /// Opens one content under its row of `content_key`.
@@ -42,11 +44,16 @@ impl Contents {
 
     /// The key of a row of `content_key`, unwrapped once; none when it is gone or does not unwrap.
     pub(super) fn key(&mut self, conn: &Connection, key: i64) -> rusqlite::Result<Option<&LessSafeKey>> {
-        let known = match self.keys.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(unwrapped(&self.kek, conn, key)?),
-        };
-        Ok(known.as_ref())
+        // One that does not unwrap is not remembered: it may be put right.
+        Ok(match self.keys.entry(key) {
+            Entry::Occupied(known) => Some(&*known.into_mut()),
+            Entry::Vacant(unknown) => unwrapped(&self.kek, conn, key)?.map(|key| &*unknown.insert(key)),
+        })
+    }
+
+    /// Whether a recorded purge destroyed a key. What is under any other key that is gone or does not unwrap is damaged.
+    pub(super) fn is_destroyed(&mut self, conn: &Connection, key: i64) -> rusqlite::Result<bool> {
+        self.destroyed.has(conn, key)
     }
 
     /// Does something with a content key; none when it is gone or does not unwrap.
@@ -70,14 +77,14 @@ impl Contents {
         Ok(self.with_key(conn, key, |cipher| keys::open(cipher, &count_of(day), sealed))?.flatten())
     }
 
-    /// Encrypts the list of index parts under the key-encryption key.
-    pub(super) fn seal_list(&self, plain: Vec<u8>) -> Option<Vec<u8>> {
-        self.kek.seal_list(plain)
+    /// Encrypts the list of a log's index parts under the key-encryption key.
+    pub(super) fn seal_list(&self, origin: &str, plain: Vec<u8>) -> Option<Vec<u8>> {
+        self.kek.seal_list(origin, plain)
     }
 
-    /// Opens the list of index parts.
-    pub(super) fn open_list(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        self.kek.open_list(sealed)
+    /// Opens the list of a log's index parts; none where it is another log's.
+    pub(super) fn open_list(&self, origin: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.kek.open_list(origin, sealed)
     }
 
     /// Wipes a key that was destroyed in the store.

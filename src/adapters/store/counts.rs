@@ -1,6 +1,7 @@
 //! Counts of days that are over, as they may be told, kept for a year: sealed under the key of the day's administrative contents, so that
 //! they go with it.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use super::{STOPPED, SqliteLedger, purge};
 use crate::core::ledger::audit::{Bucket, is_over};
 use crate::core::ledger::leaf::class_byte;
 use crate::core::ledger::retention::day_of;
-use crate::core::ledger::{LogReader as _, LogUnreadable, RetentionClass};
+use crate::core::ledger::{LogUnreadable, RetentionClass};
 
 /// Counts of a day: the day, its key, and what is told under it.
 pub(super) type SealedCount = (i64, i64, Vec<u8>);
@@ -40,7 +41,7 @@ impl SqliteLedger {
     /// # Errors
     /// [`LogUnreadable`].
     pub async fn close_days(&self, now: Timestamp) -> Result<(), LogUnreadable> {
-        let size = self.size();
+        let size = self.durable_size().await?;
         let closed = self.readers.search(move |index, conn, contents| closed(index, (conn, contents), open_days(conn, Some(now))?, size));
         let closed = closed.await?;
         if closed.is_empty() {
@@ -54,16 +55,18 @@ impl SqliteLedger {
 
     /// See [`crate::core::ledger::audit::LogAudit::summary`].
     pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
-        self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
         self.close_days(now).await?;
-        let size = self.size();
+        let size = self.durable_size().await?;
         let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
         let told = self.readers.search(move |index, conn, contents| {
             let mut told = opened(conn, contents, within)?;
-            // Yesterday's last hour and today.
-            for day in [number_of(day_of(now)) - 1, number_of(day_of(now))] {
-                if within(day) && !is_kept(conn, day)? {
-                    told.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), false));
+            // Yesterday's last hour and today, and days whose counts could not be kept.
+            let present = [number_of(day_of(now)) - 1, number_of(day_of(now))];
+            let open: BTreeSet<i64> = uncounted_days(conn)?.into_iter().chain(present).collect();
+            for day in open.into_iter().filter(|day| within(*day)) {
+                if !is_kept(conn, day)? {
+                    let over = is_over(date_of(day), now);
+                    told.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), over));
                 }
             }
             Ok(told)
@@ -85,7 +88,7 @@ impl EndedLog {
         let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
         let told = self.readers.search(move |index, conn, contents| {
             let mut told = opened(conn, contents, within)?;
-            for (day, _) in open_days(conn, None)?.into_iter().filter(|(day, _)| within(*day)) {
+            for day in uncounted_days(conn)?.into_iter().filter(|day| within(*day)) {
                 told.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), true));
             }
             Ok(told)
@@ -121,8 +124,13 @@ fn closed(
         let told = segments::tally(index, conn, contents, day, size)?.told(date_of(day), true);
         let plain = serde_json::to_vec(&told).map_err(|_| SegmentError::Crypto)?;
         let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sealed) = contents.seal_count(conn, key, day, plain)? {
-            closed.push((day, key, sealed));
+        match contents.seal_count(conn, key, day, plain)? {
+            Some(sealed) => closed.push((day, key, sealed)),
+            None if contents.is_destroyed(conn, key)? => {}
+            None => {
+                tracing::error!(day = %date_of(day), "the counts of a day cannot be kept, since its key is damaged; run `estelam log verify`");
+                metrics::counter!("estelam_log_uncounted_days_total").increment(1);
+            }
         }
     }
     Ok(closed)
@@ -155,6 +163,12 @@ fn open_days(conn: &Connection, now: Option<Timestamp>) -> Result<Vec<(i64, i64)
         conn.prepare("SELECT day, seq FROM content_key WHERE class = ?1 AND day NOT IN (SELECT day FROM day_count) ORDER BY day")?;
     let days = select.query_map([admin], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
     Ok(days.into_iter().filter(|(day, _)| now.is_none_or(|now| is_over(date_of(*day), now))).collect())
+}
+
+/// Days with contents, today among them, whose counts are not kept.
+fn uncounted_days(conn: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut select = conn.prepare("SELECT DISTINCT day FROM content_key WHERE day NOT IN (SELECT day FROM day_count) ORDER BY day")?;
+    select.query_map([], |row| row.get(0))?.collect()
 }
 
 fn kept(conn: &Connection) -> rusqlite::Result<Vec<SealedCount>> {

@@ -149,9 +149,10 @@ impl LogEntries {
 
     fn entry(&mut self, row: Row) -> Result<StoredEntry, LedgerError> {
         let header = Header::decode(&row.header).ok();
+        let deleted = row.sealed.is_none() && self.contents.is_destroyed(&self.conn, row.content_key)?;
         let content = match (&row.sealed, &header) {
-            (None, _) => StoredContent::Deleted,
-            (Some(_), None) => StoredContent::Unreadable,
+            (None, _) if deleted => StoredContent::Deleted,
+            (None, _) | (Some(_), None) => StoredContent::Unreadable,
             (Some(sealed), Some(_)) => match self.contents.open(&self.conn, row.content_key, &row.id, sealed)? {
                 Opened::Plain(plain) => read(&plain),
                 Opened::NoKey | Opened::Damaged => StoredContent::Unreadable,

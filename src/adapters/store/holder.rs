@@ -12,7 +12,7 @@ use super::audit::day_number;
 use super::reader::Readers;
 use super::sealed::EndedLog;
 use super::segments::{self, SegmentError, Sought};
-use crate::core::ledger::holder::{HolderEntry, HolderLog};
+use crate::core::ledger::holder::{HolderEntry, HolderLog, SealedTrails};
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::tree::Hash;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
@@ -40,7 +40,7 @@ pub(super) fn forget(conn: &Connection) -> rusqlite::Result<()> {
 
 #[async_trait]
 impl HolderLog for SqliteLedger {
-    async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable> {
+    async fn sealed_trails(&self, from: Timestamp) -> Result<SealedTrails, LogUnreadable> {
         let first = day_of(from);
         self.readers.run(move |conn, _| sealed(conn, first, None)).await
     }
@@ -58,7 +58,7 @@ impl HolderLog for SqliteLedger {
 
 /// A log that was sealed has them too, as long as it has contents.
 impl EndedLog {
-    pub(super) async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable> {
+    pub(super) async fn sealed_trails(&self, from: Timestamp) -> Result<SealedTrails, LogUnreadable> {
         let (first, origin) = (day_of(from), self.origin.to_string());
         self.readers.run(move |conn, _| sealed(conn, first, Some(&origin))).await
     }
@@ -84,11 +84,22 @@ async fn entries(readers: &Readers, trails: &[OpenedTrail], from: Timestamp, siz
     Ok(rows.map(|row| HolderEntry { id: row.id, time: row.time, kind: row.kind, content: Box::new(row.content().clone()) }).collect())
 }
 
-fn sealed(conn: &Connection, first: Date, origin: Option<&str>) -> rusqlite::Result<Vec<SealedTrail>> {
-    let mut select = conn.prepare_cached("SELECT name, sealed FROM holder_epoch WHERE substr(name, 1, 10) >= ?1 ORDER BY name")?;
-    let rows = select.query_map([first.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-    let origin = origin.map(str::to_owned);
-    rows.map(|row| row.map(|(epoch, sealed)| SealedTrail { epoch, origin: origin.clone(), sealed: STANDARD.encode(sealed) })).collect()
+fn sealed(conn: &Connection, first: Date, origin: Option<&str>) -> rusqlite::Result<SealedTrails> {
+    let mut select = conn.prepare_cached(
+        "SELECT epoch.name, holder_epoch.sealed FROM epoch LEFT JOIN holder_epoch USING (name)
+         WHERE substr(epoch.name, 1, 10) >= ?1 ORDER BY epoch.seq DESC",
+    )?;
+    let rows = select.query_map([first.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))?;
+    let mut found = SealedTrails { trails: Vec::new(), whole: true };
+    for row in rows {
+        match row? {
+            (epoch, Some(sealed)) => {
+                found.trails.push(SealedTrail { epoch, origin: origin.map(str::to_owned), sealed: STANDARD.encode(sealed) });
+            }
+            (_, None) => found.whole = false,
+        }
+    }
+    Ok(found)
 }
 
 fn sought(trail: &OpenedTrail) -> Vec<Sought> {

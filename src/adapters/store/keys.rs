@@ -108,8 +108,8 @@ pub(super) fn aead_key(secret: &[u8]) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM, secret).ok().map(LessSafeKey::new)
 }
 
-/// What the list of index parts is bound to.
-const LIST: &[u8] = b"estelam log index v1";
+/// What the list of index parts is bound to, before the log's origin.
+const LIST: &[u8] = b"estelam log index v2\0";
 
 /// The content key-encryption key.
 pub(super) struct Kek(LessSafeKey);
@@ -130,14 +130,14 @@ impl Kek {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Encrypts the list of index parts.
-    pub(super) fn seal_list(&self, plain: Vec<u8>) -> Option<Vec<u8>> {
-        seal(&self.0, LIST, plain)
+    /// Encrypts the list of a log's index parts.
+    pub(super) fn seal_list(&self, origin: &str, plain: Vec<u8>) -> Option<Vec<u8>> {
+        seal(&self.0, &[LIST, origin.as_bytes()].concat(), plain)
     }
 
-    /// Opens the list of index parts; none when it was not made under this key.
-    pub(super) fn open_list(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        open(&self.0, LIST, sealed)
+    /// Opens the list of a log's index parts; none when it was not made under this key or is of another log.
+    pub(super) fn open_list(&self, origin: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.0, &[LIST, origin.as_bytes()].concat(), sealed)
     }
 
     /// A key that was wrapped under `former`, wrapped under this one; one that is already stays as it is.

@@ -11,6 +11,7 @@ mod copies;
 mod counts;
 mod database;
 mod day;
+mod destroyed;
 mod entries;
 mod export;
 mod fault;

@@ -77,8 +77,12 @@ impl Holder {
         for entry in &entries {
             println!("{:>3}  {}", entry.get("line").unwrap_or(&Value::Null), text(entry, &self.lang));
         }
+        // Not that nobody asked: what is deferred is not shown either.
         if entries.is_empty() {
-            println!("nobody asked in the last 90 days");
+            println!("{}", if self.lang == "en" { "nothing is shown" } else { "چیزی نشان داده نمی‌شود" });
+        }
+        if view.get("complete") != Some(&Value::Bool(true)) {
+            println!("{}", text(view, &self.lang));
         }
     }
 }

@@ -28,6 +28,7 @@ fn row(entry: &Value) -> [String; 8] {
     };
     let outcome = if text("decision") == "-" { text("kind") } else { text("decision") };
     let why = if text("reason") == "-" { text("code") } else { text("reason") };
+    let why = entry.get("count").map_or_else(|| why.clone(), |count| format!("{why}, {count} times"));
     // Whole seconds are enough to read; `--json` has all of it.
     let time = text("time").get(..19).unwrap_or("-").replace('T', " ");
     let index = entry.get("index").map(Value::to_string).unwrap_or_default();
@@ -56,5 +57,9 @@ mod tests {
             "index  time                 agency      actor      service    purpose              outcome   reason or code\n\
              7      2026-11-23 10:00:00  bank/north  teller-17  bank-card  account-maintenance  entitled  valid"
         );
+        let flood = [
+            json!({"index": 8, "time": "2026-11-23T10:00:01Z", "agency": "bank", "kind": "refusal", "code": "token-invalid", "count": 900}),
+        ];
+        assert!(super::entries(&flood).ends_with("refusal  token-invalid, 900 times"));
     }
 }

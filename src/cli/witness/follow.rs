@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::Witness;
+use super::keys::LogKeys;
+use super::{Trouble, Witness};
 use crate::cli::{CliError, Failure};
 use crate::core::ledger::checkpoint::Checkpoint;
-use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::succession::{Succession, SuccessionStatement};
 
 /// The longest list of logs, in bytes.
@@ -29,28 +29,29 @@ impl Witness {
     pub(super) async fn followed(
         &self,
         http: &reqwest::Client,
-        log: &NoteKey,
+        log: &LogKeys,
         seen: &Checkpoint,
         new: &Checkpoint,
-    ) -> Result<String, CliError> {
+    ) -> Result<String, Trouble> {
         let list = self.get(http, "log/origins", LIST_BYTES).await?;
         let list: List = serde_json::from_slice(&list).doing("the list of logs cannot be read")?;
         let steps = way(&seen.origin, &new.origin, list.origins.len(), |at| {
-            let key = log.renamed(at).doing("the log's origin")?;
+            let keys = log.of_log(at);
             let mut steps = list.origins.iter().filter_map(|listed| listed.succession.as_ref());
-            let step = steps.find_map(|step| Some((step, step.check(std::slice::from_ref(&key)).ok()?)));
+            let step = steps.find_map(|step| Some((step, step.check(&keys).ok()?)));
             let Some((step, statement)) = step else {
                 return Err(CliError::failed(format_args!(
                     "the log is `{}` now, and nothing shows that it goes on from `{at}`",
                     new.origin
                 )));
             };
-            let new_key = log.renamed(&statement.origin).doing("the log's origin")?;
-            let begun = Checkpoint::open(&step.proof.checkpoint, &[new_key]).doing("the first checkpoint of the new log")?;
+            let begun =
+                Checkpoint::open(&step.proof.checkpoint, &log.of_log(&statement.origin)).doing("the first checkpoint of the new log")?;
             Ok((statement.origin.clone(), (statement, begun)))
-        })?;
+        });
+        let steps = steps.map_err(Trouble::Refusal)?;
         let (Some((first, _)), Some((_, begun))) = (steps.first(), steps.last()) else {
-            return Err(CliError::failed("the log did not go on"));
+            return Err(Trouble::Refusal(CliError::failed("the log did not go on")));
         };
         let prefix = list.origins.iter().find(|listed| listed.origin == seen.origin).map(|listed| listed.prefix.as_str());
         let lost = self.acknowledged(http, log, seen, first, prefix).await?;
@@ -69,14 +70,14 @@ impl Witness {
     async fn acknowledged(
         &self,
         http: &reqwest::Client,
-        log: &NoteKey,
+        log: &LogKeys,
         seen: &Checkpoint,
         statement: &SuccessionStatement,
         prefix: Option<&str>,
-    ) -> Result<u64, CliError> {
+    ) -> Result<u64, Trouble> {
         let end = Checkpoint { origin: seen.origin.clone(), size: statement.from.size, root: statement.from.root };
-        let key = log.renamed(&seen.origin).doing("the log's origin")?;
-        let named = statement.witnessed.as_deref().and_then(|note| Checkpoint::open(note, &[key]).ok());
+        let keys = log.of_log(&seen.origin);
+        let named = statement.witnessed.as_deref().and_then(|note| Checkpoint::open(note, &keys).ok());
         if named.as_ref() == Some(seen) {
             return Ok(seen.size.saturating_sub(end.size));
         }
@@ -86,11 +87,11 @@ impl Witness {
             self.judged(http, &format!("{prefix}/"), seen, &end).await?;
             return Ok(0);
         }
-        Err(CliError::failed(format_args!(
+        Err(Trouble::Refusal(CliError::failed(format_args!(
             "`{}` ended with {} entries, and its successor does not say that {} had been seen: give the node the witness's last checkpoint, \
              then `estelam log succeed`",
             seen.origin, end.size, seen.size
-        )))
+        ))))
     }
 }
 

@@ -1,8 +1,10 @@
 //! `estelam log witness`: what an auditor runs elsewhere. It needs no installation: the log's public listener, and its public key.
 
 mod follow;
+mod keys;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::keys::LogKeys;
 use super::place::write_atomically;
 use super::{CliError, Failure, block_on};
 use crate::adapters::clock::SystemClock;
@@ -18,8 +21,8 @@ use crate::adapters::tls::config::anonymous_client_config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::cosignature::WitnessKey;
-use crate::core::ledger::note::NoteKey;
-use crate::core::ledger::succession::{is_successor, suffix_of};
+use crate::core::ledger::note::NoteError;
+use crate::core::ledger::succession::suffix_of;
 use crate::core::ledger::tile::TilePath;
 use crate::core::ledger::witness::{TileName, judge, tiles_needed};
 use crate::core::signing::Algorithm;
@@ -30,6 +33,9 @@ const SEEN: &str = "checkpoint";
 const KEY: &str = "witness.pem";
 /// What PEM calls a PKCS#8 key (RFC 7468 §10).
 const KEY_TAG: &str = "PRIVATE KEY";
+/// Of a checkpoint that the log may have signed with a key that the auditor does not have yet.
+const UNKNOWN_KEY: &str = "the checkpoint is signed by no key of `--log-key`; if the log's key was rotated, get the new one by another way and give it beside the one \
+                           before it";
 /// The longest tile, in bytes.
 const TILE_BYTES: usize = 256 * 32;
 
@@ -42,25 +48,39 @@ pub(super) struct Witness {
     /// Root certificate of that listener
     #[arg(long)]
     ca: PathBuf,
-    /// File with the log's verifier key (`/checkpoint.key`, got and compared by another way)
-    #[arg(long)]
-    log_key: PathBuf,
+    /// File with the log's verifier key (`/checkpoint.key`, got and compared by another way); after a rotation the keys before it too, one a line or
+    /// each in a file of its own
+    #[arg(long, required = true)]
+    log_key: Vec<PathBuf>,
     /// The witness's name, in its cosignatures
     #[arg(long)]
     name: String,
     /// Folder of the witness: its key, made at the first run, and the last checkpoint that it cosigned
     #[arg(long)]
     state: PathBuf,
-    /// Look again every so many seconds until ended; once if left out
+    /// Look again every so many seconds, until ended or until a checkpoint must be refused; once if left out
     #[arg(long)]
     every: Option<u64>,
+}
+
+/// Why a look found nothing to cosign.
+enum Trouble {
+    /// What the log signs, or what is kept of it, does not hold: somebody has to look into it.
+    Refusal(CliError),
+    /// Anything else: the next look may find it gone.
+    Fault(CliError),
+}
+
+impl From<CliError> for Trouble {
+    fn from(error: CliError) -> Self {
+        Self::Fault(error)
+    }
 }
 
 impl Witness {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         std::fs::create_dir_all(&self.state).doing(format_args!("cannot make `{}`", self.state.display()))?;
-        let text = std::fs::read_to_string(&self.log_key).doing(format_args!("cannot read `{}`", self.log_key.display()))?;
-        let log = NoteKey::parse(&text).doing(format_args!("`{}`", self.log_key.display()))?;
+        let log = LogKeys::read(&self.log_key)?;
         let signer = self.signer()?;
         let public = <[u8; 32]>::try_from(signer.public_key_bytes()).doing("the witness's key must be an Ed25519 key")?;
         let key = WitnessKey::new(&self.name, public).doing("the witness's name")?;
@@ -70,7 +90,12 @@ impl Witness {
             let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(Duration::from_secs(30));
             let http = http.build().doing("cannot build the HTTP client")?;
             loop {
-                println!("{}", self.look(&http, &log, &key, &signer).await?);
+                match (self.look(&http, &log, &key, &signer).await, self.every) {
+                    (Ok(found), _) => println!("{found}"),
+                    // An outage is no reason to stop watching.
+                    (Err(Trouble::Fault(fault)), Some(_)) => eprintln!("not cosigned: {fault}; it is looked at again"),
+                    (Err(Trouble::Fault(error) | Trouble::Refusal(error)), _) => return Err(error),
+                }
                 let Some(every) = self.every else { return Ok(ExitCode::SUCCESS) };
                 tokio::time::sleep(Duration::from_secs(every.max(1))).await;
             }
@@ -78,29 +103,28 @@ impl Witness {
     }
 
     /// One look: one line that says what was found.
-    async fn look(&self, http: &reqwest::Client, log: &NoteKey, key: &WitnessKey, signer: &FileSigner) -> Result<String, CliError> {
+    async fn look(&self, http: &reqwest::Client, log: &LogKeys, key: &WitnessKey, signer: &FileSigner) -> Result<String, Trouble> {
         let note = String::from_utf8(self.get(http, "checkpoint", 64 * 1024).await?).doing("the checkpoint is not text")?;
-        let new = Checkpoint::open(&note, &[key_of(log, &note)?]).doing("the checkpoint does not hold")?;
+        let new = match log.open(&note) {
+            Ok(new) => new,
+            Err(NoteError::Malformed) => return Err(CliError::failed("what is served as the checkpoint is none").into()),
+            Err(NoteError::Unsigned) => return Err(self.refusal(&note, &UNKNOWN_KEY)),
+            Err(error) => return Err(self.refusal(&note, &error)),
+        };
         let place = self.state.join(SEEN);
         let Some(kept) = read_if_there(&place)? else {
             write_atomically(&place, key.cosign(&note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
             return Ok(format!("{} entries: the first checkpoint seen, cosigned", new.size));
         };
-        let unknown = format!("`{}` does not hold; do not delete it, find out who changed it", place.display());
-        let seen = key_of(log, &kept).and_then(|key| Checkpoint::open(&kept, &[key]).doing(&unknown))?;
+        let seen = self.kept(log, &kept, &place)?;
         let judged = match seen.origin == new.origin {
             true => self.judged(http, "", &seen, &new).await.map(|()| format!("continues the {} seen before", seen.size)),
             false => self.followed(http, log, &seen, &new).await,
         };
-        let found = match judged {
-            Ok(found) => found,
-            Err(refusal) => {
-                // Kept as proof: both notes are signed by the log.
-                write_atomically(&self.state.join("refused"), note.as_bytes())?;
-                let state = self.state.display();
-                return Err(CliError::failed(format_args!("not cosigned: {refusal}; both signed checkpoints are kept in `{state}`")));
-            }
-        };
+        let found = judged.map_err(|trouble| match trouble {
+            Trouble::Refusal(why) => self.refusal(&note, &why),
+            fault @ Trouble::Fault(_) => fault,
+        })?;
         if seen.origin != new.origin {
             let ended = suffix_of(&seen.origin).map_or("first", |(_, suffix)| suffix);
             write_atomically(&self.state.join(format!("ended-{ended}")), kept.as_bytes())?;
@@ -109,13 +133,38 @@ impl Witness {
         Ok(format!("{} entries: {found}, cosigned", new.size))
     }
 
+    /// The checkpoint that was cosigned last.
+    fn kept(&self, log: &LogKeys, note: &str, place: &Path) -> Result<Checkpoint, Trouble> {
+        log.open(note).map_err(|error| {
+            let place = place.display();
+            Trouble::Refusal(match error {
+                NoteError::Unsigned => CliError::failed(format_args!(
+                    "`{place}` is signed by no key of `--log-key`: after a rotation of the log's key give the key before it too. If it is given, do not \
+                     delete the file, find out who changed it"
+                )),
+                error => CliError::failed(format_args!("`{place}` does not hold ({error}); do not delete it, find out who changed it")),
+            })
+        })
+    }
+
+    /// Refuses a checkpoint and keeps it as proof: it and the one that was cosigned last are signed by the log.
+    fn refusal(&self, note: &str, why: &dyn fmt::Display) -> Trouble {
+        let state = self.state.display();
+        Trouble::Refusal(match write_atomically(&self.state.join("refused"), note.as_bytes()) {
+            Ok(()) => CliError::failed(format_args!("not cosigned: {why}; both signed checkpoints are kept in `{state}`")),
+            Err(error) => {
+                CliError::failed(format_args!("not cosigned: {why}; and the checkpoint that was refused cannot be kept: {error}"))
+            }
+        })
+    }
+
     /// Whether one checkpoint continues another of the same log, by the tiles below a path.
-    async fn judged(&self, http: &reqwest::Client, prefix: &str, seen: &Checkpoint, new: &Checkpoint) -> Result<(), CliError> {
+    async fn judged(&self, http: &reqwest::Client, prefix: &str, seen: &Checkpoint, new: &Checkpoint) -> Result<(), Trouble> {
         let mut tiles = BTreeMap::new();
         for name in tiles_needed(seen, new) {
             tiles.insert(name, self.get(http, &format!("{prefix}{}", path_of(name)), TILE_BYTES).await?);
         }
-        judge(seen, new, &tiles).map_err(CliError::failed)
+        judge(seen, new, &tiles).map_err(|refusal| Trouble::Refusal(CliError::failed(refusal)))
     }
 
     async fn get(&self, http: &reqwest::Client, path: &str, most: usize) -> Result<Vec<u8>, CliError> {
@@ -141,15 +190,6 @@ impl Witness {
         let key = pem::parse(&*pem).ok().filter(|pem| pem.tag() == KEY_TAG).and_then(|pem| FileSigner::from_pkcs8(pem.contents()));
         key.ok_or_else(|| CliError::failed(format_args!("`{}` is no private key in PEM", path.display())))
     }
-}
-
-/// The log's key under the name of the log that a note is of: the one that was handed in, or one that goes on from it.
-fn key_of(log: &NoteKey, note: &str) -> Result<NoteKey, CliError> {
-    let origin = Checkpoint::claimed_origin(note).unwrap_or_default();
-    if is_successor(origin, log.name()) {
-        return log.renamed(origin).doing("the checkpoint's origin");
-    }
-    Ok(log.clone())
 }
 
 fn path_of((level, index, width): TileName) -> String {

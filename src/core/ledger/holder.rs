@@ -1,6 +1,6 @@
 //! The holder's own view of the log: kinds of agency, purposes and days. No branch, no clerk, no minute, nobody else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -38,6 +38,19 @@ pub struct Deferred {
     pub until: String,
 }
 
+impl Deferred {
+    /// A line with who deferred it and until when.
+    fn told_behind(&self, HolderText { fa, prs, en }: HolderText) -> HolderText {
+        let Self { by, until } = self;
+        let day = until.parse::<Date>().map_or_else(|_| until.clone(), jalali);
+        HolderText {
+            fa: format!("{fa} تا {day} نشان داده نشد: {by}"),
+            prs: format!("{prs} تا {day} نشان داده نشد: {by}"),
+            en: format!("{en} Not shown until {until}: {by}"),
+        }
+    }
+}
+
 /// What may be shown at an instant, with the deferral that is over. Entries under a deferral that lasts are left out.
 pub fn shown(entries: Vec<HolderEntry>, deferrals: &[Hold], now: Timestamp) -> Vec<(HolderEntry, Option<Deferred>)> {
     let covering = |entry: &HolderEntry| {
@@ -54,14 +67,46 @@ pub fn shown(entries: Vec<HolderEntry>, deferrals: &[Hold], now: Timestamp) -> V
     shown.collect()
 }
 
+/// The epochs of a span with their trail keys, sealed to the registry.
+#[derive(Debug)]
+pub struct SealedTrails {
+    /// The newest first: the registry opens so many and no more.
+    pub trails: Vec<SealedTrail>,
+    /// Whether these are all epochs of the span: the key of one that began before holders' views were offered is sealed to nobody there.
+    pub whole: bool,
+}
+
+impl SealedTrails {
+    /// Whether what the registry opened is the whole span.
+    pub fn are_all_in(&self, opened: &[OpenedTrail]) -> bool {
+        let opened: HashSet<_> = opened.iter().map(|trail| (&trail.epoch, &trail.origin)).collect();
+        self.whole && self.trails.iter().all(|sealed| opened.contains(&(&sealed.epoch, &sealed.origin)))
+    }
+}
+
+/// What a view says that is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    fa: &'static str,
+    prs: &'static str,
+    en: &'static str,
+}
+
+/// Part of the span could not be opened.
+pub const NOT_ALL: Gap = Gap {
+    fa: "این فهرست کامل نیست: بخشی از سابقهٔ ۹۰ روز گذشته باز نشد. دربارهٔ آن از مسئول حفاظت از داده‌ها بپرسید.",
+    prs: "این فهرست کامل نیست: بخشی از سابقهٔ ۹۰ روز گذشته باز نشد. دربارهٔ آن از مسئول حفاظت از معلومات بپرسید.",
+    en: "This list is not complete: part of the last 90 days could not be opened. Ask the data-protection officer about it.",
+};
+
 /// Finds entries by trail tags that the registry told for the holder's code.
 #[async_trait]
 pub trait HolderLog: Send + Sync + 'static {
-    /// The epochs since an instant with their trail keys, sealed to the registry.
+    /// The epochs since an instant with their trail keys.
     ///
     /// # Errors
     /// [`LogUnreadable`].
-    async fn sealed_trails(&self, from: Timestamp) -> Result<Vec<SealedTrail>, LogUnreadable>;
+    async fn sealed_trails(&self, from: Timestamp) -> Result<SealedTrails, LogUnreadable>;
 
     /// The entries with these tags.
     ///
@@ -145,6 +190,10 @@ fn key_of((entry, deferred): &(HolderEntry, Option<Deferred>), snapshot: &Snapsh
 
 fn line(line: usize, (day, kind, purpose, what, deferred): Key, entries: Vec<Uuid>, snapshot: &Snapshot) -> ViewLine {
     let day = ViewDay { jalali: jalali(day), gregorian: day.to_string() };
-    let HolderText { fa, prs, en } = snapshot.holder.line(what, &kind, purpose.as_deref(), &day.jalali, &day.gregorian);
+    let text = snapshot.holder.line(what, &kind, purpose.as_deref(), &day.jalali, &day.gregorian);
+    let HolderText { fa, prs, en } = match &deferred {
+        Some(deferred) => deferred.told_behind(text),
+        None => text,
+    };
     ViewLine { line, what, kind, purpose, day, deferred, fa, prs, en, entries }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::audit::{patterns, read};
 use super::fixtures::query;
 use super::harness::{System, send, try_send};
 use super::record;
@@ -54,6 +55,13 @@ async fn a_flood_of_refusals_leaves_one_count_per_second_and_code_and_no_reply()
     told.sort_by_key(ToString::to_string);
     assert_eq!(told, [json!(["clinic", "not-found", 3]), json!(["clinic", "token-invalid", 1])]);
     assert!(counts.iter().all(|content| content["certificate"].is_string() && content.get("actor").is_none()));
+    // Who audits patterns sees how many they were.
+    let seen = patterns(&system, "/v1/log/entries?route=flood&code=not-found").await;
+    assert_eq!((&seen["count"], &seen["entries"][0]["count"]), (&json!(1), &json!(3)));
+    let rows = read(&system, ("security-auditor", "log:patterns"), "/v1/log/export?route=flood&code=not-found&format=csv").await.body;
+    let rows = String::from_utf8(rows).unwrap();
+    let [head, row] = [1, 2].map(|line| rows.lines().nth(line).unwrap().split(',').collect::<Vec<_>>());
+    assert_eq!(row[head.iter().position(|column| *column == "count").unwrap()], "3", "{rows}");
     // And the certificate is told again: one for each second that went by.
     assert_eq!((ask_for_nothing(&system, "clinic").await, ask_for_nothing(&system, "clinic").await), (Some(404), None));
     system.stop().await;

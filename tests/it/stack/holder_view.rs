@@ -2,6 +2,9 @@
 
 use std::ops::Deref;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use estelam::adapters::store::generate_officer_key;
 use estelam::app::deferrals::Deferrals;
 use estelam::config::Config;
 use estelam::core::ledger::retention::{Hold, Step};
@@ -9,13 +12,14 @@ use estelam::registry::decrees::{OfficialKey, Officials};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::audit::patterns;
+use super::audit::{patterns, token};
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, send};
 use super::record;
 use super::signed::{register as register_key, signature};
 use super::workshop::{document, person};
 use crate::foreign_keys::ForeignKey;
+use crate::openapi::assert_described;
 
 const NUMBER: &str = "A170000001";
 const SISTER: &str = "A170000071";
@@ -157,6 +161,36 @@ async fn the_holder_s_code_opens_kinds_purposes_and_days_of_past_epochs_and_noth
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_says_that_it_is_not_complete_once_keys_of_earlier_days_are_replaced() {
+    let system = system().await;
+    assert_eq!(system.ask("bank", &query("bank", "amayesh-no", NUMBER, "bank-card")).await.status, 200);
+    let view = async |system: &Place| {
+        let (handle, code) = code(system, "kefalat", NUMBER).await;
+        let view = open(system, "kefalat", &handle, &code).await;
+        assert_eq!(view.status, 200, "{}", view.json);
+        view.json
+    };
+    let whole = view(&system).await;
+    assert_eq!((&whole["complete"], whole.get("en"), whole.get("fa")), (&json!(true), None, None));
+    assert!(whole["entries"].to_string().contains("a bank asked about you"));
+    let (public, private) = generate_officer_key().unwrap();
+    let key = system.dir.path().join("registry/holder.key");
+    std::fs::write(system.dir.path().join("pki/holder/trail.pub"), STANDARD.encode(public)).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    estelam::files::write_new_secret(&key, STANDARD.encode(&*private).as_bytes()).unwrap();
+    system.stop_registry().await;
+    system.start_registry();
+    let system = system.restarted().await;
+    assert_eq!(system.ask("school", &query("school", "amayesh-no", NUMBER, "education-school")).await.status, 200);
+    let cut = view(&system).await;
+    assert_eq!(cut["complete"], json!(false));
+    assert_described("HolderView", &cut);
+    assert!(!cut["entries"].to_string().contains("a bank asked") && cut["entries"].to_string().contains("a school asked"), "{cut}");
+    assert!(cut["en"].as_str().unwrap().contains("not complete") && cut["fa"].is_string() && cut["prs"].is_string(), "{cut}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_office_opens_a_view_by_its_own_word() {
     let system = system().await;
     let (handle, code) = code(&system, "kefalat.azadi", NUMBER).await;
@@ -230,7 +264,8 @@ async fn an_office_has_its_codes_of_the_day_and_no_more_even_after_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_contested_becomes_a_case_without_a_number_or_a_name_in_it() {
     let system = system().await;
-    assert_eq!(system.ask("bank", &query("bank", "amayesh-no", NUMBER, "bank-card")).await.status, 200);
+    let asked = system.ask("bank", &query("bank", "amayesh-no", NUMBER, "bank-card")).await;
+    let entry = asked.json["answer_id"].as_str().unwrap();
     let (handle, code) = code(&system, "kefalat", NUMBER).await;
     let view = open(&system, "kefalat", &handle, &code).await;
     let line = view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").unwrap()["line"].clone();
@@ -245,6 +280,20 @@ async fn what_is_contested_becomes_a_case_without_a_number_or_a_name_in_it() {
     let case = reply.json["case"].as_str().unwrap();
     let register = std::fs::read_to_string(system.config.audit.cases.join(format!("{case}.json"))).unwrap();
     assert!(register.contains("not-me") && register.contains("\"dpo\"") && !register.contains(NUMBER), "{register}");
+    assert!(register.contains(entry), "the officer finds what it is about");
+    // Who audits patterns learns nowhere which entries are one person's, not even once the officer uses the case.
+    let details = record::latest(&system)["details"].as_str().unwrap().to_owned();
+    assert_eq!(serde_json::from_str::<Value>(&details).unwrap(), json!({"entries": 1, "why": "not-me"}));
+    let trail = json!({"identifier": {"scheme": "amayesh-no", "value": NUMBER}, "case": case}).to_string();
+    let request = system.request("dpo", "POST", "/v1/log/person").bearer_auth(token(&system, "dpo", "log:person").await);
+    let opened = send(request.header(CONTENT_TYPE, "application/json").body(trail)).await;
+    assert_eq!(opened.status, 200, "{}", opened.json);
+    for route in ["log-holder", "log-case", "log-person"] {
+        let seen = patterns(&system, &format!("/v1/log/entries?route={route}")).await;
+        assert!(seen["count"].as_u64() > Some(0) && !seen.to_string().contains(entry), "{seen}");
+    }
+    let recorded = patterns(&system, "/v1/log/entries?route=log-case").await["entries"][0]["details"].as_str().unwrap().to_owned();
+    assert!(recorded.contains("not-me; number of entries 1; reason sha256 "), "{recorded}");
     let again = step(&system, "kefalat", contest).await;
     assert_eq!((again.status, again.code()), (400, "malformed-request"), "once");
     assert!(again.json["detail"].as_str().unwrap().contains(case), "{}", again.json);
@@ -307,6 +356,7 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
         let (handle, code) = code(system, "kefalat", NUMBER).await;
         let view = open(system, "kefalat", &handle, &code).await;
         assert_eq!(view.status, 200, "{}", view.json);
+        assert_described("HolderView", &view.json);
         view.json["entries"].as_array().unwrap().iter().find(|line| line["kind"] == "bank").cloned()
     };
     assert!(bank(&system).await.is_some(), "one official alone defers nothing");
@@ -322,6 +372,10 @@ async fn a_deferred_entry_shows_by_itself_once_its_last_day_is_over_with_who_def
     system.set("2026-11-26T00:00:01Z");
     let line = bank(&system).await.unwrap();
     assert_eq!(line["deferred"], json!({"by": "public prosecutor, order 17", "until": "2026-11-25"}));
+    assert!(line["en"].as_str().unwrap().ends_with(" Not shown until 2026-11-25: public prosecutor, order 17"), "{line}");
+    for language in ["fa", "prs"] {
+        assert!(line[language].as_str().unwrap().ends_with("تا 1405/09/04 نشان داده نشد: public prosecutor, order 17"), "{line}");
+    }
     // A file that cannot be trusted hides nothing and shows nothing.
     let path = folder.join("order-17.json");
     std::fs::write(&path, std::fs::read_to_string(&path).unwrap().replace("2026-11-25", "2026-12-25")).unwrap();

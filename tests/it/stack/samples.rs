@@ -4,8 +4,10 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::audit::{patterns, read, some_traffic, token};
+use super::fixtures::query;
 use super::harness::{Reply, System, send};
 use super::record;
+use super::workshop::edit_policy;
 
 const AUDITOR: (&str, &str) = ("security-auditor", "log:patterns");
 
@@ -58,6 +60,36 @@ async fn sample_is_drawn_again_by_its_seed_and_each_agency_answers_for_its_own()
     assert_eq!((&entry["justification"]["ground"], &entry["justification"]["reference"]), (&said["ground"], &said["reference"]));
     let denied = post(&system, ("bank", "verify"), "/v1/log/samples", &draw).await;
     assert_eq!((denied.status, denied.code()), (403, "scope-missing"));
+    system.stop().await;
+}
+
+/// A census slip that a decree ended.
+const SLIP: (&str, &str) = ("census-tracking", "110000000008");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agency_reads_nothing_of_its_own_entries_that_its_answers_did_not_tell() {
+    let system = System::today().await;
+    edit_policy(system.dir.path(), "school", |text| {
+        text.replace("decree = true", "decree = false")
+            .replace(r#"reasons = ["lapse", "decree", "measure", "age", "card", "area"]"#, "reasons = []")
+    });
+    system.running.parts().policies.reload().unwrap();
+    for value in [SLIP.1, "119999999994"] {
+        assert_eq!(system.ask("school", &query("school", SLIP.0, value, "education-school")).await.status, 200);
+    }
+    let draw = json!({"size": 9, "filter": {"agency": "school", "kind": "answer"}});
+    let drawn = post(&system, AUDITOR, "/v1/log/samples", &draw).await;
+    assert!(drawn.json.to_string().contains("ended-by-decree") && drawn.json.to_string().contains("latency_us"), "{}", drawn.json);
+    let own = read(&system, ("school", "verify"), "/v1/log/samples").await.json["samples"][0]["entries"].clone();
+    assert_eq!(own.as_array().unwrap().len(), 2);
+    for entry in own.as_array().unwrap() {
+        assert!(entry["reason"].is_null() && entry["decision"].is_string(), "{entry}");
+        for hidden in ["decree", "decrees_version", "as_of", "latency_us", "details"] {
+            assert_eq!(entry.get(hidden), None, "{entry}");
+        }
+    }
+    let auditors = patterns(&system, "/v1/log/samples").await["samples"][0].to_string();
+    assert!(auditors.contains("ended-by-decree") && auditors.contains("d2-1404-01-01"), "{auditors}");
     system.stop().await;
 }
 

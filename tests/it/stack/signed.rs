@@ -9,11 +9,13 @@ use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{Reply, System, send};
 use super::record;
 use super::workshop::{agency, edit_policy};
 use crate::foreign_keys::ForeignKey;
+use crate::openapi::assert_described;
 
 /// The header field.
 const FIELD: &str = "estelam-signature";
@@ -113,6 +115,14 @@ async fn check_good(system: &System, key: &ForeignKey, body: &str) {
     let statement = reply.json["statement"].as_str().unwrap().split('.').nth(1).unwrap();
     let statement: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(statement).unwrap()).unwrap();
     assert_eq!(statement["request_signature"], committed);
+    assert_described("AnswerClaims", &statement);
+    let seen = patterns(system, &format!("/v1/log/entries?answer_id={}", reply.json["answer_id"].as_str().unwrap())).await;
+    assert_eq!(
+        (&seen["entries"][0]["signed_by"], &seen["entries"][0]["signature"]),
+        (&json!(KID), &committed),
+        "who decides a dispute sees it"
+    );
+    assert_described("LogEntries", &seen);
     bad(system, "the same once more", body, &good).await;
     // Without one, nothing is said of signatures.
     let reply = ask(system, "bank", body, &[]).await;
@@ -242,7 +252,12 @@ async fn scopes_over_people_and_the_gateway_want_a_signature_whatever_the_route(
     refused(&system, "unsigned", ask(), 400, "signature-required").await;
     let signed = |path| ask().header(FIELD, signature(&system, &key, "dpo", ("GET", path), ""));
     refused(&system, "over another path", signed("/v1/log/proof/x"), 401, "signature-invalid").await;
-    assert_eq!(send(signed(PROOF)).await.code(), "not-found");
+    let unknown = send(signed(PROOF)).await;
+    assert_eq!(unknown.code(), "not-found");
+    let claims = URL_SAFE_NO_PAD.decode(unknown.json["statement"].as_str().unwrap().split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert!(claims["request_signature"].is_string(), "{claims}");
+    assert_described("RefusalClaims", &claims);
     assert_eq!(record::latest(&system)["signed_by"], json!(KID), "refusals after it are on record as signed");
     // The period of the epochs is signed too.
     let epochs = |asked: &str| system.request("dpo", "GET", asked).bearer_auth(&token);

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::fixtures::query;
 use super::harness::{Reply, System};
+use crate::openapi::assert_described;
 use crate::spdci_mock::{self, AnswerKey, GATEWAY, REGISTER};
 use crate::tls_support::write_private;
 
@@ -135,6 +136,8 @@ async fn readiness_and_status_tell_the_two_registries_apart() {
     ask(&system, "yekta", KNOWN).await;
     let status: serde_json::Value = get("/status").await.unwrap().json().await.unwrap();
     assert_eq!(status["parts"]["people-registry"], json!(true), "{status}");
+    assert_described("NodeStatus", &status);
+    assert_described("Health", &get("/health/ready").await.unwrap().json().await.unwrap());
     assert_eq!((&status["registry"]["people"]["protocol"], &status["registry"]["people"]["change_feed"]), (&json!("spdci"), &json!(false)));
     assert_eq!(status["registry"]["people"]["addresses"].as_array().unwrap().len(), 1);
     assert_eq!(

@@ -14,6 +14,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
+use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{System, send};
 use super::record;
@@ -39,7 +40,7 @@ fn one(rule: &str, agency: &str) -> Vec<(String, String, u64)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_alert_is_recorded_once_the_day_is_over_and_says_rule_agency_and_day_alone() {
+async fn an_alert_is_recorded_once_the_day_is_over_and_says_rule_agency_day_and_number_alone() {
     let system = System::today().await;
     try_wrong_purpose(&system, 4).await;
     assert_eq!(counted(&system), []);
@@ -54,9 +55,13 @@ async fn an_alert_is_recorded_once_the_day_is_over_and_says_rule_agency_and_day_
     assert_eq!((system.entries(), counted(&system)), (entries + 1, vec![]));
     let content = record::latest(&system);
     let fields: Vec<&str> = content.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields, ["agency", "code", "id", "latency_us", "reference", "route"]);
+    assert_eq!(fields, ["agency", "basis", "code", "id", "latency_us", "reference", "route"]);
     assert_eq!((&content["code"], &content["agency"]), (&json!("wrong-purpose"), &json!("bank")));
     assert_eq!((&content["reference"], &content["route"]), (&json!("2026-11-23"), &json!("watch")));
+    // Who audits patterns sees how many they were.
+    let seen = patterns(&system, "/v1/log/entries?route=watch").await;
+    let said = json!({"rule": "wrong-purpose", "agency": "bank", "day": "2026-11-23", "count": 1});
+    assert_eq!(serde_json::from_str::<Value>(seen["entries"][0]["details"].as_str().unwrap()).unwrap(), said);
     system.stop().await;
 }
 

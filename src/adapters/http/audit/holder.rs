@@ -22,7 +22,7 @@ use crate::core::domain::date::{jalali, tehran_day};
 use crate::core::domain::document::coded_enum;
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use crate::core::domain::request::{RequestIdentifier, object};
-use crate::core::ledger::holder::{HolderLog, ViewDay, ViewLine, shown, view};
+use crate::core::ledger::holder::{Gap, HolderLog, NOT_ALL, ViewDay, ViewLine, shown, view};
 use crate::core::ledger::retention::Hold;
 use crate::core::policy::accept_identifier;
 use crate::core::registry::holder::{CODE_LASTS_S, HolderDesk, OpenRequest};
@@ -114,6 +114,10 @@ struct View<'a> {
     status: &'static str,
     handle: &'a str,
     from: ViewDay,
+    /// Whether every epoch since then was opened.
+    complete: bool,
+    #[serde(flatten)]
+    gap: Option<Gap>,
     entries: &'a [ViewLine],
 }
 
@@ -247,13 +251,13 @@ async fn open(
     let Some(deferrals) = apart(state, move |holder| (holder.deferrals)(now)).await.flatten() else {
         return Err(refused(context, RefusalCode::LedgerUnavailable, "what may be shown cannot be told at present"));
     };
-    let epochs = holder.log.sealed_trails(from).await.map_err(unreadable(context.clone()))?;
+    let sealed = holder.log.sealed_trails(from).await.map_err(unreadable(context.clone()))?;
     let request = OpenRequest {
         handle: handle.into(),
         code: code.into(),
         office: office.as_str().into(),
         origin: holder.log.log_origin().into(),
-        epochs,
+        epochs: sealed.trails.clone(),
     };
     let trails = match holder.desk.open(request).await {
         Ok(Some(trails)) => trails,
@@ -262,6 +266,8 @@ async fn open(
             return Err(refused(context, RefusalCode::RegistryUnavailable, "the registry does not answer; ask for another code later"));
         }
     };
+    // Keys that were replaced, or more epochs than the registry opens: whoever reads the view is told that it lacks some.
+    let complete = sealed.are_all_in(&trails);
     let entries = holder.log.entries_of(trails, from).await.map_err(unreadable(context.clone()))?;
     let lines = view(&shown(entries, &deferrals, now), &(state.gate.policy)());
     let (of_lines, opened, kept) = (lines.iter().map(|line| line.entries.clone()).collect(), handle.to_owned(), state.clone());
@@ -272,7 +278,8 @@ async fn open(
     });
     let first = tehran_day(from);
     let from = ViewDay { jalali: jalali(first), gregorian: first.to_string() };
-    Ok((delivery(context, "holder-view", None, &View { status: "opened", handle, from, entries: &lines }), Some(then)))
+    let gap = (!complete).then_some(NOT_ALL);
+    Ok((delivery(context, "holder-view", None, &View { status: "opened", handle, from, complete, gap, entries: &lines }), Some(then)))
 }
 
 /// A line that somebody contests now. Only once that is on record is it contested; else it can be contested again, under the same number.
@@ -323,13 +330,14 @@ async fn contested(
     let contesting = Contesting { state: state.clone(), handle, line: ask.line, recorded: false };
     let ContestedLine { identifier, entries, case } = line;
     context.subject = Some(identifier);
-    let (number, of_case) = (case.clone(), entries.clone());
+    // The ids stand in the case alone: who audits patterns must not learn which entries are one person's.
+    let details = json!({ "entries": entries.len(), "why": ask.why }).to_string();
+    let (number, of_case) = (case.clone(), entries);
     let kept = apart(state, move |holder| (holder.contest)(&Contested { number: &number, entries: &of_case, why: ask.why }, now)).await;
     if kept != Some(true) {
         return Err(refused(context, RefusalCode::LedgerUnavailable, "the case cannot be kept at present"));
     }
     context.reference = Some(case.clone());
-    let details = json!({ "contested": entries, "why": ask.why }).to_string();
     let body = json!({
         "status": "contested", "case": case, "line": ask.line, "why": ask.why,
         "fa": format!("اعتراض شما با شمارهٔ {case} ثبت شد. مسئول حفاظت از داده‌ها آن را بررسی می‌کند."),

@@ -8,7 +8,7 @@ use crate::core::ledger::audit::{AuditRow, EntryView, ProofView};
 use crate::core::ledger::tree::Hash;
 
 /// Columns of the CSV form, in their order.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 27] = [
     "index",
     "time",
     "agency",
@@ -19,6 +19,7 @@ const COLUMNS: [&str; 24] = [
     "decision",
     "reason",
     "code",
+    "count",
     "policy_version",
     "kind",
     "route",
@@ -26,6 +27,8 @@ const COLUMNS: [&str; 24] = [
     "request_id",
     "certificate",
     "reference",
+    "signed_by",
+    "signature",
     "decree",
     "freshness",
     "latency_us",
@@ -114,8 +117,8 @@ impl Format {
 }
 
 /// The header line.
-const HEAD: &str = "index,time,agency,branch,actor,service,purpose,decision,reason,code,policy_version,kind,route,answer_id,request_id,\
-                    certificate,reference,decree,freshness,latency_us,salt,header,content_commitment,gap\n";
+const HEAD: &str = "index,time,agency,branch,actor,service,purpose,decision,reason,code,count,policy_version,kind,route,answer_id,request_id,\
+                    certificate,reference,signed_by,signature,decree,freshness,latency_us,salt,header,content_commitment,gap\n";
 
 fn csv(row: &Row<'_>) -> String {
     let value = serde_json::to_value(row).unwrap_or_default();

@@ -202,9 +202,15 @@ async fn item(state: &HttpState, drawn: &Drawn, own: Option<&str>) -> Result<Opt
         return Ok(None);
     }
     let said: HashMap<u64, Said> = of_sample(state, drawn.id, own).await?;
-    let entries: Vec<Item<'_>> = rows.iter().map(|row| Item { entry: EntryView::from(row), justification: said.get(&row.index) }).collect();
+    let entries: Vec<Item<'_>> = rows.iter().map(|row| Item { entry: view(row, own), justification: said.get(&row.index) }).collect();
     let open = entries.iter().filter(|entry| entry.justification.is_none()).count();
     Ok(Some(json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": open, "entries": entries })))
+}
+
+/// An entry as an auditor sees it, or the agency that it is of.
+fn view<'r>(row: &'r AuditRow, own: Option<&str>) -> EntryView<'r> {
+    let entry = EntryView::from(row);
+    if own.is_some() { entry.for_its_agency() } else { entry }
 }
 
 #[cfg(test)]

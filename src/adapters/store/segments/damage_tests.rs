@@ -1,7 +1,7 @@
-//! An entry that was damaged: it is named, and keeps nobody from the others.
+//! Entries that were damaged, or whose content is gone without a purge: they are named, and keep nobody from the others.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use super::tests::{at, log, three_days, trace};
+use super::tests::{Log, at, log, three_days, trace};
 use crate::adapters::store::SqliteLedger;
 use crate::core::ledger::LogReader as _;
 use crate::core::ledger::audit::{Filter, LogAudit as _, Search, TrailSearch};
@@ -17,10 +17,29 @@ fn first_day() -> Search {
     Search { filter: Filter { to: Some(at("2026-01-02T00:00:00Z")), ..Filter::default() }, ..all() }
 }
 
-/// Rows and indices of what nobody can read.
+/// Rows, as many as are counted, and indices of what nobody can read.
 async fn found(ledger: &SqliteLedger, search: Search) -> (usize, Vec<u64>) {
     let found = ledger.search(search).await.unwrap();
-    (found.rows.len(), found.damaged.iter().map(|damaged| damaged.index).collect())
+    assert_eq!(found.count, Some(found.rows.len() as u64));
+    let mut damaged: Vec<u64> = found.damaged.iter().map(|damaged| damaged.index).collect();
+    damaged.sort_unstable();
+    (found.rows.len(), damaged)
+}
+
+fn database(log: &Log) -> rusqlite::Connection {
+    rusqlite::Connection::open(log.config.dir.join("ledger.sqlite")).unwrap()
+}
+
+/// Everything that is asked about some entries that are gone names them or is refused; what does not touch them is whole.
+async fn are_missed(ledger: &SqliteLedger, gone: &[u64]) {
+    assert_eq!(found(ledger, all()).await, (200 - gone.len(), gone.to_vec()));
+    assert_eq!(found(ledger, first_day()).await, (70, vec![]), "the first day is whole");
+    assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "no sample of what can be read");
+    assert_eq!(ledger.draw(Search { limit: 5, ..first_day() }, "seed".into()).await.unwrap().rows.len(), 5);
+    let trail = ledger.trail(TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }).await.unwrap();
+    let mut damaged: Vec<u64> = trail.damaged.iter().map(|damaged| damaged.index).collect();
+    damaged.sort_unstable();
+    assert_eq!(damaged, gone, "they may be about anybody");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -33,7 +52,7 @@ async fn damaged_entry_is_named_and_hides_no_other() {
         if indexed_before {
             assert_eq!(found(&ledger, all()).await, (200, vec![]));
         }
-        let conn = rusqlite::Connection::open(log.config.dir.join("ledger.sqlite")).unwrap();
+        let conn = database(&log);
         let content: Vec<u8> = conn.query_row("SELECT sealed FROM entry WHERE idx = ?1", [DAMAGED], |row| row.get(0)).unwrap();
         conn.execute("UPDATE entry SET sealed = zeroblob(length(sealed)) WHERE idx = ?1", [DAMAGED]).unwrap();
         assert_eq!(found(&ledger, all()).await, (199, vec![DAMAGED]));
@@ -52,5 +71,91 @@ async fn damaged_entry_is_named_and_hides_no_other() {
         found(&ledger, all()).await;
         assert_eq!(found(&ledger, all()).await, (200, vec![]), "put right, it is found again");
         assert_eq!(ledger.size(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn content_or_row_that_is_gone_without_a_purge_is_named() {
+    // One of a part, one of the stretch in memory.
+    for entry in [DAMAGED, 198] {
+        for taken in ["UPDATE entry SET sealed = NULL WHERE idx = ?1", "DELETE FROM entry WHERE idx = ?1"] {
+            for indexed_before in [false, true] {
+                let log = log();
+                let ledger = log.open();
+                three_days(&log, &ledger).await;
+                ledger.settled().await.unwrap();
+                if indexed_before {
+                    assert_eq!(found(&ledger, all()).await, (200, vec![]));
+                }
+                database(&log).execute(taken, [entry]).unwrap();
+                let day = Filter { from: Some(at("2026-01-02T00:00:00Z")), ..Filter::default() };
+                assert_eq!(found(&ledger, Search { filter: day, ..all() }).await, (129, vec![entry]), "{taken}");
+                // Of a row that is not there nobody knows the day.
+                if taken.starts_with("UPDATE") {
+                    are_missed(&ledger, &[entry]).await;
+                }
+                assert_eq!(found(&ledger, all()).await, (199, vec![entry]), "{taken}");
+                assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "{taken}");
+                let id = Some(uuid::Uuid::from_u128(u128::from(entry) + 1));
+                assert_eq!(found(&ledger, Search { filter: Filter { id, ..Filter::default() }, ..all() }).await, (0, vec![entry]));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn contents_whose_key_is_gone_without_a_purge_are_named_until_it_is_put_right() {
+    let lost: Vec<u64> = (70..140).filter(|index| index % 7 != 0).collect();
+    for taken in [
+        "UPDATE content_key SET wrapped = zeroblob(60) WHERE seq = ?1",
+        "UPDATE content_key SET day = 0 WHERE seq = ?1",
+        "DELETE FROM content_key WHERE seq = ?1",
+    ] {
+        for indexed_before in [false, true] {
+            let log = log();
+            let ledger = log.open();
+            three_days(&log, &ledger).await;
+            if indexed_before {
+                assert_eq!(found(&ledger, all()).await, (200, vec![]));
+            }
+            ledger.settled().await.unwrap();
+            drop(ledger);
+            let conn = database(&log);
+            let key: i64 = conn.query_row("SELECT content_key FROM entry WHERE idx = ?1", [DAMAGED], |row| row.get(0)).unwrap();
+            let row = "SELECT day, class, wrapped FROM content_key WHERE seq = ?1";
+            let row: (i64, i64, Vec<u8>) = conn.query_row(row, [key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+            conn.execute(taken, [key]).unwrap();
+            // A record that no entry commits to excuses nothing.
+            let forged = format!(
+                r#"{{"act":"purge","as_of":"2026-06-01T00:00:00Z","holds":[],"keys":[{{"day":"2026-01-02","class":"detail","key":{key},"entries":60,"held":0}}]}}"#
+            );
+            conn.execute("INSERT INTO purge (idx, said, done) VALUES (75, ?1, 1)", [forged]).unwrap();
+            let ledger = log.open();
+            let counted = ledger.search(Search { limit: 0, ..all() }).await.unwrap();
+            assert_eq!((counted.count, counted.damaged.len()), (Some(140), 60), "{taken}");
+            are_missed(&ledger, &lost).await;
+            conn.execute("INSERT OR REPLACE INTO content_key VALUES (?1, ?2, ?3, ?4)", (key, row.0, row.1, row.2)).unwrap();
+            found(&ledger, all()).await;
+            assert_eq!(found(&ledger, all()).await, (200, vec![]), "put right, they are found again");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn list_of_another_log_or_of_a_longer_one_hides_no_entry() {
+    let first = log();
+    let ledger = first.open();
+    three_days(&first, &ledger).await;
+    assert_eq!(found(&ledger, all()).await, (200, vec![]));
+    drop(ledger);
+    // The same key-encryption key, as a log has it that goes on from another.
+    for (origin, entries) in [("log.example/2026-03-01.00000000", 200), ("log.example", 60)] {
+        let mut other = log();
+        (other.config.content_kek, other.config.origin) = (first.config.content_kek.clone(), origin.into());
+        std::fs::create_dir_all(other.config.dir.join("segments")).unwrap();
+        std::fs::copy(first.config.dir.join("segments/parts"), other.config.dir.join("segments/parts")).unwrap();
+        let ledger = other.open();
+        other.live(&ledger, "2026-03-01T08:00:00Z", 0..entries).await;
+        assert_eq!(found(&ledger, all()).await, (usize::try_from(entries).unwrap(), vec![]), "{origin}");
     }
 }

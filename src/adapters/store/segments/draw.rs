@@ -20,10 +20,6 @@ pub(in crate::adapters::store) fn draw(
     size: u64,
 ) -> Result<Found, SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
-    // A sample of what can be read is none of what was asked for.
-    if let Some(damaged) = within(index, conn, contents, wanted, size)?.first() {
-        return Err(SegmentError::Damaged(damaged.index, None));
-    }
     let (mut smallest, mut count) = (BinaryHeap::new(), 0_u64);
     select_indices(index, conn, contents, wanted, size, &mut |entry| {
         count += 1;
@@ -34,7 +30,18 @@ pub(in crate::adapters::store) fn draw(
     })?;
     let mut drawn: Vec<u64> = smallest.into_iter().map(|(_, entry)| entry).collect();
     drawn.sort_unstable();
-    Ok(Found { rows: some(conn, contents, &drawn)?, count: Some(count), size, ..Found::default() })
+    let rows = match some(conn, contents, &drawn) {
+        Err(SegmentError::Damaged(entry, time)) => {
+            index.note(conn, contents, SegmentError::Damaged(entry, time))?;
+            return Err(SegmentError::Damaged(entry, time));
+        }
+        read => read?,
+    };
+    // A sample of what can be read is none of what was asked for; and only now is it known what cannot.
+    match within(index, conn, contents, wanted, size)?.first() {
+        Some(damaged) => Err(SegmentError::Damaged(damaged.index, None)),
+        None => Ok(Found { rows, count: Some(count), size, ..Found::default() }),
+    }
 }
 
 /// Some entries by index, without those that have no content any more.

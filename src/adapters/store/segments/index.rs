@@ -1,23 +1,18 @@
-//! The list of parts, the stretch in memory, and how both follow the log.
+//! The parts, the stretch in memory, and how both follow the log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::columns::{Columns, Part as _};
 use super::file::{self, FilePart, Listed};
-use super::rows;
+use super::list::{Damage, List};
+use super::rows::{self, Stretch};
 use super::{CHUNK, STRETCH, SegmentError};
 use crate::adapters::store::contents::Contents;
-
-/// The list of parts in their folder, encrypted under the key-encryption key: nobody else can leave a part out.
-const LIST: &str = "parts";
-/// With more entries that do not fit their leaves than this the log is not searched at all.
-const MOST_DAMAGED: usize = 1000;
 
 /// Where searches look.
 pub(in crate::adapters::store) struct Index {
@@ -32,58 +27,18 @@ pub(in crate::adapters::store) struct Index {
     mended: Vec<(i64, Columns)>,
     /// Parts made again since the last step: none is twice.
     mended_now: Vec<Listed>,
+    /// Parts of the list whose key is gone though no purge destroyed it: their entries are noted by the next step.
+    lost: Vec<Listed>,
     /// Entries before this one are in files or in the tail.
     seen: u64,
     days: HashMap<i64, i64>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct List {
-    /// Entries before this one are in the parts listed.
-    covered: u64,
-    pub(super) parts: Vec<Listed>,
-    /// Entries that are in no part, since they do not fit their leaves.
-    #[serde(default)]
-    damaged: Vec<Damage>,
-}
-
-/// An entry that does not fit its leaf: nobody knows what it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::adapters::store) struct Damage {
-    pub(in crate::adapters::store) index: u64,
-    /// Ledger time in microseconds, where the header fits the leaf.
-    time: Option<i64>,
-}
-
-impl Damage {
-    /// Whether it may be of a span of ledger time (microseconds, its end not in it).
-    pub(in crate::adapters::store) fn touches(&self, from: i64, to: i64) -> bool {
-        self.time.is_none_or(|time| (from..to).contains(&time))
-    }
-}
-
-impl List {
-    /// Goes on without an entry that does not fit its leaf, and says so; any other error stays one.
-    fn note(&mut self, error: SegmentError) -> Result<(), SegmentError> {
-        let SegmentError::Damaged(index, time) = error else { return Err(error) };
-        if self.damaged.iter().any(|known| known.index == index) {
-            return Ok(());
-        }
-        if self.damaged.len() >= MOST_DAMAGED {
-            return Err(error);
-        }
-        tracing::error!(index, "an entry of the log does not fit its leaf and is found by no search; run `estelam log verify`");
-        metrics::counter!("estelam_log_damaged_entries_total").increment(1);
-        self.damaged.push(Damage { index, time });
-        Ok(())
-    }
-}
-
 impl Index {
     /// The index of the log in `dir`; nothing is read yet.
     pub(in crate::adapters::store) fn new(dir: &Path, writes: bool) -> Self {
-        let (list, tail, mended, days) = (List::default(), BTreeMap::new(), Vec::new(), HashMap::new());
-        Self { dir: dir.join("segments"), writes, loaded: false, list, tail, mended, mended_now: Vec::new(), seen: 0, days }
+        let (list, tail, mended, mended_now, lost) = (List::default(), BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { dir: dir.join("segments"), writes, loaded: false, list, tail, mended, mended_now, lost, seen: 0, days: HashMap::new() }
     }
 
     /// The parts in memory, with their keys.
@@ -110,11 +65,15 @@ impl Index {
 
     fn follow_on(&mut self, conn: &Connection, contents: &Mutex<Contents>, size: u64, most: u64) -> Result<(), SegmentError> {
         self.load(conn, contents)?;
+        for lost in std::mem::take(&mut self.lost) {
+            self.list.parts.retain(|known| *known != lost);
+            self.add_again(conn, contents, lost.key, lost.extent.first, lost.extent.last + 1)?;
+        }
         let until = size.min(self.seen.saturating_add(most));
         while self.seen < until {
             let end = (self.seen + CHUNK).min(until);
-            let raw = rows::range(conn, self.seen, end)?;
-            self.take(conn, contents, raw)?;
+            let stretch = rows::range(conn, self.seen, end)?;
+            self.take(conn, contents, stretch)?;
             self.seen = end;
             if self.writes && self.seen - self.list.covered >= STRETCH {
                 self.write_stretch(conn, contents)?;
@@ -123,13 +82,17 @@ impl Index {
         Ok(())
     }
 
-    fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, raw: Vec<rows::Raw>) -> Result<(), SegmentError> {
+    fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, stretch: Stretch) -> Result<(), SegmentError> {
         let (mut contents, mut plain) = (contents.lock().unwrap_or_else(PoisonError::into_inner), Zeroizing::default());
-        for raw in raw {
+        for raw in stretch.rows {
             let seen = raw.glimpse(conn, &mut contents, &mut plain, |entry| self.tail.entry(raw.key).or_default().add(entry));
-            seen.or_else(|error| self.list.note(error))?;
+            seen.or_else(|error| self.list.note(error).map(drop))?;
         }
-        Ok(())
+        self.note_missing(stretch.missing)
+    }
+
+    fn note_missing(&mut self, missing: Vec<u64>) -> Result<(), SegmentError> {
+        missing.into_iter().try_for_each(|index| self.list.note(SegmentError::Damaged(index, None)).map(drop))
     }
 
     /// Files of all that is in memory, then a list that names them. Where one of them cannot be written, whoever called forgets all of it.
@@ -138,55 +101,55 @@ impl Index {
             self.add_part(conn, contents, key, &columns)?;
         }
         self.list.covered = self.seen;
-        self.write_list(contents)
+        self.write_list(conn, contents)
     }
 
     fn add_part(&mut self, conn: &Connection, contents: &Mutex<Contents>, key: i64, columns: &Columns) -> Result<(), SegmentError> {
-        let Some(day) = self.day_of(conn, key)? else { return Ok(()) };
+        let Some(day) = self.day_of(conn, key)? else { return self.lose(conn, contents, key, columns) };
         let listed = Listed { key, day, extent: columns.extent() };
         std::fs::create_dir_all(&self.dir)?;
-        let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = contents.with_key(conn, key, |cipher| file::write(&self.dir, &listed, cipher, columns))?;
-        if let Some(written) = written {
-            written?;
-            self.list.parts.push(listed);
-        }
+        let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = open.with_key(conn, key, |cipher| file::write(&self.dir, &listed, cipher, columns))?;
+        drop(open);
+        let Some(written) = written else { return self.lose(conn, contents, key, columns) };
+        written?;
+        self.list.parts.push(listed);
         Ok(())
     }
 
-    fn write_list(&self, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
-        // A log without files needs no list.
-        if !self.writes || (self.list.parts.is_empty() && !self.dir.join(LIST).exists()) {
+    /// Gives up a part whose key is gone; where no purge destroyed that, its entries are damaged.
+    fn lose(&mut self, conn: &Connection, contents: &Mutex<Contents>, key: i64, columns: &Columns) -> Result<(), SegmentError> {
+        if contents.lock().unwrap_or_else(PoisonError::into_inner).is_destroyed(conn, key)? {
             return Ok(());
         }
-        std::fs::create_dir_all(&self.dir)?;
-        let plain = serde_json::to_vec(&self.list).map_err(|_| SegmentError::Crypto)?;
-        let sealed = contents.lock().unwrap_or_else(PoisonError::into_inner).seal_list(plain).ok_or(SegmentError::Crypto)?;
-        let draft = self.dir.join("parts.tmp");
-        std::fs::write(&draft, sealed)?;
-        std::fs::rename(draft, self.dir.join(LIST))?;
-        Ok(())
+        let lost = columns.indices.iter().zip(&columns.times);
+        lost.map(|(index, time)| SegmentError::Damaged(*index, Some(*time))).try_for_each(|error| self.list.note(error).map(drop))
     }
 
-    /// Reads the list once. One that is not there or does not open is begun anew.
+    fn write_list(&self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+        if self.writes { self.list.write(&self.dir, conn, contents) } else { Ok(()) }
+    }
+
+    /// Reads the list once.
     fn load(&mut self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
         if self.loaded {
             return Ok(());
         }
-        let sealed = std::fs::read(self.dir.join(LIST)).unwrap_or_default();
-        let plain = contents.lock().unwrap_or_else(PoisonError::into_inner).open_list(&sealed);
-        self.list = plain.and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default();
-        let mut kept = Vec::new();
-        for listed in std::mem::take(&mut self.list.parts) {
-            // What lies beyond is looked at again with the rest.
-            if self.day_of(conn, listed.key)? == Some(listed.day) && listed.extent.last < self.list.covered {
+        self.list = List::read(&self.dir, conn, contents)?;
+        let (covered, mut kept) = (self.list.covered, Vec::new());
+        let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
+        // What lies beyond is looked at again with the rest.
+        for listed in std::mem::take(&mut self.list.parts).into_iter().filter(|listed| listed.extent.last < covered) {
+            let there = open.key(conn, listed.key)?.is_some();
+            if there || !open.is_destroyed(conn, listed.key)? {
                 kept.push(listed);
+                self.lost.extend((!there).then_some(listed));
             }
         }
+        drop(open);
         self.list.parts = kept;
-        let covered = self.list.covered;
         self.list.damaged.retain(|damage| damage.index < covered);
-        (self.seen, self.loaded) = (self.list.covered, true);
+        (self.seen, self.loaded) = (covered, true);
         self.remove_strangers()?;
         self.find_held(conn, contents)
     }
@@ -220,10 +183,12 @@ impl Index {
         while at < to {
             let end = (at + CHUNK).min(to);
             let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
-            for raw in rows::range(conn, at, end)?.into_iter().filter(|raw| raw.key == key) {
-                raw.glimpse(conn, &mut open, &mut plain, |entry| columns.add(entry)).or_else(|error| self.list.note(error))?;
+            let stretch = rows::range(conn, at, end)?;
+            for raw in stretch.rows.into_iter().filter(|raw| raw.key == key) {
+                raw.glimpse(conn, &mut open, &mut plain, |entry| columns.add(entry)).or_else(|error| self.list.note(error).map(drop))?;
             }
             drop(open);
+            self.note_missing(stretch.missing)?;
             at = end;
         }
         if columns.indices.is_empty() {
@@ -231,7 +196,7 @@ impl Index {
         }
         if self.writes {
             self.add_part(conn, contents, key, &columns)?;
-            return self.write_list(contents);
+            return self.write_list(conn, contents);
         }
         self.mended.push((key, columns));
         Ok(())
@@ -249,9 +214,21 @@ impl Index {
         self.add_again(conn, contents, listed.key, listed.extent.first, listed.extent.last + 1).inspect_err(|_| self.reload())
     }
 
-    /// The same as [`List::note`], for an entry that was damaged after it was looked at.
-    pub(super) fn note(&mut self, error: SegmentError) -> Result<(), SegmentError> {
-        self.list.note(error)
+    /// The same as [`List::note`], for an entry that was damaged after it was looked at: what has it is made again without it.
+    pub(super) fn note(&mut self, conn: &Connection, contents: &Mutex<Contents>, error: SegmentError) -> Result<bool, SegmentError> {
+        let SegmentError::Damaged(index, _) = error else { return Err(error) };
+        let new = self.list.note(error)?;
+        if new && index >= self.list.covered {
+            (self.tail, self.seen) = (BTreeMap::new(), self.list.covered);
+        } else if new && self.mended.iter().any(|(_, columns)| columns.indices.contains(&index)) {
+            self.forget_all();
+        } else if new {
+            let has = |listed: &&Listed| (listed.extent.first..=listed.extent.last).contains(&index);
+            for listed in self.list.parts.iter().filter(has).copied().collect::<Vec<_>>() {
+                self.mend(conn, contents, &listed)?;
+            }
+        }
+        Ok(new)
     }
 
     /// Those of the first `size` entries that no search finds, since they do not fit their leaves. One that was purged is none of them any more; where one
@@ -278,6 +255,7 @@ impl Index {
     /// Forgets everything; the next search makes it again from the log.
     pub(super) fn forget_all(&mut self) {
         (self.list, self.tail, self.mended, self.seen) = (List::default(), BTreeMap::new(), Vec::new(), 0);
+        self.lost.clear();
     }
 
     /// After an error, when nobody knows what was taken up and what was not: the next search begins with what the files have.
@@ -304,7 +282,7 @@ impl Index {
         self.list.parts = kept;
         self.tail.retain(|key, _| !keys.contains(key));
         self.days.retain(|key, _| !keys.contains(key));
-        self.write_list(contents)?;
+        self.write_list(conn, contents)?;
         for path in gone.iter().map(|listed| listed.path(&self.dir)).filter(|path| path.exists()) {
             std::fs::remove_file(path)?;
         }
@@ -332,7 +310,7 @@ impl Index {
         Ok(day)
     }
 
-    /// Does something with a part's file; none when its key is gone, an error when the file is not usable.
+    /// Does something with a part's file; none when a purge destroyed its key, an error when the file, or the key that it needs, is not usable.
     pub(super) fn with_part<T>(
         &self,
         conn: &Connection,
@@ -343,6 +321,10 @@ impl Index {
         let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome =
             contents.with_key(conn, listed.key, |cipher| FilePart::open(&self.dir, listed, cipher).and_then(|part| work(&part)))?;
-        Ok(outcome)
+        match outcome {
+            None if contents.is_destroyed(conn, listed.key)? => Ok(None),
+            // Who makes it again finds that its entries are damaged.
+            outcome => Ok(Some(outcome.unwrap_or(Err(file::Unusable)))),
+        }
     }
 }

@@ -15,6 +15,7 @@ mod damage_tests;
 mod draw;
 mod file;
 mod index;
+mod list;
 mod rows;
 mod search;
 mod tally;
@@ -23,7 +24,8 @@ mod tests;
 mod trail;
 
 pub(super) use draw::{draw, some};
-pub(super) use index::{Damage, Index};
+pub(super) use index::Index;
+pub(super) use list::Damage;
 pub(super) use search::search;
 pub(super) use tally::tally;
 pub(super) use trail::{Sought, trail};

@@ -1,5 +1,6 @@
 //! Entries from the log, opened and checked against their leaves.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -64,13 +65,12 @@ impl Raw {
         })
     }
 
-    /// Opens it; none when its content was deleted.
+    /// Opens it; none when a recorded purge deleted its content.
     pub(super) fn open(self, conn: &Connection, contents: &mut Contents) -> Result<Option<Full>, SegmentError> {
-        let Some(sealed) = &self.sealed else { return Ok(None) };
+        let Some(sealed) = &self.sealed else { return self.deleted(conn, contents).map(|()| None) };
         let plain = match contents.open(conn, self.key, &self.id, sealed)? {
             Opened::Plain(plain) => plain,
-            // A purge destroys the key first and overwrites the contents later.
-            Opened::NoKey => return Ok(None),
+            Opened::NoKey => return self.deleted(conn, contents).map(|()| None),
             Opened::Damaged => return Err(self.damaged()),
         };
         let damaged = || self.damaged();
@@ -84,7 +84,7 @@ impl Raw {
         Ok(Some(Full { parts, content: Box::new(decoded.content) }))
     }
 
-    /// Shows what the columns take of it, checked as [`Self::open`] does; nothing when its content was deleted. `plain` is used again and again.
+    /// Shows what the columns take of it, checked as [`Self::open`] does; nothing when a recorded purge deleted it. `plain` is used again and again.
     pub(super) fn glimpse(
         &self,
         conn: &Connection,
@@ -92,8 +92,8 @@ impl Raw {
         plain: &mut Zeroizing<Vec<u8>>,
         show: impl FnOnce(&Glimpse<'_>),
     ) -> Result<(), SegmentError> {
-        let Some(sealed) = &self.sealed else { return Ok(()) };
-        let Some(key) = contents.key(conn, self.key)? else { return Ok(()) };
+        let Some(sealed) = &self.sealed else { return self.deleted(conn, contents) };
+        let Some(key) = contents.key(conn, self.key)? else { return self.deleted(conn, contents) };
         let damaged = || self.damaged();
         if !keys::open_into(key, &self.id, sealed, plain) || sha256(plain).as_slice() != self.content_commitment {
             return Err(damaged());
@@ -119,6 +119,12 @@ impl Raw {
         Ok(())
     }
 
+    /// A content that is not there, or whose key is not, was deleted only where a recorded purge destroyed that key: a purge does so first and
+    /// overwrites the contents later. Elsewhere it is damaged.
+    fn deleted(&self, conn: &Connection, contents: &mut Contents) -> Result<(), SegmentError> {
+        if contents.is_destroyed(conn, self.key)? { Ok(()) } else { Err(self.damaged()) }
+    }
+
     fn damaged(&self) -> SegmentError {
         SegmentError::Damaged(self.index, self.parts().map(|parts| parts.time.as_microsecond()))
     }
@@ -135,18 +141,29 @@ impl Raw {
     }
 }
 
-/// Entries `from..to` that have a content.
-pub(super) fn range(conn: &Connection, from: u64, to: u64) -> Result<Vec<Raw>, SegmentError> {
-    let mut select =
-        conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx >= ?1 AND idx < ?2 AND sealed IS NOT NULL ORDER BY idx"))?;
-    let rows = select.query_map((from, to), Raw::read)?.collect::<rusqlite::Result<_>>()?;
-    Ok(rows)
+/// A stretch of the log as it is stored.
+pub(super) struct Stretch {
+    pub(super) rows: Vec<Raw>,
+    /// Indices that no row has.
+    pub(super) missing: Vec<u64>,
 }
 
-/// One entry, opened; none when it is not there or has no content any more.
+/// Entries `from..to`, all of which must be there.
+pub(super) fn range(conn: &Connection, from: u64, to: u64) -> Result<Stretch, SegmentError> {
+    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx"))?;
+    let rows = select.query_map((from, to), Raw::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut missing = Vec::new();
+    if rows.len() as u64 != to.saturating_sub(from) {
+        let there: HashSet<u64> = rows.iter().map(|raw| raw.index).collect();
+        missing.extend((from..to).filter(|index| !there.contains(index)));
+    }
+    Ok(Stretch { rows, missing })
+}
+
+/// One entry, opened; none when a recorded purge deleted its content.
 pub(super) fn one(conn: &Connection, contents: &Mutex<Contents>, index: u64) -> Result<Option<Full>, SegmentError> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx = ?1"))?;
-    let Some(raw) = select.query_row([index], Raw::read).optional()? else { return Ok(None) };
+    let raw = select.query_row([index], Raw::read).optional()?.ok_or(SegmentError::Damaged(index, None))?;
     raw.open(conn, &mut contents.lock().unwrap_or_else(PoisonError::into_inner))
 }
 

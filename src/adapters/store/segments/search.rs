@@ -24,6 +24,9 @@ pub(super) const fn touches(extent: &super::columns::Extent, from: i64, to: i64)
     extent.entries > 0 && extent.latest >= from && extent.earliest < to
 }
 
+/// How often a search is made again for entries that were damaged since they were looked at.
+const ROUNDS: usize = 8;
+
 /// Searches the first `size` entries.
 pub(in crate::adapters::store) fn search(
     index: &mut Index,
@@ -33,42 +36,66 @@ pub(in crate::adapters::store) fn search(
     size: u64,
 ) -> Result<Found, SegmentError> {
     if wanted.filter.id.is_some() {
-        return of_id(conn, contents, wanted, size);
+        return of_id(index, conn, contents, wanted, size);
     }
-    for _ in 0..2 {
+    let mut misled = false;
+    for _ in 0..ROUNDS {
         index.follow(conn, contents, size, u64::MAX)?;
         let selected = select_all(index, conn, contents, wanted, size)?;
-        if let Some(found) = read(index, conn, contents, wanted, (size, selected))? {
-            return Ok(Found { damaged: within(index, conn, contents, wanted, size)?, ..found });
+        match read(index, conn, contents, wanted, (size, selected))? {
+            Read::Fits(found) => return Ok(Found { damaged: within(index, conn, contents, wanted, size)?, ..found }),
+            Read::Damaged => {}
+            Read::Misled if misled => break,
+            Read::Misled => {
+                // A part pointed to an entry that does not fit: none of them is trusted any more.
+                tracing::warn!("the log's index does not fit the log and is made again");
+                index.forget_all();
+                misled = true;
+            }
         }
-        // A part pointed to an entry that does not fit: none of them is trusted any more.
-        tracing::warn!("the log's index does not fit the log and is made again");
-        index.forget_all();
     }
     Err(SegmentError::Crypto)
 }
 
-/// Reads the rows; none when one of them does not fit.
+/// What became of the entries that parts point to.
+enum Read {
+    /// All of them fit that can be read.
+    Fits(Found),
+    /// Some are damaged now; no part has them any more, so that another round counts without them.
+    Damaged,
+    /// One of them does not fit.
+    Misled,
+}
+
 fn read(
     index: &mut Index,
     conn: &Connection,
     contents: &Mutex<Contents>,
     wanted: &Search,
     (size, mut selected): (u64, Selected),
-) -> Result<Option<Found>, SegmentError> {
+) -> Result<Read, SegmentError> {
     let more = selected.first.len() > wanted.limit;
     selected.first.truncate(wanted.limit);
-    let mut found: Vec<AuditRow> = Vec::with_capacity(selected.first.len());
+    let (mut found, mut damaged) = (Vec::<AuditRow>::with_capacity(selected.first.len()), false);
     for place in selected.first {
-        // An entry may have been purged since it was found, or damaged.
-        let read = rows::one(conn, contents, place).or_else(|error| index.note(error).map(|()| None))?;
+        let read = match rows::one(conn, contents, place) {
+            Ok(read) => read,
+            Err(error) => {
+                damaged |= index.note(conn, contents, error)?;
+                continue;
+            }
+        };
+        // An entry may have been purged since it was found.
         let Some(row) = read.map(rows::Full::into_row) else { continue };
         if !wanted.filter.fits(&row) {
-            return Ok(None);
+            return Ok(Read::Misled);
         }
         found.push(row);
     }
-    Ok(Some(Found { rows: found, count: wanted.counted.then_some(selected.count), size, more, ..Found::default() }))
+    if damaged {
+        return Ok(Read::Damaged);
+    }
+    Ok(Read::Fits(Found { rows: found, count: wanted.counted.then_some(selected.count), size, more, ..Found::default() }))
 }
 
 /// Entries of the span that is searched which nobody can read.
@@ -241,14 +268,19 @@ fn ceiling(at: jiff::Timestamp) -> i64 {
     if cut { whole.saturating_add(1) } else { whole }
 }
 
-/// An id needs no part: the log has an index of its own.
-fn of_id(conn: &Connection, contents: &Mutex<Contents>, wanted: &Search, size: u64) -> Result<Found, SegmentError> {
+/// An id needs no part: the log has an index of its own. Where nothing has it, an entry that nobody can read may have had it.
+fn of_id(index: &mut Index, conn: &Connection, contents: &Mutex<Contents>, wanted: &Search, size: u64) -> Result<Found, SegmentError> {
     let Some(id) = wanted.filter.id else { return Ok(Found::default()) };
     let (mut fitting, mut damaged) = (Vec::new(), Vec::new());
-    for index in rows::of_id(conn, id)?.into_iter().filter(|index| *index < size) {
-        match rows::one(conn, contents, index) {
+    let places = rows::of_id(conn, id)?;
+    if places.is_empty() {
+        index.follow(conn, contents, size, u64::MAX)?;
+        damaged = within(index, conn, contents, wanted, size)?;
+    }
+    for place in places.into_iter().filter(|place| *place < size) {
+        match rows::one(conn, contents, place) {
             Ok(full) => fitting.extend(full.map(rows::Full::into_row).filter(|row| wanted.filter.fits(row))),
-            Err(SegmentError::Damaged(index, _)) => damaged.push(DamagedEntry { index, origin: None }),
+            Err(SegmentError::Damaged(place, _)) => damaged.push(DamagedEntry { index: place, origin: None }),
             Err(error) => return Err(error),
         }
     }

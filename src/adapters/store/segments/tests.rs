@@ -103,7 +103,7 @@ impl Log {
     }
 
     /// Entries `from..to`, a minute apart.
-    async fn live(&self, ledger: &SqliteLedger, day: &str, numbers: std::ops::Range<u64>) -> Vec<Known> {
+    pub(super) async fn live(&self, ledger: &SqliteLedger, day: &str, numbers: std::ops::Range<u64>) -> Vec<Known> {
         let first = at(day);
         let mut known = Vec::new();
         for number in numbers {
@@ -339,6 +339,10 @@ async fn purged_entries_are_found_no_more_and_their_files_are_gone() {
     assert!(log.parts().len() < before.len());
     drop(ledger);
     check(&log.open(), &left, &answers, 50, true).await;
+    std::fs::remove_dir_all(log.config.dir.join("segments")).unwrap();
+    let ledger = log.open();
+    check(&ledger, &left, &answers, 50, true).await;
+    assert_eq!(ledger.search(Search::default()).await.unwrap().damaged, [], "what a purge deleted is not damaged");
 }
 
 async fn trail_of(ledger: &SqliteLedger, number: u64) -> (Vec<u64>, usize) {

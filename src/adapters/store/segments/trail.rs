@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::Connection;
 
 use super::columns::{Part, prefix};
-use super::index::{Damage, Index};
+use super::index::Index;
+use super::list::Damage;
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
 use crate::core::ledger::audit::AuditRow;
@@ -44,7 +45,8 @@ pub(in crate::adapters::store) fn trail(
     places.dedup();
     let mut found = Vec::new();
     for (place, trace, tag) in places {
-        let Some(full) = rows::one(conn, contents, place).or_else(|error| index.note(error).map(|()| None))? else { continue };
+        let read = rows::one(conn, contents, place).or_else(|error| index.note(conn, contents, error).map(|_| None))?;
+        let Some(full) = read else { continue };
         if full.content.trail_tag.as_deref() == Some(URL_SAFE_NO_PAD.encode(tag).as_str()) {
             found.push((trace, full.into_row()));
         }
@@ -66,7 +68,8 @@ fn places(
     let keys: Vec<i64> = index.in_memory().map(|(key, _)| key).collect();
     let days = keys.into_iter().map(|key| index.day_of(conn, key)).collect::<Result<Vec<_>, _>>()?;
     for (day, (_, columns)) in days.into_iter().zip(index.in_memory()) {
-        if let Some(wanted) = day.and_then(|day| by_day.get(&day)) {
+        // Where a key is gone its entries may be of any day.
+        for wanted in by_day.iter().filter(|(wanted, _)| day.is_none_or(|day| day == **wanted)).map(|(_, wanted)| wanted) {
             found.extend(in_part(columns, wanted)?);
         }
     }

@@ -170,10 +170,11 @@ async fn a_holder_sees_what_was_asked_before_a_log_was_sealed() {
     let house = house().await;
     let chain = house.chain();
     let from = at("2026-01-01T00:00:00Z");
-    let trails: Vec<OpenedTrail> = chain
-        .sealed_trails(from)
-        .await
-        .unwrap()
+    let sealed = chain.sealed_trails(from).await.unwrap();
+    assert!(sealed.whole);
+    let trails: Vec<OpenedTrail> = sealed
+        .trails
+        .clone()
         .into_iter()
         .map(|trail| {
             use base64::Engine as _;
@@ -184,8 +185,15 @@ async fn a_holder_sees_what_was_asked_before_a_log_was_sealed() {
             OpenedTrail { epoch: trail.epoch, origin: trail.origin, tags: vec![tag] }
         })
         .collect();
+    // The newest first: of more than the registry opens the oldest are left out, and that is told.
+    assert!(sealed.trails.first().unwrap().origin.is_none() && sealed.trails.last().unwrap().epoch.ends_with(".1"), "{sealed:?}");
+    assert!(sealed.are_all_in(&trails) && !sealed.are_all_in(&trails[..trails.len() - 1]));
     let entries = chain.entries_of(trails, from).await.unwrap();
     assert_eq!(entries.len(), 18);
+    // An epoch from before holders' views were offered.
+    let conn = rusqlite::Connection::open(house.origins().all().first().unwrap().1.join("ledger.sqlite")).unwrap();
+    assert!(conn.execute("DELETE FROM holder_epoch WHERE name LIKE '%.1'", []).unwrap() > 0);
+    assert!(!chain.sealed_trails(from).await.unwrap().whole);
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ pub struct EntryView<'r> {
     pub reason: Option<&'r str>,
     /// Code of a refusal or delivery.
     pub code: Option<&'r str>,
+    /// How many refusals a flood's entry stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Policy version.
     pub policy_version: Option<&'r str>,
     /// What it is about.
@@ -56,6 +59,12 @@ pub struct EntryView<'r> {
     /// The agency's reference; the case of a look-up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'r str>,
+    /// The agency's key that signed the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<&'r str>,
+    /// Commitment to that signature (see [`RequestSignature`](crate::core::domain::context::RequestSignature)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<&'r str>,
     /// Decree named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decree: Option<&'r str>,
@@ -72,7 +81,8 @@ pub struct EntryView<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<&'r str>,
     /// Microseconds from arrival to conclusion.
-    pub latency_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_us: Option<u64>,
     /// What a read of the log asked for, or what an administrative act was, as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<&'r str>,
@@ -94,6 +104,7 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             decision: content.decision.as_deref(),
             reason: content.reason.as_deref(),
             code: content.code.as_deref(),
+            count: content.count,
             policy_version: content.policy_version.as_deref(),
             kind: row.kind,
             route: &content.route,
@@ -102,14 +113,25 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             certificate: content.certificate.as_deref(),
             assurance: content.assurance.as_deref(),
             reference: content.reference.as_deref(),
+            signed_by: content.signed_by.as_deref(),
+            signature: content.signature.as_deref(),
             decree: content.decree.as_deref(),
             decrees_version: content.decrees_version.as_deref(),
             freshness: content.freshness.as_deref(),
             as_of: content.as_of,
             retry_of: content.retry_of.as_deref(),
-            latency_us: content.latency_us,
+            latency_us: Some(content.latency_us),
             details: content.details.as_deref().or_else(|| content.basis.as_deref().filter(|_| row.kind == EntryKind::Admin)),
         }
+    }
+}
+
+impl EntryView<'_> {
+    /// The same for the agency whose entry it is, without what its answer did not tell: the exact reason, the decree, when the registry said so to
+    /// the microsecond, and how long it took, which would tell a number of nobody from one whose second factor does not match.
+    #[must_use]
+    pub const fn for_its_agency(self) -> Self {
+        Self { reason: None, decree: None, decrees_version: None, as_of: None, latency_us: None, details: None, ..self }
     }
 }
 

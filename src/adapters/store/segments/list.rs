@@ -1,0 +1,87 @@
+//! The list of parts, in memory and in its file, and the entries that are in no part since nobody can read them.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::SegmentError;
+use super::file::Listed;
+use crate::adapters::store::contents::Contents;
+use crate::adapters::store::nodes;
+
+/// The list in the folder of its parts, encrypted under the key-encryption key and bound to the log's origin: nobody else can leave a part out,
+/// and no other log's list is one.
+const FILE: &str = "parts";
+/// With more entries that do not fit their leaves than this the log is not searched at all.
+const MOST_DAMAGED: usize = 1000;
+
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct List {
+    /// Entries before this one are in the parts listed.
+    pub(super) covered: u64,
+    pub(super) parts: Vec<Listed>,
+    /// Entries that are in no part, since they do not fit their leaves.
+    #[serde(default)]
+    pub(super) damaged: Vec<Damage>,
+}
+
+/// An entry that does not fit its leaf: nobody knows what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::adapters::store) struct Damage {
+    pub(in crate::adapters::store) index: u64,
+    /// Ledger time in microseconds, where the header fits the leaf.
+    time: Option<i64>,
+}
+
+impl Damage {
+    /// Whether it may be of a span of ledger time (microseconds, its end not in it).
+    pub(in crate::adapters::store) fn touches(&self, from: i64, to: i64) -> bool {
+        self.time.is_none_or(|time| (from..to).contains(&time))
+    }
+}
+
+impl List {
+    /// Reads it. One that is not there, does not open, is another log's or says more entries than there are is begun anew.
+    pub(super) fn read(dir: &Path, conn: &Connection, contents: &Mutex<Contents>) -> Result<Self, SegmentError> {
+        let sealed = std::fs::read(dir.join(FILE)).unwrap_or_default();
+        let (origin, size) = (origin(conn)?, nodes::stored_size(conn)?);
+        let plain = contents.lock().unwrap_or_else(PoisonError::into_inner).open_list(&origin, &sealed);
+        let list = plain.and_then(|plain| serde_json::from_slice::<Self>(&plain).ok());
+        Ok(list.filter(|list| list.covered <= size).unwrap_or_default())
+    }
+
+    /// Writes it, whole or not at all. A log without files needs none.
+    pub(super) fn write(&self, dir: &Path, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+        if self.parts.is_empty() && !dir.join(FILE).exists() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(dir)?;
+        let (origin, plain) = (origin(conn)?, serde_json::to_vec(self).map_err(|_| SegmentError::Crypto)?);
+        let sealed = contents.lock().unwrap_or_else(PoisonError::into_inner).seal_list(&origin, plain).ok_or(SegmentError::Crypto)?;
+        let draft = dir.join("parts.tmp");
+        std::fs::write(&draft, sealed)?;
+        std::fs::rename(draft, dir.join(FILE))?;
+        Ok(())
+    }
+
+    /// Goes on without an entry that does not fit its leaf, and says so; any other error stays one. Whether it was not known before.
+    pub(super) fn note(&mut self, error: SegmentError) -> Result<bool, SegmentError> {
+        let SegmentError::Damaged(index, time) = error else { return Err(error) };
+        if self.damaged.iter().any(|known| known.index == index) {
+            return Ok(false);
+        }
+        if self.damaged.len() >= MOST_DAMAGED {
+            return Err(error);
+        }
+        tracing::error!(index, "an entry of the log does not fit its leaf and is found by no search; run `estelam log verify`");
+        metrics::counter!("estelam_log_damaged_entries_total").increment(1);
+        self.damaged.push(Damage { index, time });
+        Ok(true)
+    }
+}
+
+fn origin(conn: &Connection) -> rusqlite::Result<String> {
+    conn.prepare_cached("SELECT origin FROM meta")?.query_row([], |row| row.get(0))
+}
