@@ -186,7 +186,7 @@
 //! | others may have `content.key` | stop the service, `estelam keys rotate content`, start, take a new copy of the log | nothing |
 //!
 //! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`);
-//! checkpoints change their key at a start. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
+//! checkpoints change their key at a start. Where a gateway runs, a verb returns once it acts by the change; if it does not, the verb says so and exits 1. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
 //!
 //! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
 //!

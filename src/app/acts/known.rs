@@ -1,7 +1,7 @@
 //! What was recorded last of each thing that changes: `acts.json` beside the log. It holds names of agencies, keys, decrees and holds, and hashes.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::{KnownLists, StartError};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::keys::{KeyState, KeyUse};
 use crate::core::ledger::retention::Hold;
+use crate::files;
 
 /// What the log knows to be in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,10 +93,5 @@ pub(super) fn read(file: &Path) -> Result<Known, StartError> {
 
 /// Puts the file in the place of the old one, durably.
 pub(super) fn write(file: &Path, known: &Known) -> io::Result<()> {
-    let draft = file.with_extension("tmp");
-    let mut out = std::fs::File::create(&draft)?;
-    out.write_all(&serde_json::to_vec_pretty(known)?)?;
-    out.sync_all()?;
-    std::fs::rename(&draft, file)?;
-    file.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+    files::write_privately(file, &serde_json::to_vec_pretty(known)?)
 }

@@ -1,7 +1,7 @@
 //! The folder of officials and approvals, and the memory of what was in force last.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::{judge, not_before};
 use crate::config::Config;
 use crate::core::ledger::tree::sha256;
 
+use crate::files;
 /// What was in force last. It lies beside the log, because like it it must never go back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,17 +239,8 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), String> {
 
 /// Writes a file so that a reader sees the old one or the new one, never a half, also after the power was lost.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let draft = path.with_extension("tmp");
-    let parent = path.parent().unwrap_or(path);
-    let written = || {
-        fs::create_dir_all(parent)?;
-        let mut file = fs::File::create(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&draft, path)?;
-        fs::File::open(parent)?.sync_all()
-    };
-    written().map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
+    let written = fs::create_dir_all(path.parent().unwrap_or(path)).and_then(|()| files::write_durably(path, bytes));
+    written.map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
 }
 
 impl AuthorityFolder {
