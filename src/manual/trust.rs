@@ -29,7 +29,8 @@
 //!
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
 //! certificates of one unit are good at a time, and each is for a key of its own: one that was ever in a certificate of anybody, or that signs requests or
-//! client assertions, is refused.
+//! client assertions, is refused. One that is cut off counts neither as good nor as the newest that `rotate --finish` leaves. One verb at a time has the
+//! registers (`enrolment/.lock`); others wait for it.
 //!
 //! Each certificate is an entry of the log (`certificate-issued`, `certificate-ended`, with the SHA-256 and with the scopes of its agency that open trails
 //! or the gateway): before it is handed out where a gateway runs, at the next start where none does.
@@ -83,6 +84,9 @@
 //!
 //! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. While the file is broken or gone, what was cut
 //! off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
+//! A certificate that names another agency, or stands in another's register, is refused, since nothing brings it back; so is a branch that the policy does not
+//! admit. A branch that nothing here names but that could come is cut off with a word of warning.
+//!
 //! A suspension in an agency's policy file (`suspended = true`) is for those to lift who answer for the policies; the local list is the operator's.
 //!
 //! # Revocation lists

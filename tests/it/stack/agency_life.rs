@@ -16,30 +16,30 @@ pub fn today() -> String {
     estelam::adapters::clock::SystemClock.now().to_string()
 }
 
-fn run(command: &mut Command) -> Output {
+pub fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn agency(dir: &str, arguments: &[&str]) -> Output {
+pub fn agency(dir: &str, arguments: &[&str]) -> Output {
     run(Command::new(env!("CARGO_BIN_EXE_estelam")).arg("agency").args(arguments).args(["--dir", dir]))
 }
 
-fn done(output: &Output) -> String {
+pub fn done(output: &Output) -> String {
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 
-fn failed(output: &Output) -> String {
+pub fn failed(output: &Output) -> String {
     assert!(!output.status.success(), "{}", text(&output.stdout));
     text(&output.stderr)
 }
 
 /// A key and a request as an agency makes them.
-fn request(folder: &Path, name: &str, extensions: &[&str]) -> String {
+pub fn request(folder: &Path, name: &str, extensions: &[&str]) -> String {
     let (key, csr) = (folder.join(format!("{name}.key.pem")), folder.join(format!("{name}.csr")));
     let mut command = Command::new("openssl");
     command.args(["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=Example"]);
@@ -51,7 +51,7 @@ fn request(folder: &Path, name: &str, extensions: &[&str]) -> String {
     csr.to_str().unwrap().to_owned()
 }
 
-fn san(rest: &str) -> String {
+pub fn san(rest: &str) -> String {
     format!("subjectAltName=URI:spiffe://estelam.test/agency/{rest}")
 }
 
