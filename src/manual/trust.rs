@@ -87,6 +87,9 @@
 //! A certificate that names another agency, or stands in another's register, is refused, since nothing brings it back; so is a branch that the policy does not
 //! admit. A branch that nothing here names but that could come is cut off with a word of warning.
 //!
+//! An outside issuer's token that cannot be judged yet, because its key is still to be fetched or its `iat` is ahead, is not called dead: revoking it is 503
+//! `temporarily_unavailable`, with a `Retry-After`. A revocation is of one issuer's `jti` alone.
+//!
 //! A suspension in an agency's policy file (`suspended = true`) is for those to lift who answer for the policies; the local list is the operator's.
 //!
 //! # Revocation lists

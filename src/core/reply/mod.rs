@@ -16,6 +16,9 @@ pub use problem::MEDIA_TYPE as PROBLEM;
 /// Seconds after which whoever was turned away for want of room asks again.
 const ROOM_AGAIN_S: u32 = 30;
 
+/// The same after an error of the token endpoints that passes: an outside issuer's keys are fetched within so long.
+const DELIVERY_AGAIN_S: u32 = 5;
+
 /// What the caller wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -174,7 +177,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
         Conclusion::Delivery(delivery) => Reply {
             status: delivery.status,
             content_type: delivery.content_type,
-            headers: Vec::new(),
+            headers: if delivery.status == 503 { vec![("Retry-After", DELIVERY_AGAIN_S.to_string())] } else { Vec::new() },
             body: delivery.body.clone().into(),
             label: delivery.code,
             on_grid: false,
