@@ -38,7 +38,7 @@
 //! Our own parts are no agencies: the gateway is `spiffe://TRUST-DOMAIN/service/gateway` towards the registry, which serves that whole name and nobody
 //! else, and a registry that pushes is `…/service/NAME` (`events.sender`). `gateway`, `gateway-client`, `registry` and `registry-client` are given to no agency:
 //! `enrol`, the policies and the TLS check all refuse them. A demo's own certificates are issued anew at its next start; elsewhere the gateway does not
-//! start while its certificate or `events.sender` has an agency's name, and says what to have issued.
+//! start while its certificate towards a registry, or `events.sender`, has any agency's name of our trust domain, and says what to have issued.
 //!
 //! # At the door
 //!
@@ -206,8 +206,9 @@
 //!
 //! Keys, the unlocking secret and PINs are refused when others can reach their files: those in `keys/` and what unlocks them by anybody but the owner (the
 //! folder itself when others can write there); the TLS keys, the officials', the registry's and the data-protection officer's by anybody but owner and group.
-//! What must not be changed by others (roots, revocation lists, policies, officials, registers, the local list, the log's folder) is refused at the start
-//! when everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
+//! What must not be changed by others (`estelam.toml`, roots, revocation lists, policies, officials, registers, cases, holds, deferrals, the public keys of the
+//! data-protection officer, the holders' desk, the witness and the registries, the local list, the log's folder) is refused at the start when everybody can
+//! write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
 //! for their own user alone, save for `log hold`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
 //! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
 //! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.
