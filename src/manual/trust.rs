@@ -138,7 +138,8 @@
 //! to = "2027-12-31"
 //! ```
 //!
-//! A signature is over kind, hash, the hash of what it replaces, the officials' version and the instant. The approval with its signatures is an entry of the
+//! A signature is over kind, gateway (its `issuer`), hash, the hash of what it replaces, the officials' version and the instant. What names another gateway, or
+//! none as in earlier versions, takes effect only where it is on record already: what was signed for a trial is not signed for the real one. The approval with its signatures is an entry of the
 //! access log (`policies-activated`) before the policies take effect; no entry, no change. A folder that is not signed, or half signed, keeps a gateway
 //! from starting; in a running one the old version stays, and `estelam_alarms_total{alarm="rules-not-signed"}` grows. An official must be in office
 //! when it was proposed and when it takes effect, at a restart too: sign anew before a term ends. New officials (`propose officials --file FILE`) are
