@@ -33,7 +33,9 @@
 //! registers (`enrolment/.lock`); others wait for it.
 //!
 //! Each certificate is an entry of the log (`certificate-issued`, `certificate-ended`, with the SHA-256 and with the scopes of its agency that open trails
-//! or the gateway): before it is handed out where a gateway runs, at the next start where none does.
+//! or the gateway): before it is handed out where a gateway runs, at the next start where none does. Of an agency that is not in force yet the entry says so
+//! (`in_force: false`, `opens: null`); what it may open is an entry (`scopes-gained`) within seconds of its policies' coming into force, and so is whatever
+//! a later change of the policies lets an agency with a certificate open besides.
 //!
 //! Our own parts are no agencies: the gateway is `spiffe://TRUST-DOMAIN/service/gateway` towards the registry, which serves that whole name and nobody
 //! else, and a registry that pushes is `…/service/NAME` (`events.sender`). `gateway`, `gateway-client`, `registry` and `registry-client` are given to no agency:

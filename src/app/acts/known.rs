@@ -1,6 +1,6 @@
 //! What was recorded last of each thing that changes: `acts.json` beside the log. It holds names of agencies, keys, decrees and holds, and hashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -34,6 +34,8 @@ pub struct Known {
     pub lists: BTreeMap<String, KnownLists>,
     /// Certificates by SHA-256, hexadecimal.
     pub certificates: BTreeMap<String, KnownCertificate>,
+    /// Scopes that open trails or the gateway, by the agency in force whose certificates may use them.
+    pub opens: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What is known of a certificate of an agency.
