@@ -9,8 +9,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, pr
 use crate::registry::Scripted;
 use crate::support::{Installation, Process};
 
-/// A bound on what takes a moment, so that a failure is a failure and not a hang.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A bound on what takes a moment, so that a failure is a failure and not a hang. A disk that somebody found full counts as such for a minute.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Everything, running.
 pub struct Site {

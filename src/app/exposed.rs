@@ -42,7 +42,8 @@ pub(super) fn refuse_world_writable(config: &Config) -> Result<(), StartError> {
         &config.ledger.holds,
     ];
     let issuers = config.issuers.iter().flat_map(|issuer| std::iter::once(&issuer.ca).chain(&issuer.crls));
-    let all = trusted.into_iter().chain(people).chain(issuers).chain(config.events.as_ref().map(|events| &events.keys));
+    let further = config.tls.server_ca.iter().chain(config.events.as_ref().map(|events| &events.keys));
+    let all = trusted.into_iter().chain(people).chain(issuers).chain(further);
     let mut found = Vec::new();
     all.for_each(|path| look(path, DEPTH, &mut found));
     // The log itself is large; its folder decides what may lie there.

@@ -120,6 +120,7 @@ fn own_certificates(config: &Config) -> Vec<(&'static str, PathBuf)> {
         ("registry-intermediates", config.registry.intermediates.clone()),
     ];
     own.extend(people.map(|file| ("people-client", file)));
+    own.extend(config.tls.server_ca.clone().map(|file| ("server-ca", file)));
     own
 }
 

@@ -8,11 +8,13 @@ use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::place::DemoFile;
+use super::place::{DemoFile, Place};
 use super::request_key::{FIELD, RequestKey, Target};
-use super::{CliError, Failure};
+use super::verify::Lang;
+use super::{CliError, Failure, words};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::tls::config::client_config;
+use crate::core::domain::reason::OutageStep;
 
 /// Longest export.
 const STREAM: Duration = Duration::from_secs(24 * 3600);
@@ -90,8 +92,8 @@ struct TokenAnswer {
 
 impl Client {
     /// Reads where the gateway is and which certificate to use.
-    pub(super) fn open(dir: &Path, agency: &str) -> Result<Self, CliError> {
-        let place = DemoFile::read(dir)?;
+    pub(super) fn open(place: &Place, agency: &str) -> Result<Self, CliError> {
+        let (dir, place) = (place.dir(), place.endpoints()?);
         let files = place.agency(agency)?.clone();
         let file = |path: &Path| dir.join(path);
         let config = client_config(&file(&place.ca), &file(&files.cert), &file(&files.key), Arc::new(SystemClock))
@@ -222,12 +224,20 @@ impl Client {
     }
 }
 
-/// Code and words of a problem (RFC 9457) or of an error of the token endpoint (RFC 6749 §5.2), on one line.
+/// Code and words of a problem (RFC 9457) or of an error of the token endpoint (RFC 6749 §5.2), on one line; what the policy says to do in an
+/// outage in both languages, for nobody said which.
 fn said(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |one: &str, other: &str| body.get(one).or(body.get(other)).and_then(Value::as_str).map(str::to_owned);
     let code = text("code", "error").unwrap_or_else(|| "no reason given".to_owned());
-    text("detail", "error_description").map_or(code.clone(), |words| format!("`{code}`, {words}"))
+    let why = text("detail", "error_description").or_else(|| text("title", "title"));
+    let said = why.map_or(code.clone(), |words| format!("`{code}`, {words}"));
+    match body.get("advice").and_then(Value::as_str).and_then(OutageStep::parse) {
+        Some(step) => {
+            format!("{said}; meanwhile: {} (در این میان: {})", words::meanwhile(step, Lang::En), words::meanwhile(step, Lang::Fa))
+        }
+        None => said,
+    }
 }
 
 #[cfg(test)]
@@ -242,5 +252,14 @@ mod tests {
         );
         assert_eq!(said(br#"{"error":"invalid_scope","error_description":"too much"}"#), "`invalid_scope`, too much");
         assert_eq!((said(br#"{"error":"invalid_client"}"#), said(b"<html>")), ("invalid_client".to_owned(), "no reason given".to_owned()));
+    }
+
+    #[test]
+    fn outage_is_told_with_what_the_policy_says_to_do() {
+        assert_eq!(
+            said(br#"{"title":"The answer could not be recorded","code":"ledger-unavailable","advice":"proceed"}"#),
+            "`ledger-unavailable`, The answer could not be recorded; meanwhile: serve the holder and ask again later \
+             (در این میان: خدمت را بدهید و بعداً دوباره بپرسید)"
+        );
     }
 }

@@ -74,8 +74,11 @@ enum Verb {
     /// Receipts: check whether one is genuine, print a holder's
     #[command(subcommand)]
     Receipt(receipt::Receipt),
-    /// Print the API description
-    Openapi,
+    /// Print the API description; it is the same in every installation
+    Openapi {
+        #[command(flatten)]
+        place: place::Place,
+    },
 }
 
 /// Runs the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not entitled, 4 indeterminate.
@@ -122,7 +125,8 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Officials(officials) => officials.run(),
         Verb::Log(log) => log.run(),
         Verb::Receipt(receipt) => receipt.run(),
-        Verb::Openapi => {
+        Verb::Openapi { place } => {
+            place.existing_dir()?;
             println!("{}", crate::adapters::http::OPENAPI);
             Ok(ExitCode::SUCCESS)
         }

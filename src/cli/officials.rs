@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 
 use super::place::Place;
 use super::{CliError, Failure};
@@ -28,6 +29,9 @@ pub(super) enum OfficialsVerb {
     List {
         #[command(flatten)]
         place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Show in words what is proposed, and who signed it
     Show(Of),
@@ -80,7 +84,7 @@ impl OfficialsVerb {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Init { file, place } => init(&file, &place)?,
-            Self::List { place } => list(&place)?,
+            Self::List { place, json } => list(&place, json)?,
             Self::Show(of) => show(&of)?,
             Self::Propose { file, of } => propose(file.as_deref(), &of)?,
             Self::Sign { key, of } => sign(&key, &of)?,
@@ -97,10 +101,21 @@ fn init(file: &std::path::Path, place: &Place) -> Result<(), CliError> {
     Ok(())
 }
 
-fn list(place: &Place) -> Result<(), CliError> {
-    let present = AuthorityFolder::of(&place.config()?).officials(SystemClock.now()).doing("the officials")?;
-    println!("version {}, {}; {} must sign", present.version, present.hash, present.file.quorum);
+fn list(place: &Place, as_json: bool) -> Result<(), CliError> {
     let now = SystemClock.now();
+    let present = AuthorityFolder::of(&place.config()?).officials(now).doing("the officials")?;
+    if as_json {
+        let officials = present
+            .file
+            .officials
+            .iter()
+            .map(|one| json!({ "id": one.id, "role": one.role, "from": one.from, "to": one.to, "in_office": one.in_office(now) }));
+        let officials: Vec<_> = officials.collect();
+        let (version, hash, quorum) = (present.version, &present.hash, present.file.quorum);
+        println!("{}", json!({ "version": version, "hash": hash, "quorum": quorum, "officials": officials }));
+        return Ok(());
+    }
+    println!("version {}, {}; {} must sign", present.version, present.hash, present.file.quorum);
     for official in &present.file.officials {
         let note = if official.in_office(now) { "" } else { "  NOT IN OFFICE" };
         println!("{:<20} {} to {}  {}{note}", official.id, official.from, official.to, official.role);

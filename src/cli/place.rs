@@ -11,11 +11,14 @@ use crate::config::Config;
 use crate::core::domain::agency::RESERVED;
 use crate::files;
 
+/// The folder that is taken when none is named.
+const USUAL: &str = "var/demo";
+
 /// `--dir DIR` or `--config FILE`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Place {
     /// Folder of a demo or an installation
-    #[arg(long, default_value = "var/demo", conflicts_with = "config")]
+    #[arg(long, default_value = USUAL, conflicts_with = "config")]
     dir: PathBuf,
     /// Configuration file of an installation; its folder is the installation's
     #[arg(long, value_name = "FILE")]
@@ -61,8 +64,27 @@ impl Place {
         }
     }
 
-    /// A place in a folder, for tests.
-    #[cfg(test)]
+    /// Where the listeners are and which certificates there are: as the configuration that was named says, or the folder.
+    ///
+    /// # Errors
+    /// The configuration that was named is not there or not usable, or the folder holds neither.
+    pub(super) fn endpoints(&self) -> Result<DemoFile, CliError> {
+        match &self.config {
+            Some(file) => self.existing_dir().and_then(|dir| DemoFile::of_configuration(file, dir)),
+            None => DemoFile::read(&self.dir),
+        }
+    }
+
+    /// The place as it is typed behind a verb, with a space before it; nothing for the one that is taken when none is named.
+    pub(super) fn typed(&self) -> String {
+        match &self.config {
+            Some(file) => format!(" --config {}", word(file)),
+            None if self.dir == Path::new(USUAL) => String::new(),
+            None => format!(" --dir {}", word(&self.dir)),
+        }
+    }
+
+    /// A place in a folder.
     pub(super) const fn of(dir: PathBuf) -> Self {
         Self { dir, config: None }
     }
@@ -100,13 +122,13 @@ impl DemoFile {
         let path = dir.join("demo.json");
         match std::fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).doing(format_args!("`{}` is not a demo file", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::of_installation(dir),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::of_folder(dir),
             Err(error) => Err(error).doing(format_args!("cannot read `{}`", path.display())),
         }
     }
 
-    /// What a folder's configuration says of the same, and the certificates in `pki/NAME/`.
-    fn of_installation(dir: &Path) -> Result<Self, CliError> {
+    /// What a folder's configuration says of the same.
+    fn of_folder(dir: &Path) -> Result<Self, CliError> {
         let file = dir.join("estelam.toml");
         if !file.exists() {
             let dir = dir.display();
@@ -114,13 +136,19 @@ impl DemoFile {
                 "there is no installation in `{dir}`; start `estelam demo --dir {dir}` first, or name another folder with `--dir`"
             )));
         }
-        let config = Config::read(&file).doing("the configuration is not usable")?;
+        Self::of_configuration(&file, dir)
+    }
+
+    /// What a configuration says of the same, and the certificates in `pki/NAME/` of its folder.
+    fn of_configuration(file: &Path, dir: &Path) -> Result<Self, CliError> {
+        let config = Config::read(file).doing("the configuration is not usable")?;
+        let server_ca = config.tls.server_ca();
         let host = config.issuer.trim_start_matches("https://").split([':', '/']).next().unwrap_or_default();
         Ok(Self {
             public: format!("https://{host}:{}", config.listen.public.port()),
             ops: format!("http://{}", config.listen.ops),
             registry: config.registry.url,
-            ca: std::path::absolute(&config.tls.client_ca).unwrap_or(config.tls.client_ca),
+            ca: std::path::absolute(server_ca).unwrap_or_else(|_| server_ca.to_owned()),
             agencies: certificates_in(&dir.join("pki")),
             gateway: config.issuer,
         })
@@ -137,6 +165,13 @@ impl DemoFile {
             CliError::usage(format_args!("no agency `{name}` here; there are {}", names.join(", ")))
         })
     }
+}
+
+/// A path as one word of a shell.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Largest file of somebody else that is read, in bytes: requests, certificates and policies have some thousand.
@@ -184,4 +219,18 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CliError
 /// Writes a new file that only its owner can read.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     files::write_new_secret(path, bytes).doing(format_args!("cannot make `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn place_is_told_as_a_shell_reads_it_again() {
+        let typed = |dir: &str| Place::of(dir.into()).typed();
+        assert_eq!((typed("var/demo"), typed("/srv/estelam")), (String::new(), " --dir /srv/estelam".to_owned()));
+        assert_eq!(typed("it's here; $x"), r" --dir 'it'\''s here; $x'");
+        let of_config = Place { dir: USUAL.into(), config: Some("/etc/estelam/north.toml".into()) };
+        assert_eq!(of_config.typed(), " --config /etc/estelam/north.toml");
+    }
 }

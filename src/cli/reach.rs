@@ -12,8 +12,10 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::keys;
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::tls::config::anonymous_client_config;
+use crate::app::authority::AuthorityFolder;
 use crate::app::key_place;
 use crate::config::Config;
+use crate::core::domain::clock::Clock as _;
 
 /// A change is taken up in tenths of a second; a service that takes longer refuses it or does not look.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,6 +29,8 @@ pub(super) enum Reached {
     InForce,
     /// No service of this installation runs on this machine.
     NoService,
+    /// It waits for the signatures of officials.
+    Unsigned,
 }
 
 #[derive(Deserialize)]
@@ -40,14 +44,35 @@ struct Health {
     registry_cursor: Option<u64>,
 }
 
-/// Waits until the running service of an installation answers under the policy that lies in `folder`.
+/// Waits until the running service of an installation answers under the policy that lies in `folder`. Outside a demo nobody waits: whatever
+/// is not in force there waits for officials.
 ///
 /// # Errors
 /// It runs and does not take the policy up.
 pub(super) fn in_force(place: &Place, folder: &Path) -> Result<Reached, CliError> {
     let Ok(store) = PolicyStore::open(folder) else { return Ok(Reached::NoService) };
     let wanted = store.current().version.clone();
-    until(place, |health| *health.policy_version == *wanted)
+    match place.config() {
+        Ok(config) if !config.demo => signed(&config, &wanted),
+        _ => until(place, |health| *health.policy_version == *wanted),
+    }
+}
+
+/// Whether the policy is in force; where no service runs to tell, whether it would be at a start.
+fn signed(config: &Config, wanted: &str) -> Result<Reached, CliError> {
+    let health = block_on(async { Ok(look(&client(config)?, config).await) })?;
+    Ok(match health {
+        Some(health) if health.as_ref().is_ok_and(|health| health.policy_version == wanted) => Reached::InForce,
+        None if approved(config, wanted).is_ok() => Reached::NoService,
+        _ => Reached::Unsigned,
+    })
+}
+
+/// That officials in office let this policy follow the one in force.
+fn approved(config: &Config, wanted: &str) -> Result<(), String> {
+    let (folder, now) = (AuthorityFolder::of(config), SystemClock.now());
+    let (present, last) = (folder.officials(now)?, folder.in_force()?);
+    folder.judge_policies(&folder.approval_of_policies(wanted)?, wanted, &present, last.as_ref(), now).map(drop)
 }
 
 /// Waits until the running service acts by this version of the list of what is cut off.
@@ -114,11 +139,10 @@ fn until(place: &Place, reached: impl Fn(&Health) -> bool) -> Result<Reached, Cl
     let Ok(config) = place.config() else { return Ok(Reached::NoService) };
     block_on(async {
         let http = client(&config)?;
-        let url = format!("http://{}/health/ready", config.listen.ops);
         let begun = Instant::now();
         loop {
-            let Ok(response) = http.get(&url).send().await else { return Ok(Reached::NoService) };
-            if response.json::<Health>().await.is_ok_and(|health| reached(&health)) {
+            let Some(health) = look(&http, &config).await else { return Ok(Reached::NoService) };
+            if health.is_ok_and(|health| reached(&health)) {
                 return Ok(Reached::InForce);
             }
             if begun.elapsed() > PATIENCE {
@@ -127,4 +151,10 @@ fn until(place: &Place, reached: impl Fn(&Health) -> bool) -> Result<Reached, Cl
             tokio::time::sleep(AGAIN).await;
         }
     })
+}
+
+/// What the service says of itself; none where none answers.
+async fn look(http: &reqwest::Client, config: &Config) -> Option<reqwest::Result<Health>> {
+    let response = http.get(format!("http://{}/health/ready", config.listen.ops)).send().await.ok()?;
+    Some(response.json().await)
 }

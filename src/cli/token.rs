@@ -23,7 +23,7 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let client = Client::open(self.place.existing_dir()?, &self.agency)?;
+        let client = Client::open(&self.place, &self.agency)?;
         let token = block_on(client.token(self.scope.as_deref()))?;
         println!("{token}");
         Ok(ExitCode::SUCCESS)

@@ -106,7 +106,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let (lang, json) = (self.lang, self.json);
-        let client = Client::open(self.place.existing_dir()?, &self.agency)?;
+        let client = Client::open(&self.place, &self.agency)?;
         let key = self.sign_with.as_deref().map(RequestKey::read).transpose()?;
         let ask = self.ask()?;
         let answered = block_on(async {

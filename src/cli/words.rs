@@ -8,12 +8,13 @@ use super::client::Answered;
 use super::verify::Lang;
 use super::words_fa as fa;
 use crate::core::domain::document::DocumentKind;
+use crate::core::domain::reason::OutageStep;
 use crate::core::domain::refusal::RefusalCode;
 
 /// The text of an answer or a refusal for a person at a terminal.
 pub(super) fn answer(answered: &Answered, lang: Lang) -> String {
     let mut text = String::new();
-    let lines = if answered.status == 200 { decided(&answered.body, lang) } else { refused(&answered.body, lang) };
+    let lines = if answered.status == 200 { decided(&answered.body, lang) } else { refused(answered, lang) };
     for (label, value) in lines {
         let _ = writeln!(text, "{label:<14} {value}");
     }
@@ -54,17 +55,42 @@ fn decided(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn refused(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
-    let mut lines = vec![(pick(lang, "رد شد", "refused"), string(body, "/code").to_owned())];
-    if let (Lang::Fa, Some(code)) = (lang, RefusalCode::parse(string(body, "/code"))) {
-        lines.push(("دلیل", fa::refusal(code).to_owned()));
+fn refused(answered: &Answered, lang: Lang) -> Vec<(&'static str, String)> {
+    let (body, ours) = (&answered.body, answered.status == 503);
+    let code = string(body, "/code");
+    // Where it is we who fail, nobody was refused.
+    let head = if ours { pick(lang, "بی‌پاسخ", "no answer") } else { pick(lang, "رد شد", "refused") };
+    let mut lines = vec![(head, code.to_owned())];
+    let told = RefusalCode::parse(code).filter(|_| matches!(lang, Lang::Fa));
+    lines.extend(told.map(|code| ("دلیل", fa::refusal(code).to_owned())));
+    // A bare 503 has no detail; its title is the code in words.
+    let title = body.get("title").filter(|_| told.is_none());
+    let why = body.get("detail").or(title).and_then(Value::as_str);
+    lines.extend(why.map(|why| (pick(lang, "جزئیات", "why"), why.to_owned())));
+    if ours {
+        lines.push((pick(lang, "در این میان", "meanwhile"), advice(body, lang).to_owned()));
     }
-    lines.push((pick(lang, "جزئیات", "why"), string(body, "/detail").to_owned()));
     lines.push((pick(lang, "شماره", "request id"), string(body, "/request_id").to_owned()));
     if let Some(hint) = body.get("hint").and_then(Value::as_str) {
         lines.push((pick(lang, "راهنما", "hint"), hint.to_owned()));
     }
     lines
+}
+
+/// The `advice` of a 503 in words. One without, of an agency whose policy has no word for it, is asked again.
+fn advice(body: &Value, lang: Lang) -> &str {
+    match body.get("advice").and_then(Value::as_str) {
+        Some(code) => OutageStep::parse(code).map_or(code, |step| meanwhile(step, lang)),
+        None => pick(lang, "کمی بعد دوباره بپرسید", "ask again a little later"),
+    }
+}
+
+/// What an agency does for the holder while nobody can answer, as its policy says.
+pub(super) const fn meanwhile(step: OutageStep, lang: Lang) -> &'static str {
+    match step {
+        OutageStep::Proceed => pick(lang, "خدمت را بدهید و بعداً دوباره بپرسید", "serve the holder and ask again later"),
+        OutageStep::TryLater => pick(lang, "پیش از هر اقدام دوباره بپرسید", "ask again before you act"),
+    }
 }
 
 fn outcome(code: &str, lang: Lang) -> String {
@@ -121,4 +147,44 @@ const fn pick(lang: Lang, fa: &'static str, en: &'static str) -> &'static str {
 
 fn string<'a>(body: &'a Value, pointer: &str) -> &'a str {
     body.pointer(pointer).and_then(Value::as_str).unwrap_or("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(status: u16, body: Value, lang: Lang) -> String {
+        answer(&Answered { status, body, sent: Vec::new() }, lang)
+    }
+
+    #[test]
+    fn clerk_reads_what_the_policy_says_for_an_outage_and_nothing_else() {
+        let bare = |advice: &str| json!({"status": 503, "title": "The answer could not be recorded", "code": "ledger-unavailable", "request_id": "r-1", "advice": advice});
+        let proceed = told(503, bare("proceed"), Lang::En);
+        assert!(
+            proceed.contains("serve the holder and ask again later") && proceed.contains("The answer could not be recorded"),
+            "{proceed}"
+        );
+        assert!(!proceed.lines().any(|line| line.ends_with(" -") || line.starts_with("refused")), "{proceed}");
+        let persian = told(503, bare("proceed"), Lang::Fa);
+        assert!(persian.contains("خدمت را بدهید") && persian.contains("ثبت پاسخ ممکن نشد"), "{persian}");
+        assert_eq!(persian.matches("بپرسید").count(), 1, "the policy's word alone says when to ask again: {persian}");
+        let wait = told(503, bare("try-later"), Lang::Fa);
+        assert!(wait.contains("پیش از هر اقدام دوباره بپرسید") && !wait.contains("خدمت را بدهید"), "{wait}");
+        let mut silent = bare("");
+        if let Some(members) = silent.as_object_mut() {
+            members.remove("advice");
+        }
+        assert!(told(503, silent, Lang::En).contains("ask again a little later"));
+    }
+
+    #[test]
+    fn refusal_has_no_advice_and_its_detail() {
+        let body = json!({"status": 403, "title": "t", "code": "service-not-allowed", "detail": "ask the operator", "request_id": "r-1"});
+        let english = told(403, body.clone(), Lang::En);
+        assert!(english.starts_with("refused") && english.contains("ask the operator") && !english.contains("meanwhile"), "{english}");
+        assert!(!told(403, body, Lang::Fa).contains("در این میان"));
+    }
 }

@@ -76,7 +76,7 @@ pub(super) const fn effect(effect: Effect) -> &'static str {
     }
 }
 
-/// Why a query was refused, and what to do, as a clerk needs it.
+/// Why a query was refused, and what to do, as a clerk needs it; what to do in an outage is the agency's policy to say (`advice`).
 pub(super) const fn refusal(code: RefusalCode) -> &'static str {
     match code {
         RefusalCode::MalformedRequest => "درخواست درست نوشته نشده است؛ جزئیات را ببینید و اصلاح کنید",
@@ -110,10 +110,10 @@ pub(super) const fn refusal(code: RefusalCode) -> &'static str {
         RefusalCode::SignatureRequired => "این درخواست باید با کلید درخواست دستگاه امضا شود",
         RefusalCode::SignatureInvalid => "امضای درخواست درست نیست؛ کلید و ساعت دستگاه را بررسی کنید",
         RefusalCode::CaseUnknown => "پرونده بازی با این شماره برای این دستگاه نیست",
-        RefusalCode::RegistryUnavailable => "سامانه مرجع اکنون پاسخ نمی‌دهد؛ کمی بعد دوباره بپرسید",
-        RefusalCode::Overloaded => "سامانه مرجع اکنون بسیار شلوغ است؛ کمی بعد دوباره بپرسید",
-        RefusalCode::LedgerUnavailable => "ثبت پاسخ ممکن نشد؛ کمی بعد دوباره بپرسید",
-        RefusalCode::ShuttingDown => "این گره در حال توقف است؛ دوباره بپرسید",
+        RefusalCode::RegistryUnavailable => "سامانه مرجع اکنون پاسخ نمی‌دهد",
+        RefusalCode::Overloaded => "سامانه مرجع اکنون بسیار شلوغ است",
+        RefusalCode::LedgerUnavailable => "ثبت پاسخ ممکن نشد",
+        RefusalCode::ShuttingDown => "این گره در حال توقف است",
     }
 }
 
@@ -126,6 +126,13 @@ mod tests {
     fn instants_are_told_as_tehran_reads_them() {
         assert_eq!(instant("2023-06-28T06:30:00Z".parse().unwrap()), "۱۴۰۲/۰۴/۰۷ ساعت ۱۰:۰۰");
         assert_eq!(instant("2026-11-28T20:31:59Z".parse().unwrap()), "۱۴۰۵/۰۹/۰۸ ساعت ۰۰:۰۱");
+    }
+
+    #[test]
+    fn what_to_do_in_an_outage_is_left_to_the_policy() {
+        for code in RefusalCode::ALL.iter().filter(|code| code.status() == 503) {
+            assert!(!refusal(*code).contains("بپرسید"), "`{}`", code.code());
+        }
     }
 
     #[test]

@@ -119,6 +119,9 @@ pub struct Tls {
     pub client_ca: PathBuf,
     /// Intermediate authorities below that root.
     pub client_intermediates: PathBuf,
+    /// Root of our listeners' certificate, for kits and for our own client verbs; left out: that of the agencies' certificates.
+    #[serde(default)]
+    pub server_ca: Option<PathBuf>,
     /// Folder of the certificate revocation lists; required.
     pub crls: PathBuf,
     /// URLs from which revocation lists are fetched besides; name two or more, so that one that is blocked is no loss.
@@ -134,6 +137,13 @@ pub struct Tls {
     /// Whether TLS 1.2 is accepted beside 1.3.
     #[serde(default)]
     pub allow_tls12: bool,
+}
+
+impl Tls {
+    /// The root of our listeners' certificate (PEM), by which their clients know them.
+    pub fn server_ca(&self) -> &Path {
+        self.server_ca.as_deref().unwrap_or(&self.client_ca)
+    }
 }
 
 /// How the gateway reaches the registry.
@@ -331,7 +341,8 @@ impl Config {
         ] {
             *path = base.join(&*path);
         }
-        for path in [&mut self.ledger.witness_key, &mut self.ledger.witness_checkpoint].into_iter().flatten() {
+        let optional = [&mut self.tls.server_ca, &mut self.ledger.witness_key, &mut self.ledger.witness_checkpoint];
+        for path in optional.into_iter().flatten() {
             *path = base.join(&*path);
         }
         self.audit.resolve(base);

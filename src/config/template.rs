@@ -39,6 +39,8 @@ certificate = "pki/gateway/cert.pem"
 key = "pki/gateway/key.pem"
 client_ca = "pki/ca.pem"
 client_intermediates = "pki/intermediate.pem"
+# Root of `certificate` above, where it is another than the agencies' `client_ca`: agencies get it in their kit.
+# server_ca = "pki/server-ca.pem"
 # Certificate revocation lists. Without a current list of every issuer nobody is let in.
 crls = "pki/crl"
 # Where newer lists are fetched from, in PEM or DER: name two or more. The highest number wins, whichever source it comes from.

@@ -92,3 +92,12 @@ fn bytes_that_are_no_text_are_found_by_line() {
     let said = Config::read(&file).unwrap_err().to_string();
     assert!(said.ends_with("estelam.toml:2: not UTF-8; save the file as UTF-8"), "{said}");
 }
+
+#[test]
+fn listeners_are_known_by_the_agencies_root_unless_another_is_named() {
+    let place = Path::new("/etc/estelam/estelam.toml");
+    let tls = |text: &str| Config::parse(text, place).unwrap().tls;
+    assert_eq!(tls(&shipped()).server_ca(), Path::new("/etc/estelam/pki/ca.pem"));
+    let other = tls(&shipped().replacen("# server_ca = ", "server_ca = ", 1));
+    assert_eq!((other.server_ca(), &*other.client_ca), (Path::new("/etc/estelam/pki/server-ca.pem"), Path::new("/etc/estelam/pki/ca.pem")));
+}

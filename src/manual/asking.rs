@@ -59,7 +59,8 @@
 //!
 //! For `travel`, `province` (ISO 3166-2:IR) names the province that the question is about; without it, the registered one.
 //!
-//! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. After 429 wait
+//! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. A 503 is no refusal: we could not answer, and
+//! `advice` says what your policy wants meanwhile. `proceed`: serve the holder and ask again later; `try-later`: ask again before you act. After 429 wait
 //! as many seconds as `Retry-After` says. Where `RateLimit-Policy` names `enumeration`, your queries looked like a search for people: ask about
 //! those before you. What you asked before is answered meanwhile. If you have to go through a list of your own, agree with the operator on a
 //! batch: a certificate of a branch of its own, `"priority": "background"`, and so many numbers a day. Ask nothing else with that certificate.

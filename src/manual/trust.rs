@@ -8,7 +8,7 @@
 //! | `enrol NAME --csr FILE --like OTHER --fa … --en …` | the same with the policy of an agency of the same kind |
 //! | `enrol NAME --branch UNIT --csr FILE` | one more certificate, for a branch or a system |
 //! | `list`, `show NAME` (`--json`) | who may ask what, who is cut off, when which certificate ends |
-//! | `rotate NAME --csr FILE`, then `rotate NAME --finish` | a second certificate beside the first; then the end of the first |
+//! | `rotate NAME --csr FILE`, then `rotate NAME --finish` | a second certificate beside the first; then the end of the first. `--branch UNIT` with both: that unit's, no other |
 //! | `suspend NAME`, `--branch UNIT`, `--certificate FILE`, `--tokens` | cut off, from the next request on |
 //! | `resume NAME`, `--branch UNIT` | back; tokens from before stay dead |
 //! | `retire NAME` | cut off, certificates revoked, file moved to `policies/retired/`; the name is never given again |
@@ -24,8 +24,9 @@
 //!
 //! Beside the development authority (`pki/authority/`) certificates are issued at once. With any other authority, `--outside-ca` prints exactly
 //! what it must sign, and `--certificate FILE` takes the result up: it must be for the same key and name, and pass the gateway's own checks.
-//! The kit holds the certificate, the roots, the policy in Persian and English, `ask.sh` (a token and a query with `curl`; the number goes in by
-//! standard input) and `oauth.json`. No private key is ever in it.
+//! The kit holds the certificate, the root of the gateway's own (`tls.server_ca`; that of the agencies', `tls.client_ca`, if left out), the policy in
+//! Persian and English, `ask.sh` (a token and a query with `curl`; the number goes in by standard input), `sign.py` and `oauth.json`; where the agency's file
+//! wants `private_key_jwt` and nothing less, `assertion.py` too, which `ask.sh` runs. No private key is ever in it.
 //!
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
 //! certificates of one unit are good at a time, and each is for a key of its own: one that was ever in a certificate of anybody, or that signs requests or
@@ -148,6 +149,10 @@
 //! signed by those present and recorded (`officials-activated`) before the first thing that they sign takes effect; then the policies are
 //! signed anew. What is not on record yet must be signed by people who are in office now, and was proposed after what it replaces came into force: no
 //! former official dates a change back. `authority.json` beside the log remembers what was in force: nobody goes back behind it, and without it nothing starts.
+//!
+//! `agency enrol` of a new agency, `enrol --request-key` and `retire` write into the policy folder. Outside a demo they do not wait: certificates, registers and
+//! the cutting off count when the command returns, and it prints what the officials have to run so that the policies do. Until then a gateway that
+//! stops does not start again.
 //!
 //! Legal holds are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys are enrolled
 //! beside the holds. Decrees need two officials of the registry. Not under signatures: `agency suspend`, `resume` and `rotate` (the operator's

@@ -5,6 +5,8 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 import requests
@@ -71,6 +73,7 @@ def four_clients_get_a_bound_token_by_certificate_and_by_key_and_use_it(demo):
     }
     register_keys(demo, BY_KEY, [key.as_dict(private=False) for key in own.values()])
     with_authlib(demo, gateway, own["authlib"])
+    with_the_kit(demo, own["authlib"])
     with_requests_oauth2client(demo, gateway, own["requests"])
     names = ("ca", "cert", "key")
     agencies = {name: dict(zip(names, (demo.ca, *demo.files(name)))) for name in (BY_CERTIFICATE, BY_KEY)}
@@ -98,6 +101,22 @@ def with_authlib(demo, gateway, key):
             return None
         return session
     answered(until("the registered keys", signed).post(f"{gateway}/v1/verify", json=TELECOM))
+
+
+def with_the_kit(demo, key):
+    """What the operator hands out: a certificate for the agency's request, and scripts that assert with the library that they name."""
+    with tempfile.TemporaryDirectory() as folder:
+        kit, own, csr = pathlib.Path(folder) / "kit", f"{folder}/key.pem", f"{folder}/kit.csr"
+        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=Example", "-keyout", own,
+                        "-out", csr, "-addext", f"subjectAltName=URI:spiffe://estelam.test/agency/{BY_KEY}/branch/kit"], check=True, capture_output=True)
+        enrol = [demo.binary, "agency", "enrol", BY_KEY, "--branch", "kit", "--csr", csr, "--kit", str(kit), "--dir", str(demo.dir)]
+        done = subprocess.run(enrol, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert json.loads((kit / "oauth.json").read_text())["token_endpoint_auth_method"] == "private_key_jwt"
+        (kit / "client-key.pem").write_bytes(key.as_pem(private=True))
+        where = {"PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "KEY": own, "BIRTH_YEAR": "1370", "SCHEME": "amayesh-no"}
+        asked = subprocess.run(["sh", str(kit / "ask.sh")], input="A170000001\n", capture_output=True, text=True, env=where, timeout=60)
+        assert asked.stdout and json.loads(asked.stdout)["decision"] == "entitled", asked.stderr
 
 
 class FapiPrivateKeyJwt(PrivateKeyJwt):

@@ -39,6 +39,14 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
         &["verify", "--service", "sim", "--purpose", "sim-registration"],
         &["token"],
         &["serve"],
+        &["log", "query", "--as", "security-auditor"],
+        &["log", "summary"],
+        &["log", "sample", "list"],
+        &["log", "export"],
+        &["log", "prove", "0190f0aa-0000-7000-8000-000000000000"],
+        &["log", "person", "--as", "dpo", "--case", "c", "--scheme", "yekta", "--value", "9990000018"],
+        &["log", "holder", "--as", "kefalat", "--actor", "a", "--scheme", "yekta"],
+        &["officials", "list"],
     ] {
         check_refused(&[verb, &["--dir", "typo"]].concat(), home.path());
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "{verb:?} left something behind");
@@ -49,7 +57,20 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     check_refused(&["log", "verify", "--config", "typo/estelam.toml"], home.path());
     check_refused(&["agency", "list", "--config", "typo/estelam.toml"], home.path());
-    check_refused(&["token", "--config", "typo/estelam.toml"], home.path());
+    for verb in [
+        &["token"][..],
+        &["verify", "--service", "sim", "--purpose", "sim-registration"],
+        &["log", "query", "--as", "security-auditor"],
+        &["log", "summary"],
+        &["log", "sample", "list"],
+        &["log", "export"],
+        &["log", "prove", "0190f0aa-0000-7000-8000-000000000000"],
+        &["log", "person", "--as", "dpo", "--case", "c", "--scheme", "yekta", "--value", "9990000018"],
+        &["log", "holder", "--as", "kefalat", "--actor", "a", "--scheme", "yekta"],
+        &["openapi"],
+    ] {
+        check_refused(&[verb, &["--config", "typo/estelam.toml"]].concat(), home.path());
+    }
     // Good policies beside it are not taken for those of a configuration that is not there, or is broken.
     std::os::unix::fs::symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"), home.path().join("policies")).unwrap();
     for verb in ["check", "test", "watch-test"] {

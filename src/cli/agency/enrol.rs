@@ -60,7 +60,8 @@ impl Enrol {
         if let (Some(key), None, None) = (&self.request_key, &self.csr, &self.certificate) {
             let keys = signing_key(key, None)?;
             policy_files::put_request_keys(&home.policies, &agency, &keys).map_err(|faults| refused(&faults))?;
-            println!("the key signs the requests of {agency}{}; earlier ones do no more", home.policies_in_force()?);
+            let (when, left) = home.policies_in_force()?;
+            print!("the key signs the requests of {agency}{when}; earlier ones do no more\n{left}");
             return Ok(());
         }
         let _alone = home.alone()?;
@@ -69,9 +70,8 @@ impl Enrol {
             return Err(CliError::failed(format_args!("`{agency}` has left; a name is never given twice")));
         }
         if !register.good(unit, home::now()).is_empty() {
-            return Err(CliError::failed(format_args!(
-                "`{agency}` has a certificate for this already; to renew it, use `estelam agency rotate {agency}`"
-            )));
+            let rotate = home.command("rotate", &agency, unit, " --csr FILE");
+            return Err(CliError::failed(format_args!("`{agency}` has a certificate for this already; to renew it, use `{rotate}`")));
         }
         // The request is judged before anything is written.
         let uri = home.uri(&agency, unit);
@@ -89,12 +89,13 @@ impl Enrol {
         let certificate = take_up(&home, &agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
         let folder = self.kit.clone().unwrap_or_else(|| place(&home, &agency, unit).join("kit"));
         let folder = kit::write(&home, &folder, certificate.as_deref(), &snapshot, policy)?;
-        let when = home.policies_in_force()?;
-        println!("{agency} is enrolled{when}; its kit lies in {}", folder.display());
+        let (when, left) = home.policies_in_force()?;
+        println!("{agency}{} is enrolled{when}; its kit lies in {}", home::of(unit), folder.display());
         print!("\n{}", super::words::english(&snapshot, policy));
         if certificate.is_some() {
             println!("\nTo try it, put the private key beside the certificate as key.pem and run: sh {}/ask.sh", folder.display());
         }
+        print!("{left}");
         Ok(())
     }
 
@@ -218,7 +219,8 @@ pub(super) fn take_up(
     // One that is cut off is not counted: it must not keep the agency from getting one that works.
     let cut = home.cut_off()?;
     if register.good(unit, now).iter().filter(|one| !is_cut(&cut, one)).count() >= OVERLAP {
-        return Err(CliError::failed("two certificates are good already; end the older one with `estelam agency rotate NAME --finish`"));
+        let finish = home.command("rotate", agency, unit, " --finish");
+        return Err(CliError::failed(format_args!("two certificates are good already; end the older one with `{finish}`")));
     }
     if !register.add(Enrolled::new(&facts, unit, now)) {
         return Err(CliError::failed("this certificate is in the register already"));

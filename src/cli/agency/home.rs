@@ -27,6 +27,7 @@ pub(super) struct Home {
     pub(super) issuer: Option<String>,
     pub(super) client_ca: PathBuf,
     pub(super) client_intermediates: PathBuf,
+    pub(super) server_ca: PathBuf,
     pub(super) crls: PathBuf,
     place: Place,
 }
@@ -44,6 +45,7 @@ impl Home {
                 issuer: DemoFile::read(&dir).ok().map(|demo| demo.gateway),
                 client_ca: dir.join("pki/ca.pem"),
                 client_intermediates: dir.join("pki/intermediate.pem"),
+                server_ca: dir.join("pki/ca.pem"),
                 crls: dir.join("pki/crl"),
                 place: place.clone(),
                 dir,
@@ -55,6 +57,7 @@ impl Home {
             cutoff: config.cutoff,
             trust_domain: config.trust_domain,
             issuer: Some(config.issuer),
+            server_ca: config.tls.server_ca().to_owned(),
             client_ca: config.tls.client_ca,
             client_intermediates: config.tls.client_intermediates,
             crls: config.tls.crls,
@@ -94,18 +97,38 @@ impl Home {
 
     /// Waits until a running service acts by that list; says what to add where none runs.
     pub(super) fn cut_in_force(&self) -> Result<&'static str, CliError> {
-        said(reach::cut_off(&self.place, &self.cut_off()?.version())?)
+        reach::cut_off(&self.place, &self.cut_off()?.version()).map(said)
     }
 
     /// Waits until the log has an entry for every certificate that the registers name.
     pub(super) fn certificates_recorded(&self) -> Result<&'static str, CliError> {
         let (version, _) = enrolment::all(&self.enrolment).doing("the registers of certificates")?;
-        said(reach::certificates_recorded(&self.place, &version)?)
+        reach::certificates_recorded(&self.place, &version).map(said)
     }
 
-    /// The same for the policies.
-    pub(super) fn policies_in_force(&self) -> Result<&'static str, CliError> {
-        said(reach::in_force(&self.place, &self.policies)?)
+    /// The same for the policies. Outside a demo nobody waits: they count once officials have signed, and what they have to run comes back too.
+    pub(super) fn policies_in_force(&self) -> Result<(&'static str, String), CliError> {
+        let reached = reach::in_force(&self.place, &self.policies)?;
+        let left = if reached == Reached::Unsigned { self.to_sign() } else { String::new() };
+        Ok((said(reached), left))
+    }
+
+    /// What is left to do where the policies wait for signatures.
+    fn to_sign(&self) -> String {
+        let place = self.place.typed();
+        format!(
+            "\nThe policies that lie here now count once officials have signed them. Until then a running gateway goes on under those before, and one \
+             that stopped does not start:\n\
+             \x20 estelam officials propose policies{place}\n\
+             \x20 estelam officials sign policies --key KEY{place}   (each official)\n\
+             \x20 estelam officials apply policies{place}\n"
+        )
+    }
+
+    /// A verb of `estelam agency` for an agency or one of its units, as it is typed here.
+    pub(super) fn command(&self, verb: &str, agency: &AgencyId, unit: Option<&str>, options: &str) -> String {
+        let branch = unit.map(|unit| format!(" --branch {unit}")).unwrap_or_default();
+        format!("estelam agency {verb} {agency}{branch}{options}{}", self.place.typed())
     }
 
     /// The name that a certificate of an agency, or of one of its units, bears.
@@ -116,11 +139,12 @@ impl Home {
 }
 
 /// What to add to a message about something that has come so far.
-fn said(reached: Reached) -> Result<&'static str, CliError> {
-    Ok(match reached {
+const fn said(reached: Reached) -> &'static str {
+    match reached {
         Reached::InForce => "",
         Reached::NoService => " (no service runs here now; it counts from its start)",
-    })
+        Reached::Unsigned => " (its policy is not in force yet, see below)",
+    }
 }
 
 /// An agency's name as typed.
@@ -142,6 +166,11 @@ pub(super) fn unit(name: Option<&str>) -> Result<Option<&str>, CliError> {
         }
         name => Ok(name),
     }
+}
+
+/// Which unit is meant, behind an agency's name.
+pub(super) fn of(unit: Option<&str>) -> String {
+    unit.map(|unit| format!(" ({unit})")).unwrap_or_default()
 }
 
 pub(super) fn now() -> Timestamp {

@@ -10,7 +10,9 @@ use super::home::Home;
 use super::words;
 use crate::cli::place::write_atomically;
 use crate::cli::{CliError, Failure};
+use crate::core::domain::jwk::{JwsAlgorithm, PublicJwk};
 use crate::core::policy::{AgencyPolicy, Snapshot};
+use crate::core::token::{PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
 
 /// Writes the kit of an agency's certificate; says where it lies.
 pub(super) fn write(
@@ -25,21 +27,30 @@ pub(super) fn write(
     if let Some(certificate) = certificate {
         put("cert.pem", certificate)?;
     }
-    let ca = std::fs::read_to_string(&home.client_ca).doing("the roots")?;
+    let ca = std::fs::read_to_string(&home.server_ca).doing("the root of the gateway's certificate")?;
     put("ca.pem", &ca)?;
     put("policy.en.txt", &words::english(snapshot, policy))?;
     put("policy.fa.txt", &words::persian(snapshot, policy))?;
     put("oauth.json", &oauth(home, policy)?)?;
     put("ask.sh", &script(home, policy))?;
     put("sign.py", &signing_script(home, policy))?;
+    if let Some(key) = asserted_by(policy) {
+        put("assertion.py", &assertion_script(home, policy, key))?;
+    }
     Ok(folder.to_owned())
+}
+
+/// The key of the client's assertions, where the certificate alone is not enough: the first that is registered.
+fn asserted_by(policy: &AgencyPolicy) -> Option<&PublicJwk> {
+    let auth = &policy.client_auth;
+    if auth.certificate { None } else { auth.keys.first() }
 }
 
 /// The settings of an OAuth client.
 fn oauth(home: &Home, policy: &AgencyPolicy) -> Result<String, CliError> {
-    let issuer = issuer(home);
+    let (issuer, asserted) = (issuer(home), asserted_by(policy));
     let scopes: Vec<_> = policy.scopes.iter().map(|scope| scope.code()).collect();
-    let settings = json!({
+    let mut settings = json!({
         "issuer": issuer,
         "discovery": format!("{issuer}/.well-known/oauth-authorization-server"),
         "token_endpoint": format!("{issuer}/oauth2/token"),
@@ -47,16 +58,20 @@ fn oauth(home: &Home, policy: &AgencyPolicy) -> Result<String, CliError> {
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "client_id": policy.id.as_str(),
         "grant_type": "client_credentials",
-        "token_endpoint_auth_method": "tls_client_auth",
+        "token_endpoint_auth_method": asserted.map_or(TLS_CLIENT_AUTH, |_| PRIVATE_KEY_JWT),
         "tls_client_certificate_bound_access_tokens": true,
         "scope": scopes.join(" "),
     });
+    if let (Some(key), Some(members)) = (asserted, settings.as_object_mut()) {
+        members.insert("token_endpoint_auth_signing_alg".to_owned(), json!(key.algorithm().jose()));
+    }
     serde_json::to_string_pretty(&settings).doing("the settings of the OAuth client")
 }
 
 /// A script that gets a token and asks. The number comes from standard input, so that no file and no process list holds one.
 fn script(home: &Home, policy: &AgencyPolicy) -> String {
     let issuer = issuer(home);
+    let (assert, assertion) = if asserted_by(policy).is_some() { ASSERTED } else { ("", "") };
     let ask = words::lines(policy).first().map_or_else(String::new, |line| {
         let mut members = vec![
             r#""identifier":{"scheme":"'"${SCHEME:-yekta}"'","value":"'"$number"'"}"#.to_owned(),
@@ -100,7 +115,7 @@ cd "$(dirname "$0")"
 TLS="cacert = ca.pem
 cert = cert.pem
 key = \"${{KEY:-key.pem}}\""
-REPLY=$(printf '%s\n' "$TLS" | curl -sS --fail-with-body --config - -d grant_type=client_credentials {issuer}/oauth2/token) || {{
+{assert}REPLY=$(printf '%s\n' "$TLS"{assertion} | curl -sS --fail-with-body --config - -d grant_type=client_credentials {issuer}/oauth2/token) || {{
   echo "no token: $REPLY" >&2
   exit 1
 }}
@@ -108,6 +123,15 @@ TOKEN=$(printf '%s' "$REPLY" | sed -E 's/.*"access_token":"([^"]+)".*/\1/')
 {ask}"#
     )
 }
+
+/// The client assertion in the script, where the certificate alone is not enough: it goes in by the configuration that curl reads.
+const ASSERTED: (&str, &str) = (
+    r#"# The key of your client assertions lies here too, as client-key.pem, or is named: CLIENT_KEY=/path/to/client-key.pem
+ASSERTION=$(python3 assertion.py)
+"#,
+    r#" "data = \"client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\"" \
+  "data = \"client_assertion=$ASSERTION\"""#,
+);
 
 /// Signing in the script, where the policy wants it: the field goes through a file that only its owner reads, not through the process list.
 const SIGNED: (&str, &str) = (
@@ -117,6 +141,32 @@ printf '%s' "$body" | python3 sign.py POST /v1/verify > "$signature"
 "#,
     r#" -H @"$signature""#,
 );
+
+/// A script that makes a client assertion with a public JOSE library.
+fn assertion_script(home: &Home, policy: &AgencyPolicy, key: &PublicJwk) -> String {
+    let (algorithm, kind) = match key.algorithm() {
+        JwsAlgorithm::Ps256 => ("PS256", "RSAKey"),
+        JwsAlgorithm::Es256 => ("ES256", "ECKey"),
+        JwsAlgorithm::EdDsa => ("EdDSA", "OKPKey"),
+    };
+    let kid = key.kid().map(|kid| format!(r#", "kid": "{kid}""#)).unwrap_or_default();
+    format!(
+        r#"# The client assertion of one token request (RFC 7523): python3 assertion.py   (pip install joserfc)
+# Its key is neither the certificate's nor that of your requests; the operator has its public half. Another key of yours: change it here.
+import os, secrets, time
+from joserfc import jwt
+from joserfc.jwk import {kind}
+
+key = {kind}.import_key(open(os.environ.get("CLIENT_KEY", "client-key.pem")).read())
+now = int(time.time())
+claims = {{"iss": "{agency}", "sub": "{agency}", "aud": "{issuer}", "iat": now, "exp": now + 60, "jti": secrets.token_urlsafe(16)}}
+header = {{"alg": "{algorithm}", "typ": "client-authentication+jwt"{kid}}}
+print(jwt.encode(header, claims, key, algorithms=["{algorithm}"]))
+"#,
+        agency = policy.id,
+        issuer = issuer(home),
+    )
+}
 
 /// A script that signs a request with a public JOSE library: the field for the body on standard input.
 fn signing_script(home: &Home, policy: &AgencyPolicy) -> String {

@@ -39,20 +39,23 @@ impl Retire {
         end_certificates(&home, &mut register, &good, authority.as_ref())?;
         register.retired.get_or_insert(now);
         home.save(&agency, &mut register)?;
-        home.cut_in_force()?;
-        policy_files::retire_agency(&home.policies, &agency).map_err(|faults| only_its_file_stays(&agency, &faults))?;
-        home.policies_in_force()?;
-        println!("{agency} has left; its file is kept in policies/retired/, its certificates in its register; its name is not given again");
+        let when = home.cut_in_force()?;
+        let again = home.command("retire", &agency, None, "");
+        policy_files::retire_agency(&home.policies, &agency).map_err(|faults| only_its_file_stays(&agency, &faults, &again))?;
+        // It is refused from now on; that the policies no longer name it may wait for signatures.
+        let (_, left) = home.policies_in_force()?;
+        let kept = "its file is kept in policies/retired/, its certificates in its register; its name is not given again";
+        print!("{agency} has left{when}; {kept}\n{left}");
         Ok(())
     }
 }
 
 /// The agency is out whatever became of its file; whoever reads this must not believe that nothing happened.
-fn only_its_file_stays(agency: &AgencyId, faults: &[LoadError]) -> CliError {
+fn only_its_file_stays(agency: &AgencyId, faults: &[LoadError], again: &str) -> CliError {
     let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
     CliError::failed(format_args!(
         "`{agency}` is cut off and its certificates are ended, for good; only its file stays in the policies: {}; \
-         mend that, then say `estelam agency retire {agency}` again",
+         mend that, then say `{again}` again",
         lines.join("; ")
     ))
 }

@@ -48,9 +48,8 @@ impl Rotate {
     fn begin(&self, home: &Home, agency: &AgencyId, unit: Option<&str>) -> Result<(), CliError> {
         let mut register = home.register(agency)?;
         if register.retired.is_some() || !register.certificates.iter().any(|one| one.unit.as_deref() == unit) {
-            return Err(CliError::failed(format_args!(
-                "`{agency}` has no certificate for this to renew; use `estelam agency enrol {agency}`"
-            )));
+            let enrol = home.command("enrol", agency, unit, " --csr FILE");
+            return Err(CliError::failed(format_args!("`{agency}` has no certificate for this to renew; use `{enrol}`")));
         }
         let request = self.csr.as_deref().map(|file| enrol::request(home, file, &home.uri(agency, unit))).transpose()?;
         let taken = enrol::take_up(home, agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
@@ -60,7 +59,8 @@ impl Rotate {
             let folder = kit::write(home, &enrol::place(home, agency, unit).join("kit"), Some(&pem), &snapshot, policy)?;
             println!("the new certificate lies in {}", folder.display());
         }
-        println!("both certificates are good; once {agency} works with the new one: estelam agency rotate {agency} --finish");
+        let finish = home.command("rotate", agency, unit, " --finish");
+        println!("both certificates are good; once {agency}{} works with the new one: {finish}", home::of(unit));
         Ok(())
     }
 }
@@ -69,13 +69,14 @@ fn finish(home: &Home, agency: &AgencyId, unit: Option<&str>) -> Result<(), CliE
     let mut register = home.register(agency)?;
     let (cut, good) = (home.cut_off()?, register.good(unit, home::now()));
     if good.len() < 2 {
-        println!("{agency} has one certificate for this; there is nothing to end");
+        println!("{agency}{} has one certificate for this; there is nothing to end", home::of(unit));
         return Ok(());
     }
     // One that is cut off works no more, however new it is.
     let Some(stays) = good.iter().rev().find(|one| !is_cut(&cut, one)).map(|one| one.sha256.clone()) else {
+        let renew = home.command("rotate", agency, unit, " --csr FILE");
         return Err(CliError::failed(format_args!(
-            "every certificate of `{agency}` for this is cut off, so none would be left to work with; renew it first with `--csr FILE`"
+            "every certificate of `{agency}` for this is cut off, so none would be left to work with; renew it first: `{renew}`"
         )));
     };
     let older = |one: &&Enrolled| one.sha256 != stays;
@@ -84,6 +85,6 @@ fn finish(home: &Home, agency: &AgencyId, unit: Option<&str>) -> Result<(), CliE
     leave::end_certificates(home, &mut register, &older, authority.as_ref())?;
     home.save(agency, &mut register)?;
     home.cut_in_force()?;
-    println!("{} other certificate{} of {agency} ended", older.len(), if older.len() == 1 { "" } else { "s" });
+    println!("{} other certificate{} of {agency}{} ended", older.len(), if older.len() == 1 { "" } else { "s" }, home::of(unit));
     Ok(())
 }

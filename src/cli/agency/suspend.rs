@@ -68,7 +68,7 @@ impl Suspend {
         } else {
             branch.map_or(Ok(()), |branch| some_branch(&home, &agency, branch))?;
             home.cut(|list| list.suspend(agency.as_str(), branch, now))?;
-            println!("{agency}{} is suspended{}", of(branch), home.cut_in_force()?);
+            println!("{agency}{} is suspended{}", home::of(branch), home.cut_in_force()?);
         }
         Ok(())
     }
@@ -93,7 +93,7 @@ impl Resume {
         }
         let when = home.cut_in_force()?;
         until_new_tokens_count(&home, &agency)?;
-        println!("{agency}{} {}{when}", of(branch), if was_cut { "may ask again" } else { "was not suspended" });
+        println!("{agency}{} {}{when}", home::of(branch), if was_cut { "may ask again" } else { "was not suspended" });
         Ok(())
     }
 }
@@ -104,10 +104,6 @@ fn until_new_tokens_count(home: &Home, agency: &AgencyId) -> Result<(), CliError
         std::thread::sleep(AGAIN);
     }
     Ok(())
-}
-
-fn of(branch: Option<&str>) -> String {
-    branch.map(|branch| format!(" ({branch})")).unwrap_or_default()
 }
 
 /// Refuses a slip of the pen: a branch that cannot come in here, so that the one that was meant goes on. Whoever could, as certificates of outside
@@ -124,8 +120,9 @@ fn some_branch(home: &Home, agency: &AgencyId, branch: &str) -> Result<(), CliEr
         return Ok(());
     }
     if policy.is_some_and(|policy| !policy.admits_branch(Some(branch))) {
+        let show = home.command("show", agency, None, "");
         return Err(CliError::usage(format_args!(
-            "`{agency}` has no branch `{branch}`: no unit, identity or certificate of it bears that name; see `estelam agency show {agency}`"
+            "`{agency}` has no branch `{branch}`: no unit, identity or certificate of it bears that name; see `{show}`"
         )));
     }
     eprintln!("estelam: nothing here names a branch `{branch}` of `{agency}`; if that was a slip, resume it and suspend the right one");

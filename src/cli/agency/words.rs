@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use crate::cli::verify::Lang;
+use crate::cli::words::meanwhile;
 use crate::core::limit::Tier;
-use crate::core::policy::{AgencyPolicy, Grant, Outage, Snapshot};
+use crate::core::policy::{AgencyPolicy, Grant, Snapshot};
 
 /// One service × purpose of a policy, in a stable order.
 pub(super) struct Line<'a> {
@@ -30,10 +32,7 @@ pub(super) fn english(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
         let must =
             duties(line.grant, ["a named clerk (`actor`)", "a second factor (`check`)", "your reference", "a nonce", "your signature"]);
         let must = if must.is_empty() { "nothing besides".to_owned() } else { must.join(", ") };
-        let outage = match line.grant.outage {
-            Outage::Proceed => "serve the holder and ask again later",
-            Outage::TryLater => "ask again before you act",
-        };
+        let outage = meanwhile(line.grant.outage.step(), Lang::En);
         let receipt = if line.grant.receipt { " A holder who wishes it may have a printed receipt (`receipt`)." } else { "" };
         let _ = writeln!(
             text,
@@ -72,10 +71,7 @@ pub(super) fn persian(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
         } else {
             format!("همراه با {}", must.join("، "))
         };
-        let outage = match line.grant.outage {
-            Outage::Proceed => "خدمت را بدهید و بعداً دوباره بپرسید",
-            Outage::TryLater => "پیش از هر اقدام دوباره بپرسید",
-        };
+        let outage = meanwhile(line.grant.outage.step(), Lang::Fa);
         let receipt = if line.grant.receipt {
             " دارنده اگر بخواهد می‌تواند رسید چاپی بگیرد (receipt)."
         } else {

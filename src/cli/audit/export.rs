@@ -64,7 +64,7 @@ impl Export {
     }
 
     async fn write(&self) -> Result<ExitCode, CliError> {
-        let client = Client::open(self.place.dir(), &self.agency)?;
+        let client = Client::open(&self.place, &self.agency)?;
         let token = client.token(Some("log:patterns")).await?;
         let mut parameters = self.filter.parameters();
         parameters.push(("format", self.format.clone()));
@@ -86,7 +86,7 @@ impl Export {
                 let key = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
                 vec![NoteKey::parse(key.trim()).doing("the log's verifier key")?]
             }
-            None => block_on(log_keys(&Client::open(self.place.dir(), &self.agency)?))?,
+            None => block_on(log_keys(&Client::open(&self.place, &self.agency)?))?,
         };
         let checked = check(file, &keys).map_err(|what| CliError::failed(format_args!("`{}` does not hold: {what}", file.display())))?;
         if let Some(path) = &self.checkpoint {
@@ -114,7 +114,7 @@ impl Export {
 
     /// That first and last line are statements of entries of the log.
     async fn proven(&self, checked: &Checked, keys: &[NoteKey]) -> Result<(), CliError> {
-        let client = Client::open(self.place.dir(), &self.agency)?;
+        let client = Client::open(&self.place, &self.agency)?;
         let token = client.token(Some("log:patterns")).await?;
         for Line { id, json, what } in [&checked.first, &checked.last] {
             let proof = client.read(&token, &format!("/v1/log/proof/{id}")).await?;

@@ -42,9 +42,9 @@ const PATH: &str = "/v1/log/holder";
 impl Holder {
     pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
         let contest = self.contest.as_deref().map(contest).transpose()?;
+        let client = Client::open(&self.place, &self.agency)?;
         let value = line("the number")?;
         block_on(async {
-            let client = Client::open(self.place.dir(), &self.agency)?;
             let token = client.token(Some("log:holder")).await?;
             let ask = json!({ "identifier": { "scheme": self.scheme, "value": *value }, "actor": self.actor });
             let sent = client.send(&token, PATH, &ask).await?;

@@ -42,7 +42,7 @@ impl Summary {
         let given = [("from", &self.from), ("to", &self.to), ("agency", &self.agency)];
         let parameters: Vec<_> = given.into_iter().filter_map(|(name, value)| value.clone().map(|value| (name, value))).collect();
         let answer = block_on(async {
-            let client = Client::open(self.place.dir(), &self.auditor)?;
+            let client = Client::open(&self.place, &self.auditor)?;
             let token = client.token(Some("log:patterns")).await?;
             client.read(&token, &format!("/v1/log/summary{}", query_string(&parameters))).await
         })?;
@@ -179,7 +179,7 @@ fn shown(answer: &Value) {
 
 /// Every page of the list.
 async fn every(place: &Place, agency: &str) -> Result<Value, CliError> {
-    let client = Client::open(place.dir(), agency)?;
+    let client = Client::open(place, agency)?;
     let token = client.token(None).await?;
     let (mut samples, mut cursor) = (Vec::new(), None);
     loop {
@@ -194,7 +194,7 @@ async fn every(place: &Place, agency: &str) -> Result<Value, CliError> {
 }
 
 async fn sent(place: &Place, (agency, scope): (&str, &str), path: &str, body: &Value) -> Result<Value, CliError> {
-    let client = Client::open(place.dir(), agency)?;
+    let client = Client::open(place, agency)?;
     let token = client.token(Some(scope)).await?;
     client.send(&token, path, body).await
 }
@@ -220,7 +220,7 @@ pub(in crate::cli) struct Prove {
 impl Prove {
     pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
         let (answer, keys) = block_on(async {
-            let client = Client::open(self.place.dir(), &self.agency)?;
+            let client = Client::open(&self.place, &self.agency)?;
             let token = client.token(None).await?;
             let answer = client.read(&token, &format!("/v1/log/proof/{}", self.id)).await?;
             Ok((answer, log_keys(&client).await?))

@@ -85,7 +85,7 @@ impl Person {
     }
 
     async fn online(&self, agency: &str, value: &str) -> Result<Value, CliError> {
-        let client = Client::open(self.place.dir(), agency)?;
+        let client = Client::open(&self.place, agency)?;
         let token = client.token(Some("log:person")).await?;
         let keys = match &self.officer_key {
             None => Vec::new(),

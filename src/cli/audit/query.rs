@@ -62,7 +62,7 @@ impl QueryEntries {
     }
 
     async fn online(&self, agency: &str) -> Result<Answer, CliError> {
-        let client = Client::open(self.place.dir(), agency)?;
+        let client = Client::open(&self.place, agency)?;
         let token = client.token(Some("log:patterns")).await?;
         let mut answer = Answer { entries: Vec::new(), count: 0, tree_size: 0, damaged: Vec::new() };
         let mut cursor: Option<String> = None;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use crate::cli::client::{Ask, AskCheck, AskIdentifier, Client};
+use crate::cli::place::Place;
 use crate::cli::verify::{Lang, nonce};
 use crate::cli::{CliError, proof, words};
 
 /// Asks as the bank about the fixture person whose card a decree keeps valid.
 pub(super) async fn ask(dir: &Path) -> Result<(), CliError> {
-    let client = Client::open(dir, "bank")?;
+    let client = Client::open(&Place::of(dir.to_owned()), "bank")?;
     let token = client.token(None).await?;
     let answered = client.ask(&token, &question()?, None).await?;
     println!("{}", words::answer(&answered, Lang::En));

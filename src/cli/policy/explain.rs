@@ -165,7 +165,7 @@ impl Explain {
     fn of_identifier(&self, scheme: &str) -> Result<Found, CliError> {
         let files = crate::adapters::policy_files::read(&self.folder.path()?).map_err(not_in_order)?;
         let snapshot = Snapshot::load(&files).map_err(not_in_order)?;
-        let dir = self.folder.place.dir().join("registry");
+        let dir = self.folder.place.existing_dir()?.join("registry");
         if !Store::exists(&dir) {
             let dir = self.folder.place.dir().display();
             return Err(CliError::failed(format_args!("there is no registry in `{dir}`; name an installation with `--dir`")));

@@ -56,9 +56,16 @@ pub fn san(rest: &str) -> String {
 }
 
 /// Asks with the script of the kit; the number goes in by standard input.
-fn ask(kit: &Path, key: &Path) -> Value {
+pub fn ask(kit: &Path, key: &Path) -> Value {
+    serde_json::from_slice(&ask_with(kit, key, |_| ()).stdout).unwrap_or(Value::Null)
+}
+
+/// The same with an environment of its own.
+pub fn ask_with(kit: &Path, key: &Path, environment: impl FnOnce(&mut Command)) -> Output {
     use std::io::Write;
-    let mut child = Command::new("sh")
+    let mut command = Command::new("sh");
+    environment(&mut command);
+    let mut child = command
         .arg(kit.join("ask.sh"))
         .env("KEY", key)
         .env("BIRTH_YEAR", "1370")
@@ -66,10 +73,12 @@ fn ask(kit: &Path, key: &Path) -> Value {
         .env_remove("https_proxy")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(b"A170000001\n").unwrap();
-    serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap_or(Value::Null)
+    // A script that ends before it asks reads no number.
+    let _ = child.stdin.take().unwrap().write_all(b"A170000001\n");
+    child.wait_with_output().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -253,5 +262,28 @@ async fn an_outside_authority_is_told_what_to_sign_and_only_that_is_taken_up() {
     done(&agency(&dir, &["enrol", "bank", "--branch", "west", "--certificate", good.to_str().unwrap()]));
     let shown = done(&agency(&dir, &["show", "bank"]));
     assert!(shown.contains("good   west"), "{shown}");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_that_a_rotation_prints_ends_the_older_certificate_of_that_branch_alone() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let lab = tempfile::tempdir().unwrap();
+    let csr = |name: &str, rest: &str| request(lab.path(), name, &[&san(rest)]);
+    done(&agency(&dir, &["enrol", "bank", "--csr", &csr("whole", "bank")]));
+    done(&agency(&dir, &["rotate", "bank", "--csr", &csr("whole-two", "bank")]));
+    done(&agency(&dir, &["enrol", "bank", "--branch", "north", "--csr", &csr("north", "bank/branch/north")]));
+    let again = failed(&agency(&dir, &["enrol", "bank", "--branch", "north", "--csr", &csr("again", "bank/branch/north")]));
+    assert!(again.contains(&format!("`estelam agency rotate bank --branch north --csr FILE --dir {dir}`")), "{again}");
+    let said = done(&agency(&dir, &["rotate", "bank", "--branch", "north", "--csr", &csr("north-two", "bank/branch/north")]));
+    let printed = said.trim_end().rsplit(": ").next().unwrap();
+    let words: Vec<&str> = printed.strip_prefix("estelam ").unwrap().split(' ').collect();
+    let ended = done(&run(Command::new(env!("CARGO_BIN_EXE_estelam")).args(&words).current_dir(lab.path())));
+    assert_eq!(ended, "1 other certificate of bank (north) ended\n");
+    let shown: Value = serde_json::from_str(&done(&agency(&dir, &["show", "bank", "--json"]))).unwrap();
+    let certificates = shown["register"]["certificates"].as_array().unwrap().iter();
+    let state: Vec<_> = certificates.map(|one| (one["unit"].as_str(), one["ended_at"].is_null())).collect();
+    assert_eq!(state, [(None, true), (None, true), (Some("north"), false), (Some("north"), true)]);
     system.stop().await;
 }

@@ -1,15 +1,18 @@
 //! A disk that runs full under the access log: reads of it stop first, then refusals, and answers go on until nothing is left.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use estelam::core::ledger::room::{Disk, Room};
 use serde_json::{Value, json};
 
+use super::agency_life::today;
 use super::fixtures::query;
-use super::harness::{Reply, System, send};
+use super::harness::{Reply, System, TODAY, send};
 use super::record;
+use super::tools::configured;
 
 const MIB: u64 = 1 << 20;
 
@@ -34,7 +37,11 @@ struct OnSmallDisk {
 
 impl OnSmallDisk {
     async fn new() -> Self {
-        let system = System::today().await;
+        Self::at(TODAY).await
+    }
+
+    async fn at(now: &str) -> Self {
+        let system = System::at(now, "").await;
         let left = Arc::new(AtomicU64::new(1000 * MIB));
         let disk = Left { bytes: left.clone(), reserve: system.config.ledger.dir.join("reserve") };
         system.running.parts().ledger.reserve().unwrap().ask(Arc::new(disk));
@@ -146,5 +153,32 @@ async fn answers_go_on_into_the_reserve_until_it_is_gone_and_come_back_with_room
     assert_eq!(disk.answer().await.outcome(), "entitled valid");
     disk.system.until("the reserve again", |_| disk.status()["reserve_mib"] == 8).await;
     assert_eq!(told(&disk.system), ["disk-scarce", "disk-ample"]);
+    disk.system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clerk_at_a_terminal_is_told_what_the_policy_says_and_not_to_wait() {
+    let disk = OnSmallDisk::at(&today()).await;
+    let dir = configured(&disk.system);
+    let ask = |lang: &str| {
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_estelam"));
+        verify.args(["verify", "--as", "clinic", "--service", "treatment", "--purpose", "claim", "--lang", lang, "--dir", &dir]);
+        let output = verify.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let words = [("en", "serve the holder and ask again later"), ("fa", "خدمت را بدهید و بعداً دوباره بپرسید")];
+    // There is room for the token, and none for the refusal of this purpose.
+    disk.leave(10, Room::Scarce).await;
+    for (lang, says) in words {
+        let (told, _) = ask(lang);
+        assert!(told.contains("ledger-unavailable") && told.contains(says), "{told}");
+        assert_eq!(told.matches("بپرسید").count(), usize::from(lang == "fa"), "{told}");
+    }
+    // There is none for the token either.
+    disk.leave(0, Room::Gone).await;
+    let (told, failed) = ask("fa");
+    assert!(told.is_empty() && failed.contains("no token for `clinic`") && words.iter().all(|(_, says)| failed.contains(says)), "{failed}");
+    disk.leave(1000, Room::Ample).await;
     disk.system.stop().await;
 }
