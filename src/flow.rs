@@ -53,13 +53,17 @@ fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(Verified
     let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, gate.clock.now())?;
     // What a query may do, its permit looks up in the policy at once; nothing else is asked often.
     let policy = (scopes != [Scope::Verify]).then(|| (gate.policy)());
-    let granted = |scope: &Scope| policy.as_ref().is_none_or(|policy| policy.grants_scope(call.agency().agency(), *scope));
-    let held: Vec<Scope> = scopes.iter().copied().filter(|scope| call.claims().scopes.contains(scope)).collect();
-    match (held.iter().copied().find(granted), held.first()) {
-        (None, Some(_)) => Err(call.refuse(RefusalCode::ScopeMissing, policy::SCOPE_WITHDRAWN)),
-        (found, _) => {
-            let scope = found.or(scopes.first().copied()).unwrap_or(Scope::Ops);
-            token::require_scope(call, scope).map(|call| (call, scope))
+    let held = |scope: Scope| call.claims().scopes.contains(&scope);
+    let granted = |scope: Scope| policy.as_ref().is_none_or(|policy| policy.grants_scope(call.agency().agency(), scope));
+    let found = scopes.iter().copied().find(|scope| held(*scope) && granted(*scope));
+    let withdrawn = found.is_none() && scopes.iter().any(|scope| held(*scope));
+    match found {
+        Some(scope) => Ok((call, scope)),
+        None if withdrawn => Err(call.refuse(RefusalCode::ScopeMissing, policy::SCOPE_WITHDRAWN)),
+        // The token has none of them; the refusal names the first.
+        None => {
+            let wanted = scopes.first().copied().unwrap_or(Scope::Ops);
+            token::require_scope(call, wanted).map(|call| (call, wanted))
         }
     }
 }
@@ -94,11 +98,20 @@ async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclu
 /// Permit, look-up, decision, and a last look at what may have changed meanwhile.
 async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut Turn) -> Result<decision::Decision, Box<Refusal>> {
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
+    if !gate.ledger.room().takes_answers() {
+        // Nothing is spent and nobody looked up for an answer that could not be recorded.
+        return Err(permit.refuse(RefusalCode::LedgerUnavailable, "the disk of the access log is full; ask again later"));
+    }
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
-    let facts = registry::look_up(permit, &*gate.registry).await;
+    let mut facts = registry::look_up(permit, &*gate.registry).await;
     // Whoever waits for the registry is in nobody's way.
-    *turn = gate.turn(facts.permit().tier()).await;
+    let (own_turn, waited) = gate.turn(facts.permit().tier()).await;
+    *turn = own_turn;
+    if waited && facts.answer().is_ok() {
+        // What changed during the wait must be in the answer; what did not is remembered.
+        facts = Box::pin(registry::look_up(facts.into_permit(), &*gate.registry)).await;
+    }
     if facts.are_shed() {
         return Err(overloaded(facts.into_permit()));
     }
@@ -184,7 +197,7 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
             gate.observer.recorded(&recorded);
             reply::render(recorded, gate.ledger.origin(), format)
         }
-        Err(_) => asker.bare(gate),
+        Err(_) => asker.bare(gate).perhaps_recorded(),
     }
 }
 

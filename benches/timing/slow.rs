@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use estelam::adapters::clock::ManualClock;
+use estelam::adapters::pki::TRUST_DOMAIN;
 use estelam::app::registry::{self, RunningRegistry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,7 +23,7 @@ impl SlowRegistry {
     pub async fn start(dir: &Path, address: &str, delay: Duration, clock: Arc<ManualClock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let behind = listener.local_addr().unwrap();
-        let registry = registry::serve(dir, listener, clock).unwrap();
+        let registry = registry::serve(dir, TRUST_DOMAIN, listener, clock).unwrap();
         let front = tokio::net::TcpListener::bind(address).await.unwrap();
         let relay = tokio::spawn(async move {
             while let Ok((stream, _)) = front.accept().await {

@@ -15,7 +15,6 @@ use super::StartError;
 use super::memories::GATEWAY_LISTS;
 use super::registry::CRL_GRACE;
 use crate::adapters::keys::FileSigner;
-use crate::adapters::pki::TRUST_DOMAIN;
 use crate::adapters::tls::config::trusting_client_config;
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::core::domain::clock::Clock;
@@ -44,6 +43,9 @@ pub fn make_event_key(dir: &Path) -> Result<(), StartError> {
     let signer = FileSigner::from_pkcs8(&pkcs8).ok_or_else(|| fault(&private, &"the key cannot be used"))?;
     let pem = Zeroizing::new(pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8.to_vec())));
     let keys = format!("{:#}\n", json!({ "keys": [signer.public_key().as_jwk()] }));
+    // The folder of the registry's certificate; it may come later than this key.
+    let folder = private.parent().unwrap_or(dir);
+    fs::create_dir_all(folder).map_err(|error| fault(folder, &error))?;
     // The private half last: while it is missing, both are made anew.
     files::write_durably(&public, keys.as_bytes()).map_err(|error| fault(&public, &error))?;
     files::write_new_secret(&private, pem.as_bytes()).map_err(|error| fault(&private, &error))
@@ -53,25 +55,35 @@ pub fn make_event_key(dir: &Path) -> Result<(), StartError> {
 ///
 /// # Errors
 /// The key of the events, a certificate or a revocation list cannot be used.
-pub(super) fn receivers(dir: &Path, gateways: &[String], clock: &Arc<dyn Clock>) -> Result<Vec<Receiver>, StartError> {
+pub(super) fn receivers(
+    dir: &Path,
+    gateways: &[String],
+    trust_domain: &Arc<str>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Receiver>, StartError> {
+    if gateways.is_empty() {
+        return Ok(Vec::new());
+    }
     let signer = Arc::new(event_key(dir)?);
+    let issuer: Arc<str> = issuer(trust_domain).into();
     let receiver = |gateway: &String| {
-        connection(dir, clock).map_err(StartError)?;
-        let (signer, audience, now) = (signer.clone(), gateway.clone(), clock.clone());
-        let sign = move |changes: &_| registry_event(changes, &issuer(), &audience, &*signer, now.now()).ok();
-        let (dir, clock) = (dir.to_owned(), clock.clone());
-        Ok(Receiver { gateway: gateway.clone(), sign: Box::new(sign), connect: Box::new(move || connection(&dir, &clock)) })
+        connection(dir, trust_domain, clock).map_err(StartError)?;
+        let (signer, issuer, audience, now) = (signer.clone(), issuer.clone(), gateway.clone(), clock.clone());
+        let sign = move |changes: &_| registry_event(changes, &issuer, &audience, &*signer, now.now()).ok();
+        let (dir, trust_domain, clock) = (dir.to_owned(), trust_domain.clone(), clock.clone());
+        let connect = Box::new(move || connection(&dir, &trust_domain, &clock));
+        Ok(Receiver { gateway: gateway.clone(), sign: Box::new(sign), connect })
     };
     gateways.iter().map(receiver).collect()
 }
 
 /// `iss` of the events: the registry's name, wherever it listens.
-fn issuer() -> String {
-    format!("spiffe://{TRUST_DOMAIN}/server/registry")
+fn issuer(trust_domain: &str) -> String {
+    format!("spiffe://{trust_domain}/server/registry")
 }
 
 /// Files are read again each time.
-fn connection(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Connection, String> {
+fn connection(dir: &Path, trust_domain: &str, clock: &Arc<dyn Clock>) -> Result<Connection, String> {
     let pki = dir.join("pki");
     let settings = ServerTrustSettings {
         roots: pki.join("ca.pem"),
@@ -79,7 +91,7 @@ fn connection(dir: &Path, clock: &Arc<dyn Clock>) -> Result<Connection, String> 
         crl_dir: pki.join("crl"),
         crl_memory: dir.join("registry").join(GATEWAY_LISTS),
         crl_grace: CRL_GRACE,
-        identity: Some(format!("spiffe://{TRUST_DOMAIN}/server/gateway")),
+        identity: Some(format!("spiffe://{trust_domain}/server/gateway")),
     };
     let trust = ServerTrust::open(settings, clock.clone()).map_err(|error| error.to_string())?;
     let own = pki.join(SENDER);
@@ -109,8 +121,8 @@ fn event_key(dir: &Path) -> Result<FileSigner, StartError> {
     signer.ok_or_else(|| fault(&path, &"it is not one private key in PKCS#8 PEM, P-256 or Ed25519"))
 }
 
-/// The private key, and the public one beside it.
-fn event_key_files(dir: &Path) -> (PathBuf, PathBuf) {
+/// The files of the key that signs a registry's events: the private half, and the public one beside it.
+pub fn event_key_files(dir: &Path) -> (PathBuf, PathBuf) {
     let folder = dir.join("pki").join("registry");
     (folder.join("events-key.pem"), folder.join("events.jwks.json"))
 }

@@ -16,7 +16,6 @@ use super::StartError;
 use super::memories::{AGENCY_LISTS, Memories};
 use super::pushing::receivers;
 use super::watch::ListWatch;
-use crate::adapters::pki::TRUST_DOMAIN;
 use crate::adapters::tls::config::ServerIdentity;
 use crate::adapters::tls::handshake::TlsMode;
 use crate::adapters::tls::serve::{ListenerSpec, serve as listen};
@@ -45,6 +44,7 @@ pub struct RunningRegistry {
     task: JoinHandle<std::io::Result<()>>,
     lists: ListWatch,
     pushing: Vec<JoinHandle<()>>,
+    trust_domain: Arc<str>,
 }
 
 impl RunningRegistry {
@@ -63,7 +63,7 @@ impl RunningRegistry {
     /// # Errors
     /// The key of the events, a certificate or the store cannot be used.
     pub fn push_to(&mut self, dir: &Path, gateways: &[String], clock: &Arc<dyn Clock>) -> Result<(), StartError> {
-        let receivers = receivers(dir, gateways, clock)?;
+        let receivers = receivers(dir, gateways, &self.trust_domain, clock)?;
         Memories::of_registry(dir).note()?;
         push::begin(self.state.store(), gateways).map_err(|error| fault("store", &error))?;
         self.stop_pushing();
@@ -98,14 +98,16 @@ impl RunningRegistry {
     }
 }
 
-/// Runs the registry of a folder on a bound socket. Wants a runtime.
+/// Runs the registry of a folder on a bound socket, for the gateway of a trust domain. Wants a runtime.
 ///
 /// # Errors
 /// A certificate, a revocation list or the store cannot be used.
-pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
+pub fn serve(dir: &Path, trust_domain: &str, listener: TcpListener, clock: Arc<dyn Clock>) -> Result<RunningRegistry, StartError> {
+    let trust_domain: Arc<str> = trust_domain.into();
     let memories = Memories::of_registry(dir);
     memories.demand()?;
-    let trust = CertificateTrust::open(settings(dir), clock.clone(), Arc::new(Callers)).map_err(|error| fault("certificates", &error))?;
+    let trust = CertificateTrust::open(settings(dir, trust_domain.clone()), clock.clone(), Arc::new(Callers))
+        .map_err(|error| fault("certificates", &error))?;
     let state = RegistryState::open(&dir.join("registry"), clock, callers()).map_err(|error| fault("store", &error))?;
     memories.note()?;
     let desk = super::holder::desk(&dir.join("registry")).map_err(|error| fault("holder.key", &error))?;
@@ -116,7 +118,7 @@ pub fn serve(dir: &Path, listener: TcpListener, clock: Arc<dyn Clock>) -> Result
     let lists = ListWatch::start(trust, &dir.join("pki/crl"));
     let table = ConnectionTable::new();
     let server = listen(spec, table.clone(), configure(state.clone())).map_err(|error| fault("listener", &error))?;
-    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), lists })
+    Ok(RunningRegistry { state, table, handle: server.handle(), task: tokio::spawn(server), pushing: Vec::new(), lists, trust_domain })
 }
 
 fn callers() -> Vec<AgencyId> {
@@ -132,10 +134,10 @@ impl Standing for Callers {
     }
 }
 
-fn settings(dir: &Path) -> TrustSettings {
+fn settings(dir: &Path, trust_domain: Arc<str>) -> TrustSettings {
     let pki = dir.join("pki");
     TrustSettings {
-        trust_domain: TRUST_DOMAIN.into(),
+        trust_domain,
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),

@@ -1,6 +1,7 @@
-//! The day's quotas across restarts: what each agency spent is kept beside the log, and what came after is counted there.
+//! The day's quotas across restarts: what each agency and each of its units spent is kept beside the log, and what came after is counted
+//! there.
 //!
-//! The file holds names of agencies and counts. It is written every few seconds and never synced: one that was lost or is of another
+//! The file holds names of agencies and units (`bank`, `bank/north`) and counts. It is written every few seconds and never synced: one that was lost or is of another
 //! day costs time at the start, since the whole day is counted then, and nothing else.
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
-use crate::adapters::quota::GovernorLimiter;
+use crate::adapters::quota::{Account, GovernorLimiter};
 use crate::adapters::store::{ContentKek, LogEntries, Origins, StoredContent, StoredEntry};
 use crate::config::Config;
 use crate::core::domain::agency::AgencyId;
@@ -57,7 +58,7 @@ impl SpentFile {
         let now = self.clock.now();
         let Kept { counted_to, mut spent } = self.read(start_of_tehran_day(tehran_day(now)), now);
         count(config, kek, counted_to, &mut spent).map_err(|error| StartError(format!("the day's quotas cannot be counted: {error}")))?;
-        self.limiter.restore(spent.iter().filter_map(|(agency, spent)| Some((AgencyId::parse(agency)?, *spent))));
+        self.limiter.restore(spent.iter().filter_map(|(name, spent)| Some((account(name)?, *spent))));
         Ok(())
     }
 
@@ -79,7 +80,7 @@ impl SpentFile {
     pub(super) fn write(&self) {
         // The instant first: what is admitted between the two is counted twice, never left out.
         let counted_to = self.clock.now();
-        let spent: BTreeMap<_, _> = self.limiter.spent().into_iter().map(|(agency, spent)| (agency.to_string(), spent)).collect();
+        let spent: BTreeMap<_, _> = self.limiter.spent().into_iter().map(|(account, spent)| (name(&account), spent)).collect();
         if spent.is_empty() {
             return;
         }
@@ -93,7 +94,7 @@ impl SpentFile {
     /// What is kept, if it is of this day and has everybody who has a quota now; else nothing from the day's beginning on.
     fn read(&self, day: Timestamp, now: Timestamp) -> Kept {
         let kept = std::fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-        let has_all = |kept: &Kept| self.limiter.spent().keys().all(|agency| kept.spent.contains_key(agency.as_str()));
+        let has_all = |kept: &Kept| self.limiter.spent().keys().all(|account| kept.spent.contains_key(&name(account)));
         kept.filter(|kept| (day..=now).contains(&kept.counted_to) && has_all(kept))
             .unwrap_or_else(|| Kept { counted_to: day, spent: BTreeMap::new() })
     }
@@ -109,22 +110,34 @@ fn count(
     for (_, dir) in Origins::open(&config.ledger.dir, &config.ledger.origin)?.all() {
         let Some(mut log) = LogEntries::open_if_there(&dir, kek)? else { continue };
         log.between(from, Timestamp::MAX, &mut |_, _| (), &mut |entry| {
-            if let Some(agency) = asked_by(entry) {
-                *spent.entry(agency).or_default() += 1;
+            for name in asked_by(entry) {
+                *spent.entry(name).or_default() += 1;
             }
         })?;
     }
     Ok(())
 }
 
-/// Who got this answer; `None` for every other entry.
-fn asked_by(entry: StoredEntry) -> Option<String> {
-    match entry.content {
+/// Whose counts this answer is in; nobody's for every other entry.
+fn asked_by(entry: StoredEntry) -> impl Iterator<Item = String> {
+    let (agency, unit) = match entry.content {
         StoredContent::Kept(content) if entry.kind == EntryKind::Answer && content.route == ROUTE && content.retry_of.is_none() => {
-            content.agency
+            (content.agency, content.branch)
         }
-        _ => None,
-    }
+        _ => (None, None),
+    };
+    let unit = agency.as_deref().zip(unit).map(|(agency, unit)| format!("{agency}/{unit}"));
+    agency.into_iter().chain(unit)
+}
+
+/// The name of an account in the file. No agency's name has a slash.
+fn name((agency, unit): &Account) -> String {
+    unit.as_ref().map_or_else(|| agency.to_string(), |unit| format!("{agency}/{unit}"))
+}
+
+fn account(name: &str) -> Option<Account> {
+    let (agency, unit) = name.split_once('/').map_or((name, None), |(agency, unit)| (agency, Some(unit.into())));
+    Some((AgencyId::parse(agency)?, unit))
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -115,7 +115,7 @@ fn client(
     // The key goes on as bytes; whether it lies as a key must, its reading as a key says.
     private_key(key).map_err(|error| StartError(error.to_string()))?;
     let judge = trust.clone();
-    let server = ServerCheck { verifier: trust.clone(), still_good: Arc::new(move || judge.still_good()) };
+    let server = ServerCheck { verifier: trust.clone(), generation: Arc::new(move || judge.generation()) };
     let mut client = RegistryClientConfig::new(url, server, read(certificate)?, read(key)?);
     client.base_urls.extend(further.iter().cloned());
     client.timeout = Duration::from_millis(part.timeout_ms);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::place::Place;
-use super::{CliError, Failure, reach};
+use super::{CliError, Failure, reach, trail_key};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::{Compromise, KeyHome, KeyKeeper, KeyRecord, KeyRing, KeyState, KeyUse};
 use crate::adapters::store::{ContentKek, rewrap};
@@ -67,6 +67,11 @@ pub(super) enum Keys {
         kid: String,
         #[command(flatten)]
         place: Place,
+    },
+    /// Make a key pair to which trail keys are sealed: the data-protection officer's, or that of the registry's desk for holders
+    Trail {
+        /// File of the private half, which must not be there yet; the public half goes beside it and ends in `.pub`
+        file: PathBuf,
     },
 }
 
@@ -153,6 +158,7 @@ impl Keys {
                 println!("{kid} is published no more");
                 tell_doomed(&place)?;
             }
+            Self::Trail { file } => trail_key::run(&file)?,
         }
         Ok(ExitCode::SUCCESS)
     }

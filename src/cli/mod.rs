@@ -4,11 +4,13 @@ mod agency;
 mod audit;
 mod backup;
 mod client;
+mod config;
 mod defer;
 mod demo;
 mod error;
 mod harden;
 mod keys;
+mod line_diff;
 mod log;
 mod officials;
 mod place;
@@ -22,6 +24,7 @@ mod retention;
 mod serve;
 mod status;
 mod token;
+mod trail_key;
 mod verify;
 mod witness;
 mod words;
@@ -47,6 +50,9 @@ enum Verb {
     Demo(demo::Demo),
     /// Run the gateway of an installation
     Serve(serve::Serve),
+    /// The configuration of a new installation
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
     /// Show what the running gateway can do now
     Status(status::Status),
     /// Ask one verification query
@@ -62,7 +68,7 @@ enum Verb {
     /// Agencies: enrol, list, show, suspend, resume, rotate, retire
     #[command(subcommand)]
     Agency(agency::Agency),
-    /// Signing keys: list, standby, rotate, lost, compromised, retire
+    /// Signing keys: list, standby, rotate, lost, compromised, retire; key pairs for trails
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Officials, and what takes effect only with their signatures
@@ -115,6 +121,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     match verb {
         Verb::Demo(demo) => demo.run(),
         Verb::Serve(serve) => serve.run(),
+        Verb::Config(config) => config.run(),
         Verb::Status(status) => status.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verify) => verify.run(),
         Verb::Token(token) => token.run(),
@@ -133,11 +140,12 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Whether what a verb writes is for its own user alone. Officials, policies, agencies, holds, deferrals and cases are also handled by other users
+/// Whether what a verb writes is for its own user alone. Officials (the registry's too), policies, agencies, holds, deferrals and cases are also handled by other users
 /// than the service's, whose files it must be able to read.
 const fn is_private(verb: &Verb) -> bool {
     match verb {
-        Verb::Demo(_) | Verb::Serve(_) | Verb::Registry(_) | Verb::Keys(_) => true,
+        Verb::Demo(_) | Verb::Serve(_) | Verb::Keys(_) => true,
+        Verb::Registry(registry) => !registry.is_for_the_service(),
         Verb::Log(log) => !log.is_for_the_service(),
         _ => false,
     }
@@ -161,6 +169,9 @@ mod tests {
     #[test]
     fn what_officials_hand_to_the_service_is_no_file_of_their_own_alone() {
         use clap::Parser as _;
+        let registry =
+            |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "registry"].into_iter().chain(line.split(' '))).verb);
+        assert!(!registry("official add a --public a.pem") && registry("import a.csv") && registry("event-key"));
         let private = |line: &str| super::is_private(&super::Cli::parse_from(["estelam", "log"].into_iter().chain(line.split(' '))).verb);
         for line in ["hold list", "hold approve a --key k", "defer list", "case list"] {
             assert!(!private(line), "{line}");

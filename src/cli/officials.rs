@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::line_diff::changes;
 use super::place::Place;
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
@@ -232,24 +233,4 @@ fn describe(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> R
     }
     approval.signatures.iter().for_each(|signature| println!("signed by {}", signature.by));
     Ok(())
-}
-
-/// One line for each file, and under it each line that goes or comes.
-fn changes(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
-    let mut said = Vec::new();
-    for (path, text) in new {
-        match old.get(path) {
-            None => said.push(format!("new: {path}")),
-            Some(before) if before != text => {
-                said.push(format!("changed: {path}"));
-                let gone = before.lines().filter(|line| !text.lines().any(|other| other == *line));
-                said.extend(gone.map(|line| format!("  - {line}")));
-                let come = text.lines().filter(|line| !before.lines().any(|other| other == *line));
-                said.extend(come.map(|line| format!("  + {line}")));
-            }
-            Some(_) => {}
-        }
-    }
-    said.extend(old.keys().filter(|path| !new.contains_key(*path)).map(|path| format!("removed: {path}")));
-    said
 }

@@ -41,16 +41,28 @@ impl Place {
         Config::read(&path).doing("the configuration is not usable")
     }
 
+    /// Whether a configuration was named, or lies in the folder.
+    pub(super) fn is_configured(&self) -> bool {
+        self.config.is_some() || self.dir.join("estelam.toml").exists()
+    }
+
     /// The policy folder: where the configuration says, or the usual one of a folder that is not configured yet.
     ///
     /// # Errors
     /// The configuration is not usable, or there is neither.
     pub(super) fn policies(&self) -> Result<PathBuf, CliError> {
-        if self.config.is_some() || self.dir.join("estelam.toml").exists() {
-            return self.config().map(|config| config.policies);
+        self.policies_if_any()?.ok_or_else(|| no_installation(&self.dir))
+    }
+
+    /// The same; none where there is neither a configuration nor such a folder, as with a registry on a machine of its own.
+    ///
+    /// # Errors
+    /// The configuration is not usable.
+    pub(super) fn policies_if_any(&self) -> Result<Option<PathBuf>, CliError> {
+        if self.is_configured() {
+            return self.config().map(|config| Some(config.policies));
         }
-        let folder = self.dir.join("policies");
-        if folder.is_dir() { Ok(folder) } else { Err(no_installation(&self.dir)) }
+        Ok(Some(self.dir.join("policies")).filter(|folder| folder.is_dir()))
     }
 
     /// The folder, of which a named configuration must be there.
@@ -96,12 +108,17 @@ pub(super) fn no_installation(dir: &Path) -> CliError {
     CliError::failed(format_args!("there is no installation in `{dir}`; name the folder of a demo or an installation with `--dir`"))
 }
 
-/// `DIR/demo.json` (contract §1): where the listeners are and which files an agency uses. Paths are relative to DIR.
+/// What an agency's folder has instead of `demo.json`: the kit brings it, the agency puts its keys beside it.
+pub(super) const CLIENT_FILE: &str = "client.json";
+
+/// `DIR/demo.json` (contract §1) or `DIR/client.json`: where the listeners are and which files an agency uses. Paths are relative to DIR.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct DemoFile {
     pub(super) gateway: String,
     pub(super) public: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) ops: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) registry: String,
     pub(super) ca: PathBuf,
     pub(super) agencies: BTreeMap<String, AgencyFiles>,
@@ -119,12 +136,14 @@ pub(super) struct AgencyFiles {
 
 impl DemoFile {
     pub(super) fn read(dir: &Path) -> Result<Self, CliError> {
-        let path = dir.join("demo.json");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text).doing(format_args!("`{}` is not a demo file", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::of_folder(dir),
-            Err(error) => Err(error).doing(format_args!("cannot read `{}`", path.display())),
+        for path in ["demo.json", CLIENT_FILE].map(|name| dir.join(name)) {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => return serde_json::from_str(&text).doing(format_args!("`{}` does not say where a gateway is", path.display())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).doing(format_args!("cannot read `{}`", path.display())),
+            }
         }
+        Self::of_folder(dir)
     }
 
     /// What a folder's configuration says of the same.
@@ -133,7 +152,8 @@ impl DemoFile {
         if !file.exists() {
             let dir = dir.display();
             return Err(CliError::failed(format_args!(
-                "there is no installation in `{dir}`; start `estelam demo --dir {dir}` first, or name another folder with `--dir`"
+                "there is no installation in `{dir}`, nor the kit of an agency with its `{CLIENT_FILE}`; name the folder of one with `--dir`, \
+                 or start `estelam demo --dir {dir}` first"
             )));
         }
         Self::of_configuration(&file, dir)
@@ -143,9 +163,8 @@ impl DemoFile {
     fn of_configuration(file: &Path, dir: &Path) -> Result<Self, CliError> {
         let config = Config::read(file).doing("the configuration is not usable")?;
         let server_ca = config.tls.server_ca();
-        let host = config.issuer.trim_start_matches("https://").split([':', '/']).next().unwrap_or_default();
         Ok(Self {
-            public: format!("https://{host}:{}", config.listen.public.port()),
+            public: public_url(&config),
             ops: format!("http://{}", config.listen.ops),
             registry: config.registry.url,
             ca: std::path::absolute(server_ca).unwrap_or_else(|_| server_ca.to_owned()),
@@ -172,6 +191,12 @@ fn word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Where the public listener is: on the gateway's host, with a port of its own.
+pub(super) fn public_url(config: &Config) -> String {
+    let host = config.issuer.trim_start_matches("https://").split([':', '/']).next().unwrap_or_default();
+    format!("https://{host}:{}", config.listen.public.port())
 }
 
 /// Largest file of somebody else that is read, in bytes: requests, certificates and policies have some thousand.

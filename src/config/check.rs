@@ -1,11 +1,22 @@
 //! What no type says about a configuration: bounds, URLs, and what belongs together. Each fault names its key first.
 
+use std::ops::RangeInclusive;
+
 use super::{Config, Protocol};
 
-/// Milliseconds below which nothing could ever be in time.
-const SHORTEST_WAIT_MS: u64 = 10;
+/// Milliseconds below which nothing could ever be in time, and beyond which whoever waits has gone.
+const WAIT_MS: RangeInclusive<u64> = 10..=10 * 60 * 1000;
+const DAY_S: u64 = 24 * 60 * 60;
 /// Bytes of a query with all its fields.
 const SMALLEST_BODY: u64 = 1024;
+/// Bytes beyond which a body would be no query.
+const LARGEST_BODY: u64 = 1 << 20;
+/// Beyond it a bound on what is there at once (connections, waiting look-ups, turns, calls) bounds nothing.
+const MOST_AT_ONCE: u64 = 1_000_000;
+/// Threads beyond which no machine has processors.
+const MOST_WORKERS: u64 = 1024;
+/// People beyond which a cache would be a register of the world.
+const MOST_PEOPLE: u64 = 1_000_000_000;
 /// MiB beyond which a reserve would be a disk of its own, and a cache a register.
 const MOST_MIB: u64 = 1 << 20;
 /// Milliseconds between two looks at a list that would be no rest for its server.
@@ -65,38 +76,35 @@ impl Config {
             return Err("`tls.crl_grace_h` must be at most 168: a week without revocation lists is enough".to_owned());
         }
         let (limits, ledger) = (&self.limits, &self.ledger);
-        for (key, value) in [
-            ("ledger.reserve_mib", ledger.reserve_mib),
-            ("ledger.floor_mib", ledger.floor_mib),
-            ("registry.cache_mib", self.registry.cache_mib),
+        for (key, value, allowed) in [
+            ("ledger.reserve_mib", ledger.reserve_mib, 0..=MOST_MIB),
+            ("ledger.floor_mib", ledger.floor_mib, 0..=MOST_MIB),
+            ("ledger.queue", ledger.queue as u64, 1..=MOST_AT_ONCE),
+            ("ledger.checkpoint_every_s", ledger.checkpoint_every_s, 1..=DAY_S),
+            ("tls.crl_poll_ms", self.tls.crl_poll_ms, SHORTEST_POLL_MS..=DAY_S * 1000),
+            ("registry.timeout_ms", self.registry.timeout_ms, WAIT_MS),
+            ("registry.cache", self.registry.cache, 1..=MOST_PEOPLE),
+            ("registry.cache_mib", self.registry.cache_mib, 1..=MOST_MIB),
+            ("registry.waiting", self.registry.waiting as u64, 1..=MOST_AT_ONCE),
+            ("limits.workers", limits.workers as u64, 1..=MOST_WORKERS),
+            ("limits.connections", limits.connections as u64, 1..=MOST_AT_ONCE),
+            ("limits.connections_per_address", limits.connections_per_address as u64, 1..=MOST_AT_ONCE),
+            ("limits.handshake_ms", limits.handshake_ms, WAIT_MS),
+            ("limits.head_ms", limits.head_ms, WAIT_MS),
+            ("limits.body_ms", limits.body_ms, WAIT_MS),
+            ("limits.keep_alive_s", limits.keep_alive_s, 1..=DAY_S),
+            ("limits.body_bytes", limits.body_bytes as u64, SMALLEST_BODY..=LARGEST_BODY),
+            ("limits.grid_ms", limits.grid_ms, 1..=*WAIT_MS.end()),
+            ("limits.tokens_per_address", limits.tokens_per_address.into(), 1..=MOST_AT_ONCE),
+            ("limits.refusals_per_second", limits.refusals_per_second.into(), 1..=MOST_AT_ONCE),
+            ("limits.flood_hold_ms", limits.flood_hold_ms, 0..=*WAIT_MS.end()),
+            ("limits.batch_calls", limits.batch_calls as u64, 1..=MOST_AT_ONCE),
         ] {
-            if value > MOST_MIB {
-                return Err(format!("`{key}` must be at most {MOST_MIB}"));
+            if value < *allowed.start() {
+                return Err(format!("`{key}` must be at least {}", allowed.start()));
             }
-        }
-        for (key, value, least) in [
-            ("tls.crl_poll_ms", self.tls.crl_poll_ms, SHORTEST_POLL_MS),
-            ("registry.timeout_ms", self.registry.timeout_ms, SHORTEST_WAIT_MS),
-            ("registry.cache", self.registry.cache, 1),
-            ("registry.cache_mib", self.registry.cache_mib, 1),
-            ("registry.waiting", self.registry.waiting as u64, 1),
-            ("ledger.queue", ledger.queue as u64, 1),
-            ("ledger.checkpoint_every_s", ledger.checkpoint_every_s, 1),
-            ("limits.workers", limits.workers as u64, 1),
-            ("limits.connections", limits.connections as u64, 1),
-            ("limits.connections_per_address", limits.connections_per_address as u64, 1),
-            ("limits.handshake_ms", limits.handshake_ms, SHORTEST_WAIT_MS),
-            ("limits.head_ms", limits.head_ms, SHORTEST_WAIT_MS),
-            ("limits.body_ms", limits.body_ms, SHORTEST_WAIT_MS),
-            ("limits.keep_alive_s", limits.keep_alive_s, 1),
-            ("limits.body_bytes", limits.body_bytes as u64, SMALLEST_BODY),
-            ("limits.grid_ms", limits.grid_ms, 1),
-            ("limits.tokens_per_address", limits.tokens_per_address.into(), 1),
-            ("limits.refusals_per_second", limits.refusals_per_second.into(), 1),
-            ("limits.batch_calls", limits.batch_calls as u64, 1),
-        ] {
-            if value < least {
-                return Err(format!("`{key}` must be at least {least}"));
+            if value > *allowed.end() {
+                return Err(format!("`{key}` must be at most {}", allowed.end()));
             }
         }
         Ok(())

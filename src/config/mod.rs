@@ -32,7 +32,7 @@ pub use self::issuers::OutsideIssuer;
 pub use self::limits::Limits;
 pub use self::people::{People, Protocol};
 pub use self::signing::{Pkcs11, Signing};
-pub use self::template::template;
+pub use self::template::{Names, installation, template};
 
 /// Everything that an operator sets.
 #[derive(Clone, Debug, Deserialize)]

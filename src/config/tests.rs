@@ -49,6 +49,19 @@ fn a_bound_that_is_added_is_found_where_it_was_added() {
     assert_eq!(said, format!("estelam.toml:{}: `limits.refusals_per_second` must be at least 1", text.lines().count()));
 }
 
+#[test]
+fn a_bound_that_is_far_too_large_is_an_error_at_its_line_and_no_crash() {
+    for key in ["batch_calls", "workers", "connections", "connections_per_address", "head_ms", "keep_alive_s", "flood_hold_ms"] {
+        let text = format!("{}{key} = 9000000000000000000\n", shipped());
+        let said = Config::parse(&text, Path::new("estelam.toml")).unwrap_err().to_string();
+        let begins = format!("estelam.toml:{}: `limits.{key}` must be at most ", text.lines().count());
+        assert!(said.starts_with(&begins), "{said}");
+    }
+    check("body_bytes = 8192", "body_bytes = 9000000000000000000", "at most 1048576");
+    check("checkpoint_every_s = 600", "checkpoint_every_s = 9000000000000000000", "at most 86400");
+    check("timeout_ms = 800", "timeout_ms = 9000000000000000000", "at most 600000");
+}
+
 const PEOPLE: &str = r#"
 [registry.people]
 protocol = "spdci"

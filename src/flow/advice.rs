@@ -8,9 +8,10 @@ use super::Gate;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::reason::OutageStep;
+use crate::core::domain::refusal::RefusalCode;
 use crate::core::ledger::room::Room;
 use crate::core::reply::Reply;
-use crate::core::signing::Conclusion;
+use crate::core::signing::{Conclusion, Delivery};
 
 /// What a reply without a record still says: which call it was, and what its agency's policy says about outages.
 pub(super) struct Asker {
@@ -39,6 +40,8 @@ impl Asker {
     pub(super) fn without_room(self, gate: &Gate, room: Room, conclusion: &Conclusion) -> Reply {
         let what = match conclusion {
             Conclusion::Answer(_) => "answer",
+            // What could not have been recorded was not begun.
+            Conclusion::Refusal(refusal) if refusal.code == RefusalCode::LedgerUnavailable => "answer",
             Conclusion::Refusal(refusal) => {
                 gate.floods.withheld(&refusal.context, refusal.code, gate.clock.now());
                 "refusal"
@@ -54,12 +57,24 @@ impl Asker {
 
 /// Every 503 says what to do meanwhile, so that nobody is turned away for an outage of ours.
 pub(super) fn with_advice(gate: &Gate, mut conclusion: Conclusion) -> Conclusion {
-    if let Conclusion::Refusal(refusal) = &mut conclusion
-        && refusal.code.status() == 503
-    {
-        refusal.advice = advice(gate, refusal.context.agency.as_ref(), refusal.context.service.as_deref());
+    match &mut conclusion {
+        Conclusion::Refusal(refusal) if refusal.code.status() == 503 => {
+            refusal.advice = advice(gate, refusal.context.agency.as_ref(), refusal.context.service.as_deref());
+        }
+        Conclusion::Delivery(delivery) if delivery.status == 503 => advise(gate, delivery),
+        _ => {}
     }
     conclusion
+}
+
+/// The errors of the token endpoints are JSON objects to which members may be added (RFC 6749 §5.2), and are signed as they are sent.
+fn advise(gate: &Gate, delivery: &mut Delivery) {
+    let Some(advice) = advice(gate, delivery.context.agency.as_ref(), None) else { return };
+    let said_alone = delivery.statement == delivery.body;
+    if let Some(open) = delivery.body.strip_suffix('}').filter(|_| said_alone) {
+        delivery.body = format!(r#"{open},"advice":"{}"}}"#, advice.code());
+        delivery.statement.clone_from(&delivery.body);
+    }
 }
 
 fn advice(gate: &Gate, agency: Option<&AgencyId>, service: Option<&str>) -> Option<OutageStep> {

@@ -54,10 +54,17 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Waits for a batch's turn; somebody at a counter has none to wait for. The turn ends when the value is dropped.
-    pub(super) async fn turn(&self, tier: Tier) -> Option<OwnedSemaphorePermit> {
-        // Nobody closes it.
-        if tier == Tier::Background { self.batches.clone().acquire_owned().await.ok() } else { None }
+    /// Waits for a batch's turn; somebody at a counter has none to wait for. The turn ends when the value is dropped. Also whether there
+    /// was none at once.
+    pub(super) async fn turn(&self, tier: Tier) -> (Option<OwnedSemaphorePermit>, bool) {
+        if tier != Tier::Background {
+            return (None, false);
+        }
+        match self.batches.clone().try_acquire_owned() {
+            Ok(turn) => (Some(turn), false),
+            // Nobody closes it.
+            Err(_) => (self.batches.clone().acquire_owned().await.ok(), true),
+        }
     }
 
     /// Whether the node is stopping and takes no new call.

@@ -1,12 +1,13 @@
 //! `Idempotency-Key`: a retry gets the recorded answer once more, another body under the same key is refused.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use super::{Gate, Incoming, answer, conclude};
-use crate::core::domain::agency::Scope;
+use crate::core::domain::agency::{AgencyId, Scope};
 use crate::core::domain::context::RetryMark;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::policy::SCOPE_WITHDRAWN;
@@ -17,12 +18,35 @@ use crate::core::token::VerifiedCall;
 /// The place of one answer that may be delivered again.
 #[derive(Debug)]
 pub struct Slot {
-    /// What ties the retries together.
-    pub retry: RetryMark,
+    retry: RetryMark,
     /// The answer, once there is one.
-    pub reply: OnceCell<Reply>,
+    reply: OnceCell<Reply>,
     /// Whether any of the tries was signed: then nobody gets its answer without a signature.
-    pub signed: AtomicBool,
+    signed: AtomicBool,
+    /// The first try whose answer may be on record although nobody got it: the later ones are retries of it.
+    in_doubt: OnceLock<Uuid>,
+}
+
+impl Slot {
+    /// One without an answer.
+    pub fn new(retry: RetryMark) -> Self {
+        Self { retry, reply: OnceCell::new(), signed: AtomicBool::new(false), in_doubt: OnceLock::new() }
+    }
+
+    /// The mark of its tries.
+    pub fn mark(&self) -> &str {
+        &self.retry.mark
+    }
+
+    /// What ties the next try to those before it.
+    pub fn retry(&self) -> RetryMark {
+        RetryMark { of: self.retry.of.or_else(|| self.in_doubt.get().copied()), ..self.retry.clone() }
+    }
+
+    /// Whether nothing was answered in it, and nothing may be on record either.
+    fn is_unused(&self) -> bool {
+        !self.reply.initialized() && self.in_doubt.get().is_none()
+    }
 }
 
 /// The key was claimed by another body.
@@ -31,14 +55,17 @@ pub struct KeyReused;
 
 /// Remembers answers for ten minutes by certificate and key, and across a restart which answers were recorded.
 pub trait Outbox: Send + Sync + 'static {
-    /// The slot of a key on a certificate, made for the body with this SHA-256 if there is none. The digest lives in memory alone.
+    /// The slot of a key on an agency's certificate, made for the body with this SHA-256 if there is none. The digest lives in memory alone.
     ///
     /// # Errors
     /// [`KeyReused`].
-    fn slot(&self, certificate: [u8; 32], key: &str, digest: [u8; 32]) -> Result<Arc<Slot>, KeyReused>;
+    fn slot(&self, agency: &AgencyId, certificate: &[u8; 32], key: &str, digest: [u8; 32]) -> Result<Arc<Slot>, KeyReused>;
+
+    /// Gives back a slot in which nothing was answered, unless another try holds it: the key is free again.
+    fn release(&self, agency: &AgencyId, slot: Arc<Slot>);
 }
 
-/// Answers once per key. Only answers (200) are kept: a refusal is judged anew on every try.
+/// Answers once per key. Only answers (200) are kept: a refusal is judged anew on every try, and takes up no room.
 pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> Reply {
     let key = incoming.idempotency_key.as_deref().unwrap_or_default();
     let well_formed = (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
@@ -46,24 +73,39 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
         let refusal = call.refuse(RefusalCode::MalformedRequest, "an `Idempotency-Key` is 1 to 64 visible ASCII characters");
         return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
     }
-    let Ok(slot) = gate.outbox.slot(call.agency().peer().thumbprint, key, incoming.body_digest()) else {
+    let agency = call.agency().agency().clone();
+    let Ok(slot) = gate.outbox.slot(&agency, &call.agency().peer().thumbprint, key, incoming.body_digest()) else {
         let refusal = call.refuse(RefusalCode::KeyReused, "use a new `Idempotency-Key` for a new request");
         return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
     };
-    let call = match may_have(gate, call, &slot) {
+    let reply = in_slot(gate, call, incoming, &slot).await;
+    if slot.is_unused() {
+        gate.outbox.release(&agency, slot);
+    }
+    reply
+}
+
+async fn in_slot(gate: &Gate, call: VerifiedCall, incoming: &Incoming, slot: &Slot) -> Reply {
+    let call = match may_have(gate, call, slot) {
         Ok(call) => call,
         Err(refusal) => return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await,
     };
-    // A crash loses replies, never the record: such a request is answered anew, tied to its first answer, and counted once. A key that may
-    // be somebody's number leaves no mark.
-    let call = if (gate.policy)().schemes.looks_like_identifier(key) { call } else { call.retrying(slot.retry.clone()) };
+    // A key that may be somebody's number leaves no mark.
+    let marked = !incoming.idempotency_key.as_deref().is_some_and(|key| (gate.policy)().schemes.looks_like_identifier(key));
     let mut fresh = false;
     let outcome = slot
         .reply
         .get_or_try_init(|| async {
             fresh = true;
+            // A crash or a disk that hangs loses replies, not always the record: such a request is answered anew, tied to its first answer,
+            // and counted once. Which try that was is known only now that this one's turn has come.
+            let call = if marked { call.retrying(slot.retry()) } else { call };
             let (conclusion, _turn) = answer(gate, call, incoming).await;
+            let is_answer = matches!(conclusion, Conclusion::Answer(_));
             let reply = conclude(gate, conclusion, incoming.format).await;
+            if is_answer && reply.may_be_recorded() {
+                let _ = slot.in_doubt.set(incoming.context.request_id);
+            }
             if reply.status() == 200 { Ok(reply) } else { Err(reply) }
         })
         .await;

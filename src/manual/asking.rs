@@ -1,7 +1,9 @@
 //! Asking, from an integrator's chair.
 //!
-//! You need three things from the operator: a certificate with its key, the gateway's root certificate, and the names of
-//! the services and purposes that your policy grants. Then:
+//! You make a key and a certificate signing request (`openssl req -new …`, see [`trust`](super::trust)), and send the request to the operator; the key never
+//! leaves you. Back comes a kit: your certificate, the roots that you trust the gateway by, your policy in Persian and English with the services and purposes that
+//! you may ask for, `ask.sh` (a token and a query with `curl`), `oauth.json` (the settings of an OAuth client), `sign.py`, and `client.json`, by which
+//! `estelam verify --dir KIT --as NAME` works. Put your key beside them as `key.pem`. Then:
 //!
 //! 1. Get a token: `POST /oauth2/token` with `grant_type=client_credentials&client_id=<your agency>` over mutual TLS. It lives at
 //!    most five minutes and works only together with the certificate that fetched it. Keep it until it expires.
@@ -25,8 +27,10 @@
 //! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
 //! `409 key-reused`. If the gateway crashed in between, the reply is gone and you get a new answer under a new `answer_id`, decided on what is
-//! known now; the log ties it to the first (`retry_of`) and it does not count against your quota again. A key that looks like the number of a
-//! person is not remembered across a crash.
+//! known now; the log ties it to the first (`retry_of`) and it does not count against your quota again; so it is after a 503 whose record may have come late. A key
+//! that looks like the number of a person is not remembered across a crash. A key is kept for ten minutes, and only once it was answered (or perhaps
+//! recorded): after a refusal it is free again. 100,000 keys of all agencies are kept at once; where that is not enough, whoever has most of them loses
+//! the oldest, and nobody else any.
 //!
 //! # Signing requests
 //!

@@ -79,6 +79,10 @@
 //!   replaces the card's only while the card is handed out and has not ended.
 //! - **2026-11-23, an open renewal window keeps any document renewable that it admits**, also a smart card; an ended one ends the wait of round
 //!   documents alone; one replaced before it began has not ended.
+//! - **2026-11-28, a decree replaced before it began, or on its first day, never was**: it replaces nothing either, so that what it would have replaced stays. Until the
+//!   other begins it stands as announced. Of decrees of one day that replace each other in a circle, the one recorded last prevails.
+//! - **2026-11-28, every valid document is asked, and the best outcome is the answer** (before: the one of the best standing alone, so that a document from which a decree
+//!   withholds the service turned away whom another one carried). Documents of one rank are told apart by their kind and dates, never by their order in the register.
 //! - **2026-11-23, a grant or restriction is named as the decree of the answer** where the document itself rests on none.
 //! - **2026-11-23, the second official signs the instant.** Approval and rescission cover `recorded_at` and `rescinded_at`; a row moved in time
 //!   stops the whole list. Registries made by an earlier build are made anew.
@@ -86,7 +90,7 @@
 //!   decree that it had (until restart); then nothing is decided. Decrees that nobody confirmed for longer than the policy's
 //!   bound on facts (at least a minute) are `too-stale`, measured by a clock that nobody sets.
 //! - **2026-11-23, the registry's certificate is judged like an agency's**: lists required and in date, a pinned URI name, and looked at again around every
-//!   call: once it is no longer good, pooled connections are given up with the client that holds them, and what came over them does not count.
+//!   call: once any that passed a handshake is no longer good, the pooled connections to every address are given up, and what came over them does not count.
 //! - **2026-11-23, the highest CRL numbers lie beside the log**, by the authority's key: whoever can put an old list into the folder cannot undo a
 //!   revocation by a restart. A broken file refuses the start; it is never made anew by itself.
 //! - **2026-11-24, a guess counts when its outcome is known, not when it is asked**: whoever guesses with a hundred queries at once is told no
@@ -123,7 +127,7 @@
 //!   stored, and a restart begins another epoch, so that a value asked for now cannot be found among those before. A secret that
 //!   survives would lie on the disk beside the log, and whoever has both could try numbers against the tags of a day. A guesser would need a
 //!   restart for every few guesses; restarts are rare, and not the guesser's to make.
-//! - **2026-11-24, daily quotas outlive a restart**: agencies' counts lie in `ledger/quota.json`, a few seconds old at most, and what came after is
+//! - **2026-11-24, daily quotas outlive a restart**: the counts of agencies and units lie in `ledger/quota.json`, a few seconds old at most, and what came after is
 //!   counted in the log at the start. Without a usable file the whole day is counted, entry by entry; only where an agency has
 //!   a quota. What is counted is what was answered.
 //! - **2026-11-23, a line (`mrz`) that contradicts refuses a query** with `malformed-identifier` and only warns in an import: a clerk can read it again,

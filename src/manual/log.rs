@@ -141,7 +141,7 @@
 //! its log was sealed stays open and answerable. Trail keys are bound to their log's origin, which `/v1/log/epochs` says and `trail_keys` repeats.
 //!
 //! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. In an installation `estelam log person …
-//! --officer-key FILE`, on the officer's machine, fetches the sealed keys of the period (`--from`, `--to`), opens them there and sends those keys along; the gateway makes
+//! --officer-key FILE --dir KIT`, on the officer's machine with the officer's kit, fetches the sealed keys of the period (`--from`, `--to`), opens them there and sends those keys along; the gateway makes
 //! the tags, searches and wipes the keys. Without keys it searches the epoch in memory alone and says `complete: false`. The demo's gateway has the officer's
 //! key (`audit.officer_key`), which only a `demo = true` configuration takes. Offline, `estelam log person --officer-key FILE --scheme …` searches a folder or a restored copy
 //! for one number. The registry adds the person's other numbers, present and past. Entries on a number that several people share are listed

@@ -1,6 +1,7 @@
 //! The manual: prose for people who run, read or change estelam.
 //!
 //! - [`tour`]: follow one request through every stage, in ten minutes.
+//! - [`installing`]: from nothing to the first answer, outside the demo.
 //! - [`operating`]: an installation's files, its health, what to do when something is red.
 //! - [`asking`]: the API from an integrator's chair.
 //! - [`spdci`]: people looked up in a social-protection registry.
@@ -16,6 +17,7 @@ pub mod asking;
 pub mod decisions;
 pub mod holder;
 pub mod identifiers;
+pub mod installing;
 pub mod log;
 pub mod operating;
 pub mod receipts;

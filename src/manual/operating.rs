@@ -1,4 +1,4 @@
-//! Operating an installation.
+//! Operating an installation. How one is made: [`installing`](super::installing).
 //!
 //! # Files
 //!
@@ -14,7 +14,7 @@
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `events.keys` in `estelam.toml` | public keys of the events that the registry pushes | restart |
 //! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways (`…/service/registry`) and the key of its events | for the next connection; restart of the registry |
-//! | `registry/officials/` | public keys of the officials who sign decrees | at the next use |
+//! | `registry/officials/NAME.pub.pem` | public keys of the officials who sign decrees (`estelam registry official add`); files of other names are nobody's | at the next use |
 //! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
 //! | `ledger/` | the access log, database and journal; copy them with `estelam log backup`; one process at a time | |
@@ -33,7 +33,7 @@
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
 //! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
-//! | `ledger/quota.json` | what agencies with a daily quota spent of the day; may be lost | |
+//! | `ledger/quota.json` | what agencies and units with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
 //! # Health
@@ -43,10 +43,11 @@
 //!
 //! | part | red means | do |
 //! |---|---|---|
-//! | `registry` | no decrees loaded, or the change feed is out of contact | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
-//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
+//! | `registry` | no decrees loaded, the change feed out of contact, or look-ups at every address failed repeatedly | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
+//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
+//! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | set the clock right; or, if it is right now, restart the gateway, or bring a newer checkpoint of the witness |
 //! | `accepting` | the node is stopping | wait |
 //!
@@ -60,10 +61,14 @@
 //!
 //! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
 //! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
-//! `registry.timeout_ms`. How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch
-//! (`priority: background`), which never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups
-//! (a quarter of it for batches) a query is 503 `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a
-//! second factor that does not match: that is `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
+//! `registry.timeout_ms`. An answer about one number that cannot be used (too long, a record that is not understood) is asked for once and counts against no
+//! address: that number alone is `registry-unavailable`. The reference registry lists ten people of a number that more bear, and says so (`"more": true`).
+//! How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch (`priority: background`), which
+//! never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups (a quarter of it for batches) a query is 503
+//! `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a second factor that does not match: that is
+//! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
+//! Where the change feed goes on at an address that is behind the one before, that is no change of the register: cached facts count as stale until it has caught up,
+//! and what was told stays told. One that stays behind for 20 s is taken for another register.
 //! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
 //! `estelam_registry_lookups_total{outcome}` count.
 //!
@@ -71,7 +76,8 @@
 //! with some to spare, about 1.5 KiB for somebody with two cards and a name (measured: a million of them, 1.4 GiB; `make memory`). Nothing of it is on the disk: after a start everybody is looked up
 //! again, through the same lanes, so that a cold start asks the registry for no more at once than any other moment does, and for each person once.
 //!
-//! Queries of batches are worked on `limits.batch_calls` at a time once their facts are there; a counter's wait for nothing.
+//! Queries of batches are worked on `limits.batch_calls` at a time once their facts are there; a counter's wait for nothing. Whoever had to wait looks again
+//! at what is known, so that no answer is older than what the feed has told.
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -82,7 +88,7 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `sender` | the name in the sender's client certificate, `spiffe://<trust-domain>/agency/<name>`; issued and revoked like an agency's, but no agency: it can ask nothing |
+//! | `sender` | the name in the sender's client certificate, `spiffe://<trust-domain>/service/<name>`; issued and revoked like an agency's, but no agency: it can ask nothing |
 //! | `issuer` | `iss` of its events |
 //! | `keys` | JWK set of the public keys that sign its events, and nothing else; two while one follows the other |
 //!
@@ -181,14 +187,24 @@
 //!
 //! # Alarms
 //!
-//! `estelam_alarms_total{alarm}` should stay at nought. `revocation-lists-grace`, `-overdue`, `-refused`, `cut-off-list-unreadable`: see
-//! [`trust`](super::trust). `clock-jumped`, `clock-contradicted`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung`: above. `rule-missing`: a service has no rule for today; its answers are indeterminate, add
-//! one to `services.toml`. `policy-refused`: the policy folder was changed and does not validate (a rule that fails when it is put to
-//! Cedar is among the faults), so that the version before it stays in force; `estelam policy check` names every file and line. `log-ended`: the access log was sealed and goes on under a new
-//! origin; tell its witness and the auditors, see [`log`](super::log). `decrees-not-of-their-version`, `decrees-rewritten`: the registry's decrees are not what they claim to be, or one
-//! that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again, or,
-//! once an official has looked into it, until the gateway is restarted. `registry-event-key`: somebody who has the registry's client certificate pushes events
-//! that its key did not sign; compare `events.keys` with the registry's key, or revoke that certificate.
+//! `estelam_alarms_total{alarm}` should stay at nought; each comes with a line of the log that says more.
+//!
+//! | alarm | what happened | do |
+//! |---|---|---|
+//! | `revocation-lists-grace`, `revocation-lists-overdue`, `revocation-lists-refused`, `cut-off-list-unreadable` | revocation lists that are old or do not verify; the local list cannot be read | see [`trust`](super::trust) |
+//! | `rules-not-signed` | policies lie there that two officials have not signed; those before stay in force | see [`trust`](super::trust) |
+//! | `clock-jumped`, `clock-contradicted`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
+//! | `key-file-missing` | the file of a key was not there at the start; the gateway runs and does not get ready | as for the part `keys` above |
+//! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
+//! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |
+//! | `refusals-not-recorded` | counts of refusals are lost: floods come, and the log takes nothing (the alarm grows by as many) | look at the log's disk, then at who floods |
+//! | `policy-refused` | the policy folder was changed and does not validate (a rule that fails when it is put to Cedar is among the faults); the version before stays in force | `estelam policy check` names every file and line |
+//! | `rule-missing` | a service has no rule for today; its answers are indeterminate | add one to `services.toml` |
+//! | `log-ended` | the access log was sealed and goes on under a new origin | tell its witness and the auditors, see [`log`](super::log) |
+//! | `decrees-not-of-their-version`, `decrees-rewritten` | the registry's decrees are not what they claim to be, or one that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again | find out why; once an official has looked into it, restart the gateway |
+//! | `registry-event-key` | somebody who has the registry's client certificate pushes events that its key did not sign | compare `events.keys` with the registry's key, or revoke that certificate |
+//! | `watch-blind` | the rules that watch for abuse could not read back what happened before (at a start, or after something was missed); they count from then on and try again | look at the log's disk, run `estelam log verify` |
+//! | `webhook-outbox`, `webhook-refused` | an alert could not be kept for the webhook, or the webhook refused it (it lies in `refused` of the outbox); the log has it either way | look at the disk of `alerts/`; ask the webhook's owner; see [`watching`](super::watching) |
 //!
 //! # Searches for holders
 //!

@@ -36,7 +36,7 @@
 //! - **No change feed.** Facts are as old as the policy of each service lets them be (`max_age`), and no younger by any promise: a change reaches
 //!   answers after `max_age` at the latest, not within a second. Decrees keep their feed. Nobody is ever said not to exist without a live look-up.
 //! - **A scheme without a type is not asked for.** Such a query is `registry-unavailable`; it is no failure of the registry's.
-//! - **Readiness** has a part `people-registry`: red while every address of it is given a pause by its circuit breaker. `estelam status` shows the
+//! - **Readiness** has a part `people-registry`: red while look-ups at every address of it fail (its circuit breaker is open). `estelam status` shows the
 //!   addresses of both registries apart. Timeouts, retries, second look-ups and lanes are those of `[registry]`.
 //! - **Trails of the data-protection officer** are expanded to the other numbers that the record names and whose types are in `identifiers`. Past
 //!   numbers SPDCI does not tell. Whether others have a number it does not tell either, so that entries on all but the number asked for are shown
@@ -67,9 +67,11 @@
 //! | status of header and search | means |
 //! |---|---|
 //! | `succ`, `reg_records` of one record | somebody |
-//! | `succ`, several records (at most 10, all of `pagination.total_count`) | `ambiguous-identifier` |
+//! | `succ`, several records (at most 10; of a longer list its first page, with two who are not blocked) | `ambiguous-identifier` |
 //! | `succ`, `reg_records` an empty list | nobody; the only way to say so |
 //! | `rjct` with whatever code, `pdng`, `rcvd`, anything else | `registry-unavailable`; `last_error` in `estelam status` says which |
+//!
+//! What is wrong with one record, or with how many there are, is that number's trouble: it is asked for once and counts against no address.
 //!
 //! `spdci-registry.yaml` has `reg_records` as one object, with which nobody cannot be said; a list is taken from those registries too.
 //!

@@ -26,7 +26,8 @@
 //! what it must sign, and `--certificate FILE` takes the result up: it must be for the same key and name, and pass the gateway's own checks.
 //! The kit holds the certificate, the root of the gateway's own (`tls.server_ca`; that of the agencies', `tls.client_ca`, if left out), the policy in
 //! Persian and English, `ask.sh` (a token and a query with `curl`; the number goes in by standard input), `sign.py` and `oauth.json`; where the agency's file
-//! wants `private_key_jwt` and nothing less, `assertion.py` too, which `ask.sh` runs. No private key is ever in it.
+//! wants `private_key_jwt` and nothing less, `assertion.py` too, which `ask.sh` runs. By `client.json` it is a folder for `estelam verify`, `token` and `log`
+//! (`--dir KIT`, on any machine) once the agency has put its `key.pem`, and `request-key.pem` if it signs requests, beside it. No private key is ever in it.
 //!
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
 //! certificates of one unit are good at a time, and each is for a key of its own: one that was ever in a certificate of anybody, or that signs requests or
@@ -125,7 +126,7 @@
 //!
 //! ```text
 //! estelam officials init officials.toml           the first officials
-//! estelam officials propose policies              what would change, in words
+//! estelam officials propose policies              what would change, line by line, each under its table
 //! estelam officials sign policies --key KEY.pem   each official, after reading it
 //! estelam officials apply policies                the running gateway records it and takes it up
 //! ```

@@ -92,9 +92,13 @@ def rules_take_effect_with_two_officials_in_office_alone(binary, folder):
     with home.running() as running:
         assert running.ask().json()["decision"]
         before, services = version(running), home.dir / "policies" / "services.toml"
-        services.write_text(services.read_text() + "\n# changed by one alone\n")
+        again = next(line for line in services.read_text().splitlines() if line.startswith("# Primary health care"))
+        services.write_text(services.read_text() + f"\n{again}\n")
         until("the refusal of unsigned rules", lambda: refusals(running) or None)
         assert version(running) == before and running.ask().json()["decision"]
+        shown = home.done("officials", "propose", "policies")
+        added = len(services.read_text().splitlines())
+        assert "changed: services.toml" in shown and f"+ {added}: {again}" in shown, "a line that stands elsewhere too is shown"
         office.approve()
         until("the signed rules", lambda: version(running) != before or None)
     previous = hashed(text)

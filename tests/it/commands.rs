@@ -30,6 +30,9 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
         &["registry", "decree", "list"],
         &["registry", "decree", "add", decrees, "--key", "nokey"],
         &["registry", "honeypot", "mint", "--count", "1"],
+        &["registry", "official", "list"],
+        &["registry", "event-key"],
+        &["policy", "new"],
         &["log", "verify"],
         &["policy", "check"],
         &["policy", "test"],
@@ -80,6 +83,30 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
         assert_eq!(broken.status.code(), Some(1), "{broken:?}");
         assert!(broken.stdout.is_empty() && String::from_utf8(broken.stderr).unwrap().contains("the configuration is not usable"));
     }
+}
+
+/// Under another trust domain than its gateways' a registry would refuse them all, and say so nowhere but there.
+#[test]
+fn a_registry_serves_the_trust_domain_of_its_configuration_or_the_one_that_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("pki")).unwrap();
+    let serve = |more: &[&str]| {
+        let output = estelam(&[&["registry", "serve", "--port", "0", "--dir", "."][..], more].concat(), home.path());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = serve(&[]);
+    assert!(code == Some(2) && said.contains("name it with `--trust-domain`"), "{said}");
+    let names = ["--trust-domain", "gov.example", "--gateway", "gate.gov.example", "--registry", "registry.gov.example"];
+    let printed = estelam(&[&["config", "new"][..], &names].concat(), home.path());
+    std::fs::write(home.path().join("estelam.toml"), printed.stdout).unwrap();
+    let (code, said) = serve(&["--trust-domain", "other.example"]);
+    assert!(code == Some(2) && said.contains("`gov.example`"), "{said}");
+    for more in [&[][..], &["--trust-domain", "gov.example"]] {
+        let (code, said) = serve(more);
+        assert!(code == Some(1) && said.contains("the registry does not start"), "only its certificates are missing: {said}");
+    }
+    let (code, said) = serve(&["--trust-domain", "Not/a-domain"]);
+    assert!(code == Some(2) && said.contains("write the trust domain alone"), "{said}");
 }
 
 #[test]
@@ -136,6 +163,36 @@ fn a_first_import_that_gives_nobody_begins_no_registry() {
     assert_eq!(import("good.csv", "new").0, Some(0));
     let (code, counts, said) = import("refused.csv", "new");
     assert!(code == Some(0) && counts.contains("\"persons\":0") && said.contains("the registry is as it was"), "{code:?} {said}");
+    let looked_up = estelam(&["registry", "lookup", "yekta", "9286889798", "--dir", "new", "--json"], home.path());
+    assert!(String::from_utf8(looked_up.stdout).unwrap().contains("\"person\":\"P-1\""));
+}
+
+/// Rejected rows must be seen by somebody; where they cannot be written beside the file, another place may be named.
+#[test]
+fn rejects_go_to_the_place_that_is_named_and_nothing_is_imported_without_one() {
+    let home = tempfile::tempdir().unwrap();
+    // Its name leaves no room for a longer one beside it, as a folder that nobody may write into leaves none.
+    let file = format!("{}.ndjson", "a".repeat(240));
+    let person = r#"{"person":"P-1","documents":[{"scheme":"yekta","value":"9286889798","kind":"smart-card"},{"scheme":"yekta","value":"12","kind":"smart-card"}]}"#;
+    std::fs::write(home.path().join(&file), person).unwrap();
+    let import = |more: &[&str]| {
+        let output = estelam(&[&["registry", "import", &file, "--dir", "new"][..], more].concat(), home.path());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (more, says) in [
+        (&[][..], "name a place that can be written with `--rejects FILE`"),
+        (&["--rejects", "nowhere/rejects.csv"][..], "cannot write the rejects file `nowhere/rejects.csv`"),
+        (&["--rejects", &format!("./{file}")][..], "`--rejects` names the file that is to be imported"),
+    ] {
+        let (code, said) = import(more);
+        assert!(code == Some(1) && said.lines().count() == 1 && said.contains(says), "{more:?}: {code:?} {said}");
+        assert!(!home.path().join("new").exists(), "{more:?} began a registry");
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join(&file)).unwrap(), person, "the file itself is as it was");
+    let (code, said) = import(&["--rejects", "rejects.csv"]);
+    assert_eq!(code, Some(0), "{said}");
+    let rejects = std::fs::read_to_string(home.path().join("rejects.csv")).unwrap();
+    assert!(rejects.starts_with("line,reason,column,") && rejects.matches(",bad-value,value,").count() == 1, "{rejects}");
     let looked_up = estelam(&["registry", "lookup", "yekta", "9286889798", "--dir", "new", "--json"], home.path());
     assert!(String::from_utf8(looked_up.stdout).unwrap().contains("\"person\":\"P-1\""));
 }

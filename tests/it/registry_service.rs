@@ -140,7 +140,7 @@ impl Service {
 }
 
 fn check(pki: &MiniPki) -> ServerCheck {
-    ServerCheck { verifier: pki.server_verifier(), still_good: Arc::new(|| true) }
+    ServerCheck { verifier: pki.server_verifier(), generation: Arc::new(|| 0) }
 }
 
 fn webpki_anchor(pem: &[u8]) -> rustls_pki_types::TrustAnchor<'static> {

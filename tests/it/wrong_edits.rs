@@ -97,12 +97,21 @@ const SLIPS: &[Slip] = &[
     (DECREES, "effective_from = \"1402/04/01\"", "effective_from = \"1402/04/32\"", "no such day"),
     (DECREES, "services = \"all\"", "services = \"none\"", "\"all\" or a list"),
     (DECREES, "series = 17", "serie = 17", "unknown field `serie`"),
+    (DECREES, "services = \"all\"", "services = [\"bank-crad\"]", "`bank-crad`, which is no service code"),
+    (DECREES, "services = \"all\"", "services = []", "`services` is empty"),
+    (DECREES, "effect = \"extend\"", "effect = \"extend\"\nsupersedes = [\"nothing\"]", "`nothing`, which is no other decree"),
+    (DECREES, "effect = \"extend\"", "effect = \"extend\"\nsupersedes = [\"d1-1402-04-07\"]", "no other decree"),
+    (DECREES, "select = [{ kind = \"census-slip\" }]", "select = []", "`select` is empty"),
+    (DECREES, "select = [{ kind = \"census-slip\" }]", "select = [{}]", "would select everything"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ nationality = \"Pakistan\" }", "ISO 3166 alpha-2"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ province = \"Tehran\" }", "ISO 3166-2"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ household_role = \"wife\" }", "`head` or `member`"),
     (DECREES, "id = \"d2-1404-01-01\"", "id = \"d1-1402-04-07\"", "written twice"),
 ];
 
 /// Everything that a running gateway would find wrong.
 fn faults(files: &std::collections::BTreeMap<String, String>) -> Vec<LoadError> {
-    Snapshot::load(files).err().or_else(|| cases::read(files).err()).unwrap_or_default()
+    Snapshot::load(files).and_then(|snapshot| cases::read(files, &snapshot.services)).err().unwrap_or_default()
 }
 
 /// What is not as it should be with the refusal of one slip.

@@ -4,6 +4,7 @@ mod audit;
 mod challenge;
 mod events;
 mod incoming;
+mod kept;
 mod ledger;
 mod log;
 mod metadata;
@@ -37,7 +38,7 @@ pub use self::audit::{AuditState, Cases, Contested, HolderState, NotToday, Sessi
 pub use self::events::{EventDesk, Untaken};
 pub use self::metadata::OPENAPI;
 pub use self::ops::{NodeStatus, OpsState, Readiness};
-pub use self::outbox::{KEPT_FOR, MokaOutbox, Recorded};
+pub use self::outbox::{KEPT_FOR, MemoryOutbox, Recorded};
 pub use self::routes::{GATEWAY_ROUTES, gateway, ops, public};
 pub use self::stranger::refuse_stranger;
 pub use self::unreadable::refuse_unreadable;

@@ -1,18 +1,17 @@
-//! The memory of idempotency keys: ten minutes, bounded, per certificate; and which answers were recorded before this process began.
+//! The memory of idempotency keys: ten minutes, per certificate, bounded with a share for every agency; and which answers were recorded
+//! before this process began.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use moka::sync::Cache;
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::kept::{Claim, Kept};
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::context::RetryMark;
 use crate::flow::{KeyReused, Outbox, Slot};
@@ -22,9 +21,8 @@ pub const KEPT_FOR: SignedDuration = SignedDuration::from_secs(600);
 /// Bytes of a tag.
 const TAG: usize = 16;
 
-type Tag = [u8; TAG];
-/// SHA-256 of the body that claimed a key, and the place of its answer.
-type Claimed = ([u8; 32], Arc<Slot>);
+/// A keyed tag over certificate and key: what is kept holds no key, since a key may be somebody's number.
+pub(super) type Tag = [u8; TAG];
 
 /// An answer with a mark that was recorded before this process began.
 pub struct Recorded {
@@ -37,19 +35,18 @@ pub struct Recorded {
 }
 
 /// Answers by certificate and key.
-pub struct MokaOutbox {
-    kept: Cache<([u8; 32], String), Claimed>,
+pub struct MemoryOutbox {
+    kept: Mutex<Kept>,
     secret: hmac::Key,
     /// By mark: the answer, and until when it counts.
     before: HashMap<Tag, (Uuid, Timestamp)>,
     clock: Arc<dyn Clock>,
 }
 
-impl MokaOutbox {
-    /// An outbox for at most this many keys; the oldest go first. `before` is what the log has of the last ten minutes, oldest first.
-    pub fn new(capacity: u64, secret: &[u8; 32], before: impl Iterator<Item = Recorded>, clock: Arc<dyn Clock>) -> Self {
-        let kept_for = Duration::try_from(KEPT_FOR).unwrap_or_default();
-        let kept = Cache::builder().max_capacity(capacity).time_to_live(kept_for).build();
+impl MemoryOutbox {
+    /// An outbox for at most this many keys. Where they are more, the agency that has most of them loses its oldest. `before` is what the
+    /// log has of the last ten minutes, oldest first.
+    pub fn new(most: usize, secret: &[u8; 32], before: impl Iterator<Item = Recorded>, clock: Arc<dyn Clock>) -> Self {
         let mut by_mark = HashMap::new();
         for Recorded { mark, first, at } in before {
             if let Some(mark) = read(&mark) {
@@ -57,6 +54,7 @@ impl MokaOutbox {
                 by_mark.entry(mark).or_insert((first, at.checked_add(KEPT_FOR).unwrap_or(at)));
             }
         }
+        let kept = Mutex::new(Kept::new(most, clock.now()));
         Self { kept, secret: hmac::Key::new(HMAC_SHA256, secret), before: by_mark, clock }
     }
 
@@ -69,18 +67,40 @@ impl MokaOutbox {
         tag
     }
 
-    fn new_slot(&self, certificate: &[u8; 32], key: &str) -> Slot {
-        let tag = self.tag(certificate, key);
-        let of = self.before.get(&tag).filter(|(_, until)| self.clock.now() < *until).map(|(first, _)| *first);
-        Slot { retry: RetryMark { mark: URL_SAFE_NO_PAD.encode(tag).into(), of }, reply: OnceCell::new(), signed: AtomicBool::new(false) }
+    fn new_slot(&self, tag: Tag, now: Timestamp) -> Slot {
+        let of = self.before.get(&tag).filter(|(_, until)| now < *until).map(|(first, _)| *first);
+        Slot::new(RetryMark { mark: URL_SAFE_NO_PAD.encode(tag).into(), of })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Outbox for MokaOutbox {
-    fn slot(&self, certificate: [u8; 32], key: &str, digest: [u8; 32]) -> Result<Arc<Slot>, KeyReused> {
-        let slot = || (digest, Arc::new(self.new_slot(&certificate, key)));
-        let (claimed, slot) = self.kept.get_with((certificate, key.to_owned()), slot);
-        if claimed == digest { Ok(slot) } else { Err(KeyReused) }
+impl Outbox for MemoryOutbox {
+    fn slot(&self, agency: &AgencyId, certificate: &[u8; 32], key: &str, digest: [u8; 32]) -> Result<Arc<Slot>, KeyReused> {
+        let (tag, now) = (self.tag(certificate, key), self.clock.now());
+        let mut kept = self.kept();
+        kept.forget_expired(agency, now);
+        match kept.find(agency, &tag) {
+            Some(claim) if claim.digest == digest => Ok(Arc::clone(&claim.slot)),
+            Some(_) => Err(KeyReused),
+            None => {
+                let slot = Arc::new(self.new_slot(tag, now));
+                kept.claim(agency, tag, Claim { at: now, digest, slot: Arc::clone(&slot) });
+                Ok(slot)
+            }
+        }
+    }
+
+    fn release(&self, agency: &AgencyId, slot: Arc<Slot>) {
+        let Some(tag) = read(slot.mark()) else { return };
+        let mut kept = self.kept();
+        // Held here and by the caller alone: nobody else waits for it, and nobody can begin to while the lock is held.
+        let unused = |claim: &Claim| Arc::ptr_eq(&claim.slot, &slot) && Arc::strong_count(&slot) == 2;
+        if kept.find(agency, &tag).is_some_and(unused) {
+            kept.forget(agency, &tag);
+        }
     }
 }
 
@@ -89,43 +109,5 @@ fn read(mark: &str) -> Option<Tag> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    struct At(Timestamp);
-
-    impl Clock for At {
-        fn now(&self) -> Timestamp {
-            self.0
-        }
-    }
-
-    fn outbox(before: Vec<Recorded>, now: i64) -> MokaOutbox {
-        MokaOutbox::new(10, &[7; 32], before.into_iter(), Arc::new(At(Timestamp::from_second(now).unwrap())))
-    }
-
-    fn recorded(slot: &Slot, first: u128) -> Recorded {
-        Recorded { mark: slot.retry.mark.to_string(), first: Uuid::from_u128(first), at: Timestamp::UNIX_EPOCH }
-    }
-
-    #[test]
-    fn retry_after_a_restart_names_its_first_answer_for_ten_minutes() {
-        let slot = outbox(Vec::new(), 0).slot([1; 32], "k", [2; 32]).unwrap();
-        let after = || vec![recorded(&slot, 5), recorded(&slot, 6)];
-        let (early, late) = (outbox(after(), 599), outbox(after(), 600));
-        let again = early.slot([1; 32], "k", [2; 32]).unwrap();
-        assert_eq!(again.retry, RetryMark { mark: slot.retry.mark.clone(), of: Some(Uuid::from_u128(5)) });
-        assert_eq!(early.slot([9; 32], "k", [2; 32]).unwrap().retry.of, None, "another certificate");
-        assert_eq!(early.slot([1; 32], "k2", [2; 32]).unwrap().retry.of, None, "another key");
-        assert_eq!(late.slot([1; 32], "k", [3; 32]).unwrap().retry.of, None, "its time is over");
-    }
-
-    #[test]
-    fn key_has_one_body() {
-        let outbox = outbox(Vec::new(), 0);
-        let slot = outbox.slot([1; 32], "k", [2; 32]).unwrap();
-        assert!(Arc::ptr_eq(&slot, &outbox.slot([1; 32], "k", [2; 32]).unwrap()));
-        assert_eq!(outbox.slot([1; 32], "k", [3; 32]).unwrap_err(), KeyReused);
-    }
-}
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -1,9 +1,10 @@
 //! Reading and writing the policy folder.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::core::domain::place::utf8;
 use crate::core::policy::{LoadError, shipped};
@@ -13,6 +14,12 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Folders inside the policy folder that hold policies.
 const FOLDERS: [&str; 2] = ["agencies", "cases"];
+
+/// Folder of agencies' files to begin with; nothing is read from there.
+const EXAMPLES: &str = "examples";
+
+/// How the names of the demo's agencies begin.
+const NAMES_OF_THE_DEMO: &str = "spiffe://estelam.test/";
 
 /// Reads every policy file: path inside the folder → text. Editors' leftovers (`.x.swp`, `x~`, `4913`) are passed over.
 ///
@@ -68,6 +75,31 @@ fn read_file(path: &Path) -> Result<String, (Option<usize>, String)> {
 /// # Errors
 /// The folder cannot be written; then nothing of it is left under its name.
 pub fn install(dir: &Path) -> io::Result<bool> {
+    write_out(dir, shipped().iter().map(|(path, text)| (Path::new(path).to_owned(), Cow::Borrowed(*text))))
+}
+
+/// Writes the policies that an installation begins with where there is no policy folder yet: those that are shipped, without an agency. The
+/// demo's agencies lie in `examples/`, where nothing is read, under names of this trust domain and without what only a demo takes. Returns
+/// whether it wrote.
+///
+/// # Errors
+/// As [`install`].
+pub fn begin(dir: &Path, trust_domain: &str) -> io::Result<bool> {
+    let files = shipped().iter().map(|(path, text)| match path.strip_prefix("agencies/") {
+        Some(name) => (Path::new(EXAMPLES).join(name), Cow::Owned(example(text, trust_domain))),
+        None => (Path::new(path).to_owned(), Cow::Borrowed(*text)),
+    });
+    write_out(dir, files)
+}
+
+/// An agency of the demo as one of an installation.
+fn example(text: &str, trust_domain: &str) -> String {
+    let name = format!("spiffe://{trust_domain}/");
+    let lines = text.lines().filter(|line| !line.starts_with("demo_optional")).map(|line| line.replace(NAMES_OF_THE_DEMO, &name) + "\n");
+    lines.collect()
+}
+
+fn write_out<'a>(dir: &Path, files: impl Iterator<Item = (PathBuf, Cow<'a, str>)>) -> io::Result<bool> {
     if dir.exists() {
         return Ok(false);
     }
@@ -75,12 +107,46 @@ pub fn install(dir: &Path) -> io::Result<bool> {
     if made.exists() {
         fs::remove_dir_all(&made)?;
     }
-    for (path, text) in shipped() {
+    for folder in FOLDERS {
+        fs::create_dir_all(made.join(folder))?;
+    }
+    for (path, text) in files {
         let file = made.join(path);
         if let Some(parent) = file.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::write(file, text)?;
+        fs::write(file, &*text)?;
     }
     fs::rename(&made, dir).map(|()| true)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::core::domain::agency::AgencyId;
+    use crate::core::policy::Snapshot;
+
+    #[test]
+    fn an_installation_begins_without_an_agency_and_each_example_can_be_its_first() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("policies");
+        assert!(begin(&dir, "gov.example").unwrap());
+        assert!(!begin(&dir, "other.example").unwrap(), "what is there stays");
+        let none = Snapshot::load(&read(&dir).unwrap()).unwrap_err();
+        assert!(none.iter().all(|fault| fault.to_string().contains("there is no agency")), "{none:?}");
+        for example in fs::read_dir(dir.join(EXAMPLES)).unwrap().map(|file| file.unwrap().path()) {
+            let name = example.file_stem().unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&example).unwrap();
+            super::super::put_agency(&dir, &AgencyId::parse(&name).unwrap(), &text, None)
+                .unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
+            let snapshot = Snapshot::load(&read(&dir).unwrap()).unwrap();
+            let identities: Vec<_> = snapshot.agencies.values().flat_map(|agency| &agency.identities).collect();
+            assert_eq!(identities.len(), 1, "{name}");
+            assert!(identities.iter().all(|identity| identity.starts_with("spiffe://gov.example/agency/")), "{name}");
+            // What is left for the operator is a key for requests, which only the agency can make.
+            assert!(snapshot.demo_only.iter().all(|fault| fault.to_string().contains("is used by signed requests alone")), "{name}");
+            fs::remove_file(dir.join(format!("agencies/{name}.toml"))).unwrap();
+        }
+    }
 }

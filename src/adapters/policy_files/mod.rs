@@ -9,7 +9,7 @@ mod watch;
 
 pub use agency::{is_retired, put_agency, put_request_keys, retire_agency};
 pub use archive::Archive;
-pub use folder::{install, read};
+pub use folder::{begin, install, read};
 pub use store::PolicyStore;
 pub use suspend::set_suspended;
 pub use watch::PolicyWatch;

@@ -143,7 +143,7 @@ fn load(files: &BTreeMap<String, String>, archive: Option<&Archive>, demo: bool)
         return Err(snapshot.demo_only);
     }
     // The gateway needs no cases; but a version whose cases cannot be read is one that nobody tested.
-    cases::read(files)?;
+    cases::read(files, &snapshot.services)?;
     let kept = archive.map_or(Ok(()), |archive| archive.keep_policy(files));
     kept.map_err(|error| {
         vec![LoadError::of_file("policies", format!("this version cannot be kept in the archive: {error}; look at the disk"))]

@@ -31,6 +31,9 @@ pub use self::address::AddressLimiter;
 pub use self::flood::RefusalFloods;
 pub use self::offices::{NoCode, OfficeQuota};
 
+/// Whose count of the day it is: an agency's, or that of one of its units (branches and systems).
+pub type Account = (AgencyId, Option<Arc<str>>);
+
 /// Seconds after which an agency without a limit of its own may try again; it will be refused again until its policy has one.
 const UNLISTED_RETRY_S: u64 = 60;
 
@@ -83,18 +86,27 @@ impl<C: GovernorClock + Clone> GovernorLimiter<C> {
         self.agencies.store(Arc::new(after));
     }
 
-    /// What every agency with a daily quota has spent of today.
-    pub fn spent(&self) -> BTreeMap<AgencyId, u64> {
+    /// What every agency and every unit with a daily quota has spent of today.
+    pub fn spent(&self) -> BTreeMap<Account, u64> {
         let now = self.clock.now();
         let agencies = self.agencies.load();
-        agencies.iter().filter_map(|(id, cells)| Some((id.clone(), cells.quota.as_ref()?.spent(now)))).collect()
+        let mut spent = BTreeMap::new();
+        for (agency, cells) in agencies.iter() {
+            let units = cells.units.iter().map(|(name, unit)| (Some(name.clone()), &unit.quota));
+            for (unit, quota) in std::iter::once((None, &cells.quota)).chain(units) {
+                spent.extend(quota.as_ref().map(|quota| ((agency.clone(), unit), quota.spent(now))));
+            }
+        }
+        spent
     }
 
-    /// Takes over what agencies spent of today before this process began; those without a quota are passed over.
-    pub fn restore(&self, spent: impl IntoIterator<Item = (AgencyId, u64)>) {
+    /// Takes over what was spent of today before this process began; whoever has no quota is passed over.
+    pub fn restore(&self, spent: impl IntoIterator<Item = (Account, u64)>) {
         let (now, agencies) = (self.clock.now(), self.agencies.load());
-        for (agency, spent) in spent {
-            if let Some(quota) = agencies.get(&agency).and_then(|cells| cells.quota.as_ref()) {
+        for ((agency, unit), spent) in spent {
+            let cells = agencies.get(&agency);
+            let quota = cells.and_then(|cells| unit.map_or(cells.quota.as_ref(), |unit| cells.units.get(&unit)?.quota.as_ref()));
+            if let Some(quota) = quota {
                 quota.add(spent, now);
             }
         }

@@ -11,6 +11,9 @@ use crate::core::registry::RegistryUnavailable;
 /// Every call is given up at once while the registry is given a pause.
 pub(super) const PAUSED: RegistryUnavailable = RegistryUnavailable("it failed repeatedly and is given a pause");
 
+/// For so long after its pause an address still counts as failing where nobody has asked it again.
+const DOUBT: Duration = Duration::from_secs(2);
+
 /// Whether an address is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -78,6 +81,13 @@ impl Breaker {
     /// Whether a call would be let through.
     pub(super) fn open(&self) -> Result<(), RegistryUnavailable> {
         if self.standing() == Standing::Open { Err(PAUSED) } else { Ok(()) }
+    }
+
+    /// Whether its calls have failed repeatedly and none was answered since. An address that nobody asks for a while is not said to fail for
+    /// ever: a node that is given no queries could never be ready again.
+    pub(super) fn is_failing(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open_until.is_some_and(|until| Instant::now() < until + DOUBT)
     }
 
     /// Lets a call through, or fails at once while the breaker is open.

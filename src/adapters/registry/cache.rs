@@ -100,9 +100,10 @@ impl CachedRegistry {
         Arc::new(Self { inner: Arc::new(inner), feed: Mutex::default() })
     }
 
-    /// Whether real answers can be given: the decrees are loaded and the change feed is in contact.
+    /// Whether real answers can be given: the decrees are loaded, the change feed is in contact, and people can be looked up, if they are here.
     pub fn ready(&self) -> bool {
-        self.inner.decrees.are_loaded() && self.inner.feed_in_order()
+        let people = self.inner.register.is_some() || self.inner.pool.answers();
+        people && self.inner.decrees.are_loaded() && self.inner.feed_in_order()
     }
 
     /// The state of addresses and lanes, for operators.
@@ -118,7 +119,7 @@ impl CachedRegistry {
     /// Whether people can be looked up, where that is done in another registry than that of the decrees: it has no feed whose silence
     /// would tell, so that only failed look-ups do.
     pub fn people_ready(&self) -> Option<bool> {
-        self.inner.register.as_ref().map(|_| self.inner.pool.open().is_ok())
+        self.inner.register.as_ref().map(|_| self.inner.pool.answers())
     }
 
     /// Bytes of memory that what is remembered takes now, about.
@@ -256,7 +257,7 @@ impl Inner {
         self.register.is_some() || self.feed_in_order()
     }
 
-    fn register(&self) -> &Pool {
+    pub(super) fn register(&self) -> &Pool {
         self.register.as_ref().unwrap_or(&self.pool)
     }
 
@@ -328,7 +329,7 @@ impl Inner {
     }
 
     /// Waits at the registry only while in contact; the first poll after a gap is answered at once.
-    pub(super) async fn fetch_changes(&self, after: u64) -> Result<Changes, RegistryUnavailable> {
+    pub(super) async fn fetch_changes(&self, after: u64) -> Result<(usize, Changes), RegistryUnavailable> {
         let hold = if self.feed_in_order() { self.poll } else { Duration::ZERO };
         self.register().changes(after, hold).await
     }

@@ -37,6 +37,10 @@ struct State {
     /// Answers of an older version are overtaken, whomever they are about.
     floor: u64,
     cursor: Option<u64>,
+    /// Which address told it.
+    source: Option<usize>,
+    /// Since when no address tells as much as another did before.
+    behind: Option<Instant>,
     /// Up to this cursor a push has made everything overtaken, so that the feed need not do it again.
     flushed: u64,
     /// The newest cursor that was pushed; what it was one turn ago, and two.
@@ -98,9 +102,20 @@ impl ChangeLog {
         settled
     }
 
-    /// Takes note of a batch that must not end before `pushed`. True when every cached person has to go.
-    pub(super) fn note(&self, changes: &Changes, pushed: u64) -> bool {
+    /// Whether a batch that ends before what is known is merely late: it comes from another address than what is known, and that for no longer
+    /// than twice `bound`. What was known would be forgotten with it. An address that stays behind is another store.
+    pub(super) fn lags(&self, changes: &Changes, from: usize, bound: Duration) -> bool {
         let mut state = self.write();
+        if state.source == Some(from) || state.cursor.is_none_or(|cursor| changes.cursor >= cursor) {
+            return false;
+        }
+        state.behind.get_or_insert_with(Instant::now).elapsed() < bound * 2
+    }
+
+    /// Takes note of a batch that must not end before `pushed`. True when every cached person has to go.
+    pub(super) fn note(&self, changes: &Changes, from: usize, pushed: u64) -> bool {
+        let mut state = self.write();
+        (state.source, state.behind) = (Some(from), None);
         // A cursor that runs backwards is another store than before, or one that never was: nothing learned from it holds.
         let backwards = changes.cursor < pushed || state.cursor.is_some_and(|cursor| changes.cursor < cursor);
         let forget = backwards || (changes.everything && changes.cursor > state.flushed) || state.overflows(changes);

@@ -12,16 +12,23 @@ use rustls::ClientConfig;
 use super::config::{RegistryClientConfig, RegistryClientError, ServerCheck, tls};
 use super::refusal::certificate_fault;
 use crate::core::domain::clock::Clock;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
+const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
 const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 
 /// The connections to one address.
 pub(super) struct Channel {
-    client: ArcSwap<Client>,
+    current: ArcSwap<Current>,
     server: ServerCheck,
     tls: ClientConfig,
     connect_timeout: Duration,
+}
+
+/// The client in use, and in which generation of accepted certificates its connections were made.
+struct Current {
+    generation: u64,
+    client: Client,
 }
 
 impl Channel {
@@ -29,7 +36,9 @@ impl Channel {
     pub(super) fn new(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
         let tls = tls(config, clock)?;
         let client = client(&tls, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
-        Ok(Self { client: ArcSwap::from_pointee(client), server: config.server.clone(), tls, connect_timeout: config.connect_timeout })
+        let server = config.server.clone();
+        let current = Current { generation: (server.generation)(), client };
+        Ok(Self { current: ArcSwap::from_pointee(current), server, tls, connect_timeout: config.connect_timeout })
     }
 
     /// Sends one request and reads its answer: 200, JSON, at most `cap` bytes, within `limit`.
@@ -39,25 +48,34 @@ impl Channel {
         limit: Duration,
         cap: usize,
     ) -> Result<Vec<u8>, RegistryUnavailable> {
-        let client = self.client()?;
-        let response = request(&client).timeout(limit).send().await.map_err(|error| fault(&error))?;
+        let asked = self.current()?;
+        let response = request(&asked.client).timeout(limit).send().await.map_err(|error| fault(&error))?;
         let body = read(checked(response)?, cap).await?;
         // What was said over a connection that has lost our trust meanwhile does not count.
-        if !Arc::ptr_eq(&client, &self.client()?) {
+        if asked.generation != (self.server.generation)() {
             return Err(RegistryUnavailable(NOT_ACCEPTED));
         }
         Ok(body)
     }
 
-    /// The client in use, with connections to a registry whose certificate is still good; else a new one without any.
-    fn client(&self) -> Result<Arc<Client>, RegistryUnavailable> {
-        if !(self.server.still_good)() {
-            let anew = client(&self.tls, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
-            self.client.store(Arc::new(anew));
-            metrics::counter!("estelam_registry_connections_dropped_total").increment(1);
+    /// The client in use, if every certificate that its connections may have is still good; else a new one without any.
+    fn current(&self) -> Result<Arc<Current>, RegistryUnavailable> {
+        let generation = (self.server.generation)();
+        let current = self.current.load_full();
+        if current.generation == generation {
+            return Ok(current);
         }
-        Ok(self.client.load_full())
+        let client = client(&self.tls, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
+        let anew = Arc::new(Current { generation, client });
+        self.current.store(Arc::clone(&anew));
+        metrics::counter!("estelam_registry_connections_dropped_total").increment(1);
+        Ok(anew)
     }
+}
+
+/// What a failed exchange means for a look-up: how much there is to say of a number is that number's, the rest is the registry's.
+pub(super) fn of_look_up(why: RegistryUnavailable) -> NoAnswer {
+    if why == TOO_LARGE { NoAnswer::Number(why) } else { NoAnswer::Registry(why) }
 }
 
 fn client(tls: &ClientConfig, connect_timeout: Duration) -> reqwest::Result<Client> {
@@ -88,7 +106,6 @@ fn checked(response: Response) -> Result<Response, RegistryUnavailable> {
 }
 
 async fn read(mut response: Response, cap: usize) -> Result<Vec<u8>, RegistryUnavailable> {
-    const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
     if response.content_length().is_some_and(|length| length > cap as u64) {
         return Err(TOO_LARGE);
     }

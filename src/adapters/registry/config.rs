@@ -21,8 +21,9 @@ use crate::core::registry::wire::DecreesAnswer;
 pub struct ServerCheck {
     /// Path, revocation and name.
     pub verifier: Arc<dyn ServerCertVerifier>,
-    /// Whether the certificate that passed the last handshake still would.
-    pub still_good: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Grows whenever a certificate that passed a handshake, at whichever address, is good no more: no connection from before may be used
+    /// again.
+    pub generation: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 /// How the gateway reaches the registry, and how long it trusts what it was told.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::breaker::{Breaker, Pass, Standing};
 use super::latency::Latency;
 use super::upstream::{Fetched, Key, Upstream};
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 /// One address of the registry.
 pub(super) struct Endpoint {
@@ -39,17 +39,25 @@ impl Endpoint {
         self.breaker.open()
     }
 
+    /// Whether its look-ups fail.
+    pub(super) fn is_failing(&self) -> bool {
+        self.breaker.is_failing()
+    }
+
     /// The right to ask it, unless it is given a pause.
     pub(super) fn admit(&self) -> Result<Pass<'_>, RegistryUnavailable> {
         self.breaker.admit()
     }
 
     /// One look-up, by the holder of a pass.
-    pub(super) async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    pub(super) async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         let since = Instant::now();
-        let fetched = self.noted(self.upstream.look_up(key).await)?;
-        self.latency.note(since.elapsed());
-        Ok(fetched)
+        let ended = self.upstream.look_up(key).await;
+        match &ended {
+            Ok(_) => self.latency.note(since.elapsed()),
+            Err(no_answer) => self.note(no_answer.why()),
+        }
+        ended
     }
 
     /// The client, for lists and changes.
@@ -59,10 +67,14 @@ impl Endpoint {
 
     /// Remembers what went wrong.
     pub(super) fn noted<T>(&self, result: Result<T, RegistryUnavailable>) -> Result<T, RegistryUnavailable> {
-        if let Err(RegistryUnavailable(why)) = &result {
-            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
+        if let Err(why) = &result {
+            self.note(*why);
         }
         result
+    }
+
+    pub(super) fn note(&self, RegistryUnavailable(why): RegistryUnavailable) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 
     /// When a second look-up is worth its cost.

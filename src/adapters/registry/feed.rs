@@ -51,7 +51,7 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
     };
     let pushed = inner.changes.pushed(inner.feed_bound);
     let mut poll = std::pin::pin!(inner.fetch_changes(after));
-    let changes = loop {
+    let (from, changes) = loop {
         tokio::select! {
             biased;
             () = inner.pushed.decrees() => {
@@ -60,7 +60,10 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
             changes = &mut poll => break changes?,
         }
     };
-    if inner.changes.note(&changes, pushed) {
+    if inner.changes.lags(&changes, from, inner.feed_bound) {
+        return Err(inner.register().leave_behind(from));
+    }
+    if inner.changes.note(&changes, from, pushed) {
         inner.forget_everybody();
         metrics::counter!("estelam_registry_forgotten_total").increment(1);
     }

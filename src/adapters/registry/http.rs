@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
-use super::channel::Channel;
+use super::channel::{Channel, of_look_up};
 use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::clock::Clock;
@@ -17,11 +17,14 @@ use crate::core::registry::convert::persons_from;
 use crate::core::registry::event::MAX_SUBJECT;
 use crate::core::registry::holder::{CodeAnswer, CodeRequest, OpenAnswer, OpenRequest};
 use crate::core::registry::version::version_of;
-use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
-use crate::core::registry::{KnownPerson, RegistryUnavailable, timely};
+use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupFrame, LookupRequest};
+use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable, timely};
 
 /// Largest answer to a look-up, in bytes.
 pub(super) const LOOKUP_CAP: usize = 256 << 10;
+const NOT_THE_CONTRACT: RegistryUnavailable = RegistryUnavailable("its answer is not what the contract says");
+const NOT_UNDERSTOOD: RegistryUnavailable = RegistryUnavailable("a record in its answer is not understood");
+const CUT_SHORT: RegistryUnavailable = RegistryUnavailable("its answer ends before it shows that there are several people");
 /// Largest list of decrees or changes, in bytes.
 const LIST_CAP: usize = 4 << 20;
 /// Largest answer that names a handle, in bytes.
@@ -70,7 +73,7 @@ impl HttpRegistry {
         cap: usize,
     ) -> Result<T, RegistryUnavailable> {
         let body = self.channel.send(request, limit, cap).await?;
-        serde_json::from_slice(&body).map_err(|_| RegistryUnavailable("its answer is not what the contract says"))
+        serde_json::from_slice(&body).map_err(|_| NOT_THE_CONTRACT)
     }
 
     fn timely(&self, as_of: Timestamp, asked: Timestamp) -> Result<Timestamp, RegistryUnavailable> {
@@ -80,15 +83,18 @@ impl HttpRegistry {
 
 #[async_trait]
 impl Upstream for HttpRegistry {
-    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         let asked = self.clock.now();
         let body = LookupRequest { scheme: key.scheme().into(), value: key.value().into() };
         let request = |client: &Client| client.post(self.lookup.clone()).json(&body);
-        let answer: LookupAnswer = self.ask(request, self.timeout, LOOKUP_CAP).await?;
+        let answer = lookup_answer(&self.channel.send(request, self.timeout, LOOKUP_CAP).await.map_err(of_look_up)?)?;
         let as_of = self.timely(answer.as_of, asked)?;
-        let persons = persons_from(&answer).map_err(|_| RegistryUnavailable("a record in its answer is not understood"))?;
+        let persons = persons_from(&answer).map_err(|_| NoAnswer::Number(NOT_UNDERSTOOD))?;
         if answer.subject.is_empty() || answer.subject.len() > MAX_SUBJECT {
-            return Err(RegistryUnavailable("its answer names no usable subject"));
+            return Err(RegistryUnavailable("its answer names no usable subject").into());
+        }
+        if answer.more && persons.iter().filter(|person| !person.blocked).count() < 2 {
+            return Err(NoAnswer::Number(CUT_SHORT));
         }
         Ok(Fetched { version: answer.version, as_of, subject: answer.subject.into(), persons: persons.into() })
     }
@@ -144,6 +150,14 @@ impl Upstream for HttpRegistry {
         let answer: ChangesAnswer = self.ask(|client| client.get(url), hold + self.timeout * 2, LIST_CAP).await?;
         Ok(Changes { cursor: answer.cursor, subjects: answer.subjects, decrees: answer.decrees, everything: answer.everything })
     }
+}
+
+/// Reads the answer to a look-up. One of which all but the people can be read says nothing against the registry.
+fn lookup_answer(body: &[u8]) -> Result<LookupAnswer, NoAnswer> {
+    serde_json::from_slice(body).map_err(|_| match serde_json::from_slice::<LookupFrame>(body) {
+        Ok(_) => NoAnswer::Number(NOT_UNDERSTOOD),
+        Err(_) => NoAnswer::Registry(NOT_THE_CONTRACT),
+    })
 }
 
 fn base_url(text: &str) -> Result<Url, RegistryClientError> {

@@ -18,7 +18,7 @@ use super::lanes::{Caller, Lane, LaneState, Lanes};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
 use crate::core::domain::random::random;
 use crate::core::registry::holder::{OpenAnswer, OpenRequest};
-use crate::core::registry::{KnownPerson, RegistryUnavailable};
+use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
 const RETRIES: u32 = 100;
@@ -88,7 +88,11 @@ impl Pool {
                     slot.answered();
                     return Ok(fetched);
                 }
-                Err(why) => why,
+                Err(NoAnswer::Number(why)) => {
+                    slot.answered();
+                    return Err(why);
+                }
+                Err(NoAnswer::Registry(why)) => why,
             };
             if attempt == TRIES || !self.retries.spend() {
                 return Err(failed);
@@ -107,8 +111,13 @@ impl Pool {
         self.endpoints.iter().map(Endpoint::open).find(Result::is_ok).unwrap_or(Err(PAUSED))
     }
 
+    /// Whether look-ups are answered at any address, as far as is known.
+    pub(super) fn answers(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| !endpoint.is_failing())
+    }
+
     /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do.
-    async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key) -> Result<Fetched, NoAnswer> {
         let endpoint = self.endpoint(place)?;
         let mut first = pin!(endpoint.look_up(key));
         let patience = endpoint.p95().unwrap_or(Duration::MAX);
@@ -125,11 +134,11 @@ impl Pool {
             Either::Right((ended, first)) => (second_pass, pass, ended, Either::Right(first)),
         };
         match judged(winner, ended) {
-            Ok(fetched) => {
+            Err(NoAnswer::Registry(_)) => judged(loser, other.await),
+            settled => {
                 loser.overtaken();
-                Ok(fetched)
+                settled
             }
-            Err(_) => judged(loser, other.await),
         }
     }
 
@@ -169,11 +178,21 @@ impl Pool {
         decrees.inspect_err(|_| self.follow_another())
     }
 
-    /// The changes after a cursor. When the address that is followed fails, the next one is followed from then on.
-    pub(super) async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable> {
-        let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
+    /// The changes after a cursor, and which address told them. When the address that is followed fails, the next one is followed from then on.
+    pub(super) async fn changes(&self, after: u64, hold: Duration) -> Result<(usize, Changes), RegistryUnavailable> {
+        let place = self.followed.load(Ordering::Relaxed);
+        let endpoint = self.endpoint(place)?;
         let changes = endpoint.noted(endpoint.upstream().changes(after, hold).await);
-        changes.inspect_err(|_| self.follow_another())
+        changes.map(|changes| (place, changes)).inspect_err(|_| self.follow_another())
+    }
+
+    /// Leaves an address whose changes end before those that another one has told.
+    pub(super) fn leave_behind(&self, place: usize) -> RegistryUnavailable {
+        self.follow_another();
+        if let Ok(endpoint) = self.endpoint(place) {
+            endpoint.note(BEHIND);
+        }
+        BEHIND
     }
 
     /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed.
@@ -210,11 +229,15 @@ const NOT_TAKEN: RegistryUnavailable = RegistryUnavailable("it cannot be asked a
 /// No address is configured; the configuration does not let that be.
 const NO_ADDRESS: RegistryUnavailable = RegistryUnavailable("no address of it is known");
 
-/// Tells the circuit breaker how a call ended.
-fn judged(pass: Pass<'_>, ended: Result<Fetched, RegistryUnavailable>) -> Result<Fetched, RegistryUnavailable> {
-    let fetched = ended?;
-    pass.succeeded();
-    Ok(fetched)
+const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
+
+/// Tells the circuit breaker how a call ended. An address that answered is in order, whatever it says of one number: else whoever asks
+/// for that number would take the registry away from everybody.
+fn judged(pass: Pass<'_>, ended: Result<Fetched, NoAnswer>) -> Result<Fetched, NoAnswer> {
+    if !matches!(ended, Err(NoAnswer::Registry(_))) {
+        pass.succeeded();
+    }
+    ended
 }
 
 /// Somewhere below `most`, so that those who failed together do not come back together.

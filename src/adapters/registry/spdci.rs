@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Url};
 
-use super::channel::Channel;
+use super::channel::{Channel, of_look_up};
 use super::config::{RegistryClientConfig, RegistryClientError};
 use super::http::LOOKUP_CAP;
 use super::upstream::{Fetched, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::jws::{self, ForeignJws};
 use crate::core::registry::spdci::{Answer, Asked, Envelope, Ids, Terms, envelope, payload};
-use crate::core::registry::{KnownPerson, RegistryUnavailable};
+use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
 use crate::core::signing::Signer;
 
 /// `typ` of our signatures: a compact JWS and no more (RFC 7515 §4.1.9). Only an answer that was asked for is read, so that no other kind
@@ -74,21 +74,21 @@ impl SpdciRegistry {
     }
 
     /// Asks, and verifies what comes.
-    async fn answer(&self, asked: &Asked<'_>, limit: Duration) -> Result<Answer, RegistryUnavailable> {
+    async fn answer(&self, asked: &Asked<'_>, limit: Duration) -> Result<Answer, NoAnswer> {
         let body = self.signed(asked)?;
         let token = self.token().await?;
         let request = |client: &reqwest::Client| {
             let request = client.post(self.search.clone()).header(CONTENT_TYPE, "application/json").body(body);
             token.into_iter().fold(request, |request: RequestBuilder, token| request.header("authorization", token))
         };
-        let envelope = Envelope::parse(&self.channel.send(request, limit, LOOKUP_CAP).await?)?;
+        let envelope = Envelope::parse(&self.channel.send(request, limit, LOOKUP_CAP).await.map_err(of_look_up)?)?;
         let jws = ForeignJws::parse_any(envelope.signature(), LOOKUP_CAP)
             .map_err(|_| RegistryUnavailable("its answer's signature is no compact JWS that is accepted"))?;
         if !(self.config.verify)(&jws) {
-            return Err(RegistryUnavailable("its answer is not signed with its key"));
+            return Err(RegistryUnavailable("its answer is not signed with its key").into());
         }
         let payload = jws.payload;
-        envelope.signed_over(&payload)
+        Ok(envelope.signed_over(&payload)?)
     }
 
     fn signed(&self, asked: &Asked<'_>) -> Result<Vec<u8>, RegistryUnavailable> {
@@ -124,7 +124,7 @@ impl Upstream for SpdciRegistry {
         self.config.terms.identifiers.contains_key(scheme)
     }
 
-    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         let ids = Ids::draw().ok_or(NOT_MADE)?;
         let asked = self.asked(key, &ids)?;
         let (as_of, persons) = self.answer(&asked, self.timeout).await?.persons(&asked, self.clock.now())?;
@@ -136,7 +136,7 @@ impl Upstream for SpdciRegistry {
         let ids = Ids::draw().ok_or(NOT_MADE)?;
         let asked = self.asked(key, &ids)?;
         // An officer waits for it, nobody at a counter.
-        let answer = self.answer(&asked, self.timeout * 4).await?;
+        let answer = self.answer(&asked, self.timeout * 4).await.map_err(NoAnswer::why)?;
         let people = answer.identities(&asked, self.clock.now())?;
         Ok(people.into_iter().map(|person| KnownPerson { identifiers: person.identifiers }).collect())
     }

@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
 use crate::core::registry::holder::{OpenAnswer, OpenRequest};
-use crate::core::registry::{KnownPerson, RegistryUnavailable};
+use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
 
 /// An identifier on its way to the registry: wiped when dropped, never shown.
 pub(super) struct Key {
@@ -87,7 +87,7 @@ pub(super) trait Upstream: Send + Sync + 'static {
         true
     }
 
-    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable>;
+    async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer>;
 
     /// Everybody behind a number, with all their numbers.
     async fn identifiers(&self, _: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {

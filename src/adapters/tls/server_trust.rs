@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -44,7 +44,7 @@ pub struct ServerTrust {
     settings: ServerTrustSettings,
     clock: Arc<dyn Clock>,
     judge: ArcSwap<Judge>,
-    accepted: ArcSwapOption<Accepted>,
+    standing: Mutex<Standing>,
     reloading: Mutex<()>,
 }
 
@@ -54,7 +54,16 @@ struct Judge {
     verifier: Arc<WebPkiServerVerifier>,
 }
 
-/// The last certificate that passed a handshake.
+/// The certificates that passed a handshake and are still good, whichever connections have them.
+#[derive(Default)]
+struct Standing {
+    accepted: Vec<Accepted>,
+    /// How often some of them ceased to be good.
+    generation: u64,
+}
+
+/// One of them.
+#[derive(PartialEq, Eq)]
 struct Accepted {
     issuer: Vec<u8>,
     serial: Vec<u8>,
@@ -71,7 +80,7 @@ impl ServerTrust {
         let judge = load(&settings, &clock, Vec::new())?;
         CrlMemory::at(&settings.crl_memory).admit(&judge.lists, &settings.crl_dir)?;
         let judge = ArcSwap::from_pointee(judge);
-        Ok(Arc::new(Self { settings, clock, judge, accepted: ArcSwapOption::empty(), reloading: Mutex::new(()) }))
+        Ok(Arc::new(Self { settings, clock, judge, standing: Mutex::default(), reloading: Mutex::new(()) }))
     }
 
     /// Reads everything again; all of it takes force, or nothing does.
@@ -113,12 +122,34 @@ impl ServerTrust {
         Ok(outcome)
     }
 
-    /// Whether the certificate that passed the last handshake is still good. If not, its connections must not be used again: the
-    /// next handshake decides anew.
+    /// A number that grows whenever a certificate that passed a handshake is good no more. Which connections have that one is not known
+    /// here: none that was made under an earlier number may be used again, and the next handshake of each decides anew.
+    pub fn generation(&self) -> u64 {
+        let judge = self.judge.load();
+        let now = self.clock.now();
+        let mut standing = self.standing();
+        let before = standing.accepted.len();
+        standing.accepted.retain(|one| judge.lists.stands((one.not_before, one.not_after), &one.issuer, &one.serial, now).is_ok());
+        if standing.accepted.len() < before {
+            standing.generation += 1;
+        }
+        standing.generation
+    }
+
+    /// Whether every certificate that ever passed a handshake here is still good.
     pub fn still_good(&self) -> bool {
-        let Some(accepted) = self.accepted.load_full() else { return true };
-        let lists = &self.judge.load().lists;
-        lists.stands((accepted.not_before, accepted.not_after), &accepted.issuer, &accepted.serial, self.clock.now()).is_ok()
+        self.generation() == 0
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accept(&self, accepted: Accepted) {
+        let mut standing = self.standing();
+        if !standing.accepted.contains(&accepted) {
+            standing.accepted.push(accepted);
+        }
     }
 }
 
@@ -149,7 +180,7 @@ impl ServerCertVerifier for ServerTrust {
         if self.settings.identity.as_deref().is_some_and(|identity| !bears(&certificate, identity)) {
             return Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
         }
-        self.accepted.store(Some(Arc::new(accepted(&certificate).ok_or_else(unreadable)?)));
+        self.accept(accepted(&certificate).ok_or_else(unreadable)?);
         Ok(verified)
     }
 

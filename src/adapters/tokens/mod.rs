@@ -8,6 +8,7 @@ mod key;
 mod metadata;
 mod oauth;
 mod outside;
+mod pieces;
 mod replay;
 mod request;
 mod resource;

@@ -4,9 +4,9 @@
 //! write and one sync. What has expired is left out when the file is written anew, at the start and when it has grown.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
@@ -15,6 +15,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::pieces::Pieces;
 use super::shares::{BOUNDS, Shares};
 use crate::core::domain::agency::AgencyId;
 use crate::core::token::{Replays, ReplaysUnavailable, SingleUse};
@@ -49,8 +50,8 @@ impl ReplayStore {
     pub fn open(path: &Path, now: Timestamp) -> io::Result<Self> {
         let mut known = read(path)?;
         known.retain(|_, expires_at| *expires_at > now.as_second());
-        let file = rewritten(path, &known)?;
-        let mut journal = Journal { path: path.to_owned(), file, frames: known.len(), live: known.clone() };
+        let file = Pieces::begin(path, &frames(&known))?;
+        let mut journal = Journal { file, frames: known.len(), live: known.clone() };
         let (writer, wanted) = mpsc::channel();
         let thread = thread::Builder::new().name("assertions".to_owned()).spawn(move || journal.run(&wanted))?;
         Ok(Self { spent: Mutex::new(Shares::new(known, BOUNDS)), writer, thread: Some(thread) })
@@ -89,8 +90,7 @@ impl Drop for ReplayStore {
 
 /// The file and what in it has not expired.
 struct Journal {
-    path: PathBuf,
-    file: File,
+    file: Pieces,
     frames: usize,
     live: HashMap<Spent, i64>,
 }
@@ -112,23 +112,24 @@ impl Journal {
     fn keep(&mut self, batch: &[Wanted]) -> io::Result<()> {
         let now = batch.iter().map(|one| one.now).max().unwrap_or(i64::MIN);
         self.live.extend(batch.iter().map(|one| (one.key, one.expires_at)));
-        self.frames += batch.len();
-        if self.frames > REWRITE_AT {
+        let frames_then = self.frames + batch.len();
+        if frames_then > REWRITE_AT {
             self.live.retain(|_, expires_at| *expires_at > now);
-            if self.frames > self.live.len().saturating_mul(2) {
-                self.file = rewritten(&self.path, &self.live)?;
-                self.frames = self.live.len();
-                return Ok(());
-            }
         }
-        let frames: Vec<u8> = batch.iter().flat_map(|one| frame(&one.key, one.expires_at)).collect();
-        if let Err(error) = self.file.write_all(&frames).and_then(|()| self.file.sync_data()) {
-            // What was half written would make the frames after it unreadable.
-            self.file = rewritten(&self.path, &self.live)?;
-            return Err(error);
+        let long = frames_then > REWRITE_AT && frames_then > self.live.len().saturating_mul(2);
+        if long || !self.file.takes_more() {
+            self.file.write_anew(&frames(&self.live))?;
+            self.frames = self.live.len();
+            return Ok(());
         }
+        self.file.add(&batch.iter().flat_map(|one| frame(&one.key, one.expires_at)).collect::<Vec<u8>>())?;
+        self.frames = frames_then;
         Ok(())
     }
+}
+
+fn frames(known: &HashMap<Spent, i64>) -> Vec<u8> {
+    known.iter().flat_map(|(key, expires_at)| frame(key, *expires_at)).collect()
 }
 
 fn key_of(client: &AgencyId, jti: &str) -> Option<Spent> {
@@ -172,20 +173,6 @@ fn damaged() -> io::Error {
         io::ErrorKind::InvalidData,
         "the file is damaged; restore it, or empty it once the service has been down for six minutes",
     )
-}
-
-/// Puts a file with these frames in the place of the old one, durably, and opens it for more.
-fn rewritten(path: &Path, known: &HashMap<Spent, i64>) -> io::Result<File> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let draft = path.with_extension("new");
-    let frames: Vec<u8> = known.iter().flat_map(|(key, expires_at)| frame(key, *expires_at)).collect();
-    let mut file = File::create(&draft)?;
-    file.write_all(&frames)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    File::open(folder)?.sync_all()?;
-    OpenOptions::new().append(true).open(path)
 }
 
 #[cfg(test)]

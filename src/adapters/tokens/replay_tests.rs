@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
@@ -111,4 +112,23 @@ async fn nothing_counts_where_nothing_can_be_recorded() {
     assert_eq!(spend(&store, "one", 1).await, Err(ReplaysUnavailable));
     assert_eq!(spend(&store, "one", 1).await, Ok(false), "and it stays spent");
     assert!(ReplayStore::open(dir.path(), at(0)).is_err(), "a folder is no file");
+}
+
+#[tokio::test]
+async fn a_full_disk_tears_no_frame_and_the_next_start_knows_what_was_spent() {
+    let (_dir, path) = folder();
+    let mut journal = Journal { file: Pieces::begin(&path, &[]).unwrap(), frames: 0, live: HashMap::new() };
+    let disk = journal.file.onto_small_disk();
+    let mut spend_at = |room: usize, jti: &str| {
+        disk.room.store(room, std::sync::atomic::Ordering::SeqCst);
+        let key = key_of(&agency("school"), jti).unwrap();
+        journal.keep(&[Wanted { key, expires_at: 300, now: 1, done: oneshot::channel().0 }]).is_ok()
+    };
+    assert_eq!(
+        (spend_at(1000, "one"), spend_at(FRAME / 2, "two"), spend_at(0, "three"), spend_at(1000, "four")),
+        (true, false, false, true)
+    );
+    let store = ReplayStore::open(&path, at(2)).unwrap();
+    assert_eq!((spend(&store, "one", 2).await, spend(&store, "four", 2).await), (Ok(false), Ok(false)));
+    assert_eq!(spend(&store, "two", 2).await, Ok(true), "nobody was let in on it");
 }

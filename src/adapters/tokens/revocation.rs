@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::pieces::Pieces;
 use crate::core::token::TokenClaims;
 
 /// The tokens are spread over so many maps, because adding one copies its map.
@@ -33,13 +34,7 @@ pub struct Revocations {
     earlier: Tokens,
     spread: RandomState,
     barred: Barred,
-    file: Option<Mutex<Kept>>,
-}
-
-struct Kept {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
+    file: Option<Mutex<Pieces>>,
 }
 
 impl Revocations {
@@ -61,8 +56,8 @@ impl Revocations {
                 Written::Earlier(jti) => _ = revocations.earlier.insert(jti.into(), expires_at),
             }
         }
-        let kept = revocations.write_anew(path)?;
-        Ok(Self { file: Some(Mutex::new(kept)), ..revocations })
+        let file = Pieces::begin(path, revocations.text().as_bytes())?;
+        Ok(Self { file: Some(Mutex::new(file)), ..revocations })
     }
 
     /// Revokes a token from this moment on; it is on the disk when this returns.
@@ -72,16 +67,12 @@ impl Revocations {
     pub fn add(&self, claims: &TokenClaims, now: Timestamp) -> io::Result<()> {
         let (key, expires_at) = (key_of(claims), claims.expires_at);
         self.remember(&key, expires_at, now);
-        let Some(kept) = &self.file else { return Ok(()) };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.bytes > LONG_FILE {
-            *kept = self.write_anew(&kept.path)?;
-            return Ok(());
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.bytes() > LONG_FILE || !file.takes_more() {
+            return file.write_anew(self.text().as_bytes());
         }
-        let line = line(&key, expires_at);
-        kept.file.write_all(line.as_bytes())?;
-        kept.bytes += line.len() as u64;
-        kept.file.sync_data()
+        file.add(line(&key, expires_at).as_bytes())
     }
 
     /// Whether the token was revoked, by itself or with all of its agency's.
@@ -92,7 +83,7 @@ impl Revocations {
             || (self.barred)(claims)
     }
 
-    fn with(barred: Barred, file: Option<Mutex<Kept>>) -> Self {
+    fn with(barred: Barred, file: Option<Mutex<Pieces>>) -> Self {
         let shards = (0..SHARDS).map(|_| ArcSwap::default()).collect();
         Self { shards, earlier: Tokens::new(), spread: RandomState::new(), barred, file }
     }
@@ -112,9 +103,8 @@ impl Revocations {
         });
     }
 
-    fn write_anew(&self, path: &Path) -> io::Result<Kept> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
+    /// Every revocation that is remembered, as the file has it.
+    fn text(&self) -> String {
         let mut text = String::new();
         for (jti, until) in &self.earlier {
             text.push_str(&written(&Written::Earlier(jti.to_string()), *until));
@@ -122,13 +112,7 @@ impl Revocations {
         for shard in &self.shards {
             shard.load().iter().for_each(|(key, until)| text.push_str(&line(key, *until)));
         }
-        let draft = path.with_extension("new");
-        let mut file = File::create(&draft)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&draft, path)?;
-        File::open(folder)?.sync_all()?;
-        Ok(Kept { path: path.to_owned(), file, bytes: text.len() as u64 })
+        text
     }
 }
 
@@ -262,6 +246,22 @@ mod tests {
             fs::write(&path, broken).unwrap();
             assert!(open(&path, 0).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_tears_no_line_and_the_next_start_knows_what_was_revoked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("revoked");
+        let revoked = open(&path, 0).unwrap();
+        let disk = revoked.file.as_ref().unwrap().lock().unwrap().onto_small_disk();
+        let add_at = |room: usize, jti: &str| {
+            disk.room.store(room, std::sync::atomic::Ordering::SeqCst);
+            revoked.add(&token(jti), at(0)).is_ok()
+        };
+        assert_eq!((add_at(1000, "one"), add_at(5, "two"), add_at(0, "three"), add_at(1000, "four")), (true, false, false, true));
+        assert!(revoked.contains(&token("two")), "dead here all the same");
+        let revoked = open(&path, 1).unwrap();
+        assert!(revoked.contains(&token("one")) && revoked.contains(&token("four")) && !revoked.contains(&token("two")));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::enrolment::{self, Register};
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::{cutoff, pki};
-use crate::cli::place::{DemoFile, Place};
+use crate::cli::place::{DemoFile, Place, public_url};
 use crate::cli::reach::{self, Reached};
 use crate::cli::{CliError, Failure};
 use crate::core::domain::agency::{AgencyId, RESERVED};
@@ -25,6 +25,8 @@ pub(super) struct Home {
     pub(super) cutoff: PathBuf,
     pub(super) trust_domain: String,
     pub(super) issuer: Option<String>,
+    /// URL of the public listener.
+    pub(super) public: Option<String>,
     pub(super) client_ca: PathBuf,
     pub(super) client_intermediates: PathBuf,
     pub(super) server_ca: PathBuf,
@@ -37,12 +39,14 @@ impl Home {
     pub(super) fn of(place: &Place) -> Result<Self, CliError> {
         let (dir, policies) = (place.dir().to_owned(), place.policies()?);
         let Ok(config) = place.config() else {
+            let demo = DemoFile::read(&dir).ok();
             return Ok(Self {
                 policies,
                 enrolment: dir.join("enrolment"),
                 cutoff: dir.join("cutoff/list.json"),
                 trust_domain: pki::TRUST_DOMAIN.to_owned(),
-                issuer: DemoFile::read(&dir).ok().map(|demo| demo.gateway),
+                issuer: demo.as_ref().map(|demo| demo.gateway.clone()),
+                public: demo.map(|demo| demo.public),
                 client_ca: dir.join("pki/ca.pem"),
                 client_intermediates: dir.join("pki/intermediate.pem"),
                 server_ca: dir.join("pki/ca.pem"),
@@ -51,11 +55,13 @@ impl Home {
                 dir,
             });
         };
+        let public = Some(public_url(&config));
         Ok(Self {
             policies,
             enrolment: config.enrolment,
             cutoff: config.cutoff,
             trust_domain: config.trust_domain,
+            public,
             issuer: Some(config.issuer),
             server_ca: config.tls.server_ca().to_owned(),
             client_ca: config.tls.client_ca,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::home::Home;
 use super::words;
-use crate::cli::place::write_atomically;
+use crate::cli::place::{AgencyFiles, CLIENT_FILE, DemoFile, write_atomically};
 use crate::cli::{CliError, Failure};
 use crate::core::domain::jwk::{JwsAlgorithm, PublicJwk};
 use crate::core::policy::{AgencyPolicy, Snapshot};
@@ -32,6 +32,7 @@ pub(super) fn write(
     put("policy.en.txt", &words::english(snapshot, policy))?;
     put("policy.fa.txt", &words::persian(snapshot, policy))?;
     put("oauth.json", &oauth(home, policy)?)?;
+    put(CLIENT_FILE, &client(home, policy)?)?;
     put("ask.sh", &script(home, policy))?;
     put("sign.py", &signing_script(home, policy))?;
     if let Some(key) = asserted_by(policy) {
@@ -66,6 +67,15 @@ fn oauth(home: &Home, policy: &AgencyPolicy) -> Result<String, CliError> {
         members.insert("token_endpoint_auth_signing_alg".to_owned(), json!(key.algorithm().jose()));
     }
     serde_json::to_string_pretty(&settings).doing("the settings of the OAuth client")
+}
+
+/// Where the gateway is and which files are the agency's, for `estelam verify`, `token` and `log` with the kit as their folder.
+fn client(home: &Home, policy: &AgencyPolicy) -> Result<String, CliError> {
+    let files = AgencyFiles { cert: "cert.pem".into(), key: "key.pem".into(), request_key: Some("request-key.pem".into()) };
+    let (gateway, agencies) = (issuer(home), [(policy.id.to_string(), files)].into());
+    let public = home.public.clone().unwrap_or_else(|| gateway.clone());
+    let places = DemoFile { gateway, public, ops: String::new(), registry: String::new(), ca: "ca.pem".into(), agencies };
+    serde_json::to_string_pretty(&places).doing("the places of the kit")
 }
 
 /// A script that gets a token and asks. The number comes from standard input, so that no file and no process list holds one.

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::adapters::pki::TRUST_DOMAIN;
 use crate::cli::{CliError, Failure};
 
 /// A running `estelam registry serve`.
@@ -17,7 +18,8 @@ impl RegistryChild {
     pub(super) fn start(dir: &Path, port: u16, gateway: &str) -> Result<Self, CliError> {
         let own = std::env::current_exe().doing("cannot find the running program")?;
         let mut process = Command::new(own)
-            .args(["registry", "serve", "--until-stdin-closes", "--port", &port.to_string(), "--push", gateway, "--dir"])
+            .args(["registry", "serve", "--until-stdin-closes", "--trust-domain", TRUST_DOMAIN])
+            .args(["--port", &port.to_string(), "--push", gateway, "--dir"])
             .arg(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

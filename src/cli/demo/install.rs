@@ -4,19 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::adapters::cases::{Case, CaseRegister};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::enrolment::{self, Enrolled, Register};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
-use crate::adapters::store::generate_officer_key;
 use crate::app::pushing::make_event_key;
 use crate::cli::place::{AgencyFiles, write_atomically, write_private};
-use crate::cli::{CliError, Failure, registry, request_key};
+use crate::cli::{CliError, Failure, registry, request_key, trail_key};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::retention;
@@ -89,12 +85,10 @@ fn officer_keys(dir: &Path, private_file: &Path) -> Result<(), CliError> {
     if private_file.exists() {
         std::fs::remove_file(private_file).doing(format_args!("cannot replace `{}`", private_file.display()))?;
     }
-    let (public, private) = generate_officer_key().doing("the data-protection officer's key")?;
     for folder in [Some(dir), private_file.parent()].into_iter().flatten() {
         std::fs::create_dir_all(folder).doing(format_args!("cannot make `{}`", folder.display()))?;
     }
-    write_private(private_file, format!("{}\n", STANDARD.encode(&*private)).as_bytes())?;
-    write_atomically(&public_file, format!("{}\n", STANDARD.encode(public)).as_bytes())
+    trail_key::make(private_file, &public_file)
 }
 
 /// A key for the requests of every agency, and its public half beside the agency's file. In an installation the agency makes it.

@@ -23,9 +23,14 @@ pub(in crate::cli) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let folder = self.folder.path()?;
+        let demo = self.folder.is_for_a_demo();
         let checked = read(&folder).and_then(|files| {
             let snapshot = Snapshot::load(&files).map_err(Fault::Files)?;
-            cases::read(&files).map_err(Fault::Files)?;
+            // In the order of the gateway, which would refuse the same.
+            if !demo && !snapshot.demo_only.is_empty() {
+                return Err(Fault::Files(snapshot.demo_only));
+            }
+            cases::read(&files, &snapshot.services).map_err(Fault::Files)?;
             Ok(snapshot)
         });
         let snapshot = match checked {

@@ -60,7 +60,8 @@ pub(in crate::cli) struct Explain {
     /// The instant decided for: 1402/04/03, "1402/04/03 10:00" (Tehran) or RFC 3339
     #[arg(long, value_parser = instant::parse)]
     at: Option<Timestamp>,
-    /// The instant of knowledge: only decrees recorded by then count, and the register's records as they were known then, where it knew any
+    /// The instant of knowledge, `--at` if not given: only decrees recorded by then count, and the register's records as they were known
+    /// then, where it knew any
     #[arg(long, value_parser = instant::parse)]
     known_at: Option<Timestamp>,
     /// One language alone
@@ -114,7 +115,7 @@ impl Explain {
     fn of_case(&self, wanted: &str) -> Result<Found, Fault> {
         let files = read(&self.folder.path().map_err(Fault::Command)?)?;
         let snapshot = Snapshot::load(&files).map_err(Fault::Files)?;
-        let cases = cases::read(&files).map_err(Fault::Files)?;
+        let cases = cases::read(&files, &snapshot.services).map_err(Fault::Files)?;
         let place = |case: &AnswerCase| format!("{}:{}", case.place.0, case.place.1);
         let exact = |case: &AnswerCase| case.name == wanted || place(case) == wanted;
         let only = cases.iter().filter(|case| exact(case)).count() == 1;
@@ -173,8 +174,10 @@ impl Explain {
         let store = Store::open(&dir).doing("the registry's store")?;
         let value = self.value.clone().map_or_else(first_line, Ok)?;
         let look_up = |known_at| lookup(&store, &snapshot.schemes, scheme, &value, known_at).doing("cannot look this up");
-        let then = self.known_at.map(|at| look_up(Some(at))).transpose()?.filter(|found| !found.persons.is_empty());
-        let records = match (&then, self.known_at) {
+        // The records are of the same instant of knowledge as the decrees.
+        let known_at = self.known_at.or(self.at);
+        let then = known_at.map(|at| look_up(Some(at))).transpose()?.filter(|found| !found.persons.is_empty());
+        let records = match (&then, known_at) {
             (Some(_), _) => Some(Records::AsKnownThen),
             (None, Some(_)) => Some(Records::OfToday),
             (None, None) => None,

@@ -34,6 +34,13 @@ impl Folder {
         self.place.existing_dir()?;
         self.place.policies()
     }
+
+    /// Whether what only a demo may leave open is overlooked: in a demo, and in a folder that is named by itself or not configured yet,
+    /// of which nobody knows whose it will be. An installation would refuse it (`demo_only` of a snapshot).
+    pub(super) fn is_for_a_demo(&self) -> bool {
+        // A configuration that is there but not usable was told by `path`.
+        self.policies.is_some() || self.place.config().map_or(true, |config| config.demo)
+    }
 }
 
 /// Every file of a policy folder.

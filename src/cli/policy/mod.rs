@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod explain_words;
 mod folder;
+mod new;
 mod replay;
 mod watch_test;
 
@@ -13,9 +14,11 @@ use clap::Subcommand;
 
 use super::CliError;
 
-/// Policy files: check, test, explain, preview.
+/// Policy files: begin, check, test, explain, preview.
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
+    /// Write the policies that a new installation begins with, without an agency; the demo's agencies lie beside them as examples
+    New(new::New),
     /// Validate a policy folder; every fault is one line with file and line
     Check(check::Check),
     /// Run the cases of a policy folder: what is expected, what came, and where that stands
@@ -31,6 +34,7 @@ pub(super) enum Policy {
 impl Policy {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
+            Self::New(new) => new.run(),
             Self::Check(check) => check.run(),
             Self::Test(test) => test.run(),
             Self::Explain(explain) => explain.run(),

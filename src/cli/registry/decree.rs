@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::official::tell_passed_over;
 use super::{existing_store, reaches_answers, services, store_dir};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
@@ -60,6 +61,7 @@ pub(in crate::cli) struct With {
 
 impl With {
     fn officials(&self) -> Result<Officials, CliError> {
+        tell_passed_over(&self.place);
         Officials::load(&store_dir(self.place.dir())).doing("the officials")
     }
 
@@ -73,8 +75,8 @@ impl Decree {
         match self {
             Self::Add { file, with } => {
                 let store = existing_store(&with.place)?;
-                let ids = decrees::add(&store, &with.officials()?, &services(with.place.dir())?, &file, &with.key()?)
-                    .doing("nothing was entered")?;
+                let ids =
+                    decrees::add(&store, &with.officials()?, &services(&with.place)?, &file, &with.key()?).doing("nothing was entered")?;
                 ids.iter().for_each(|id| println!("{id} is pending; another official approves it"));
             }
             Self::Approve { id, with } => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rcgen::{KeyPair, PKCS_ED25519};
 
-use super::{schemes, services, store_dir};
+use super::{schemes_in, services_in, store_dir};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::write_private;
 use crate::cli::{CliError, Failure};
@@ -18,15 +18,15 @@ const OFFICIALS: [&str; 2] = ["first-official", "second-official"];
 
 /// Fills an empty registry with the fixtures, the decrees and `people` generated people; a filled one is left alone.
 pub(in crate::cli) fn fill(dir: &Path, people: u64, seed: u64) -> Result<(), CliError> {
-    let store = Store::open(&store_dir(dir)).doing("the registry's store")?;
+    let (store, policies) = (Store::open(&store_dir(dir)).doing("the registry's store")?, dir.join("policies"));
     let [first, second] = OFFICIALS.map(|name| official(dir, name));
     let (first, second) = (first?, second?);
     if store.persons().doing("the registry's store")? == 0 {
         generate::run(&store, people, seed, &mut |_, _| ()).doing("the generated people")?;
     }
-    import_demo_people(&store, &schemes(dir)?).doing("the fixture people")?;
+    import_demo_people(&store, &schemes_in(Some(&policies))?).doing("the fixture people")?;
     let known = Officials::load(&store_dir(dir)).doing("the officials")?;
-    decrees::seed(&store, &known, &services(dir)?, DEMO_DECREES, &first, &second).doing("the decrees").map(drop)
+    decrees::seed(&store, &known, &services_in(Some(&policies))?, DEMO_DECREES, &first, &second).doing("the decrees").map(drop)
 }
 
 /// The SIM of the first fixture, to try a holder's view with: the number is made up.

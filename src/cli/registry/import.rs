@@ -24,6 +24,9 @@ pub(in crate::cli) struct Import {
     /// Whose person keys these are; the file's stem if not given
     #[arg(long)]
     source: Option<String>,
+    /// Where rejected rows go; `FILE.rejects.csv` beside the file if not given
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -33,16 +36,17 @@ pub(in crate::cli) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let schemes = schemes(self.place.dir())?;
+        let schemes = schemes(&self.place)?;
         let filling = Filling::of(&self.place)?;
         let now = SystemClock.now();
-        let options = import::ImportOptions { file: &self.file, source: self.source.as_deref(), schemes: &schemes, now };
+        let (source, rejects) = (self.source.as_deref(), self.rejects.as_deref());
+        let options = import::ImportOptions { file: &self.file, source, rejects, schemes: &schemes, now };
         let bar = bar("{bar:40} {bytes}/{total_bytes} {eta}");
         let mut progress = |done, total| advance(&bar, done, total);
         let imported = import::run(filling.store()?, &options, &mut progress);
         bar.finish_and_clear();
         let summary = match imported {
-            Err(error @ ImportError::RejectsNotPlaced(_)) => {
+            Err(error @ ImportError::RejectsNotPlaced { .. }) => {
                 filling.done(&self.place)?;
                 return Err(error).doing(self.file.display());
             }
@@ -62,7 +66,8 @@ impl Import {
         let why = if summary.rows == 0 {
             format!("`{file}` has no row")
         } else {
-            format!("no row of `{file}` was accepted, `{file}.rejects.csv` says why")
+            let rejects = self.rejects.clone().unwrap_or_else(|| import::rejects_beside(&self.file));
+            format!("no row of `{file}` was accepted, `{}` says why", rejects.display())
         };
         match &filling {
             Filling::New(_) if summary.documents == 0 => {
@@ -122,7 +127,7 @@ pub(in crate::cli) struct Lookup {
 
 impl Lookup {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let (store, schemes) = (existing_store(&self.place)?, schemes(self.place.dir())?);
+        let (store, schemes) = (existing_store(&self.place)?, schemes(&self.place)?);
         let value = match self.value {
             Some(value) => value,
             None => first_line()?,

@@ -2,9 +2,11 @@
 
 mod decree;
 mod demo;
+mod event_key;
 mod honeypot;
 mod import;
 mod membership;
+mod official;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -40,12 +42,22 @@ pub(super) enum Registry {
     /// Decrees: two officials' keys put one in force
     #[command(subcommand)]
     Decree(decree::Decree),
+    /// Officials: whose keys put a decree in force
+    #[command(subcommand)]
+    Official(official::Official),
+    /// Make the key that signs what is pushed to gateways
+    EventKey(event_key::EventKey),
     /// Honeypots: numbers that only a search comes upon
     #[command(subcommand)]
     Honeypot(honeypot::Honeypot),
 }
 
 impl Registry {
+    /// Whether it writes what the service reads, whoever's user that is.
+    pub(super) const fn is_for_the_service(&self) -> bool {
+        matches!(self, Self::Official(_))
+    }
+
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Serve(serve) => serve.run(),
@@ -56,6 +68,8 @@ impl Registry {
             Self::Split(split) => split.run(),
             Self::Records(records) => records.run(),
             Self::Decree(decree) => decree.run(),
+            Self::Official(official) => official.run(),
+            Self::EventKey(key) => key.run(),
             Self::Honeypot(honeypot) => honeypot.run(),
         }
     }
@@ -134,29 +148,59 @@ fn existing_store(place: &Place) -> Result<Store, CliError> {
     Err(CliError::failed(format_args!("there is no registry in `{dir}`; name the folder of a demo or an installation with `--dir`")))
 }
 
-/// The installation's own catalogue of schemes, or the shipped one where there is none.
-fn schemes(dir: &Path) -> Result<SchemeCatalogue, CliError> {
-    catalogue(dir, "schemes.toml", SHIPPED_SCHEMES, SchemeCatalogue::parse)
+/// The catalogue of schemes of the policies that the configuration names, or of the folder's own; the shipped one where there are none.
+fn schemes(place: &Place) -> Result<SchemeCatalogue, CliError> {
+    schemes_in(place.policies_if_any()?.as_deref())
 }
 
-/// The installation's own catalogue of services, or the shipped one where there is none.
-fn services(dir: &Path) -> Result<ServiceCatalogue, CliError> {
-    catalogue(dir, "services.toml", SHIPPED_SERVICES, ServiceCatalogue::parse)
+/// The same of services.
+fn services(place: &Place) -> Result<ServiceCatalogue, CliError> {
+    services_in(place.policies_if_any()?.as_deref())
 }
 
-fn catalogue<T>(dir: &Path, name: &str, shipped: &str, parse: fn(&str) -> Result<T, String>) -> Result<T, CliError> {
-    let path = dir.join("policies").join(name);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => parse(&text).doing(path.display()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => parse(shipped).doing(name),
-        Err(error) => Err(CliError::failed(format_args!("cannot read `{}`: {error}", path.display()))),
-    }
+fn schemes_in(policies: Option<&Path>) -> Result<SchemeCatalogue, CliError> {
+    catalogue(policies, "schemes.toml", SHIPPED_SCHEMES, SchemeCatalogue::parse)
+}
+
+fn services_in(policies: Option<&Path>) -> Result<ServiceCatalogue, CliError> {
+    catalogue(policies, "services.toml", SHIPPED_SERVICES, ServiceCatalogue::parse)
+}
+
+fn catalogue<T>(policies: Option<&Path>, name: &str, shipped: &str, parse: fn(&str) -> Result<T, String>) -> Result<T, CliError> {
+    let Some(folder) = policies else { return parse(shipped).doing(name) };
+    let path = folder.join(name);
+    // Where there are policies, others than theirs are never taken.
+    let text = std::fs::read_to_string(&path)
+        .doing(format_args!("cannot read `{}`; restore it, or begin with `estelam policy new`", path.display()))?;
+    parse(&text).doing(path.display())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
+    use crate::adapters::policy_files;
+    use crate::config::template;
+
+    #[test]
+    fn catalogues_are_those_of_the_policies_that_the_configuration_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::of(dir.path().to_owned());
+        let both = || [schemes(&place).map(drop), services(&place).map(drop)];
+        assert!(both().iter().all(Result::is_ok), "a registry without policies has the shipped ones");
+        policy_files::install(&dir.path().join("policies")).unwrap();
+        assert!(both().iter().all(Result::is_ok));
+        let any = "127.0.0.1:0".parse().unwrap();
+        let text = template(any, any, any, 1, 1).replace("policies = \"policies\"", "policies = \"elsewhere\"");
+        std::fs::write(dir.path().join("estelam.toml"), text).unwrap();
+        for error in both().into_iter().map(Result::unwrap_err) {
+            assert!(error.to_string().contains("elsewhere/"), "the folder beside it is not taken for it: {error}");
+        }
+        policy_files::install(&dir.path().join("elsewhere")).unwrap();
+        assert!(both().iter().all(Result::is_ok));
+        std::fs::write(dir.path().join("elsewhere/schemes.toml"), "broken").unwrap();
+        assert!(both()[0].is_err() && both()[1].is_ok());
+    }
 
     #[test]
     fn mistyped_folder_is_said_and_no_registry_is_made_there() {

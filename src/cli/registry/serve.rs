@@ -1,6 +1,6 @@
 //! `estelam registry serve`: the reference registry on its own mutual-TLS listener, for the gateway alone.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::adapters::clock::SystemClock;
 use crate::app::{Observability, registry, stop_signal};
+use crate::cli::config::trust_domain;
 use crate::cli::place::{Place, no_installation};
 use crate::cli::{CliError, Failure, block_on};
 use crate::core::domain::clock::Clock;
@@ -18,9 +19,15 @@ use crate::core::domain::clock::Clock;
 pub(in crate::cli) struct Serve {
     #[command(flatten)]
     place: Place,
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// Port; 0 takes a free one
     #[arg(long, default_value_t = 8446)]
     port: u16,
+    /// Trust domain of the gateways' certificates and of its own; that of the folder's `estelam.toml`, where there is one, if left out
+    #[arg(long, value_parser = trust_domain)]
+    trust_domain: Option<String>,
     /// Push what changes to a gateway too, by its issuer URL (`[events]` in its configuration); may be given several times
     #[arg(long, value_name = "URL")]
     push: Vec<String>,
@@ -35,14 +42,18 @@ impl Serve {
         if !dir.join("pki").is_dir() {
             return Err(no_installation(dir));
         }
+        let trust_domain = self.trust_domain()?;
         let _observability = Observability::install().doing("cannot set up logging")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).doing(format_args!("cannot listen on port {}", self.port))?;
-        let port = listener.local_addr().doing("the listener has no address")?.port();
+        let address = SocketAddr::new(self.listen, self.port);
+        let listener =
+            TcpListener::bind(address).doing(format_args!("cannot listen on {address}; choose another with `--listen` and `--port`"))?;
+        let address = listener.local_addr().doing("the listener has no address")?;
         block_on(async {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let mut running = registry::serve(self.place.dir(), listener, clock.clone()).doing("the registry does not start")?;
+            let mut running =
+                registry::serve(self.place.dir(), &trust_domain, listener, clock.clone()).doing("the registry does not start")?;
             running.push_to(self.place.dir(), &self.push, &clock).doing("the registry cannot push")?;
-            println!("listening on 127.0.0.1:{port}");
+            println!("listening on {address}");
             if self.until_stdin_closes {
                 until_stdin_closes().await;
             } else {
@@ -51,6 +62,23 @@ impl Serve {
             running.stop().await.doing("the registry broke off")?;
             Ok(ExitCode::SUCCESS)
         })
+    }
+
+    /// The trust domain that was named, or that of the folder's configuration. A registry under another one would refuse every gateway.
+    fn trust_domain(&self) -> Result<String, CliError> {
+        match &self.trust_domain {
+            Some(named) => match self.place.config() {
+                Ok(config) if config.trust_domain != *named => Err(CliError::usage(format_args!(
+                    "`--trust-domain {named}`, but the folder's configuration says `{}`; all are of one trust domain, so leave the option out",
+                    config.trust_domain
+                ))),
+                _ => Ok(named.clone()),
+            },
+            None if self.place.is_configured() => Ok(self.place.config()?.trust_domain),
+            None => Err(CliError::usage(
+                "there is no `estelam.toml` here that says the trust domain of the certificates: name it with `--trust-domain`",
+            )),
+        }
     }
 }
 

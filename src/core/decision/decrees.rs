@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::instants::earlier;
+use super::replacing::{Fate, Replacing};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
 use crate::core::domain::document::Document;
 use crate::core::domain::person::Person;
@@ -11,8 +12,7 @@ use crate::core::domain::person::Person;
 pub(super) struct Relevant<'a> {
     decrees: Vec<(&'a Decree, Phase)>,
     now: Timestamp,
-    /// Instants ahead at which a decree begins to replace another, by the id replaced.
-    replaced_ahead: Vec<(&'a str, Timestamp)>,
+    replacing: Replacing<'a>,
     known_at: Timestamp,
 }
 
@@ -51,32 +51,18 @@ pub(super) enum Bearing {
 }
 
 impl<'a> Relevant<'a> {
-    /// The decrees of `set` that were known at `known_at` and cover `service`.
+    /// The decrees of `set` that were known at `known_at` and cover `service`, each in the phase that its own dates and the decrees
+    /// that replaced it leave it in (domain §4). A decree replaces others whatever services either covers.
     pub fn new(set: &'a DecreeSet, service: &str, now: Timestamp, known_at: Timestamp) -> Self {
-        let mut replaced: Vec<&str> = Vec::new();
-        let mut replaced_ahead: Vec<(&str, Timestamp)> = Vec::new();
-        for decree in set.decrees.iter().filter(|decree| !decree.supersedes.is_empty()) {
-            let others = decree.supersedes.iter().map(String::as_str).filter(|id| *id != decree.id);
-            match decree.phase(now, known_at) {
-                Phase::InForce | Phase::Over => replaced.extend(others),
-                Phase::Ahead => replaced_ahead.extend(others.map(|id| (id, decree.effective_from))),
-                Phase::Unknown | Phase::Withdrawn => {}
+        let replacing = Replacing::of(set, now, known_at);
+        let decrees = set.decrees.iter().filter(|decree| decree.services.cover(service)).filter_map(|decree| {
+            match (decree.phase(now, known_at), replacing.fate(decree)) {
+                (Phase::Unknown | Phase::Withdrawn, _) | (_, Fate::NeverBegan(_)) => None,
+                (phase, Fate::Stands) => Some((decree, phase)),
+                (_, Fate::EndedBy(_)) => Some((decree, Phase::Over)),
             }
-        }
-        let decrees = set
-            .decrees
-            .iter()
-            .map(|decree| (decree, decree.phase(now, known_at)))
-            .filter(|(decree, _)| decree.services.cover(service))
-            .filter_map(|(decree, phase)| match phase {
-                Phase::Unknown | Phase::Withdrawn => None,
-                phase if !replaced.contains(&decree.id.as_str()) => Some((decree, phase)),
-                // Replaced before it began, it never had any effect: no window of it has ended.
-                Phase::Ahead => None,
-                Phase::InForce | Phase::Over => Some((decree, Phase::Over)),
-            })
-            .collect();
-        Self { decrees, now, replaced_ahead, known_at }
+        });
+        Self { decrees: decrees.collect(), now, replacing, known_at }
     }
 
     /// What they say about one document.
@@ -115,7 +101,7 @@ impl<'a> Relevant<'a> {
 
     fn next_change(&self, decree: &Decree) -> Option<Timestamp> {
         let own = [Some(decree.effective_from), decree.effective_until, decree.rescission_known_at(self.known_at)];
-        let replaced = self.replaced_ahead.iter().filter(|(id, _)| *id == decree.id).map(|(_, from)| Some(*from));
+        let replaced = self.replacing.ahead_of(decree).map(Some);
         own.into_iter().chain(replaced).filter(|at| at.is_some_and(|at| at > self.now)).fold(None, earlier)
     }
 }

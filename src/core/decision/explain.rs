@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::query::{Evidence, Query, decide_query};
+use super::replacing::{Fate, Replacing};
 use super::{BasisDocument, RequiredAction, Verdict};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
 use crate::core::domain::document::{DocumentKind, DocumentState, coded_enum};
@@ -27,7 +28,7 @@ coded_enum! {
         Ahead = "ahead",
         /// Its effect is over.
         Over = "over",
-        /// Another decree in force replaced it.
+        /// Another decree replaced it, before it began or after.
         Superseded = "superseded",
         /// It is about other services.
         OtherService = "other-service",
@@ -228,8 +229,12 @@ impl<'a> Asked<'a> {
     }
 
     fn decrees(&self, person: &Person, set: &DecreeSet) -> Vec<ExplainedDecree> {
+        let replacing = Replacing::of(set, self.at, self.known_at);
         let explained = set.decrees.iter().map(|decree| {
-            let superseded_by = self.superseded_by(decree, set);
+            let superseded_by = match replacing.fate(decree) {
+                Fate::Stands => None,
+                Fate::EndedBy(other) | Fate::NeverBegan(other) => Some(other.id.clone()),
+            };
             let without: Vec<Decree> = set.decrees.iter().filter(|other| other.id != decree.id).cloned().collect();
             let without = DecreeSet { decrees: without, version: String::new(), as_of: set.as_of };
             let other = decide_query(self.query, &Evidence { decrees: Some(&without), ..*self.evidence }, self.at, self.known_at);
@@ -262,11 +267,5 @@ impl<'a> Asked<'a> {
             Phase::Over => DecreeVerdict::Over,
             Phase::InForce => DecreeVerdict::Applied,
         }
-    }
-
-    fn superseded_by(&self, decree: &Decree, set: &DecreeSet) -> Option<String> {
-        let begun = |other: &&Decree| matches!(other.phase(self.at, self.known_at), Phase::InForce | Phase::Over);
-        let replaces = |other: &&Decree| other.id != decree.id && other.supersedes.contains(&decree.id);
-        set.decrees.iter().filter(replaces).find(begun).map(|other| other.id.clone())
     }
 }

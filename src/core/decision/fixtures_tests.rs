@@ -197,7 +197,7 @@ fn fixture_people() -> HashMap<(String, String), Vec<Person>> {
     for line in include_str!("../../../tests/data/fixtures.ndjson").lines() {
         let fixture: FixturePerson = serde_json::from_str(line).unwrap();
         let keys: Vec<_> = fixture.documents.iter().map(|document| (document.scheme.clone(), document.value.clone())).collect();
-        let answer = LookupAnswer { version: 1, as_of: today(), subject: String::new(), persons: vec![wire(fixture)] };
+        let answer = LookupAnswer { version: 1, as_of: today(), subject: String::new(), persons: vec![wire(fixture)], more: false };
         for key in keys {
             people.entry(key).or_default().extend(persons_from(&answer).unwrap());
         }

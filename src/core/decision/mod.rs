@@ -9,6 +9,7 @@ mod factor;
 mod instants;
 mod person;
 pub mod query;
+mod replacing;
 pub mod replay;
 mod standing;
 

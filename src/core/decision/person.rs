@@ -1,5 +1,7 @@
 //! From one person's documents to a reason: which document carries the answer, and what the service's rule makes of it.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 
 use super::decrees::{Bearing, Relevant, Ruling};
@@ -9,7 +11,7 @@ use crate::core::domain::date::{age_on, tehran_day};
 use crate::core::domain::decree::Decree;
 use crate::core::domain::document::{Document, DocumentKind, DocumentState};
 use crate::core::domain::person::Person;
-use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::service::{Service, ServiceRule};
 
 /// What was found about one person.
@@ -41,6 +43,17 @@ pub(super) struct Asked<'a> {
     pub now: Timestamp,
 }
 
+/// What matters of the person beside the documents.
+struct Holder<'a> {
+    /// Registered province.
+    province: Option<&'a str>,
+    nationality: Option<&'a str>,
+    /// Whether the holder has the age that the rule asks for, where it asks and the age is known.
+    of_age: Option<bool>,
+    /// Whether a lost card would carry the service, were it renewed.
+    renewable: bool,
+}
+
 /// One document, judged.
 struct Judged<'a> {
     document: &'a Document,
@@ -52,6 +65,10 @@ struct Judged<'a> {
 }
 
 /// Finds what one person may have of a service.
+///
+/// The answer is about the person, and any valid document carries it (domain §3): so the service's rule, the decrees that withhold it
+/// and the lists of areas are asked of every valid document, and the best outcome counts. In what order the register names the
+/// documents makes no difference, and another document never takes an entitlement away.
 pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant<'a>) -> Finding<'a> {
     let now = asked.now;
     let rule = asked.service.rule_at(now);
@@ -63,21 +80,29 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
         pass.arrives = None;
     }
     let changes_at = judged.iter().map(|judged| judged.changes_at(now)).fold(service_changes_at(asked.service, now), earlier);
-    let renewable = judged.iter().any(|lost| would_be_renewable(lost, now)) && judged.iter().any(is_stand_in);
-    let best = judged.iter().min_by_key(|judged| judged.order());
-    let (reason, of_age) = match best {
-        // A person is known by a document, so this is somebody whose first card is still on its way.
-        None => (ReasonCode::CardNotDelivered, None),
-        Some(best) if best.standing.is_valid() => match eligibility(best, person, rule, asked) {
-            // The stand-in carries the lost card's status (domain §3), and that is not resolved.
-            (ReasonCode::ServiceNotCovered, of_age) if renewable => (ReasonCode::LapsedRenewable, of_age),
-            found => found,
-        },
-        Some(best) => (best.standing.reason(), None),
+    let holder = Holder {
+        province: person.province.as_deref(),
+        nationality: person.nationality.as_deref(),
+        of_age: rule.filter(|_| judged.iter().any(|judged| judged.standing.is_valid())).and_then(|rule| of_age(person, rule, now)),
+        renewable: judged.iter().any(|lost| would_be_renewable(lost, now)),
     };
-    let decree = best.and_then(|best| best.decree(reason));
-    let required = best.and_then(|best| best.ruling.required_by);
-    Finding { reason, required, document: best.map(|best| (best.document, best.standing)), decree, of_age, rule, changes_at }
+    let found = judged.iter().map(|judged| (judged, judged.reason(&holder, rule, asked)));
+    let best = found.min_by(|(one, says), (other, otherwise)| {
+        let alike = || of_one_rank(one.document, other.document);
+        one.order(*says).cmp(&other.order(*otherwise)).then_with(alike)
+    });
+    // A person is known by a document, so this is somebody whose first card is still on its way.
+    let reason = best.map_or(ReasonCode::CardNotDelivered, |(_, reason)| reason);
+    let best = best.map(|(judged, _)| judged);
+    Finding {
+        reason,
+        document: best.map(|best| (best.document, best.standing)),
+        decree: best.and_then(|best| best.decree(reason)),
+        required: best.and_then(|best| best.ruling.required_by),
+        of_age: holder.of_age,
+        rule,
+        changes_at,
+    }
 }
 
 fn judge<'a>(document: &'a Document, person: &Person, asked: &Asked<'_>, rule: Option<&ServiceRule>, decrees: &Relevant<'a>) -> Judged<'a> {
@@ -93,10 +118,31 @@ fn judge<'a>(document: &'a Document, person: &Person, asked: &Asked<'_>, rule: O
 }
 
 impl<'a> Judged<'a> {
-    /// Valid documents that carry the service first, of those the ones that have arrived, then as [`Standing::rank`] says.
-    const fn order(&self) -> (bool, bool, bool, u8) {
-        let valid = self.standing.is_valid();
-        (!valid, valid && !self.covered, valid && self.arrives.is_some(), self.standing.rank())
+    /// What the query would be answered with, were there no better document.
+    fn reason(&self, holder: &Holder<'_>, rule: Option<&ServiceRule>, asked: &Asked<'_>) -> ReasonCode {
+        if !self.standing.is_valid() {
+            return self.standing.reason();
+        }
+        match eligibility(self, holder, rule, asked) {
+            // The stand-in carries the lost card's status (domain §3), and that is not resolved.
+            ReasonCode::ServiceNotCovered if holder.renewable && is_stand_in(self) => ReasonCode::LapsedRenewable,
+            reason => reason,
+        }
+    }
+
+    /// Its place among the person's documents; the smallest counts. A valid one before any other (domain §3), of those the best
+    /// outcome: entitled, then what is unresolved, then a "no". Of one outcome: what carries the service by itself, what has arrived,
+    /// what tells the holder what to do, and then as [`Standing::rank`] says.
+    const fn order(&self, reason: ReasonCode) -> (u8, bool, bool, bool, u8) {
+        if !self.standing.is_valid() {
+            return (3, false, false, false, self.standing.rank());
+        }
+        let outcome = match reason.outcome() {
+            Outcome::Entitled | Outcome::NoDocumentRequired => 0,
+            Outcome::Indeterminate => 1,
+            Outcome::NotEntitled => 2,
+        };
+        (outcome, !self.covered, self.arrives.is_some(), matches!(reason, ReasonCode::ServiceNotCovered), self.standing.rank())
     }
 
     fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -134,29 +180,41 @@ fn is_stand_in(pass: &Judged<'_>) -> bool {
 }
 
 /// What the service's rule makes of a valid document: age, then coverage, then area (domain §3), then the way to the asker.
-fn eligibility(best: &Judged<'_>, person: &Person, rule: Option<&ServiceRule>, asked: &Asked<'_>) -> (ReasonCode, Option<bool>) {
-    let Some(rule) = rule else { return (ReasonCode::RuleMissing, None) };
-    match (rule.min_age, of_age(person, rule, asked.now)) {
-        (Some(_), None) => (ReasonCode::AgeUnknown, None),
-        (Some(_), Some(false)) => (ReasonCode::UnderAge, Some(false)),
-        (_, of_age) if best.covered && best.arrives.is_some() => (ReasonCode::PendingPropagation, of_age),
-        (_, of_age) if best.covered => (best.standing.reason(), of_age),
-        (_, of_age) => (uncovered(best, person, rule, asked), of_age),
+fn eligibility(document: &Judged<'_>, holder: &Holder<'_>, rule: Option<&ServiceRule>, asked: &Asked<'_>) -> ReasonCode {
+    let Some(rule) = rule else { return ReasonCode::RuleMissing };
+    match (rule.min_age, holder.of_age) {
+        (Some(_), None) => ReasonCode::AgeUnknown,
+        (Some(_), Some(false)) => ReasonCode::UnderAge,
+        _ if document.covered && document.arrives.is_some() => ReasonCode::PendingPropagation,
+        _ if document.covered => document.standing.reason(),
+        _ => uncovered(document, holder, rule, asked),
     }
 }
 
 /// A document that the rule does not name may still carry the service where the rule lists the holder's province.
-fn uncovered(best: &Judged<'_>, person: &Person, rule: &ServiceRule, asked: &Asked<'_>) -> ReasonCode {
-    if best.ruling.service == Some(Bearing::Restricted) {
+fn uncovered(judged: &Judged<'_>, holder: &Holder<'_>, rule: &ServiceRule, asked: &Asked<'_>) -> ReasonCode {
+    if judged.ruling.service == Some(Bearing::Restricted) {
         return ReasonCode::ServiceNotCovered;
     }
-    let Some(home) = person.province.as_deref().filter(|_| !rule.areas.is_empty()) else { return rule.otherwise };
-    let (kind, status) = (best.document.kind, best.document.legal_status);
+    let Some(home) = holder.province.filter(|_| !rule.areas.is_empty()) else { return rule.otherwise };
+    let (kind, status) = (judged.document.kind, judged.document.legal_status);
     match asked.area {
         Some(area) if area != home => ReasonCode::LaissezPasserNeeded,
-        _ if rule.lists(home, person.nationality.as_deref(), kind, status, asked.now) => best.standing.reason(),
+        _ if rule.lists(home, holder.nationality, kind, status, asked.now) => judged.standing.reason(),
         _ => rule.otherwise,
     }
+}
+
+/// Which of two documents of one rank the answer names: whatever the order of the register, the same. The kind that the domain page
+/// lists first, the newer round, the one that runs longer; two that are alike in what is compared here are alike in every answer.
+fn of_one_rank(one: &Document, other: &Document) -> Ordering {
+    let end = |document: &Document| document.printed.until().unwrap_or(Timestamp::MAX);
+    let issued = |document: &Document| document.printed.issued().map(|issued| (issued.first_day(), issued.last_day()));
+    let kind = one.kind.cmp(&other.kind);
+    kind.then_with(|| other.series.cmp(&one.series))
+        .then_with(|| end(other).cmp(&end(one)))
+        .then_with(|| issued(other).cmp(&issued(one)))
+        .then_with(|| one.legal_status.cmp(&other.legal_status))
 }
 
 /// Whether the holder has the rule's age on the Tehran day of `now`; `None` where no age is asked or the birth date leaves it open.
@@ -174,5 +232,7 @@ fn service_changes_at(service: &Service, now: Timestamp) -> Option<Timestamp> {
     service.rules.iter().flat_map(ServiceRule::turns).filter(|at| *at > now).min()
 }
 
+#[cfg(test)]
+pub(super) mod property_tests;
 #[cfg(test)]
 mod tests;

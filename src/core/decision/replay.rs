@@ -129,6 +129,7 @@ fn freshness(recorded: &Recorded, reason: ReasonCode, now: Timestamp, grant: &Gr
 }
 
 /// A refusal by policy is judged again; one for what the query held, or for its rate, stands where policy still lets it come so far.
+/// In what order a query is tested is the contract's (§4); an entry tells what was given, never in which form.
 fn refuse_again(code: RefusalCode, refused: Option<RefusalCode>) -> Result<Said, Unrepeatable> {
     match code {
         RefusalCode::ServiceNotAllowed
@@ -137,9 +138,10 @@ fn refuse_again(code: RefusalCode, refused: Option<RefusalCode>) -> Result<Said,
         | RefusalCode::CheckRequired
         | RefusalCode::ReferenceRequired
         | RefusalCode::NonceRequired
+        | RefusalCode::SignatureRequired
         | RefusalCode::ReceiptNotAllowed => Ok(refused.map_or(Said::LookUp, |code| Said::Refusal { code })),
-        RefusalCode::MalformedRequest
-        | RefusalCode::UnknownScheme
+        RefusalCode::MalformedRequest => Ok(Said::Refusal { code: refused.filter(|code| comes_before_any_form(*code)).unwrap_or(code) }),
+        RefusalCode::UnknownScheme
         | RefusalCode::MalformedIdentifier
         | RefusalCode::WrongScheme
         | RefusalCode::WrongPopulation
@@ -147,4 +149,17 @@ fn refuse_again(code: RefusalCode, refused: Option<RefusalCode>) -> Result<Said,
         | RefusalCode::QuotaExhausted => Ok(Said::Refusal { code: refused.unwrap_or(code) }),
         _ => Err(Unrepeatable::NotPolicy),
     }
+}
+
+/// Whether a query is refused with this code before the form of its first field is tested, the actor's. A duty that comes later may
+/// be wanting too, but the query was refused for its form before anybody looked.
+const fn comes_before_any_form(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::AgencySuspended
+            | RefusalCode::UnknownService
+            | RefusalCode::ServiceNotAllowed
+            | RefusalCode::PurposeNotAllowed
+            | RefusalCode::ActorRequired
+    )
 }

@@ -50,10 +50,15 @@ impl Room {
         matches!(self, Self::Ample)
     }
 
+    /// Whether an answer may be recorded now.
+    pub const fn takes_answers(self) -> bool {
+        !matches!(self, Self::Gone)
+    }
+
     /// Whether this conclusion may be recorded now. What may not is not told either.
     pub fn takes(self, conclusion: &Conclusion) -> bool {
         match conclusion {
-            Conclusion::Answer(_) => self < Self::Gone,
+            Conclusion::Answer(_) => self.takes_answers(),
             Conclusion::Refusal(_) | Conclusion::Flood(_) => self < Self::Scarce,
             Conclusion::Delivery(delivery) => match delivery.kind {
                 EntryKind::LogRead => self.takes_reads(),

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::again::Caller;
 use super::agency_file::{AgencyFile, GrantFile};
+use super::agency_units::UnitFile;
 use super::permit_rules::PermitRules;
 use super::term::{between, holds};
-use crate::core::domain::place::line_of;
+use crate::core::domain::place::{field_offset, line_of};
 use crate::core::domain::refusal::RefusalCode;
 
 /// One line of a policy folder, and what it says about a query.
@@ -80,12 +81,20 @@ impl Agency<'_> {
         Ground { file: self.path.to_owned(), line: Some(line_of(self.text, offset)), fa, en }
     }
 
+    /// What keeps the caller out at the door, in the order in which it is tested.
     fn barred(&self) -> Ground {
         if self.file.suspended {
-            let offset = self.text.find("suspended").unwrap_or(0);
+            let offset = field_offset(self.text, 0, "suspended");
             return self.ground(offset, "دستگاه تعلیق شده است".to_owned(), "the agency is suspended".to_owned());
         }
         let branch = self.caller.branch.unwrap_or("-");
+        let is_it = |unit: &&UnitFile| unit.suspended && Some(unit.name.get_ref().as_str()) == self.caller.branch;
+        if let Some(unit) = self.file.units.iter().find(is_it) {
+            let name = unit.name.span().start;
+            let table = self.text.get(..name).and_then(|before| before.rfind("[[unit]]")).unwrap_or(name);
+            let offset = field_offset(self.text, table, "suspended");
+            return self.ground(offset, format!("شعبه یا سامانه `{branch}` تعلیق شده است"), format!("the unit `{branch}` is suspended"));
+        }
         let fa = format!("هیچ‌یک از این شناسه‌های گواهی، شعبه `{branch}` را نمی‌پذیرد");
         self.ground(self.file.identities.span().start, fa, format!("none of these identities admits the branch `{branch}`"))
     }

@@ -1,6 +1,7 @@
 //! Stage 4: from a permit to facts about a person, through the registry port.
 
 pub mod convert;
+pub mod decree_check;
 pub mod event;
 pub mod holder;
 pub mod spdci;
@@ -48,6 +49,31 @@ pub struct RegistryAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the registry did not answer: {0}")]
 pub struct RegistryUnavailable(pub &'static str);
+
+/// Why one look-up gave no answer, told apart by whether others would fare better: what one number brings about must not count
+/// against the registry that everybody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// The registry failed, or what came cannot be taken for an answer of its own.
+    Registry(RegistryUnavailable),
+    /// The registry is in order, but what it says of this number cannot be used. Asked again it would say the same.
+    Number(RegistryUnavailable),
+}
+
+impl NoAnswer {
+    /// Why, whichever it is.
+    pub const fn why(self) -> RegistryUnavailable {
+        match self {
+            Self::Registry(why) | Self::Number(why) => why,
+        }
+    }
+}
+
+impl From<RegistryUnavailable> for NoAnswer {
+    fn from(why: RegistryUnavailable) -> Self {
+        Self::Registry(why)
+    }
+}
 
 /// How far a registry's clock may be from ours.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);

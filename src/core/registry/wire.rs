@@ -27,6 +27,20 @@ pub struct LookupAnswer {
     pub subject: String,
     /// None, one or several people.
     pub persons: Vec<WirePerson>,
+    /// Whether more people bear the number than are listed. Two who are not blocked are listed then at least: that shows already that the
+    /// number is ambiguous.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+}
+
+/// What of the registry's answer is about the registry, and not about the people behind one number.
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "that it can be read is all that is asked")]
+pub struct LookupFrame {
+    version: u64,
+    as_of: jiff::Timestamp,
+    subject: String,
+    persons: Vec<serde::de::IgnoredAny>,
 }
 
 /// The registry's answer to `POST /registry/v1/identifiers`; always 200. Only the gateway's officer of data protection ever needs it.

@@ -16,9 +16,6 @@ pub use problem::MEDIA_TYPE as PROBLEM;
 /// Seconds after which whoever was turned away for want of room asks again.
 const ROOM_AGAIN_S: u32 = 30;
 
-/// The same after an error of the token endpoints that passes: an outside issuer's keys are fetched within so long.
-const DELIVERY_AGAIN_S: u32 = 5;
-
 /// What the caller wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -40,6 +37,7 @@ pub struct Reply {
     on_grid: bool,
     close: bool,
     silent: bool,
+    in_doubt: bool,
 }
 
 /// The body may be a token or an answer: it is not shown.
@@ -91,10 +89,31 @@ impl Reply {
         self.silent
     }
 
+    /// Whether what it was to tell may be on record all the same, so that it must count once if it is asked again.
+    pub const fn may_be_recorded(&self) -> bool {
+        self.in_doubt
+    }
+
+    /// The bare 503 after the log was asked to record, which may have done so.
+    #[must_use]
+    pub fn perhaps_recorded(self) -> Self {
+        Self { in_doubt: true, ..self }
+    }
+
     /// No reply: one of a flood of refusals, that was counted and is not told. Its connection ends without a word.
     pub fn silence() -> Self {
         let (headers, body) = (Vec::new(), Bytes::new());
-        Self { status: 429, content_type: problem::MEDIA_TYPE, headers, body, label: "flood", on_grid: false, close: true, silent: true }
+        Self {
+            status: 429,
+            content_type: problem::MEDIA_TYPE,
+            headers,
+            body,
+            label: "flood",
+            on_grid: false,
+            close: true,
+            silent: true,
+            in_doubt: false,
+        }
     }
 
     /// The same reply, marked as delivered once more to a retry.
@@ -131,6 +150,7 @@ impl Reply {
             on_grid: false,
             close: false,
             silent: false,
+            in_doubt: false,
         }
     }
 }
@@ -161,6 +181,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
                 on_grid: matches!(reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
                 close: false,
                 silent: false,
+                in_doubt: false,
             }
         }
         Conclusion::Refusal(refusal) => Reply {
@@ -173,16 +194,18 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
             on_grid: refusal.code == RefusalCode::Overloaded,
             close: matches!(refusal.code, RefusalCode::CertificateNotAccepted | RefusalCode::ShuttingDown),
             silent: false,
+            in_doubt: false,
         },
         Conclusion::Delivery(delivery) => Reply {
             status: delivery.status,
             content_type: delivery.content_type,
-            headers: if delivery.status == 503 { vec![("Retry-After", DELIVERY_AGAIN_S.to_string())] } else { Vec::new() },
+            headers: problem::again_headers(delivery.status),
             body: delivery.body.clone().into(),
             label: delivery.code,
             on_grid: false,
             close: false,
             silent: false,
+            in_doubt: false,
         },
         // Recorded for auditors; there is nobody to tell.
         Conclusion::Flood(_) => Reply { status: 200, ..Reply::silence() },

@@ -84,13 +84,16 @@ pub(super) fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     if let Some(limit) = &refusal.limit {
         headers.extend(limit_headers(limit));
     }
-    if refusal.code.status() == 503 {
-        headers.push(("Retry-After", "1".to_owned()));
-    }
+    headers.extend(again_headers(refusal.code.status()));
     if refusal.code == RefusalCode::MethodNotAllowed && !refusal.allow.is_empty() {
         headers.push(("Allow", refusal.allow.to_owned()));
     }
     headers
+}
+
+/// With every 503: it passes by itself, mostly soon.
+pub(super) fn again_headers(status: u16) -> Vec<(&'static str, String)> {
+    if status == 503 { vec![("Retry-After", "1".to_owned())] } else { Vec::new() }
 }
 
 /// RFC 6750 §3: no error code when there was no token at all.

@@ -35,7 +35,9 @@ pub enum DecreeError {
         why: &'static str,
     },
     /// The key belongs to no known official.
-    #[error("this key belongs to no official of this registry; enrol its public key in `officials/` first")]
+    #[error(
+        "this key belongs to no official of this registry; make its public half known first (`estelam registry official add NAME --public FILE`)"
+    )]
     UnknownOfficial,
     /// No decree of that id.
     #[error("there is no decree `{0}`; `decree list` shows all")]

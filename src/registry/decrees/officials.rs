@@ -16,6 +16,8 @@ use crate::core::domain::file_mode::exposes_a_secret;
 const FOLDER: &str = "officials";
 /// The end of a public key's file name; what stands before it is the official's name.
 const SUFFIX: &str = ".pub.pem";
+/// Two officials with one key would be one pair of eyes.
+const REPEATS: &str = "repeats the key of another official; each official has a key of one's own";
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the key itself (RFC 8410 §4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
@@ -82,14 +84,43 @@ impl Officials {
     /// # Errors
     /// [`DecreeError`] when the name is not made of letters, digits and hyphens, or the file cannot be written.
     pub fn enrol(registry_dir: &Path, name: &str, official: &OfficialKey) -> Result<(), DecreeError> {
-        let folder = registry_dir.join(FOLDER);
-        let path = folder.join(format!("{name}{SUFFIX}"));
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(key(&path, "is no good name for an official; use letters, digits and hyphens"));
+        write(registry_dir, name, official.public())
+    }
+
+    /// The same from a file with the public half (PEM, as `openssl pkey -pubout` writes it).
+    ///
+    /// # Errors
+    /// [`DecreeError`] when the name or the key is somebody's already (what a former holder of the name signed would not verify any more),
+    /// the file holds no Ed25519 public key, or as [`Self::enrol`].
+    pub fn enrol_public(registry_dir: &Path, name: &str, file: &Path) -> Result<(), DecreeError> {
+        let public = public_half(file)?;
+        let known = Self::load(registry_dir)?;
+        if known.0.contains_key(name) {
+            let path = registry_dir.join(FOLDER).join(format!("{name}{SUFFIX}"));
+            return Err(key(
+                &path,
+                "is there already: what its holder signed is checked by it for ever; take another name for another key",
+            ));
         }
-        let failed = |why| DecreeError::Read { path: path.clone(), why };
-        std::fs::create_dir_all(&folder).map_err(failed)?;
-        std::fs::write(&path, public_pem(official.public())).map_err(failed)
+        if known.0.values().any(|other| *other == public) {
+            return Err(key(file, REPEATS));
+        }
+        write(registry_dir, name, &public)
+    }
+
+    /// Every name, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Files of the folder that look like keys and are read as nobody's.
+    pub fn passed_over(registry_dir: &Path) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(registry_dir.join(FOLDER)).into_iter().flatten().flatten().map(|entry| entry.path());
+        let named = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(SUFFIX));
+        let mut found: Vec<_> =
+            files.filter(|path| path.extension().is_some_and(|end| end == "pem" || end == "pub") && !named(path)).collect();
+        found.sort();
+        found
     }
 
     /// The name of the official who holds a key.
@@ -107,17 +138,32 @@ impl Officials {
     }
 
     fn insert(&mut self, name: String, path: &Path) -> Result<(), DecreeError> {
-        let pem = read(path)?;
-        let public = SubjectPublicKeyInfoDer::from_pem_slice(&pem)
-            .ok()
-            .and_then(|der| der.strip_prefix(&SPKI_PREFIX).filter(|public| public.len() == 32).map(<[u8]>::to_vec))
-            .ok_or_else(|| key(path, "holds no Ed25519 public key in PEM form"))?;
+        let public = public_half(path)?;
         if self.0.values().any(|known| *known == public) {
-            return Err(key(path, "repeats the key of another official; each official has a key of one's own"));
+            return Err(key(path, REPEATS));
         }
         self.0.insert(name, public);
         Ok(())
     }
+}
+
+/// The Ed25519 public key in a PEM file.
+fn public_half(path: &Path) -> Result<Vec<u8>, DecreeError> {
+    let pem = read(path)?;
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(&pem).ok();
+    let public = der.and_then(|der| der.strip_prefix(&SPKI_PREFIX).filter(|public| public.len() == 32).map(<[u8]>::to_vec));
+    public.ok_or_else(|| key(path, "holds no Ed25519 public key in PEM form"))
+}
+
+fn write(registry_dir: &Path, name: &str, public: &[u8]) -> Result<(), DecreeError> {
+    let folder = registry_dir.join(FOLDER);
+    let path = folder.join(format!("{name}{SUFFIX}"));
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(key(&path, "is no good name for an official; use letters, digits and hyphens"));
+    }
+    let failed = |why| DecreeError::Read { path: path.clone(), why };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    std::fs::write(&path, public_pem(public)).map_err(failed)
 }
 
 fn public_pem(public: &[u8]) -> String {

@@ -116,6 +116,26 @@ fn one_key_under_two_names_is_refused() {
 }
 
 #[test]
+fn official_is_known_by_a_public_half_and_neither_name_nor_key_is_given_twice() {
+    let office = office();
+    let (dir, pair) = (office.dir.path(), rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
+    let file = dir.join("c.pem");
+    let add = |name: &str| Officials::enrol_public(dir, name, &file).map_err(|error| error.to_string());
+    std::fs::write(&file, pair.serialize_pem()).unwrap();
+    assert!(add("c").unwrap_err().contains("holds no Ed25519 public key"), "nobody hands a private key over");
+    std::fs::write(&file, pair.public_key_pem()).unwrap();
+    assert!(add("a").unwrap_err().contains("take another name"));
+    assert!(add("../c").unwrap_err().contains("no good name"));
+    add("c").unwrap();
+    assert!(add("d").unwrap_err().contains("repeats the key"));
+    let known = Officials::load(dir).unwrap();
+    assert_eq!(known.names().collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(known.name_of(&OfficialKey::from_pem(pair.serialize_pem().as_bytes()).unwrap()).unwrap(), "c");
+    std::fs::copy(&file, dir.join("officials/alice.pem")).unwrap();
+    assert_eq!(Officials::passed_over(dir), [dir.join("officials/alice.pem")]);
+}
+
+#[test]
 fn rescinding_takes_two_officials() {
     let office = office();
     office.add(D9, 0).unwrap();

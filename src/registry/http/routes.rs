@@ -18,6 +18,10 @@ use crate::registry::store::StoreError;
 /// Longest that a poll of the change feed is held, in seconds.
 const LONGEST_POLL_S: u64 = 25;
 
+/// Most people that an answer lists: two make a number ambiguous, and one that hundreds share must not make an answer that is too long to
+/// be read.
+const MOST_PEOPLE: usize = 10;
+
 pub(super) type State = web::Data<RegistryState>;
 
 /// `POST /registry/v1/lookup`: the same statements for somebody, nobody and an unknown scheme.
@@ -110,9 +114,9 @@ fn found(state: &RegistryState, question: &LookupRequest<'_>) -> Result<LookupAn
     // Before the read: the answer may only be younger than it says.
     let as_of = state.clock.now();
     let subject = state.subjects.subject(&question.scheme, &question.value);
-    let (version, persons) = state.store.lookup_with_cursor(&question.scheme, &question.value)?;
+    let (version, persons, more) = state.store.lookup_with_cursor(&question.scheme, &question.value, MOST_PEOPLE)?;
     let persons = persons.iter().map(|person| person.to_wire(&question.scheme, &question.value)).collect();
-    Ok(LookupAnswer { version, as_of, subject, persons })
+    Ok(LookupAnswer { version, as_of, subject, persons, more })
 }
 
 fn decrees_in_force(state: &RegistryState) -> Result<DecreesAnswer, DecreeError> {

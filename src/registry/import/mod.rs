@@ -10,6 +10,7 @@ mod row;
 mod summary;
 
 pub use judge::Reason;
+pub use rejects::rejects_beside;
 pub use summary::Summary;
 
 use std::fs::File;
@@ -35,6 +36,8 @@ pub struct ImportOptions<'a> {
     pub file: &'a Path,
     /// Whose person keys these are; `None` is the file's stem.
     pub source: Option<&'a str>,
+    /// Where rejected rows go; `None` is [`rejects_beside`] the file.
+    pub rejects: Option<&'a Path>,
     /// The catalogue that judges identifiers.
     pub schemes: &'a SchemeCatalogue,
     /// When this is: what the file says is known from now on, whatever its `recorded_at` claims.
@@ -83,12 +86,31 @@ pub enum ImportError {
     /// The header is not one of contract §5.1.
     #[error("line 1: the header is not accepted: {0}")]
     Header(String),
-    /// The rejects file cannot be written.
-    #[error("cannot write the rejects file beside the import: {0}")]
-    Rejects(#[source] io::Error),
+    /// The rejects file cannot be written; without it nobody could see which rows are missing.
+    #[error("cannot write the rejects file `{}`: {why}; name a place that can be written with `--rejects FILE`", .place.display())]
+    Rejects {
+        /// Where it was to be.
+        place: PathBuf,
+        /// What the system said.
+        #[source]
+        why: io::Error,
+    },
+    /// The rejects would replace what is imported.
+    #[error("`--rejects` names the file that is to be imported; name another")]
+    RejectsOverFile,
     /// The one error after which the file *is* imported.
-    #[error("the file was imported, but its rejects file could not be put in place: {0}; import it again to get it")]
-    RejectsNotPlaced(#[source] io::Error),
+    #[error(
+        "the file was imported, but its rejects file `{}` could not be put in place: {why}; import it again to get it, elsewhere with \
+         `--rejects FILE`",
+        .place.display()
+    )]
+    RejectsNotPlaced {
+        /// Where it was to be.
+        place: PathBuf,
+        /// What the system said.
+        #[source]
+        why: io::Error,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -100,7 +122,7 @@ impl From<rusqlite::Error> for ImportError {
     }
 }
 
-/// Imports a file in one transaction; rejected rows go to `FILE.rejects.csv`. `progress` hears bytes done and bytes in all.
+/// Imports a file in one transaction; rejected rows go to the rejects file. `progress` hears bytes done and bytes in all.
 ///
 /// # Errors
 /// [`ImportError`]; then nothing was written, save for [`ImportError::RejectsNotPlaced`].
@@ -114,18 +136,28 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     let open = |why| ImportError::Open { file: options.file.to_owned(), why };
     let mut file = File::open(options.file).map_err(open)?;
     check(form, &mut file)?;
-    let mut rejects = Rejects::beside(options.file).map_err(ImportError::Rejects)?;
+    let place = options.rejects.map_or_else(|| rejects_beside(options.file), Path::to_path_buf);
+    if same_file(&place, options.file) {
+        return Err(ImportError::RejectsOverFile);
+    }
+    let unwritten = |why| ImportError::Rejects { place: place.clone(), why };
+    let mut rejects = Rejects::at(&place).map_err(unwritten)?;
     let summary = store.with_writer(|transaction| {
         let mut merge = Merge::new(transaction, source, Some(options.now));
-        let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(ImportError::Rejects);
+        let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(unwritten);
         let summary = merge_rows(form, &mut file, options.schemes, &mut merge, &mut reject, progress)?;
         merge.finish()?;
         retire_met(transaction)?;
-        rejects.seal().map_err(ImportError::Rejects)?;
+        rejects.seal().map_err(unwritten)?;
         Ok::<_, ImportError>(summary)
     })?;
-    rejects.publish().map_err(ImportError::RejectsNotPlaced)?;
+    rejects.publish().map_err(|why| ImportError::RejectsNotPlaced { place, why })?;
     Ok(summary)
+}
+
+/// Whether two paths lead to one file that is there.
+fn same_file(one: &Path, other: &Path) -> bool {
+    std::fs::canonicalize(one).is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 /// Imports NDJSON that ships inside the product: known since ever, as an installation's decrees are.

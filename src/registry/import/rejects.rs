@@ -9,7 +9,12 @@ use uuid::Uuid;
 use super::judge::Fault;
 use super::row::{Column, Row};
 
-/// Writes `FILE.rejects.csv` beside the file, first under a name of its own, so that it appears whole or not at all.
+/// Where the rejects of a file go unless another place is chosen: `FILE.rejects.csv`, beside the file.
+pub fn rejects_beside(file: &Path) -> PathBuf {
+    with_suffix(file, ".rejects.csv")
+}
+
+/// Writes a rejects file, first under a name of its own beside it, so that it appears whole or not at all.
 pub(super) struct Rejects {
     target: PathBuf,
     draft: PathBuf,
@@ -18,12 +23,12 @@ pub(super) struct Rejects {
 }
 
 impl Rejects {
-    /// Starts the rejects of a file. Only its owner may read them: they hold what the file holds.
-    pub(super) fn beside(file: &Path) -> io::Result<Self> {
+    /// Starts a rejects file. Only its owner may read it: it holds what the imported file holds.
+    pub(super) fn at(target: &Path) -> io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt;
-        let target = with_suffix(file, ".rejects.csv");
+        let target = target.to_owned();
         remove_drafts_of_the_dead(&target);
-        let draft = with_suffix(file, &format!(".rejects.csv.{}.part", Uuid::now_v7()));
+        let draft = with_suffix(&target, &format!(".{}.part", Uuid::now_v7()));
         let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         // Says to whoever looks, also from another container, that this import lives.
         open.lock()?;

@@ -29,7 +29,7 @@ impl Office {
 
     fn import_at(&self, file: &Path, now: &str) -> Result<Summary, ImportError> {
         let now = now.parse().unwrap();
-        run(&self.store, &ImportOptions { file, source: None, schemes: &self.schemes, now }, &mut |_, _| ())
+        run(&self.store, &ImportOptions { file, source: None, rejects: None, schemes: &self.schemes, now }, &mut |_, _| ())
     }
 
     fn import(&self, name: &str, content: impl AsRef<[u8]>) -> Result<Summary, ImportError> {

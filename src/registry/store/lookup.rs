@@ -123,20 +123,46 @@ pub(super) fn persons(
     known_at: Option<Timestamp>,
 ) -> Result<Vec<StoredPerson>, StoreError> {
     let at = known_at.map_or_else(|| NOW.to_owned(), instant);
+    let found = named(connection, heads(connection, scheme, value, &at, EVERYBODY)?, &at)?;
+    // The number itself may have become known later than the person.
+    let bears = |person: &StoredPerson| person.documents.iter().any(|document| document.scheme == scheme && document.value == value);
+    Ok(found.into_iter().filter(|person| known_at.is_none() || bears(person)).collect())
+}
+
+/// The first of those behind an identifier, at most `most`, and whether there are more.
+pub(super) fn first_persons(
+    connection: &Connection,
+    scheme: &str,
+    value: &str,
+    most: usize,
+) -> Result<(Vec<StoredPerson>, bool), StoreError> {
+    let mut ids = heads(connection, scheme, value, NOW, i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1))?;
+    let more = ids.len() > most;
+    ids.truncate(most);
+    Ok((named(connection, ids, NOW)?, more))
+}
+
+/// No limit, as SQLite has it.
+const EVERYBODY: i64 = -1;
+
+/// The leading records of those behind an identifier, at most so many.
+fn heads(connection: &Connection, scheme: &str, value: &str, at: &str, most: i64) -> Result<Vec<i64>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT coalesce(membership.head, identifier.person) AS head
          FROM identifier LEFT JOIN membership ON membership.record = identifier.person
             AND membership.known_from <= ?3 AND (membership.known_until IS NULL OR membership.known_until > ?3)
-         WHERE scheme = ?1 AND value = ?2 ORDER BY head",
+         WHERE scheme = ?1 AND value = ?2 ORDER BY head LIMIT ?4",
     )?;
-    let mut ids = statement.query_map(params![scheme, value, at], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    Ok(statement.query_map(params![scheme, value, at, most], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// The people whose records these lead. Where there are none, the same is read as for one.
+fn named(connection: &Connection, mut ids: Vec<i64>, at: &str) -> Result<Vec<StoredPerson>, StoreError> {
     if ids.is_empty() {
         ids.push(NOBODY);
     }
-    let found: Vec<Option<StoredPerson>> = ids.into_iter().map(|id| person(connection, id, &at)).collect::<Result<_, _>>()?;
-    // The number itself may have become known later than the person.
-    let bears = |person: &StoredPerson| person.documents.iter().any(|document| document.scheme == scheme && document.value == value);
-    Ok(found.into_iter().flatten().filter(|person| known_at.is_none() || bears(person)).collect())
+    let found: Vec<Option<StoredPerson>> = ids.into_iter().map(|id| person(connection, id, at)).collect::<Result<_, _>>()?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Everybody behind an identifier with all their numbers.
@@ -146,7 +172,7 @@ pub(super) fn identities(connection: &Connection, scheme: &str, value: &str) -> 
         let numbers: BTreeSet<(String, String)> = person.documents.into_iter().map(|document| (document.scheme, document.value)).collect();
         let mut identifiers = Vec::new();
         for (scheme, value) in numbers {
-            let shared = persons(connection, &scheme, &value, None)?.len() > 1;
+            let shared = heads(connection, &scheme, &value, NOW, 2)?.len() > 1;
             identifiers.push(WireIdentifier { scheme, value, shared });
         }
         found.push(WireIdentities { identifiers });

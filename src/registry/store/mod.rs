@@ -146,15 +146,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn lookup(&self, scheme: &str, value: &str) -> Result<Vec<StoredPerson>, StoreError> {
-        self.lookup_with_cursor(scheme, value).map(|(_, persons)| persons)
+        self.read(|snapshot| lookup::persons(snapshot, scheme, value, None))
     }
 
-    /// The same, with the change cursor of the snapshot that was read.
+    /// The first of them, at most `most`, whether there are more, and the change cursor of the snapshot that was read.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub fn lookup_with_cursor(&self, scheme: &str, value: &str) -> Result<(u64, Vec<StoredPerson>), StoreError> {
-        self.read(|snapshot| Ok((lookup::cursor(snapshot)?, lookup::persons(snapshot, scheme, value, None)?)))
+    pub fn lookup_with_cursor(&self, scheme: &str, value: &str, most: usize) -> Result<(u64, Vec<StoredPerson>, bool), StoreError> {
+        self.read(|snapshot| {
+            let cursor = lookup::cursor(snapshot)?;
+            let (persons, more) = lookup::first_persons(snapshot, scheme, value, most)?;
+            Ok((cursor, persons, more))
+        })
     }
 
     /// Everybody to whom a normalised identifier leads, each with every number, present and past, and whether others have it too.

@@ -56,3 +56,26 @@ fn nobody_is_an_empty_answer() {
     let (_dir, store) = store();
     assert!(store.lookup("yekta", "9990000018").unwrap().is_empty());
 }
+
+#[test]
+fn a_number_that_many_share_is_listed_in_part_for_the_gateway_and_whole_for_officials() {
+    let (_dir, store) = store();
+    let crowd = |tx: &rusqlite::Transaction<'_>| {
+        for number in 0..30 {
+            tx.execute("INSERT INTO person (source, person) VALUES ('test', ?1)", [format!("p{number}")])?;
+            tx.execute(
+                "INSERT INTO identifier (scheme, value, person) VALUES ('census-tracking', '110000000008', last_insert_rowid())",
+                [],
+            )?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    store.with_writer(crowd).unwrap();
+    let listed = |most| {
+        let (_, persons, more) = store.lookup_with_cursor("census-tracking", "110000000008", most).unwrap();
+        (persons.len(), more)
+    };
+    assert_eq!((listed(10), listed(29), listed(30), listed(31)), ((10, true), (29, true), (30, false), (30, false)));
+    assert_eq!(store.lookup("census-tracking", "110000000008").unwrap().len(), 30);
+    assert_eq!(store.lookup_with_cursor("census-tracking", "1", 10).unwrap().1.len(), 0);
+}

@@ -144,12 +144,15 @@ async fn answers_go_on_into_the_reserve_until_it_is_gone_and_come_back_with_room
     // Others take that too.
     disk.leave(0, Room::Gone).await;
     assert_eq!(disk.status(), json!({"room": "gone", "reserve_mib": 0}));
-    let entries = disk.system.entries();
-    let turned_away = disk.answer().await;
+    let (entries, asked) = (disk.system.entries(), disk.system.look_ups());
+    let turned_away = disk.system.ask("clinic", &query("clinic", "yekta", "9990000034", "treatment")).await;
     assert_bare(&turned_away, "nothing can be recorded");
     assert_eq!(turned_away.json["advice"], "proceed", "treatment does not wait for the log");
+    assert_eq!(disk.system.look_ups(), asked, "nobody was looked up for it");
     assert_eq!((disk.system.entries(), disk.system.running.parts().ledger.ready()), (entries, false));
     disk.leave(1000, Room::Ample).await;
+    disk.system.running.parts().record_floods(true).await;
+    assert!(record::all(&disk.system).iter().all(|entry| entry["route"] != "flood"), "it was no refusal, so it is not counted as one");
     assert_eq!(disk.answer().await.outcome(), "entitled valid");
     disk.system.until("the reserve again", |_| disk.status()["reserve_mib"] == 8).await;
     assert_eq!(told(&disk.system), ["disk-scarce", "disk-ample"]);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use estelam::adapters::clock::ManualClock;
-use estelam::adapters::pki::{Credential, DevPki};
+use estelam::adapters::pki::{Credential, DevPki, TRUST_DOMAIN};
 use estelam::adapters::tls::config::client_config;
 use estelam::app::registry::RunningRegistry;
 use estelam::app::review::{Against, review};
@@ -317,7 +317,7 @@ fn instant(text: &str) -> Timestamp {
 
 fn start_registry(dir: &std::path::Path, listener: TcpListener, clock: &Arc<ManualClock>) -> (RunningRegistry, u16) {
     let port = listener.local_addr().unwrap().port();
-    (app::registry::serve(dir, listener, clock.clone()).unwrap(), port)
+    (app::registry::serve(dir, TRUST_DOMAIN, listener, clock.clone()).unwrap(), port)
 }
 
 async fn start_gateway(

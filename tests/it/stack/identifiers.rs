@@ -7,10 +7,11 @@ use estelam::registry::membership;
 use serde_json::{Value, json};
 
 use super::fixtures::query;
-use super::harness::{Reply, System};
+use super::harness::{Reply, System, TODAY};
+use super::people::{Holder, Paper};
 use super::record;
 use super::tools::{configured, estelam, json as json_of};
-use super::workshop::edit_policy;
+use super::workshop::{edit_policy, import_people};
 
 const LINE: &str = "P000000016AFG9001011M3001019<<<<<<<<<<<<<<04";
 
@@ -150,7 +151,37 @@ async fn merges_and_splits_reach_answers_through_the_feed() {
     ] {
         let then = estelam(&[&number[..], &["--at", "2026-11-23T12:00:10Z", "--known-at", known_at]].concat(), "199900000001");
         assert_eq!(json_of(&then)["reason"], reason, "as known at {known_at}");
+        // What is not said is known as of the instant decided for, the records as well as the decrees.
+        let of_then = json_of(&estelam(&[&number[..], &["--at", known_at]].concat(), "199900000001"));
+        assert_eq!((&of_then["reason"], &of_then["records"]), (&json!(reason), &json!("as-known-then")), "{of_then}");
     }
+    system.stop().await;
+}
+
+/// Merged records are one person: what an import corrects about one reaches the answers that are remembered under another's number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_corrected_record_reaches_answers_under_the_numbers_of_the_records_merged_with_it() {
+    let fida = ("fida", "191000000001");
+    let permit = Holder::new("p1", [Paper::new("work-permit", fida.0, fida.1, "1400/01/01")]);
+    let card = |state| Holder::new("p2", [Paper::numbered("amayesh", "B12345678", "1408/01/01").series(19).state(state)]);
+    let system = System::at(TODAY, &(permit.line() + &card("active").line())).await;
+    let asked = json!({"scheme": fida.0, "value": fida.1});
+    system.registry_store(|store| membership::merge(store, "p1", "p2", "one person", system.clock.now())).unwrap();
+    assert_eq!(comes(&system, &asked, "valid").await.json["decision"], "entitled");
+    let before = system.look_ups();
+    assert_eq!(treat(&system, asked.clone()).await.code(), "valid");
+    assert_eq!(system.look_ups(), before, "it is remembered");
+    system.registry_store(|store| import_people(store, system.dir.path(), &card("revoked").line()));
+    assert_eq!(comes(&system, &asked, "document-revoked").await.json["decision"], "not-entitled");
+    // Split again, a record is its own person, and the other is none of its business.
+    system.advance(1);
+    system.registry_store(|store| membership::split(store, "p2", "two brothers", system.clock.now())).unwrap();
+    let told = |state| {
+        let before = system.registry_store(|store| store.cursor().unwrap());
+        system.registry_store(|store| import_people(store, system.dir.path(), &card(state).line()));
+        system.registry_store(|store| store.cursor().unwrap()) - before
+    };
+    assert_eq!(told("active"), 1);
     system.stop().await;
 }
 

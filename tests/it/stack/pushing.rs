@@ -12,6 +12,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::adapters::clock::ManualClock;
+use estelam::adapters::pki::TRUST_DOMAIN;
 use estelam::app::registry::{RunningRegistry, serve};
 use estelam::core::domain::clock::Clock;
 use estelam::core::registry::event::REGISTRY_EVENT;
@@ -88,7 +89,7 @@ impl Office {
 
     fn registry(&self) -> RunningRegistry {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut registry = serve(self.dir.path(), listener, self.clock.clone()).unwrap();
+        let mut registry = serve(self.dir.path(), TRUST_DOMAIN, listener, self.clock.clone()).unwrap();
         registry.push_to(self.dir.path(), std::slice::from_ref(&self.gateway), &self.clock).unwrap();
         registry
     }
@@ -146,7 +147,7 @@ async fn what_a_receiver_did_not_acknowledge_is_told_again_and_nothing_else_is()
 
     // What changes while nobody pushes is told by the next one that does; what was acknowledged is not.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = serve(office.dir.path(), listener, office.clock.clone()).unwrap();
+    let silent = serve(office.dir.path(), TRUST_DOMAIN, listener, office.clock.clone()).unwrap();
     office.change(&silent, 3);
     let third = office.change(&silent, 4);
     silent.stop().await.unwrap();

@@ -3,13 +3,18 @@
 use std::fs;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use estelam::adapters::pki::{Credential, DevPki};
 use estelam::adapters::registry::{CachedRegistry, RegistryClientConfig, ServerCheck, connect};
+use estelam::adapters::tls::material;
 use estelam::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use estelam::core::domain::assurance::Assurance;
+use estelam::core::domain::clock::Clock;
 use estelam::core::registry::Registry;
 use rcgen::{CertificateParams, KeyPair};
+use rustls::client::danger::ServerCertVerifier;
+use rustls_pki_types::UnixTime;
 use serde_json::json;
 
 use super::fixtures::query;
@@ -56,6 +61,28 @@ async fn a_revoked_registry_is_not_asked_on_live_connections_either() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_certificates_the_revoked_one_counts_whichever_came_last() {
+    let system = System::today().await;
+    let trust = ServerTrust::open(ServerTrustSettings { identity: None, ..settings(&system) }, system.clock.clone()).unwrap();
+    let passes = |name: &str| {
+        let chain = material::certificates(&system.dir.path().join("pki").join(name).join("cert.pem")).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(system.clock.now().as_second().try_into().unwrap()));
+        trust.verify_server_cert(&chain[0], &chain[1..], &"localhost".try_into().unwrap(), &[], now).is_ok()
+    };
+    // Two addresses of one register, each with a certificate of its own; the second one connects last.
+    assert!(passes("registry") && passes("gateway") && passes("gateway"));
+    assert_eq!((trust.generation(), trust.still_good()), (0, true));
+    let own = system.dir.path().join("pki/registry");
+    let credential = Credential { cert: own.join("cert.pem"), key: own.join("key.pem") };
+    system.pki.revoke(&system.pki.serial_of(&credential).unwrap()).unwrap();
+    trust.reload().unwrap();
+    assert_eq!((trust.generation(), trust.still_good()), (1, false), "every connection is made anew");
+    assert!(!passes("registry") && passes("gateway"));
+    assert_eq!(trust.generation(), 1, "once");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_of_another_name_or_of_nobody_is_not_believed_and_the_right_one_is_again() {
     let system = System::today().await;
     let right = system.dir.path().join("right");
@@ -89,21 +116,26 @@ fn self_signed(system: &System) -> Credential {
     credential
 }
 
-/// A client of the running registry with settings of its own.
-async fn client(system: &System, change: impl FnOnce(&mut ServerTrustSettings)) -> Result<Arc<CachedRegistry>, String> {
+fn settings(system: &System) -> ServerTrustSettings {
     let part = &system.config.registry;
-    let mut settings = ServerTrustSettings {
+    ServerTrustSettings {
         roots: part.ca.clone(),
         intermediates: part.intermediates.clone(),
         crl_dir: part.crls.clone(),
         crl_memory: system.dir.path().join("own-memory.json"),
         crl_grace: jiff::SignedDuration::from_hours(24),
         identity: part.identity.clone(),
-    };
+    }
+}
+
+/// A client of the running registry with settings of its own.
+async fn client(system: &System, change: impl FnOnce(&mut ServerTrustSettings)) -> Result<Arc<CachedRegistry>, String> {
+    let part = &system.config.registry;
+    let mut settings = settings(system);
     change(&mut settings);
     let trust = ServerTrust::open(settings, system.clock.clone()).map_err(|error| error.to_string())?;
     let judge = trust.clone();
-    let server = ServerCheck { verifier: trust, still_good: Arc::new(move || judge.still_good()) };
+    let server = ServerCheck { verifier: trust, generation: Arc::new(move || judge.generation()) };
     let own = [&part.certificate, &part.key].map(|file| fs::read(file).unwrap());
     let [cert, key] = own;
     Ok(connect(RegistryClientConfig::new(part.url.clone(), server, cert, key), None, system.clock.clone()).await.unwrap())

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::fixtures::query;
 use super::harness::System;
+use super::signed::register;
 use super::workshop::{document, edit_policy, person};
+use crate::foreign_keys::ForeignKey;
 
 const AGENCIES: [(&str, &[&str]); 6] = [
     ("bank", &["bank-card", "bank-account"]),
@@ -132,6 +134,49 @@ async fn every_recorded_query_is_answered_the_same_again_under_its_own_versions(
     // Not judged by policy: the two bodies that could not be read, and a service that nobody knows.
     assert_eq!(review.skipped.get(Skip::NotPolicy.code()), Some(&2), "{review:#?}");
     assert_eq!(review.same, asked - 2);
+    system.stop().await;
+}
+
+/// A query is refused for the first thing that is wrong with it; an entry does not say in which form a thing was given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_malformed_and_lacks_a_later_duty_too_is_refused_the_same_again() {
+    let system = System::today().await;
+    register(&system, "bank", &[(&ForeignKey::es256(), "request-1")]);
+    let all = "must_give = [\"actor\", \"check\", \"reference\", \"nonce\", \"signature\"]";
+    edit_policy(system.dir.path(), "bank", |text| text.replace("must_give = [\"actor\", \"check\"]", all));
+    system.running.parts().policies.reload().unwrap();
+    let mut good = query("bank", "amayesh-no", "A170000001", "bank-card");
+    (good["reference"], good["nonce"]) = (json!("case-1"), json!("AAAAAAAAAAAAAAAAAAAAAA"));
+    let without = |field: &str, value: Value, lacking: &[&str]| {
+        let mut question = good.clone();
+        question[field] = value;
+        lacking.iter().for_each(|field| drop(question.as_object_mut().unwrap().remove(*field)));
+        question
+    };
+    for (question, code) in [
+        (without("actor", json!("علی"), &["check"]), "malformed-request"),
+        (without("actor", json!("a b"), &["check", "reference", "nonce"]), "malformed-request"),
+        (without("check", json!({"birth_year": 1370}), &["reference"]), "malformed-request"),
+        (without("reference", json!("a b"), &["nonce"]), "malformed-request"),
+        (without("nonce", json!("short"), &[]), "malformed-request"),
+        (good.clone(), "signature-required"),
+    ] {
+        let reply = system.ask("bank", &question).await;
+        assert_eq!((reply.status, reply.code()), (400, code), "{question}: {}", reply.json);
+    }
+    let review = same(&system);
+    assert_eq!((review.queries, review.same, review.skipped.len()), (6, 6, 0), "{review:#?}");
+    // Under a draft, what comes before any form counts, and what no longer is a duty.
+    let mut files = crate::policy_support::files();
+    let bank = files.get_mut("agencies/bank.toml").unwrap();
+    *bank = bank.replace("kind = \"bank\"", "suspended = true\nkind = \"bank\"");
+    let suspended = everything(&system, &Against::Draft(&Snapshot::load(&files).unwrap()));
+    assert!(suspended.changed() == 6 && suspended.different.iter().all(|it| it.new.code() == "agency-suspended"), "{suspended:#?}");
+    let unchanged = everything(&system, &Against::Draft(&Snapshot::load(&crate::policy_support::files()).unwrap()));
+    assert_eq!(
+        (unchanged.changed(), unchanged.different[0].old.code(), unchanged.different[0].new.code()),
+        (1, "signature-required", "looked-up")
+    );
     system.stop().await;
 }
 

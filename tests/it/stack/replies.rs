@@ -5,7 +5,11 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::adapters::policy_files::set_suspended;
+use estelam::adapters::tokens::{OAuthCode, OAuthError};
 use estelam::core::domain::clock::Clock;
+use estelam::core::domain::context::CallContext;
+use estelam::core::ledger::EntryKind;
+use estelam::core::signing::Delivery;
 use estelam::flow;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
@@ -142,6 +146,32 @@ async fn suspension_and_expiry_in_the_middle_of_a_call_stop_its_answer() {
         let reply = call.await.unwrap();
         assert_eq!(reply.label(), code);
         assert!(!String::from_utf8_lossy(reply.body()).contains("decision"));
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_503_of_the_token_endpoint_says_what_to_do_meanwhile_and_when_to_ask_again() {
+    let system = System::today().await;
+    let gate = gate(&system, None, None);
+    for (name, advice) in [("clinic", "proceed"), ("bank", "try-later")] {
+        let error = OAuthError::new(OAuthCode::TemporarilyUnavailable, "no token can be made at present; try again");
+        let mut context = CallContext::new("token", system.clock.now());
+        context.agency = Some(agency(name));
+        let delivery = Delivery {
+            context,
+            kind: EntryKind::Refusal,
+            code: error.code.as_str(),
+            details: None,
+            status: error.status(),
+            content_type: "application/json",
+            statement: error.json(),
+            body: error.json(),
+        };
+        let reply = flow::deliver(&gate, delivery).await;
+        let body: Value = serde_json::from_slice(reply.body()).unwrap();
+        assert_eq!((reply.status(), &body["error"], &body["advice"]), (503, &json!("temporarily_unavailable"), &json!(advice)));
+        assert!(reply.headers().contains(&("Retry-After", "1".to_owned())), "{:?}", reply.headers());
     }
     system.stop().await;
 }

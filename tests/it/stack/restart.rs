@@ -107,3 +107,27 @@ async fn retry_across_a_restart_is_tied_to_its_first_answer_and_counts_once() {
     assert_eq!(answers(&system).await, (20, 31), "29 in whole tens; with the retries it would be 30");
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_days_quota_of_a_branch_outlives_restarts_too() {
+    let ask = async |system: &System, branch: &str| {
+        system.advance(1);
+        let reply = system.ask(&format!("bank.{branch}"), &query("bank", "yekta", "9990000018", "bank-card")).await;
+        (reply.status, reply.status == 429 && reply.code() == "quota-exhausted")
+    };
+    let spent = (429, true);
+    let system = System::today().await;
+    let unit = "\n[[unit]]\nname = \"north\"\ndaily_quota = 3\n";
+    edit_policy(system.dir.path(), "bank", |text| format!("{text}{unit}"));
+    system.running.parts().policies.reload().unwrap();
+    for _ in 0..3 {
+        assert_eq!(ask(&system, "north").await, (200, false));
+    }
+    assert_eq!(ask(&system, "north").await, spent);
+    let system = system.restarted(|_| ()).await;
+    assert_eq!(ask(&system, "north").await, spent, "from the kept counts");
+    let system = system.restarted(|log| std::fs::remove_file(log.join(FILE)).unwrap()).await;
+    assert_eq!(ask(&system, "north").await, spent, "from the log");
+    assert_eq!(ask(&system, "south").await.0, 200, "another branch has its own, or none");
+    system.stop().await;
+}

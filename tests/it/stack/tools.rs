@@ -110,6 +110,31 @@ fn check_names_every_fault_and_a_missing_folder_once() {
     assert_eq!((missing.status.code(), once), (Some(1), (1, 1)), "one path and one option: {said}");
 }
 
+/// What a demo may leave open keeps a gateway from starting, so that it is a fault of the installation that is checked.
+#[test]
+fn check_of_an_installation_refuses_what_its_gateway_refuses() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("policies");
+    estelam::adapters::policy_files::install(&folder).unwrap();
+    let (dir, file) = (home.path().to_str().unwrap(), home.path().join("estelam.toml"));
+    let address = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let demo = template(address(8443), address(8444), address(8445), 8446, 1);
+    let lines = demo.lines().filter(|line| !line.starts_with("demo = true") && !line.starts_with("officer_key"));
+    let installation = lines.collect::<Vec<_>>().join("\n");
+    std::fs::write(&file, &installation).unwrap();
+    for arguments in [["check", "--dir", dir], ["check", "--config", file.to_str().unwrap()]] {
+        let output = estelam(&arguments, "");
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{arguments:?}: {said}");
+        assert!(said.contains("agencies/dpo.toml:14: the scope `log:person` is used by signed requests alone"), "{said}");
+    }
+    // The folder by itself may become a demo's, and a demo's is in order.
+    assert!(estelam(&["check", "--policies", folder.to_str().unwrap()], "").status.success());
+    std::fs::write(&file, demo).unwrap();
+    let output = estelam(&["check", "--dir", dir], "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
 #[test]
 fn a_case_is_run_and_explained_in_both_languages() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");

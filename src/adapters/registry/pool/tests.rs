@@ -32,8 +32,11 @@ impl Address {
 
 #[async_trait]
 impl Upstream for Address {
-    async fn look_up(&self, _: &Key) -> Result<Fetched, RegistryUnavailable> {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        if key.value() == ODD {
+            return Err(NoAnswer::Number(RegistryUnavailable("its answer is too large")));
+        }
         let takes = *self.takes.lock().unwrap();
         tokio::time::sleep(takes.ok_or(RegistryUnavailable("it is down"))?).await;
         Ok(Fetched { version: 1, as_of: Timestamp::UNIX_EPOCH, subject: "subject".into(), persons: [].into() })
@@ -53,6 +56,8 @@ impl Upstream for Address {
     }
 }
 
+/// A number about which nothing can be used of what an address says.
+const ODD: &str = "odd";
 const QUICK: Option<Duration> = Some(Duration::from_millis(10));
 
 fn pool(addresses: &[&Arc<Address>]) -> Pool {
@@ -61,7 +66,28 @@ fn pool(addresses: &[&Arc<Address>]) -> Pool {
 }
 
 async fn ask(pool: &Pool) -> Result<Fetched, RegistryUnavailable> {
-    pool.look_up(&Key::new("yekta", "1"), &Caller { agency: None, lane: Lane::Counter }).await
+    ask_for(pool, "1").await
+}
+
+async fn ask_for(pool: &Pool, value: &str) -> Result<Fetched, RegistryUnavailable> {
+    pool.look_up(&Key::new("yekta", value), &Caller { agency: None, lane: Lane::Counter }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_used_is_asked_for_once_and_takes_no_address_from_others() {
+    let (first, second) = (Address::new(QUICK), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    for _ in 0..64 {
+        ask(&pool).await.unwrap();
+    }
+    let before = first.calls();
+    for _ in 0..20 {
+        assert_eq!(ask_for(&pool, ODD).await.unwrap_err(), RegistryUnavailable("its answer is too large"));
+    }
+    assert_eq!((first.calls(), second.calls()), (before + 20, 0), "nobody asks again for what would be the same");
+    assert_eq!(pool.state().endpoints[0].last_error.unwrap().1, "its answer is too large", "operators see it");
+    ask(&pool).await.unwrap();
+    assert_eq!((first.calls(), second.calls()), (before + 21, 0), "its breaker never opened");
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,6 +166,7 @@ async fn the_feed_is_followed_elsewhere_once_its_address_fails() {
     let (first, second) = (Address::new(None), Address::new(QUICK));
     let pool = pool(&[&first, &second]);
     assert!(pool.changes(7, Duration::ZERO).await.is_err());
-    assert_eq!(pool.changes(7, Duration::ZERO).await.unwrap().cursor, 7);
+    let (place, changes) = pool.changes(7, Duration::ZERO).await.unwrap();
+    assert_eq!((place, changes.cursor), (1, 7));
     assert_eq!(pool.state().followed, 1);
 }

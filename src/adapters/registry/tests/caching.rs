@@ -192,6 +192,38 @@ async fn a_registry_that_hangs_is_given_up_in_time_and_then_not_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_registry_that_answers_no_look_up_is_not_ready_although_its_feed_is() {
+    let bench = bench();
+    bench.step().await.unwrap();
+    assert!(bench.cached.ready());
+    bench.fake.gate.forget_permits(1000);
+    for _ in 0..3 {
+        assert!(ask(&bench, "1", 60).await.is_err());
+    }
+    bench.step().await.unwrap();
+    assert!(!bench.cached.ready());
+    tokio::time::advance(std::time::Duration::from_secs(2)).await;
+    assert!(!bench.cached.ready(), "its pause is over, and nobody has seen it answer");
+    bench.fake.gate.add_permits(10);
+    ask(&bench, "1", 60).await.unwrap();
+    assert!(bench.cached.ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_nobody_asks_is_not_kept_out_for_ever() {
+    let bench = bench();
+    bench.step().await.unwrap();
+    bench.fake.gate.forget_permits(1000);
+    for _ in 0..3 {
+        assert!(ask(&bench, "1", 60).await.is_err());
+    }
+    assert!(!bench.cached.ready());
+    tokio::time::advance(std::time::Duration::from_secs(3)).await;
+    bench.step().await.unwrap();
+    assert!(bench.cached.ready());
+}
+
+#[tokio::test(start_paused = true)]
 async fn changed_decrees_replace_the_old_and_unknown_ones_leave_none() {
     let bench = bench();
     assert!(bench.cached.decrees().is_none());

@@ -16,7 +16,7 @@ use super::mini_pki::MiniPki;
 use crate::adapters::clock::ManualClock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 /// What the fake says about anybody.
 pub struct FakeRegistry {
@@ -46,7 +46,7 @@ pub struct Bench {
 
 /// A judge that knows the PKI's root and no revocation.
 pub fn check(pki: &MiniPki) -> ServerCheck {
-    ServerCheck { verifier: pki.server_verifier(), still_good: Arc::new(|| true) }
+    ServerCheck { verifier: pki.server_verifier(), generation: Arc::new(|| 0) }
 }
 
 pub fn start() -> Timestamp {
@@ -60,7 +60,19 @@ pub fn bench() -> Bench {
 /// The same with another configuration.
 pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
     let clock = Arc::new(ManualClock::new(start()));
-    let fake = Arc::new(FakeRegistry {
+    let fake = fake(&clock);
+    let mut config = RegistryClientConfig {
+        breaker_failures: 3,
+        ..RegistryClientConfig::new("https://localhost/", check(&MiniPki::new()), vec![], vec![])
+    };
+    change(&mut config);
+    let cached = CachedRegistry::new(vec![Arc::clone(&fake) as Arc<dyn Upstream>], None, &config, Arc::clone(&clock) as _);
+    Bench { fake, clock, cached }
+}
+
+/// One that knows somebody behind every number.
+pub fn fake(clock: &Arc<ManualClock>) -> Arc<FakeRegistry> {
+    Arc::new(FakeRegistry {
         calls: AtomicUsize::new(0),
         down: Mutex::new(false),
         version: Mutex::new(1),
@@ -72,15 +84,8 @@ pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
         people: Mutex::default(),
         decrees_version: Mutex::new("one".into()),
         pending: Mutex::default(),
-        clock: Arc::clone(&clock),
-    });
-    let mut config = RegistryClientConfig {
-        breaker_failures: 3,
-        ..RegistryClientConfig::new("https://localhost/", check(&MiniPki::new()), vec![], vec![])
-    };
-    change(&mut config);
-    let cached = CachedRegistry::new(vec![Arc::clone(&fake) as Arc<dyn Upstream>], None, &config, Arc::clone(&clock) as _);
-    Bench { fake, clock, cached }
+        clock: Arc::clone(clock),
+    })
 }
 
 impl Bench {
@@ -100,13 +105,13 @@ impl Bench {
 
 #[async_trait]
 impl Upstream for FakeRegistry {
-    async fn look_up(&self, key: &Key) -> Result<Fetched, RegistryUnavailable> {
+    async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let version = self.scripted.lock().unwrap().pop_front().unwrap_or(*self.version.lock().unwrap());
         let as_of = crate::core::domain::clock::Clock::now(&*self.clock);
         self.gate.acquire().await.unwrap().forget();
         if *self.down.lock().unwrap() {
-            return Err(RegistryUnavailable("it is down"));
+            return Err(RegistryUnavailable("it is down").into());
         }
         let person = Person {
             birth: None,

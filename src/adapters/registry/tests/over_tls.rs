@@ -2,42 +2,62 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use super::super::config::RegistryClientConfig;
+use super::super::config::{RegistryClientConfig, ServerCheck};
 use super::super::http::HttpRegistry;
 use super::super::upstream::{Key, Upstream};
 use super::fake::{check, start};
 use super::mini_pki::{MiniPki, Pem};
 use crate::adapters::clock::ManualClock;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 const GOOD: &str = r#"{"version":1,"as_of":"2026-11-23T10:00:00Z","subject":"s","persons":[]}"#;
 
 /// A server that gives one reply to every look-up.
 fn serve(pki: &MiniPki, reply: fn() -> HttpResponse) -> u16 {
+    serve_counted(pki, reply).0
+}
+
+/// The same, which counts its connections.
+fn serve_counted(pki: &MiniPki, reply: fn() -> HttpResponse) -> (u16, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let app = move || App::new().default_service(web::to(move || async move { reply() }));
-    let server = HttpServer::new(app).workers(1).disable_signals().listen_rustls_0_23(listener, pki.server_config()).unwrap().run();
-    actix_web::rt::spawn(server);
-    port
+    // The body is read, so that the connection can be used again.
+    let app = move || App::new().default_service(web::to(move |_: web::Bytes| async move { reply() }));
+    let count = move |_: &dyn std::any::Any, _: &mut _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
+    let server = HttpServer::new(app).on_connect(count).workers(1).disable_signals();
+    actix_web::rt::spawn(server.listen_rustls_0_23(listener, pki.server_config()).unwrap().run());
+    (port, connections)
 }
 
 fn client(trusted: &MiniPki, own: &Pem, port: u16) -> HttpRegistry {
-    let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), check(trusted), own.cert.clone(), own.key.clone());
+    client_judged(check(trusted), own, port)
+}
+
+fn client_judged(judge: ServerCheck, own: &Pem, port: u16) -> HttpRegistry {
+    let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), judge, own.cert.clone(), own.key.clone());
     // Long enough for a slow machine: nothing here waits for a deadline to pass.
     config.timeout = Duration::from_secs(20);
     config.connect_timeout = Duration::from_secs(20);
     HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap()
 }
 
-async fn asked(reply: fn() -> HttpResponse) -> Result<u64, RegistryUnavailable> {
+async fn looked_up(reply: fn() -> HttpResponse) -> Result<u64, NoAnswer> {
     let pki = MiniPki::new();
     let port = serve(&pki, reply);
     client(&pki, &pki.client, port).look_up(&Key::new("yekta", "1")).await.map(|fetched| fetched.version)
+}
+
+async fn asked(reply: fn() -> HttpResponse) -> Result<u64, RegistryUnavailable> {
+    looked_up(reply).await.map_err(NoAnswer::why)
 }
 
 fn json(body: impl Into<String>) -> HttpResponse {
@@ -50,6 +70,25 @@ async fn good_answer_passes() {
 }
 
 #[actix_web::test]
+async fn a_certificate_that_falls_at_one_address_ends_the_connections_to_every_address() {
+    let pki = MiniPki::new();
+    let generation = Arc::new(AtomicU64::new(0));
+    let judged = generation.clone();
+    let judge = ServerCheck { generation: Arc::new(move || judged.load(Ordering::SeqCst)), ..check(&pki) };
+    let addresses = [(); 2].map(|()| serve_counted(&pki, || json(GOOD)));
+    let clients = addresses.each_ref().map(|(port, _)| client_judged(judge.clone(), &pki.client, *port));
+    let connections_after_calls = async || {
+        for client in clients.iter().chain(&clients) {
+            client.look_up(&Key::new("yekta", "1")).await.unwrap();
+        }
+        addresses.each_ref().map(|(_, connections)| connections.load(Ordering::SeqCst))
+    };
+    assert_eq!(connections_after_calls().await, [1, 1]);
+    generation.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(connections_after_calls().await, [2, 2]);
+}
+
+#[actix_web::test]
 async fn redirect_is_not_followed() {
     let reply = || HttpResponse::TemporaryRedirect().insert_header(("location", "https://localhost:1/")).finish();
     assert_eq!(asked(reply).await, Err(RegistryUnavailable("it answered with another status than 200")));
@@ -59,6 +98,30 @@ async fn redirect_is_not_followed() {
 async fn oversized_body_is_refused() {
     let reply = || json(format!("{GOOD}{}", " ".repeat(300 << 10)));
     assert_eq!(asked(reply).await, Err(RegistryUnavailable("its answer is too large")));
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_one_number_is_told_from_what_is_wrong_with_the_registry() {
+    const SOMEBODY: &str = r#"{"documents":[]}"#;
+    let of_the_number: [fn() -> HttpResponse; 4] = [
+        || json(format!("{GOOD}{}", " ".repeat(300 << 10))),
+        || json(GOOD.replace("[]", r#"[{"documents":[{"kind":"green-card","state":"active"}]}]"#)),
+        || json(GOOD.replace("[]", r#"[{"documents":[],"birth":{"date":"1370/13","calendar":"jalali"}}]"#)),
+        || json(GOOD.replace("[]}", &format!(r#"[{SOMEBODY}],"more":true}}"#))),
+    ];
+    for reply in of_the_number {
+        assert!(matches!(looked_up(reply).await, Err(NoAnswer::Number(_))));
+    }
+    let of_the_registry: [fn() -> HttpResponse; 4] = [
+        || HttpResponse::InternalServerError().finish(),
+        || json("{}"),
+        || json(GOOD.replace("\"s\"", "\"\"")),
+        || json(GOOD.replace("10:00:00", "10:01:01")),
+    ];
+    for reply in of_the_registry {
+        assert!(matches!(looked_up(reply).await, Err(NoAnswer::Registry(_))));
+    }
+    assert_eq!(looked_up(|| json(GOOD.replace("[]}", &format!(r#"[{SOMEBODY},{SOMEBODY}],"more":true}}"#)))).await, Ok(1));
 }
 
 #[actix_web::test]
@@ -83,7 +146,7 @@ async fn server_of_another_root_is_refused() {
     let (pki, other) = (MiniPki::new(), MiniPki::new());
     let port = serve(&pki, || json(GOOD));
     let answer = client(&other, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
-    assert_eq!(answer.unwrap_err(), RegistryUnavailable("its certificate comes from an unknown authority"));
+    assert_eq!(answer.unwrap_err().why(), RegistryUnavailable("its certificate comes from an unknown authority"));
 }
 
 #[actix_web::test]
@@ -98,7 +161,7 @@ async fn nobody_listening_is_unavailable() {
     let pki = MiniPki::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let answer = client(&pki, &pki.client, port).look_up(&Key::new("yekta", "1")).await;
-    assert_eq!(answer.unwrap_err(), RegistryUnavailable("it cannot be reached"));
+    assert_eq!(answer.unwrap_err().why(), RegistryUnavailable("it cannot be reached"));
 }
 
 #[test]

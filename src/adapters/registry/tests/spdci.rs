@@ -112,7 +112,7 @@ fn somebody() -> Value {
 async fn asked(records: Vec<Value>, reply: Reply) -> Result<usize, &'static str> {
     let register = Register::serve(records, reply);
     let fetched = register.client().look_up(&Key::new("yekta", NUMBER)).await;
-    fetched.map(|fetched| fetched.persons.len()).map_err(|RegistryUnavailable(why)| why)
+    fetched.map(|fetched| fetched.persons.len()).map_err(|no_answer| no_answer.why().0)
 }
 
 /// One that has to be refused, and for this reason.

@@ -18,8 +18,10 @@ use crate::core::domain::place::field_offset;
 use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::request::{Check, RequestIdentifier};
+use crate::core::domain::service::ServiceCatalogue;
 use crate::core::policy::LoadError;
 use crate::core::registry::convert::{ConvertError, recorded_when_shipped};
+use crate::core::registry::decree_check::{DecreeFault, check_decree};
 use crate::core::registry::wire::{WireDate, WireDecree, WireDocument, WirePerson};
 use crate::core::registry::{Freshness, RegistryAnswer};
 
@@ -101,11 +103,12 @@ struct DocumentFile {
     recorded_at: Option<Spanned<String>>,
 }
 
-/// Reads every case of answers in a policy folder. The decrees of all case files are known to every case.
+/// Reads every case of answers in a policy folder that has these services. The decrees of all case files are known to every case; they
+/// are checked as the registry checks one that officials enter.
 ///
 /// # Errors
 /// Every fault with its place.
-pub fn read(files: &BTreeMap<String, String>) -> Result<Vec<AnswerCase>, Vec<LoadError>> {
+pub fn read(files: &BTreeMap<String, String>, services: &ServiceCatalogue) -> Result<Vec<AnswerCase>, Vec<LoadError>> {
     let (mut parsed, mut errors) = (Vec::new(), Vec::new());
     for (path, text) in files.iter().filter(|(path, _)| path.starts_with("cases/")) {
         match toml::from_str::<CasesFile>(text) {
@@ -114,9 +117,10 @@ pub fn read(files: &BTreeMap<String, String>) -> Result<Vec<AnswerCase>, Vec<Loa
         }
     }
     let mut decrees: Vec<Decree> = Vec::new();
+    let ids: Vec<&str> = parsed.iter().flat_map(|(_, _, file)| &file.decrees).map(|wire| wire.get_ref().id.as_str()).collect();
     for (path, text, file) in &parsed {
         for wire in &file.decrees {
-            match decree(wire.get_ref(), &decrees) {
+            match decree(wire.get_ref(), &decrees, services, &ids) {
                 Ok(decree) => decrees.push(decree),
                 Err((field, message)) => {
                     errors.push(LoadError::at(path, text, field_offset(text, wire.span().start, field), message));
@@ -138,16 +142,20 @@ pub fn read(files: &BTreeMap<String, String>) -> Result<Vec<AnswerCase>, Vec<Loa
     if errors.is_empty() { Ok(cases) } else { Err(errors) }
 }
 
-/// A decree of the cases is known from its `known_from` day, unless it says when it was recorded.
-fn decree(wire: &WireDecree, earlier: &[Decree]) -> Result<Decree, (&'static str, String)> {
+/// A decree of the cases is known from its `known_from` day, unless it says when it was recorded. It may replace any decree of the
+/// cases, whatever their order.
+fn decree(wire: &WireDecree, earlier: &[Decree], services: &ServiceCatalogue, ids: &[&str]) -> Result<Decree, DecreeFault> {
     if earlier.iter().any(|earlier| earlier.id == wire.id) {
         return Err(("id", format!("the decree `{}` is written twice; keep one", wire.id)));
     }
-    let mut wire = wire.clone();
-    let within = |error: ConvertError| (error.field(), format!("decree `{}`: {error}", wire.id));
-    let shipped = recorded_when_shipped(&wire).map_err(within)?;
-    wire.recorded_at.get_or_insert(shipped);
-    Decree::try_from_wire(&wire).map_err(|error| (error.field(), format!("decree `{}`: {error}", wire.id)))
+    let within = |(field, why): DecreeFault| (field, format!("decree `{}`: {why}", wire.id));
+    let unclear = |error: ConvertError| within((error.field(), error.to_string()));
+    check_decree(wire, services, |id| ids.contains(&id)).map_err(within)?;
+    let recorded_at = match wire.recorded_at {
+        Some(recorded_at) => recorded_at,
+        None => recorded_when_shipped(wire).map_err(unclear)?,
+    };
+    Decree::try_from_wire(&WireDecree { recorded_at: Some(recorded_at), ..wire.clone() }).map_err(unclear)
 }
 
 struct Reader<'a> {

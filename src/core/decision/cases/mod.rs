@@ -93,7 +93,7 @@ pub struct Tally {
 /// The folder does not load, a case does not hold, or a rule has no case; each as one line with its place.
 pub fn run(files: &BTreeMap<String, String>) -> Result<Tally, Vec<LoadError>> {
     let snapshot = Snapshot::load(files)?;
-    let cases = read(files)?;
+    let cases = read(files, &snapshot.services)?;
     let mut errors = Vec::new();
     let permits = crate::core::policy::cases::run(files).unwrap_or_else(|found| {
         errors.extend(found);

@@ -2,10 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use crate::core::decision::Verdict;
-use crate::core::decision::testing::{Ask, amayesh, decree, decrees, document, noon, person};
-use crate::core::domain::decree::{Decree, Effect};
+use crate::core::decision::query::{Evidence, decide_query};
+use crate::core::decision::testing::{Ask, amayesh, decree, decrees, document, noon, person, service};
+use crate::core::domain::decree::{Decree, Effect, Selector, Services};
 use crate::core::domain::document::{Document, DocumentKind, DocumentState};
+use crate::core::domain::person::Person;
 use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::service::{SHIPPED_SERVICES, Service, ServiceCatalogue};
+use crate::core::registry::{Freshness, RegistryAnswer};
 
 fn verdict(service: &str, documents: Vec<Document>, list: Vec<Decree>) -> Verdict {
     Ask::new(service, person("1370", documents), &decrees(list), noon("1405/01/15")).verdict()
@@ -89,4 +93,74 @@ fn travel_without_a_laissez_passer_is_not_known_and_never_a_no() {
 #[test]
 fn nobody_without_a_document_is_told_no() {
     assert_eq!(verdict("identity", Vec::new(), Vec::new()).reason, ReasonCode::CardNotDelivered);
+}
+
+/// Travels with a Hoviat card, of a province that the rule lists, and a document of another kind, before it or after it in the register.
+fn travels(
+    service: &Service,
+    hoviat: Document,
+    (other, first): (DocumentKind, bool),
+    list: Vec<Decree>,
+) -> (ReasonCode, Option<DocumentKind>, Option<String>) {
+    let other = document(other, None, DocumentState::Active, "1408/01/01");
+    let documents = if first { vec![other, hoviat] } else { vec![hoviat, other] };
+    let holder = Person { nationality: Some("IQ".into()), province: Some("IR-17".into()), ..person("1370", documents) };
+    let (set, now) = (decrees(list), noon("1405/01/15"));
+    let answer = RegistryAnswer { persons: vec![holder.clone()].into(), as_of: now, freshness: Freshness::Live, shed: false };
+    let evidence = Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s: 0 };
+    let verdict = decide_query(&Ask::new("travel", holder, &set, now).query(service), &evidence, now, now);
+    (verdict.reason, verdict.document.map(|document| document.kind), verdict.decree)
+}
+
+/// Kinds that the domain page lists before and after the Hoviat card, each first and last in the register.
+const BESIDE: [(DocumentKind, bool); 4] = [
+    (DocumentKind::PassportResidence, true),
+    (DocumentKind::PassportResidence, false),
+    (DocumentKind::SmartCard, true),
+    (DocumentKind::SmartCard, false),
+];
+
+#[test]
+fn a_restricted_document_does_not_stand_in_the_way_of_another() {
+    let extend = decree("extend", Effect::Extend, DocumentKind::Hoviat, "1402/01/01", "");
+    let hoviat = |expires| document(DocumentKind::Hoviat, Some(18), DocumentState::Active, expires);
+    for beside in BESIDE {
+        let restrict =
+            || Decree { services: Services::Only(vec!["travel".into()]), ..decree("r", Effect::Restrict, beside.0, "1404/01/01", "") };
+        let valid = travels(&service("travel"), hoviat("1408/01/01"), beside, vec![restrict()]);
+        assert_eq!(valid, (ReasonCode::Valid, Some(DocumentKind::Hoviat), None), "{beside:?}");
+        let by_decree = travels(&service("travel"), hoviat("1402/03/31"), beside, vec![restrict(), extend.clone()]);
+        assert_eq!(by_decree, (ReasonCode::ValidByDecree, Some(DocumentKind::Hoviat), Some("extend".into())), "{beside:?}");
+        // Withheld from both, it is a "no" that names a decree.
+        let both = Decree { select: vec![Selector { nationality: Some("IQ".into()), ..Selector::default() }], ..restrict() };
+        let neither = travels(&service("travel"), hoviat("1408/01/01"), beside, vec![both]);
+        assert_eq!((neither.0, neither.2.as_deref()), (ReasonCode::ServiceNotCovered, Some("r")), "{beside:?}");
+    }
+}
+
+#[test]
+fn a_list_of_areas_for_holders_of_one_card_speaks_of_whoever_has_it_among_others() {
+    let catalogue = SHIPPED_SERVICES.replace("nationalities = [\"IQ\"]\n", "nationalities = [\"IQ\"]\nholders = [\"hoviat\"]\n");
+    assert_ne!(catalogue, SHIPPED_SERVICES);
+    let catalogue = ServiceCatalogue::parse(&catalogue).unwrap();
+    let hoviat = || document(DocumentKind::Hoviat, Some(18), DocumentState::Active, "1408/01/01");
+    for beside in BESIDE {
+        let found = travels(catalogue.get("travel").unwrap(), hoviat(), beside, Vec::new());
+        assert_eq!(found, (ReasonCode::Valid, Some(DocumentKind::Hoviat), None), "{beside:?}");
+    }
+}
+
+#[test]
+fn of_documents_of_one_rank_the_answer_names_the_same_whatever_their_order() {
+    let paper = |kind, series, expires| document(kind, series, DocumentState::Active, expires);
+    let documents = vec![
+        paper(DocumentKind::Amayesh, Some(18), "1406/01/01"),
+        paper(DocumentKind::PassportResidence, None, "1409/01/01"),
+        paper(DocumentKind::Amayesh, Some(19), "1407/01/01"),
+    ];
+    let backward: Vec<Document> = documents.iter().rev().cloned().collect();
+    for documents in [documents, backward] {
+        let found = verdict("identity", documents, Vec::new()).document.unwrap();
+        assert_eq!((found.kind, found.series), (DocumentKind::Amayesh, Some(19)));
+    }
 }

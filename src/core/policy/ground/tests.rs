@@ -76,3 +76,25 @@ fn suspension_branches_and_days_are_named_where_they_stand() {
     let suspended = why(&files, "school", "education-school", "enrolment", RefusalCode::AgencySuspended);
     assert_eq!(suspended[0].1, "suspended = true");
 }
+
+#[test]
+fn a_suspended_unit_is_named_where_it_is_suspended_and_no_other_ground_with_it() {
+    let mut files = files();
+    let units =
+        "\n[[unit]]\nname = \"south\"\nsuspended = true\n\n[[unit]]\nsuspended = true\nname = \"north\"\n\n[[unit]]\nname = \"east\"\n";
+    files.get_mut("agencies/school.toml").unwrap().push_str(units);
+    let text = files["agencies/school.toml"].clone();
+    let barred = |branch| {
+        let caller = Caller { agency: "school", branch: Some(branch), service: "education-school", purpose: "enrolment" };
+        grounds(&files, caller, None, AT.parse().unwrap(), RefusalCode::AgencySuspended)
+    };
+    for (branch, header) in [("south", "name = \"south\""), ("north", "[[unit]]")] {
+        let grounds = barred(branch);
+        let [ground] = &grounds[..] else { panic!("{grounds:?}") };
+        let line = ground.line.unwrap();
+        assert_eq!((text.lines().nth(line - 2), text.lines().nth(line - 1)), (Some(header), Some("suspended = true")), "{branch}");
+        assert_eq!(ground.en, format!("the unit `{branch}` is suspended"));
+        assert!(ground.fa.contains("تعلیق شده است") && ground.fa.contains(branch), "{}", ground.fa);
+    }
+    assert!(barred("east")[0].en.contains("none of these identities"));
+}

@@ -5,12 +5,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::wire::WireIdentities;
-use super::super::{RegistryUnavailable, timely};
+use super::super::{NoAnswer, RegistryUnavailable, timely};
 use super::{Asked, MOST_RECORDS, VERSION, record, unavailable};
 use crate::core::domain::jws::members_are_unique;
 use crate::core::domain::person::Person;
 
 const NOT_UNDERSTOOD: RegistryUnavailable = RegistryUnavailable("its answer is not what the description says");
+
+const NOT_WHOLE: NoAnswer = NoAnswer::Number(RegistryUnavailable("its answer is not whole"));
 
 /// The body of an answer. Nothing in it counts yet.
 pub struct Envelope {
@@ -105,14 +107,25 @@ struct Page {
     total_count: u64,
 }
 
+/// The records of an answer, and whether they are all that there are.
+struct Records {
+    listed: Vec<Value>,
+    whole: bool,
+}
+
 impl Answer {
     /// The people behind the identifier, and when the registry said so.
     ///
     /// # Errors
     /// It is no answer to this search, or not understood.
-    pub fn persons(self, asked: &Asked<'_>, now: Timestamp) -> Result<(Timestamp, Vec<Person>), RegistryUnavailable> {
-        let (as_of, records) = self.records(asked, now)?;
-        let persons = records.iter().map(|record| record::person(record, asked)).collect::<Result<_, _>>()?;
+    pub fn persons(self, asked: &Asked<'_>, now: Timestamp) -> Result<(Timestamp, Vec<Person>), NoAnswer> {
+        let (as_of, Records { listed, whole }) = self.records(asked, now)?;
+        let persons = listed.iter().map(|record| record::person(record, asked)).collect::<Result<Vec<Person>, _>>();
+        let persons = persons.map_err(NoAnswer::Number)?;
+        // Two show that there are several, however many more there are.
+        if !whole && persons.iter().filter(|person| !person.blocked).count() < 2 {
+            return Err(NOT_WHOLE);
+        }
         Ok((as_of, persons))
     }
 
@@ -121,26 +134,29 @@ impl Answer {
     /// # Errors
     /// As [`Self::persons`].
     pub fn identities(self, asked: &Asked<'_>, now: Timestamp) -> Result<Vec<WireIdentities>, RegistryUnavailable> {
-        let (_, records) = self.records(asked, now)?;
-        records.iter().map(|record| record::identities(record, asked)).collect()
+        let (_, Records { listed, whole }) = self.records(asked, now).map_err(NoAnswer::why)?;
+        if !whole {
+            return Err(NOT_WHOLE.why());
+        }
+        listed.iter().map(|record| record::identities(record, asked)).collect()
     }
 
-    fn records(self, asked: &Asked<'_>, now: Timestamp) -> Result<(Timestamp, Vec<Value>), RegistryUnavailable> {
+    fn records(self, asked: &Asked<'_>, now: Timestamp) -> Result<(Timestamp, Records), NoAnswer> {
         let header: Header = serde_json::from_value(self.header).map_err(|_| NOT_UNDERSTOOD)?;
         addressed(&header, asked)?;
         succeeded(&header.status, header.status_reason_code.as_deref())?;
         if header.is_msg_encrypted == Some(true) || self.message.get("ciphertext").is_some() {
-            return unavailable("its answer is encrypted, and no key for that is agreed on");
+            return Err(RegistryUnavailable("its answer is encrypted, and no key for that is agreed on").into());
         }
         let message: Message = serde_json::from_value(self.message).map_err(|_| NOT_UNDERSTOOD)?;
         let Ok([found]) = <[Found; 1]>::try_from(message.search_response) else {
-            return unavailable("its answer is not about one search");
+            return Err(RegistryUnavailable("its answer is not about one search").into());
         };
         if message.transaction_id != asked.ids.transaction || found.reference_id != asked.ids.reference || message.correlation_id.is_empty()
         {
-            return unavailable("its answer is to another search");
+            return Err(RegistryUnavailable("its answer is to another search").into());
         }
-        succeeded(&found.status, found.status_reason_code.as_deref())?;
+        succeeded(&found.status, found.status_reason_code.as_deref()).map_err(|why| of_search(why, found.status_reason_code.as_deref()))?;
         // The older of the two instants: what the registry knew then it says now.
         let as_of = timely(header.message_ts, asked.at, now)?.min(timely(found.timestamp, asked.at, now)?);
         Ok((as_of, records_of(found, asked)?))
@@ -170,6 +186,16 @@ fn succeeded(status: &str, code: Option<&str>) -> Result<(), RegistryUnavailable
     }
 }
 
+/// What the registry found out about the number asked for says nothing of how others fare.
+fn of_search(why: RegistryUnavailable, code: Option<&str>) -> NoAnswer {
+    match code {
+        Some("rjct.search.too_many_records_found" | "rjct.search_criteria.invalid" | "rjct.total_count.limit_exceeded") => {
+            NoAnswer::Number(why)
+        }
+        _ => NoAnswer::Registry(why),
+    }
+}
+
 fn rejected(code: &str) -> &'static str {
     match code {
         "rjct.version.invalid" | "rjct.action.invalid" | "rjct.action.not_supported" => "it refused the search: version or action",
@@ -184,9 +210,9 @@ fn rejected(code: &str) -> &'static str {
     }
 }
 
-/// `reg_records`: a list (`spdci-social.yaml`, `spdci-ibr.yaml`) or one object (`spdci-registry.yaml`), and all of them.
-fn records_of(found: Found, asked: &Asked<'_>) -> Result<Vec<Value>, RegistryUnavailable> {
-    let Some(data) = found.data else { return unavailable("its answer has no data") };
+/// `reg_records`: a list (`spdci-social.yaml`, `spdci-ibr.yaml`) or one object (`spdci-registry.yaml`), on the first page.
+fn records_of(found: Found, asked: &Asked<'_>) -> Result<Records, NoAnswer> {
+    let Some(data) = found.data else { return Err(RegistryUnavailable("its answer has no data").into()) };
     let agreed = |wanted: &Option<String>, said: Option<&Value>, required: bool| match (wanted, said) {
         (Some(wanted), Some(said)) => said.as_str() == Some(wanted),
         (Some(_), None) => !required,
@@ -195,18 +221,19 @@ fn records_of(found: Found, asked: &Asked<'_>) -> Result<Vec<Value>, RegistryUna
     if !agreed(&asked.terms.reg_type, data.reg_type.as_ref(), false)
         || !agreed(&asked.terms.reg_record_type, data.reg_record_type.as_ref(), true)
     {
-        return unavailable("its answer is of another register or kind of record");
+        return Err(RegistryUnavailable("its answer is of another register or kind of record").into());
     }
     let records = match data.reg_records {
         Value::Array(records) => records,
         record @ Value::Object(_) => vec![record],
-        _ => return Err(NOT_UNDERSTOOD),
+        _ => return Err(NOT_UNDERSTOOD.into()),
     };
     if records.len() > MOST_RECORDS {
-        return unavailable("its answer has too many records");
+        return Err(NoAnswer::Number(RegistryUnavailable("its answer has too many records")));
     }
+    let listed = records.len() as u64;
     match found.pagination {
-        Some(page) if page.page_number > 1 || page.total_count != records.len() as u64 => unavailable("its answer is not whole"),
-        _ => Ok(records),
+        Some(page) if page.page_number > 1 || page.total_count < listed => Err(NOT_WHOLE),
+        page => Ok(Records { whole: page.is_none_or(|page| page.total_count == listed), listed: records }),
     }
 }

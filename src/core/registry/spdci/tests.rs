@@ -1,6 +1,8 @@
 //! What an answer must be to count, and what is made of a record.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod one_number;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,6 +10,7 @@ use super::*;
 use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::core::domain::name::{NameKey, NameMatch};
 use crate::core::domain::person::Person;
+use crate::core::registry::NoAnswer;
 
 const NOW: &str = "2026-11-23T10:00:00Z";
 
@@ -67,8 +70,8 @@ fn read_with(terms: &Terms, answer: &Value) -> Result<Vec<Person>, &'static str>
     let ids = ids();
     let asked = Asked { terms, ids: &ids, id_type: "UIN", value: "9990000018", at: now() };
     let opened = Envelope::parse(&envelope_of(answer)).and_then(|envelope| envelope.signed_over(answer.to_string().as_bytes()));
-    let read = opened.and_then(|answer| answer.persons(&asked, now()));
-    read.map(|(_, persons)| persons).map_err(|RegistryUnavailable(why)| why)
+    let read = opened.map_err(NoAnswer::from).and_then(|answer| answer.persons(&asked, now()));
+    read.map(|(_, persons)| persons).map_err(|no_answer| no_answer.why().0)
 }
 
 fn read(answer: &Value) -> Result<Vec<Person>, &'static str> {

@@ -1,0 +1,93 @@
+//! What is known of changes while the feed is followed now at one address, now at another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::super::cache::CachedRegistry;
+use super::super::config::RegistryClientConfig;
+use super::super::feed;
+use super::super::upstream::{Changes, Fetched, Upstream};
+use super::fake::{FakeRegistry, fake, start};
+use crate::adapters::clock::ManualClock;
+use crate::core::registry::RegistryUnavailable;
+
+const DOWN: RegistryUnavailable = RegistryUnavailable("it is down");
+const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
+
+/// One register at two addresses.
+struct Two {
+    first: Arc<FakeRegistry>,
+    second: Arc<FakeRegistry>,
+    cached: Arc<CachedRegistry>,
+}
+
+impl Two {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(start()));
+        let [first, second] = [(); 2].map(|()| fake(&clock));
+        let config = RegistryClientConfig::new("https://localhost/", super::fake_check(), vec![], vec![]);
+        let addresses = [&first, &second].map(|fake| Arc::clone(fake) as Arc<dyn Upstream>);
+        let cached = CachedRegistry::new(addresses.into(), None, &config, clock);
+        Self { first, second, cached }
+    }
+
+    async fn step(&self) -> Result<(), RegistryUnavailable> {
+        feed::step(self.cached.inner()).await
+    }
+
+    /// Whether an answer about the first person is older than what has been told.
+    fn overtakes(&self, version: u64) -> bool {
+        let changes = &self.cached.inner().changes;
+        let fetched = Fetched { version, as_of: Timestamp::UNIX_EPOCH, subject: "subject-1".into(), persons: [].into() };
+        changes.overtakes(changes.epoch(), &fetched)
+    }
+
+    /// The first address has told of change 100 and is gone; the other one has come to 95.
+    async fn after_the_first_is_gone() -> Self {
+        let two = Self::new();
+        two.step().await.unwrap();
+        announce(&two.first, Changes { cursor: 100, subjects: vec!["subject-1".into()], ..Changes::default() });
+        two.step().await.unwrap();
+        assert!(two.overtakes(95) && !two.overtakes(100));
+        *two.first.down.lock().unwrap() = true;
+        assert_eq!(two.step().await, Err(DOWN));
+        announce(&two.second, OLDER.clone());
+        assert_eq!(two.step().await, Err(BEHIND));
+        two
+    }
+}
+
+/// What a registry says of a cursor that it has not reached.
+const OLDER: Changes = Changes { cursor: 95, subjects: Vec::new(), decrees: true, everything: true };
+
+fn announce(fake: &FakeRegistry, changes: Changes) {
+    fake.pending.lock().unwrap().push_back(changes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_lags_makes_nobody_forget_what_another_has_told() {
+    let two = Two::after_the_first_is_gone().await;
+    assert!(two.overtakes(95), "a revocation that was told stays told");
+    assert_eq!(two.cached.cursor(), Some(100));
+    assert_eq!(two.step().await, Err(DOWN), "perhaps the other one is back");
+    // It has caught up.
+    assert_eq!(two.step().await, Ok(()));
+    assert!(two.overtakes(95) && two.cached.ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_stays_behind_is_another_store() {
+    let two = Two::after_the_first_is_gone().await;
+    tokio::time::advance(Duration::from_secs(19)).await;
+    let _ = two.step().await;
+    announce(&two.second, OLDER.clone());
+    assert_eq!(two.step().await, Err(BEHIND));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let _ = two.step().await;
+    announce(&two.second, OLDER.clone());
+    assert_eq!(two.step().await, Ok(()));
+    assert!(!two.overtakes(95), "nothing learned from the other one holds");
+    assert_eq!(two.cached.cursor(), Some(95));
+}
