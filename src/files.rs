@@ -1,9 +1,9 @@
 //! Files that other processes read, there whole or not at all and durable when the call returns; and secrets, refused where others can reach them.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -51,14 +51,50 @@ fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Writes a file that must not be there yet and that its owner alone can read.
+/// Writes a file that must not be there yet and that its owner alone can read: whom its folder belongs to, also when root writes it.
 ///
 /// # Errors
 /// It is there already, or the disk refuses; no half of it is left.
 pub fn write_new_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| File::open(folder_of(path))?.sync_all());
-    written.inspect_err(|_| drop(fs::remove_file(path)))
+    let mut written = || {
+        hand_over(&file, folder_of(path))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        File::open(folder_of(path))?.sync_all()
+    };
+    written().inspect_err(|_| drop(fs::remove_file(path)))
+}
+
+/// Makes a folder that its owner alone can look into, with those above it; one that is there stays as it is. Its owner is that of the folder above,
+/// also when root makes it.
+///
+/// # Errors
+/// The disk refuses.
+pub fn make_private_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    hand_over(&File::open(path)?, folder_of(path))
+}
+
+/// Has a file to itself until what is returned is dropped; others, also of other processes, wait. The file is made if there is none, and belongs to
+/// whom its folder belongs to: whom root left out could not change anything any more.
+///
+/// # Errors
+/// It cannot be made or opened.
+pub fn lock(path: &Path) -> io::Result<File> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(path)?;
+            hand_over(&file, folder_of(path))?;
+            file
+        }
+        opened => opened?,
+    };
+    file.lock()?;
+    Ok(file)
 }
 
 /// Removes the drafts that a crash left in a folder; no such folder has none.
@@ -152,6 +188,14 @@ mod tests {
         write_privately(&path, b"{}").unwrap();
         let found = fs::metadata(&path).unwrap();
         assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (12_345, 54_321, 0o600));
+        let secret = folder.path().join("made/new.key");
+        make_private_folder(secret.parent().unwrap()).unwrap();
+        write_new_secret(&secret, b"AQID").unwrap();
+        drop(lock(&folder.path().join(".lock")).unwrap());
+        for path in [secret.parent().unwrap(), &secret, &folder.path().join(".lock")] {
+            let found = fs::metadata(path).unwrap();
+            assert_eq!((found.uid(), found.gid()), (12_345, 54_321), "{}", path.display());
+        }
     }
 
     #[test]

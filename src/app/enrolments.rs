@@ -1,7 +1,7 @@
 //! The registers of certificates beside a running gateway: each that is issued or ended is an entry of the log, and whoever issues one is told once
 //! it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use super::StartError;
-use super::acts::{Acts, KnownCertificate};
+use super::acts::{Acts, KnownCertificate, PoliciesNow};
 use crate::adapters::enrolment;
 use crate::adapters::policy_files::PolicyStore;
 use crate::config::Config;
@@ -28,7 +28,16 @@ pub struct Enrolments {
     folder: PathBuf,
     acts: Arc<Acts>,
     policies: Arc<PolicyStore>,
-    recorded: ArcSwap<String>,
+    recorded: ArcSwap<Recorded>,
+}
+
+/// What is on record.
+#[derive(Default, PartialEq, Eq)]
+struct Recorded {
+    /// The registers as a whole.
+    registers: String,
+    /// The policies that said what their agencies may open.
+    policies: String,
 }
 
 impl Enrolments {
@@ -47,30 +56,32 @@ impl Enrolments {
 
     /// Names the registers that are on record as a whole.
     pub fn version(&self) -> String {
-        String::clone(&self.recorded.load())
+        self.recorded.load().registers.clone()
     }
 
-    /// Records what changed.
+    /// Records what changed in the registers, and what a change of the policies lets those open who have a certificate.
     ///
     /// # Errors
     /// A register cannot be read, or the log does not take the entries.
     pub async fn look(&self) -> Result<(), String> {
-        let (version, all) = read(&self.folder)?;
-        if **self.recorded.load() == version {
+        let (registers, all) = read(&self.folder)?;
+        let policies = self.policies.current();
+        let now = Recorded { registers, policies: policies.version.to_string() };
+        if **self.recorded.load() == now {
             return Ok(());
         }
-        let policies = self.policies.current();
-        let opens = |agency: &str| -> Vec<&'static str> {
-            let policy = AgencyId::parse(agency).and_then(|agency| policies.agencies.get(&agency));
-            let scopes = policy.into_iter().flat_map(|policy| &policy.scopes);
-            scopes.filter(|scope| scope.wants_signature()).map(|scope| Scope::code(*scope)).collect()
+        let opens = |agency: &str| -> Option<BTreeSet<String>> {
+            let policy = AgencyId::parse(agency).and_then(|agency| policies.agencies.get(&agency))?;
+            let opening = policy.scopes.iter().filter(|scope| scope.wants_signature());
+            Some(opening.map(|scope| Scope::code(*scope).to_owned()).collect())
         };
-        self.acts.certificates_changed(all, opens).await.map_err(|error| error.to_string())?;
-        self.recorded.store(Arc::new(version));
+        let said = PoliciesNow { version: now.policies.clone(), opens };
+        self.acts.certificates_changed(all, said).await.map_err(|error| error.to_string())?;
+        self.recorded.store(Arc::new(now));
         Ok(())
     }
 
-    /// Looks whenever a register changes, for as long as the task runs.
+    /// Looks whenever a register changes, and every 2 s at the policies too, for as long as the task runs.
     pub(super) async fn keep(self: Arc<Self>) {
         let (sender, mut changes) = mpsc::channel(1);
         let _watcher = watcher(&self.folder, sender)

@@ -17,8 +17,17 @@ const WORLD_WRITABLE: u32 = 0o002;
 /// # Errors
 /// Each of them, with what to do.
 pub(super) fn refuse_world_writable(config: &Config) -> Result<(), StartError> {
-    let people = config.registry.people.iter().flat_map(|people| [&people.ca, &people.intermediates, &people.crls]).flatten();
+    let people = config
+        .registry
+        .people
+        .iter()
+        .flat_map(|people| [&people.ca, &people.intermediates, &people.crls].into_iter().flatten().chain([&people.registry_keys]));
+    // Whoever puts another key there is who trail keys are sealed to; whoever opens a case opens trails.
+    let trails = config.holder.iter().flat_map(|holder| [&holder.public_key, &holder.deferrals]);
+    let trails = trails.chain([&config.ledger.dpo_public_key, &config.audit.cases]);
+    let people = people.chain(trails).chain(&config.ledger.witness_key);
     let trusted = [
+        &config.file,
         &config.tls.client_ca,
         &config.tls.client_intermediates,
         &config.tls.crls,
@@ -69,13 +78,29 @@ mod tests {
     use super::*;
     use crate::config::template;
 
+    /// One of ours with a witness and another registry of people.
+    fn config(dir: &Path) -> Config {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let people = "[registry.people]\nprotocol = \"spdci\"\nurl = \"https://social.example\"\nsender_id = \"a\"\nreceiver_id = \"b\"\n\
+                      signing_key = \"sign.key\"\nregistry_keys = \"people.jwks.json\"\n[registry.people.identifiers]\nyekta = \"UIN\"\n";
+        let text = template(any, any, any, 1, 1).replace("[ledger]\n", "[ledger]\nwitness_key = \"witness.pub\"\n") + people;
+        Config::parse(&text, &dir.join("estelam.toml")).unwrap()
+    }
+
     #[test]
     fn what_everybody_could_change_keeps_the_gateway_from_starting() {
         let dir = tempfile::tempdir().unwrap();
-        let any = "127.0.0.1:0".parse().unwrap();
-        let config = Config::parse(&template(any, any, any, 1, 1), &dir.path().join("estelam.toml")).unwrap();
+        let config = config(dir.path());
         refuse_world_writable(&config).unwrap();
+        let holder = config.holder.clone().unwrap();
         let files = [
+            dir.path().join("estelam.toml"),
+            config.ledger.dpo_public_key.clone(),
+            holder.public_key.clone(),
+            dir.path().join("people.jwks.json"),
+            dir.path().join("witness.pub"),
+            config.audit.cases.join("c-1.json"),
+            holder.deferrals.join("order-1.json"),
             config.tls.client_ca.clone(),
             config.tls.crls.join("root.crl.pem"),
             config.cutoff.clone(),
@@ -89,7 +114,13 @@ mod tests {
         }
         fs::create_dir_all(&config.ledger.dir).unwrap();
         refuse_world_writable(&config).unwrap();
-        let folders = [config.tls.crls.clone(), config.policies.join("agencies"), config.ledger.dir.clone()];
+        let folders = [
+            config.tls.crls.clone(),
+            config.policies.join("agencies"),
+            config.ledger.dir.clone(),
+            config.audit.cases.clone(),
+            holder.deferrals,
+        ];
         for path in files.iter().chain(&folders) {
             let before = fs::metadata(path).unwrap().permissions();
             fs::set_permissions(path, fs::Permissions::from_mode(before.mode() | 0o002)).unwrap();

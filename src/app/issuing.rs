@@ -101,7 +101,7 @@ impl TokenRevoker for Revoking {
     }
 
     fn revoke(&self, claims: &TokenClaims, now: Timestamp) -> bool {
-        let kept = self.tokens.revoke(&claims.jti, claims.expires_at, now);
+        let kept = self.tokens.revoke(claims, now);
         kept.inspect_err(|error| tracing::error!(%error, "a revoked token cannot be kept; a restart would forget it")).is_ok()
     }
 }

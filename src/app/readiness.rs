@@ -76,6 +76,10 @@ impl Readiness for NodeReadiness {
         self.enrolments.version()
     }
 
+    fn keys_version(&self) -> String {
+        self.keys.version()
+    }
+
     fn registry_cursor(&self) -> Option<u64> {
         self.registry.cursor()
     }

@@ -13,7 +13,6 @@ use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::tls::trust::Standing;
 use crate::adapters::tokens::Revocations;
 use crate::config::Config;
-use crate::core::domain::agency::RESERVED;
 use crate::core::domain::assurance::Assurance;
 use crate::core::identity::PeerChain;
 use crate::core::policy::Snapshot;
@@ -57,24 +56,26 @@ pub(super) fn same_trust_domain(config: &Config, policies: &Snapshot) -> Result<
     }
 }
 
-/// An earlier version gave the registry's client the name of an agency, which anybody could have been given.
+/// An agency's name in a certificate of ours could be given to an agency, which would be taken for us; an earlier version gave the registry's client one.
 ///
 /// # Errors
-/// Our certificate towards the registry still bears such a name.
+/// Our certificate towards a registry bears such a name.
 pub(super) fn own_name(config: &Config) -> Result<(), StartError> {
-    let file = &config.registry.certificate;
-    // What else may be wrong with the file, its reader says.
-    let names = std::fs::read(file).ok().and_then(|pem| enrolment::of_pem(&pem)).map(|facts| facts.uris).unwrap_or_default();
-    let agency =
-        |uri: &&String| uri.split_once("/agency/").is_some_and(|(_, path)| RESERVED.contains(&path.split('/').next().unwrap_or_default()));
-    match names.iter().find(agency) {
-        None => Ok(()),
-        Some(name) => Err(StartError(format!(
-            "`{}` bears the name `{name}`, by which no registry knows a gateway any more; have it issued for `spiffe://{}/service/gateway`",
-            file.display(),
-            config.trust_domain
-        ))),
+    let people = config.registry.people.as_ref().and_then(|people| people.certificate.as_ref());
+    let agencies = format!("spiffe://{}/agency/", config.trust_domain);
+    for file in std::iter::once(&config.registry.certificate).chain(people) {
+        // What else may be wrong with the file, its reader says.
+        let names = std::fs::read(file).ok().and_then(|pem| enrolment::of_pem(&pem)).map(|facts| facts.uris).unwrap_or_default();
+        if let Some(name) = names.iter().find(|name| name.starts_with(&agencies)) {
+            return Err(StartError(format!(
+                "`{}` bears the name `{name}`, which is an agency's, and by which no registry knows a gateway; \
+                 have it issued for `spiffe://{}/service/gateway`",
+                file.display(),
+                config.trust_domain
+            )));
+        }
     }
+    Ok(())
 }
 
 /// How long a list may be overdue before services are closed.
@@ -118,10 +119,28 @@ mod tests {
         let ours = pki.issue_service("gateway").unwrap();
         assert!(own_name(&config).is_ok());
         let key = rcgen::KeyPair::generate().unwrap();
-        let old = pki.sign(&rcgen::PublicKeyData::subject_public_key_info(&key), "spiffe://estelam.test/agency/gateway-client").unwrap();
-        std::fs::write(&ours.cert, old).unwrap();
-        let said = own_name(&config).unwrap_err().to_string();
-        assert!(said.contains("/agency/gateway-client") && said.contains("spiffe://estelam.test/service/gateway"), "{said}");
+        let signed = |name: &str| {
+            let name = format!("spiffe://estelam.test/{name}");
+            pki.sign(&rcgen::PublicKeyData::subject_public_key_info(&key), &name).unwrap()
+        };
+        for name in ["agency/gateway-client", "agency/gw-one", "agency/gw-one/branch/x"] {
+            std::fs::write(&ours.cert, signed(name)).unwrap();
+            let said = own_name(&config).unwrap_err().to_string();
+            assert!(said.contains(name) && said.contains("spiffe://estelam.test/service/gateway"), "{said}");
+        }
+        std::fs::write(&ours.cert, signed("service/gateway")).unwrap();
+        assert!(own_name(&config).is_ok());
+        // The same of the certificate for another registry of people.
+        let people = "[registry.people]\nprotocol = \"spdci\"\nurl = \"https://social.example\"\nsender_id = \"a\"\nreceiver_id = \"b\"\n\
+                      signing_key = \"sign.key\"\nregistry_keys = \"keys.json\"\ncertificate = \"people.pem\"\n\
+                      [registry.people.identifiers]\nyekta = \"UIN\"\n";
+        let text = template(any, any, any, 1, 1) + people;
+        let with_people = Config::parse(&text, &dir.path().join("estelam.toml")).unwrap();
+        for (name, starts) in [("agency/social", false), ("service/gateway", true)] {
+            std::fs::write(dir.path().join("people.pem"), signed(name)).unwrap();
+            assert_eq!(own_name(&with_people).is_ok(), starts, "{name}");
+        }
+        std::fs::write(&ours.cert, signed("agency/gateway-client")).unwrap();
         // A development authority that is opened again gives it the name that it must have.
         pki.issue_service("gateway").unwrap();
         assert!(own_name(&config).is_ok());

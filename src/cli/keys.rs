@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::place::Place;
-use super::{CliError, Failure, trail_key};
+use super::{CliError, Failure, reach, trail_key};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::{Compromise, KeyHome, KeyKeeper, KeyRecord, KeyRing, KeyState, KeyUse};
 use crate::adapters::store::{ContentKek, rewrap};
@@ -127,18 +127,21 @@ impl Keys {
             }
             Self::Standby { of, hsm } => {
                 let kid = keeper(&of.place)?.standby(of.usage.signing()?, hsm, now).doing("no key was made")?;
+                reach::keys_in_force(&of.place)?;
                 println!("{kid} is published and signs nothing yet");
             }
             Self::Rotate { of: OfUse { usage: Use::Content, place }, .. } => rotate_content(&place)?,
             Self::Rotate { of, now: at_once } => {
                 let (usage, rules) = (of.usage.signing()?, app::key_rules(&config(&of.place)?));
                 let kid = keeper(&of.place)?.rotate(usage, rules, at_once, now).doing("nothing was changed")?;
+                reach::keys_in_force(&of.place)?;
                 signs(&kid, usage);
                 tell_doomed(&of.place)?;
             }
             Self::Lost(of) => {
                 let (usage, rules) = (of.usage.signing()?, app::key_rules(&config(&of.place)?));
                 let kid = keeper(&of.place)?.lost(usage, rules, now).doing("nothing was changed")?;
+                reach::keys_in_force(&of.place)?;
                 signs(&kid, usage);
                 tell_doomed(&of.place)?;
             }
@@ -150,8 +153,9 @@ impl Keys {
                 let mut keeper = keeper(&place)?;
                 let kid = whole(&kid, keeper.records())?.kid.clone();
                 keeper.retire(&kid).doing("nothing was changed")?;
-                println!("{kid} is published no more");
                 drop(keeper);
+                reach::keys_in_force(&place)?;
+                println!("{kid} is published no more");
                 tell_doomed(&place)?;
             }
             Self::Trail { file } => trail_key::run(&file)?,
@@ -219,6 +223,9 @@ fn compromised(kid: &str, file: &std::path::Path, place: &Place, now: jiff::Time
     let checkpoint = Checkpoint::open(&note, &keys).doing("the checkpoint is not one of this log")?;
     let under = Compromise { declared: now, tree_size: checkpoint.size, checkpoint: note };
     keeper.compromised(&record.kid, under, app::key_rules(&config), now).doing("nothing was changed")?;
+    // As long as a running gateway signs with it, nobody is told that it is out of use.
+    drop(keeper);
+    reach::keys_in_force(place)?;
     println!("{} is published no more; what it signed is genuine only as one of the first {} entries", record.kid, checkpoint.size);
     if record.usage == KeyUse::Checkpoints {
         println!("restart the service: checkpoints are signed with the new key from its next start on");

@@ -12,7 +12,7 @@ use super::place::Place;
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::policy_files::{Archive, PolicyStore, read};
-use crate::app::authority::{Approval, AuthorityFolder, Kind, OfficialsFile, Proposal, judge, version_of};
+use crate::app::authority::{Approval, AuthorityFolder, Kind, OfficialsFile, Proposal, version_of};
 use crate::config::Config;
 use crate::core::domain::clock::Clock as _;
 
@@ -144,7 +144,8 @@ fn propose(file: Option<&std::path::Path>, of: &Of) -> Result<(), CliError> {
             (version_of(text.as_bytes()), Some(present.hash.clone()))
         }
     };
-    let proposal = Proposal { kind: of.kind(), hash, previous, officials: present.hash, at: SystemClock.now() };
+    let (kind, issuer) = (of.kind(), Some(config.issuer.clone()));
+    let proposal = Proposal { kind, issuer, hash, previous, officials: present.hash, at: SystemClock.now() };
     folder.put_proposed(&Approval { proposal, signatures: Vec::new() }, text.as_deref()).doing("nothing is proposed")?;
     show(of)
 }
@@ -183,14 +184,15 @@ fn apply(of: &Of) -> Result<(), CliError> {
         return Ok(());
     }
     let (present, last) = (folder.officials(SystemClock.now()).doing("the officials")?, folder.in_force().doing("what is in force")?);
-    judge(&approval, Kind::Policies, &approval.proposal.hash, &present, last.as_ref(), now).doing("nothing changes")?;
+    folder.judge_policies(&approval, &approval.proposal.hash, &present, last.as_ref(), now).doing("nothing changes")?;
     folder.put_policies(&approval).doing("nothing changes")?;
     println!("approved; a running gateway records it and takes it up within a moment, one that starts does so then");
     Ok(())
 }
 
-/// What was proposed must be what lies there: nobody signs, and nothing applies, what was changed meanwhile.
+/// What was proposed must be what lies there, and for this gateway: nobody signs, and nothing applies, what was changed meanwhile.
 fn unchanged(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> Result<(), CliError> {
+    approval.proposal.is_for(&config.issuer).doing("nothing is signed or applied")?;
     let now = match approval.proposal.kind {
         Kind::Policies => policy_version(config)?,
         Kind::Officials => version_of(&std::fs::read(folder.proposed(Kind::Officials, "toml")).doing("the proposed officials")?),
@@ -211,7 +213,7 @@ fn policy_version(config: &Config) -> Result<String, CliError> {
 
 fn describe(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> Result<(), CliError> {
     let proposal = &approval.proposal;
-    println!("proposed at {}: {}", proposal.at, proposal.hash);
+    println!("proposed at {} for {}: {}", proposal.at, proposal.issuer.as_deref().unwrap_or("no gateway"), proposal.hash);
     match proposal.kind {
         Kind::Officials => {
             let text = std::fs::read_to_string(folder.proposed(Kind::Officials, "toml")).doing("the proposed officials")?;

@@ -9,9 +9,11 @@ use serde::Deserialize;
 use super::place::Place;
 use super::{CliError, Failure, block_on};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::keys;
 use crate::adapters::policy_files::PolicyStore;
 use crate::adapters::tls::config::anonymous_client_config;
-use crate::app::authority::{AuthorityFolder, Kind, judge};
+use crate::app::authority::AuthorityFolder;
+use crate::app::key_place;
 use crate::config::Config;
 use crate::core::domain::clock::Clock as _;
 
@@ -37,6 +39,8 @@ struct Health {
     cut_off_version: String,
     /// None of a gateway of an earlier version, which records no certificates.
     certificates_version: Option<String>,
+    /// None of a gateway of an earlier version.
+    keys_version: Option<String>,
     registry_cursor: Option<u64>,
 }
 
@@ -68,7 +72,7 @@ fn signed(config: &Config, wanted: &str) -> Result<Reached, CliError> {
 fn approved(config: &Config, wanted: &str) -> Result<(), String> {
     let (folder, now) = (AuthorityFolder::of(config), SystemClock.now());
     let (present, last) = (folder.officials(now)?, folder.in_force()?);
-    judge(&folder.approval_of_policies(wanted)?, Kind::Policies, wanted, &present, last.as_ref(), now).map(drop)
+    folder.judge_policies(&folder.approval_of_policies(wanted)?, wanted, &present, last.as_ref(), now).map(drop)
 }
 
 /// Waits until the running service acts by this version of the list of what is cut off.
@@ -85,6 +89,16 @@ pub(super) fn cut_off(place: &Place, wanted: &str) -> Result<Reached, CliError> 
 /// It runs and does not record it.
 pub(super) fn certificates_recorded(place: &Place, wanted: &str) -> Result<Reached, CliError> {
     until(place, |health| health.certificates_version.as_ref().is_none_or(|version| version == wanted))
+}
+
+/// Waits until the running service acts by the signing keys that are listed now. Of two changes at once the later one is waited for.
+///
+/// # Errors
+/// It runs and does not take the keys up: perhaps it cannot read them.
+pub(super) fn keys_in_force(place: &Place) -> Result<Reached, CliError> {
+    let Ok(config) = place.config() else { return Ok(Reached::NoService) };
+    let dir = key_place(&config).dir;
+    until(place, |health| health.keys_version.is_none() || health.keys_version == keys::listed_version(&dir))
 }
 
 /// Waits until the running gateway of an installation has heard of the registry's change with this cursor, so that its next answer counts

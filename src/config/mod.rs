@@ -38,6 +38,9 @@ pub use self::template::{Names, installation, template};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub file: PathBuf,
     /// URL of the `gateway` listener: `iss` of tokens and statements, `aud` of tokens.
     pub issuer: String,
     /// Trust domain of the agencies' `spiffe://` identities.
@@ -317,6 +320,7 @@ impl Config {
         })?;
         config.check().map_err(|what| ConfigError(format!("{}{}: {what}", path.display(), check::place_of(text, &what))))?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
+        path.clone_into(&mut config.file);
         Ok(config)
     }
 

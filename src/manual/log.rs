@@ -92,6 +92,7 @@
 //! | `decrees` | `decrees-activated` | version before, decrees that came or were rescinded, who signed each |
 //! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
 //! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
+//! | `certificates` | `certificate-issued`, `certificate-ended`; `scopes-gained` | agency, branch, SHA-256, end, scopes that open trails or the gateway; [`trust`](super::trust) |
 //! | `holds` | `hold-begun`, `hold-released` | name, hash, days, signers |
 //! | `purge-orders` | `purge-order-begun`, `purge-order-ended` | name, hash, days, classes, signers |
 //! | `revocation` | `list-in-force`; `revocation-grace`, `revocation-overdue`, `revocation-current`; `list-source-lost`, `list-source-back` | whose lists, authority, CRL number, hash, how many it revokes, hash before; next date; place of the source |

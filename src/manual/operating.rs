@@ -57,7 +57,7 @@
 //! stays for want of an order. It exits 1 where the gateway is not ready.
 //!
 //! It names the policy and the list of what is cut off that are in force (`policy_version`, `cut_off_version`), which registers of certificates are on
-//! record (`certificates_version`), and how far the node has followed the registry's changes (`registry_cursor`).
+//! record (`certificates_version`), by which list of signing keys it acts (`keys_version`), and how far the node has followed the registry's changes (`registry_cursor`).
 //!
 //! # A registry that is slow or away
 //!

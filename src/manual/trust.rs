@@ -31,15 +31,18 @@
 //!
 //! A register per agency (`enrolment/NAME/register.json`, every version kept beside it) says which certificate is whose and until when. At most two
 //! certificates of one unit are good at a time, and each is for a key of its own: one that was ever in a certificate of anybody, or that signs requests or
-//! client assertions, is refused.
+//! client assertions, is refused. One that is cut off counts neither as good nor as the newest that `rotate --finish` leaves. One verb at a time has the
+//! registers (`enrolment/.lock`); others wait for it.
 //!
 //! Each certificate is an entry of the log (`certificate-issued`, `certificate-ended`, with the SHA-256 and with the scopes of its agency that open trails
-//! or the gateway): before it is handed out where a gateway runs, at the next start where none does.
+//! or the gateway): before it is handed out where a gateway runs, at the next start where none does. Of an agency that is not in force yet the entry says so
+//! (`in_force: false`, `opens: null`); what it may open is an entry (`scopes-gained`) within seconds of its policies' coming into force, and so is whatever
+//! a later change of the policies lets an agency with a certificate open besides.
 //!
 //! Our own parts are no agencies: the gateway is `spiffe://TRUST-DOMAIN/service/gateway` towards the registry, which serves that whole name and nobody
 //! else, and a registry that pushes is `…/service/NAME` (`events.sender`). `gateway`, `gateway-client`, `registry` and `registry-client` are given to no agency:
 //! `enrol`, the policies and the TLS check all refuse them. A demo's own certificates are issued anew at its next start; elsewhere the gateway does not
-//! start while its certificate or `events.sender` has an agency's name, and says what to have issued.
+//! start while its certificate towards a registry, or `events.sender`, has any agency's name of our trust domain, and says what to have issued.
 //!
 //! # At the door
 //!
@@ -85,6 +88,12 @@
 //!
 //! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. While the file is broken or gone, what was cut
 //! off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
+//! A certificate that names another agency, or stands in another's register, is refused, since nothing brings it back; so is a branch that the policy does not
+//! admit. A branch that nothing here names but that could come is cut off with a word of warning.
+//!
+//! An outside issuer's token that cannot be judged yet, because its key is still to be fetched or its `iat` is ahead, is not called dead: revoking it is 503
+//! `temporarily_unavailable`, with a `Retry-After`. A revocation is of one issuer's `jti` alone.
+//!
 //! A suspension in an agency's policy file (`suspended = true`) is for those to lift who answer for the policies; the local list is the operator's.
 //!
 //! # Revocation lists
@@ -133,7 +142,8 @@
 //! to = "2027-12-31"
 //! ```
 //!
-//! A signature is over kind, hash, the hash of what it replaces, the officials' version and the instant. The approval with its signatures is an entry of the
+//! A signature is over kind, gateway (its `issuer`), hash, the hash of what it replaces, the officials' version and the instant. What names another gateway, or
+//! none as in earlier versions, takes effect only where it is on record already: what was signed for a trial is not signed for the real one. The approval with its signatures is an entry of the
 //! access log (`policies-activated`) before the policies take effect; no entry, no change. A folder that is not signed, or half signed, keeps a gateway
 //! from starting; in a running one the old version stays, and `estelam_alarms_total{alarm="rules-not-signed"}` grows. An official must be in office
 //! when it was proposed and when it takes effect, at a restart too: sign anew before a term ends. New officials (`propose officials --file FILE`) are
@@ -194,7 +204,7 @@
 //! | others may have `content.key` | stop the service, `estelam keys rotate content`, start, take a new copy of the log | nothing |
 //!
 //! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`);
-//! checkpoints change their key at a start. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
+//! checkpoints change their key at a start. Where a gateway runs, a verb returns once it acts by the change; if it does not, the verb says so and exits 1. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
 //!
 //! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
 //!
@@ -207,8 +217,9 @@
 //!
 //! Keys, the unlocking secret and PINs are refused when others can reach their files: those in `keys/` and what unlocks them by anybody but the owner (the
 //! folder itself when others can write there); the TLS keys, the officials', the registry's and the data-protection officer's by anybody but owner and group.
-//! What must not be changed by others (roots, revocation lists, policies, officials, registers, the local list, the log's folder) is refused at the start
-//! when everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
+//! What must not be changed by others (`estelam.toml`, roots, revocation lists, policies, officials, registers, cases, holds, purge orders, deferrals, the public
+//! keys of the data-protection officer, the holders' desk, the witness and the registries, the local list, the log's folder) is refused at the start when
+//! everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
 //! for their own user alone, save for `log hold`, `purge-order`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
 //! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
 //! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.

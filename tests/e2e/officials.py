@@ -51,7 +51,8 @@ class Office:
 
     def slip_in(self, text, previous, at, *names):
         """Writes a second version as somebody does who has the disk and old keys; removes it when told."""
-        proposal = {"kind": "officials", "hash": hashed(text), "previous": previous, "officials": previous, "at": at}
+        issuer = re.search(r'^issuer = "(.*)"$', (self.home.dir / "estelam.toml").read_text(), flags=re.MULTILINE)[1]
+        proposal = {"kind": "officials", "issuer": issuer, "hash": hashed(text), "previous": previous, "officials": previous, "at": at}
         message = b"estelam approval v1\n" + json.dumps(proposal, sort_keys=True, separators=(",", ":")).encode()
         signatures = [{"by": name, "signature": base64.b64encode(self.key(name).sign(message)).decode()} for name in names]
         folder = self.home.dir / "policies" / "authority" / "officials"

@@ -6,7 +6,7 @@ use estelam::adapters::tokens::{OutsideIssuer, OutsideIssuers};
 use estelam::core::domain::agency::{AgencyId, Scope};
 use estelam::core::domain::jwk::JwsAlgorithm;
 use estelam::core::domain::refusal::RefusalCode;
-use estelam::core::token::{self, OutsideProfile};
+use estelam::core::token::{self, OutsideProfile, TokenFault, TokenVerifier};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -195,6 +195,34 @@ fn a_token_that_was_there_is_killed_with_all_others_though_its_issuers_clock_is_
     }
     (ahead["iat"], ahead["jti"]) = (json!(NOW + 11), json!("fresh"));
     assert_eq!(federation.gate.refusal(&key.signed(&header(&key), &ahead), NOW + 11), None, "one from after it works");
+}
+
+#[test]
+fn a_token_that_may_still_be_accepted_is_told_from_one_that_never_will_be() {
+    let (key, other) = (ForeignKey::es256(), ForeignKey::es256());
+    let federation = Federation::new(&[]);
+    let verify = |token: &str, now| federation.gate.verifier.verify(token, agency("school", [9; 32]).peer(), at(now)).map(drop);
+    let token = key.signed(&header(&key), &claims());
+    assert!(matches!(verify(&token, NOW), Err(TokenFault::NotYet(_))), "its key is not known yet");
+    federation.publish(&[(&key, "o")]);
+    assert!(matches!(verify(&other.signed(&header(&other), &claims()), NOW), Err(TokenFault::Rejected(_))), "another's signature");
+    let mut ahead = claims();
+    (ahead["iat"], ahead["exp"]) = (json!(NOW + 15), json!(NOW + 200));
+    let early = key.signed(&header(&key), &ahead);
+    assert!(matches!(verify(&early, NOW), Err(TokenFault::NotYet(_))), "its issuer's clock is 15 s ahead");
+    assert!(matches!(verify(&early, NOW + 200), Err(TokenFault::Rejected(_))), "it has expired");
+    assert_eq!((verify(&early, NOW + 5), verify(&token, NOW)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn one_issuers_revocation_kills_no_token_of_ours_with_the_same_id() {
+    let key = ForeignKey::es256();
+    let federation = Federation::new(&[(&key, "o")]);
+    let (ours, theirs) = (federation.gate.signed(&federation.gate.header(), &crate::token::claims()), key.signed(&header(&key), &claims()));
+    let call = federation.gate.call(agency("school", [9; 32]), &theirs, NOW).unwrap();
+    federation.gate.verifier.revoke(call.claims(), at(NOW)).unwrap();
+    assert_eq!(federation.gate.refusal(&theirs, NOW), Some(RefusalCode::TokenInvalid));
+    assert_eq!(federation.gate.refusal(&ours, NOW), None, "their ids are the same");
 }
 
 #[test]

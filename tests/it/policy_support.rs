@@ -83,6 +83,7 @@ impl TokenVerifier for Accepting {
             thumbprint: peer.thumbprint,
             scopes: vec![Scope::Verify],
             jti: "one".into(),
+            outside_issuer: None,
             issued_at: now,
             not_before: None,
             expires_at: Timestamp::MAX,

@@ -13,10 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A source that keeps failing is asked at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Tries a list that came from a source; the error is one line.
+/// Tries a list that came from a source, by the source's name; the error is one line.
 pub type Offer = Arc<dyn Fn(&str, &[u8]) -> Result<(), String> + Send + Sync>;
 
-/// Is told when a source has failed for long (true), and when it gives lists again (false).
+/// Is told by its name when a source has failed for long (true), and when it gives lists again (false).
 pub type Told = Arc<dyn Fn(&str, bool) + Send + Sync>;
 
 /// Failures in a row after which a source counts as lost.
@@ -26,6 +26,8 @@ const LOST_AFTER: u32 = 3;
 pub struct CrlSource {
     client: Client,
     url: String,
+    /// How it is called wherever somebody may read it.
+    name: String,
     every: Duration,
     offer: Offer,
     told: Told,
@@ -52,7 +54,7 @@ impl CrlSource {
             .timeout(PATIENCE)
             .build()
             .map_err(|error| format!("no client for revocation lists: {error}"))?;
-        Ok(Self { client, url: url.to_owned(), every, offer, told, seen: None, failures: 0 })
+        Ok(Self { client, url: url.to_owned(), name: name_of(url), every, offer, told, seen: None, failures: 0 })
     }
 
     /// Fetches for ever, until the task is dropped.
@@ -72,22 +74,22 @@ impl CrlSource {
             }
             Err(why) => {
                 self.failures = self.failures.saturating_add(1);
-                metrics::counter!("estelam_crl_fetch_errors_total", "source" => self.url.clone()).increment(1);
+                metrics::counter!("estelam_crl_fetch_errors_total", "source" => self.name.clone()).increment(1);
                 if self.failures == LOST_AFTER {
                     self.tell(true).await;
                 }
                 // Once, and then now and again: a source that is down for a day must not fill the log.
                 if self.failures.is_power_of_two() {
-                    tracing::warn!(source = %self.url, failures = self.failures, "no revocation list from this source: {why}");
+                    tracing::warn!(source = %self.name, failures = self.failures, "no revocation list from this source: {why}");
                 }
             }
         }
     }
 
     async fn tell(&self, lost: bool) {
-        let (told, url) = (self.told.clone(), self.url.clone());
+        let (told, name) = (self.told.clone(), self.name.clone());
         // What is told is recorded, which blocks.
-        let _ = tokio::task::spawn_blocking(move || told(&url, lost)).await;
+        let _ = tokio::task::spawn_blocking(move || told(&name, lost)).await;
     }
 
     fn pause(&self) -> Duration {
@@ -120,11 +122,52 @@ impl CrlSource {
             }
             bytes.extend_from_slice(&chunk);
         }
-        let (offer, url) = (self.offer.clone(), self.url.clone());
+        let (offer, name) = (self.offer.clone(), self.name.clone());
         // Trying a large list takes time that other tasks need.
-        let outcome = tokio::task::spawn_blocking(move || offer(&url, &bytes)).await;
+        let outcome = tokio::task::spawn_blocking(move || offer(&name, &bytes)).await;
         outcome.map_err(|_| "the list could not be tried".to_owned())??;
         self.seen = Some(validators);
         Ok(())
+    }
+}
+
+/// A URL without what may be a secret in it: user, password, query.
+fn name_of(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn no_secret_of_a_url_is_in_the_name_of_its_source() {
+        assert_eq!(name_of("https://user:word@lists.example:8443/ca.crl?key=word#word"), "https://lists.example:8443/ca.crl");
+        assert_eq!(name_of("http://lists.example"), "http://lists.example");
+    }
+
+    #[tokio::test]
+    async fn whoever_hears_of_a_source_hears_no_secret_of_its_url() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = heard.clone();
+        let told: Told = Arc::new(move |source, lost| hears.lock().unwrap().push((source.to_owned(), lost)));
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let tls = tls.with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+        let url = "http://user:word@127.0.0.1:1/list.crl?key=word";
+        let offer: Offer = Arc::new(|_, _| Ok(()));
+        let mut source = CrlSource::new(url, Duration::ZERO, tls, (offer, told)).unwrap();
+        for _ in 0..LOST_AFTER {
+            source.once().await;
+        }
+        assert_eq!(*heard.lock().unwrap(), [("http://127.0.0.1:1/list.crl".to_owned(), true)]);
+        assert_eq!((&*source.name, &*source.url), ("http://127.0.0.1:1/list.crl", url), "it is still asked for what it wants");
     }
 }

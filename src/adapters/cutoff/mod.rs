@@ -150,8 +150,7 @@ pub fn change<T>(file: &Path, edit: impl FnOnce(&mut CutOffList) -> T) -> Result
     fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     let lock_file = file.with_extension("lock");
     let is_first = !lock_file.exists();
-    let lock = fs::File::create(&lock_file).map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    let _alone = crate::files::lock(&lock_file).map_err(failed)?;
     let mut list = match read(file)? {
         Some(list) => list,
         None if is_first => CutOffList::default(),
@@ -178,14 +177,7 @@ pub fn read(file: &Path) -> Result<Option<CutOffList>, CutOffError> {
 }
 
 fn replace(file: &Path, list: &CutOffList) -> io::Result<()> {
-    use io::Write;
-    let draft = file.with_extension("new");
-    let mut out = fs::File::create(&draft)?;
-    out.write_all(&serde_json::to_vec_pretty(list)?)?;
-    out.write_all(b"\n")?;
-    out.sync_all()?;
-    fs::rename(&draft, file)?;
-    file.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+    crate::files::write_durably(file, &[&*serde_json::to_vec_pretty(list)?, b"\n"].concat())
 }
 
 fn fault(file: &Path, what: &str) -> CutOffError {

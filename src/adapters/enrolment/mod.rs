@@ -10,5 +10,5 @@ mod request;
 mod tests;
 
 pub use facts::{CertificateFacts, all_of_pem, of_pem};
-pub use register::{Enrolled, OVERLAP, Register, RegisterError, agencies, all, hex, holder_of, key_of};
+pub use register::{Enrolled, OVERLAP, Register, RegisterError, agencies, all, hex, holder_of, key_of, lock};
 pub use request::{CheckedRequest, RequestError, check};

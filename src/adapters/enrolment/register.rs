@@ -1,7 +1,7 @@
 //! The register of an agency's certificates: one JSON file per agency, rewritten whole; what was superseded stays in it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{CertificateFacts, of_pem};
+use crate::files;
 
 /// Certificates of one unit that may be good at the same time.
 pub const OVERLAP: usize = 2;
@@ -94,7 +95,7 @@ impl Register {
         }
     }
 
-    /// Writes it, counting the change; the version before stays beside it.
+    /// Writes it, counting the change; the version before stays beside it. Wants the [`lock`].
     ///
     /// # Errors
     /// The folder cannot be written; then the old one stands.
@@ -146,14 +147,19 @@ impl Register {
             let name = format!("register-{:06}.json", self.version.saturating_sub(1));
             fs::copy(file, folder.join("versions").join(name))?;
         }
-        let draft = file.with_extension("new");
-        let mut out = File::create(&draft)?;
-        out.write_all(&serde_json::to_vec_pretty(self)?)?;
-        out.write_all(b"\n")?;
-        out.sync_all()?;
-        fs::rename(&draft, file)?;
-        File::open(folder)?.sync_all()
+        files::write_durably(file, &[&*serde_json::to_vec_pretty(self)?, b"\n"].concat())
     }
+}
+
+/// Has the registers of a folder to itself until what is returned is dropped; others wait. Whoever changes one holds it from reading to saving, and
+/// while the log is told.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn lock(folder: &Path) -> Result<File, RegisterError> {
+    let file = folder.join(".lock");
+    let taken = fs::create_dir_all(folder).and_then(|()| files::lock(&file));
+    taken.map_err(|error| fault(&file, &format!("cannot be taken: {error}")))
 }
 
 /// Every certificate of every agency with a register in the folder, and a name (`sha256:HEX`) of what is in force of them all.

@@ -124,7 +124,7 @@ pub trait TokenIssuer: Send + Sync + 'static {
 
 /// What the revocation endpoint answers with, where no token dies of it.
 pub struct Revocation {
-    /// HTTP status: 200, 400 or 401.
+    /// HTTP status: 200, 400, 401 or 503.
     pub status: u16,
     /// Stable code for the log.
     pub code: &'static str,

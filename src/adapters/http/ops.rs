@@ -20,6 +20,9 @@ pub trait Readiness: Send + Sync + 'static {
     /// Names the registers of certificates whose every issue and end is in the log.
     fn certificates_version(&self) -> String;
 
+    /// Names the list of signing keys by which the node acts now.
+    fn keys_version(&self) -> String;
+
     /// How far the node has followed the registry's changes; none before it heard of any.
     fn registry_cursor(&self) -> Option<u64>;
 }
@@ -47,6 +50,7 @@ struct Health {
     policy_version: Arc<str>,
     cut_off_version: String,
     certificates_version: String,
+    keys_version: String,
     registry_cursor: Option<u64>,
 }
 
@@ -66,6 +70,7 @@ pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
         policy_version: state.readiness.policy_version(),
         cut_off_version: state.readiness.cut_off_version(),
         certificates_version: state.readiness.certificates_version(),
+        keys_version: state.readiness.keys_version(),
         registry_cursor: state.readiness.registry_cursor(),
     })
 }

@@ -12,7 +12,7 @@ use crate::core::ledger::EntryKind;
 use crate::core::limit::Tier;
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
-use crate::core::token::{TokenClaims, TokenFault};
+use crate::core::token::{TokenClaims, TokenFault, TokenRejected};
 use crate::flow::{self, Incoming};
 
 /// A token and a few short fields.
@@ -64,6 +64,8 @@ async fn revoked(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box
             Ok(_) => Revocation::refused("unauthorized_client", "the token is another client's"),
             // A token that is none is as dead as can be (section 2.2).
             Err(TokenFault::Rejected(_)) => Revocation::done("token-unknown"),
+            // One that may work in a moment is not dead, and 200 would say so; at 503 the client knows that it still may (section 2.2.1).
+            Err(TokenFault::NotYet(TokenRejected(why))) => Revocation::later(why),
             Err(TokenFault::Limited(limit)) => {
                 let mut refusal = agency.refuse(RefusalCode::RateLimited, "revoke fewer tokens at a time");
                 refusal.limit = Some(limit);
@@ -94,8 +96,17 @@ impl Revocation {
     }
 
     fn refused(code: &'static str, description: &str) -> Self {
+        Self::error(400, code, description)
+    }
+
+    /// The token cannot be judged yet, so nothing was revoked.
+    fn later(description: &str) -> Self {
+        Self::error(503, "temporarily_unavailable", description)
+    }
+
+    fn error(status: u16, code: &'static str, description: &str) -> Self {
         let body = serde_json::json!({ "error": code, "error_description": description }).to_string();
-        Self { status: 400, code, body }
+        Self { status, code, body }
     }
 
     fn delivery(self, context: crate::core::domain::context::CallContext) -> Delivery {

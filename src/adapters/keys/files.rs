@@ -1,8 +1,8 @@
 //! Key files: written all or none, sealed, readable by their owner only, and refused otherwise.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::sealed::{self, Unlock};
 use super::{FileSigner, KeyError, KeyPlace};
 use crate::core::signing::Algorithm;
+use crate::files;
 
 pub(super) const TOKENS: &str = "tokens.pem";
 pub(super) const STATEMENTS: &str = "statements.pem";
@@ -30,11 +31,11 @@ pub(super) fn create_if_none(place: &KeyPlace, unlock: &Unlock) -> Result<(), Ke
     if has_keys(dir) {
         return if stage.exists() { move_into_place(&stage, dir) } else { Ok(()) };
     }
-    make_private_folder(dir)?;
+    at(dir, files::make_private_folder(dir))?;
     if stage.exists() {
         at(&stage, fs::remove_dir_all(&stage))?;
     }
-    make_private_folder(&stage)?;
+    at(&stage, files::make_private_folder(&stage))?;
     for (name, algorithm) in
         [(TOKENS, place.algorithm), (STATEMENTS, place.algorithm), (STANDBY, place.algorithm), (CHECKPOINTS, Algorithm::EdDsa)]
     {
@@ -61,7 +62,7 @@ pub(super) fn seal_plain(dir: &Path, unlock: &Unlock) -> Result<usize, KeyError>
         }
         let text = read_private(&path)?;
         if sealed::is_plain(&text) {
-            at(&path, replace(&path, sealed_text(&text, unlock, &path)?.as_bytes()))?;
+            at(&path, files::write_privately(&path, sealed_text(&text, unlock, &path)?.as_bytes()))?;
             sealed_files += 1;
         }
     }
@@ -76,13 +77,6 @@ fn sealed_text(text: &[u8], unlock: &Unlock, path: &Path) -> Result<Zeroizing<St
     let pkcs8 = Zeroizing::new(pem.into_contents());
     FileSigner::from_pkcs8(&pkcs8).ok_or_else(|| KeyError::NotAKey { path: path.to_owned() })?;
     unlock.seal(&pkcs8).ok_or(KeyError::Generation)
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("sealed");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(bytes).and_then(|()| file.sync_all())?;
-    fs::rename(&draft, path)
 }
 
 /// Refuses a folder in which others could exchange the keys.
@@ -133,14 +127,9 @@ pub(super) fn new_content_key() -> Result<Zeroizing<[u8; 32]>, KeyError> {
     Ok(key)
 }
 
-fn make_private_folder(dir: &Path) -> Result<(), KeyError> {
-    at(dir, DirBuilder::new().recursive(true).mode(0o700).create(dir))
-}
-
 /// Writes a file that must not be there yet, and waits until it is on the disk.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
-    let mut file = at(path, OpenOptions::new().write(true).create_new(true).mode(0o600).open(path))?;
-    at(path, file.write_all(bytes).and_then(|()| file.sync_all()))
+    at(path, files::write_new_secret(path, bytes))
 }
 
 /// Waits until a folder's names are on the disk.

@@ -44,8 +44,7 @@ impl KeyKeeper {
     pub fn open(place: KeyPlace) -> Result<Self, KeyError> {
         files::check_folder(&place.dir)?;
         let lock = place.dir.join(".lock");
-        let alone = files::at(&lock, File::create(&lock))?;
-        files::at(&lock, alone.lock())?;
+        let alone = files::at(&lock, crate::files::lock(&lock))?;
         let unlock = Unlock::read(&place.unlock)?;
         let list = match KeyList::read(&place.dir)? {
             Some(list) => list,

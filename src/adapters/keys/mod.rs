@@ -21,7 +21,7 @@ pub use hsm::{HsmPlace, HsmSigner};
 pub use life::{KeyKeeper, Rules};
 pub use public::PublicKey;
 pub use publish::{PublishedKey, PublishedKeys};
-pub use record::{Compromise, KeyHome, KeyRecord, KeyState, KeyUse};
+pub use record::{Compromise, KeyHome, KeyRecord, KeyState, KeyUse, listed_version, version_of};
 pub use ring::{ContentKey, KeyRing, KeySigner};
 pub use sealed::Unlock;
 pub use signer::FileSigner;

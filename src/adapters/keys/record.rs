@@ -1,8 +1,8 @@
 //! The list of an installation's signing keys over their whole life: `keys/keys.json`.
 
-use std::fs;
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -163,6 +163,19 @@ impl KeyRecord {
     }
 }
 
+/// Names what some records say as a whole: `sha256:` and hex.
+pub fn version_of(records: &[KeyRecord]) -> String {
+    // Plain records: writing them into memory cannot fail.
+    let text = serde_json::to_vec(records).unwrap_or_default();
+    format!("sha256:{}", digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+/// Names the records that lie in a key folder now; none where there is no list, or none that can be read.
+pub fn listed_version(dir: &Path) -> Option<String> {
+    let list = KeyList::read(dir).ok().flatten()?;
+    Some(version_of(&list.keys))
+}
+
 /// All records of an installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,12 +201,8 @@ impl KeyList {
     /// Puts the list in place of the old one, whole or not at all.
     pub(super) fn write(&self, dir: &Path) -> Result<(), KeyError> {
         let path = dir.join(LIST);
-        let draft = dir.join(".keys.json.new");
         let text = serde_json::to_vec_pretty(self).map_err(|_| KeyError::BrokenList { path: path.clone() })?;
-        let _ = fs::remove_file(&draft);
-        files::write_new(&draft, &text)?;
-        fs::rename(&draft, &path).map_err(|source| KeyError::Io { path, source })?;
-        files::sync_folder(dir)
+        files::at(&path, crate::files::write_privately(&path, &text))
     }
 
     /// The key that signs for a use.

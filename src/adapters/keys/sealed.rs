@@ -1,9 +1,6 @@
 //! Private keys at rest: PKCS#8 under PBES2 with scrypt and AES-256-CBC (RFC 8018, RFC 7914), in PEM, which OpenSSL reads too.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -62,9 +59,7 @@ impl Unlock {
         let mut bits = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(bits.as_mut_slice()).map_err(|_| KeyError::Generation)?;
         let text = Zeroizing::new(format!("{}\n", URL_SAFE_NO_PAD.encode(*bits)));
-        let io = |source| KeyError::Io { path: path.to_owned(), source };
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
+        files::write_new(path, text.as_bytes())
     }
 
     /// Seals a PKCS#8 key; `None` if the library or the random source fails.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::record::{KeyHome, KeyList, KeyRecord};
+use super::record::{KeyHome, KeyList, KeyRecord, version_of};
 use super::{KeyError, KeyPlace, KeyRing, files};
 
 /// Holds the key ring that signs now.
@@ -35,6 +35,11 @@ impl KeyStore {
     /// The snapshot in force.
     pub fn current(&self) -> Arc<KeyRing> {
         self.ring.load_full()
+    }
+
+    /// Names the records of the snapshot in force.
+    pub fn version(&self) -> String {
+        version_of(self.ring.load().records())
     }
 
     /// Reads the folder again. Returns the new snapshot if anything changed, once `may` has let it take the place of the old one.

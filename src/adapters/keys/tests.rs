@@ -208,3 +208,35 @@ fn flipped_bit_in_any_key_file_is_found_or_harmless() {
     assert!(found > 60, "only {found} were found");
     assert_eq!(KeyRing::open(&dir).unwrap().jwks_json(), known.jwks_json());
 }
+
+#[test]
+fn what_root_changes_of_the_keys_of_a_service_the_service_can_read() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let (service, place) = ((12_345, 54_321), KeyPlace::of(&home.path().join("keys")));
+    std::os::unix::fs::chown(home.path(), Some(service.0), Some(service.1)).unwrap();
+    KeyRing::create_or_open_at(&place).unwrap();
+    let rules = Rules { rotate_after: None, overlap: jiff::SignedDuration::ZERO, checkable: jiff::SignedDuration::from_hours(1) };
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let mut keeper = KeyKeeper::open(place.clone()).unwrap();
+    let stolen = keeper.records().iter().find(|one| one.usage == KeyUse::Statements && one.state == KeyState::Active).unwrap().kid.clone();
+    let under = Compromise { declared: now, tree_size: 0, checkpoint: String::new() };
+    keeper.compromised(&stolen, under, rules, now).unwrap();
+    keeper.next_content().unwrap();
+    drop(keeper);
+    fs::write(place.dir.join("tokens.pem"), p256_pem()).unwrap();
+    std::os::unix::fs::chown(place.dir.join("tokens.pem"), Some(service.0), Some(service.1)).unwrap();
+    fs::set_permissions(place.dir.join("tokens.pem"), Permissions::from_mode(0o600)).unwrap();
+    super::files::seal_plain(&place.dir, &Unlock::read(&place.unlock).unwrap()).unwrap();
+    let owner = |path: &Path| {
+        let found = fs::metadata(path).unwrap();
+        (std::os::unix::fs::MetadataExt::uid(&found), std::os::unix::fs::MetadataExt::gid(&found))
+    };
+    let files: Vec<_> = fs::read_dir(&place.dir).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() >= 7, "keys, list and lock: {files:?}");
+    for file in files.iter().chain([&place.dir, &place.unlock]) {
+        assert_eq!(owner(file), service, "{}", file.display());
+    }
+}

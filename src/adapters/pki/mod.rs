@@ -12,8 +12,9 @@ mod files;
 mod leaf;
 mod lists;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
@@ -30,7 +31,6 @@ pub struct DevPki {
     clock: Arc<dyn Clock>,
     root: Authority,
     intermediate: Authority,
-    writing: Mutex<()>,
 }
 
 /// Where a certificate with its intermediate, and its key, lie.
@@ -51,7 +51,7 @@ impl DevPki {
         let now = clock.now();
         let root = Authority::root(dir, now)?;
         let intermediate = Authority::intermediate(dir, &root, now)?;
-        let pki = Self { dir: dir.to_owned(), clock, root, intermediate, writing: Mutex::new(()) };
+        let pki = Self { dir: dir.to_owned(), clock, root, intermediate };
         pki.refresh_crls()?;
         Ok(pki)
     }
@@ -158,12 +158,18 @@ impl DevPki {
     }
 
     fn issue(&self, folder: &str, purpose: leaf::Purpose) -> Result<Credential, PkiError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.alone()?;
         let folder = self.dir.join(folder);
         let credential = Credential { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
         let list = RevocationList::open(&self.dir, &self.intermediate)?;
         leaf::issue(&credential, &purpose, &self.intermediate, &list, self.clock.now())?;
         Ok(credential)
+    }
+
+    /// One at a time changes the folder, whichever process it is of: of two lists that were read at once, the later would forget what the other revoked.
+    fn alone(&self) -> Result<File, PkiError> {
+        let file = self.dir.join("authority/.lock");
+        crate::files::lock(&file).map_err(|error| PkiError::new(&file, format!("cannot be taken: {error}")))
     }
 
     /// Writes the authority's list again if `change` says that it changed.
@@ -172,7 +178,7 @@ impl DevPki {
         authority: &Authority,
         change: impl FnOnce(&mut RevocationList, jiff::Timestamp) -> bool,
     ) -> Result<(), PkiError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.alone()?;
         let now = self.clock.now();
         let mut list = RevocationList::open(&self.dir, authority)?;
         if change(&mut list, now) { list.write(authority, now) } else { Ok(()) }

@@ -68,9 +68,8 @@ impl OutsideIssuer {
         let keys = self.keys.load();
         if keys.good_until <= now || !keys.keys.iter().any(|key| key.kid() == Some(kid)) {
             self.unknown.notify_one();
-            return Err(
-                TokenRejected("the token's key is not known; its issuer's keys will be fetched, so try again in half a minute").into()
-            );
+            let why = TokenRejected("the token's key is not known; its issuer's keys will be fetched, so try again in half a minute");
+            return Err(TokenFault::NotYet(why));
         }
         limiter.admit(&peer.agency, Tier::TokenMiss).map_err(TokenFault::Limited)?;
         verify_foreign(jws, &keys.keys).map_err(|rejected| match rejected {
@@ -120,7 +119,9 @@ impl OutsideIssuers {
         let verified = issuer.verify(&jws, peer, limiter, now);
         Some(verified.and_then(|claims| {
             let allowed = (self.allowed)(&claims.agency);
-            Ok(narrowed(dated(claims, now)?, &allowed))
+            let expired = claims.expires_at <= now;
+            let dated = dated(claims, now).map_err(if expired { TokenFault::Rejected } else { TokenFault::NotYet })?;
+            Ok(narrowed(dated, &allowed))
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! Revoked tokens (RFC 7009), remembered until they would have expired anyway, on the disk too.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::pieces::Pieces;
 use crate::core::token::TokenClaims;
@@ -18,14 +20,18 @@ const SHARDS: usize = 64;
 /// Bytes after which the file is written anew without what has expired.
 const LONG_FILE: u64 = 4 * 1024 * 1024;
 
+/// Until when each counts, by [`key_of`] a token.
 type Tokens = HashMap<Box<str>, Timestamp>;
 
 /// Says that a token is dead for a reason of its agency's: everything issued before a suspension, for example.
 pub type Barred = Box<dyn Fn(&TokenClaims) -> bool + Send + Sync>;
 
-/// The `jti` of every revoked token that has not expired. Asking costs one load.
+/// Every revoked token that has not expired, by its issuer and its `jti`: that is unique among one issuer's alone (RFC 7519 §4.1.7). Asking costs one
+/// load.
 pub struct Revocations {
     shards: Vec<ArcSwap<Tokens>>,
+    /// What an earlier version wrote: of whichever issuer, so it counts for all until it expires.
+    earlier: Tokens,
     spread: RandomState,
     barred: Barred,
     file: Option<Mutex<Pieces>>,
@@ -43,9 +49,12 @@ impl Revocations {
     /// The file cannot be read or written, or a line of it but the last is no revocation.
     pub fn open(path: &Path, barred: Barred, now: Timestamp) -> io::Result<Self> {
         let known = read(path)?;
-        let revocations = Self::with(barred, None);
-        for (jti, expires_at) in known.into_iter().filter(|(_, expires_at)| *expires_at > now) {
-            revocations.remember(&jti, expires_at, now);
+        let mut revocations = Self::with(barred, None);
+        for (written, expires_at) in known.into_iter().filter(|(_, expires_at)| *expires_at > now) {
+            match written {
+                Written::Of(issuer, jti) => revocations.remember(&key(issuer.as_deref(), &jti), expires_at, now),
+                Written::Earlier(jti) => _ = revocations.earlier.insert(jti.into(), expires_at),
+            }
         }
         let file = Pieces::begin(path, revocations.text().as_bytes())?;
         Ok(Self { file: Some(Mutex::new(file)), ..revocations })
@@ -55,37 +64,41 @@ impl Revocations {
     ///
     /// # Errors
     /// The disk refuses: the token is dead here, but a restart would forget it.
-    pub fn add(&self, jti: &str, expires_at: Timestamp, now: Timestamp) -> io::Result<()> {
-        self.remember(jti, expires_at, now);
+    pub fn add(&self, claims: &TokenClaims, now: Timestamp) -> io::Result<()> {
+        let (key, expires_at) = (key_of(claims), claims.expires_at);
+        self.remember(&key, expires_at, now);
         let Some(file) = &self.file else { return Ok(()) };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.bytes() > LONG_FILE || !file.takes_more() {
             return file.write_anew(self.text().as_bytes());
         }
-        file.add(line(jti, expires_at).as_bytes())
+        file.add(line(&key, expires_at).as_bytes())
     }
 
     /// Whether the token was revoked, by itself or with all of its agency's.
     pub fn contains(&self, claims: &TokenClaims) -> bool {
-        self.shard(&claims.jti).is_some_and(|shard| shard.load().contains_key(&*claims.jti)) || (self.barred)(claims)
+        let key = key_of(claims);
+        self.shard(&key).is_some_and(|shard| shard.load().contains_key(&*key))
+            || !self.earlier.is_empty() && self.earlier.contains_key(&*claims.jti)
+            || (self.barred)(claims)
     }
 
     fn with(barred: Barred, file: Option<Mutex<Pieces>>) -> Self {
         let shards = (0..SHARDS).map(|_| ArcSwap::default()).collect();
-        Self { shards, spread: RandomState::new(), barred, file }
+        Self { shards, earlier: Tokens::new(), spread: RandomState::new(), barred, file }
     }
 
-    fn shard(&self, jti: &str) -> Option<&ArcSwap<Tokens>> {
-        let spread = self.spread.hash_one(jti);
+    fn shard(&self, key: &str) -> Option<&ArcSwap<Tokens>> {
+        let spread = self.spread.hash_one(key);
         self.shards.get(usize::try_from(spread % SHARDS as u64).unwrap_or(0))
     }
 
     /// Adds a token and forgets those of its shard that have expired at `now`.
-    fn remember(&self, jti: &str, expires_at: Timestamp, now: Timestamp) {
-        let Some(shard) = self.shard(jti) else { return };
+    fn remember(&self, key: &str, expires_at: Timestamp, now: Timestamp) {
+        let Some(shard) = self.shard(key) else { return };
         shard.rcu(|tokens| {
-            let mut tokens: Tokens = tokens.iter().filter(|(_, until)| **until > now).map(|(jti, until)| (jti.clone(), *until)).collect();
-            tokens.insert(jti.into(), expires_at);
+            let mut tokens: Tokens = tokens.iter().filter(|(_, until)| **until > now).map(|(key, until)| (key.clone(), *until)).collect();
+            tokens.insert(key.into(), expires_at);
             Arc::new(tokens)
         });
     }
@@ -93,19 +106,46 @@ impl Revocations {
     /// Every revocation that is remembered, as the file has it.
     fn text(&self) -> String {
         let mut text = String::new();
+        for (jti, until) in &self.earlier {
+            text.push_str(&written(&Written::Earlier(jti.to_string()), *until));
+        }
         for shard in &self.shards {
-            shard.load().iter().for_each(|(jti, until)| text.push_str(&line(jti, *until)));
+            shard.load().iter().for_each(|(key, until)| text.push_str(&line(key, *until)));
         }
         text
     }
 }
 
-fn line(jti: &str, expires_at: Timestamp) -> String {
-    // As a JSON string, so that no `jti` of another issuer can look like two lines.
-    format!("{} {}\n", expires_at.as_second(), serde_json::Value::from(jti))
+/// How a line names a token, after the second until which it counts.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    /// By its `jti` alone, as earlier versions did.
+    Earlier(String),
+    /// By its issuer, none for ours, and its `jti`.
+    Of(Option<String>, String),
 }
 
-fn read(path: &Path) -> io::Result<Vec<(String, Timestamp)>> {
+/// Ours are known by their `jti`; others by their issuer too, before a space, which no `jti` has.
+fn key_of(claims: &TokenClaims) -> Cow<'_, str> {
+    key(claims.outside_issuer.as_deref(), &claims.jti)
+}
+
+fn key<'k>(issuer: Option<&str>, jti: &'k str) -> Cow<'k, str> {
+    issuer.map_or(Cow::Borrowed(jti), |issuer| Cow::Owned(format!("{issuer} {jti}")))
+}
+
+fn line(key: &str, expires_at: Timestamp) -> String {
+    let parts = key.rsplit_once(' ').map_or((None, key), |(issuer, jti)| (Some(issuer.to_owned()), jti));
+    written(&Written::Of(parts.0, parts.1.to_owned()), expires_at)
+}
+
+fn written(token: &Written, expires_at: Timestamp) -> String {
+    // As JSON, so that no `jti` of another issuer can look like two lines. Strings: writing them into memory cannot fail.
+    format!("{} {}\n", expires_at.as_second(), serde_json::to_string(token).unwrap_or_default())
+}
+
+fn read(path: &Path) -> io::Result<Vec<(Written, Timestamp)>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -116,9 +156,9 @@ fn read(path: &Path) -> io::Result<Vec<(String, Timestamp)>> {
     whole.lines().map(|line| parse(line).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a line is no revocation"))).collect()
 }
 
-fn parse(line: &str) -> Option<(String, Timestamp)> {
-    let (second, jti) = line.split_once(' ')?;
-    Some((serde_json::from_str(jti).ok()?, Timestamp::from_second(second.parse().ok()?).ok()?))
+fn parse(line: &str) -> Option<(Written, Timestamp)> {
+    let (second, token) = line.split_once(' ')?;
+    Some((serde_json::from_str(token).ok()?, Timestamp::from_second(second.parse().ok()?).ok()?))
 }
 
 #[cfg(test)]
@@ -138,10 +178,15 @@ mod tests {
             thumbprint: [0; 32],
             scopes: Vec::new(),
             jti: jti.into(),
+            outside_issuer: None,
             issued_at: at(0),
             not_before: None,
             expires_at: at(300),
         }
+    }
+
+    fn of(issuer: &str, jti: &str) -> TokenClaims {
+        TokenClaims { outside_issuer: Some(issuer.into()), ..token(jti) }
     }
 
     fn open(path: &Path, now: i64) -> io::Result<Revocations> {
@@ -154,14 +199,41 @@ mod tests {
         let path = dir.path().join("revoked");
         let revoked = open(&path, 0).unwrap();
         assert!(!revoked.contains(&token("one")));
-        revoked.add("one", at(300), at(0)).unwrap();
-        revoked.add("two\n1 \"x\"", at(600), at(299)).unwrap();
+        revoked.add(&token("one"), at(0)).unwrap();
+        let other = TokenClaims { expires_at: at(600), ..of("https://sso.test", "two\n1[\"x\"]") };
+        revoked.add(&other, at(299)).unwrap();
         assert!(revoked.contains(&token("one")) && !revoked.contains(&token("x")));
         drop(revoked);
         let revoked = open(&path, 299).unwrap();
-        assert!(revoked.contains(&token("one")) && revoked.contains(&token("two\n1 \"x\"")) && !revoked.contains(&token("x")));
+        assert!(revoked.contains(&token("one")) && revoked.contains(&other) && !revoked.contains(&token("x")));
         let revoked = open(&path, 300).unwrap();
-        assert!(!revoked.contains(&token("one")) && revoked.contains(&token("two\n1 \"x\"")));
+        assert!(!revoked.contains(&token("one")) && revoked.contains(&other));
+    }
+
+    #[test]
+    fn a_revocation_kills_no_token_of_another_issuer_also_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("revoked");
+        let revoked = open(&path, 0).unwrap();
+        revoked.add(&of("https://one.test", "1"), at(0)).unwrap();
+        revoked.add(&token("2"), at(0)).unwrap();
+        for revoked in [revoked, open(&path, 1).unwrap()] {
+            assert!(revoked.contains(&of("https://one.test", "1")) && revoked.contains(&token("2")));
+            for alive in [of("https://two.test", "1"), token("1"), of("https://one.test", "2")] {
+                assert!(!revoked.contains(&alive), "{alive:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_version_revoked_stays_so_whoever_issued_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("revoked");
+        fs::write(&path, "300 \"one\"\n").unwrap();
+        for revoked in [open(&path, 0).unwrap(), open(&path, 299).unwrap()] {
+            assert!(revoked.contains(&token("one")) && revoked.contains(&of("https://sso.test", "one")));
+        }
+        assert!(!open(&path, 300).unwrap().contains(&token("one")));
     }
 
     #[test]
@@ -170,8 +242,10 @@ mod tests {
         let path = dir.path().join("revoked");
         fs::write(&path, "300 \"one\"\n300 \"tw").unwrap();
         assert!(open(&path, 0).unwrap().contains(&token("one")));
-        fs::write(&path, "300 one\n").unwrap();
-        assert!(open(&path, 0).is_err());
+        for broken in ["300 one\n", "300 [\"one\"]\n", "300 {}\n"] {
+            fs::write(&path, broken).unwrap();
+            assert!(open(&path, 0).is_err(), "{broken}");
+        }
     }
 
     #[test]
@@ -182,7 +256,7 @@ mod tests {
         let disk = revoked.file.as_ref().unwrap().lock().unwrap().onto_small_disk();
         let add_at = |room: usize, jti: &str| {
             disk.room.store(room, std::sync::atomic::Ordering::SeqCst);
-            revoked.add(jti, at(300), at(0)).is_ok()
+            revoked.add(&token(jti), at(0)).is_ok()
         };
         assert_eq!((add_at(1000, "one"), add_at(5, "two"), add_at(0, "three"), add_at(1000, "four")), (true, false, false, true));
         assert!(revoked.contains(&token("two")), "dead here all the same");

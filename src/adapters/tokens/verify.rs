@@ -99,8 +99,8 @@ impl CachingVerifier {
     ///
     /// # Errors
     /// As [`Revocations::add`].
-    pub fn revoke(&self, jti: &str, expires_at: Timestamp, now: Timestamp) -> std::io::Result<()> {
-        self.revocations.add(jti, expires_at, now)
+    pub fn revoke(&self, claims: &TokenClaims, now: Timestamp) -> std::io::Result<()> {
+        self.revocations.add(claims, now)
     }
 
     /// Knows these keys only from now on, and nothing of what the former ones verified.

@@ -1,7 +1,7 @@
 //! What was recorded last of each thing that changes: `acts.json` beside the log. It holds names of agencies, keys, decrees, holds and orders, and hashes.
 
-use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Write as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{KnownLists, StartError};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::keys::{KeyState, KeyUse};
+use crate::files;
 
 /// What the log knows to be in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Known {
     pub lists: BTreeMap<String, KnownLists>,
     /// Certificates by SHA-256, hexadecimal.
     pub certificates: BTreeMap<String, KnownCertificate>,
+    /// Scopes that open trails or the gateway, by the agency in force whose certificates may use them.
+    pub opens: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What is known of a certificate of an agency.
@@ -86,10 +89,5 @@ pub(super) fn read(file: &Path) -> Result<Known, StartError> {
 
 /// Puts the file in the place of the old one, durably.
 pub(super) fn write(file: &Path, known: &Known) -> io::Result<()> {
-    let draft = file.with_extension("tmp");
-    let mut out = std::fs::File::create(&draft)?;
-    out.write_all(&serde_json::to_vec_pretty(known)?)?;
-    out.sync_all()?;
-    std::fs::rename(&draft, file)?;
-    file.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+    files::write_privately(file, &serde_json::to_vec_pretty(known)?)
 }

@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify, watch};
 use uuid::Uuid;
 
+pub use self::certificates::PoliciesNow;
 pub use self::known::{Known, KnownCertificate, KnownSigned};
 pub use self::lists::{KnownLists, ListsNow};
 use self::queue::{Mark, Next, Queue};

@@ -1,7 +1,8 @@
 //! The folder of officials and approvals, and the memory of what was in force last.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use super::proposal::{Approval, Kind};
 use super::{judge, not_before};
 use crate::config::Config;
 use crate::core::ledger::tree::sha256;
+use crate::files;
 
 /// What was in force last. It lies beside the log, because like it it must never go back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,7 @@ pub struct Present {
 /// The folder.
 #[derive(Clone, Debug)]
 pub struct AuthorityFolder {
+    issuer: String,
     dir: PathBuf,
     memory: PathBuf,
 }
@@ -55,7 +58,8 @@ pub struct AuthorityFolder {
 impl AuthorityFolder {
     /// That of an installation.
     pub fn of(config: &Config) -> Self {
-        Self { dir: config.authority.clone(), memory: config.ledger.dir.join(crate::app::memories::AUTHORITY) }
+        let memory = config.ledger.dir.join(crate::app::memories::AUTHORITY);
+        Self { issuer: config.issuer.clone(), dir: config.authority.clone(), memory }
     }
 
     /// Walks the whole chain of officials' versions, each signed by a quorum of those before, and returns the last. A version that is on record
@@ -75,8 +79,11 @@ impl AuthorityFolder {
         present.since = since(present.version);
         while let Some(mut next) = self.version(present.version + 1)? {
             let approval: Approval = read_json(&self.officials_file(next.version, "json"))?;
-            let at = approval.proposal.at;
-            self.check_link(&present, &next, &approval, if next.version > recorded { now } else { at })?;
+            let (at, is_new) = (approval.proposal.at, next.version > recorded);
+            self.check_link(&present, &next, &approval, if is_new { now } else { at })?;
+            if is_new {
+                approval.proposal.is_for(&self.issuer).map_err(|what| format!("officials {}: {what}", next.version))?;
+            }
             next.since = since(next.version).or(Some(at));
             present = next;
             continues |= known(&present);
@@ -134,6 +141,7 @@ impl AuthorityFolder {
         let present = self.officials(now)?;
         let version = present.version + 1;
         let file = OfficialsFile::parse("the proposed officials", text)?;
+        approval.proposal.is_for(&self.issuer)?;
         self.check_link(&present, &Present { file, hash: version_of(text.as_bytes()), version, since: None }, approval, now)?;
         // The approval first: a version without one would stop everything.
         write_json(&self.officials_file(version, "json"), approval)?;
@@ -159,6 +167,24 @@ impl AuthorityFolder {
     pub fn approval_of_policies(&self, version: &str) -> Result<Approval, String> {
         let path = self.policies_file(version)?;
         if path.exists() { read_json(&path) } else { Err(format!("nobody signed the version `{version}`")) }
+    }
+
+    /// Whether an approval lets a policy version take effect after what is in force: signed for this gateway, unless it is in force here already.
+    /// Returns who signed.
+    ///
+    /// # Errors
+    /// Why not, as one line.
+    pub fn judge_policies(
+        &self,
+        approval: &Approval,
+        version: &str,
+        present: &Present,
+        last: Option<&InForce>,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, String> {
+        let signers = judge(approval, Kind::Policies, version, present, last, now)?;
+        let in_force = last.is_some_and(|last| last.policies.as_deref() == Some(version));
+        if in_force { Ok(signers) } else { approval.proposal.is_for(&self.issuer).map(|()| signers) }
     }
 
     /// Keeps the approval of a policy version, where the gateway finds it.
@@ -238,17 +264,8 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), String> {
 
 /// Writes a file so that a reader sees the old one or the new one, never a half, also after the power was lost.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let draft = path.with_extension("tmp");
-    let parent = path.parent().unwrap_or(path);
-    let written = || {
-        fs::create_dir_all(parent)?;
-        let mut file = fs::File::create(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&draft, path)?;
-        fs::File::open(parent)?.sync_all()
-    };
-    written().map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
+    let written = fs::create_dir_all(path.parent().unwrap_or(path)).and_then(|()| files::write_durably(path, bytes));
+    written.map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
 }
 
 impl AuthorityFolder {

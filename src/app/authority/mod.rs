@@ -113,7 +113,7 @@ impl Authority {
         let present = self.folder.officials(now)?;
         let last = self.folder.in_force()?;
         let approval = self.folder.approval_of_policies(version)?;
-        let signers = judge(&approval, Kind::Policies, version, &present, last.as_ref(), now)?;
+        let signers = self.folder.judge_policies(&approval, version, &present, last.as_ref(), now)?;
         self.record_officials(&present, last.as_ref()).await?;
         let act = Act::new("policies", "policies-activated", OFFICIALS).policies(version);
         self.record(act.details(&json!({ "approval": &approval, "signers": signers }))).await?;
@@ -169,11 +169,11 @@ fn not_before(proposal: &Proposal, since: Option<Timestamp>) -> Result<(), Strin
     }
 }
 
-/// Whether an approval lets something take effect after what is in force. Returns who signed.
+/// Whether an approval lets something take effect after what is in force, in whichever gateway. Returns who signed.
 ///
 /// # Errors
 /// Why not, as one line.
-pub fn judge(
+fn judge(
     approval: &Approval,
     kind: Kind,
     hash: &str,

@@ -1,4 +1,4 @@
-//! What officials sign: which rules, after which others, under which officials, when. No signature fits another file or another kind.
+//! What officials sign: which rules, in which gateway, after which others, under which officials, when. No signature fits another file or another kind.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +29,9 @@ pub enum Kind {
 pub struct Proposal {
     /// What it is.
     pub kind: Kind,
+    /// The gateway in which it shall take effect, by its `issuer`; none in what an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// `sha256:HEX` of what shall take effect.
     pub hash: String,
     /// The same of what it replaces; none for the first.
@@ -67,6 +70,19 @@ impl Proposal {
     pub fn signed_bytes(&self) -> Result<Vec<u8>, String> {
         let json = serde_json_canonicalizer::to_vec(self).map_err(|error| error.to_string())?;
         Ok([b"estelam approval v1\n".as_slice(), &json].concat())
+    }
+
+    /// Whether it was signed for this gateway. Two may have the same officials under the same rules, one for trials and one for good: what was
+    /// signed in one must have no effect in the other.
+    ///
+    /// # Errors
+    /// It names another gateway or none. What is on record here already took effect here, and need not be asked.
+    pub fn is_for(&self, issuer: &str) -> Result<(), String> {
+        match self.issuer.as_deref() {
+            Some(named) if named == issuer => Ok(()),
+            Some(named) => Err(format!("it was signed for the gateway `{named}`, not for `{issuer}`; propose and sign it here")),
+            None => Err("it names no gateway; propose and sign it anew".to_owned()),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod deferrals;
+mod elsewhere;
+mod owners;
 mod purge_orders;
 
 use std::net::SocketAddr;
@@ -100,7 +102,8 @@ impl Home {
 
     fn proposal(&self, kind: Kind, hash: String, previous: Option<String>) -> Approval {
         let officials = self.folder().officials(FixedClock.now()).unwrap().hash;
-        Approval { proposal: Proposal { kind, hash, previous, officials, at: FixedClock.now() }, signatures: Vec::new() }
+        let issuer = Some(self.config.issuer.clone());
+        Approval { proposal: Proposal { kind, issuer, hash, previous, officials, at: FixedClock.now() }, signatures: Vec::new() }
     }
 
     fn signed(&self, mut approval: Approval, by: &[usize]) -> Approval {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::home::{self, Home, refused};
+use super::list::is_cut;
 use super::{ca, kit};
 use crate::adapters::enrolment::{self, CheckedRequest, Enrolled, OVERLAP, Register};
 use crate::adapters::policy_files;
@@ -63,6 +64,7 @@ impl Enrol {
             print!("the key signs the requests of {agency}{when}; earlier ones do no more\n{left}");
             return Ok(());
         }
+        let _alone = home.alone()?;
         let mut register = home.register(&agency)?;
         if register.retired.is_some() {
             return Err(CliError::failed(format_args!("`{agency}` has left; a name is never given twice")));
@@ -76,7 +78,7 @@ impl Enrol {
         let request = self.csr.as_deref().map(|file| request(&home, file, &uri)).transpose()?;
         let signing = self.request_key.as_deref().map(|file| signing_key(file, request.as_ref())).transpose()?;
         self.policy_of(&home, &agency, signing.as_deref())?;
-        let certificate = take_up(&home, &agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
+        // Before anything is issued: a certificate that nobody may come in with would be in the log and in the register for nothing.
         let snapshot = home.snapshot()?;
         let policy = snapshot.agencies.get(&agency).ok_or_else(|| CliError::failed(format_args!("`{agency}` has no policy")))?;
         if !policy.admits_branch(unit) {
@@ -84,6 +86,7 @@ impl Enrol {
                 "the file of `{agency}` does not list `{uri}` in `identities`; add it, then ask again"
             )));
         }
+        let certificate = take_up(&home, &agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
         let folder = self.kit.clone().unwrap_or_else(|| place(&home, &agency, unit).join("kit"));
         let folder = kit::write(&home, &folder, certificate.as_deref(), &snapshot, policy)?;
         let (when, left) = home.policies_in_force()?;
@@ -213,7 +216,9 @@ pub(super) fn take_up(
     // What came from outside may have taken days; somebody else may have come with the same key meanwhile.
     ca::unused(home, &facts.public_key)?;
     let now = home::now();
-    if register.good(unit, now).len() >= OVERLAP {
+    // One that is cut off is not counted: it must not keep the agency from getting one that works.
+    let cut = home.cut_off()?;
+    if register.good(unit, now).iter().filter(|one| !is_cut(&cut, one)).count() >= OVERLAP {
         let finish = home.command("rotate", agency, unit, " --finish");
         return Err(CliError::failed(format_args!("two certificates are good already; end the older one with `{finish}`")));
     }

@@ -1,5 +1,6 @@
 //! Where the things of an installation lie that an agency's life touches, and what every verb needs of them.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -74,6 +75,12 @@ impl Home {
     /// The policies as they lie in the folder.
     pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, CliError> {
         PolicyStore::open(&self.policies).map(|store| store.current()).map_err(|faults| refused(&faults))
+    }
+
+    /// Has the registers, and the development authority behind them, to itself until what is returned is dropped: of two changes at once neither is
+    /// lost.
+    pub(super) fn alone(&self) -> Result<File, CliError> {
+        enrolment::lock(&self.enrolment).doing("the registers of certificates")
     }
 
     pub(super) fn register(&self, agency: &AgencyId) -> Result<Register, CliError> {

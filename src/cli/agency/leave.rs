@@ -3,13 +3,15 @@
 use clap::Args;
 
 use super::ca;
-use super::home::{self, Home, refused};
+use super::home::{self, Home};
 use crate::adapters::cutoff::Thumbprint;
 use crate::adapters::enrolment::Register;
 use crate::adapters::pki::DevPki;
 use crate::adapters::policy_files;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
+use crate::core::domain::agency::AgencyId;
+use crate::core::policy::LoadError;
 
 /// Let an agency leave.
 #[derive(Debug, Args)]
@@ -30,20 +32,32 @@ impl Retire {
         let now = home::now();
         // Refused first, then tidied up: whatever fails after this, the agency is out.
         home.cut(|list| list.suspend(agency.as_str(), None, now))?;
+        let _alone = home.alone()?;
         let mut register = home.register(&agency)?;
         let good: Vec<String> = register.certificates.iter().filter(|one| one.is_good(now)).map(|one| one.sha256.clone()).collect();
         let authority = ca::development(&home)?;
         end_certificates(&home, &mut register, &good, authority.as_ref())?;
-        register.retired = Some(now);
+        register.retired.get_or_insert(now);
         home.save(&agency, &mut register)?;
-        policy_files::retire_agency(&home.policies, &agency).map_err(|faults| refused(&faults))?;
         let when = home.cut_in_force()?;
+        let again = home.command("retire", &agency, None, "");
+        policy_files::retire_agency(&home.policies, &agency).map_err(|faults| only_its_file_stays(&agency, &faults, &again))?;
         // It is refused from now on; that the policies no longer name it may wait for signatures.
         let (_, left) = home.policies_in_force()?;
         let kept = "its file is kept in policies/retired/, its certificates in its register; its name is not given again";
         print!("{agency} has left{when}; {kept}\n{left}");
         Ok(())
     }
+}
+
+/// The agency is out whatever became of its file; whoever reads this must not believe that nothing happened.
+fn only_its_file_stays(agency: &AgencyId, faults: &[LoadError], again: &str) -> CliError {
+    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    CliError::failed(format_args!(
+        "`{agency}` is cut off and its certificates are ended, for good; only its file stays in the policies: {}; \
+         mend that, then say `{again}` again",
+        lines.join("; ")
+    ))
 }
 
 /// Ends certificates: cut off here at once, revoked by the development authority, or named for the authority that must revoke them.

@@ -116,7 +116,7 @@ fn describe(home: &Home, policy: &AgencyPolicy, cut: &CutOffList) -> Result<Valu
 }
 
 /// Whether a certificate is refused here whatever its dates say.
-fn is_cut(cut: &CutOffList, one: &Enrolled) -> bool {
+pub(super) fn is_cut(cut: &CutOffList, one: &Enrolled) -> bool {
     Thumbprint::try_from(one.sha256.clone()).is_ok_and(|thumbprint| cut.bars_certificate(&thumbprint.0))
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::home::{self, Home};
+use super::list::is_cut;
 use super::{ca, enrol, kit, leave};
+use crate::adapters::enrolment::Enrolled;
 use crate::cli::CliError;
 use crate::cli::place::Place;
 use crate::core::domain::agency::AgencyId;
@@ -27,7 +29,7 @@ pub(in crate::cli) struct Rotate {
     /// Issue nothing; print what an outside authority must sign
     #[arg(long)]
     outside_ca: bool,
-    /// Revoke every certificate but the newest: the agency works with the new one
+    /// Revoke every certificate but the newest that is not cut off: the agency works with that one
     #[arg(long, conflicts_with_all = ["csr", "certificate", "outside_ca"])]
     finish: bool,
     #[command(flatten)]
@@ -39,6 +41,7 @@ impl Rotate {
         let home = Home::of(&self.place)?;
         let agency = home::agency(&self.agency)?;
         let unit = home::unit(self.branch.as_deref())?;
+        let _alone = home.alone()?;
         if self.finish { finish(&home, &agency, unit) } else { self.begin(&home, &agency, unit) }
     }
 
@@ -64,15 +67,24 @@ impl Rotate {
 
 fn finish(home: &Home, agency: &AgencyId, unit: Option<&str>) -> Result<(), CliError> {
     let mut register = home.register(agency)?;
-    let good: Vec<String> = register.good(unit, home::now()).iter().map(|one| one.sha256.clone()).collect();
-    let Some((_, older)) = good.split_last().filter(|(_, older)| !older.is_empty()) else {
+    let (cut, good) = (home.cut_off()?, register.good(unit, home::now()));
+    if good.len() < 2 {
         println!("{agency}{} has one certificate for this; there is nothing to end", home::of(unit));
         return Ok(());
+    }
+    // One that is cut off works no more, however new it is.
+    let Some(stays) = good.iter().rev().find(|one| !is_cut(&cut, one)).map(|one| one.sha256.clone()) else {
+        let renew = home.command("rotate", agency, unit, " --csr FILE");
+        return Err(CliError::failed(format_args!(
+            "every certificate of `{agency}` for this is cut off, so none would be left to work with; renew it first: `{renew}`"
+        )));
     };
+    let older = |one: &&Enrolled| one.sha256 != stays;
+    let older: Vec<String> = good.into_iter().filter(older).map(|one| one.sha256.clone()).collect();
     let authority = ca::development(home)?;
-    leave::end_certificates(home, &mut register, older, authority.as_ref())?;
+    leave::end_certificates(home, &mut register, &older, authority.as_ref())?;
     home.save(agency, &mut register)?;
     home.cut_in_force()?;
-    println!("{} older certificate{} of {agency}{} ended", older.len(), if older.len() == 1 { "" } else { "s" }, home::of(unit));
+    println!("{} other certificate{} of {agency}{} ended", older.len(), if older.len() == 1 { "" } else { "s" }, home::of(unit));
     Ok(())
 }

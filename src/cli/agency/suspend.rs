@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::home::{self, Home};
 use crate::adapters::cutoff::Thumbprint;
-use crate::adapters::enrolment;
+use crate::adapters::enrolment::{self, Register};
 use crate::cli::place::{Place, read_given};
 use crate::cli::{CliError, Failure};
 use crate::core::domain::agency::AgencyId;
@@ -58,7 +58,7 @@ impl Suspend {
         }
         let now = home::now();
         if let Some(certificate) = &self.certificate {
-            let thumbprint = thumbprint(certificate)?;
+            let thumbprint = thumbprint(&home, &agency, certificate)?;
             home.cut(|list| list.cut_certificate(thumbprint, now))?;
             let when = home.cut_in_force()?;
             println!("this certificate of {agency} is cut off for ever{when}; have its issuer revoke it too");
@@ -66,6 +66,7 @@ impl Suspend {
             home.cut(|list| list.revoke_tokens(agency.as_str(), now))?;
             println!("every token that {agency} has is dead{}; it may get new ones", home.cut_in_force()?);
         } else {
+            branch.map_or(Ok(()), |branch| some_branch(&home, &agency, branch))?;
             home.cut(|list| list.suspend(agency.as_str(), branch, now))?;
             println!("{agency}{} is suspended{}", home::of(branch), home.cut_in_force()?);
         }
@@ -105,10 +106,54 @@ fn until_new_tokens_count(home: &Home, agency: &AgencyId) -> Result<(), CliError
     Ok(())
 }
 
-fn thumbprint(given: &str) -> Result<[u8; 32], CliError> {
+/// Refuses a slip of the pen: a branch that cannot come in here, so that the one that was meant goes on. Whoever could, as certificates of outside
+/// authorities need no entry in the register, is cut off, with a word that nothing here names it.
+fn some_branch(home: &Home, agency: &AgencyId, branch: &str) -> Result<(), CliError> {
+    let enrolled = |register: Register| register.certificates.iter().any(|one| one.unit.as_deref() == Some(branch));
+    if home.register(agency).is_ok_and(enrolled) {
+        return Ok(());
+    }
+    let snapshot = home.snapshot().ok();
+    let policy = snapshot.as_ref().and_then(|snapshot| snapshot.agencies.get(agency));
+    let uri = home.uri(agency, Some(branch));
+    if policy.is_some_and(|policy| policy.units.contains_key(branch) || policy.identities.contains(&uri)) {
+        return Ok(());
+    }
+    if policy.is_some_and(|policy| !policy.admits_branch(Some(branch))) {
+        let show = home.command("show", agency, None, "");
+        return Err(CliError::usage(format_args!(
+            "`{agency}` has no branch `{branch}`: no unit, identity or certificate of it bears that name; see `{show}`"
+        )));
+    }
+    eprintln!("estelam: nothing here names a branch `{branch}` of `{agency}`; if that was a slip, resume it and suspend the right one");
+    Ok(())
+}
+
+/// The SHA-256 of a certificate of this agency. It is cut off for ever, so another agency's is refused.
+fn thumbprint(home: &Home, agency: &AgencyId, given: &str) -> Result<[u8; 32], CliError> {
     if let Ok(Thumbprint(bytes)) = Thumbprint::try_from(given.to_ascii_lowercase()) {
-        return Ok(bytes);
+        return match other_holder(home, agency, &enrolment::hex(&bytes)) {
+            None => Ok(bytes),
+            Some(other) => Err(CliError::usage(format_args!("this certificate is of `{other}`, not of `{agency}`; nothing was cut off"))),
+        };
     }
     let pem = read_given(Path::new(given)).doing(format_args!("`{given}` is neither a SHA-256 nor a file that can be read"))?;
-    enrolment::of_pem(&pem).map(|facts| facts.sha256).ok_or_else(|| CliError::usage(format_args!("`{given}` holds no certificate in PEM")))
+    let facts = enrolment::of_pem(&pem).ok_or_else(|| CliError::usage(format_args!("`{given}` holds no certificate in PEM")))?;
+    let own = home.uri(agency, None);
+    let is_its = |uri: &String| uri.strip_prefix(&*own).is_some_and(|rest| rest.is_empty() || rest.starts_with("/branch/"));
+    if facts.uris.iter().any(is_its) {
+        return Ok(facts.sha256);
+    }
+    let name = facts.uris.first().map_or("no agency", String::as_str);
+    Err(CliError::usage(format_args!("the certificate in `{given}` is for {name}, not for `{agency}`; nothing was cut off")))
+}
+
+/// Another agency in whose register a certificate is. A register that cannot be read keeps nobody from being cut off.
+fn other_holder(home: &Home, agency: &AgencyId, sha256: &str) -> Option<String> {
+    let mut others = enrolment::agencies(&home.enrolment).into_iter().filter(|other| other != agency.as_str());
+    let holds = |other: &String| {
+        let register = Register::open(&home.enrolment, other);
+        register.is_ok_and(|register| register.certificates.iter().any(|one| one.sha256 == sha256))
+    };
+    others.find(holds)
 }

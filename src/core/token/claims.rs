@@ -105,6 +105,7 @@ pub fn check_claims(raw: RawClaims, profile: &TokenProfile) -> Result<TokenClaim
         thumbprint: thumbprint(raw.cnf)?,
         scopes: scopes(raw.scope)?,
         jti: jti.into(),
+        outside_issuer: None,
         issued_at,
         not_before: raw.nbf.map(instant).transpose()?,
         expires_at,

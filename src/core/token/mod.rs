@@ -38,8 +38,10 @@ pub struct TokenClaims {
     pub thumbprint: [u8; 32],
     /// Granted scopes.
     pub scopes: Vec<Scope>,
-    /// Unique id of the token.
+    /// Unique id of the token among those of its issuer.
     pub jti: Arc<str>,
+    /// Its `iss` where that is an outside issuer; none of our own tokens.
+    pub outside_issuer: Option<Arc<str>>,
     /// Issue time.
     pub issued_at: Timestamp,
     /// `nbf`, if present.
@@ -57,6 +59,9 @@ pub struct TokenRejected(pub &'static str);
 pub enum TokenFault {
     /// The token is not accepted.
     Rejected(TokenRejected),
+    /// It is not accepted now and may be later: its outside issuer's key is not known yet, or it does not count yet. Whoever wants it dead must not be
+    /// told that it is.
+    NotYet(TokenRejected),
     /// Too many tokens that were never seen before; this one was not looked at.
     Limited(LimitNotice),
 }
@@ -217,7 +222,7 @@ impl From<(RefusalCode, &'static str)> for Unaccepted {
 impl From<TokenFault> for Unaccepted {
     fn from(fault: TokenFault) -> Self {
         match fault {
-            TokenFault::Rejected(TokenRejected(why)) => (RefusalCode::TokenInvalid, why).into(),
+            TokenFault::Rejected(TokenRejected(why)) | TokenFault::NotYet(TokenRejected(why)) => (RefusalCode::TokenInvalid, why).into(),
             TokenFault::Limited(notice) => Self {
                 code: RefusalCode::RateLimited,
                 detail: "too many new tokens in a short time; use each token until shortly before it expires",

@@ -60,6 +60,7 @@ impl OutsideProfile {
             thumbprint: thumbprint(raw.cnf)?,
             scopes: self.scopes(raw.scope)?,
             jti: jti.into(),
+            outside_issuer: Some(self.issuer.clone()),
             issued_at,
             not_before: raw.nbf.map(instant).transpose()?,
             expires_at,

@@ -61,6 +61,7 @@ fn verifier() -> Remembers {
         thumbprint: [9; 32],
         scopes: vec![Scope::Verify],
         jti: "one".into(),
+        outside_issuer: None,
         issued_at: at(ISSUED),
         not_before: None,
         expires_at: at(ISSUED + 300),

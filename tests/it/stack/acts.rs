@@ -106,6 +106,41 @@ async fn a_certificate_is_an_entry_before_it_is_handed_out_and_one_that_was_made
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_new_officer_may_open_is_on_record_once_its_policy_is_in_force() {
+    use estelam::adapters::enrolment::{self, Enrolled, Register};
+    let system = System::today().await;
+    let mut look = Look { kek: kek(&system), seen: 0, system: &system };
+    look.seen = acts(&system, &look.kek).len();
+    let facts = enrolment::of_pem(&std::fs::read(&system.credential("dpo").cert).unwrap()).unwrap();
+    let mut register = Register::default();
+    assert!(register.add(Enrolled::new(&facts, None, system.clock.now())));
+    register.save(&system.config.enrolment, "dpo-two").unwrap();
+    let enrolments = system.running.parts().enrolments.clone();
+    enrolments.look().await.unwrap();
+    let issued = details(&look.at(&["certificate-issued"])[0]);
+    assert_eq!((&issued["opens"], &issued["in_force"]), (&Value::Null, &json!(false)), "nobody knows yet what it will open");
+    let policy = |scopes: &str| {
+        let folder = system.config.policies.join("agencies");
+        let text =
+            std::fs::read_to_string(folder.join("dpo.toml")).unwrap().replace("\"dpo\"", "\"dpo-two\"").replace("/dpo\"", "/dpo-two\"");
+        let scopes = text.lines().map(|line| if line.starts_with("scopes = ") { scopes } else { line }).collect::<Vec<_>>().join("\n");
+        std::fs::write(system.dir.path().join("draft"), scopes).unwrap();
+        std::fs::rename(system.dir.path().join("draft"), folder.join("dpo-two.toml")).unwrap();
+        system.running.parts().policies.reload().unwrap().version.to_string()
+    };
+    let version = policy("scopes = [\"log:person\"]");
+    enrolments.look().await.unwrap();
+    let gained = look.at(&["policies-activated", "scopes-gained"]).remove(1);
+    assert_eq!((gained.agency.as_deref(), gained.policy_version.as_deref()), (Some("dpo-two"), Some(&*version)));
+    assert_eq!(details(&gained), json!({"opens": ["log:person"], "on_record": []}));
+    edit_policy(system.dir.path(), "bank", |text| format!("{text}\n# a note\n"));
+    system.running.parts().policies.reload().unwrap();
+    enrolments.look().await.unwrap();
+    look.at(&["policies-activated"]);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_administrative_act_is_exactly_one_entry_in_order() {
     let system = System::today().await;
     let mut look = Look { system: &system, kek: kek(&system), seen: 0 };

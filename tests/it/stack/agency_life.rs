@@ -280,7 +280,7 @@ async fn the_command_that_a_rotation_prints_ends_the_older_certificate_of_that_b
     let printed = said.trim_end().rsplit(": ").next().unwrap();
     let words: Vec<&str> = printed.strip_prefix("estelam ").unwrap().split(' ').collect();
     let ended = done(&run(Command::new(env!("CARGO_BIN_EXE_estelam")).args(&words).current_dir(lab.path())));
-    assert_eq!(ended, "1 older certificate of bank (north) ended\n");
+    assert_eq!(ended, "1 other certificate of bank (north) ended\n");
     let shown: Value = serde_json::from_str(&done(&agency(&dir, &["show", "bank", "--json"]))).unwrap();
     let certificates = shown["register"]["certificates"].as_array().unwrap().iter();
     let state: Vec<_> = certificates.map(|one| (one["unit"].as_str(), one["ended_at"].is_null())).collect();

@@ -1,5 +1,6 @@
 //! The token endpoint with `private_key_jwt`, an outside issuer's tokens, and the limit by address, through the whole stack.
 
+use estelam::config::OutsideIssuer;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
@@ -79,6 +80,39 @@ async fn a_client_that_authenticates_by_assertions_revokes_its_token_by_one() {
     }
     assert_eq!(revoke(&assertion(&system, &key, "bank", "three")).await.status, 200);
     assert_eq!(ask().await, 401);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_whose_outside_key_is_not_known_yet_is_not_called_dead() {
+    let system = System::configured(|config| {
+        let issuer = OutsideIssuer {
+            issuer: crate::outside_token::OUTSIDE.to_owned(),
+            jwks_url: "https://127.0.0.1:1/jwks".to_owned(),
+            ca: config.tls.client_ca.clone(),
+            crls: None,
+            algorithms: vec!["ES256".to_owned()],
+            audience: None,
+            agency_claim: "client_id".to_owned(),
+            agencies: vec!["bank".to_owned()],
+            scopes: vec!["verify".to_owned()],
+            private_addresses: true,
+            refresh_s: 300,
+            cooldown_s: 30,
+            good_for_s: 3600,
+        };
+        config.issuers.push(issuer);
+    })
+    .await;
+    let key = ForeignKey::es256();
+    let token = key.signed(&json!({"alg": "ES256", "kid": "new", "typ": "at+jwt"}), &crate::outside_token::claims());
+    let entries = system.entries();
+    let reply = send(system.request("bank", "POST", "/oauth2/revoke").header(CONTENT_TYPE, FORM).body(format!("token={token}"))).await;
+    assert_eq!((reply.status, reply.json["error"].as_str()), (503, Some("temporarily_unavailable")), "{}", reply.json);
+    assert!(reply.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert_eq!(system.entries(), entries + 1, "and that is on record");
+    let kept = std::fs::read_to_string(system.config.cutoff.with_file_name("revoked-tokens")).unwrap();
+    assert!(kept.is_empty(), "nothing was revoked");
     system.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 mod acts;
 mod agency_life;
+mod agency_slips;
 mod alarm;
 mod audit;
 mod audit_cli;

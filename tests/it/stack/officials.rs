@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use estelam::adapters::clock::ManualClock;
 use estelam::adapters::keys::FileSigner;
 use estelam::core::signing::Algorithm;
 use estelam::registry::decrees::OfficialKey;
@@ -45,7 +46,7 @@ impl Office {
         let office = Self { lab, keys };
         let dir = outside_a_demo(system);
         done(&officials(&dir, &["init", &office.file()]));
-        office.approve(system);
+        office.approve(system.dir.path(), &system.clock);
         office
     }
 
@@ -65,14 +66,14 @@ impl Office {
     }
 
     /// Proposes, signs twice and applies, as the commands say.
-    fn approve(&self, system: &System) {
-        let dir = system.dir.path().to_str().unwrap();
+    fn approve(&self, dir: &Path, clock: &ManualClock) {
+        let dir = dir.to_str().unwrap();
         done(&officials(dir, &["propose", "policies"]));
         for key in &self.keys {
             done(&officials(dir, &["sign", "policies", "--key", key.to_str().unwrap()]));
         }
         // The gateway's clock stands still; nothing that was proposed may lie ahead of it.
-        system.set(&today());
+        clock.set(today().parse().unwrap());
         done(&officials(dir, &["apply", "policies"]));
     }
 }
@@ -90,6 +91,15 @@ fn outside_a_demo(system: &System) -> String {
     dir
 }
 
+/// Gives the gateway of a configuration another name.
+fn rename(folder: &Path, issuer: &str) {
+    let file = folder.join("estelam.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let named =
+        text.lines().map(|line| if line.starts_with("issuer = \"https") { format!("issuer = \"{issuer}\"") } else { line.to_owned() });
+    std::fs::write(&file, named.collect::<Vec<_>>().join("\n")).unwrap();
+}
+
 fn in_force(system: &System) -> std::sync::Arc<str> {
     system.running.parts().policies.current().version.clone()
 }
@@ -98,10 +108,14 @@ fn in_force(system: &System) -> std::sync::Arc<str> {
 async fn outside_a_demo_an_agency_joins_signs_and_leaves_without_a_wait_for_officials() {
     let system = System::at(&today(), "").await;
     let office = Office::open(&system);
+    let (folder, clock) = (system.dir.path().to_owned(), system.clock.clone());
     let system = system
         .restarted_with(|config| {
             config.demo = false;
             config.audit.officer_key = None;
+            // It listens elsewhere now and so has another name, for which nobody has signed yet.
+            rename(&folder, &config.issuer);
+            office.approve(&folder, &clock);
         })
         .await;
     let dir = outside_a_demo(&system);
@@ -121,7 +135,7 @@ async fn outside_a_demo_an_agency_joins_signs_and_leaves_without_a_wait_for_offi
     done(&run(Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(signing).arg("-out").arg(&public)));
     let signs = done(&agency(&dir, &["enrol", "school", "--request-key", public.to_str().unwrap()]));
     assert!(signs.contains("not in force yet") && signs.contains(&to_do), "{signs}");
-    office.approve(&system);
+    office.approve(system.dir.path(), &system.clock);
     system.until("what was signed", |system| in_force(system) != before).await;
     assert_eq!(ask(&kit, &key)["decision"], "entitled");
     let branch = request(office.lab.path(), "north", &[&san("bank/branch/north")]);

@@ -65,7 +65,8 @@ fn install(config: &mut Config) {
     let officials = folder.init("officials.toml", &format!("quorum = 2\n{}{}", official("one"), official("two"))).unwrap();
     let at = TODAY.parse().unwrap();
     let hash = PolicyStore::open(&config.policies).unwrap().current().version.to_string();
-    let proposal = Proposal { kind: Kind::Policies, hash, previous: None, officials: officials.hash.clone(), at };
+    let issuer = Some(config.issuer.clone());
+    let proposal = Proposal { kind: Kind::Policies, issuer, hash, previous: None, officials: officials.hash.clone(), at };
     let mut approval = Approval { proposal, signatures: Vec::new() };
     for name in ["one", "two"] {
         approval.sign(&officials.file, &OfficialKey::read(&key_file(&dir, name)).unwrap(), at).unwrap();

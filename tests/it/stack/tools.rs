@@ -64,6 +64,28 @@ async fn a_suspension_is_in_force_when_the_command_says_so() {
     assert_eq!(text(&output.stdout), "bank is suspended (no service runs here now; it counts from its start)\n");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_signs_when_the_command_says_so_and_a_gateway_that_does_not_take_it_up_is_told_of() {
+    let system = System::at(&super::agency_life::today(), "").await;
+    let dir = configured(&system);
+    let keys = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_estelam")).arg("keys").args(words).args(["--dir", &dir]).output().unwrap();
+    let signing =
+        |system: &System| estelam::core::signing::Signer::key_id(&**system.running.parts().keys.current().statements()).to_owned();
+    let before = signing(&system);
+    let output = keys(&["rotate", "statements", "--now"]);
+    assert!(output.status.success() && text(&output.stdout).contains("signs statements from now on"), "{}", text(&output.stderr));
+    assert_ne!(signing(&system), before, "without a pause: whoever reads the line may rely on it");
+    // The gateway opens no change without its content key; the command can make one.
+    let content = system.config.keys.join("content.key");
+    std::fs::rename(&content, system.dir.path().join("aside")).unwrap();
+    let output = keys(&["standby", "tokens"]);
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{said}");
+    assert!(said.contains("the running service does not take it up"), "{said}");
+    std::fs::rename(system.dir.path().join("aside"), &content).unwrap();
+    system.stop().await;
+}
+
 #[test]
 fn check_names_every_fault_and_a_missing_folder_once() {
     let home = tempfile::tempdir().unwrap();
