@@ -19,10 +19,11 @@ use super::witnessed::witnessed;
 use crate::adapters::store::{LogChain, PurgeError, PurgeJob, PurgeReport, Witnessed};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::RetentionClass;
+use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::purge_order::Ordered;
 use crate::core::ledger::retention::{Hold, PurgedKey, day_of};
+use crate::core::ledger::{Ledger as _, RetentionClass};
 use crate::files;
 
 /// How often it is seen whether somebody asks.
@@ -138,9 +139,8 @@ impl Purger {
         if !self.clock.holds() {
             return Err(StartError("the clock jumped and cannot be believed; set it right, or restart the gateway, then purge".to_owned()));
         }
+        let witnessed = self.witnessed(request.witnessed.as_deref())?;
         let (holds, ordered) = self.signed().await?;
-        let witnessed = request.witnessed.as_deref().map(|note| witnessed(note, &self.config, &self.keys)).transpose()?;
-        let witnessed = witnessed.map(|(time, _)| Witnessed { time, note: request.witnessed.clone().unwrap_or_default() });
         let job = PurgeJob { now: self.clock.now(), witnessed, holds, ordered, only: request.only.clone(), dry_run: request.dry_run, by };
         let refused = |error: PurgeError| StartError(error.to_string());
         let present = self.logs.present().purge(job.clone()).await.map_err(refused)?;
@@ -158,6 +158,23 @@ impl Purger {
             self.deletion.found(&purges);
         }
         Ok(purges)
+    }
+
+    /// The witness's time, which counts instead of this machine's where a witness is configured: by the checkpoint that is given, else by the one that
+    /// the operator brings. One of a log that has ended says nothing of how far the present one has come.
+    fn witnessed(&self, given: Option<&str>) -> Result<Option<Witnessed>, StartError> {
+        let note = match (given, &self.config.ledger.witness_checkpoint) {
+            (Some(given), _) => Some(given.to_owned()),
+            (None, Some(path)) => {
+                let unread = |error| StartError(format!("cannot read the witness's `{}`: {error}; nothing is deleted", path.display()));
+                let kept = std::fs::read_to_string(path).map_err(unread)?;
+                Some(kept).filter(|note| Checkpoint::claimed_origin(note) == Some(self.logs.present().origin()))
+            }
+            (None, None) => None,
+        };
+        let Some(note) = note else { return Ok(None) };
+        let (time, _) = witnessed(&note, &self.config, &self.keys)?;
+        Ok(Some(Witnessed { time, note }))
     }
 
     /// Has deferrals that began or ended recorded, also where nobody opens a view meanwhile.

@@ -71,6 +71,7 @@
 //! An authority may keep entries from being shown for a while: `estelam log defer add ID --by "WHO, ON WHAT GROUND" --from … --to … --until … --agency … --key A`,
 //! `defer approve ID --key B`. Two officials in office sign it (in a demo whoever is enrolled with `defer enrol NAME --key KEY`); it hides nothing before the
 //! access log has `deferral-begun`, which the gateway records within seconds, with who signed. It names days, an agency or answers, never a person, and
-//! has a last day at most 60 days after the first, so that the holder sees the entries before they are deleted. After that day they show by themselves,
+//! has a last day at most 60 days after the first, so that the holder sees the entries before they are deleted; an entry about a minor, which is kept for 30 days, it
+//! hides for 20 at most. After that day they show by themselves,
 //! with who deferred them and until when, in the line itself (fa, prs, en) and as `deferred`. `defer show ID` by two officials shows them before (`deferral-ended`). While a deferral cannot be read or recorded, a signature does
 //! not fit, it lasts longer than it may, or one that was recorded is gone or changed, no view is opened at all.

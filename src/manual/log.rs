@@ -185,8 +185,9 @@
 //! verify` takes a missing content only where such a statement names its key and it was due at that instant, and no statement may name
 //! an instant after its own entry. A crash at any point leaves a log that verifies; the next purge finishes it, also where the log was sealed meanwhile.
 //!
-//! The host's clock alone makes nothing due: a stretch of more than two days without an entry counts two days, and a clock more than two days ahead
-//! of the last entry is refused. `--witnessed FILE` gives a checkpoint that the configured witness cosigned; then its time counts.
+//! The host's clock alone makes nothing due: where a witness is configured (`ledger.witness_checkpoint`), the instant at which it cosigned the checkpoint that
+//! lies there counts, by schedule as by hand, so that its file is to be brought at least daily; `--witnessed FILE` gives a newer one. Elsewhere a stretch
+//! of more than two days without an entry counts two days, and a clock more than two days ahead of the last entry is refused.
 //!
 //! No byte of a key or content is left in database pages (`secure_delete` from the first entry on), write-ahead log (emptied) or journal
 //! (overwritten if newer entries have not taken the place); readers forget the key. Trail keys go with the last content of their day. Copies that you

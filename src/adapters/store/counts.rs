@@ -2,6 +2,7 @@
 //! they go with it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -55,7 +56,9 @@ impl SqliteLedger {
 
     /// See [`crate::core::ledger::audit::LogAudit::summary`].
     pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
-        self.close_days(now).await?;
+        // What the log's own time has not come to may still get entries, whatever this machine's clock says.
+        let last = Timestamp::from_microsecond(self.shared.last_time.load(Ordering::Acquire)).unwrap_or(now);
+        self.close_days(now.min(last)).await?;
         let size = self.durable_size().await?;
         let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
         let told = self.readers.search(move |index, conn, contents| {

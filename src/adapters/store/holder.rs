@@ -12,7 +12,9 @@ use super::audit::day_number;
 use super::reader::Readers;
 use super::sealed::EndedLog;
 use super::segments::{self, SegmentError, Sought};
+use crate::core::ledger::audit::AuditRow;
 use crate::core::ledger::holder::{HolderEntry, HolderLog, SealedTrails};
+use crate::core::ledger::leaf::Header;
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::tree::Hash;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
@@ -81,7 +83,12 @@ async fn entries(readers: &Readers, trails: &[OpenedTrail], from: Timestamp, siz
     });
     let found = found.await?;
     let rows = found.into_iter().map(|(_, row)| row).filter(|row| row.time >= from);
-    Ok(rows.map(|row| HolderEntry { id: row.id, time: row.time, kind: row.kind, content: Box::new(row.content().clone()) }).collect())
+    rows.map(holder_entry).collect::<Option<_>>().ok_or(LogUnreadable("an entry has a header that cannot be read"))
+}
+
+fn holder_entry(row: AuditRow) -> Option<HolderEntry> {
+    let class = Header::decode(&row.header).ok()?.class;
+    Some(HolderEntry { id: row.id, time: row.time, kind: row.kind, class, content: Box::new(row.content().clone()) })
 }
 
 fn sealed(conn: &Connection, first: Date, origin: Option<&str>) -> rusqlite::Result<SealedTrails> {

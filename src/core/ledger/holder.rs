@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::retention::Hold;
-use super::{EntryContent, EntryKind, LogUnreadable};
+use super::retention::{Hold, day_of};
+use super::{EntryContent, EntryKind, LogUnreadable, RetentionClass};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::date::{jalali, tehran_day};
 use crate::core::domain::reason::ReasonCode;
@@ -25,6 +25,8 @@ pub struct HolderEntry {
     pub time: Timestamp,
     /// What it is about.
     pub kind: EntryKind,
+    /// How long its content is kept.
+    pub class: RetentionClass,
     /// Its content.
     pub content: Box<EntryContent>,
 }
@@ -53,18 +55,21 @@ impl Deferred {
 
 /// What may be shown at an instant, with the deferral that is over. Entries under a deferral that lasts are left out.
 pub fn shown(entries: Vec<HolderEntry>, deferrals: &[Hold], now: Timestamp) -> Vec<(HolderEntry, Option<Deferred>)> {
-    let covering = |entry: &HolderEntry| {
-        deferrals.iter().filter(|deferral| deferral.covers(entry.time, entry.id, entry.content.agency.as_deref())).collect::<Vec<_>>()
-    };
-    let shown = entries.into_iter().filter_map(|entry| {
-        let covering = covering(&entry);
-        if covering.iter().any(|deferral| deferral.in_force(now)) {
-            return None;
-        }
-        let last = covering.into_iter().max_by_key(|deferral| deferral.until);
-        Some((entry, last.map(|deferral| Deferred { by: deferral.reason.clone(), until: deferral.until.to_string() })))
+    let shown = entries.into_iter().filter_map(|entry| match last_deferral(&entry, deferrals) {
+        Some((until, _)) if day_of(now) <= until => None,
+        Some((until, deferral)) => Some((entry, Some(Deferred { by: deferral.reason.clone(), until: until.to_string() }))),
+        None => Some((entry, None)),
     });
     shown.collect()
+}
+
+/// The deferral that keeps an entry longest from being shown, and until which day (UTC). None does for more than two thirds of the time for which
+/// the entry's content is kept: a minor's, which goes after 30 days, must be seen before it does.
+fn last_deferral<'a>(entry: &HolderEntry, deferrals: &'a [Hold]) -> Option<(Date, &'a Hold)> {
+    let longest = SignedDuration::from_hours(i64::from(entry.class.days()) * 2 / 3 * 24);
+    let at_most = day_of(entry.time.checked_add(longest).unwrap_or(Timestamp::MAX));
+    let covering = deferrals.iter().filter(|deferral| deferral.covers(entry.time, entry.id, entry.content.agency.as_deref()));
+    covering.map(|deferral| (deferral.until.min(at_most), deferral)).max_by_key(|(until, _)| *until)
 }
 
 /// The epochs of a span with their trail keys, sealed to the registry.
@@ -196,4 +201,36 @@ fn line(line: usize, (day, kind, purpose, what, deferred): Key, entries: Vec<Uui
         None => text,
     };
     ViewLine { line, what, kind, purpose, day, deferred, fa, prs, en, entries }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_deferral_does_not_hide_what_is_kept_for_a_month_until_it_is_deleted() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let deferral = Hold {
+            id: "inquiry-1".into(),
+            reason: "a court".into(),
+            from: day("2026-01-01"),
+            to: day("2026-01-01"),
+            agency: None,
+            answers: Vec::new(),
+            until: day("2026-03-02"),
+        };
+        for (class, last, first_shown) in
+            [(RetentionClass::Detail, "2026-03-02", "2026-03-03T00:00:00Z"), (RetentionClass::Minor, "2026-01-21", "2026-01-22T00:00:00Z")]
+        {
+            let at = |now: &str| {
+                let (id, time) = (Uuid::from_u128(1), "2026-01-01T12:00:00Z".parse().unwrap());
+                let entry = HolderEntry { id, time, kind: EntryKind::Answer, class, content: Box::default() };
+                shown(vec![entry], std::slice::from_ref(&deferral), now.parse().unwrap())
+            };
+            assert!(at(&format!("{last}T23:59:59Z")).is_empty(), "{class:?}");
+            let told: Vec<_> = at(first_shown).into_iter().filter_map(|(_, deferred)| deferred).collect();
+            assert_eq!(told, [Deferred { by: "a court".to_owned(), until: last.to_owned() }]);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::tests::{Log, at, found_in_files, hold, log, secrets, verify_in};
 use super::*;
+use crate::adapters::store::audit::number_of;
 use crate::adapters::store::fault::Faults;
 use crate::adapters::store::test_signer::signer;
 use crate::adapters::store::{ContentKek, Origins, backup_all, restore_all, rewrap};
@@ -107,6 +108,19 @@ async fn damaged_counts_of_a_day_are_an_error_and_not_a_day_without_queries() {
     assert!(ledger.summary(None, None, now).await.is_err());
     let second = Some("2026-01-02".parse().unwrap());
     ledger.summary(second, None, now).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_keeps_no_count_of_a_day_that_is_not_over() {
+    let log = log();
+    let ledger = log.open();
+    log.live(&ledger, "2026-01-01T08:00:00Z", 3).await;
+    let ahead = at("2026-03-01T08:00:00Z");
+    assert!(matches!(ledger.purge(PurgeJob { now: ahead, ..log.job() }).await, Err(PurgeError::ClockAhead { .. })));
+    ledger.summary(None, None, ahead).await.unwrap();
+    let kept: Vec<i64> = counts(&log.config.dir).into_iter().map(|(day, ..)| day).collect();
+    let day = |text: &str| number_of(text.parse().unwrap());
+    assert!(kept.contains(&day("2026-01-01")) && !kept.contains(&day("2026-01-03")), "{kept:?}");
 }
 
 /// A copy is brought up to date at every commit of a purge, and once after it.

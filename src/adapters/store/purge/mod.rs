@@ -190,10 +190,6 @@ impl SqliteLedger {
     pub async fn purge(&self, job: PurgeJob) -> Result<PurgeReport, PurgeError> {
         let _alone = self.purging.lock().await;
         self.settled().await?;
-        if !job.dry_run {
-            // Counts outlive the contents that they are made from.
-            self.close_days(job.now).await.map_err(|_| LedgerUnavailable("the counts of days that are over cannot be kept"))?;
-        }
         let finished = if job.dry_run { 0 } else { self.finish().await? };
         let (dry_run, by) = (job.dry_run, job.by);
         let (plan, witnessed) = self.planned(job).await?;
@@ -201,6 +197,8 @@ impl SqliteLedger {
         if plan.due.is_empty() || dry_run {
             return Ok(report);
         }
+        // Counts outlive the contents that they are made from.
+        self.close_days(plan.as_of).await.map_err(|_| LedgerUnavailable("the counts of days that are over cannot be kept"))?;
         let (entry, _) = self.record(&plan, witnessed, None, by).await?;
         for due in plan.due {
             self.destroy(due).await?;

@@ -13,6 +13,7 @@ use crate::adapters::store::{LogEntries, StoredContent, VerifyOptions, generate_
 use crate::app::origins::{OpenLog, open_log, origins_of};
 use crate::app::purge::{PurgeRequest, Purger, Purges};
 use crate::app::purge_orders::PurgeOrders;
+use crate::core::ledger::cosignature::WitnessKey;
 use crate::core::ledger::purge_order::PurgeOrder;
 use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::{EntryContent, EntryKind, LogReader as _, RetentionClass};
@@ -178,6 +179,32 @@ async fn nothing_goes_without_two_officials_and_their_order_is_on_record_before_
     assert!(archive.is_readable(4).await);
     assert_eq!(archive.codes(), ["officials-activated", "purge-order-begun", "purge", "purge", "purge-order-ended"]);
     assert_eq!(archive.verify(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_witness_is_configured_its_time_counts_without_being_asked_for() {
+    let mut archive = archive().await;
+    let now = archive.clock.now();
+    archive.orders().add(order(), archive.key(0), now).unwrap();
+    archive.orders().approve("year-1", Step::Begin, archive.key(1), now).unwrap();
+    let signer = FileSigner::from_pkcs8(&FileSigner::generate(Algorithm::EdDsa).unwrap()).unwrap();
+    let key = WitnessKey::new("witness.example", signer.public_key_bytes().try_into().unwrap()).unwrap();
+    let [key_file, seen] = ["witness.key", "seen"].map(|name| archive.home.dir.path().join(name));
+    std::fs::write(&key_file, format!("{key}\n")).unwrap();
+    let ledger = &mut archive.purger.config.ledger;
+    (ledger.witness_key, ledger.witness_checkpoint) = (Some(key_file), Some(seen.clone()));
+    let published = archive.log.ledger.checkpoint();
+    let cosigned = |time| std::fs::write(&seen, key.cosign(&published, &signer, time).unwrap()).unwrap();
+
+    archive.fails("witness").await;
+    cosigned(at("2026-08-20T08:00:00Z"));
+    let purges = archive.purge().await.unwrap();
+    assert_eq!((purges.present.entry, purges.unordered().count()), (None, 0), "nothing was due when the witness looked last");
+    assert!(archive.is_readable(0).await);
+    cosigned(now);
+    assert_eq!(archive.purge().await.unwrap().present.keys.len(), 3);
+    assert!(archive.statements()[0].witnessed.is_some());
+    assert_eq!(archive.verify(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
