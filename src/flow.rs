@@ -9,10 +9,9 @@ mod gate;
 mod retry;
 mod signature;
 mod tenure;
+mod turns;
 
 use std::sync::Arc;
-
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
@@ -30,6 +29,7 @@ pub use self::gate::{Gate, Incoming};
 pub use self::retry::{KeyReused, Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
 pub use self::tenure::Tenure;
+pub use self::turns::{BatchTurn, BatchTurns};
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
 pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
@@ -45,7 +45,7 @@ pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
 }
 
 /// A batch's turn; none for a counter.
-type Turn = Option<OwnedSemaphorePermit>;
+type Turn = Option<BatchTurn>;
 
 /// The first two stages: a good certificate, a good token of the same agency, one of the scopes; and which it was.
 fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(VerifiedCall, Scope), Box<Refusal>> {
@@ -102,23 +102,28 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut
         // Nothing is spent and nobody looked up for an answer that could not be recorded.
         return Err(permit.refuse(RefusalCode::LedgerUnavailable, "the disk of the access log is full; ask again later"));
     }
+    if !gate.clock.holds() {
+        // The same: `conclude` will sign nothing.
+        return Err(permit.refuse(RefusalCode::LedgerUnavailable, "the clock of this node jumped; ask again later, or ask another node"));
+    }
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
     let mut facts = registry::look_up(permit, &*gate.registry).await;
     // Whoever waits for the registry is in nobody's way.
-    let (own_turn, waited) = gate.turn(facts.permit().tier()).await;
+    let (own_turn, waited) = gate.turn(facts.permit().tier(), facts.permit().call().agency().agency()).await;
     *turn = own_turn;
     if waited && facts.answer().is_ok() {
         // What changed during the wait must be in the answer; what did not is remembered.
         facts = Box::pin(registry::look_up(facts.into_permit(), &*gate.registry)).await;
     }
     if facts.are_shed() {
-        return Err(overloaded(facts.into_permit()));
+        return Err(overloaded(gate, facts.into_permit()));
     }
-    let decision = guarded(gate, decided(gate, facts).await).await;
+    let decision = decided(gate, facts, turn).await;
+    let decision = guarded(gate, decision, turn).await;
     // The same again: whether the number was remembered is nobody's to know who has not its second factor.
     if decision.comes_of_overload() {
-        return Err(overloaded(decision.into_parts().0));
+        return Err(overloaded(gate, decision.into_parts().0));
     }
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
@@ -126,7 +131,9 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut
     }
 }
 
-fn overloaded(permit: policy::Permit) -> Box<Refusal> {
+/// The day's quotas are for answers: asking again after this costs no more of them.
+fn overloaded(gate: &Gate, permit: policy::Permit) -> Box<Refusal> {
+    policy::give_back(&permit, &*gate.limiter);
     permit.refuse(RefusalCode::Overloaded, "too many queries wait for the registry; ask again later")
 }
 
@@ -140,12 +147,16 @@ fn alarm_if_unruled(decision: &decision::Decision) {
 }
 
 /// Decides; what comes to nothing on remembered facts, or to a "no" on facts that are not fresh enough for one, is asked again live.
-async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
-    let again = decision::needs_live_confirmation(&facts);
-    let facts = if again { Box::pin(registry::confirm_live(facts, &*gate.registry)).await } else { facts };
+/// A batch's turn ends there: whoever waits for the registry keeps nobody waiting, and the registry's own lanes hold batches back.
+async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn) -> decision::Decision {
+    if decision::needs_live_confirmation(&facts) {
+        *turn = None;
+        facts = Box::pin(registry::confirm_live(facts, &*gate.registry)).await;
+    }
     let now = gate.clock.now();
     let mut decision = decision::decide(facts, now, now);
     if decision.needs_fresher_facts() {
+        *turn = None;
         let facts = Box::pin(registry::ask_again(decision.into_facts(), &*gate.registry)).await;
         let now = gate.clock.now();
         decision = decision::decide(facts, now, now);
@@ -156,11 +167,11 @@ async fn decided(gate: &Gate, facts: registry::Facts) -> decision::Decision {
 
 /// Counts the outcome for the holder's protection; one that may not be told becomes that of a number which is nobody's, by the same
 /// look-ups.
-async fn guarded(gate: &Gate, decision: decision::Decision) -> decision::Decision {
+async fn guarded(gate: &Gate, decision: decision::Decision, turn: &mut Turn) -> decision::Decision {
     let counted = policy::asked(decision.permit()).zip(decision.seen());
     match counted.map(|(asked, seen)| gate.shield.settle(&asked, seen, gate.clock.now())) {
         None | Some(Settled::Told) => decision,
-        Some(Settled::Withheld) => Box::pin(decided(gate, registry::withhold(decision.into_facts()))).await,
+        Some(Settled::Withheld) => Box::pin(decided(gate, registry::withhold(decision.into_facts()), turn)).await,
     }
 }
 

@@ -46,6 +46,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether only to see that it works.
+    pub const fn is_smoke(&self) -> bool {
+        self.smoke
+    }
+
     /// With the environment's wish taken in.
     pub fn with_environment(mut self) -> Self {
         self.smoke |= std::env::var_os("ESTELAM_BENCH_SMOKE").is_some_and(|value| value == "1");

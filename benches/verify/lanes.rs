@@ -1,5 +1,6 @@
 //! `--lanes`: what somebody at a counter notices of other agencies. A clinic asks at a calm pace, alone, beside a bank's batch that goes as
-//! fast as it is let, and beside an insurer that floods far beyond its limits. Each has a load generator of its own.
+//! fast as it is let, beside an insurer that floods far beyond its limits, and beside both for as long as a whole batch takes. Each has a load
+//! generator of its own.
 
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ const FLOOD: usize = 64;
 const AHEAD: Duration = Duration::from_secs(1);
 /// Queries of a whole batch.
 const BATCH: u64 = 100_000;
+/// By how much a batch and a flood may change the counter's p99, in percent.
+const BOUNDS: (f64, f64) = (25.0, 10.0);
+/// The longest time that a whole batch is given.
+const LONGEST: Duration = Duration::from_secs(120);
 
 const CLINIC: &str =
     r#""identifier":{"scheme":"yekta","value":"9990000034"},"service":"insurance-health","purpose":"treatment","actor":"probe-1""#;
@@ -34,9 +39,12 @@ struct Summary {
     alone_p99_ms: f64,
     batch_p99_ms: f64,
     flood_p99_ms: f64,
+    both_p99_ms: f64,
     batch_change_percent: f64,
     flood_change_percent: f64,
+    both_change_percent: f64,
     batch_rps: f64,
+    batch_beside_flood: u64,
 }
 
 /// Measures and reports.
@@ -65,23 +73,34 @@ pub fn run(plan: &Plan) -> Result<(), Fault> {
     }
     print_row("the batch", &batches);
     print_row("the flood", &floods);
+    let batch_rps = median(&batches, |batch| batch.rps);
+    let (both, whole) = beside_both(&gateway, plan, batch_rps, places)?;
+    print_row("beside both", std::slice::from_ref(&both));
     let sent: u64 = batches.iter().map(|batch| batch.answers).sum();
     let turned_away: u64 = floods.iter().map(|flood| flood.errors).sum();
-    let batch_rps = median(&batches, |batch| batch.rps);
     println!(
-        "{sent} queries of batches were answered ({BATCH} take {:.0} s); {turned_away} of the flood were turned away",
-        BATCH as f64 / batch_rps
+        "{sent} queries of batches were answered ({BATCH} take {:.0} s), and {} beside batch and flood at once; {turned_away} of the flood were turned away",
+        BATCH as f64 / batch_rps,
+        whole.answers
     );
     let p99 = |outcomes: &[Outcome]| median(outcomes, |outcome| outcome.p99_ms);
     let change = |outcomes: &[Outcome]| (p99(outcomes) / p99(&alone) - 1.0) * 100.0;
+    let both = [both];
+    for (what, change, bound) in [("batch", change(&beside_batch), BOUNDS.0), ("flood", change(&beside_flood), BOUNDS.1)] {
+        let verdict = if change <= bound { "kept" } else { "NOT kept" };
+        println!("a {what} changes the counter's p99 by {change:.0} %, at most {bound:.0} % is the bound: {verdict}");
+    }
     let summary = Summary {
         bench: "lanes",
         alone_p99_ms: p99(&alone),
         batch_p99_ms: p99(&beside_batch),
         flood_p99_ms: p99(&beside_flood),
+        both_p99_ms: p99(&both),
         batch_change_percent: change(&beside_batch).round(),
         flood_change_percent: change(&beside_flood).round(),
+        both_change_percent: change(&both).round(),
         batch_rps: batch_rps.round(),
+        batch_beside_flood: whole.answers,
     };
     println!("{}", serde_json::to_string(&summary).unwrap_or_default());
     Ok(())
@@ -91,9 +110,34 @@ const fn pace(plan: &Plan) -> Round {
     Round { rate: Some(COUNTER.0), warm_up: plan.warm_up(), window: plan.window() }
 }
 
+/// The counter while a whole batch and a flood run at once; and what became of the batch.
+fn beside_both(gateway: &Gateway, plan: &Plan, batch_rps: f64, places: Places) -> Result<(Outcome, Outcome), Fault> {
+    let counter = gateway.queries("counter", ("clinic", CLINIC))?;
+    let (batch, flood) = (gateway.queries("batch", ("bank", BANK))?, gateway.queries("flood", ("insurer", INSURER))?);
+    // Twice the time that it takes alone, since the flood takes its part.
+    let needed = Duration::try_from_secs_f64(2.0 * BATCH as f64 / batch_rps).unwrap_or(LONGEST).min(LONGEST);
+    let window = if plan.is_smoke() { plan.window() } else { needed };
+    let whole = Round { rate: None, warm_up: plan.warm_up(), window: window + AHEAD + AHEAD };
+    let measured = Round { window, ..pace(plan) };
+    std::thread::scope(|scope| {
+        let batch = scope.spawn(|| batch.loaded_by(whole, CONNECTIONS, true, places));
+        let flood = scope.spawn(|| flood.loaded_by(whole, FLOOD, true, places));
+        std::thread::sleep(AHEAD);
+        let measured = answered(counter.loaded_by(measured, COUNTER.1, false, places)?);
+        let ended = |crowd: std::thread::ScopedJoinHandle<'_, Result<Outcome, Fault>>| {
+            crowd.join().map_err(|_| Fault::new("a load generator failed"))?
+        };
+        ended(flood)?;
+        Ok((measured?, ended(batch)?))
+    })
+}
+
 /// The counter for itself; every query must be answered.
 fn calm(counter: &Target, plan: &Plan, places: Places) -> Result<Outcome, Fault> {
-    let outcome = counter.loaded_by(pace(plan), COUNTER.1, false, places)?;
+    answered(counter.loaded_by(pace(plan), COUNTER.1, false, places)?)
+}
+
+fn answered(outcome: Outcome) -> Result<Outcome, Fault> {
     match (&outcome.first_error, outcome.answers) {
         (None, 1..) => Ok(outcome),
         (first, _) => Err(Fault::new(format!("a query of the counter failed: {}", first.as_deref().unwrap_or("no answer at all")))),

@@ -10,7 +10,6 @@ use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
-use tokio::sync::Semaphore;
 
 use super::StartError;
 use super::acts::Acts;
@@ -49,7 +48,7 @@ use crate::core::limit::Rate;
 use crate::core::policy::Snapshot;
 use crate::core::signing::{Notary, Signer};
 use crate::core::token::TokenProfile;
-use crate::flow::Gate;
+use crate::flow::{BatchTurns, Gate};
 
 /// Verified tokens remembered at once.
 const VERIFIED_TOKENS: usize = 100_000;
@@ -147,7 +146,7 @@ impl Parts {
             ledger: ledger.clone(),
             observer: behind.feed.clone(),
             outbox,
-            batches: Arc::new(Semaphore::new(config.limits.batch_calls)),
+            batches: BatchTurns::new(config.limits.batch_calls),
             stopping: AtomicBool::new(false),
         });
         Ok(Self {

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::retry::Outbox;
+use super::turns::{BatchTurn, BatchTurns};
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::context::CallContext;
 use crate::core::identity::{PeerChain, Trust};
@@ -48,7 +49,7 @@ pub struct Gate {
     /// Answers that a retry may ask for again.
     pub outbox: Arc<dyn Outbox>,
     /// Turns of batches: so many of their queries are worked on at once.
-    pub batches: Arc<Semaphore>,
+    pub batches: BatchTurns,
     /// Set once the node is stopping.
     pub stopping: AtomicBool,
 }
@@ -56,15 +57,8 @@ pub struct Gate {
 impl Gate {
     /// Waits for a batch's turn; somebody at a counter has none to wait for. The turn ends when the value is dropped. Also whether there
     /// was none at once.
-    pub(super) async fn turn(&self, tier: Tier) -> (Option<OwnedSemaphorePermit>, bool) {
-        if tier != Tier::Background {
-            return (None, false);
-        }
-        match self.batches.clone().try_acquire_owned() {
-            Ok(turn) => (Some(turn), false),
-            // Nobody closes it.
-            Err(_) => (self.batches.clone().acquire_owned().await.ok(), true),
-        }
+    pub(super) async fn turn(&self, tier: Tier, agency: &AgencyId) -> (Option<BatchTurn>, bool) {
+        if tier == Tier::Background { self.batches.take(agency).await } else { (None, false) }
     }
 
     /// Whether the node is stopping and takes no new call.

@@ -78,8 +78,9 @@
 //! with some to spare, about 1.5 KiB for somebody with two cards and a name (measured: a million of them, 1.4 GiB; `make memory`). Nothing of it is on the disk: after a start everybody is looked up
 //! again, through the same lanes, so that a cold start asks the registry for no more at once than any other moment does, and for each person once.
 //!
-//! Queries of batches are worked on `limits.batch_calls` at a time once their facts are there; a counter's wait for nothing. Whoever had to wait looks again
-//! at what is known, so that no answer is older than what the feed has told.
+//! Queries of batches are worked on `limits.batch_calls` at a time once their facts are there, and agencies take turns; a counter's wait for nothing. Whoever
+//! had to wait looks again at what is known, so that no answer is older than what the feed has told; whoever has to ask the registry once more gives
+//! the turn up. What is `overloaded` costs nothing of the day's quota, and while the clock does not hold nobody is looked up.
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!

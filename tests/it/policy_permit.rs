@@ -290,6 +290,8 @@ impl Limiter for Says {
     fn admit_again(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
         self.admit(agency, tier)
     }
+
+    fn give_back(&self, _: &AgencyId, _: Option<&str>) {}
 }
 
 #[test]

@@ -41,6 +41,8 @@ impl Limiter for Allowance {
     fn admit_again(&self, agency: &AgencyId, _: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
         self.admit(agency, tier)
     }
+
+    fn give_back(&self, _: &AgencyId, _: Option<&str>) {}
 }
 
 struct Trusting;

@@ -55,6 +55,14 @@ impl DailyQuota {
         self.count_of(now).used
     }
 
+    /// Gives one query back to a unit and to its agency, if it was of the day on which `now` falls.
+    pub(super) fn give_back(unit: Option<&Self>, agency: Option<&Self>, now: Timestamp) {
+        for quota in unit.into_iter().chain(agency) {
+            let mut count = quota.count_of(now);
+            count.used = count.used.saturating_sub(1);
+        }
+    }
+
     /// Adds what was spent of that day elsewhere.
     pub(super) fn add(&self, spent: u64, now: Timestamp) {
         let mut count = self.count_of(now);

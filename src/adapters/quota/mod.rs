@@ -170,6 +170,13 @@ where
         DailyQuota::spend(of_unit, cells.quota.as_deref(), self.clock.now())
     }
 
+    fn give_back(&self, agency: &AgencyId, unit: Option<&str>) {
+        let agencies = self.agencies.load();
+        let Some(cells) = agencies.get(agency) else { return };
+        let of_unit = unit.and_then(|unit| cells.units.get(unit)?.quota.as_deref());
+        DailyQuota::give_back(of_unit, cells.quota.as_deref(), self.clock.now());
+    }
+
     fn admit_again(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice> {
         let agencies = self.agencies.load();
         let cells = agencies.get(agency);

@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 use super::pace::Pace;
-use super::turns::Turns;
 use crate::core::domain::agency::AgencyId;
+use crate::core::limit::Turns;
 use crate::core::registry::{OVERLOADED, RegistryUnavailable};
 
 /// Share of the slots that background look-ups may hold; the rest is the counter's alone.

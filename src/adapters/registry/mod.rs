@@ -28,7 +28,6 @@ mod pool;
 mod pushed;
 mod refusal;
 mod spdci;
-mod turns;
 mod upstream;
 mod weight;
 

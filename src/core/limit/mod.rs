@@ -2,12 +2,14 @@
 
 mod flood;
 mod protection;
+mod turns;
 
 use super::domain::agency::AgencyId;
 use super::domain::refusal::LimitNotice;
 
 pub use self::flood::{Allowance, Flood, Floods, Passage};
 pub use self::protection::{Alerts, Asked, Batches, ENUMERATION_POLICY, Protection, Rule, Seen, Settled, Shield};
+pub use self::turns::Turns;
 
 /// What a call spends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,4 +73,8 @@ pub trait Limiter: Send + Sync + 'static {
     /// # Errors
     /// As [`Self::admit_unit`].
     fn admit_again(&self, agency: &AgencyId, unit: Option<&str>, tier: Tier) -> Result<(), LimitNotice>;
+
+    /// Gives back what [`Self::admit_unit`] took from the day's quotas: nothing was answered, and the same query will come again. Its rate
+    /// stays spent.
+    fn give_back(&self, agency: &AgencyId, unit: Option<&str>);
 }

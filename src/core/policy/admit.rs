@@ -27,6 +27,15 @@ pub fn admit(permit: Permit, limiter: &dyn Limiter) -> Result<Permit, Box<Refusa
     Err(refusal)
 }
 
+/// Gives the day's quotas back what an admitted call took from them: we have no answer for it now, and it is to be asked again.
+pub fn give_back(permit: &Permit, limiter: &dyn Limiter) {
+    let agency = permit.call().agency();
+    let counted = agency.context().retry.as_deref().is_some_and(|retry| retry.of.is_some());
+    if !counted {
+        limiter.give_back(&agency.peer().agency, agency.peer().branch.as_deref());
+    }
+}
+
 /// Lets an admitted call through unless it is one step of a search for holders. A call that names nobody is not looked at.
 ///
 /// # Errors

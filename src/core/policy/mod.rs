@@ -40,7 +40,7 @@ use super::limit::{Protection, Rate, Tier};
 use super::token::{ClientAuth, RequestSigning, VerifiedCall};
 use super::watch::WatchRules;
 
-pub use admit::{admit, asked, screen};
+pub use admit::{admit, asked, give_back, screen};
 pub use again::{Allowed, Caller, Subject, allow};
 pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput, is_json};

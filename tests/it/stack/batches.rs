@@ -1,19 +1,25 @@
 //! Queries of batches take turns; somebody at a counter waits for none of them.
 
+use std::sync::Arc;
+
+use estelam::core::domain::agency::AgencyId;
 use estelam::core::registry::Registry;
+use estelam::flow;
 use estelam::registry::decrees;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::fixtures::query;
 use super::harness::{System, send};
 use super::workshop::{enrol, officials};
+use super::wrapped::{Held, gate, incoming};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_counter_is_answered_while_a_batch_waits_for_its_turn() {
     let system = System::configured(|config| config.limits.batch_calls = 1).await;
     system.token("clinic").await;
     let turns = system.running.parts().gate.batches.clone();
-    let taken = turns.clone().acquire_owned().await.unwrap();
+    let (taken, _) = turns.take(&AgencyId::parse("bank").unwrap()).await;
     let before = system.entries();
     let mut body = query("clinic", "yekta", "9990000018", "treatment");
     body["priority"] = json!("background");
@@ -23,7 +29,31 @@ async fn a_counter_is_answered_while_a_batch_waits_for_its_turn() {
     assert_eq!(system.entries(), before + 1, "the counter's answer alone");
     drop(taken);
     assert_eq!(batch.await.unwrap().outcome(), "entitled valid");
-    assert_eq!((system.entries(), turns.available_permits()), (before + 2, 1), "the turn was given back");
+    assert_eq!((system.entries(), turns.free()), (before + 2, 1), "the turn was given back");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_waits_for_the_registry_keeps_no_other_batch_waiting() {
+    let system = System::configured(|config| config.limits.batch_calls = 1).await;
+    let batch = |year: u16| {
+        let mut body = query("clinic", "amayesh-no", "A170000001", "insurance-health");
+        body["priority"] = json!("background");
+        body["check"] = json!({"birth_year": year, "calendar": "jalali"});
+        body
+    };
+    assert_eq!(system.ask("clinic", &batch(1370)).await.outcome(), "entitled valid-by-decree");
+    let held = Arc::new(Held { inner: system.running.parts().gate.registry.clone(), came: Notify::new(), go_on: Notify::new() });
+    let wrong = incoming(&system, "clinic", &batch(1369)).await;
+    let wrong = tokio::spawn(flow::verify(gate(&system, Some(held.clone()), None), wrong));
+    held.came.notified().await;
+    held.go_on.notify_one();
+    // A second factor that does not match what is remembered is looked up live.
+    held.came.notified().await;
+    assert_eq!(system.ask("clinic", &batch(1370)).await.outcome(), "entitled valid-by-decree", "the only turn is free");
+    assert!(!wrong.is_finished());
+    held.go_on.notify_one();
+    assert_eq!(wrong.await.unwrap().label(), "indeterminate");
     system.stop().await;
 }
 
@@ -31,7 +61,7 @@ async fn a_counter_is_answered_while_a_batch_waits_for_its_turn() {
 async fn what_changes_while_a_batch_waits_for_its_turn_is_in_its_answer() {
     let system = System::configured(|config| config.limits.batch_calls = 1).await;
     system.token("clinic").await;
-    let taken = system.running.parts().gate.batches.clone().acquire_owned().await.unwrap();
+    let (taken, _) = system.running.parts().gate.batches.take(&AgencyId::parse("bank").unwrap()).await;
     let mut body = query("clinic", "amayesh-no", "A170000001", "insurance-health");
     body["priority"] = json!("background");
     let batch = tokio::spawn(send(system.query("clinic", &body).await));

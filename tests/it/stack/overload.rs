@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::fixtures::query;
 use super::harness::System;
 use super::holder::{UNKNOWN, UNPROVABLE, system_with_a_blocked_record};
+use super::workshop::edit_policy;
 use super::wrapped::{gate, incoming};
 
 /// A registry whose counter lane is full: what is remembered is answered, and nothing is asked.
@@ -94,6 +95,23 @@ async fn guesses_during_an_overload_count_as_others_do() {
     let alerts = system.running.parts().alerts.today(system.clock.now());
     assert_eq!(alerts.iter().map(|alert| (alert.rule, alert.count)).collect::<Vec<_>>(), [(Rule::FailedChecks, 1)]);
     assert_eq!(bank(&system, &gate, UNPROVABLE, 1370).await.label(), "overloaded", "closed, right or wrong");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_overload_turns_away_costs_nothing_of_the_days_quota() {
+    let system = system_with_a_blocked_record().await;
+    edit_policy(system.dir.path(), "bank", |text| text.replace("[limits]\n", "[limits]\ndaily_quota = 1\n"));
+    system.running.parts().policies.reload().unwrap();
+    for stale in [false, true] {
+        let gate = full(&system, stale);
+        for value in [UNKNOWN, UNPROVABLE] {
+            assert_eq!(bank(&system, &gate, value, 1369).await.label(), "overloaded");
+        }
+    }
+    let gate = full(&system, false);
+    assert_eq!(bank(&system, &gate, UNPROVABLE, 1370).await.status(), 200, "the one of this day");
+    assert_eq!(bank(&system, &gate, UNPROVABLE, 1370).await.label(), "quota-exhausted");
     system.stop().await;
 }
 

@@ -139,6 +139,11 @@ async fn a_running_gateway_holds_each_new_cosignature_against_its_clock() {
     published(&system).await;
     witness.cosign(&system, -3600);
     until_told(&system, &["clock-contradicted"]).await;
+    // Nobody is looked up for an answer that could not be signed.
+    let (look_ups, entries) = (system.look_ups(), system.entries());
+    let unsigned = system.ask("clinic", &query("clinic", "amayesh-no", "A170000001", "insurance-health")).await;
+    assert_eq!((unsigned.status, unsigned.code(), unsigned.json["advice"].as_str()), (503, "ledger-unavailable", Some("proceed")));
+    assert_eq!((system.look_ups(), system.entries()), (look_ups, entries));
     stands_still(&system).await;
     // What is no cosignature says nothing.
     std::fs::write(witness.path("witnessed"), "nothing").unwrap();

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::core::domain::agency::AgencyId;
 
 /// First come, first served within an agency; round robin between agencies.
-pub(super) struct Turns<T> {
+pub struct Turns<T> {
     waiting: HashMap<Option<AgencyId>, VecDeque<T>>,
     turns: VecDeque<Option<AgencyId>>,
     len: usize,
@@ -18,15 +18,18 @@ impl<T> Default for Turns<T> {
 }
 
 impl<T> Turns<T> {
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Whether nobody waits.
+    pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(super) const fn len(&self) -> usize {
+    /// How many wait.
+    pub const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn push(&mut self, agency: Option<AgencyId>, item: T) {
+    /// Puts one at the end of its agency's line; what is on no agency's behalf has a line of its own.
+    pub fn push(&mut self, agency: Option<AgencyId>, item: T) {
         let line = self.waiting.entry(agency.clone()).or_default();
         if line.is_empty() {
             self.turns.push_back(agency);
@@ -36,7 +39,8 @@ impl<T> Turns<T> {
     }
 
     /// The first of the agency whose turn it is; the agency then waits for its next turn.
-    pub(super) fn next(&mut self) -> Option<T> {
+    #[expect(clippy::should_implement_trait, reason = "what comes later may come first: no iterator")]
+    pub fn next(&mut self) -> Option<T> {
         let agency = self.turns.pop_front()?;
         let line = self.waiting.get_mut(&agency)?;
         let item = line.pop_front()?;
