@@ -1,5 +1,5 @@
-//! Alerts in the access log and in the webhook's outbox: one administrative entry per rule, agency and day, once the day is over. An entry
-//! made at once would stand beside the call that it is about, and so tell who and when.
+//! Alerts in the access log, in the webhook's outbox and as a metric: one per rule, agency and day, once the day is over. An entry made at once
+//! would stand beside the call that it is about, and so tell who and when; so would a count that goes up at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +51,10 @@ impl Publisher {
             }
         }
         let recorded = self.ledger.append(entry(route, rule, agency, day, count, now)).await.is_ok();
-        if !recorded {
-            tracing::error!("an alert could not be recorded in the access log; its metric and its line of the log remain");
+        if recorded {
+            metrics::counter!("estelam_alerts_total", "rule" => rule.to_owned(), "agency" => agency.to_string()).increment(count);
+        } else {
+            tracing::error!("an alert could not be recorded in the access log; it will be tried again, and its line of the log remains");
         }
         recorded
     }

@@ -297,8 +297,7 @@ impl State {
 
     fn count(&mut self, raised: &[Raised]) {
         for one in raised {
-            let (rule, agency) = (one.rule.to_string(), one.agency.to_string());
-            metrics::counter!("estelam_alerts_total", "rule" => rule, "agency" => agency).increment(1);
+            metrics::counter!("estelam_alerts_raised_total").increment(1);
             if self.tally.add(one) == 1 {
                 super::alerts::say(&one.rule, &one.agency, one.day);
             }

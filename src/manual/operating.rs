@@ -213,9 +213,9 @@
 //!
 //! # Searches for holders
 //!
-//! `[protection]` of an agency's file holds the bounds; what is left out has its default. `estelam_alerts_total{rule,agency}` counts every
-//! alert, a line of the log (target `estelam::alert`, without the instant) tells the first of a rule, an agency and a day, and the access log
-//! gets one `admin` entry of each once the day is over. What to do: ask the agency which branch it was; its own records and
+//! `[protection]` of an agency's file holds the bounds; what is left out has its default. `estelam_alerts_raised_total` counts every
+//! alert at once, a line of the log (target `estelam::alert`, without the instant) tells the first of a rule, an agency and a day, and once the day is
+//! over the access log gets one `admin` entry of each, and `estelam_alerts_total{rule,agency}` its count: one that went up at once would tell the instant. What to do: ask the agency which branch it was; its own records and
 //! `log:patterns` tell, the alert does not. `estelam registry honeypot mint --count N` makes numbers that no paper bears; plant them where only a
 //! thief would find them.
 //!
@@ -263,7 +263,8 @@
 //! `estelam_requests_total{outcome}`, `estelam_request_seconds{outcome}`, `estelam_registry_*`, `estelam_ledger_*`,
 //! `estelam_tls_refusals_total{listener,reason}`,
 //! `estelam_tls_profile_refusals_total{rule}`, `estelam_connections_cut_total{reason}`, `estelam_connections_open{listener}`,
-//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_total{rule,agency}`. No label names a
+//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_raised_total`,
+//! `estelam_alerts_total{rule,agency}`. No label names a
 //! person, a clerk or a number.
 //!
 //! Logs are JSON lines on standard error; `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`).

@@ -1,4 +1,4 @@
-//! Alerts as a metric and a line of the log: rule, agency and day. Never who, never the instant.
+//! Alerts as a count for the day and a line of the log: rule, agency and day. Never who, never the instant.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,8 @@ pub struct LoggedAlerts(Mutex<BTreeMap<Date, Counts>>);
 
 impl Alerts for LoggedAlerts {
     fn raise(&self, rule: Rule, agency: &AgencyId, now: Timestamp) {
-        metrics::counter!("estelam_alerts_total", "rule" => rule.code(), "agency" => agency.to_string()).increment(1);
+        // Which agency, the metric tells once the day is over (`app::alerts`): a count that goes up at once tells the instant.
+        metrics::counter!("estelam_alerts_raised_total").increment(1);
         let day = tehran_day(now);
         if self.count(rule, agency, day) == 1 {
             tracing::warn!(target: ALERT_TARGET, rule = rule.code(), agency = agency.as_str(), %day, "queries look like a search for holders");

@@ -137,7 +137,7 @@ impl Person {
             Trace { scheme: accepted.identifier.scheme().to_owned(), value: Zeroizing::new(accepted.identifier.expose_value().to_owned()) };
         let search = TrailSearch { traces: vec![trace], keys: Vec::new(), from: instant(&self.from, false)?, to: instant(&self.to, true)? };
         let found = offline(&self.place)?.trail(&search, &officer(path)?).doing("the log cannot be searched")?;
-        let entries: Vec<Value> = found.rows.iter().rev().filter_map(|(_, row)| serde_json::to_value(EntryView::from(row)).ok()).collect();
+        let entries: Vec<Value> = found.rows.iter().rev().filter_map(|(_, row)| serde_json::to_value(EntryView::of_trail(row)).ok()).collect();
         Ok(
             json!({ "entries": entries, "ambiguous": [], "count": entries.len(), "identifiers": 1, "complete": found.unopened.is_empty() && found.damaged.is_empty(), "damaged": found.damaged,
             "epochs_searched": found.searched, "epochs_unopened": found.unopened, "tree_size": found.size }),

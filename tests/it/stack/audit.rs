@@ -1,7 +1,10 @@
 //! Auditors' questions through the whole stack: who may ask what, exact counts, stable pages, and every look on record.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, send};
@@ -65,13 +68,63 @@ async fn auditor_finds_entries_by_every_field_with_exact_counts_and_is_on_record
     assert_eq!(indices(&patterns(&system, &format!("/v1/log/entries?answer_id={id}")).await), indices(&page));
     // Nothing that joins people, and nothing that an agency gave about one.
     let text = page.to_string();
-    for word in ["tag", "epoch", "basis", "A170000001"] {
+    for word in ["tag", "epoch", "basis", "as_of", "A170000001"] {
         assert!(!text.contains(word), "{word}");
     }
     // The look itself.
     let look = record::latest(&system);
     assert_eq!((look["route"].as_str(), look["agency"].as_str()), (Some("log-entries"), Some("security-auditor")));
     assert!(look["details"].as_str().unwrap().contains(&id));
+    system.stop().await;
+}
+
+/// What a patterns auditor sees of an agency's newest answer, but for what many people share.
+async fn seen_of(system: &System, agency: &str) -> std::collections::BTreeSet<String> {
+    let page = patterns(system, &format!("/v1/log/entries?agency={agency}&route=verify&limit=1")).await;
+    let entry = page["entries"][0].as_object().unwrap();
+    let shared = ["reason", "decree", "decision"];
+    entry.iter().filter(|(name, _)| !shared.contains(&name.as_str())).map(|(name, value)| format!("{name} {value}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_value_joins_a_persons_entries_of_two_agencies_for_whoever_audits_patterns() {
+    let system = System::today().await;
+    let mut seen = Vec::new();
+    // One look-up of each person answers both agencies.
+    for (scheme, value) in [("amayesh-no", "A170000001"), ("yekta", "9990000018")] {
+        for (agency, service) in [("bank", "bank-card"), ("clinic", "treatment")] {
+            system.advance(1);
+            assert_eq!(system.ask(agency, &query(agency, scheme, value, service)).await.status, 200);
+            seen.push(seen_of(&system, agency).await);
+        }
+    }
+    assert_eq!(system.look_ups(), 2);
+    let [bank_of_one, clinic_of_one, _, clinic_of_another] = seen.try_into().unwrap();
+    assert_eq!(&bank_of_one & &clinic_of_one, &bank_of_one & &clinic_of_another, "what one person's entries share, another's do too");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_opens_every_content_finds_no_number_no_name_and_no_bare_hash_of_one() {
+    let system = System::today().await;
+    some_traffic(&system).await;
+    let name = "Gulalai Rasuli";
+    let mut question = query("bank", "amayesh-no", "A170000001", "bank-card");
+    question["check"] = json!({"birth_year": 1369, "calendar": "jalali", "name": name});
+    assert_eq!(system.ask("bank", &question).await.status, 200);
+    let mut emergency = query("clinic", "yekta", "9990000034", "health-primary");
+    emergency["nonce"] = json!("n-1");
+    assert_eq!(system.ask("clinic", &emergency).await.status, 200);
+    let told = record::all(&system).iter().map(Value::to_string).collect::<String>();
+    assert!(told.contains("trail_tag"), "the contents are there");
+    for secret in ["A170000001", "amayesh-no:A170000001", "9990000034", "yekta:9990000034", name] {
+        let hash = Sha256::digest(secret.as_bytes());
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let spellings = [secret.to_owned(), hex.to_uppercase(), hex, STANDARD_NO_PAD.encode(hash), URL_SAFE_NO_PAD.encode(hash)];
+        for spelling in spellings {
+            assert!(!told.contains(&spelling), "{secret}");
+        }
+    }
     system.stop().await;
 }
 

@@ -224,7 +224,7 @@ async fn opened(state: &HttpState, context: CallContext, case: &str, mut search:
     let newest: Vec<&(usize, AuditRow)> = found.rows.iter().rev().take(MOST).collect();
     let part = |ambiguous: bool| {
         let of = newest.iter().filter(|(trace, _)| shared.get(*trace).copied().unwrap_or(true) == ambiguous);
-        of.map(|(_, row)| EntryView::from(row)).collect::<Vec<_>>()
+        of.map(|(_, row)| EntryView::of_trail(row)).collect::<Vec<_>>()
     };
     let (entries, ambiguous) = (part(false), part(true));
     let body = Body {

@@ -74,7 +74,8 @@ pub struct EntryView<'r> {
     /// Freshness code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freshness: Option<&'r str>,
-    /// When the registry said so.
+    /// When the registry said so: in a person's trail alone. A remembered look-up answers several agencies with one instant, to the
+    /// nanosecond, which would join a person's entries for whoever audits patterns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
     /// The answer to the same request that a crash lost on its way; this one is not counted again.
@@ -118,7 +119,7 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
             decree: content.decree.as_deref(),
             decrees_version: content.decrees_version.as_deref(),
             freshness: content.freshness.as_deref(),
-            as_of: content.as_of,
+            as_of: None,
             retry_of: content.retry_of.as_deref(),
             latency_us: Some(content.latency_us),
             details: content.details.as_deref().or_else(|| content.basis.as_deref().filter(|_| row.kind == EntryKind::Admin)),
@@ -126,12 +127,16 @@ impl<'r> From<&'r AuditRow> for EntryView<'r> {
     }
 }
 
-impl EntryView<'_> {
-    /// The same for the agency whose entry it is, without what its answer did not tell: the exact reason, the decree, when the registry said so to
-    /// the microsecond, and how long it took, which would tell a number of nobody from one whose second factor does not match.
+impl<'r> EntryView<'r> {
+    /// One of a person's trail, whose reader knows already whom it is about.
+    pub fn of_trail(row: &'r AuditRow) -> Self {
+        Self { as_of: row.content().as_of, ..Self::from(row) }
+    }
+
+    /// The same for the agency whose entry it is, without what its answer did not tell: the exact reason, the decree, and how long it took, which would tell a number of nobody from one whose second factor does not match.
     #[must_use]
     pub const fn for_its_agency(self) -> Self {
-        Self { reason: None, decree: None, decrees_version: None, as_of: None, latency_us: None, details: None, ..self }
+        Self { reason: None, decree: None, decrees_version: None, latency_us: None, details: None, ..self }
     }
 }
 
