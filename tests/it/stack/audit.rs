@@ -113,7 +113,7 @@ async fn whoever_opens_every_content_finds_no_number_no_name_and_no_bare_hash_of
     question["check"] = json!({"birth_year": 1369, "calendar": "jalali", "name": name});
     assert_eq!(system.ask("bank", &question).await.status, 200);
     let mut emergency = query("clinic", "yekta", "9990000034", "health-primary");
-    emergency["nonce"] = json!("n-1");
+    emergency["nonce"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
     assert_eq!(system.ask("clinic", &emergency).await.status, 200);
     let told = record::all(&system).iter().map(Value::to_string).collect::<String>();
     assert!(told.contains("trail_tag"), "the contents are there");
