@@ -122,7 +122,7 @@ async fn a_revoked_token_is_dead_at_once_and_after_a_restart() {
     let peer = system.running.parts().trust.identify(&material::certificates(&system.credential("bank").cert).unwrap()[0]).unwrap();
     let claims = system.running.parts().tokens.verify(&dead, &peer, system.clock.now()).unwrap();
     let file = system.config.cutoff.with_file_name("revoked-tokens");
-    let again = Revocations::open(&file, Box::new(|_| false), system.clock.now()).unwrap();
+    let again = Revocations::open(&file, Box::new(|_, _| false), system.clock.now()).unwrap();
     assert!(again.contains(&claims));
     system.stop().await;
 }
