@@ -23,7 +23,10 @@ impl Baseline {
         let text = std::fs::read_to_string(file).doing(&format!("reading `{}`", file.display()))?;
         let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         let summary: Value = serde_json::from_str(last).unwrap_or_default();
-        let ratio = summary.get("ratio").and_then(Value::as_f64).filter(|ratio| *ratio > 0.0 && summary["bench"] == "verify");
+        let ratio = summary
+            .get("ratio")
+            .and_then(Value::as_f64)
+            .filter(|ratio| *ratio > 0.0 && summary.get("bench").is_some_and(|bench| bench == "verify"));
         let ratio = ratio.ok_or_else(|| Fault::new(format!("the last line of `{}` is no summary of this bench", file.display())))?;
         Ok(Self { file: file.to_owned(), ratio, tolerance })
     }
