@@ -80,7 +80,8 @@
 //!
 //! | what | how | first refused request (`make cutoff`) |
 //! |---|---|---|
-//! | an agency or a branch, with its tokens and no others | `agency suspend`; the policy file (`suspended = true`) | when the command returns; a tenth of a second |
+//! | an agency or a branch; its tokens, and no others, are dead for good | `agency suspend` | when the command returns |
+//! | an agency or a unit, by its policy | `suspended = true` in the file | some tenths of a second |
 //! | one certificate | `agency suspend --certificate`; its connections are cut | when the command returns |
 //! | one certificate, by its authority | a list with a higher number in `tls.crls`, or at one of `tls.crl_urls` | a tenth of a second; `tls.crl_poll_ms` |
 //! | one token | `POST /oauth2/revoke` (RFC 7009), by its own client | the reply |
@@ -88,8 +89,8 @@
 //! | a key that signs tokens, or statements | `keys compromised` | when the gateway has read its keys anew |
 //!
 //! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. The files of revocation lists, keys and
-//! policies are looked at as often where no event comes, so that each of these ways takes a second at most on any file system. While the file is broken or gone, what was cut
-//! off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
+//! policies are looked at as often where no event comes, so that each of these
+//! ways takes a second at most on any file system. While the list is broken or gone, what was cut off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
 //! A certificate that names another agency, or stands in another's register, is refused, since nothing brings it back; so is a branch that the policy does not
 //! admit. A branch that nothing here names but that could come is cut off with a word of warning.
 //!
