@@ -89,8 +89,9 @@
 //! | a key that signs tokens, or statements | `keys compromised` | when the gateway has read its keys anew |
 //!
 //! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. The files of revocation lists, keys and
-//! policies are looked at as often where no event comes, so that each of these
-//! ways takes a second at most on any file system. While the list is broken or gone, what was cut off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
+//! policies are looked at as often where no event comes, so that what is cut off by a file is cut off within a second on any file system. While the list
+//! is broken or gone, what was cut off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and
+//! outlive a restart.
 //! A certificate that names another agency, or stands in another's register, is refused, since nothing brings it back; so is a branch that the policy does not
 //! admit. A branch that nothing here names but that could come is cut off with a word of warning.
 //!
