@@ -42,8 +42,8 @@ end-to-end: tools ## The real binary against curl, JOSE libraries, OAuth clients
 	tests/e2e/run "$$(scripts/target-dir)/debug/estelam"
 
 .PHONY: bench
-bench: tools ## The verify path beside the floor, with durable records
-	cargo bench --locked --bench verify
+bench: tools ## The verify path beside the floor, with durable records (ARGS="--baseline FILE": fails if the ratio is lower than what FILE says)
+	cargo bench --locked --bench verify -- $(ARGS)
 
 .PHONY: bench-log
 bench-log: tools ## The access log at one and ten million entries (ARGS="--points 1000000,10000000,50000000 --dir DIR")
@@ -78,7 +78,7 @@ watch: tools ## Precision and recall of the rules of watch.toml on a made-up wee
 	cargo run --release --locked --quiet -- policy watch-test --policies policies $(ARGS)
 
 .PHONY: bench-smoke
-bench-smoke: tools ## One short round of the bench, in the test build: it works, whatever the figures
+bench-smoke: tools ## One short round of each bench, in the test build: it works, and cutting off takes a second at most, whatever the other figures
 	cargo test --locked --bench verify -- --smoke
 	cargo test --locked --bench timing -- --smoke
 	cargo test --locked --bench cutoff -- --smoke

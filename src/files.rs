@@ -1,5 +1,7 @@
-//! Files that other processes read, there whole or not at all and durable when the call returns; and secrets, refused where others can reach them.
+//! Files that other processes read, there whole or not at all and durable when the call returns; secrets, refused where others can reach them; and
+//! what can be seen of files without reading them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -136,6 +138,38 @@ pub fn read_secret(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
+/// What can be seen of all files in some folders, and in folders below them, without reading one: another once a file was changed, replaced, added or taken
+/// away. What cannot be looked at counts as not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FolderStamp(BTreeMap<PathBuf, FileStamp>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileStamp {
+    inode: u64,
+    bytes: u64,
+    /// Second and nanosecond of the last change of contents, and of the last change of anything: nobody sets that one back.
+    times: [(i64, i64); 2],
+}
+
+impl FolderStamp {
+    /// Looks at the files as they are now.
+    pub fn of(folders: &[PathBuf]) -> Self {
+        let (mut folders, mut files) = (folders.to_vec(), BTreeMap::new());
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else if let Ok(seen) = fs::metadata(&path) {
+                    let times = [(seen.mtime(), seen.mtime_nsec()), (seen.ctime(), seen.ctime_nsec())];
+                    files.insert(path, FileStamp { inode: seen.ino(), bytes: seen.len(), times });
+                }
+            }
+        }
+        Self(files)
+    }
+}
+
 /// What root writes into another's folder is that other's.
 fn hand_over(file: &File, folder: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
@@ -175,6 +209,28 @@ mod tests {
         assert!(write_durably(&taken, b"three").is_err());
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
+    fn a_stamp_is_another_once_a_file_was_changed_replaced_added_or_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = [folder.path().to_owned(), folder.path().join("nowhere")];
+        let below = folder.path().join("below");
+        fs::create_dir(&below).unwrap();
+        let mut last = FolderStamp::of(&folders);
+        let mut changes = |what: &str, change: &dyn Fn() -> io::Result<()>| {
+            change().unwrap();
+            let now = FolderStamp::of(&folders);
+            assert_ne!(now, last, "{what}");
+            let _content = fs::read(below.join("a"));
+            assert_eq!(FolderStamp::of(&folders), now, "reading is no change");
+            last = now;
+        };
+        changes("added", &|| fs::write(below.join("a"), b"one"));
+        changes("longer", &|| fs::write(below.join("a"), b"three"));
+        changes("replaced", &|| fs::write(below.join("b"), b"other").and_then(|()| fs::rename(below.join("b"), below.join("a"))));
+        changes("permissions", &|| fs::set_permissions(below.join("a"), fs::Permissions::from_mode(0o600)));
+        changes("taken away", &|| fs::remove_file(below.join("a")));
     }
 
     #[test]

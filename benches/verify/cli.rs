@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::baseline::Baseline;
+use crate::fault::Fault;
+
 /// Measures the verify path of a real gateway against a bare TLS server.
 #[derive(Parser)]
 #[command(name = "verify", args_conflicts_with_subcommands = true)]
@@ -40,6 +43,12 @@ pub struct Plan {
     /// Bytes of the floor's reply body with `--floor-only`; otherwise the gateway's own answer sets them.
     #[arg(long, default_value_t = 600)]
     pub reply_bytes: usize,
+    /// What an earlier sitting printed: if the ratio is lower by more than the tolerance, the bench fails.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Share by which the ratio may be lower than the baseline's: sittings differ.
+    #[arg(long, default_value_t = 0.1, requires = "baseline")]
+    tolerance: f64,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -55,6 +64,17 @@ impl Plan {
     pub fn with_environment(mut self) -> Self {
         self.smoke |= std::env::var_os("ESTELAM_BENCH_SMOKE").is_some_and(|value| value == "1");
         self
+    }
+
+    /// The sitting to compare with, if one was named.
+    ///
+    /// # Errors
+    /// Its file cannot be used, or the tolerance is no share.
+    pub fn baseline(&self) -> Result<Option<Baseline>, Fault> {
+        if !(0.0..1.0).contains(&self.tolerance) {
+            return Err(Fault::new("`--tolerance` is a share: 0 or more and less than 1"));
+        }
+        self.baseline.as_ref().map(|file| Baseline::read(file, self.tolerance)).transpose()
     }
 
     /// Alternating rounds.

@@ -3,6 +3,7 @@
 //! The executable plays every part but the gateway: it starts copies of itself as the floor server and as the load generator, each
 //! pinned to a processor of its own, and alternates rounds between the floor and the real gateway. See `rounds` for the order.
 
+mod baseline;
 mod cli;
 mod cpu;
 mod fault;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::baseline::Baseline;
 use crate::cpu::Places;
 use crate::load::Outcome;
 
@@ -61,8 +62,8 @@ pub fn floor_alone(floor: &[Outcome], places: Places) {
     print_row("floor", floor);
 }
 
-/// Prints the table, and the summary as the last line. Only called when every answer was found in the ledger.
-pub fn whole(figures: &Figures, setting: &Setting) {
+/// Prints the table, and the summary as the last line; the ratio in it. Only called when every answer was found in the ledger.
+pub fn whole(figures: &Figures, setting: &Setting, baseline: Option<&Baseline>) -> f64 {
     let (floor_rps, verify_rps) = (median(&figures.floor, |o| o.rps), median(&figures.verify, |o| o.rps));
     let (floor_cpu, verify_cpu) = (median(&figures.floor, |o| o.server_cpu_us), median(&figures.verify, |o| o.server_cpu_us));
     let (p50, p99) = (median(&figures.paced, |o| o.p50_ms), median(&figures.paced, |o| o.p99_ms));
@@ -88,7 +89,11 @@ pub fn whole(figures: &Figures, setting: &Setting) {
         token_rps: rounded(figures.token, 0),
         durable: true,
     };
+    if let Some(baseline) = baseline {
+        baseline.tell(summary.ratio);
+    }
     println!("{}", serde_json::to_string(&summary).unwrap_or_default());
+    summary.ratio
 }
 
 pub fn print_places(places: Places) {

@@ -34,6 +34,8 @@ fn floor_alone(plan: &Plan, home: &Path, places: Places) -> Result<(), Fault> {
 }
 
 fn beside_the_gateway(plan: &Plan, home: &Path, places: Places) -> Result<(), Fault> {
+    // Before minutes are spent.
+    let baseline = plan.baseline()?;
     let dir = home.join("gateway");
     std::fs::create_dir(&dir).doing("making the gateway's folder")?;
     require_a_real_disk(&dir)?;
@@ -51,8 +53,8 @@ fn beside_the_gateway(plan: &Plan, home: &Path, places: Places) -> Result<(), Fa
         figures.calm_verify.push(recorded(&gateway, at(CALM, plan), places)?);
     }
     figures.token = gateway.tokens()?.load(full_speed(plan), places)?.rps;
-    report::whole(&figures, &Setting { places, request_bytes, reply_bytes: answer.size });
-    Ok(())
+    let ratio = report::whole(&figures, &Setting { places, request_bytes, reply_bytes: answer.size }, baseline.as_ref());
+    baseline.map_or(Ok(()), |baseline| baseline.demand(ratio))
 }
 
 /// Floor and gateway in turn; every other pair the other way round, so that a drifting machine favours neither.

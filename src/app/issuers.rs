@@ -1,5 +1,6 @@
 //! Outside issuers from the configuration: what is accepted of them, and the task that keeps their keys.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,19 @@ use crate::adapters::tokens::{CachingVerifier, OutsideIssuer, OutsideIssuers};
 use crate::config::{self, Config};
 use crate::core::domain::agency::{AgencyId, Scope};
 use crate::core::domain::clock::Clock;
-use crate::core::domain::jwk::JwsAlgorithm;
+use crate::core::domain::jwk::{JwsAlgorithm, PublicJwk};
 use crate::core::token::{OutsideProfile, keys_end};
 
 /// One issuer and how its keys are kept.
 pub(super) struct Kept {
     issuer: Arc<OutsideIssuer>,
     source: JwksSource,
+    terms: Terms,
+}
+
+/// How often keys are fetched, and how long they count.
+#[derive(Clone, Copy)]
+struct Terms {
     refresh: Duration,
     cooldown: Duration,
     good_for_s: i64,
@@ -63,34 +70,49 @@ fn one(issuer: &config::OutsideIssuer, config: &Config, clock: &Arc<dyn Clock>) 
     Ok(Kept {
         issuer: Arc::new(OutsideIssuer::new(profile, algorithms)),
         source: JwksSource::new(settings, clock.clone()).map_err(|error| fault(error.to_string()))?,
-        refresh: Duration::from_secs(issuer.refresh_s),
-        cooldown: Duration::from_secs(issuer.cooldown_s),
-        good_for_s: issuer.good_for_s.into(),
+        terms: Terms {
+            refresh: Duration::from_secs(issuer.refresh_s),
+            cooldown: Duration::from_secs(issuer.cooldown_s),
+            good_for_s: issuer.good_for_s.into(),
+        },
     })
 }
 
-/// Keeps one issuer's keys until the task is aborted: at intervals, and when somebody comes with a key that is not known, but never
-/// sooner than the cooldown.
+/// Keeps one issuer's keys until the task is aborted.
 pub(super) async fn keep(kept: Kept, tokens: Arc<CachingVerifier>, clock: Arc<dyn Clock>) {
-    let issuer = kept.issuer.name().to_string();
+    let source = &kept.source;
+    renew(&kept.issuer, kept.terms, move || source.fetch(), &tokens, &*clock).await;
+}
+
+/// Fetches keys at intervals, and when somebody comes with a key that is not known, but never sooner than the cooldown.
+async fn renew<F, E>(issuer: &OutsideIssuer, terms: Terms, fetch: impl Fn() -> F, tokens: &CachingVerifier, clock: &dyn Clock)
+where
+    F: Future<Output = Result<Vec<PublicJwk>, E>>,
+    E: Display,
+{
+    let name = issuer.name().to_string();
     loop {
-        let fetched = kept.source.fetch().await;
+        let fetched = fetch().await;
         let result = if fetched.is_ok() { "ok" } else { "failed" };
-        metrics::counter!("estelam_issuer_keys_fetched_total", "issuer" => issuer.clone(), "result" => result).increment(1);
+        metrics::counter!("estelam_issuer_keys_fetched_total", "issuer" => name.clone(), "result" => result).increment(1);
         let patience = match fetched {
             Ok(keys) => {
-                tokens.renew(&kept.issuer, keys, keys_end(clock.now(), kept.good_for_s));
-                kept.refresh.saturating_sub(kept.cooldown)
+                tokens.renew(issuer, keys, keys_end(clock.now(), terms.good_for_s));
+                terms.refresh.saturating_sub(terms.cooldown)
             }
             Err(error) => {
-                tracing::warn!(%issuer, %error, "the keys of an outside issuer cannot be fetched");
-                if kept.issuer.good_until() <= clock.now() {
-                    tokens.renew(&kept.issuer, Vec::new(), kept.issuer.good_until());
+                tracing::warn!(issuer = %name, %error, "the keys of an outside issuer cannot be fetched");
+                if issuer.good_until() <= clock.now() {
+                    tokens.renew(issuer, Vec::new(), issuer.good_until());
                 }
                 Duration::ZERO
             }
         };
-        tokio::time::sleep(kept.cooldown).await;
-        let _ = tokio::time::timeout(patience, kept.issuer.unknown_key()).await;
+        tokio::time::sleep(terms.cooldown).await;
+        let _ = tokio::time::timeout(patience, issuer.unknown_key()).await;
     }
 }
+
+#[cfg(test)]
+#[path = "issuers_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ mod enrolments;
 mod events;
 mod exposed;
 mod floods;
+mod folders;
 mod holder;
 pub mod holds;
 mod issuers;

@@ -12,6 +12,7 @@ use super::acts::ListsNow;
 use super::parts::Parts;
 use super::upstream::ServerTrusts;
 use crate::adapters::crl_source::{CrlSource, Offer, Told};
+use crate::adapters::cutoff::CutOffList;
 use crate::adapters::enrolment::{self, Register};
 use crate::adapters::tls::config::anonymous_client_config;
 use crate::adapters::tls::trust::CertificateTrust;
@@ -19,12 +20,12 @@ use crate::config::Config;
 use crate::core::domain::assurance::Assurance;
 use crate::core::domain::clock::Clock;
 
-/// How often the age of lists and certificates is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often, within that time, it is looked whether other lists are in force or their age has changed: that is recorded.
+/// How often it is looked whether other lists are in force or their age has changed: that is told, and recorded.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After so many such looks the ends of certificates are looked at too.
 const LOOKS_AT_LISTS: u32 = 10;
 /// An unchanged alarm is repeated after so many looks: an hour.
-const REPEAT_AFTER: u32 = 360;
+const REPEAT_AFTER: u32 = 3600;
 
 /// Starts to fetch from every configured source.
 pub(super) fn fetch(parts: &Parts, config: &Config) -> Result<Vec<JoinHandle<()>>, StartError> {
@@ -52,16 +53,16 @@ fn offered(agencies: &CertificateTrust, registry: &ServerTrusts, source: &str, b
 /// Looks at the age of lists and of certificates until the task is dropped.
 pub(super) fn radar(parts: &Parts, config: &Config) -> impl Future<Output = ()> + use<> {
     let (trust, registry, clock) = (parts.trust.clone(), parts.registry_trusts.clone(), parts.gate.clock.clone());
-    let acts = parts.acts.clone();
+    let (acts, cutoff) = (parts.acts.clone(), parts.cutoff.clone());
     let (own, enrolled) = (own_certificates(config), config.enrolment.clone());
     async move {
         let mut alarm = Alarm::default();
         loop {
-            alarm.look(&trust, &registry);
-            certificates(&own, &enrolled, &*clock);
+            certificates(&own, &enrolled, &cutoff.current(), &*clock);
             for _ in 0..LOOKS_AT_LISTS {
+                alarm.look(&trust, &registry);
                 acts.lists_changed(&in_force(&trust, &registry));
-                tokio::time::sleep(LOOK_EVERY / LOOKS_AT_LISTS).await;
+                tokio::time::sleep(LOOK_EVERY).await;
             }
         }
     }
@@ -85,7 +86,11 @@ impl Alarm {
     fn look(&mut self, trust: &CertificateTrust, registry: &ServerTrusts) {
         let (late, next_update) = trust.lists_due();
         metrics::gauge!("estelam_revocation_lists_next_update_seconds").set(seconds(next_update));
-        let state = match trust.assurance().max(registry.assurance()) {
+        self.tell(trust.assurance().max(registry.assurance()), late);
+    }
+
+    fn tell(&mut self, assurance: Assurance, late: bool) {
+        let state = match assurance {
             Assurance::Current if late => Some("revocation-lists-late"),
             Assurance::Current => None,
             Assurance::Grace => Some("revocation-lists-grace"),
@@ -125,7 +130,7 @@ fn own_certificates(config: &Config) -> Vec<(&'static str, PathBuf)> {
 }
 
 /// Tells the ends of our own certificates and of the newest one of every agency, and how many are near.
-fn certificates(own: &[(&'static str, PathBuf)], enrolled: &Path, clock: &dyn Clock) {
+fn certificates(own: &[(&'static str, PathBuf)], enrolled: &Path, cut: &CutOffList, clock: &dyn Clock) {
     let mut ends: Vec<Timestamp> = Vec::new();
     for (name, file) in own {
         let facts = std::fs::read(file).map(|pem| enrolment::all_of_pem(&pem)).unwrap_or_default();
@@ -135,7 +140,9 @@ fn certificates(own: &[(&'static str, PathBuf)], enrolled: &Path, clock: &dyn Cl
         }
     }
     for agency in enrolment::agencies(enrolled) {
-        let Ok(register) = Register::open(enrolled, &agency) else { continue };
+        let Ok(mut register) = Register::open(enrolled, &agency) else { continue };
+        // One that is refused here is renewed by nobody, and must not hide the end of the one in use.
+        register.certificates.retain(|one| !cut.bars_named(&one.sha256));
         let of_agency = register.expiries(clock.now());
         if let Some(end) = of_agency.iter().map(|(_, end)| *end).min() {
             metrics::gauge!("estelam_certificate_not_after_seconds", "kind" => "agency", "name" => agency).set(seconds(end));
@@ -151,3 +158,7 @@ fn certificates(own: &[(&'static str, PathBuf)], enrolled: &Path, clock: &dyn Cl
 fn seconds(at: Timestamp) -> f64 {
     at.as_second() as f64
 }
+
+#[cfg(test)]
+#[path = "revocation_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::core::domain::assurance::Assurance;
 use crate::core::identity::PeerChain;
 use crate::core::policy::Snapshot;
+use crate::core::token::TokenClaims;
 
 /// What of a certificate's holder is decided outside its certificate.
 pub(super) struct NodeStanding {
@@ -90,8 +91,10 @@ pub(super) fn grace(config: &Config) -> SignedDuration {
 pub(super) fn open_cut_off(config: &Config, now: Timestamp) -> Result<(Arc<CutOff>, Arc<Revocations>), StartError> {
     let cutoff = CutOff::open(&config.cutoff).map_err(|error| StartError(error.to_string()))?;
     let list = cutoff.clone();
-    let barred =
-        Box::new(move |claims: &crate::core::token::TokenClaims| list.current().bars_token(claims.agency.as_str(), claims.issued_at));
+    // A token is its certificate's, so whose branch it is the certificate says.
+    let barred = Box::new(move |peer: &PeerChain, claims: &TokenClaims| {
+        list.current().bars_token(claims.agency.as_str(), peer.branch.as_deref(), claims.issued_at)
+    });
     let file = revoked_tokens(&config.cutoff);
     let revocations = Revocations::open(&file, barred, now)
         .map_err(|error| StartError(format!("`{}`: the revoked tokens cannot be kept: {error}", file.display())))?;

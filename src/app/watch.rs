@@ -2,15 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::StartError;
 use super::acts::OPERATOR;
+use super::folders::Folders;
 use super::keys::KeyUsers;
 use super::parts::Parts;
 use super::revocation;
@@ -22,16 +20,10 @@ use crate::adapters::tls::material::MaterialError;
 use crate::adapters::tls::trust::CertificateTrust;
 use crate::config::Config;
 
-/// Events of one change come in a burst.
-const QUIET: Duration = Duration::from_millis(100);
-/// Lists are read again this often even if no event came.
-const SWEEP: Duration = Duration::from_secs(30);
-
 /// Watches until it is dropped.
 pub(super) struct Watches {
     _policies: PolicyWatch,
     _cutoff: CutOffWatch,
-    _lists: Option<RecommendedWatcher>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -65,16 +57,14 @@ pub(super) fn start(parts: &Parts, config: &Config) -> Result<Watches, StartErro
     let cutoff = parts.cutoff.watch().map_err(|error| StartError(format!("cannot watch what is cut off: {error}")))?;
     let people = config.registry.people.as_ref().and_then(|people| people.crls.as_deref());
     let folders: Vec<&Path> = [&*config.tls.crls, &config.keys, &config.registry.crls].into_iter().chain(people).collect();
-    let (lists, receiver) = watched(&folders);
     let mut tasks = revocation::fetch(parts, config)?;
-    tasks.push(tokio::spawn(reload(Reloaded::of(parts), receiver)));
+    tasks.push(tokio::spawn(reload(Reloaded::of(parts), Folders::watched(&folders))));
     tasks.push(tokio::spawn(revocation::radar(parts, config)));
-    Ok(Watches { _policies: policies, _cutoff: cutoff, _lists: lists, tasks })
+    Ok(Watches { _policies: policies, _cutoff: cutoff, tasks })
 }
 
 /// Reads the revocation lists of one trust again whenever their folder changes, until it is dropped.
 pub(super) struct ListWatch {
-    _watcher: Option<RecommendedWatcher>,
     reads: watch::Receiver<u64>,
     task: JoinHandle<()>,
 }
@@ -82,16 +72,19 @@ pub(super) struct ListWatch {
 impl ListWatch {
     /// Starts to watch; wants a runtime.
     pub(super) fn start(trust: Arc<CertificateTrust>, folder: &Path) -> Self {
-        let (watcher, mut changes) = watched(&[folder]);
+        Self::over(trust, Folders::watched(&[folder]))
+    }
+
+    fn over(trust: Arc<CertificateTrust>, mut folder: Folders) -> Self {
         let (read, reads) = watch::channel(0);
         let task = tokio::spawn(async move {
             loop {
-                next(&mut changes).await;
+                folder.changed().await;
                 told(trust.reload());
                 read.send_modify(|reads| *reads += 1);
             }
         });
-        Self { _watcher: watcher, reads, task }
+        Self { reads, task }
     }
 
     /// How often the lists were read again, and whenever they are.
@@ -106,47 +99,11 @@ impl Drop for ListWatch {
     }
 }
 
-/// A watch on folders, and where it tells of changes.
-fn watched(folders: &[&Path]) -> (Option<RecommendedWatcher>, mpsc::Receiver<()>) {
-    let (sender, receiver) = mpsc::channel(1);
-    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        if event.is_ok_and(|event| is_change(event.kind)) {
-            // A full channel already says that something changed.
-            let _ = sender.try_send(());
-        }
-    })
-    .and_then(|mut watcher| {
-        folders.iter().try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))?;
-        Ok(watcher)
-    })
-    .inspect_err(|error| tracing::warn!(%error, "the folder of revocation lists cannot be watched; it is read every 30 s"));
-    (watcher.ok(), receiver)
-}
-
-/// Waits for a change, or for the time at which everything is read again without one.
-async fn next(changes: &mut mpsc::Receiver<()>) {
-    match tokio::time::timeout(SWEEP, changes.recv()).await {
-        Ok(Some(())) => tokio::time::sleep(QUIET).await,
-        // No watch: the lists are still read at intervals.
-        Ok(None) => tokio::time::sleep(SWEEP).await,
-        Err(_) => {}
-    }
-    while changes.try_recv().is_ok() {}
-}
-
 fn told(reloaded: Result<(), MaterialError>) {
     if let Err(error) = reloaded {
         metrics::counter!("estelam_alarms_total", "alarm" => "revocation-lists-refused").increment(1);
         tracing::error!("new revocation lists refused, the old ones stay in force: {error}");
     }
-}
-
-/// Reading a list is an event too; only what can have changed one counts.
-const fn is_change(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Access(AccessKind::Close(AccessMode::Write))
-    )
 }
 
 /// What a change of files reaches.
@@ -171,13 +128,70 @@ impl Reloaded {
     }
 }
 
-async fn reload(mut reloaded: Reloaded, mut changes: mpsc::Receiver<()>) {
+async fn reload(mut reloaded: Reloaded, mut folders: Folders) {
     loop {
-        next(&mut changes).await;
+        folders.changed().await;
         // Recording and unlocking take a while, and this is nobody's request.
         reloaded = match tokio::task::spawn_blocking(move || reloaded.take_up()).await {
             Ok(reloaded) => reloaded,
             Err(_) => return tracing::error!("changes of files are no longer taken up; restart the gateway"),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use std::time::Duration;
+
+    use jiff::{SignedDuration, Timestamp};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::adapters::clock::ManualClock;
+    use crate::adapters::pki::{DevPki, TRUST_DOMAIN};
+    use crate::adapters::tls::config::ServerIdentity;
+    use crate::adapters::tls::material;
+    use crate::adapters::tls::trust::{Standing, TrustSettings};
+    use crate::core::domain::agency::AgencyId;
+    use crate::core::identity::PeerChain;
+
+    struct Everyone;
+
+    impl Standing for Everyone {
+        fn agency_active(&self, _: &PeerChain) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_no_event_comes_a_new_revocation_list_is_in_force_within_a_second_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new("2026-11-23T12:00:00Z".parse::<Timestamp>().unwrap()));
+        let pki = DevPki::create_or_open(dir.path(), clock.clone()).unwrap();
+        let server = pki.issue_server("gateway").unwrap();
+        let settings = TrustSettings {
+            trust_domain: TRUST_DOMAIN.into(),
+            roots: pki.ca(),
+            intermediates: pki.intermediate(),
+            crl_dir: pki.crl_dir(),
+            crl_memory: dir.path().join("memory.json"),
+            crl_grace: SignedDuration::from_hours(24),
+            identity: ServerIdentity { certificate: server.cert, key: server.key },
+            allow_tls12: false,
+        };
+        let trust = CertificateTrust::open(settings, clock, Arc::new(Everyone)).unwrap();
+        let bank = pki.issue_agency(&AgencyId::parse("bank").unwrap(), None).unwrap();
+        let peer = trust.identify(&material::certificates(&bank.cert).unwrap()[0]).unwrap();
+        let lists = ListWatch::over(trust.clone(), Folders::unwatched(&[&pki.crl_dir()]));
+        let mut reads = lists.reads();
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(trust.accepts_now(&peer) && !reads.has_changed().unwrap(), "what has not changed is not read again all the time");
+        pki.revoke(&pki.serial_of(&bank).unwrap()).unwrap();
+        let begun = Instant::now();
+        reads.changed().await.unwrap();
+        assert!(!trust.accepts_now(&peer) && begun.elapsed() <= Duration::from_secs(1), "{:?}", begun.elapsed());
     }
 }

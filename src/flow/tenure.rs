@@ -42,7 +42,7 @@ impl Tenure {
     /// Why it does not go on.
     pub fn goes_on(&self, gate: &Gate) -> Result<(), (RefusalCode, &'static str)> {
         self.trusted(gate)?;
-        token::not_revoked(&self.claims, &*gate.tokens)
+        token::not_revoked(&self.peer, &self.claims, &*gate.tokens)
     }
 
     fn trusted(&self, gate: &Gate) -> Result<(), (RefusalCode, &'static str)> {

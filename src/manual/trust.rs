@@ -53,14 +53,15 @@
 //! | certificate | alert |
 //! |---|---|
 //! | none | `certificate_required` |
-//! | revoked; or expired or not valid yet | `certificate_revoked`; `certificate_expired` |
+//! | revoked, or cut off here; expired or not valid yet | `certificate_revoked`; `certificate_expired` |
 //! | of an authority that is not ours, self-signed, without its intermediate | `unknown_ca` |
 //! | signed by another key than its issuer's, or unreadable | `bad_certificate` |
 //! | not for `clientAuth` and `digitalSignature`; an authority's; a key that is not accepted | `unsupported_certificate` |
 //! | of another trust domain, or not with exactly one `spiffe://` name of an agency or of a part of ours | `access_denied` |
 //!
 //! Eleven clients of ten makers (OpenSSL in `curl` and in Node, GnuTLS, NSS, wolfSSL, BoringSSL, Go, Java, Bouncy Castle, Erlang, tlslite-ng) get in with a
-//! good certificate and see these alerts in `make end-to-end`; `sslyze` (Mozilla's modern profile) and `testssl` find nothing on `public`.
+//! good certificate and see these alerts in `make end-to-end`, but for NSS, which shows no certificate at all that is not for clients; `sslyze` (Mozilla's
+//! modern profile) and `testssl` find nothing on `public`.
 //!
 //! # Units
 //!
@@ -79,15 +80,18 @@
 //!
 //! | what | how | first refused request (`make cutoff`) |
 //! |---|---|---|
-//! | an agency or a branch | `agency suspend` | when the command returns |
+//! | an agency or a branch; its tokens, and no others, are dead for good | `agency suspend` | when the command returns |
+//! | an agency or a unit, by its policy | `suspended = true` in the file | some tenths of a second |
 //! | one certificate | `agency suspend --certificate`; its connections are cut | when the command returns |
 //! | one certificate, by its authority | a list with a higher number in `tls.crls`, or at one of `tls.crl_urls` | a tenth of a second; `tls.crl_poll_ms` |
 //! | one token | `POST /oauth2/revoke` (RFC 7009), by its own client | the reply |
 //! | all tokens of an agency | `agency suspend --tokens`; an outside issuer's clock may be 10 s ahead, so its tokens of the next 10 s are dead too | when the command returns |
-//! | a key that signs tokens | `keys compromised` | when the gateway has read its keys anew |
+//! | a key that signs tokens, or statements | `keys compromised` | when the gateway has read its keys anew |
 //!
-//! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. While the file is broken or gone, what was cut
-//! off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and outlive a restart.
+//! The local list (`cutoff/list.json`) is read by the service within a moment, by an event or twice a second. The files of revocation lists, keys and
+//! policies are looked at as often where no event comes, so that what is cut off by a file is cut off within a second on any file system. While the list
+//! is broken or gone, what was cut off stays cut off, and `estelam_alarms_total{alarm="cut-off-list-unreadable"}` grows. Revoked tokens lie beside it and
+//! outlive a restart.
 //! A certificate that names another agency, or stands in another's register, is refused, since nothing brings it back; so is a branch that the policy does not
 //! admit. A branch that nothing here names but that could come is cut off with a word of warning.
 //!
@@ -108,7 +112,7 @@
 //! | up to half of its life | none |
 //! | past half of it | a warning: a newer one should be here |
 //! | past `nextUpdate`, within `tls.crl_grace_h` (24; at most 168) | alarm `revocation-lists-grace`; everything goes on, each record is marked `revocation-grace` |
-//! | past that | alarm `revocation-lists-overdue`; services that are `life_critical` in `services.toml` go on, each record marked `revocation-overdue`; the rest is refused `certificate-not-accepted`, and no other agency gets a token |
+//! | past that | alarm `revocation-lists-overdue`; services that are `life_critical` in `services.toml` go on, each record marked `revocation-overdue`; the rest is refused `certificate-not-accepted`, and no other agency gets a token. Whoever has one may revoke it |
 //!
 //! So a source that is blocked closes no hospital and opens no bank. What the last list revoked stays revoked, and whoever must be stopped meanwhile is stopped
 //! by the local list. The registry's lists count like the agencies': the older of the two decides.
@@ -116,7 +120,7 @@
 //! # Certificates that end
 //!
 //! `estelam_certificate_not_after_seconds{kind,name}` tells the end (Unix time) of every agency's certificate that must be renewed next, and of our own
-//! (`kind="own"`: listener, registry client, authorities). `estelam_certificates_expiring{within="7d"|"30d"}` counts those near; alert on the first.
+//! (`kind="own"`: listener, registry client, authorities); one that is cut off here does not count. `estelam_certificates_expiring{within="7d"|"30d"}` counts those near; alert on the first.
 //! `estelam agency list` shows the days left.
 //!
 //! # Authority over the rules

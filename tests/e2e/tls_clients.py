@@ -33,6 +33,7 @@ EXPECTED = {
     "good": None,
     "missing": "certificate_required",
     "revoked": "certificate_revoked",
+    "cut-off": "certificate_revoked",
     "expired": "certificate_expired",
     "self-signed": "unknown_ca",
     "wrong-eku": "unsupported_certificate",
@@ -40,7 +41,7 @@ EXPECTED = {
     "wrong-trust-domain": "access_denied",
     "two-san": "access_denied",
 }
-# NSS itself finds that such a certificate is not a client's, and shows none.
+# Not to be tried with that stack: it finds itself that such a certificate is not a client's, and shows none. Nothing of the gateway's check is seen.
 SHOWS_NONE = {("NSS", "wrong-eku"), ("NSS", "ca-as-leaf")}
 
 
@@ -151,6 +152,7 @@ def certificates(authority):
         "good": authority.issue("good"),
         "missing": None,
         "revoked": authority.issue("revoked"),
+        "cut-off": authority.issue("cut-off"),
         "expired": authority.issue("expired", days=(-30, -1)),
         "self-signed": authority.issue("self-signed", own=True),
         "wrong-eku": authority.issue("wrong-eku", usage=ExtendedKeyUsageOID.SERVER_AUTH),
@@ -182,6 +184,7 @@ def independent_stacks_get_in_with_a_good_certificate_and_see_the_right_alert_wi
     with tempfile.TemporaryDirectory(prefix="estelam-clients-") as folder, ThreadPoolExecutor(4) as pool:
         place, made = Place(demo, folder), certificates(Authority(demo, f"{folder}/certificates"))
         assert list(made) == list(EXPECTED)
+        cut_off(demo, made["cut-off"])
         nss_database(place, [one for one in made.values() if one])
         until_revoked(place, made["revoked"])
         # With a bad certificate nothing more is sent, except by curl and BoringSSL, which ask in any case.
@@ -197,6 +200,12 @@ def expected(stack, case):
     return EXPECTED["missing" if (stack, case) in SHOWS_NONE else case]
 
 
+def cut_off(demo, made):
+    """By the operator's own list: in force when the command returns."""
+    done = subprocess.run([demo.binary, "agency", "suspend", AGENCY, "--certificate", str(made.cert), "--dir", str(demo.dir)], capture_output=True, text=True)
+    assert done.returncode == 0 and "cut off for ever" in done.stdout, done
+
+
 def until_revoked(place, made):
     """The running gateway takes the new list up by itself."""
     deadline = time.monotonic() + 60
@@ -207,8 +216,14 @@ def until_revoked(place, made):
 def table(found):
     print(f"     {'':16}" + " ".join(f"{case:>18}" for case in EXPECTED))
     for stack in STACKS:
-        cells = [(found[stack, case] or "answered").replace("certificate", "cert").replace("unsupported", "unsupp")[:18] for case in EXPECTED]
-        print(f"     {stack:16}" + " ".join(f"{cell:>18}" for cell in cells))
+        cells = ["(shows none)" if (stack, case) in SHOWS_NONE else cell(found[stack, case]) for case in EXPECTED]
+        print(f"     {stack:16}" + " ".join(f"{one:>18}" for one in cells))
+    tried = len(found) - len(SHOWS_NONE)
+    print(f"     {tried} of {len(found)} cells; the others cannot be tried: that stack shows no certificate that is not a client's")
+
+
+def cell(outcome):
+    return (outcome or "answered").replace("certificate", "cert").replace("unsupported", "unsupp")[:18]
 
 
 CHECKS = [independent_stacks_get_in_with_a_good_certificate_and_see_the_right_alert_with_every_bad_one]

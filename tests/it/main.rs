@@ -39,6 +39,8 @@ mod tls_certificates;
 mod tls_connections;
 mod tls_hostile;
 mod tls_listeners;
+mod tls_refused_lists;
+mod tls_resumption;
 mod tls_revocation;
 mod tls_support;
 mod token;

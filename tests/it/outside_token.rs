@@ -6,6 +6,7 @@ use estelam::adapters::tokens::{OutsideIssuer, OutsideIssuers};
 use estelam::core::domain::agency::{AgencyId, Scope};
 use estelam::core::domain::jwk::JwsAlgorithm;
 use estelam::core::domain::refusal::RefusalCode;
+use estelam::core::identity::PeerChain;
 use estelam::core::token::{self, OutsideProfile, TokenFault, TokenVerifier};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -187,7 +188,7 @@ fn a_token_that_was_there_is_killed_with_all_others_though_its_issuers_clock_is_
     let mut list = estelam::adapters::cutoff::CutOffList::default();
     list.revoke_tokens("school", at(NOW));
     let dir = tempfile::tempdir().unwrap();
-    let barred = move |claims: &token::TokenClaims| list.bars_token(claims.agency.as_str(), claims.issued_at);
+    let barred = move |_: &PeerChain, claims: &token::TokenClaims| list.bars_token(claims.agency.as_str(), None, claims.issued_at);
     let revocations = estelam::adapters::tokens::Revocations::open(&dir.path().join("revoked"), Box::new(barred), at(NOW)).unwrap();
     federation.gate.verifier = federation.gate.verifier.with_revocations(Arc::new(revocations));
     for now in [NOW, NOW + 2, NOW + 9, NOW + 100] {

@@ -89,7 +89,7 @@ impl TokenVerifier for Accepting {
             expires_at: Timestamp::MAX,
         }))
     }
-    fn revoked(&self, _: &TokenClaims) -> bool {
+    fn revoked(&self, _: &PeerChain, _: &TokenClaims) -> bool {
         false
     }
 }

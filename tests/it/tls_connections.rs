@@ -7,7 +7,7 @@ use estelam::adapters::tls::table::ConnectionLimits;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::tls_support::{Lab, patient, patiently};
+use crate::tls_support::{Lab, agency, patient, patiently};
 
 const SHORT: Duration = Duration::from_millis(150);
 /// Where something must first succeed within the same deadline, on a machine that is busy.
@@ -194,6 +194,33 @@ async fn an_agency_has_no_more_connections_than_its_cap() {
     assert!(leaving.closed().await.ends_with("bank"));
     drop(leaving);
     assert_eq!(lab.connect_as("bank").await.get("/").await.unwrap(), "200 bank");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn a_unit_has_no_more_connections_than_its_cap_and_its_agency_no_more_than_its_own() {
+    let lab = lab(|limits| {
+        limits.per_agency = Arc::new(|_| 3);
+        limits.per_unit = Arc::new(|peer| (peer.branch.as_deref() == Some("north")).then_some(2));
+    })
+    .await;
+    let unit = |name: &str| lab.client(&lab.pki.issue_agency(&agency("bank"), Some(name)).unwrap());
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = lab.connect(unit("north")).await.unwrap();
+        assert_eq!(connection.get("/").await.unwrap(), "200 bank/north");
+        held.push(connection);
+    }
+    assert!(lab.try_request(unit("north")).await.is_err());
+    let mut south = lab.connect(unit("south")).await.unwrap();
+    assert_eq!(south.get("/").await.unwrap(), "200 bank/south", "another unit has room");
+    assert!(lab.try_request(unit("east")).await.is_err(), "the whole agency has none");
+    assert_eq!(lab.try_request(lab.client(&lab.issue("school"))).await.unwrap(), "200 school");
+    let mut leaving = held.pop().unwrap();
+    leaving.send("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(leaving.closed().await.ends_with("bank/north"));
+    drop(leaving);
+    assert_eq!(lab.connect(unit("north")).await.unwrap().get("/").await.unwrap(), "200 bank/north");
     lab.stop().await;
 }
 

@@ -30,7 +30,8 @@ fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
-fn issuer(lab: &Lab) -> Issuer<'static, KeyPair> {
+/// The intermediate authority of a lab, to sign whatever it would not.
+pub fn issuer(lab: &Lab) -> Issuer<'static, KeyPair> {
     let key = std::fs::read_to_string(lab.dir.path().join("authority/intermediate.key.pem")).unwrap();
     let certificate = std::fs::read_to_string(lab.pki.intermediate()).unwrap();
     Issuer::from_ca_cert_pem(&certificate, KeyPair::from_pem(&key).unwrap()).unwrap()

@@ -30,6 +30,9 @@ pub struct AgencyCut {
     /// Tokens issued before this instant: what was handed out before a suspension stays dead after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_before: Option<Timestamp>,
+    /// The same of a branch's tokens alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub branch_tokens_before: BTreeMap<String, Timestamp>,
 }
 
 /// SHA-256 of a certificate, hexadecimal in the file.
@@ -38,14 +41,16 @@ pub struct AgencyCut {
 pub struct Thumbprint(pub [u8; 32]);
 
 impl CutOffList {
-    /// Cuts an agency off, or one of its branches; and every token that it has.
+    /// Cuts an agency off and every token that it has, or one of its branches and that one's tokens.
     pub fn suspend(&mut self, agency: &str, branch: Option<&str>, now: Timestamp) {
         let cut = self.agencies.entry(agency.to_owned()).or_default();
-        match branch {
-            Some(branch) => drop(cut.branches.insert(branch.to_owned())),
-            None => cut.suspended = true,
+        if let Some(branch) = branch {
+            cut.branches.insert(branch.to_owned());
+            cut.branch_tokens_before.insert(branch.to_owned(), after(now));
+        } else {
+            cut.suspended = true;
+            cut.tokens_before = Some(after(now));
         }
-        cut.tokens_before = Some(after(now));
     }
 
     /// Lets an agency ask again, or one of its branches; says whether anything was cut off. Tokens from before stay dead.
@@ -75,6 +80,10 @@ impl CutOffList {
             into.suspended |= cut.suspended;
             into.branches.extend(cut.branches.iter().cloned());
             into.tokens_before = into.tokens_before.max(cut.tokens_before);
+            for (branch, before) in &cut.branch_tokens_before {
+                let later = into.branch_tokens_before.entry(branch.clone()).or_insert(*before);
+                *later = (*later).max(*before);
+            }
         }
         joined.certificates.extend(&self.certificates);
         joined
@@ -100,9 +109,16 @@ impl CutOffList {
         !self.certificates.is_empty() && self.certificates.contains_key(&Thumbprint(*thumbprint))
     }
 
-    /// Whether a token of an agency, issued at an instant, is dead.
-    pub fn bars_token(&self, agency: &str, issued_at: Timestamp) -> bool {
-        self.agencies.get(agency).and_then(|cut| cut.tokens_before).is_some_and(|before| issued_at < before)
+    /// The same of one that is named as registers name it: by hexadecimal digits.
+    pub fn bars_named(&self, sha256: &str) -> bool {
+        Thumbprint::try_from(sha256.to_owned()).is_ok_and(|thumbprint| self.bars_certificate(&thumbprint.0))
+    }
+
+    /// Whether a token of an agency, or of the branch that its certificate names, is dead if it was issued at an instant.
+    pub fn bars_token(&self, agency: &str, branch: Option<&str>, issued_at: Timestamp) -> bool {
+        let Some(cut) = self.agencies.get(agency) else { return false };
+        let of_branch = branch.and_then(|branch| cut.branch_tokens_before.get(branch)).copied();
+        cut.tokens_before.max(of_branch).is_some_and(|before| issued_at < before)
     }
 }
 
@@ -148,8 +164,23 @@ mod tests {
         let mut list = CutOffList::default();
         list.suspend("bank", None, at(100));
         assert!(list.resume("bank", None) && !list.resume("bank", None));
-        assert!(list.bars_token("bank", at(99)) && list.bars_token("bank", at(100)));
-        assert!(!list.bars_token("bank", at(101)) && !list.bars_token("school", at(1)));
+        assert!(list.bars_token("bank", None, at(99)) && list.bars_token("bank", Some("north"), at(100)));
+        assert!(!list.bars_token("bank", None, at(101)) && !list.bars_token("school", None, at(1)));
+    }
+
+    #[test]
+    fn a_branch_loses_its_own_tokens_and_no_others() {
+        let mut list = CutOffList::default();
+        list.suspend("bank", Some("north"), at(100));
+        assert!(list.resume("bank", Some("north")));
+        assert!(list.bars_token("bank", Some("north"), at(100)) && !list.bars_token("bank", Some("north"), at(101)));
+        assert!(!list.bars_token("bank", Some("south"), at(1)) && !list.bars_token("bank", None, at(1)));
+        // Whatever an older list says, what was dead stays so.
+        let mut older = CutOffList::default();
+        older.suspend("bank", Some("north"), at(50));
+        for joined in [list.joined(older.clone()), older.joined(list)] {
+            assert!(joined.bars_token("bank", Some("north"), at(100)));
+        }
     }
 
     #[test]

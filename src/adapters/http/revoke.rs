@@ -39,7 +39,8 @@ async fn answer(state: Arc<HttpState>, incoming: Incoming) -> Reply {
 async fn revoked(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<Refusal>> {
     let gate = &*state.gate;
     let agency = flow::identify(gate, incoming)?;
-    if let Err(limit) = gate.limiter.admit(agency.agency(), Tier::Token) {
+    // A branch that revokes without end must not spend what the others have.
+    if let Err(limit) = gate.limiter.admit_unit(agency.agency(), agency.peer().branch.as_deref(), Tier::Token) {
         let mut refusal = agency.refuse(RefusalCode::RateLimited, "revoke fewer tokens at a time");
         refusal.limit = Some(limit);
         return Err(refusal);

@@ -10,6 +10,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::store::PolicyStore;
+use crate::files::FolderStamp;
 
 /// Quiet time after the last event before the folder is read: editors write, rename and touch in a burst.
 const QUIET: Duration = Duration::from_millis(100);
@@ -17,7 +18,11 @@ const QUIET: Duration = Duration::from_millis(100);
 /// A folder that never falls quiet is read after this time all the same.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The folder is compared this often even without an event: watches get lost when a folder is moved or a queue overflows.
+/// The files' dates and sizes are looked at this often even without an event: watches get lost when a folder is moved or a queue overflows, and a
+/// policy may suspend an agency.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The folder is compared this often, whatever its files look like.
 const SWEEP: Duration = Duration::from_secs(15);
 
 /// Watches until it is dropped.
@@ -32,7 +37,7 @@ enum Signal {
 }
 
 impl PolicyStore {
-    /// Starts to watch the folder. Where the system offers no watch, the folder is still compared every 15 seconds.
+    /// Starts to watch the folder. Where the system offers no watch, its files are still looked at twice a second.
     ///
     /// # Errors
     /// The thread cannot be started.
@@ -41,7 +46,7 @@ impl PolicyStore {
         let watcher = match watcher(self.dir(), sender.clone()) {
             Ok(watcher) => Some(watcher),
             Err(error) => {
-                tracing::warn!(%error, "the policy folder cannot be watched; changes take effect within {} s", SWEEP.as_secs());
+                tracing::warn!(%error, "the policy folder cannot be watched; its files are looked at every {} ms", LOOK.as_millis());
                 None
             }
         };
@@ -76,12 +81,19 @@ const fn is_change(kind: EventKind) -> bool {
 }
 
 fn run(store: &PolicyStore, signals: &Receiver<Signal>) {
+    let look = || FolderStamp::of(&[store.dir().to_owned()]);
+    let (mut seen, mut compared) = (look(), Instant::now());
     loop {
-        match signals.recv_timeout(SWEEP) {
-            Ok(Signal::Changed) if !settle(signals) => return,
+        match signals.recv_timeout(LOOK) {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) if compared.elapsed() < SWEEP && look() == seen => continue,
             Ok(Signal::Changed) | Err(RecvTimeoutError::Timeout) => {}
         }
+        if !settle(signals) {
+            return;
+        }
+        // Before it is read: what changes meanwhile is read again.
+        (seen, compared) = (look(), Instant::now());
         // The store has logged and counted what it refused.
         let _ = store.reload();
     }

@@ -74,7 +74,7 @@ impl CertificateTrust {
     /// # Errors
     /// The file that is wrong and what is wrong with it.
     pub fn open(settings: TrustSettings, clock: Arc<dyn Clock>, standing: Arc<dyn Standing>) -> Result<Arc<Self>, MaterialError> {
-        let (lists, gateway) = load(&settings, &clock, Vec::new())?;
+        let (lists, gateway) = load(&settings, (&clock, &standing), Vec::new())?;
         CrlMemory::at(&settings.crl_memory).admit(&lists, &settings.crl_dir)?;
         Ok(Arc::new(Self {
             settings,
@@ -111,7 +111,7 @@ impl CertificateTrust {
         if !candidates.is_empty() && candidates.iter().all(|list| self.lists.load().owner_of(list).is_some()) {
             return Ok(Offered::NotNewer);
         }
-        let (lists, gateway) = load(&self.settings, &self.clock, offered)?;
+        let (lists, gateway) = load(&self.settings, (&self.clock, &self.standing), offered)?;
         self.lists.load().superseded_by(&lists, &self.settings.crl_dir)?;
         // Into the folder first: a number that is remembered without its list would bar the next start.
         let outcome = offer::keep(&self.settings.crl_dir, &lists, &candidates)?;
@@ -190,12 +190,18 @@ impl Trust for CertificateTrust {
     }
 }
 
-fn load(settings: &TrustSettings, clock: &Arc<dyn Clock>, offered: Vec<ListFile>) -> Result<(CrlSet, ServerConfig), MaterialError> {
+/// The lists, and the settings of a handshake that knows them and what is cut off here.
+fn load(
+    settings: &TrustSettings,
+    (clock, standing): (&Arc<dyn Clock>, &Arc<dyn Standing>),
+    offered: Vec<ListFile>,
+) -> Result<(CrlSet, ServerConfig), MaterialError> {
     let authorities = [settings.roots.as_path(), settings.intermediates.as_path()];
     let lists = CrlSet::of(&settings.crl_dir, offered, &authorities, settings.crl_grace, clock.now())?;
     let roots = config::roots(&settings.roots)?;
     let verifier = ProfileVerifier::new(roots, lists.ders(), settings.trust_domain.clone(), config::provider())
-        .map_err(|what| MaterialError::new(&settings.crl_dir, what))?;
+        .map_err(|what| MaterialError::new(&settings.crl_dir, what))?
+        .with_standing(standing.clone());
     let gateway = config::gateway(&settings.identity, Arc::new(verifier), clock.clone(), settings.allow_tls12)?;
     Ok((lists, gateway))
 }

@@ -1,4 +1,4 @@
-//! The check of a client certificate inside the handshake: webpki's path and revocation, then our profile.
+//! The check of a client certificate inside the handshake: webpki's path and revocation, then our profile, then what is cut off here.
 //!
 //! It must happen here and not after the handshake, or the client would never see the alert that says what is wrong.
 
@@ -14,11 +14,14 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, RootCer
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
 use super::profile::{self, ProfileError};
+use super::trust::Standing;
+use crate::core::identity::PeerChain;
 
 /// webpki's verifier with our profile behind it.
 pub struct ProfileVerifier {
     inner: Arc<dyn ClientCertVerifier>,
     trust_domain: Arc<str>,
+    standing: Option<Arc<dyn Standing>>,
 }
 
 impl ProfileVerifier {
@@ -42,7 +45,17 @@ impl ProfileVerifier {
             .with_crls(crls)
             .build()
             .map_err(|_| "the roots or the revocation lists cannot be used to check clients")?;
-        Ok(Self { inner, trust_domain })
+        Ok(Self { inner, trust_domain, standing: None })
+    }
+
+    /// The same verifier, which also refuses a certificate that is cut off here. To whoever shows it, it is a revoked one.
+    #[must_use]
+    pub fn with_standing(self, standing: Arc<dyn Standing>) -> Self {
+        Self { standing: Some(standing), ..self }
+    }
+
+    fn is_cut(&self, peer: &PeerChain) -> bool {
+        self.standing.as_ref().is_some_and(|standing| standing.certificate_cut(peer))
     }
 }
 
@@ -64,6 +77,7 @@ impl ClientCertVerifier for ProfileVerifier {
         let now = i64::try_from(now.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
         let now = now.ok_or(rustls::Error::FailedToGetCurrentTime)?;
         match profile::peer_chain(end_entity, &self.trust_domain, now) {
+            Ok(peer) if verified.is_ok() && self.is_cut(&peer) => Err(rustls::Error::InvalidCertificate(CertificateError::Revoked)),
             Ok(_) => verified,
             Err(error) => Err(refuse(error)),
         }

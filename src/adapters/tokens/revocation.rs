@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::pieces::Pieces;
+use crate::core::identity::PeerChain;
 use crate::core::token::TokenClaims;
 
 /// The tokens are spread over so many maps, because adding one copies its map.
@@ -23,8 +24,9 @@ const LONG_FILE: u64 = 4 * 1024 * 1024;
 /// Until when each counts, by [`key_of`] a token.
 type Tokens = HashMap<Box<str>, Timestamp>;
 
-/// Says that a token is dead for a reason of its agency's: everything issued before a suspension, for example.
-pub type Barred = Box<dyn Fn(&TokenClaims) -> bool + Send + Sync>;
+/// Says that a token of the holder of a certificate is dead for a reason of its agency's or its branch's: everything issued before a suspension, for
+/// example.
+pub type Barred = Box<dyn Fn(&PeerChain, &TokenClaims) -> bool + Send + Sync>;
 
 /// Every revoked token that has not expired, by its issuer and its `jti`: that is unique among one issuer's alone (RFC 7519 §4.1.7). Asking costs one
 /// load.
@@ -40,7 +42,7 @@ pub struct Revocations {
 impl Revocations {
     /// Revocations that a restart forgets, for tests.
     pub fn in_memory() -> Self {
-        Self::with(Box::new(|_| false), None)
+        Self::with(Box::new(|_, _| false), None)
     }
 
     /// Reads the revocations in a file, made if missing, and goes on writing there.
@@ -75,12 +77,16 @@ impl Revocations {
         file.add(line(&key, expires_at).as_bytes())
     }
 
-    /// Whether the token was revoked, by itself or with all of its agency's.
+    /// Whether the token of the holder of a certificate was revoked, by itself or with all of its agency's or its branch's.
+    pub fn bars(&self, peer: &PeerChain, claims: &TokenClaims) -> bool {
+        self.contains(claims) || (self.barred)(peer, claims)
+    }
+
+    /// Whether the token was revoked by itself.
     pub fn contains(&self, claims: &TokenClaims) -> bool {
         let key = key_of(claims);
         self.shard(&key).is_some_and(|shard| shard.load().contains_key(&*key))
             || !self.earlier.is_empty() && self.earlier.contains_key(&*claims.jti)
-            || (self.barred)(claims)
     }
 
     fn with(barred: Barred, file: Option<Mutex<Pieces>>) -> Self {
@@ -190,7 +196,7 @@ mod tests {
     }
 
     fn open(path: &Path, now: i64) -> io::Result<Revocations> {
-        Revocations::open(path, Box::new(|_| false), at(now))
+        Revocations::open(path, Box::new(|_, _| false), at(now))
     }
 
     #[test]
@@ -265,8 +271,20 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_a_barred_agency_are_revoked_too() {
-        let revoked = Revocations::with(Box::new(|claims| claims.agency.as_str() == "bank"), None);
-        assert!(revoked.contains(&token("any")));
+    fn tokens_of_a_barred_agency_or_branch_are_revoked_too() {
+        let peer = |branch: Option<&str>| PeerChain {
+            thumbprint: [0; 32],
+            agency: AgencyId::parse("bank").unwrap(),
+            branch: branch.map(Arc::from),
+            serial: Arc::from([1]),
+            issuer: Arc::from([2]),
+            public_key: Arc::from([3]),
+            not_before: Timestamp::MIN,
+            not_after: Timestamp::MAX,
+        };
+        let revoked = Revocations::with(Box::new(|_, claims| claims.agency.as_str() == "bank"), None);
+        assert!(revoked.bars(&peer(None), &token("any")) && !revoked.contains(&token("any")));
+        let revoked = Revocations::with(Box::new(|peer, _| peer.branch.as_deref() == Some("north")), None);
+        assert!(revoked.bars(&peer(Some("north")), &token("any")) && !revoked.bars(&peer(Some("south")), &token("any")));
     }
 }

@@ -165,7 +165,7 @@ impl TokenVerifier for CachingVerifier {
         Ok(claims)
     }
 
-    fn revoked(&self, claims: &TokenClaims) -> bool {
-        self.revocations.contains(claims)
+    fn revoked(&self, peer: &PeerChain, claims: &TokenClaims) -> bool {
+        self.revocations.bars(peer, claims)
     }
 }

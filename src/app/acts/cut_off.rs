@@ -77,7 +77,6 @@ impl CutOffActs {
 
     fn of_agency(&mut self, agency: &str, old: &AgencyCut, new: &AgencyCut) {
         let act = |code, branch: Option<&String>| Act::new("cut-off", code, OPERATOR).of_agency(agency, branch.map(String::as_str));
-        let closed = self.closing.len();
         if new.suspended && !old.suspended {
             self.closing.push(act("agency-suspended", None));
         }
@@ -90,12 +89,34 @@ impl CutOffActs {
             self.open_for(agency, act("branch-resumed", Some(branch)), move |cut| _ = cut.branches.remove(&name));
         }
         // A suspension kills tokens too; that is no act of its own.
-        if new.tokens_before > old.tokens_before && self.closing.len() == closed {
+        if new.tokens_before > old.tokens_before && (old.suspended || !new.suspended) {
             self.closing.push(act("tokens-killed", None));
         }
         if new.tokens_before < old.tokens_before {
             let before = new.tokens_before;
             self.open_for(agency, act("tokens-restored", None), move |cut| cut.tokens_before = before);
+        }
+        let branches: BTreeSet<&String> = old.branch_tokens_before.keys().chain(new.branch_tokens_before.keys()).collect();
+        for branch in branches {
+            self.of_branch_tokens(agency, branch, old, new);
+        }
+    }
+
+    /// The same of one branch's tokens.
+    fn of_branch_tokens(&mut self, agency: &str, branch: &str, old: &AgencyCut, new: &AgencyCut) {
+        let act = |code| Act::new("cut-off", code, OPERATOR).of_agency(agency, Some(branch));
+        let [was, is] = [old, new].map(|cut| cut.branch_tokens_before.get(branch).copied());
+        if is > was && (old.branches.contains(branch) || !new.branches.contains(branch)) {
+            self.closing.push(act("tokens-killed"));
+        }
+        if is < was {
+            let branch = branch.to_owned();
+            self.open_for(agency, act("tokens-restored"), move |cut| {
+                match is {
+                    Some(before) => cut.branch_tokens_before.insert(branch.clone(), before),
+                    None => cut.branch_tokens_before.remove(&branch),
+                };
+            });
         }
     }
 }

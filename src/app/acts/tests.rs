@@ -117,6 +117,29 @@ async fn of_several_openings_each_takes_effect_with_its_entry_and_none_is_record
 }
 
 #[tokio::test]
+async fn a_branchs_suspension_is_one_act_and_what_opens_again_is_recorded_with_its_tokens_apart() {
+    let book = Book::taking(9);
+    let (acts, _dir, _ledger) = acts(&book);
+    let later = Timestamp::from_second(Noon.now().as_second() + 60).unwrap();
+    let (none, cut) = (CutOffList::default(), list(|list| list.suspend("bank", Some("north"), Noon.now())));
+    let again = list(|list| list.suspend("bank", Some("north"), later));
+    let closed = |old: &CutOffList, new: &CutOffList| {
+        let closing = cut_off::between(old, new).closing.into_iter();
+        closing.map(|act| (act.code, act.branch)).collect::<Vec<_>>()
+    };
+    let north = Some("north".to_owned());
+    assert_eq!(closed(&none, &cut), [("branch-suspended", north.clone())], "its tokens are no act beside it");
+    assert_eq!(closed(&cut, &again), [("tokens-killed", north)]);
+    let resumed = list(|list| {
+        list.clone_from(&cut);
+        assert!(list.resume("bank", Some("north")));
+    });
+    assert_eq!(acts.cut_off_opens(&cut, &resumed).await, resumed);
+    assert_eq!(acts.cut_off_opens(&resumed, &none).await, none);
+    assert_eq!(book.codes(), ["branch-resumed", "tokens-restored"]);
+}
+
+#[tokio::test]
 async fn what_closes_waits_neither_for_a_log_that_hangs_nor_for_an_act_that_does() {
     let book = Book::hanging();
     let (acts, _dir, _ledger) = acts(&book);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::home::{self, Home};
 use super::words;
-use crate::adapters::cutoff::{self, CutOffList, Thumbprint};
+use crate::adapters::cutoff::{self, CutOffList};
 use crate::adapters::enrolment::Enrolled;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
@@ -117,7 +117,7 @@ fn describe(home: &Home, policy: &AgencyPolicy, cut: &CutOffList) -> Result<Valu
 
 /// Whether a certificate is refused here whatever its dates say.
 pub(super) fn is_cut(cut: &CutOffList, one: &Enrolled) -> bool {
-    Thumbprint::try_from(one.sha256.clone()).is_ok_and(|thumbprint| cut.bars_certificate(&thumbprint.0))
+    cut.bars_named(&one.sha256)
 }
 
 fn expiry(unit: Option<&str>, end: Timestamp, now: Timestamp) -> Value {

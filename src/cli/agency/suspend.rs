@@ -92,15 +92,15 @@ impl Resume {
             )));
         }
         let when = home.cut_in_force()?;
-        until_new_tokens_count(&home, &agency)?;
+        until_new_tokens_count(&home, &agency, branch)?;
         println!("{agency}{} {}{when}", home::of(branch), if was_cut { "may ask again" } else { "was not suspended" });
         Ok(())
     }
 }
 
 /// Tokens tell their instant in whole seconds, and those of the second of the suspension are dead: waits until one asked for now is alive.
-fn until_new_tokens_count(home: &Home, agency: &AgencyId) -> Result<(), CliError> {
-    while home.cut_off()?.bars_token(agency.as_str(), home::now()) {
+fn until_new_tokens_count(home: &Home, agency: &AgencyId, branch: Option<&str>) -> Result<(), CliError> {
+    while home.cut_off()?.bars_token(agency.as_str(), branch, home::now()) {
         std::thread::sleep(AGAIN);
     }
     Ok(())

@@ -43,8 +43,8 @@ pub trait Trust: Send + Sync + 'static {
     fn agency_active(&self, peer: &PeerChain) -> bool;
 }
 
-/// Routes on which a call may go on while revocation lists are overdue; what it asks for decides then.
-const OPEN_WHILE_OVERDUE: [&str; 2] = ["verify", "token"];
+/// Routes on which a call may go on while revocation lists are overdue; what it asks for decides then. A revocation closes and opens nothing.
+const OPEN_WHILE_OVERDUE: [&str; 3] = ["verify", "token", "revoke"];
 
 /// What a call is told that is not life-critical.
 pub(in crate::core) const OVERDUE: &str =

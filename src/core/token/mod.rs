@@ -80,8 +80,8 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// Why it is not accepted, free of token bytes; or that it was not looked at.
     fn verify(&self, compact: &str, peer: &PeerChain, now: Timestamp) -> Result<Arc<TokenClaims>, TokenFault>;
 
-    /// Whether the token was revoked since.
-    fn revoked(&self, claims: &TokenClaims) -> bool;
+    /// Whether the token of the holder of this certificate was revoked since.
+    fn revoked(&self, peer: &PeerChain, claims: &TokenClaims) -> bool;
 }
 
 /// A call with a good certificate and a good token, both of the same agency.
@@ -184,15 +184,15 @@ pub fn good_now(
         return Err((RefusalCode::TokenNotBound, "the token belongs to another certificate; ask for one over this connection"));
     }
     check_times(claims, now).map_err(|TokenRejected(why)| (RefusalCode::TokenInvalid, why))?;
-    not_revoked(claims, verifier)
+    not_revoked(peer, claims, verifier)
 }
 
 /// Whether what the token began may go on: it was not revoked since. That it expires ends nothing that it began.
 ///
 /// # Errors
 /// As [`still_good`].
-pub fn not_revoked(claims: &TokenClaims, verifier: &dyn TokenVerifier) -> Result<(), (RefusalCode, &'static str)> {
-    if verifier.revoked(claims) { Err((RefusalCode::TokenInvalid, "the token was revoked")) } else { Ok(()) }
+pub fn not_revoked(peer: &PeerChain, claims: &TokenClaims, verifier: &dyn TokenVerifier) -> Result<(), (RefusalCode, &'static str)> {
+    if verifier.revoked(peer, claims) { Err((RefusalCode::TokenInvalid, "the token was revoked")) } else { Ok(()) }
 }
 
 /// Lets the call go on only if its token has this scope.

@@ -32,7 +32,7 @@ impl TokenVerifier for Remembers {
     fn verify(&self, compact: &str, _: &PeerChain, _: Timestamp) -> Result<Arc<TokenClaims>, TokenFault> {
         if compact == "good" { Ok(Arc::new(self.claims.clone())) } else { Err(TokenRejected("not good").into()) }
     }
-    fn revoked(&self, _: &TokenClaims) -> bool {
+    fn revoked(&self, _: &PeerChain, _: &TokenClaims) -> bool {
         self.revoked.load(Ordering::SeqCst)
     }
 }

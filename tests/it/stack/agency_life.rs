@@ -8,7 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::core::domain::clock::Clock;
 use serde_json::Value;
 
+use super::fixtures::query;
 use super::harness::{FORM, System, send};
+use super::raw::connected;
 use super::tools::configured;
 
 /// The tools read the system's clock, so these systems live by it too.
@@ -240,6 +242,35 @@ async fn a_branch_has_a_certificate_and_limits_of_its_own() {
     let bank: Value = shown.lines().map(|line| serde_json::from_str(line).unwrap()).find(|line: &Value| line["agency"] == "bank").unwrap();
     assert_eq!(bank["units"], serde_json::json!(["north", "south"]));
     assert_eq!(bank["certificates"].as_array().unwrap().len(), 2);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_has_no_more_connections_and_calls_than_its_unit_may_have() {
+    let system = System::today().await;
+    super::workshop::edit_policy(system.dir.path(), "bank", |text| {
+        format!(
+            "{text}\n[[unit]]\nname = \"north\"\nmax_connections = 1\n\n\
+             [[unit]]\nname = \"east\"\ncounter = {{ per_second = 1, burst = 1 }}\n"
+        )
+    });
+    system.running.parts().policies.reload().unwrap();
+    let mut held = connected(&system, "bank.north").await.unwrap();
+    assert!(connected(&system, "bank.north").await.is_err(), "north has its one connection");
+    assert!(connected(&system, "bank.south").await.is_ok());
+    assert!(held.get("/.well-known/jwks.json").await.unwrap().starts_with("200 "));
+
+    let question = query("bank", "amayesh-no", "A170000001", "bank-card");
+    let mut last = system.ask("bank.east", &question).await;
+    for _ in 0..200 {
+        if last.status != 200 {
+            break;
+        }
+        last = system.ask("bank.east", &question).await;
+    }
+    assert_eq!((last.status, last.code()), (429, "rate-limited"), "{}", last.json);
+    assert!(last.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert_eq!(system.ask("bank.south", &question).await.status, 200, "another branch has calls left");
     system.stop().await;
 }
 

@@ -151,6 +151,44 @@ async fn metadata_names_what_the_endpoint_does() {
     system.stop().await;
 }
 
+/// Sends one request after the other until one is not let through.
+async fn limited(system: &System, folder: &str, path: &str, form: &str) -> Reply {
+    for _ in 0..200 {
+        let reply = send(system.request(folder, "POST", path).header(CONTENT_TYPE, FORM).body(form.to_owned())).await;
+        if reply.status != 200 {
+            return reply;
+        }
+    }
+    panic!("200 calls of `{path}` by {folder} and no limit");
+}
+
+const ROUTES: [(&str, &str); 2] = [("/oauth2/token", "grant_type=client_credentials"), ("/oauth2/revoke", "token=no.such.token")];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agency_and_a_unit_get_and_revoke_so_many_tokens_and_hear_when_to_come_again() {
+    let system = System::today().await;
+    let slow = "token = { per_second = 1, burst = 1 }";
+    super::workshop::edit_policy(system.dir.path(), "clinic", |text| {
+        let from = text.lines().find(|line| line.starts_with("token = ")).unwrap().to_owned();
+        text.replace(&from, slow)
+    });
+    super::workshop::edit_policy(system.dir.path(), "bank", |text| format!("{text}\n[[unit]]\nname = \"north\"\n{slow}\n"));
+    system.running.parts().policies.reload().unwrap();
+    for (path, form) in ROUTES {
+        for folder in ["clinic", "clinic.ward", "bank.north"] {
+            let reply = limited(&system, folder, path, form).await;
+            assert_eq!((reply.status, reply.code()), (429, "rate-limited"), "{path} {folder}: {}", reply.json);
+            assert!(reply.header("retry-after").parse::<u64>().unwrap() >= 1, "{path} {folder}");
+            assert!(reply.header("ratelimit-policy").contains("\"token\""), "{path} {folder}: {}", reply.header("ratelimit-policy"));
+        }
+        for free in ["bank.south", "bank", "school"] {
+            let reply = send(system.request(free, "POST", path).header(CONTENT_TYPE, FORM).body(form)).await;
+            assert_eq!(reply.status, 200, "{path} {free}: {}", reply.json);
+        }
+    }
+    system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_gets_so_many_tokens_whichever_agencies_ask() {
     let system = System::configured(|config| config.limits.tokens_per_address = 2).await;

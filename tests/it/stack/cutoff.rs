@@ -1,36 +1,32 @@
-//! Cutting off: an agency, a branch, a certificate, a token, on connections that are open; and revocation lists that nobody can renew.
+//! Cutting off: an agency, a branch, a certificate, a token, on connections that are open; and where revocation lists come from.
 
 use estelam::adapters::cutoff::{self, CutOffList};
 use estelam::adapters::tls::material;
 use estelam::adapters::tokens::Revocations;
-use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::clock::Clock;
 use estelam::core::identity::Trust as _;
 use estelam::core::token::TokenVerifier as _;
+use rustls::{AlertDescription, Error};
 use serde_json::Value;
 
-use super::acts;
+use super::agency_life::{agency, done, today};
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, TODAY, send, try_send};
 use super::list_source::ListSource;
-use super::record::content;
+use super::tools::configured;
+use super::{acts, raw};
+use crate::counters::counters;
 
-/// The mark that the record of an answer bears.
-fn mark(system: &System, answer: &Reply) -> Value {
-    assert_eq!(answer.status, 200, "{}", answer.json);
-    content(system, answer.json["answer_id"].as_str().unwrap())["assurance"].clone()
-}
-
-async fn ask_with(system: &System, folder: &str, token: &str, body: &Value) -> Reply {
+pub async fn ask_with(system: &System, folder: &str, token: &str, body: &Value) -> Reply {
     let request = system.request(folder, "POST", "/v1/verify").bearer_auth(token).header("content-type", "application/json");
     send(request.body(body.to_string())).await
 }
 
-fn bank() -> Value {
+pub fn bank() -> Value {
     query("bank", "yekta", "9990000026", "bank-account")
 }
 
-fn change(system: &System, edit: impl FnOnce(&mut CutOffList)) {
+pub fn change(system: &System, edit: impl FnOnce(&mut CutOffList)) {
     cutoff::change(&system.config.cutoff, edit).unwrap();
     // What the watch does by itself, without waiting for it.
     system.running.parts().cutoff.reload().unwrap();
@@ -59,20 +55,49 @@ async fn a_suspended_agency_is_refused_and_its_old_tokens_stay_dead_afterwards()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_branch_is_cut_off_alone_and_a_certificate_with_its_connections() {
-    let system = System::today().await;
+async fn a_branch_is_cut_off_alone_and_comes_back_alone() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
     let (north, south) = (system.new_token("bank.north").await, system.new_token("bank.south").await);
-    let now = system.clock.now();
-    change(&system, |list| {
-        list.suspend("bank", Some("north"), now);
-        list.agencies.get_mut("bank").unwrap().tokens_before = None;
-    });
-    assert_eq!(ask_with(&system, "bank.north", &north, &bank()).await.code(), "agency-suspended");
-    assert_eq!(ask_with(&system, "bank.south", &south, &bank()).await.status, 200);
+    let whole = system.new_token("bank").await;
+    for (verb, of_north) in [("suspend", (403, "agency-suspended")), ("resume", (401, "token-invalid"))] {
+        done(&agency(&dir, &[verb, "bank", "--branch", "north"]));
+        let reply = ask_with(&system, "bank.north", &north, &bank()).await;
+        assert_eq!((reply.status, reply.code()), of_north, "{verb}");
+        // The others go on by the tokens that they have.
+        assert_eq!(ask_with(&system, "bank.south", &south, &bank()).await.status, 200, "{verb}");
+        assert_eq!(ask_with(&system, "bank", &whole, &bank()).await.status, 200, "{verb}");
+    }
+    // The command's clock is the machine's, which went on while the harness's stood still.
+    system.set(&today());
+    system.advance(2);
+    let fresh = system.new_token("bank.north").await;
+    assert_eq!(ask_with(&system, "bank.north", &fresh, &bank()).await.status, 200);
+    system.stop().await;
+}
 
+/// Handshakes that ended for a revoked certificate, in this process.
+fn refused_as_revoked() -> u64 {
+    let rendered = counters().render();
+    let counted =
+        |line: &&str| line.starts_with("estelam_tls_refusals_total{") && line.contains("\"gateway\"") && line.contains("\"revoked\"");
+    rendered.lines().find(counted).map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_cut_off_with_its_connections_and_told_so_when_it_comes_again() {
+    let system = System::today().await;
+    let (south, before) = (system.new_token("bank.south").await, refused_as_revoked());
+    assert_eq!(ask_with(&system, "bank.south", &south, &bank()).await.status, 200);
+    let mut held = raw::connected(&system, "bank.south").await.unwrap();
     let leaf = material::certificates(&system.credential("bank.south").cert).unwrap().remove(0);
     let peer = system.running.parts().trust.identify(&leaf).unwrap();
+    let now = system.clock.now();
     change(&system, |list| list.cut_certificate(peer.thumbprint, now));
+    assert_eq!(held.closed().await, "");
+    assert_eq!(raw::refused(&system, "bank.south").await, Error::AlertReceived(AlertDescription::CertificateRevoked));
+    // Counted once the socket is closed, which waits for a client that is still sending.
+    system.until("the refusal counted by its reason", |_| refused_as_revoked() > before).await;
     let request = system.request("bank.south", "POST", "/v1/verify").bearer_auth(&south).body(bank().to_string());
     assert!(try_send(request).await.is_err(), "a certificate that is cut off got an answer");
     assert_eq!(system.ask("bank", &bank()).await.status, 200);
@@ -95,7 +120,7 @@ async fn a_broken_or_lost_list_keeps_cut_off_what_was() {
     system.stop().await;
 }
 
-async fn revoke(system: &System, folder: &str, token: &str) -> Reply {
+pub async fn revoke(system: &System, folder: &str, token: &str) -> Reply {
     let form = form_urlencoded::Serializer::new(String::new()).append_pair("token", token).append_pair("token_type_hint", "x").finish();
     send(system.request(folder, "POST", "/oauth2/revoke").header("content-type", FORM).body(form)).await
 }
@@ -122,41 +147,8 @@ async fn a_revoked_token_is_dead_at_once_and_after_a_restart() {
     let peer = system.running.parts().trust.identify(&material::certificates(&system.credential("bank").cert).unwrap()[0]).unwrap();
     let claims = system.running.parts().tokens.verify(&dead, &peer, system.clock.now()).unwrap();
     let file = system.config.cutoff.with_file_name("revoked-tokens");
-    let again = Revocations::open(&file, Box::new(|_| false), system.clock.now()).unwrap();
+    let again = Revocations::open(&file, Box::new(|_, _| false), system.clock.now()).unwrap();
     assert!(again.contains(&claims));
-    system.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_lists_are_overdue_only_life_critical_services_go_on_and_are_marked() {
-    let system = System::today().await;
-    let clinic = query("clinic", "yekta", "9990000026", "treatment");
-    system.advance(7 * 24 * 3600);
-    assert_eq!(system.running.parts().trust.assurance(), Assurance::Grace);
-    assert_eq!(mark(&system, &system.ask("bank", &bank()).await), "revocation-grace");
-
-    system.advance(24 * 3600);
-    let bank_token = system.request("bank", "POST", "/oauth2/token").header("content-type", FORM).body("grant_type=client_credentials");
-    let reply = send(bank_token).await;
-    assert_eq!((reply.status, reply.code()), (403, "certificate-not-accepted"));
-    let reply = system.ask("clinic", &clinic).await;
-    assert_eq!((reply.status, reply.json["decision"].as_str()), (200, Some("entitled")), "{}", reply.json);
-    assert_eq!(mark(&system, &reply), "revocation-overdue");
-    let insurance = query("clinic", "yekta", "9990000026", "insurance-health");
-    assert_eq!(system.ask("clinic", &insurance).await.code(), "certificate-not-accepted");
-    let now = system.clock.now();
-    let proof = system.request("clinic", "GET", "/v1/log/proof/x").bearer_auth(system.token("clinic").await);
-    assert_eq!(send(proof).await.code(), "certificate-not-accepted");
-
-    // The local list is what is left to cut anybody off with.
-    change(&system, |list| list.suspend("clinic", None, now));
-    assert_eq!(system.ask("clinic", &clinic).await.code(), "agency-suspended");
-    change(&system, |list| assert!(list.resume("clinic", None)));
-
-    assert!(system.pki.refresh_crls().unwrap());
-    let parts = system.running.parts();
-    parts.trust.reload().and(parts.registry_trust.reload()).unwrap();
-    assert_eq!(mark(&system, &system.ask("bank", &bank()).await), Value::Null);
     system.stop().await;
 }
 
