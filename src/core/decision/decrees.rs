@@ -19,7 +19,7 @@ pub(super) struct Relevant<'a> {
 /// What the decrees say about one document and the service asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ruling<'a> {
-    /// The EXTEND in force that runs longest.
+    /// The EXTEND in force that runs longest; where one lifted a TERMINATE in force, of those that the TERMINATE did not end.
     pub extended_by: Option<&'a Decree>,
     /// The TERMINATE in force, unless a later decree lifted it.
     pub ended_by: Option<&'a Decree>,
@@ -94,9 +94,20 @@ impl<'a> Relevant<'a> {
                 }
             }
         }
+        if let Some(ended) = terminated {
+            ruling.extended_by = self.still_extending(ended, document, person).or(ruling.extended_by);
+        }
         (ruling.ended_by, ruling.lifted_by) = terminated.map_or((None, None), |ended| end_or_lift(ended, revived));
         (ruling.service, ruling.service_by) = bearing(granted, restricted).unzip();
         ruling
+    }
+
+    /// The EXTEND in force that runs longest among those that a TERMINATE in force did not end. Where there is none, a GRANT may have
+    /// lifted it: an exception, for which what was extended before stays so.
+    fn still_extending(&self, ended: &Decree, document: &Document, person: &Person) -> Option<&'a Decree> {
+        let in_force = self.decrees.iter().filter(|(decree, phase)| decree.effect == Effect::Extend && *phase == Phase::InForce);
+        let standing = in_force.map(|(decree, _)| *decree).filter(|decree| decree.effective_from >= ended.effective_from);
+        standing.filter(|decree| decree.selects(document, person)).fold(None, longest)
     }
 
     fn next_change(&self, decree: &Decree) -> Option<Timestamp> {
