@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use jiff::civil;
 use serde_json::Value;
 
 use super::client::Answered;
 use super::verify::Lang;
 use super::words_fa as fa;
+use crate::core::domain::date::jalali;
 use crate::core::domain::document::DocumentKind;
 use crate::core::domain::reason::OutageStep;
 use crate::core::domain::refusal::RefusalCode;
@@ -32,9 +34,14 @@ fn decided(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
         (pick(lang, "دلیل", "reason"), string(body, &format!("/reason/message/{key}")).to_owned()),
         (pick(lang, "گام بعد", "next"), string(body, &format!("/reason/next/message/{key}")).to_owned()),
     ];
+    if let Some(window) = body.pointer("/reason/next/window") {
+        lines.push((pick(lang, "مهلت", "window"), with_decree(window, key)));
+    }
     if let Some(then) = body.pointer("/reason/next/then") {
-        let words = format!("{} ({})", string(then, &format!("/message/{key}")), string(then, "/decree"));
-        lines.push((pick(lang, "سپس دارنده", "then, holder"), words));
+        lines.push((pick(lang, "سپس دارنده", "then, holder"), with_decree(then, key)));
+    }
+    if let Some(terms) = body.get("terms") {
+        lines.push((pick(lang, "شرط", "terms"), self::terms(terms, lang)));
     }
     if let Some(document) = body.get("document") {
         let series = document.get("series").and_then(Value::as_u64).map(|series| format!(" {series}")).unwrap_or_default();
@@ -53,6 +60,38 @@ fn decided(body: &Value, lang: Lang) -> Vec<(&'static str, String)> {
     let index = body.pointer("/ledger/index").map(Value::to_string).unwrap_or_default();
     lines.push((pick(lang, "ردیف ثبت", "log entry"), digits(&index, lang)));
     lines
+}
+
+/// Words that rest on a decree, and its name where it is told.
+fn with_decree(of: &Value, key: &str) -> String {
+    let decree = of.get("decree").and_then(Value::as_str).map(|decree| format!(" ({decree})")).unwrap_or_default();
+    format!("{}{decree}", string(of, &format!("/message/{key}")))
+}
+
+/// The `terms` of an answer: how many, how often, how long.
+pub(super) fn terms(of: &Value, lang: Lang) -> String {
+    let number = |name: &str| of.get(name).and_then(Value::as_u64).map(|number| digits(&number.to_string(), lang));
+    let day = |day: civil::Date| match lang {
+        Lang::Fa => fa::digits(&jalali(day)),
+        Lang::En => format!("{} ({day})", jalali(day)),
+    };
+    let last = of.get("last_day").and_then(Value::as_str).and_then(|day| day.parse().ok()).map(day);
+    let with_document = of.get("ends_with_document").map(|_| match (lang, last) {
+        (Lang::Fa, Some(day)) => format!("اعتبار تا پایان مدرک، {day}"),
+        (Lang::Fa, None) => "اعتبار تا پایان مدرک".to_owned(),
+        (Lang::En, Some(day)) => format!("valid as long as the document, to {day}"),
+        (Lang::En, None) => "valid as long as the document".to_owned(),
+    });
+    let at_most = number("at_most").map(|number| match lang {
+        Lang::Fa => format!("حداکثر {number} عدد برای هر دارنده"),
+        Lang::En => format!("at most {number} for each holder"),
+    });
+    let cycle = number("cycle_months").map(|number| match lang {
+        Lang::Fa => format!("هر {number} ماه از نو"),
+        Lang::En => format!("anew every {number} months"),
+    });
+    let parts: Vec<String> = [at_most, cycle, with_document].into_iter().flatten().collect();
+    parts.join(pick(lang, "؛ ", "; "))
 }
 
 fn refused(answered: &Answered, lang: Lang) -> Vec<(&'static str, String)> {
@@ -178,6 +217,30 @@ mod tests {
             members.remove("advice");
         }
         assert!(told(503, silent, Lang::En).contains("ask again a little later"));
+    }
+
+    #[test]
+    fn clerk_reads_the_renewal_window_in_the_readers_calendar() {
+        let next = json!({"who": "holder", "action": "renew-document", "message": {"fa": "تمدید", "en": "renew"},
+            "window": {"from": "2024-12-02", "decree": "d3", "message": {"fa": "مهلت تمدید از ۱۴۰۳/۰۹/۱۲ تا اطلاع بعدی است.", "en": "from 1403/09/12"}}});
+        let mut body = json!({"decision": "indeterminate", "reason": {"code": "lapsed-renewable", "message": {}, "next": next}});
+        assert!(told(200, body.clone(), Lang::En).contains("window         from 1403/09/12 (d3)"));
+        let persian = told(200, body.clone(), Lang::Fa);
+        assert!(persian.contains("مهلت تمدید از ۱۴۰۳/۰۹/۱۲ تا اطلاع بعدی است. (d3)"), "{persian}");
+        drop(body.pointer_mut("/reason/next/window").and_then(Value::as_object_mut).map(|window| window.remove("decree")));
+        assert!(
+            told(200, body.clone(), Lang::En).lines().any(|line| line.ends_with("from 1403/09/12")),
+            "a decree that is not told is not missed"
+        );
+    }
+
+    #[test]
+    fn clerk_reads_how_many_and_how_long() {
+        let of = json!({"at_most": 1, "ends_with_document": true, "last_day": "2029-03-20"});
+        assert_eq!(terms(&of, Lang::En), "at most 1 for each holder; valid as long as the document, to 1408/01/01 (2029-03-20)");
+        assert_eq!(terms(&of, Lang::Fa), "حداکثر ۱ عدد برای هر دارنده؛ اعتبار تا پایان مدرک، ۱۴۰۸/۰۱/۰۱");
+        assert_eq!(terms(&json!({"cycle_months": 12}), Lang::En), "anew every 12 months");
+        assert_eq!(terms(&json!({"ends_with_document": true}), Lang::Fa), "اعتبار تا پایان مدرک");
     }
 
     #[test]

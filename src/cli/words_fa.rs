@@ -7,11 +7,7 @@ use crate::core::domain::decree::Effect;
 use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::core::domain::refusal::RefusalCode;
 
-/// Persian digits in the place of ASCII ones.
-pub(super) fn digits(text: &str) -> String {
-    let persian = |c: char| c.to_digit(10).and_then(|digit| char::from_u32(u32::from('۰') + digit)).unwrap_or(c);
-    text.chars().map(persian).collect()
-}
+pub(super) use crate::core::domain::text::persian_digits as digits;
 
 /// A Jalali day and the hour in Tehran.
 pub(super) fn instant(at: Timestamp) -> String {

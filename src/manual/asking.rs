@@ -60,6 +60,17 @@
 //! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.
 //!
 //! `reason.next` says who acts next, and how. Where a decree asks something of the holder besides, `reason.next.then` has its words: pass them on.
+//! With `lapsed-renewable`, `reason.next.window` has the renewal window that is open for the holder's document, else the next one announced: `from` and
+//! `to` (days in Tehran, both included; no `to` is until further notice), `decree`, and a `message` with the days in the Jalali calendar to read out. There
+//! is none where no window is known. You are told of it only if your policy tells you lapsed documents from lost ones (the class `card`), and of its decree only
+//! if it tells you of decrees; the statement has it as `renewal_window`.
+//!
+//! `terms`, with `entitled`, is what the service's rule asks of you: `at_most` so many for each holder, `cycle_months` after which it is given anew,
+//! `ends_with_document` where it is valid no longer than the document. You keep count: the gateway does not know what you gave to whom, and must not. `last_day` is the
+//! document's last day by printed date and decrees, where your policy shows it (`end`); without one the document is valid until further notice, or its end is not shown
+//! to you. A decree may move it later: ask again then.
+//!
+//! `pending-propagation` has no date. How long a new permit may take is the service's rule (`propagation_hours`); when one was issued is the holder's affair.
 //!
 //! For `travel`, `province` (ISO 3166-2:IR) names the province that the question is about; without it, the registered one.
 //!

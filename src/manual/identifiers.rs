@@ -47,3 +47,16 @@
 //! them again, and takes back what had come with the record. `registry records RECORD` shows the history. Both reach the gateway through the change
 //! feed at once. Nothing is deleted: `registry lookup SCHEME VALUE --known-at INSTANT` says what the registry knew then, merges, splits and corrected
 //! documents included, so an answer that was given before a split can still be explained.
+//!
+//! # A card that another one replaces
+//!
+//! An old card ends when the new one is handed over, not when it is made (domain §3, inferred). The register says so: whoever keeps it writes `superseded` or
+//! `replaced` on the old card on the day of delivery. The gateway does not conclude it from a delivered card beside an older one:
+//!
+//! - No record says which card took the place of which. A smart card does not end an Amayesh card (rounds 18 and 19 followed it, and that is published), and
+//!   several documents of one person are valid at once.
+//! - Whether a holder has one valid document decides the answer. A conclusion of ours would turn away somebody whose paper the register holds to be
+//!   active, as soon as the newer one is suspended or lost; and a "no" rests on a fact, not on an inference.
+//!
+//! So a suspended smart card beside an Amayesh card that is still `active` leaves the holder entitled by the Amayesh card. Where that is wrong the register
+//! is corrected, and the correction reaches answers through the change feed at once.

@@ -30,7 +30,7 @@ fn shipped_folder_loads_and_names_its_version() {
 #[test]
 fn unknown_keys_and_broken_syntax() {
     bank("outage =", "otage =", "18: unknown field `otage`, expected one of `id`");
-    bank("[disclosure]", "[disclosure", "30: unclosed table");
+    bank("[disclosure]", "[disclosure", "29: unclosed table");
     bank("max_connections = 256", "max_connections = \"many\"", "46: invalid type: string \"many\", expected usize");
     bank("per_second = 2000,", "per_second = -1,", "47: invalid value: integer `-1`");
 }

@@ -57,6 +57,8 @@ const SLIPS: &[Slip] = &[
     (SERVICES, "until = \"1403/12/30\"", "until = \"1402/12/30\"", "1402/12/30"),
     (SERVICES, "accepts = [\"laissez-passer\"]", "accepts = [\"laissez\"]", "use `smart-card`"),
     (SERVICES, "min_age = 18", "min_age = \"18\"", "invalid type"),
+    (SERVICES, "at_most = 3", "at_most = 0", "`at_most` is from 1 to 100"),
+    (SERVICES, "cycle_months = 12", "cycle_months = 1200", "`cycle_months` is from 1 to 120"),
     (SERVICES, "otherwise = \"area-unknown\"", "otherwise = \"valid\"", "`otherwise` may be"),
     (SERVICES, "confidence = \"pub\"\n\n# (b)", "confidence = \"sure\"\n\n# (b)", "use `seed`, `pub`, `inf`"),
     (SERVICES, "id = \"school-1404\"", "id = \"school-2015\"", "given twice"),

@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::cli::words_fa as fa;
+use crate::cli::verify::Lang;
+use crate::cli::{words, words_fa as fa};
 use crate::core::decision::explain::{DecreeVerdict, ExplainedDecree, ExplainedDocument, ExplainedRule, Explanation};
 use crate::core::domain::date::{jalali, tehran_day};
 use crate::core::domain::document::DocumentKind;
@@ -29,6 +30,13 @@ impl Language {
         match self {
             Self::Fa => fa,
             Self::En => en,
+        }
+    }
+
+    const fn of_answers(self) -> Lang {
+        match self {
+            Self::Fa => Lang::Fa,
+            Self::En => Lang::En,
         }
     }
 
@@ -88,6 +96,9 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
         |words| json!({ "who": words.next_who, "action": words.next_action, "message": { "fa": words.next_fa, "en": words.next_en } }),
     );
     add(&mut json, "next", next.unwrap_or_default());
+    if let (Some(window), Some(object)) = (&explanation.window, json.pointer_mut("/window")) {
+        add(object, "message", json!({ "fa": window.fa(), "en": window.en() }));
+    }
     add(&mut json, "policy_version", json!(*snapshot.version));
     if let Some(records) = beside.records {
         add(&mut json, "records", json!(records.code()));
@@ -125,8 +136,16 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, besi
     if let Some(words) = snapshot.reasons.words(it.reason, step) {
         line(lang.pick("گام بعد", "next"), lang.pick(&words.next_fa, &words.next_en).to_owned());
     }
+    if let Some(window) = &it.window {
+        let words = lang.pick(&window.fa(), &window.en()).to_owned();
+        let decree = window.decree.as_ref().map(|decree| format!(" ({decree})")).unwrap_or_default();
+        line(lang.pick("مهلت", "window"), format!("{words}{decree}"));
+    }
     if let Some(required) = &it.required {
         line(lang.pick("سپس دارنده", "then, holder"), format!("{} ({})", lang.pick(&required.fa, &required.en), required.decree));
+    }
+    if let Some(terms) = it.terms.and_then(|terms| serde_json::to_value(terms).ok()) {
+        line(lang.pick("شرط", "terms"), words::terms(&terms, lang.of_answers()));
     }
     line(lang.pick("قاعده", "rule"), it.rule.as_ref().map_or_else(|| none(lang), |rule| rule_words(rule, lang)));
     if let Some((least, most)) = it.age {

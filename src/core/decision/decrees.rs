@@ -4,12 +4,15 @@ use jiff::Timestamp;
 
 use super::instants::earlier;
 use super::replacing::{Fate, Replacing};
+use super::window::Window;
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
 use crate::core::domain::document::Document;
 use crate::core::domain::person::Person;
 
 /// The decrees that are known and matter for one service.
 pub(super) struct Relevant<'a> {
+    set: &'a DecreeSet,
+    service: &'a str,
     decrees: Vec<(&'a Decree, Phase)>,
     now: Timestamp,
     replacing: Replacing<'a>,
@@ -19,7 +22,7 @@ pub(super) struct Relevant<'a> {
 /// What the decrees say about one document and the service asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ruling<'a> {
-    /// The EXTEND in force that runs longest.
+    /// The EXTEND in force that runs longest; where one lifted a TERMINATE in force, of those that the TERMINATE did not end.
     pub extended_by: Option<&'a Decree>,
     /// The TERMINATE in force, unless a later decree lifted it.
     pub ended_by: Option<&'a Decree>,
@@ -31,8 +34,8 @@ pub(super) struct Ruling<'a> {
     pub service_by: Option<&'a Decree>,
     /// The REQUIRE-ACTION in force that took effect last.
     pub required_by: Option<&'a Decree>,
-    /// Whether a renewal window is open.
-    pub window_open: bool,
+    /// The renewal window that is open, else the next one announced.
+    pub window: Option<Window<'a>>,
     /// Whether a renewal window is announced.
     pub window_ahead: bool,
     /// Whether a renewal window has ended.
@@ -53,7 +56,7 @@ pub(super) enum Bearing {
 impl<'a> Relevant<'a> {
     /// The decrees of `set` that were known at `known_at` and cover `service`, each in the phase that its own dates and the decrees
     /// that replaced it leave it in (domain §4). A decree replaces others whatever services either covers.
-    pub fn new(set: &'a DecreeSet, service: &str, now: Timestamp, known_at: Timestamp) -> Self {
+    pub fn new(set: &'a DecreeSet, service: &'a str, now: Timestamp, known_at: Timestamp) -> Self {
         let replacing = Replacing::of(set, now, known_at);
         let decrees = set.decrees.iter().filter(|decree| decree.services.cover(service)).filter_map(|decree| {
             match (decree.phase(now, known_at), replacing.fate(decree)) {
@@ -62,7 +65,12 @@ impl<'a> Relevant<'a> {
                 (_, Fate::EndedBy(_)) => Some((decree, Phase::Over)),
             }
         });
-        Self { decrees: decrees.collect(), now, replacing, known_at }
+        Self { set, service, decrees: decrees.collect(), now, replacing, known_at }
+    }
+
+    /// The same at another instant, by the same knowledge.
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self::new(self.set, self.service, now, self.known_at)
     }
 
     /// What they say about one document.
@@ -78,8 +86,11 @@ impl<'a> Relevant<'a> {
             }
             match (decree.effect, phase) {
                 (Effect::RenewalWindow, Phase::Over) => ruling.window_ended = true,
-                (Effect::RenewalWindow, Phase::Ahead) => ruling.window_ahead = true,
-                (Effect::RenewalWindow, _) => ruling.window_open = true,
+                (Effect::RenewalWindow, phase) => {
+                    ruling.window_ahead |= *phase == Phase::Ahead;
+                    let window = Window::of(decree, self.ends_at(decree), *phase == Phase::InForce);
+                    ruling.window = Window::better(ruling.window, window);
+                }
                 (_, Phase::Over | Phase::Ahead | Phase::Unknown | Phase::Withdrawn) => {}
                 (Effect::RequireAction, _) => ruling.required_by = latest(ruling.required_by, decree),
                 (Effect::Extend, _) => {
@@ -94,9 +105,27 @@ impl<'a> Relevant<'a> {
                 }
             }
         }
+        if let Some(ended) = terminated {
+            ruling.extended_by = self.still_extending(ended, document, person).or(ruling.extended_by);
+        }
         (ruling.ended_by, ruling.lifted_by) = terminated.map_or((None, None), |ended| end_or_lift(ended, revived));
         (ruling.service, ruling.service_by) = bearing(granted, restricted).unzip();
         ruling
+    }
+
+    /// The EXTEND in force that runs longest among those that a TERMINATE in force did not end. Where there is none, a GRANT may have
+    /// lifted it: an exception, for which what was extended before stays so.
+    fn still_extending(&self, ended: &Decree, document: &Document, person: &Person) -> Option<&'a Decree> {
+        let in_force = self.decrees.iter().filter(|(decree, phase)| decree.effect == Effect::Extend && *phase == Phase::InForce);
+        let standing = in_force.map(|(decree, _)| *decree).filter(|decree| decree.effective_from >= ended.effective_from);
+        standing.filter(|decree| decree.selects(document, person)).fold(None, longest)
+    }
+
+    /// When the effect of a decree that is not over ends, by what is known: its own end, or that by another which does begin.
+    fn ends_at(&self, decree: &Decree) -> Option<Timestamp> {
+        let own = earlier(decree.effective_until, decree.rescission_known_at(self.known_at));
+        let replaced = |at: &Timestamp| !matches!(Replacing::of(self.set, *at, self.known_at).fate(decree), Fate::Stands);
+        self.replacing.ahead_of(decree).filter(replaced).map(Some).fold(own, earlier)
     }
 
     fn next_change(&self, decree: &Decree) -> Option<Timestamp> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::query::{Evidence, Query, decide_query};
 use super::replacing::{Fate, Replacing};
-use super::{BasisDocument, RequiredAction, Verdict};
+use super::{BasisDocument, GivenTerms, RenewalWindow, RequiredAction, Verdict};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
 use crate::core::domain::document::{DocumentKind, DocumentState, coded_enum};
 use crate::core::domain::person::Person;
@@ -54,6 +54,10 @@ pub struct Explanation {
     pub decree: Option<String>,
     /// What a decree asks of the holder.
     pub required: Option<Box<RequiredAction>>,
+    /// The renewal window that is the next step.
+    pub window: Option<Box<RenewalWindow>>,
+    /// What the rule says of the service that is given.
+    pub terms: Option<GivenTerms>,
     /// How many people the identifier has, as far as the query may know.
     pub persons: usize,
     /// Whether the second factor matched; `None` where none was tested.
@@ -158,6 +162,8 @@ pub fn explain(query: &Query<'_>, evidence: &Evidence<'_>, at: Timestamp, known_
         decision: verdict.reason.outcome(),
         reason: verdict.reason,
         required: verdict.required.clone(),
+        window: verdict.window.clone(),
+        terms: verdict.terms,
         persons: verdict.basis.persons,
         check_matched: verdict.basis.check_matched,
         age: verdict.basis.age,
@@ -238,7 +244,7 @@ impl<'a> Asked<'a> {
             let without: Vec<Decree> = set.decrees.iter().filter(|other| other.id != decree.id).cloned().collect();
             let without = DecreeSet { decrees: without, version: String::new(), as_of: set.as_of };
             let other = decide_query(self.query, &Evidence { decrees: Some(&without), ..*self.evidence }, self.at, self.known_at);
-            let said = |verdict: &Verdict| (verdict.reason, verdict.document.clone(), verdict.decree.clone());
+            let said = |verdict: &Verdict| (verdict.reason, verdict.document.clone(), verdict.decree.clone(), verdict.window.clone());
             ExplainedDecree {
                 id: decree.id.clone(),
                 effect: decree.effect,

@@ -7,11 +7,14 @@ mod decrees;
 pub mod explain;
 mod factor;
 mod instants;
+mod legal_end;
 mod person;
 pub mod query;
 mod replacing;
 pub mod replay;
 mod standing;
+mod terms;
+mod window;
 
 use std::sync::Arc;
 
@@ -27,6 +30,8 @@ use super::registry::{Facts, Freshness};
 pub use basis::{Basis, BasisDocument, Inputs};
 pub use basis_day::DaySpan;
 use query::{Claims, Evidence, Query, decide_query, would_establish_nothing};
+pub use terms::GivenTerms;
+pub use window::RenewalWindow;
 
 /// The document that carried the decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,6 +73,10 @@ pub struct Verdict {
     pub decree: Option<String>,
     /// What a decree asks of the holder of that document.
     pub required: Option<Box<RequiredAction>>,
+    /// The renewal window that is the next step of `lapsed-renewable`, where one is known.
+    pub window: Option<Box<RenewalWindow>>,
+    /// What the service's rule says of a service that is given.
+    pub terms: Option<GivenTerms>,
     /// When the registry said so.
     pub as_of: Timestamp,
     /// How fresh that is.

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 
 use super::decrees::{Bearing, Relevant, Ruling};
 use super::instants::earlier;
+use super::legal_end::legal_end;
 use super::standing::Standing;
+use super::terms::GivenTerms;
+use super::window::{Window, last_day};
 use crate::core::domain::date::{age_on, tehran_day};
 use crate::core::domain::decree::Decree;
 use crate::core::domain::document::{Document, DocumentKind, DocumentState};
@@ -24,6 +27,10 @@ pub(super) struct Finding<'a> {
     pub decree: Option<&'a Decree>,
     /// The decree that asks the holder of that document to act.
     pub required: Option<&'a Decree>,
+    /// The renewal window that is the next step of `lapsed-renewable`, where one is known.
+    pub window: Option<Window<'a>>,
+    /// What the rule says of a service that is given.
+    pub terms: Option<GivenTerms>,
     /// Whether the holder has the age that the rule asks for, where it asks and the age is known.
     pub of_age: Option<bool>,
     /// The rule applied.
@@ -94,11 +101,14 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
     // A person is known by a document, so this is somebody whose first card is still on its way.
     let reason = best.map_or(ReasonCode::CardNotDelivered, |(_, reason)| reason);
     let best = best.map(|(judged, _)| judged);
+    let given = rule.filter(|rule| !rule.terms.is_empty() && reason.outcome() == Outcome::Entitled);
     Finding {
         reason,
         document: best.map(|best| (best.document, best.standing)),
         decree: best.and_then(|best| best.decree(reason)),
         required: best.and_then(|best| best.ruling.required_by),
+        window: best.filter(|_| reason == ReasonCode::LapsedRenewable).and_then(|best| window(best, &judged, now)),
+        terms: given.zip(best).map(|(rule, best)| terms(rule, best, person, asked, decrees)),
         of_age: holder.of_age,
         rule,
         changes_at,
@@ -133,16 +143,17 @@ impl<'a> Judged<'a> {
     /// Its place among the person's documents; the smallest counts. A valid one before any other (domain §3), of those the best
     /// outcome: entitled, then what is unresolved, then a "no". Of one outcome: what carries the service by itself, what has arrived,
     /// what tells the holder what to do, and then as [`Standing::rank`] says.
-    const fn order(&self, reason: ReasonCode) -> (u8, bool, bool, bool, u8) {
+    const fn order(&self, reason: ReasonCode) -> (u8, bool, bool, bool, u8, u8) {
+        let (rank, renewal) = (self.standing.rank(), self.standing.renewal_rank());
         if !self.standing.is_valid() {
-            return (3, false, false, false, self.standing.rank());
+            return (3, false, false, false, rank, renewal);
         }
         let outcome = match reason.outcome() {
             Outcome::Entitled | Outcome::NoDocumentRequired => 0,
             Outcome::Indeterminate => 1,
             Outcome::NotEntitled => 2,
         };
-        (outcome, !self.covered, self.arrives.is_some(), matches!(reason, ReasonCode::ServiceNotCovered), self.standing.rank())
+        (outcome, !self.covered, self.arrives.is_some(), matches!(reason, ReasonCode::ServiceNotCovered), rank, renewal)
     }
 
     fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -167,7 +178,23 @@ fn carries_on(lost: &Judged<'_>, now: Timestamp) -> bool {
 
 /// Whether a lost card would carry the service, were it renewed: holding a stand-in must not turn that into a "no".
 fn would_be_renewable(lost: &Judged<'_>, now: Timestamp) -> bool {
-    lost.standing == Standing::Lost && lost.covered && Standing::by_dates(lost.document, &lost.ruling, now) == Standing::Renewable
+    let by_dates = Standing::by_dates(lost.document, &lost.ruling, now);
+    lost.standing == Standing::Lost && lost.covered && matches!(by_dates, Standing::Renewable(_))
+}
+
+/// The window in which what has lapsed is renewed: the document that carries the answer, or the lost card that it stands in for.
+fn window<'a>(best: &Judged<'a>, all: &[Judged<'a>], now: Timestamp) -> Option<Window<'a>> {
+    match best.standing {
+        Standing::Renewable(window) => window,
+        _ => all.iter().filter(|lost| would_be_renewable(lost, now)).map(|lost| lost.ruling.window).fold(None, Window::better),
+    }
+}
+
+/// What the rule says of the service, and the end of the document where the service ends with it.
+fn terms(rule: &ServiceRule, best: &Judged<'_>, person: &Person, asked: &Asked<'_>, decrees: &Relevant<'_>) -> GivenTerms {
+    let end = || legal_end((best.document, person), asked.service.facet, decrees, &best.ruling, asked.now);
+    let until = if rule.terms.ends_with_document { end() } else { None };
+    GivenTerms { rule: rule.terms, last_day: until.map(last_day) }
 }
 
 /// A laissez-passer in force stands in for a lost card, unless a decree withholds the service from it.

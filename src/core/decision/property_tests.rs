@@ -15,7 +15,7 @@ use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
 
 /// An instant within about 27 years of 1 Farvardin 1400.
-fn instant() -> impl Strategy<Value = Timestamp> {
+pub(super) fn instant() -> impl Strategy<Value = Timestamp> {
     (-10_000_i64..10_000).prop_map(|days| noon("1400/01/01") + SignedDuration::from_hours(24 * days))
 }
 
@@ -23,7 +23,7 @@ fn day() -> impl Strategy<Value = PartialDate> {
     instant().prop_map(|at| PartialDate::between(tehran_day(at), tehran_day(at)).unwrap())
 }
 
-fn any_document() -> impl Strategy<Value = Document> {
+pub(super) fn any_document() -> impl Strategy<Value = Document> {
     let kinds = prop::sample::select(DocumentKind::ALL);
     let states = prop::sample::select(DocumentState::ALL);
     let printed = (prop::option::of(day()), prop::option::of(day()));
@@ -42,7 +42,7 @@ fn any_document() -> impl Strategy<Value = Document> {
 }
 
 prop_compose! {
-    fn any_decree()(
+    pub(super) fn any_decree()(
         id in "[a-e]", effect in prop::sample::select(Effect::ALL), kind in prop::option::of(prop::sample::select(DocumentKind::ALL)),
         (from, until, recorded, rescinded) in (instant(), prop::option::of(instant()), instant(), prop::option::of(instant())),
         supersedes in prop::collection::vec("[a-e]", 0..2),
@@ -77,8 +77,8 @@ const fn goodness(reason: ReasonCode) -> u8 {
 
 /// Everything of a verdict that is told to whoever asks.
 pub(super) fn told(verdict: &Verdict) -> impl PartialEq + std::fmt::Debug + use<> {
-    let Verdict { reason, document, decree, required, as_of, freshness, valid_until, .. } = verdict.clone();
-    (reason, document, decree, required, as_of, freshness, valid_until)
+    let Verdict { reason, document, decree, required, window, terms, as_of, freshness, valid_until, .. } = verdict.clone();
+    (reason, document, decree, (required, window, terms), as_of, freshness, valid_until)
 }
 
 proptest! {

@@ -184,6 +184,8 @@ impl Builder<'_> {
             document: None,
             decree: None,
             required: None,
+            window: None,
+            terms: None,
             as_of: self.now,
             freshness: Freshness::Live,
             valid_until: seconds_after(self.now, self.query.valid_for_s),
@@ -223,6 +225,8 @@ impl Builder<'_> {
             required: finding.required.map(|decree| {
                 Box::new(RequiredAction { decree: decree.id.clone(), fa: decree.text_fa.clone(), en: decree.text_en.clone() })
             }),
+            window: finding.window.as_ref().map(|window| Box::new(window.into())),
+            terms: finding.terms,
             valid_until,
             basis: Basis {
                 of_age: finding.of_age,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::decrees::Ruling;
+use super::window::Window;
 use crate::core::domain::decree::Decree;
 use crate::core::domain::document::{Document, DocumentState, Facet};
 use crate::core::domain::reason::ReasonCode;
@@ -24,8 +25,8 @@ pub(super) enum Standing<'a> {
     Lost,
     /// Ended by a decree.
     Ended(&'a Decree),
-    /// Past its date, may still be renewed.
-    Renewable,
+    /// Past its date, may still be renewed: in the window that is open or announced, where one is known.
+    Renewable(Option<Window<'a>>),
     /// Past its date.
     Lapsed,
     /// Not handed out yet.
@@ -65,10 +66,11 @@ impl<'a> Standing<'a> {
     /// Round documents may be renewed until a window that admits them has ended with no other open or announced; any document
     /// may while a window that admits it is open.
     const fn past_date(document: &Document, ruling: &Ruling<'a>) -> Self {
+        let open = matches!(ruling.window, Some(Window { open: true, .. }));
         match ruling.ended_by {
             Some(decree) => Self::Ended(decree),
-            None if ruling.window_open => Self::Renewable,
-            None if document.kind.is_round_document() && (ruling.window_ahead || !ruling.window_ended) => Self::Renewable,
+            None if open => Self::Renewable(ruling.window),
+            None if document.kind.is_round_document() && (ruling.window_ahead || !ruling.window_ended) => Self::Renewable(ruling.window),
             None => Self::Lapsed,
         }
     }
@@ -96,7 +98,7 @@ impl<'a> Standing<'a> {
             Self::FacetSuspended => ReasonCode::FacetSuspended,
             Self::Lost => ReasonCode::DocumentLost,
             Self::Ended(_) => ReasonCode::EndedByDecree,
-            Self::Renewable => ReasonCode::LapsedRenewable,
+            Self::Renewable(_) => ReasonCode::LapsedRenewable,
             Self::Lapsed => ReasonCode::DocumentLapsed,
             Self::NotDelivered => ReasonCode::CardNotDelivered,
             Self::Replaced => ReasonCode::DocumentReplaced,
@@ -113,10 +115,19 @@ impl<'a> Standing<'a> {
             Self::FacetSuspended => 4,
             Self::Lost => 5,
             Self::Ended(_) => 6,
-            Self::Renewable => 7,
+            Self::Renewable(_) => 7,
             Self::Lapsed => 8,
             Self::NotDelivered => 9,
             Self::Replaced => 10,
+        }
+    }
+
+    /// Its place among those of one rank: of documents that may be renewed, one whose window is open, then one with a window announced.
+    pub const fn renewal_rank(&self) -> u8 {
+        match self {
+            Self::Renewable(Some(window)) if window.open => 0,
+            Self::Renewable(Some(_)) => 1,
+            _ => 2,
         }
     }
 }

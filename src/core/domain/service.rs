@@ -3,6 +3,7 @@
 mod file;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use super::document::{DocumentKind, Facet, coded_enum};
 use super::reason::ReasonCode;
@@ -39,12 +40,28 @@ pub struct ServiceRule {
     pub otherwise: ReasonCode,
     /// Hours that a document recorded anew may take to reach the system of those who ask: until then `pending-propagation`.
     pub propagation_hours: Option<u16>,
+    /// What the asker has to know and to keep count of.
+    pub terms: Terms,
     /// Where a document that the rule does not name carries the service nevertheless: in the holder's own province, if listed.
     pub areas: Vec<Area>,
     /// Where the rule comes from.
     pub source: String,
     /// How sure we are of it: `seed`, `pub` or `inf`.
     pub confidence: String,
+}
+
+/// What an asker that gives a service has to know of it (domain §6). It keeps count itself: nobody here knows what it gave to whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Terms {
+    /// How many each holder may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u16>,
+    /// Months after which it is given anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cycle_months: Option<u16>,
+    /// Whether it is valid as long as the document that carries it, and no longer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ends_with_document: bool,
 }
 
 /// A dated list of provinces known to be open to some holders. Lists conflict, so there is no list of closed ones: a province
@@ -113,6 +130,13 @@ impl ServiceCatalogue {
     /// Every service in file order.
     pub fn iter(&self) -> impl Iterator<Item = &Service> {
         self.services.iter()
+    }
+}
+
+impl Terms {
+    /// Whether there is nothing to know.
+    pub const fn is_empty(&self) -> bool {
+        self.at_most.is_none() && self.cycle_months.is_none() && !self.ends_with_document
     }
 }
 

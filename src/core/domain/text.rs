@@ -17,6 +17,12 @@ pub fn digits(text: &str) -> String {
     value
 }
 
+/// The other way: Persian digits in the place of ASCII ones, for people who read Persian.
+pub fn persian_digits(text: &str) -> String {
+    let persian = |c: char| c.to_digit(10).and_then(|digit| char::from_u32(u32::from('۰') + digit)).unwrap_or(c);
+    text.chars().map(persian).collect()
+}
+
 /// Text for storage: marks stripped, white space trimmed and collapsed, digits and letters folded, NFC.
 pub fn stored(text: &str) -> String {
     let bare: String = text.chars().filter(|c| !is_mark(*c)).collect();

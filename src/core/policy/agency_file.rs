@@ -80,6 +80,8 @@ pub(super) struct DisclosureFile {
     pub kind: bool,
     pub series: bool,
     pub decree: bool,
+    /// The last day of the document, where a service ends with it.
+    pub end: bool,
     /// Disclosure classes of reasons.
     pub reasons: Vec<Spanned<String>>,
 }

@@ -126,7 +126,7 @@ impl Reader<'_> {
                 self.fault(class.span().start, message);
             }
         }
-        Disclosure { kind: file.kind, series: file.series, decree: file.decree, reasons }
+        Disclosure { kind: file.kind, series: file.series, decree: file.decree, end: file.end, reasons }
     }
 
     fn duties<'g>(&mut self, grant: &'g GrantFile) -> Vec<&'g str> {

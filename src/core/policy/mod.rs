@@ -84,6 +84,8 @@ pub struct Disclosure {
     pub series: bool,
     /// Status and decree.
     pub decree: bool,
+    /// The last day of the document, where a service ends with it.
+    pub end: bool,
     /// The reasons that are told exactly; the others are told by their coarse one.
     pub reasons: ReasonSet,
 }

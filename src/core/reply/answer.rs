@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::core::decision::Decision;
+use crate::core::decision::{Decision, RenewalWindow};
 use crate::core::domain::reason::{NextWho, ReasonCode, ReasonText};
 use crate::core::signing::{AnswerFacts, PrintedReceipt, Signed};
 
@@ -20,6 +20,14 @@ struct Then<'a> {
     who: NextWho,
     action: &'static str,
     decree: &'a str,
+    message: Message<'a>,
+}
+
+/// When the holder can do the next step.
+#[derive(Serialize)]
+struct Window<'a> {
+    #[serde(flatten)]
+    window: &'a RenewalWindow,
     message: Message<'a>,
 }
 
@@ -47,6 +55,13 @@ fn then<'a>(decision: &'a Decision, facts: &AnswerFacts) -> Option<Then<'a>> {
     Some(Then { who: NextWho::Holder, action: ACT_ON_DECREE, decree: &required.decree, message })
 }
 
+/// The renewal window with its days in words.
+fn window(facts: &AnswerFacts) -> Option<String> {
+    let window = facts.window.as_deref()?;
+    let (fa, en) = (window.fa(), window.en());
+    serde_json::to_string(&Window { window, message: Message { fa: &fa, en: &en } }).ok()
+}
+
 /// The body of a 200.
 pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u64) -> Vec<u8> {
     let (Some(facts), statement) = (signed.facts(), signed.statement()) else { return Vec::new() };
@@ -56,7 +71,8 @@ pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u6
     // Serialising strings and numbers into memory cannot fail.
     let ledger = serde_json::to_string(&Ledger { origin, index }).unwrap_or_default();
     let then = then(decision, facts).and_then(|then| serde_json::to_string(&then).ok());
-    let next = with_then(step.next_json(), then.as_deref());
+    let window = window(facts);
+    let next = with_members(step.next_json(), [("window", window.as_deref()), ("then", then.as_deref())]);
     let receipt = signed.receipt().map_or_else(String::new, receipt_member);
     // Each part is JSON already: the facts as they were signed, the words as they were loaded. A code needs no escape, and a compact
     // statement is base64url and dots (RFC 7515 §7.1).
@@ -85,12 +101,13 @@ fn receipt_member(receipt: &PrintedReceipt) -> String {
     format!(r#","receipt":{{"jwt":"{}","code":"{}"}}"#, receipt.jwt(), receipt.code())
 }
 
-/// The next step, with what a decree asks besides as its last member.
-fn with_then<'a>(next: &'a str, then: Option<&str>) -> Cow<'a, str> {
-    match (then, next.strip_suffix('}')) {
-        (Some(then), Some(open)) => format!(r#"{open},"then":{then}}}"#).into(),
-        _ => next.into(),
-    }
+/// The next step with more members at its end: the window in which it can be done, what a decree asks besides.
+fn with_members<'a>(next: &'a str, members: [(&str, Option<&str>); 2]) -> Cow<'a, str> {
+    let add = |object: Cow<'a, str>, (name, member): (&str, Option<&str>)| match (member, object.strip_suffix('}')) {
+        (Some(member), Some(open)) => format!(r#"{open},"{name}":{member}}}"#).into(),
+        _ => object,
+    };
+    members.into_iter().fold(next.into(), add)
 }
 
 /// Digits of the largest index.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 use super::receipt::PrintedReceipt;
-use crate::core::decision::{Decision, Verdict};
+use crate::core::decision::{Decision, GivenTerms, RenewalWindow, Verdict};
 use crate::core::domain::document::DocumentKind;
 use crate::core::domain::json::Members;
 use crate::core::domain::reason::{Outcome, ReasonCode};
@@ -21,6 +21,8 @@ pub type MayDeny = bool;
 pub struct AnswerFacts {
     /// The reason's code, coarse where the policy says so.
     pub reason: ReasonCode,
+    /// The renewal window that is the next step, as far as the agency may be told of it.
+    pub window: Option<Box<RenewalWindow>>,
     /// All the others, as JSON.
     members: Vec<u8>,
 }
@@ -34,7 +36,7 @@ struct DisclosedDocument<'a> {
 }
 
 /// Room for usual facts, and for the rest of a payload with them.
-const USUAL_FACTS_LEN: usize = 512;
+const USUAL_FACTS_LEN: usize = 640;
 const USUAL_PAYLOAD_LEN: usize = 1024;
 
 impl AnswerFacts {
@@ -52,6 +54,9 @@ impl AnswerFacts {
         if let Some(document) = disclosed(verdict, disclose, exact) {
             object.object("document", |object| document.write(object));
         }
+        if let Some(terms) = &verdict.terms {
+            object.object("terms", |object| write_terms(terms, disclose, object));
+        }
         // When the registry said so, and until when the answer may be relied on.
         object.quoted("as_of", WholeSeconds(verdict.as_of));
         object.text("freshness", verdict.freshness.code());
@@ -60,7 +65,7 @@ impl AnswerFacts {
         object.text("decrees_version", &verdict.decrees_version);
         let may_deny: MayDeny = outcome != Outcome::Indeterminate;
         object.bare("may_deny", may_deny);
-        Self { reason, members }
+        Self { reason, window: told_window(verdict, disclose), members }
     }
 
     /// The facts as the members of a JSON object, each behind a comma: written once for the answer and for its statement.
@@ -88,6 +93,38 @@ impl DisclosedDocument<'_> {
         }
         object.text_if("status", self.status.map(ReasonCode::code));
         object.text_if("decree", self.decree);
+    }
+}
+
+/// A window tells a lapsed document from the lost and the late ones, so it is for those alone from whom `lapsed-renewable` hides none.
+fn told_window(verdict: &Verdict, disclose: Disclosure) -> Option<Box<RenewalWindow>> {
+    let window = verdict.window.as_deref()?;
+    let hides_none = |code: &ReasonCode| code.coarse() != ReasonCode::LapsedRenewable || disclose.reasons.has(*code);
+    let decree = window.decree.clone().filter(|_| disclose.decree);
+    ReasonCode::ALL.iter().all(hides_none).then(|| Box::new(RenewalWindow { decree, ..window.clone() }))
+}
+
+fn write_window(window: &RenewalWindow, object: &mut Members<'_>) {
+    object.quoted("from", window.from);
+    if let Some(to) = window.to {
+        object.quoted("to", to);
+    }
+    object.text_if("decree", window.decree.as_deref());
+}
+
+/// The rule's own terms are nobody's secret; when the document ends is the holder's.
+fn write_terms(terms: &GivenTerms, disclose: Disclosure, object: &mut Members<'_>) {
+    if let Some(at_most) = terms.rule.at_most {
+        object.bare("at_most", at_most);
+    }
+    if let Some(months) = terms.rule.cycle_months {
+        object.bare("cycle_months", months);
+    }
+    if terms.rule.ends_with_document {
+        object.bare("ends_with_document", true);
+    }
+    if let Some(day) = terms.last_day.filter(|_| disclose.end) {
+        object.quoted("last_day", day);
     }
 }
 
@@ -120,6 +157,9 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, re
     object.text_if("purpose", context.purpose.as_deref());
     object.text("reason", facts.reason.code());
     object.text_if("receipt", receipt.map(PrintedReceipt::digest_text).as_deref());
+    if let Some(window) = &facts.window {
+        object.object("renewal_window", |object| write_window(window, object));
+    }
     object.more(facts.members());
     object.close();
     payload

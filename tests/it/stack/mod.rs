@@ -58,6 +58,7 @@ mod strangers;
 mod tools;
 mod unreadable;
 mod watching;
+mod windows;
 mod witness_clock;
 mod workshop;
 mod wrapped;

@@ -247,6 +247,25 @@ async fn second_factors_of_every_precision() {
     system.stop().await;
 }
 
+/// The printed expiry date is a second factor by itself (domain §5).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_expiry_date_alone_is_a_second_factor() {
+    let people = people(&[Holder::new("card", [Paper::numbered("amayesh", "NEIGH10005", "1408/01/01").series(19)])]);
+    let system = System::at(TODAY, &people).await;
+    for (check, expected) in [
+        (json!({"document_expires": "1408/01/01", "calendar": "jalali"}), "entitled valid"),
+        (json!({"document_expires": "2029-03-20", "calendar": "gregorian"}), "entitled valid"),
+        (json!({"document_expires": "1408/01/02", "calendar": "jalali"}), "indeterminate not-established"),
+    ] {
+        let mut question = query("bank", "amayesh-no", "NEIGH10005", "bank-card");
+        question["check"] = check.clone();
+        let reply = system.ask("bank", &question).await;
+        assert_eq!((reply.status, reply.outcome().as_str()), (200, expected), "{check}");
+        assert_eq!(reply.json.get("document").is_some(), expected == "entitled valid", "{check}");
+    }
+    system.stop().await;
+}
+
 /// F17, F20: a decree that is rescinded or ended takes its answers with it, and a permit's 48 hours run in the register's time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_valid_by_a_decree_ends_with_it() {

@@ -72,6 +72,8 @@ struct AnswerFile {
     rule: Option<String>,
     next: Option<String>,
     then: Option<String>,
+    /// The decree whose renewal window the answer names.
+    window: Option<String>,
     hint: Option<String>,
 }
 
@@ -225,6 +227,7 @@ impl Reader<'_> {
             rule: case.rule.clone(),
             next: case.next.clone(),
             then: case.then.clone(),
+            window: case.window.clone(),
             hint: case.hint.clone(),
         })
     }

@@ -10,7 +10,7 @@ use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::service::Service;
 use crate::core::policy::{Grant, Snapshot, Subject, allow};
 
-/// An answer or a refusal: what came of a case, or what must come. Of the latter the last four say nothing where they are `None`.
+/// An answer or a refusal: what came of a case, or what must come. Of the latter the last five say nothing where they are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
     /// Outcome code, or `refused`.
@@ -25,6 +25,8 @@ pub struct Answered {
     pub next: Option<String>,
     /// The decree that asks the holder to act.
     pub then: Option<String>,
+    /// The decree whose renewal window is the next step.
+    pub window: Option<String>,
     /// A better scheme.
     pub hint: Option<String>,
 }
@@ -119,6 +121,7 @@ fn decided(case: &AnswerCase, snapshot: &Snapshot, terms: &Terms<'_>) -> Answere
         rule: verdict.basis.rule,
         next: words.map(|words| words.next_action.clone()),
         then: verdict.required.map(|required| required.decree),
+        window: verdict.window.and_then(|window| window.decree),
         hint: None,
     }
 }
@@ -138,6 +141,7 @@ pub(super) fn compare(case: &AnswerCase, got: &Answered) -> Result<(), String> {
         ("rule", &want.rule, &got.rule),
         ("next step", &want.next, &got.next),
         ("decree that asks to act", &want.then, &got.then),
+        ("decree of the renewal window", &want.window, &got.window),
         ("hint", &want.hint, &got.hint),
     ];
     for (field, want, got) in fields {

@@ -44,6 +44,20 @@ fn a_later_extend_or_grant_lifts_a_terminate_and_an_earlier_one_does_not() {
     assert_eq!(ruled(vec![grant, terminate("1402/04/01")], "1403/01/01").2.as_deref(), Some("grant"));
 }
 
+/// A open, ended by B, and C, which lifts B: the document lives by C, and as long as C.
+#[test]
+fn an_extension_that_a_terminate_ended_is_not_named_after_a_later_one_lifted_that() {
+    let old = Decree { id: "old".into(), ..extend("1402/03/01", "") };
+    let list = |new: Decree| vec![old.clone(), terminate("1402/04/01"), new];
+    let bounded = || Decree { id: "new".into(), ..extend("1402/05/01", "1403/12/30") };
+    let by = |text: &str| Some(text.to_owned());
+    assert_eq!(ruled(list(bounded()), "1403/01/01"), (by("new"), None, by("new"), None));
+    assert_eq!(ruled(list(bounded()), "1404/01/01").1, by("terminate"), "C is over, and A ended with B");
+    // An exception that grants restores what was extended before.
+    let grant = decree("grant", Effect::Grant, Amayesh, "1402/05/01", "");
+    assert_eq!(ruled(list(grant), "1403/01/01"), (by("old"), None, by("grant"), Some(Bearing::Granted)));
+}
+
 #[test]
 fn an_exception_of_the_same_day_lifts_a_terminate() {
     assert_eq!(ruled(vec![extend("1402/04/01", ""), terminate("1402/04/01")], "1403/01/01").1, None);

@@ -20,6 +20,15 @@ fn no_text_speaks_of_unlawful_presence() {
     }
 }
 
+/// How long a rule waits and until when a decree holds is theirs to say; a text stands for all of them.
+#[test]
+fn no_text_names_a_number_that_is_a_rules_or_a_decrees() {
+    let words = SHIPPED_REASONS.lines().filter(|line| !line.starts_with('#'));
+    for line in words {
+        assert!(!line.chars().any(char::is_numeric), "{line}");
+    }
+}
+
 #[test]
 fn a_missing_code_an_unknown_code_and_missing_words_are_refused() {
     let renamed = SHIPPED_REASONS.replace("[reason.too-stale]", "[reason.too-old]");

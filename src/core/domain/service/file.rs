@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Area, Confidence, Service, ServiceRule};
+use super::{Area, Confidence, Service, ServiceRule, Terms};
 use crate::core::domain::date::{Calendar, PartialDate, end_of_tehran_day, start_of_tehran_day};
 use crate::core::domain::document::{DocumentKind, Facet};
 use crate::core::domain::place::{fault, is_province, syntax_fault};
@@ -67,6 +67,10 @@ struct RuleEntry {
     min_age: Option<u16>,
     otherwise: Option<Spanned<ReasonCode>>,
     propagation_hours: Option<Spanned<u16>>,
+    at_most: Option<Spanned<u16>>,
+    cycle_months: Option<Spanned<u16>>,
+    #[serde(default)]
+    ends_with_document: bool,
     #[serde(default)]
     area: Vec<AreaEntry>,
     source: String,
@@ -90,6 +94,9 @@ struct AreaEntry {
 
 /// Longest time in hours that a rule may call "on its way": 31 days.
 const LONGEST_PROPAGATION: u16 = 744;
+/// The most that a rule may allow one holder, and the longest cycle in months: beyond these it is a slip of the pen.
+const MOST_AT_ONCE: u16 = 100;
+const LONGEST_CYCLE: u16 = 120;
 
 struct Reader<'a> {
     text: &'a str,
@@ -126,12 +133,13 @@ impl Reader<'_> {
         }
         let otherwise = self.otherwise(entry.otherwise)?;
         let propagation_hours = entry.propagation_hours.map(|hours| self.hours(&hours)).transpose()?;
+        let terms = self.terms(entry.at_most.as_ref(), entry.cycle_months.as_ref(), entry.ends_with_document)?;
         let areas: Vec<Area> = entry.area.into_iter().map(|area| self.area(area, ids)).collect::<Result<_, _>>()?;
         let listed = areas.is_empty() || (!entry.accepts.is_empty() && otherwise == ReasonCode::AreaUnknown);
         let what = "a rule with areas needs the kinds that carry the service everywhere in `accepts`, and `otherwise = \"area-unknown\"`";
         self.require(&place, listed, what)?;
         let (accepts, min_age, source, confidence) = (entry.accepts, entry.min_age, entry.source, entry.confidence.code().to_owned());
-        Ok(ServiceRule { id, from, until, accepts, min_age, otherwise, propagation_hours, areas, source, confidence })
+        Ok(ServiceRule { id, from, until, accepts, min_age, otherwise, propagation_hours, terms, areas, source, confidence })
     }
 
     fn area(&self, entry: AreaEntry, ids: &mut Vec<String>) -> Result<Area, String> {
@@ -185,6 +193,16 @@ impl Reader<'_> {
         let what = format_args!("`propagation_hours` is from 1 to {LONGEST_PROPAGATION}; leave it out where nothing has to travel");
         self.require(&written.span(), (1..=LONGEST_PROPAGATION).contains(&hours), what)?;
         Ok(hours)
+    }
+
+    fn terms(&self, at_most: Option<&Spanned<u16>>, cycle: Option<&Spanned<u16>>, ends_with_document: bool) -> Result<Terms, String> {
+        let bounded = |name: &str, written: Option<&Spanned<u16>>, most: u16| {
+            let Some(written) = written else { return Ok(None) };
+            let what = format_args!("`{name}` is from 1 to {most}; leave it out where there is no bound");
+            self.require(&written.span(), (1..=most).contains(written.get_ref()), what).map(|()| Some(*written.get_ref()))
+        };
+        let (at_most, cycle_months) = (bounded("at_most", at_most, MOST_AT_ONCE)?, bounded("cycle_months", cycle, LONGEST_CYCLE)?);
+        Ok(Terms { at_most, cycle_months, ends_with_document })
     }
 
     /// A whole Jalali day.

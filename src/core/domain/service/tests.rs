@@ -3,7 +3,7 @@
 
 use rstest::rstest;
 
-use super::{SHIPPED_SERVICES, ServiceCatalogue};
+use super::{SHIPPED_SERVICES, ServiceCatalogue, Terms};
 
 #[test]
 fn the_18_services_of_the_domain_are_shipped_in_its_order() {
@@ -24,6 +24,19 @@ fn only_primary_health_is_free_to_all_and_treatment_in_an_emergency() {
     assert_eq!(free(true), ["health-primary", "treatment"]);
 }
 
+#[test]
+fn the_counts_and_the_cycle_of_the_domain_are_data() {
+    let catalogue = ServiceCatalogue::parse(SHIPPED_SERVICES).unwrap();
+    let terms: Vec<_> = catalogue.iter().flat_map(|service| &service.rules).map(|rule| (rule.id.as_str(), rule.terms)).collect();
+    let told: Vec<_> = terms.into_iter().filter(|(_, terms)| !terms.is_empty()).collect();
+    let expected = [
+        ("health-insurance-cards", Terms { cycle_months: Some(12), ..Terms::default() }),
+        ("bank-card-1400", Terms { at_most: Some(1), ends_with_document: true, ..Terms::default() }),
+        ("sim-any-document", Terms { at_most: Some(3), ..Terms::default() }),
+    ];
+    assert_eq!(told, expected);
+}
+
 fn rules(rules: &str) -> String {
     let file = format!("[[service]]\ncode = \"a\"\nfa = \"الف\"\nen = \"A\"\n{rules}");
     ServiceCatalogue::parse(&file).unwrap_err()
@@ -38,6 +51,10 @@ const RULE: &str = "[[service.rule]]\nsource = \"s\"\nconfidence = \"pub\"\n";
 #[case("id = \"r\"\notherwise = \"valid\"", "line 9: `otherwise` may be `service-not-covered`, `area-unknown` or `rule-missing`")]
 #[case("id = \"r\"\npropagation_hours = 0", "line 9: `propagation_hours` is from 1 to 744; leave it out where nothing has to travel")]
 #[case("id = \"r\"\npropagation_hours = 745", "line 9: `propagation_hours` is from 1 to 744; leave it out where nothing has to travel")]
+#[case("id = \"r\"\nat_most = 0", "line 9: `at_most` is from 1 to 100; leave it out where there is no bound")]
+#[case("id = \"r\"\nat_most = 101", "line 9: `at_most` is from 1 to 100; leave it out where there is no bound")]
+#[case("id = \"r\"\nat_most = 3\ncycle_months = 121", "line 10: `cycle_months` is from 1 to 120; leave it out where there is no bound")]
+#[case("id = \"r\"\nends_with_document = 1", "line 9: invalid type: integer `1`, expected a boolean")]
 #[case("id = \"r\"\npropagation_hours = -1", "line 9: invalid value: integer `-1`, expected u16")]
 #[case(
     "id = \"r\"\naccepts = [\"passport\"]",
