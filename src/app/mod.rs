@@ -100,7 +100,7 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
-    exposed::refuse_world_writable(&config)?;
+    exposed::refuse_exposed(&config)?;
     let memories = memories::Memories::of(&config)?;
     memories.demand()?;
     let witnessed = config.ledger.witness_checkpoint.as_ref().map(|_| WitnessedClock::over(clock.clone()));

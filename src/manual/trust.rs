@@ -218,8 +218,9 @@
 //! Keys, the unlocking secret and PINs are refused when others can reach their files: those in `keys/` and what unlocks them by anybody but the owner (the
 //! folder itself when others can write there); the TLS keys, the officials', the registry's and the data-protection officer's by anybody but owner and group.
 //! What must not be changed by others (`estelam.toml`, roots, revocation lists, policies, officials, registers, cases, holds, purge orders, deferrals, the public
-//! keys of the data-protection officer, the holders' desk, the witness and the registries, the local list, the log's folder) is refused at the start when
-//! everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
+//! keys of the data-protection officer, the holders' desk, the witness and the registries, the local list, the log's folder, a token's module) is refused at
+//! the start when everybody can write it, or a group that is neither the service's own nor root's. So is what lies in such a folder, where something else could
+//! be put in its place; of the folders further up those are refused that everybody can write (not those with the sticky bit, like `/tmp`). What `serve`, `demo`, `registry`, `keys` and `log` write is
 //! for their own user alone, save for `log hold`, `purge-order`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
 //! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
 //! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.
