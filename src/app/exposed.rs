@@ -1,7 +1,8 @@
-//! What everybody on the machine could change is not believed: roots, revocation lists, policies and whatever else decides who gets in.
+//! What others on the machine could change is not believed: roots, revocation lists, policies and whatever else decides who gets in.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::StartError;
@@ -9,14 +10,47 @@ use crate::config::Config;
 
 /// Folders below a folder that are looked into: agencies and cases below the policies, certificates below an agency's register.
 const DEPTH: u8 = 3;
+/// The group may write.
+const GROUP_WRITABLE: u32 = 0o020;
 /// Others may write.
 const WORLD_WRITABLE: u32 = 0o002;
+/// In such a folder nobody renames or removes what is another's.
+const STICKY: u32 = 0o1000;
+/// The group of root.
+const ROOT: u32 = 0;
 
-/// Refuses a gateway's files that everybody can write.
+/// Who could change a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Writer {
+    Everybody,
+    Group,
+}
+
+/// Refuses a gateway's files that others can write, or lie in a folder where others can put something else in their place.
 ///
 /// # Errors
 /// Each of them, with what to do.
-pub(super) fn refuse_world_writable(config: &Config) -> Result<(), StartError> {
+pub(super) fn refuse_exposed(config: &Config) -> Result<(), StartError> {
+    refuse_for(config, rustix::process::getegid().as_raw())
+}
+
+/// For a service of this group.
+fn refuse_for(config: &Config, own_group: u32) -> Result<(), StartError> {
+    let all = believed(config);
+    let mut look = Look { own_group, found: BTreeSet::new() };
+    for path in &all {
+        look.at(path, DEPTH);
+        look.around(path);
+    }
+    // The log itself is large; its folder decides what may lie there.
+    look.at(&config.ledger.dir, 0);
+    look.around(&config.ledger.dir);
+    let lines: Vec<_> = look.found.iter().map(|(path, writer)| said(path, *writer)).collect();
+    if lines.is_empty() { Ok(()) } else { Err(StartError(lines.join("\n"))) }
+}
+
+/// What decides whom the gateway believes.
+fn believed(config: &Config) -> Vec<&Path> {
     let people = config
         .registry
         .people
@@ -44,37 +78,67 @@ pub(super) fn refuse_world_writable(config: &Config) -> Result<(), StartError> {
     ];
     let issuers = config.issuers.iter().flat_map(|issuer| std::iter::once(&issuer.ca).chain(&issuer.crls));
     let further = config.tls.server_ca.iter().chain(config.events.as_ref().map(|events| &events.keys));
-    let all = trusted.into_iter().chain(people).chain(issuers).chain(further);
-    let mut found = Vec::new();
-    all.for_each(|path| look(path, DEPTH, &mut found));
-    // The log itself is large; its folder decides what may lie there.
-    for folder in [Some(&*config.ledger.dir), config.cutoff.parent()].into_iter().flatten() {
-        look(folder, 0, &mut found);
-    }
-    found.sort();
-    found.dedup();
-    let lines: Vec<_> = found.iter().map(|path| said(path)).collect();
-    if lines.is_empty() { Ok(()) } else { Err(StartError(lines.join("\n"))) }
+    // The module of a token is run by the gateway itself.
+    let further = further.chain(config.signing.pkcs11.as_ref().map(|token| &token.module));
+    let further = further.chain(config.alerts.iter().flat_map(|alerts| std::iter::once(&alerts.ca).chain(&alerts.crls)));
+    trusted.into_iter().chain(people).chain(issuers).chain(further).map(PathBuf::as_path).collect()
 }
 
-fn said(path: &Path) -> String {
-    format!("`{}` can be written by everybody; see whether it was changed, then run `chmod o-w` on it", path.display())
+fn said(path: &Path, writer: Writer) -> String {
+    let (who, cure) = match writer {
+        Writer::Everybody => ("everybody", "`chmod o-w`"),
+        Writer::Group => ("a group that is not the service's own", "`chmod g-w`, or `chgrp` to the service's group,"),
+    };
+    format!("`{}` can be written by {who}; see whether anything there was changed, then run {cure} on it", path.display())
 }
 
-/// What cannot be looked at is not there yet, or whoever reads it says so.
-fn look(path: &Path, depth: u8, found: &mut Vec<PathBuf>) {
-    let Ok(metadata) = fs::metadata(path) else { return };
-    if metadata.permissions().mode() & WORLD_WRITABLE != 0 {
-        found.push(path.to_owned());
+/// Looks at files and folders, and keeps those that others can write.
+struct Look {
+    own_group: u32,
+    found: BTreeSet<(PathBuf, Writer)>,
+}
+
+impl Look {
+    /// What cannot be looked at is not there yet, or whoever reads it says so.
+    fn at(&mut self, path: &Path, depth: u8) {
+        let Ok(metadata) = fs::metadata(path) else { return };
+        if metadata.mode() & WORLD_WRITABLE != 0 {
+            self.found.insert((path.to_owned(), Writer::Everybody));
+        } else if self.foreign_group(&metadata) {
+            self.found.insert((path.to_owned(), Writer::Group));
+        }
+        if metadata.is_dir() && depth > 0 {
+            fs::read_dir(path).into_iter().flatten().flatten().for_each(|entry| self.at(&entry.path(), depth - 1));
+        }
     }
-    if metadata.is_dir() && depth > 0 {
-        fs::read_dir(path).into_iter().flatten().flatten().for_each(|entry| look(&entry.path(), depth - 1, found));
+
+    /// Whoever can write a folder above can put something else there, by way of the name in the configuration or of what a link leads to. Of the
+    /// folders further up the group is the system's affair: `/usr/local` is a group's of administrators on some.
+    fn around(&mut self, path: &Path) {
+        let named = path.parent().and_then(|folder| folder.canonicalize().ok());
+        let real = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
+        for folder in named.into_iter().chain(real) {
+            for (up, folder) in folder.ancestors().enumerate() {
+                let Some(metadata) = fs::metadata(folder).ok().filter(|metadata| metadata.mode() & STICKY == 0) else { continue };
+                if metadata.mode() & WORLD_WRITABLE != 0 {
+                    self.found.insert((folder.to_owned(), Writer::Everybody));
+                } else if up == 0 && self.foreign_group(&metadata) {
+                    self.found.insert((folder.to_owned(), Writer::Group));
+                }
+            }
+        }
+    }
+
+    fn foreign_group(&self, metadata: &Metadata) -> bool {
+        metadata.mode() & GROUP_WRITABLE != 0 && metadata.gid() != self.own_group && metadata.gid() != ROOT
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::config::template;
 
@@ -91,7 +155,7 @@ mod tests {
     fn what_everybody_could_change_keeps_the_gateway_from_starting() {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path());
-        refuse_world_writable(&config).unwrap();
+        refuse_exposed(&config).unwrap();
         let holder = config.holder.clone().unwrap();
         let files = [
             dir.path().join("estelam.toml"),
@@ -113,7 +177,7 @@ mod tests {
             fs::write(file, "").unwrap();
         }
         fs::create_dir_all(&config.ledger.dir).unwrap();
-        refuse_world_writable(&config).unwrap();
+        refuse_exposed(&config).unwrap();
         let folders = [
             config.tls.crls.clone(),
             config.policies.join("agencies"),
@@ -124,10 +188,81 @@ mod tests {
         for path in files.iter().chain(&folders) {
             let before = fs::metadata(path).unwrap().permissions();
             fs::set_permissions(path, fs::Permissions::from_mode(before.mode() | 0o002)).unwrap();
-            let said = refuse_world_writable(&config).unwrap_err().to_string();
+            let said = refuse_exposed(&config).unwrap_err().to_string();
             assert!(said.lines().count() == 1 && said.contains(&path.display().to_string()) && said.contains("chmod o-w"), "{said}");
             fs::set_permissions(path, before).unwrap();
         }
-        refuse_world_writable(&config).unwrap();
+        refuse_exposed(&config).unwrap();
+    }
+
+    /// An installation with its roots in a folder of their own.
+    fn installed(dir: &Path) -> Config {
+        let config = config(dir);
+        for path in believed(&config) {
+            let folder = if path.extension().is_some() { path.parent().unwrap() } else { path };
+            fs::create_dir_all(folder).unwrap();
+            if !path.exists() {
+                fs::write(path, "").unwrap();
+            }
+        }
+        fs::create_dir_all(&config.ledger.dir).unwrap();
+        config
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_folder_in_which_everybody_could_put_other_files_keeps_the_gateway_from_starting() {
+        let lab = tempfile::tempdir().unwrap();
+        let outer = lab.path().canonicalize().unwrap();
+        let dir = outer.join("estelam");
+        fs::create_dir(&dir).unwrap();
+        let config = installed(&dir);
+        refuse_exposed(&config).unwrap();
+        let pki = config.tls.client_ca.parent().unwrap().to_owned();
+        assert_ne!(pki, dir);
+        for folder in [&pki, &dir, &outer] {
+            mode(folder, 0o777);
+            let said = refuse_exposed(&config).unwrap_err().to_string();
+            assert!(
+                said.lines().count() == 1 && said.contains(&format!("`{}` can", folder.display())) && said.contains("chmod o-w"),
+                "{said}"
+            );
+            // Like `/tmp`: nobody takes away there what is another's.
+            mode(folder, 0o1777);
+            refuse_exposed(&config).unwrap();
+            mode(folder, 0o755);
+        }
+        // Where a link leads counts too.
+        let elsewhere = outer.join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::rename(&config.tls.client_ca, elsewhere.join("root.pem")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.join("root.pem"), &config.tls.client_ca).unwrap();
+        refuse_exposed(&config).unwrap();
+        mode(&elsewhere, 0o777);
+        assert!(refuse_exposed(&config).unwrap_err().to_string().contains(&elsewhere.display().to_string()));
+    }
+
+    #[test]
+    fn what_another_group_could_change_keeps_the_gateway_from_starting() {
+        let lab = tempfile::tempdir().unwrap();
+        let dir = lab.path().canonicalize().unwrap();
+        let config = installed(&dir);
+        let pki = config.tls.client_ca.parent().unwrap().to_owned();
+        for path in [&pki, &config.tls.client_ca] {
+            // Root's own group is believed, so it gives the file to another; nobody else need.
+            if fs::metadata(path).unwrap().gid() == ROOT {
+                std::os::unix::fs::chown(path, None, Some(4242)).unwrap();
+            }
+            let (group, before) = (fs::metadata(path).unwrap().gid(), fs::metadata(path).unwrap().permissions());
+            mode(path, 0o770);
+            refuse_for(&config, group).unwrap();
+            let said = refuse_for(&config, group + 1).unwrap_err().to_string();
+            assert!(said.lines().count() == 1 && said.contains(&path.display().to_string()) && said.contains("chmod g-w"), "{said}");
+            fs::set_permissions(path, before).unwrap();
+            refuse_for(&config, group + 1).unwrap();
+        }
     }
 }

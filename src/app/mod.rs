@@ -101,7 +101,7 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     observability: Observability,
 ) -> Result<Running, StartError> {
-    exposed::refuse_world_writable(&config)?;
+    exposed::refuse_exposed(&config)?;
     let memories = memories::Memories::of(&config)?;
     memories.demand()?;
     let witnessed = config.ledger.witness_checkpoint.as_ref().map(|_| WitnessedClock::over(clock.clone()));
@@ -122,7 +122,6 @@ pub async fn start(
     let purger = purge::Purger {
         logs: parts.log.clone(),
         config: config.clone(),
-        keys: parts.checkpoint_keys.clone(),
         acts: parts.acts.clone(),
         deletion,
         clock: parts.gate.clock.clone(),

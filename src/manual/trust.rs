@@ -203,12 +203,13 @@
 //! | at will | `estelam keys rotate USE`; `--now` does not wait for the overlap | the same |
 //! | a private half is lost | `estelam keys lost USE`: the standby key signs | old answers stay genuine |
 //! | others may have a key | `estelam keys compromised KID --checkpoint FILE`, the last checkpoint from before | the key is in the JWKS no more; only statements under that checkpoint stay genuine |
+//! | others may have the key of the log | the same, after `estelam keys standby checkpoints`; then give `/checkpoint.key` to the witness and the auditors | `/checkpoint` is signed anew at once; proofs that the former key signed count under the checkpoint named alone, new proofs as before |
 //! | a key is not wanted any more | `estelam keys retire KID` | it is published no more |
 //! | `content.key` is lost | put it back from its backup; nothing else opens the contents, and none is ever made anew | nothing |
 //! | others may have `content.key` | stop the service, `estelam keys rotate content`, start, take a new copy of the log | nothing |
 //!
-//! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`);
-//! checkpoints change their key at a start. Where a gateway runs, a verb returns once it acts by the change; if it does not, the verb says so and exits 1. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
+//! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`).
+//! Where a gateway runs, a verb returns once it acts by the change; if it does not, the verb says so and exits 1. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
 //!
 //! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
 //!
@@ -217,13 +218,28 @@
 //! or PIN, or a token that is gone: the gateway does not start, or is not ready and answers `ledger-unavailable`; nothing leaves unsigned. It is ready
 //! again by itself once the token is back. A wrong PIN is tried once, so that the token does not lock. `make end-to-end` tries all this with SoftHSM.
 //!
+//! # Kinds of tokens
+//!
+//! Each kind of JWT has a `typ` of its own, and whoever reads one wants exactly that (RFC 8725 §3.11): `at+jwt`, `client-authentication+jwt`,
+//! `estelam-request+jwt`, `estelam-answer+jwt`, `estelam-refusal+jwt`, `estelam-receipt+jwt`, `secevent+jwt`. Three things fall short of that, for the
+//! sake of what others' software makes and reads:
+//!
+//! - Alerts for a webhook and events of the registry are both `secevent+jwt`, the `typ` that RFC 8417 §2.3 gives to every such token. Issuer, key, audience
+//!   and event type tell them apart, each of which is checked.
+//! - A client assertion may lack its `typ`, since RFC 7523 gives it none and many libraries write none; another's it may not have. The key is the client's, registered
+//!   for nothing else, and `iss`, `sub` and `aud` must be the client and the gateway.
+//! - The signature of an SPDCI message ([`spdci`](super::spdci)) is no JWT, and the descriptions give it no `typ`: it may have any but one of those above.
+//!   The key is the registry's, and what it signed must be the header and the message beside it.
+//!
 //! # Secrets
 //!
 //! Keys, the unlocking secret and PINs are refused when others can reach their files: those in `keys/` and what unlocks them by anybody but the owner (the
 //! folder itself when others can write there); the TLS keys, the officials', the registry's and the data-protection officer's by anybody but owner and group.
 //! What must not be changed by others (`estelam.toml`, roots, revocation lists, policies, officials, registers, cases, holds, purge orders, deferrals, the public
-//! keys of the data-protection officer, the holders' desk, the witness and the registries, the local list, the log's folder) is refused at the start when
-//! everybody can write it. What `serve`, `demo`, `registry`, `keys` and `log` write is
+//! keys of the data-protection officer, the holders' desk, the witness and the registries, the local list, the log's folder, a token's module) is refused at
+//! the start when everybody can write it, or a group that is neither the service's own nor root's. So is what lies in such a folder, where something else could
+//! be put in its place; of the folders further up those are refused that everybody can write (not those with the sticky bit, like `/tmp`). What `serve`, `demo`, `registry`, `keys` and `log` write is
 //! for their own user alone, save for `log hold`, `purge-order`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
 //! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
-//! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.
+//! shows a key, a token, a statement or a body; after a whole run, and after one at the finest level of the logs, `make end-to-end` looks for every key and for any
+//! token in all output and all files.

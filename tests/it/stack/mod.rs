@@ -33,6 +33,7 @@ mod officials;
 mod outage;
 mod overdue;
 mod overload;
+mod own_keys;
 mod people;
 mod protection;
 mod purge_orders;
