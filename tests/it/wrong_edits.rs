@@ -65,6 +65,7 @@ const SLIPS: &[Slip] = &[
     (SERVICES, "propagation_hours = 48", "propagation_hours = 999999", "invalid value"),
     (SERVICES, "fa = \"درمان\"", "fa = \"\"", "empty"),
     // Schemes.
+    (SERVICES, "provinces = [\"IR-17\"]", "provinces = [\"IR-71\"]", "`IR-71` is no province"),
     (SCHEMES, "pattern = '1\\d{11}'", "pattern = '1\\d{11'", "pattern"),
     (SCHEMES, "check = \"yekta-warn\"", "check = \"yekta\"", "yekta"),
     (SCHEMES, "code = \"yekta\"", "code = \"fida\"", "stands already in line"),
@@ -111,6 +112,10 @@ const SLIPS: &[Slip] = &[
 
 /// Everything that a running gateway would find wrong.
 fn faults(files: &std::collections::BTreeMap<String, String>) -> Vec<LoadError> {
+    (DECREES, "{ kind = \"census-slip\" }", "{ province = \"IR-99\" }", "`IR-00` to `IR-32`"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ kind = \"census-slip\", series = 17 }", "`series` beside `census-slip` would reach nobody"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ kind = \"amayesh\", legal_status = \"amayesh\" }", "`legal_status` beside `amayesh`"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ legal_status = \"amayesh\", series = 17 }", "`series` beside `smart-card`"),
     Snapshot::load(files).and_then(|snapshot| cases::read(files, &snapshot.services)).err().unwrap_or_default()
 }
 
