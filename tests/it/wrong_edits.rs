@@ -75,6 +75,8 @@ const SLIPS: &[Slip] = &[
     // The words of reasons.
     (REASONS, "[reason.document-lost]", "[reason.document-losst]", "document-losst"),
     (REASONS, "fa = \"مدرک دارنده معتبر است.\"", "fa = \"\"", "no Persian words"),
+    (SCHEMES, "services = [\"sim\"]", "services = [\"sims\"]", "no such service `sims`"),
+    (SCHEMES, "services = [\"sim\"]", "services = []", "`services` is empty"),
     (REASONS, "next = { who = \"agency\", action = \"serve\"", "next = { who = \"clerk\", action = \"serve\"", "use `agency`"),
     (REASONS, "class = \"lapse\"", "clas = \"lapse\"", "unknown field `clas`"),
     (REASONS, "[outage.proceed]", "[outage.go-on]", "go-on"),
