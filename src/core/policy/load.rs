@@ -65,8 +65,9 @@ impl Loaded {
         }
         let resolved_services = services.iter().map(|service| (service.code.as_str().into(), Arc::new(service.clone()))).collect();
         let purposes = rules.purposes().iter().map(|purpose| purpose.as_str().into()).collect();
-        let version = version(files);
-        let snapshot = Snapshot { version, agencies, services, schemes, reasons, purposes, watch, holder, demo_only, resolved_services };
+        let (version, unfounded) = (version(files), rules.unfounded().clone());
+        let snapshot =
+            Snapshot { version, agencies, services, schemes, reasons, purposes, watch, holder, demo_only, unfounded, resolved_services };
         Ok(Self { snapshot, rules, kinds })
     }
 }
@@ -158,7 +159,6 @@ fn same_services(files: &BTreeMap<String, String>, services: &ServiceCatalogue, 
     }
 }
 
-type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>, Vec<LoadError>);
 /// A scheme that is kept for services must name such as there are.
 fn services_of_schemes(files: &BTreeMap<String, String>, services: &ServiceCatalogue, errors: &mut Vec<LoadError>) {
     let text = files.get(SCHEMES_FILE).map_or("", String::as_str);
@@ -166,6 +166,7 @@ fn services_of_schemes(files: &BTreeMap<String, String>, services: &ServiceCatal
     errors.extend(checked.err().map(|message| LoadError::catalogue(SCHEMES_FILE, &message)));
 }
 
+type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>, Vec<LoadError>);
 
 fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Agencies {
     let (mut agencies, mut kinds, mut demo_only) = (HashMap::new(), BTreeMap::new(), Vec::new());

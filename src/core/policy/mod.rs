@@ -24,7 +24,7 @@ mod shipped;
 mod subject;
 mod term;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -198,11 +198,23 @@ pub struct Snapshot {
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
 }
+    /// Rules, by `@id`, that do not say where they come from and how sure that is: no change may bring another.
+    pub unfounded: BTreeMap<String, LoadError>,
 
 impl Snapshot {
     /// Whether an agency's tokens may carry a scope. A token that was issued under an earlier policy carries no more than this one allows.
     pub fn grants_scope(&self, agency: &AgencyId, scope: Scope) -> bool {
         self.agencies.get(agency).is_some_and(|policy| policy.scopes.contains(&scope))
+    /// What keeps this version from following another: rules without a ground that the other did not have.
+    ///
+    /// # Errors
+    /// Each of these, with its place.
+    pub fn may_follow(&self, before: Option<&Self>) -> Result<(), Vec<LoadError>> {
+        let stood = |id: &String| before.is_some_and(|before| before.unfounded.contains_key(id));
+        let new: Vec<LoadError> = self.unfounded.iter().filter(|(id, _)| !stood(id)).map(|(_, fault)| fault.clone()).collect();
+        if new.is_empty() { Ok(()) } else { Err(new) }
+    }
+
     }
 }
 
