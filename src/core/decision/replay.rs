@@ -81,6 +81,10 @@ pub fn replay(recorded: &Recorded, snapshot: &Snapshot, decrees: Option<&DecreeS
     let allowed = allow(snapshot, caller, asked, &Subject::Unrecorded).map_err(|(code, _)| code);
     match (&recorded.said, allowed) {
         (Said::Answer { .. }, Err(code)) => Ok(Said::Refusal { code }),
+        // Whether the query named somebody, and gave a second factor, no entry tells where no document was needed.
+        (Said::Answer { reason: ReasonCode::NoDocumentRequired, .. }, Err(RefusalCode::MalformedRequest | RefusalCode::CheckRequired)) => {
+            Ok(Said::LookUp)
+        }
         (Said::Answer { reason, .. }, Ok(allowed)) => Ok(decide_again(recorded, *reason, &allowed, decrees)),
         (Said::Refusal { code }, allowed) => refuse_again(*code, allowed.err()),
         (Said::LookUp, _) => Err(Unrepeatable::NotPolicy),

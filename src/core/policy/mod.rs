@@ -343,7 +343,8 @@ impl Permit {
         }
     }
 
-    /// SHA-256 of the request body, only where the body carried a nonce (a bare body is guessable).
+    /// SHA-256 of the request body, only where the body carried a nonce (a bare body is guessable), and named nobody where nobody need be
+    /// named.
     pub const fn body_digest(&self) -> Option<&[u8; 32]> {
         self.body_digest.as_ref()
     }

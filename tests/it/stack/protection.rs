@@ -1,5 +1,7 @@
 //! What keeps holders from being guessed at and searched for, through the whole stack.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::app::review::{Against, review};
 use estelam::core::domain::clock::Clock;
 use estelam::core::limit::Rule;
@@ -157,5 +159,52 @@ async fn what_needs_no_document_records_nothing_of_an_identifier_on_the_disk() {
     let planned = system.ask("clinic", &query("clinic", "yekta", "9990000018", "treatment")).await;
     let content = record::content(&system, planned.json["answer_id"].as_str().unwrap());
     assert!(content["agency_tag"] != Value::Null && content["trail_tag"] != Value::Null);
+    system.stop().await;
+}
+
+/// What an entry says was given, and whether the statement commits to the body.
+fn given(system: &System, reply: &Reply) -> (u64, bool) {
+    let content = record::content(system, reply.json["answer_id"].as_str().or(reply.json["request_id"].as_str()).unwrap());
+    let basis: Value = serde_json::from_str(content["basis"].as_str().unwrap()).unwrap();
+    let payload = reply.json["statement"].as_str().and_then(|statement| statement.split('.').nth(1)).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap_or_default();
+    (basis["q"]["g"].as_u64().unwrap_or(0), claims.get("req").is_some())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_document_is_needed_neither_entry_nor_statement_comes_of_whom_a_query_named() {
+    const NONCE: u64 = 8;
+    const EMERGENCY: u64 = 32;
+    const NAMED: u64 = 2 | 16;
+    let system = System::today().await;
+    let ask = async |service: &str, emergency: bool, strip: bool| {
+        let mut question = query("clinic", "yekta", "9990000018", service);
+        question["check"] = json!({"birth_year": 1372, "calendar": "jalali"});
+        (question["nonce"], question["emergency"]) = (json!("AAAAAAAAAAAAAAAAAAAAAA"), json!(emergency));
+        if strip {
+            question.as_object_mut().unwrap().retain(|name, _| !["identifier", "check"].contains(&name.as_str()));
+        }
+        system.ask("clinic", &question).await
+    };
+    for (service, emergency) in [("health-primary", false), ("treatment", true)] {
+        let expected = NONCE | 1 | if emergency { EMERGENCY } else { 0 };
+        assert_eq!(
+            given(&system, &ask(service, emergency, false).await),
+            (expected, false),
+            "{service}: no digest of a body that names somebody"
+        );
+        assert_eq!(
+            given(&system, &ask(service, emergency, true).await),
+            (expected, true),
+            "{service}: one that names nobody is committed to"
+        );
+    }
+    assert_eq!(given(&system, &ask("treatment", false, false).await), (NONCE | 1 | NAMED, true), "planned treatment is about somebody");
+    // A refusal of such a query has no more of it.
+    let mut refused = query("clinic", "yekta", "9990000018", "health-primary");
+    refused["purpose"] = json!("claim");
+    let refused = system.ask("clinic", &refused).await;
+    assert_eq!((refused.code(), given(&system, &refused).0), ("purpose-not-allowed", 1));
+    assert_eq!(system.look_ups(), 1);
     system.stop().await;
 }
