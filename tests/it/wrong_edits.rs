@@ -41,6 +41,10 @@ const SLIPS: &[Slip] = &[
     (BANK, "must_give = [\"actor\", \"check\"]", "until = \"1405/07/31\"\nmust_give = []", "no Jalali day"),
     (BANK, "failed_checks = 5 ", "failed_checks = -5 ", "invalid value"),
     (BANK, "honeypots = 3 ", "honypots = 3 ", "unknown field `honypots`"),
+    (BANK, "actor_values = 20000 ", "actor_values = 0 ", "actor_values is 0"),
+    (BANK, "[\"birth\", \"document-expires\"]", "[\"birth\", \"expiry\"]", "use `birth`, `document-expires`"),
+    (BANK, "[\"birth\", \"document-expires\"]", "[]", "second_factors is empty"),
+    (BANK, "[\"birth\", \"document-expires\"]", "[\"birth\", \"shared-expires\"]", "widens `document-expires`"),
     (BANK, "pause = \"10 minutes\"", "pause = \"0 seconds\"", "pause is nothing"),
     (BANK, "run_values = 100 ", "run_values = 0 ", "run_values is 0"),
     (BANK, "batches = { values = 50000", "batches = { values = 0", "batches of 0 values"),
@@ -61,22 +65,22 @@ const SLIPS: &[Slip] = &[
     (SERVICES, "confidence = \"pub\"\n\n# (b)", "confidence = \"sure\"\n\n# (b)", "use `seed`, `pub`, `inf`"),
     (SERVICES, "id = \"school-1404\"", "id = \"school-2015\"", "given twice"),
     (SERVICES, "provinces = [\"IR-17\"]", "provinces = [\"Kermanshah\"]", "Kermanshah"),
+    (SERVICES, "provinces = [\"IR-17\"]", "provinces = [\"IR-71\"]", "`IR-71` is no province"),
     (SERVICES, "facet = \"bank\"", "facet = \"money\"", "use `identity`, `bank`, `sim`"),
     (SERVICES, "propagation_hours = 48", "propagation_hours = 999999", "invalid value"),
     (SERVICES, "fa = \"درمان\"", "fa = \"\"", "empty"),
     // Schemes.
-    (SERVICES, "provinces = [\"IR-17\"]", "provinces = [\"IR-71\"]", "`IR-71` is no province"),
     (SCHEMES, "pattern = '1\\d{11}'", "pattern = '1\\d{11'", "pattern"),
     (SCHEMES, "check = \"yekta-warn\"", "check = \"yekta\"", "yekta"),
     (SCHEMES, "code = \"yekta\"", "code = \"fida\"", "stands already in line"),
     (SCHEMES, "instead = [\"yekta\", \"fida\"]", "instead = [\"iban\"]", "iban"),
     (SCHEMES, "services = [\"sim\"]", "services = \"sim\"", "invalid type"),
+    (SCHEMES, "services = [\"sim\"]", "services = [\"sims\"]", "no such service `sims`"),
+    (SCHEMES, "services = [\"sim\"]", "services = []", "`services` is empty"),
     (SCHEMES, "\"0910\", ", "\"910\", ", "910"),
     // The words of reasons.
     (REASONS, "[reason.document-lost]", "[reason.document-losst]", "document-losst"),
     (REASONS, "fa = \"مدرک دارنده معتبر است.\"", "fa = \"\"", "no Persian words"),
-    (SCHEMES, "services = [\"sim\"]", "services = [\"sims\"]", "no such service `sims`"),
-    (SCHEMES, "services = [\"sim\"]", "services = []", "`services` is empty"),
     (REASONS, "next = { who = \"agency\", action = \"serve\"", "next = { who = \"clerk\", action = \"serve\"", "use `agency`"),
     (REASONS, "class = \"lapse\"", "clas = \"lapse\"", "unknown field `clas`"),
     (REASONS, "[outage.proceed]", "[outage.go-on]", "go-on"),
@@ -108,16 +112,16 @@ const SLIPS: &[Slip] = &[
     (DECREES, "select = [{ kind = \"census-slip\" }]", "select = [{}]", "would select everything"),
     (DECREES, "{ kind = \"census-slip\" }", "{ nationality = \"Pakistan\" }", "ISO 3166 alpha-2"),
     (DECREES, "{ kind = \"census-slip\" }", "{ province = \"Tehran\" }", "ISO 3166-2"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ province = \"IR-99\" }", "`IR-00` to `IR-32`"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ kind = \"census-slip\", series = 17 }", "`series` beside `census-slip` would reach nobody"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ kind = \"amayesh\", legal_status = \"amayesh\" }", "`legal_status` beside `amayesh`"),
+    (DECREES, "{ kind = \"census-slip\" }", "{ legal_status = \"amayesh\", series = 17 }", "`series` beside `smart-card`"),
     (DECREES, "{ kind = \"census-slip\" }", "{ household_role = \"wife\" }", "`head` or `member`"),
     (DECREES, "id = \"d2-1404-01-01\"", "id = \"d1-1402-04-07\"", "written twice"),
 ];
 
 /// Everything that a running gateway would find wrong.
 fn faults(files: &std::collections::BTreeMap<String, String>) -> Vec<LoadError> {
-    (DECREES, "{ kind = \"census-slip\" }", "{ province = \"IR-99\" }", "`IR-00` to `IR-32`"),
-    (DECREES, "{ kind = \"census-slip\" }", "{ kind = \"census-slip\", series = 17 }", "`series` beside `census-slip` would reach nobody"),
-    (DECREES, "{ kind = \"census-slip\" }", "{ kind = \"amayesh\", legal_status = \"amayesh\" }", "`legal_status` beside `amayesh`"),
-    (DECREES, "{ kind = \"census-slip\" }", "{ legal_status = \"amayesh\", series = 17 }", "`series` beside `smart-card`"),
     Snapshot::load(files).and_then(|snapshot| cases::read(files, &snapshot.services)).err().unwrap_or_default()
 }
 

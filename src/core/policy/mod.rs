@@ -35,6 +35,7 @@ use super::domain::reason::{OutageStep, ReasonCatalogue, ReasonSet};
 use super::domain::refusal::{Refusal, RefusalCode};
 use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
+use super::domain::second_factor::SecondFactors;
 use super::domain::service::{Service, ServiceCatalogue};
 use super::limit::{Protection, Rate, Tier};
 use super::token::{ClientAuth, RequestSigning, VerifiedCall};
@@ -95,6 +96,8 @@ pub struct Grant {
     pub actor: bool,
     /// A second factor must be given and match.
     pub check: bool,
+    /// What is taken as one.
+    pub factors: SecondFactors,
     /// The agency's reference must be given.
     pub reference: bool,
     /// A nonce must be given.
@@ -195,16 +198,13 @@ pub struct Snapshot {
     pub watch: Arc<WatchRules>,
     /// What only a demo overlooks: anywhere else the snapshot does not take effect while there is any.
     pub demo_only: Vec<LoadError>,
+    /// Rules, by `@id`, that do not say where they come from and how sure that is: no change may bring another.
+    pub unfounded: BTreeMap<String, LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
 }
-    /// Rules, by `@id`, that do not say where they come from and how sure that is: no change may bring another.
-    pub unfounded: BTreeMap<String, LoadError>,
 
 impl Snapshot {
-    /// Whether an agency's tokens may carry a scope. A token that was issued under an earlier policy carries no more than this one allows.
-    pub fn grants_scope(&self, agency: &AgencyId, scope: Scope) -> bool {
-        self.agencies.get(agency).is_some_and(|policy| policy.scopes.contains(&scope))
     /// What keeps this version from following another: rules without a ground that the other did not have.
     ///
     /// # Errors
@@ -215,6 +215,9 @@ impl Snapshot {
         if new.is_empty() { Ok(()) } else { Err(new) }
     }
 
+    /// Whether an agency's tokens may carry a scope. A token that was issued under an earlier policy carries no more than this one allows.
+    pub fn grants_scope(&self, agency: &AgencyId, scope: Scope) -> bool {
+        self.agencies.get(agency).is_some_and(|policy| policy.scopes.contains(&scope))
     }
 }
 

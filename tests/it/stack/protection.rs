@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::fixtures::query;
-use super::harness::{Reply, System, send};
+use super::harness::{Reply, System, TODAY, send};
 use super::holder::{BLOCKED, UNKNOWN, UNPROVABLE, shape, system_with_a_blocked_record};
+use super::people::{Holder, Paper};
 use super::record;
 use super::workshop::edit_policy;
 
@@ -53,6 +54,62 @@ async fn a_value_that_was_guessed_at_is_closed_even_to_the_right_second_factor()
     assert_eq!(system.ask("insurer", &insurer).await.json["decision"], "entitled");
     system.advance(86_400);
     assert_eq!(bank(&system, UNPROVABLE, 1370).await.outcome(), "entitled valid-by-decree");
+    system.stop().await;
+}
+
+/// The bank's query with a printed expiry date as the only second factor.
+fn by_printed_date(value: &str, expires: &str) -> Value {
+    let mut question = query("bank", "amayesh-no", value, "bank-card");
+    question["check"] = json!({"document_expires": expires, "calendar": "jalali"});
+    question
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_that_proves_nobody_looks_like_a_number_of_nobody() {
+    let system = system_with_a_blocked_record().await;
+    let mut shapes = Vec::new();
+    for value in [UNKNOWN, BLOCKED, UNPROVABLE, UNKNOWN, BLOCKED, UNPROVABLE] {
+        let before = system.look_ups();
+        let reply = system.ask("bank", &by_printed_date(value, "1402/03/31")).await;
+        assert_eq!((reply.outcome().as_str(), system.look_ups() - before), ("indeterminate not-established", 1));
+        shapes.push(shape(&reply));
+    }
+    assert!(shapes.iter().all(|other| *other == shapes[0]));
+    // What could prove nobody is refused before anybody is looked up, whoever it is about.
+    let before = system.look_ups();
+    for value in [UNKNOWN, BLOCKED, UNPROVABLE] {
+        assert_eq!(system.ask("bank", &by_printed_date(value, "1402")).await.code(), "check-required");
+    }
+    assert_eq!(system.look_ups(), before);
+    // An agency whose file takes it may have it.
+    edit_policy(system.dir.path(), "bank", |text| {
+        text.replace("[\"birth\", \"document-expires\"]", "[\"document-expires\", \"shared-expires\"]")
+    });
+    system.running.parts().policies.reload().unwrap();
+    assert_eq!(system.ask("bank", &by_printed_date(UNPROVABLE, "1402/03/31")).await.outcome(), "entitled valid-by-decree");
+    assert_eq!(bank(&system, UNPROVABLE, 1370).await.code(), "check-required", "the birth year counts no more");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_printed_date_is_that_of_the_document_that_bears_the_number() {
+    let papers = [
+        Paper::new("amayesh", "amayesh-no", "OWN1000001", "1402/03/31").series(17),
+        Paper::new("smart-card", "smart-card-serial", "OWN2000001", "1407/05/17"),
+        Paper::new("passport-residence", "passport", "P77000001", "1408/05/17"),
+    ];
+    let system = System::at(TODAY, &Holder::new("three", papers).line()).await;
+    for (scheme, value, expires, expected) in [
+        ("passport", "P77000001", "1408/05/17", "entitled valid"),
+        ("passport", "P77000001", "1407/05/17", "indeterminate not-established"),
+        ("smart-card-serial", "OWN2000001", "1407/05/17", "entitled valid"),
+        ("amayesh-no", "OWN1000001", "1407/05/17", "indeterminate not-established"),
+        ("amayesh-no", "OWN1000001", "1402/03/31", "indeterminate not-established"),
+    ] {
+        let mut question = by_printed_date(value, expires);
+        question["identifier"]["scheme"] = json!(scheme);
+        assert_eq!(system.ask("bank", &question).await.outcome(), expected, "{scheme} {expires}");
+    }
     system.stop().await;
 }
 
