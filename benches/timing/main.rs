@@ -119,7 +119,8 @@ fn open(shipped: String) -> String {
         text.replace(&format!("{tier} = {{ {from} }}"), &format!("{tier} = {{ per_second = 1000000, burst = 1000000 }}"))
     };
     let text = rate(shipped, "counter", "per_second = 2000, burst = 4000");
-    text.replace("honeypots = 3 ", "honeypots = 1000000 ").replace("failed_checks = 5 ", "failed_checks = 1000000 ")
+    let text = text.replace("honeypots = 3 ", "honeypots = 1000000 ").replace("failed_checks = 5 ", "failed_checks = 1000000 ");
+    text.replace("distinct_values = 100000 ", "distinct_values = 10000000 ").replace("actor_values = 20000 ", "actor_values = 10000000 ")
 }
 
 /// Puts a policy of the bank in force, made of the shipped one.

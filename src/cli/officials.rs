@@ -15,6 +15,7 @@ use crate::adapters::policy_files::{Archive, PolicyStore, read};
 use crate::app::authority::{Approval, AuthorityFolder, Kind, OfficialsFile, Proposal, version_of};
 use crate::config::Config;
 use crate::core::domain::clock::Clock as _;
+use crate::core::policy::Snapshot;
 
 /// Officials.
 #[derive(Debug, Subcommand)]
@@ -208,7 +209,14 @@ fn policy_version(config: &Config) -> Result<String, CliError> {
     if let Some(fault) = current.demo_only.first().filter(|_| !config.demo) {
         return Err(CliError::failed(fault));
     }
-    Ok(current.version.to_string())
+    let faults = current.may_follow(in_force(config).as_ref()).err().unwrap_or_default();
+    faults.first().map_or(Ok(current.version.to_string()), |fault| Err(CliError::failed(fault)))
+}
+
+/// The policies in force, as the archive keeps them; `None` where there are none yet.
+fn in_force(config: &Config) -> Option<Snapshot> {
+    let version = AuthorityFolder::of(config).in_force().ok().flatten()?.policies?;
+    Archive::new(config.archive.clone()).policy(&version).ok()
 }
 
 fn describe(config: &Config, folder: &AuthorityFolder, approval: &Approval) -> Result<(), CliError> {

@@ -23,7 +23,8 @@
 //!
 //! The printed expiry date is not the law: a decree may have extended the card. That is why you ask.
 //!
-//! Send a fresh `nonce` (128 random bits, base64url) with every query: then the signed statement commits to your very request.
+//! Send a fresh `nonce` (128 random bits, base64url) with every query: then the signed statement commits to your very request (`req`). Where no document is
+//! needed, leave `identifier` and `check` out: a body that has them is answered without a `req`, and neither they nor that you sent them is kept in any form.
 //! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
 //! `409 key-reused`. If the gateway crashed in between, the reply is gone and you get a new answer under a new `answer_id`, decided on what is

@@ -35,6 +35,19 @@
 //! the interval of its days, and two dates match when their intervals share a day. Everything given must match. Jalali months may be named in
 //! Persian (اسفند) or Dari (حوت).
 //!
+//! `document_expires` is compared with the documents that bear the number asked for; where none of these has a printed date, or the registry does not
+//! say which they are, with all of the person's. Where the policy wants a second factor, not everything that matches proves somebody:
+//!
+//! | `second_factors` of the agency's file takes | what proves |
+//! |---|---|
+//! | `birth` | the year, the month or the day of birth |
+//! | `document-expires` | the printed expiry date, as a whole day, of a document that has a day of its own |
+//! | `shared-expires` beside it | the same of cards of rounds (Amayesh, Hoviat, temporary) and census slips, on which a whole series has one day: who has seen one card knows it of every other |
+//!
+//! Left out, all three are taken; the files that ship take the first two. A check that could prove nobody under its agency's file (the year of expiry
+//! alone, say) is `check-required`, whoever it is about. A day that is shared, of which only the look-up can tell, comes to `not-established` like
+//! every second factor that does not match: ask for the birth year.
+//!
 //! # Names
 //!
 //! `check.name` is a hint. It matches (the same letters, in any order, titles aside), is close (another spelling: حسینی, Hussaini, Hosseini) or

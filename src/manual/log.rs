@@ -42,7 +42,7 @@
 //! | name | what | left out when |
 //! |---|---|---|
 //! | `q.t` | when policy judged it, seconds since 1970 | never |
-//! | `q.g` | what was given: 1 actor, 2 check, 4 reference, 8 nonce, 16 identifier, 32 emergency, 64 signature, added up | nothing |
+//! | `q.g` | what was given: 1 actor, 2 check, 4 reference, 8 nonce, 16 identifier, 32 emergency, 64 signature, added up; never 2 and 16 where no document is needed | nothing |
 //! | `q.m` | `max_age` | not given |
 //! | `b` | what the decision rested on | a refusal |
 //! | `b.n` | people behind the identifier | none |

@@ -92,10 +92,10 @@
 //!                           "issued": {"date": "1400/01/01", "calendar": "jalali"},
 //!                           "expires": {"date": "1402/03/31", "calendar": "jalali"},
 //!                           "legal_status": null, "facets": {}, "recorded_at": null}],
-//!            "papers": [{"series": 17}]}}
+//!            "papers": [{"kind": "amayesh", "series": 17, "expires": {"date": "1402/03/31", "calendar": "jalali"}}]}}
 //! ```
 //!
 //! Words and dates are those of the import formats (contract §5.1); `facets` are the states of a card's `bank` account and `sim`, where they have their
-//! own; `papers` says which series (and `country`) the document with the number asked for has, and may be empty; `recorded_at` is when the registry first
-//! had the document. **Every member must be there**, `null` where the registry does not know, and no other may be: what is missing or new might be what
+//! own; `papers` says of each document with the number asked for what it knows of `kind`, `series`, `country` and printed `expires`, and may be empty;
+//! `recorded_at` is when the registry first had the document. **Every member must be there**, `null` where the registry does not know, and no other may be: what is missing or new might be what
 //! ends an entitlement. A record without the entry, or with two, is no answer; an empty list of documents is one.

@@ -200,14 +200,31 @@ fn every_reason_has_persian_and_english_words() {
     }
 }
 
-/// Officials own these files, not programmers: each says in its first lines, in Persian and English, whose it is and how to check it.
+/// Officials own these files, not programmers: each says in its first lines, in Persian and English, whose it is and how to check it. NDJSON
+/// knows no comment: a file of it is described by one beside it.
 #[test]
 fn every_policy_file_says_at_its_top_who_owns_it_and_how_to_check_it() {
-    for (path, text) in estelam::core::policy::shipped() {
-        let top: Vec<&str> = text.lines().take_while(|line| line.starts_with(['#', '/'])).collect();
-        for (owner, check) in [("صاحب پرونده: ", "وارسی: estelam policy check"), ("Owner: ", "Check: `estelam policy check`")]
-        {
-            assert!(top.iter().any(|line| line.contains(owner) && line.contains(check)), "`{path}` does not say `{owner}` at its top");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let (mut folders, mut seen) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let (inner, files): (Vec<_>, Vec<_>) =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).partition(|path| path.is_dir());
+        folders.extend(inner);
+        let texts: Vec<(PathBuf, String)> = files.into_iter().map(|file| (file.clone(), std::fs::read_to_string(file).unwrap())).collect();
+        for (file, _) in &texts {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let (of, ndjson) = (file.display(), name.ends_with(".ndjson"));
+            seen.push(file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+            let tops = texts.iter().filter(|(other, _)| if ndjson { other != file } else { other == file });
+            let top: Vec<&str> = tops.flat_map(|(_, text)| text.lines().take_while(|line| line.starts_with(['#', '/']))).collect();
+            assert!(!ndjson || top.iter().filter(|line| line.contains(name)).count() >= 2, "nothing beside `{of}` describes it");
+            for (owner, check) in [("صاحب پرونده: ", "وارسی: estelam policy check"), ("Owner: ", "Check: `estelam policy check`")]
+            {
+                assert!(top.iter().any(|line| line.contains(owner) && line.contains(check)), "`{of}` does not say `{owner}` at its top");
+            }
         }
+    }
+    for (path, _) in estelam::core::policy::shipped() {
+        assert!(seen.iter().any(|seen| seen == path), "`{path}` is not in the folder");
     }
 }

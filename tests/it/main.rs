@@ -4,6 +4,7 @@
 mod client_assertion;
 mod commands;
 mod counters;
+mod decree_commands;
 mod foreign_keys;
 mod full_disk;
 mod house;

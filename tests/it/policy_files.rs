@@ -153,7 +153,7 @@ fn a_grant_that_the_rules_forbid_names_both() {
         "[\"education-school\"]",
         "[\"education-school\", \"bank-account\"]",
         &[
-            "agencies/school.toml:39: `school` (of kind `school`) may not ask `bank-account` for `enrolment`: forbidden by `only-banks-ask-about-banking` (guardrails.cedar:8), `schools-ask-about-education-alone` (guardrails.cedar:25); remove the grant or change the rule",
+            "agencies/school.toml:39: `school` (of kind `school`) may not ask `bank-account` for `enrolment`: forbidden by `only-banks-ask-about-banking` (guardrails.cedar:10), `schools-ask-about-education-alone` (guardrails.cedar:31); remove the grant or change the rule",
             "agencies/school.toml:39: `school` (of kind `school`) may not ask `bank-account` for `re-enrolment`: forbidden by",
         ],
     );
@@ -185,22 +185,22 @@ fn numbers_for_schemes_name_schemes_that_are_keys() {
 #[test]
 fn rules_are_validated_strictly() {
     let rules = "permits.cedar";
-    check(rules, "permit (", "permitt (", &["permits.cedar:11: invalid policy effect: permitt"]);
-    check(rules, "Kind::\"school\"", "Kind::\"scool\"", &["permits.cedar:12: for policy `schools-enrol-pupils`: entity `Kind::\"scool\"`"]);
+    check(rules, "permit (", "permitt (", &["permits.cedar:18: invalid policy effect: permitt"]);
+    check(rules, "Kind::\"school\"", "Kind::\"scool\"", &["permits.cedar:19: for policy `schools-enrol-pupils`: entity `Kind::\"scool\"`"]);
     check(
         rules,
         "context.purpose ==",
         "context.purpos ==",
-        &["permits.cedar:57: for policy `operators-register-sims`, attribute `purpos` in context"],
+        &["permits.cedar:72: for policy `operators-register-sims`, attribute `purpos` in context"],
     );
-    check(rules, "@id(\"operators-register-sims\")\n", "", &["permits.cedar:51: a rule has no @id; name every rule"]);
+    check(rules, "@id(\"operators-register-sims\")\n", "", &["permits.cedar:64: a rule has no @id; name every rule"]);
     check(
         rules,
         "@id(\"operators-register-sims\")",
         "@id(\"clinics-treat-patients\")",
-        &["permits.cedar:51: the rule `clinics-treat-patients` is also at permits.cedar:18; give each its own @id"],
+        &["permits.cedar:64: the rule `clinics-treat-patients` is also at permits.cedar:25; give each its own @id"],
     );
-    check(rules, "principal in Kind::\"school\"", "principal == ?principal", &["permits.cedar:12: templates are not used here"]);
+    check(rules, "principal in Kind::\"school\"", "principal == ?principal", &["permits.cedar:19: templates are not used here"]);
     check(
         "estelam.cedarschema",
         "entity Agency in",
@@ -211,7 +211,7 @@ fn rules_are_validated_strictly() {
         "estelam.cedarschema",
         "\"sim\", ",
         "",
-        &["guardrails.cedar:21: for policy `only-telecoms", "permits.cedar:55: for policy `operators-register-sims`"],
+        &["guardrails.cedar:27: for policy `only-telecoms", "permits.cedar:70: for policy `operators-register-sims`"],
     );
 }
 

@@ -145,6 +145,10 @@ fn second_factor_must_be_one() {
     bank_gets(&json!({"check": {"name": "حسینی"}}), "check-required");
     bank_gets(&json!({"check": {"calendar": "jalali"}}), "check-required");
     bank_gets(&json!({"check": {"document_expires": "1402/03/31", "calendar": "jalali"}}), "permit");
+    for coarse in ["1402/03", "1402"] {
+        bank_gets(&json!({"check": {"document_expires": coarse, "calendar": "jalali"}}), "check-required");
+        bank_gets(&json!({"check": {"document_expires": coarse, "birth_year": 1370, "calendar": "jalali"}}), "permit");
+    }
     bank_gets(&json!({"check": {"birth_date": "۱۳۷۰/۱/۱", "calendar": "jalali"}}), "permit");
     for bad in [
         json!({"birth_year": 1370}),

@@ -87,6 +87,46 @@ fn change_that_does_not_validate_is_refused_whole() {
     assert!(changes.try_recv().is_err(), "an unchanged folder changes nothing");
 }
 
+/// Policies of earlier builds have neither: they load, go on and are replayed, but nothing joins them, and whoever checks them is told.
+#[test]
+fn a_rule_says_where_it_comes_from_and_how_sure_that_is_or_does_not_join_those_in_force() {
+    let (_home, dir) = installed();
+    let source = |of: &str| {
+        let text = fs::read_to_string(dir.join("permits.cedar")).unwrap();
+        text.lines().skip_while(|line| !line.contains(of)).nth(1).unwrap().to_owned()
+    };
+    edit(&dir, "permits.cedar", &format!("{}\n", source("operators-register-sims")), "");
+    let store = PolicyStore::open(&dir).unwrap();
+    let line =
+        |text: &str| 1 + fs::read_to_string(dir.join("permits.cedar")).unwrap().lines().position(|line| line.contains(text)).unwrap();
+    let old =
+        format!("permits.cedar:{}: the rule `operators-register-sims` does not say where it comes from", line("operators-register-sims"));
+    let before = store.current();
+    assert!(before.unfounded.values().map(ToString::to_string).eq([format!("{old}; add `@source(\"…\")` below its @id")]));
+    // Other changes take effect beside it.
+    edit(&dir, "agencies/bank.toml", "\"5 minutes\"", "\"6 minutes\"");
+    let before = store.reload().unwrap().version.clone();
+    let good = fs::read_to_string(dir.join("permits.cedar")).unwrap();
+    // Another such rule does not, in whichever of the two it is wanting.
+    for (from, to, says) in [
+        ("@confidence(\"inf\")\npermit", "permit", "the rule `schools-enrol-pupils` does not say how sure it is"),
+        ("@confidence(\"inf\")\npermit", "@confidence(\"sure\")\npermit", "one of `seed`, `pub`, `inf`"),
+        (&*source("schools-enrol-pupils"), "@source(\" \")", "the rule `schools-enrol-pupils` does not say where it comes from"),
+    ] {
+        edit(&dir, "permits.cedar", from, to);
+        let refused = lines(&store.reload().unwrap_err());
+        let place = format!("permits.cedar:{}: ", line("schools-enrol-pupils"));
+        assert!(refused.starts_with(&place) && refused.contains(says) && refused.lines().count() == 1, "{refused}");
+        assert_eq!(store.current().version, before);
+        fs::write(dir.join("permits.cedar"), &good).unwrap();
+    }
+    assert_eq!(store.reload().unwrap().version, before);
+    let check =
+        std::process::Command::new(env!("CARGO_BIN_EXE_estelam")).args(["policy", "check", "--policies"]).arg(&dir).output().unwrap();
+    let said = String::from_utf8(check.stderr).unwrap();
+    assert!(check.status.code() == Some(1) && said.contains(&old), "{said}");
+}
+
 #[test]
 fn watched_folder_takes_effect_by_itself() {
     let (_home, dir) = installed();

@@ -59,6 +59,10 @@ impl PolicyStore {
 
     fn open_with(dir: &Path, archive: Option<Archive>, demo: bool) -> Result<Arc<Self>, Vec<LoadError>> {
         let snapshot = Arc::new(load(&read(dir)?, archive.as_ref(), demo)?);
+        if archive.is_some() {
+            // Policies of an earlier build go on as they are; what is added from here on has a ground.
+            snapshot.unfounded.values().for_each(|fault| tracing::warn!("{fault}"));
+        }
         gauge(&snapshot);
         Ok(Arc::new(Self { dir: dir.to_owned(), archive, demo, current: ArcSwap::new(snapshot), state: Mutex::default() }))
     }
@@ -110,6 +114,7 @@ impl PolicyStore {
             return Ok(current);
         }
         let loaded = files.and_then(|files| load(&files, self.archive.as_ref(), self.demo));
+        let loaded = loaded.and_then(|snapshot| snapshot.may_follow(Some(&current)).map(|()| snapshot));
         match loaded.and_then(|snapshot| state.guard.as_ref().map_or(Ok(()), |guard| guard(&snapshot.version)).map(|()| snapshot)) {
             Ok(snapshot) => Ok(self.swap(&mut state, Arc::new(snapshot))),
             Err(errors) => {

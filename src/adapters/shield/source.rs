@@ -18,6 +18,9 @@ pub(super) struct Source {
     until: Timestamp,
     /// Every different value asked for.
     asked: HashMap<u64, Mark>,
+    /// How many of these were asked for outside batches, and by which named actor.
+    counted: u32,
+    by_actor: HashMap<u64, u32>,
     /// Of these, those asked where no second factor is wanted, and those that batches asked for.
     open: Values,
     batches: Values,
@@ -48,6 +51,8 @@ impl Values {
 /// What is known of a value that was asked for.
 #[derive(Clone, Copy, Default)]
 struct Mark {
+    /// Asked for outside a batch, so that it is in the budgets of branch and actor.
+    counted: bool,
     open: bool,
     /// Nobody's, as far as the caller could tell at least once.
     nobodys: bool,
@@ -66,6 +71,8 @@ impl Source {
         Self {
             until: now.saturating_add(WINDOW).unwrap_or(Timestamp::MAX),
             asked: HashMap::new(),
+            counted: 0,
+            by_actor: HashMap::new(),
             open: Values::default(),
             batches: Values::default(),
             runs: Runs::default(),
@@ -95,10 +102,11 @@ impl Source {
             return Err(Stop { rule: None, wait_s: seconds_until(self.stopped_until, now) });
         }
         let known = self.asked.get(&call.value).copied();
-        let newly_open = call.batch.is_none() && !call.check_required && !known.is_some_and(|mark| mark.open);
-        if newly_open && self.open.asked >= bounds.distinct_values {
+        let newly_counted = call.batch.is_none() && !known.is_some_and(|mark| mark.counted);
+        if newly_counted && self.is_spent(call, bounds) {
             return Err(self.spent(now));
         }
+        let newly_open = call.batch.is_none() && !call.check_required && !known.is_some_and(|mark| mark.open);
         match (known, call.batch) {
             (Some(_), _) => {}
             (None, Some(budget)) if self.batches.asked >= budget => return Err(self.spent(now)),
@@ -108,13 +116,33 @@ impl Source {
                 call.run.map_or(Ok(()), |place| self.runs.enter(place, call.actor, bounds, now))?;
             }
         }
+        if newly_counted {
+            self.count(call);
+        }
         self.open.asked += u32::from(newly_open);
         // Beyond its bound a value is not remembered and counts as new each time it is asked for.
         let most = bounds.distinct_values.saturating_add(call.batch.unwrap_or(0));
         if known.is_some() || self.asked.len() < most as usize {
-            self.asked.entry(call.value).or_default().open |= newly_open;
+            let mark = self.asked.entry(call.value).or_default();
+            mark.counted |= newly_counted;
+            mark.open |= newly_open;
         }
         Ok(())
+    }
+
+    /// Whether the branch, or its actor, has asked about as many values as it may. Actors are what the caller says they are, so that the
+    /// branch has a budget too; whoever names none has that alone.
+    fn is_spent(&self, call: &Tagged, bounds: &Protection) -> bool {
+        let by_actor = || self.by_actor.get(&call.actor).copied().unwrap_or(0);
+        self.counted >= bounds.distinct_values || (call.actor_named && by_actor() >= bounds.actor_values)
+    }
+
+    /// Counts a value in the budgets. There are no more actors than values, and these are bounded.
+    fn count(&mut self, call: &Tagged) {
+        self.counted += 1;
+        if call.actor_named {
+            *self.by_actor.entry(call.actor).or_default() += 1;
+        }
     }
 
     /// Counts what came of a call; says what to raise.
@@ -128,7 +156,7 @@ impl Source {
         [honeypot.then_some(Rule::Honeypot), probing.then_some(Rule::UnknownValues)]
     }
 
-    /// The budget of the window is spent; that is raised once.
+    /// A budget of the window is spent; that is raised once.
     fn spent(&mut self, now: Timestamp) -> Stop {
         let first = !std::mem::replace(&mut self.out_of_budget, true);
         Stop { rule: first.then_some(Rule::DistinctValues), wait_s: seconds_until(self.until, now) }

@@ -21,6 +21,8 @@ pub(super) struct Tagged {
     pub run: Option<Place>,
     /// The actor.
     pub actor: u64,
+    /// Whether one was named.
+    pub actor_named: bool,
     /// Whether the policy wants a second factor.
     pub check_required: bool,
     /// The budget of the batch that the query is one of.
@@ -61,6 +63,7 @@ impl Tags {
             value: tag(Of::Value(scheme, value)),
             run: run_of(value).map(|(run, at)| Place { run: tag(Of::Run(scheme, run)), at }),
             actor: tag(Of::Actor(asked.actor.unwrap_or_default())),
+            actor_named: asked.actor.is_some(),
             check_required: asked.check_required,
             batch: bounds.batch_of(asked),
         }

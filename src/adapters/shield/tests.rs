@@ -40,6 +40,9 @@ fn bench(protection: &str) -> Bench {
 
 const NOBODY: Seen = Seen { established: false, checked: false, blocked: false };
 const SOMEBODY: Seen = Seen { established: true, checked: false, blocked: false };
+/// The same where a second factor is wanted, and given.
+const UNPROVED: Seen = Seen { checked: true, ..NOBODY };
+const PROVED: Seen = Seen { checked: true, ..SOMEBODY };
 
 /// A call of a school that gives no second factor.
 struct Call<'a> {
@@ -64,9 +67,8 @@ impl Bench {
     fn ask_as(&self, call: &Call<'_>, number: u64, seen: Seen, second: i64, background: bool) -> Result<bool, u64> {
         let (agency, now) = (AgencyId::parse("school").unwrap(), at(second));
         let identifier = self.identifier(number);
-        let (branch, actor) = (Some(call.branch), Some(call.actor));
-        let asked =
-            Asked { agency: &agency, branch, certificate: &[1; 32], actor, identifier: &identifier, check_required: false, background };
+        let (branch, actor, check_required) = (Some(call.branch), Some(call.actor).filter(|actor| !actor.is_empty()), seen.checked);
+        let asked = Asked { agency: &agency, branch, certificate: &[1; 32], actor, identifier: &identifier, check_required, background };
         self.shield.screen(&asked, now).map_err(|notice| notice.retry_after_s)?;
         Ok(self.shield.settle(&asked, seen, now) == Settled::Told)
     }
@@ -223,6 +225,38 @@ fn a_budget_of_values_holds_for_new_ones_and_to_the_end_of_the_day() {
     assert_eq!(bench.ask(&CALL, scattered(7), SOMEBODY, 10), Ok(true), "known already");
     assert_eq!(bench.ask(&CALL, scattered(149), SOMEBODY, 10), Err(86_390));
     assert_eq!(bench.ask(&CALL, scattered(149), SOMEBODY, 86_400), Ok(true));
+}
+
+#[test]
+fn a_budget_counts_values_with_a_second_factor_whether_somebody_is_there_or_not() {
+    for seen in [PROVED, UNPROVED] {
+        let bench = bench("distinct_values = 100");
+        let told = (0..150).filter(|place| bench.ask(&CALL, scattered(*place), seen, 0).is_ok()).count();
+        assert_eq!((told, bench.alerts()), (100, vec![Rule::DistinctValues]));
+        assert_eq!(bench.ask(&CALL, scattered(149), seen, 10), Err(86_390), "the wait of every budget");
+        assert_eq!(bench.ask(&CALL, scattered(7), seen, 10), Ok(true), "known already");
+        assert_eq!(bench.ask(&Call { branch: "south", ..CALL }, scattered(149), seen, 10), Ok(true), "another branch");
+        assert_eq!(bench.ask(&CALL, scattered(149), seen, 86_400), Ok(true));
+    }
+}
+
+#[test]
+fn a_clerk_has_a_budget_within_the_branch_s_and_nobody_named_has_that_alone() {
+    let bench = bench("distinct_values = 250\nactor_values = 100");
+    let from = |actor, first: u64| {
+        (first..first + 150).filter(|place| bench.ask(&Call { actor, ..CALL }, scattered(*place), PROVED, 0).is_ok()).count()
+    };
+    assert_eq!([from("a", 0), from("b", 1_000), from("", 2_000)], [100, 100, 50]);
+    assert_eq!(bench.alerts(), [Rule::DistinctValues], "one alert a window");
+    assert_eq!(bench.ask(&Call { actor: "a", ..CALL }, scattered(1_000), PROVED, 0), Ok(true), "the branch knows it already");
+}
+
+#[test]
+fn what_a_batch_asked_about_is_in_nobody_s_budget_until_a_counter_asks() {
+    let bench = bench(&format!("distinct_values = 10\n{BATCH}"));
+    let ask = |place, background| bench.ask_as(&Call { branch: "back-office", actor: "night" }, scattered(place), PROVED, 0, background);
+    assert_eq!((0..500).filter(|place| ask(*place, true).is_ok()).count(), 500);
+    assert_eq!((0..500).filter(|place| ask(*place, false).is_ok()).count(), 10);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::cli::verify::Lang;
 use crate::cli::words::meanwhile;
+use crate::core::domain::document::DocumentKind;
 use crate::core::limit::Tier;
 use crate::core::policy::{AgencyPolicy, Grant, Snapshot};
 
@@ -42,6 +43,14 @@ pub(super) fn english(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
     }
     if lines(policy).is_empty() {
         text.push_str("- No verification queries.\n");
+    }
+    let names = [
+        "the birth year or date",
+        "the whole day printed as expiry date",
+        "the whole day printed as expiry date, but not that of a card of a round or a census slip",
+    ];
+    if let Some(taken) = factors(policy, names) {
+        let _ = writeln!(text, "\nSecond factors that count: {}.", taken.join("; "));
     }
     let scopes: Vec<_> = policy.scopes.iter().map(|scope| scope.code()).collect();
     let _ = writeln!(text, "\nScopes of your tokens: {}.", scopes.join(", "));
@@ -82,6 +91,10 @@ pub(super) fn persian(snapshot: &Snapshot, policy: &AgencyPolicy) -> String {
     if lines(policy).is_empty() {
         text.push_str("- هیچ استعلامی.\n");
     }
+    let names = ["سال یا روز تولد", "روز کامل انقضای چاپ‌شده روی مدرک", "روز کامل انقضای چاپ‌شده روی مدرک، جز کارت‌های دوره‌ای و برگه سرشماری"];
+    if let Some(taken) = factors(policy, names) {
+        let _ = writeln!(text, "\nعامل‌های دوم پذیرفته: {}.", taken.join("؛ "));
+    }
     if let Some(rate) = policy.rates.get(&Tier::Counter) {
         let _ = writeln!(text, "\nدر باجه: {} استعلام در ثانیه و {} استعلام هم‌زمان.", rate.per_second, rate.burst);
     }
@@ -114,6 +127,16 @@ fn persian_signing(policy: &AgencyPolicy) -> &'static str {
 
 fn must_sign(policy: &AgencyPolicy) -> bool {
     policy.request_signing.required || policy.scopes.iter().any(|scope| scope.wants_signature())
+}
+
+/// What counts as second factor, where one must be given: births, any printed day, or one that no series shares.
+fn factors<'a>(policy: &AgencyPolicy, [births, any_day, own_day]: [&'a str; 3]) -> Option<Vec<&'a str>> {
+    let taken = lines(policy).iter().find(|line| line.grant.check)?.grant.factors;
+    let day = match [DocumentKind::Amayesh, DocumentKind::SmartCard].map(|kind| taken.take_expiry_of(Some(kind))) {
+        [true, _] => Some(any_day),
+        [false, own] => own.then_some(own_day),
+    };
+    Some(taken.take_births().then_some(births).into_iter().chain(day).collect())
 }
 
 fn duties<'a>(grant: &Grant, names: [&'a str; 5]) -> Vec<&'a str> {

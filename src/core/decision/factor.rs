@@ -2,12 +2,17 @@
 //!
 //! What is given beside the number (`series`, `country`) narrows it in the same way: a paper that contradicts it was not the one shown.
 //! It proves nothing by itself, so it is no second factor where the policy wants one.
+//!
+//! A printed expiry date is looked for on the documents that bear the number. That it does not contradict is one thing, that it proves
+//! somebody another: for that it has to be a whole day, and of a kind of document that the policy takes it of.
 
 use crate::core::domain::date::{Calendar, PartialDate};
+use crate::core::domain::document::DocumentKind;
 use crate::core::domain::identifier::Identifier;
 use crate::core::domain::name::{NameKey, NameMatch};
 use crate::core::domain::person::{PaperMark, Person};
 use crate::core::domain::request::Check;
+use crate::core::domain::second_factor::SecondFactors;
 
 /// What the asker said of the paper beside its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,9 +78,19 @@ impl<'a> Factor<'a> {
         self.is_given() || !self.claims.is_empty()
     }
 
-    /// Whether a person passes. Two dates of whatever calendar and precision match when their intervals overlap.
+    /// Whether nothing that was given contradicts a person. Two dates of whatever calendar and precision match when their intervals overlap.
     pub fn admits(&self, person: &Person) -> bool {
         self.admits_paper(person) && self.admits_dates(person)
+    }
+
+    /// Whether what was given proves a person whom it does not contradict, by what the policy takes.
+    pub fn proves(&self, person: &Person, taken: SecondFactors) -> bool {
+        let Given::Dates { births, expires } = &self.check else { return false };
+        let born = taken.take_births() && births.iter().any(Option::is_some);
+        let printed = |given: PartialDate| {
+            self.has_expiry(person, |kind, printed| taken.take_expiry_of(kind) && printed.is_whole_day() && *printed == given)
+        };
+        born || expires.filter(PartialDate::is_whole_day).is_some_and(printed)
     }
 
     /// Whether one of the documents that bear the number is the one described. A registry that does not say which these are leaves
@@ -86,7 +101,7 @@ impl<'a> Factor<'a> {
         }
         let papers = &person.marks.papers;
         if papers.is_empty() {
-            let of = |series| PaperMark { series, country: None };
+            let of = |series| PaperMark { series, ..PaperMark::default() };
             return person.documents.is_empty() || person.documents.iter().any(|document| self.claims.admit(&of(document.series)));
         }
         papers.iter().any(|paper| self.claims.admit(paper))
@@ -98,9 +113,22 @@ impl<'a> Factor<'a> {
             Given::Unreadable => false,
             Given::Dates { births, expires } => {
                 let born = |given: &PartialDate| person.birth.is_some_and(|birth| birth.overlaps(given));
-                births.iter().flatten().all(born) && expires.is_none_or(|given| has_expiry(person, &given))
+                let printed = |given: PartialDate| self.has_expiry(person, |_, printed| printed.overlaps(&given));
+                births.iter().flatten().all(born) && expires.is_none_or(printed)
             }
         }
+    }
+
+    /// Whether a printed expiry date fits, with the kind of its document where that is known: on one of the documents that bear the number
+    /// and could be the one described. Where none of them has a date, or the registry does not say which these are, on any of the person's.
+    fn has_expiry(&self, person: &Person, fits: impl Fn(Option<DocumentKind>, &PartialDate) -> bool) -> bool {
+        let papers = person.marks.papers.iter().filter(|paper| self.claims.admit(paper));
+        let mut dated = papers.filter_map(|paper| Some((paper.kind, paper.expires?))).peekable();
+        if dated.peek().is_some() {
+            return dated.any(|(kind, printed)| fits(kind, &printed));
+        }
+        let mut documents = person.documents.iter().filter_map(|document| Some((document.kind, document.printed.expires()?)));
+        documents.any(|(kind, printed)| fits(Some(kind), &printed))
     }
 }
 
@@ -126,10 +154,6 @@ fn dates(check: Option<&Check>) -> Given {
 
 fn read(text: Option<&str>, calendar: Calendar) -> Result<Option<PartialDate>, ()> {
     text.map(|text| PartialDate::parse_spoken(text, calendar)).transpose().map_err(|_unreadable| ())
-}
-
-fn has_expiry(person: &Person, given: &PartialDate) -> bool {
-    person.documents.iter().filter_map(|document| document.printed.expires()).any(|printed| printed.overlaps(given))
 }
 
 #[cfg(test)]

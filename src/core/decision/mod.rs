@@ -159,6 +159,7 @@ fn query_of(permit: &Permit) -> Query<'_> {
         check: permit.check(),
         claims: permit.identifier().map(Claims::from).unwrap_or_default(),
         check_required: grant.check,
+        factors: grant.factors,
         emergency: permit.emergency(),
         area: permit.area(),
         max_age_s: permit.max_age_s(),

@@ -15,6 +15,7 @@ use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
 use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::request::Check;
+use crate::core::domain::second_factor::SecondFactors;
 use crate::core::domain::service::Service;
 use crate::core::registry::{Freshness, RegistryAnswer};
 
@@ -29,6 +30,8 @@ pub struct Query<'a> {
     pub claims: Claims<'a>,
     /// Whether the policy requires one to match.
     pub check_required: bool,
+    /// What the policy takes as one, where it requires one.
+    pub factors: SecondFactors,
     /// Whether the request says that it is an emergency.
     pub emergency: bool,
     /// The province that the request names (ISO 3166-2:IR); without one, the registered province.
@@ -132,7 +135,7 @@ impl Identified<'_> {
 fn identify<'a>(query: &Query<'_>, answer: &'a RegistryAnswer) -> Identified<'a> {
     let factor = Factor::read(query.check, query.claims);
     let tested = factor.tells_apart() || query.check_required;
-    let passes = |person: &Person| factor.admits(person) && (factor.is_given() || !query.check_required);
+    let passes = |person: &Person| factor.admits(person) && (!query.check_required || factor.proves(person, query.factors));
     let persons = answer.persons.iter().filter(|person| !person.blocked).count();
     let mut visible = answer.persons.iter().filter(|person| !person.blocked);
     match visible.find(|person| passes(person)) {

@@ -9,6 +9,7 @@ use crate::core::domain::context::Asked;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::RefusalCode;
+use crate::core::domain::second_factor::SecondFactors;
 use crate::core::policy::{Allowed, Caller, Grant, Snapshot, Subject, allow};
 use crate::core::registry::Freshness;
 
@@ -80,6 +81,10 @@ pub fn replay(recorded: &Recorded, snapshot: &Snapshot, decrees: Option<&DecreeS
     let (asked, caller) = (&recorded.inputs.asked, caller(recorded));
     let allowed = allow(snapshot, caller, asked, &Subject::Unrecorded).map_err(|(code, _)| code);
     match (&recorded.said, allowed) {
+        // Whether the query named somebody, and gave a second factor, no entry tells where no document was needed.
+        (Said::Answer { reason: ReasonCode::NoDocumentRequired, .. }, Err(RefusalCode::MalformedRequest | RefusalCode::CheckRequired)) => {
+            Ok(Said::LookUp)
+        }
         (Said::Answer { .. }, Err(code)) => Ok(Said::Refusal { code }),
         (Said::Answer { reason, .. }, Ok(allowed)) => Ok(decide_again(recorded, *reason, &allowed, decrees)),
         (Said::Refusal { code }, allowed) => refuse_again(*code, allowed.err()),
@@ -108,6 +113,7 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
         check: None,
         claims: Claims::default(),
         check_required: false,
+        factors: SecondFactors::default(),
         emergency: asked.has(Asked::EMERGENCY),
         area: basis.area.as_deref(),
         max_age_s,

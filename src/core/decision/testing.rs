@@ -13,6 +13,7 @@ use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facet
 use crate::core::domain::person::{Marks, Person};
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::request::Check;
+use crate::core::domain::second_factor::SecondFactors;
 use crate::core::domain::service::{SHIPPED_SERVICES, Service, ServiceCatalogue};
 use crate::core::registry::convert::recorded_when_shipped;
 use crate::core::registry::wire::WireDecree;
@@ -120,6 +121,7 @@ pub struct Ask<'a> {
     pub known_at: Timestamp,
     pub check: Option<Check>,
     pub check_required: bool,
+    pub factors: SecondFactors,
     pub emergency: bool,
     pub area: Option<&'a str>,
     pub freshness: Freshness,
@@ -139,6 +141,7 @@ impl<'a> Ask<'a> {
             known_at: now,
             check,
             check_required,
+            factors: SecondFactors::default(),
             emergency,
             area: None,
             freshness: Freshness::Live,
@@ -165,6 +168,7 @@ impl<'a> Ask<'a> {
             check: self.check.as_ref(),
             claims: Claims::default(),
             check_required,
+            factors: self.factors,
             emergency,
             area: self.area,
             max_age_s: 60,

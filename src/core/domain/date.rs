@@ -176,6 +176,11 @@ impl PartialDate {
         self.last
     }
 
+    /// Whether it is a single day, and no month or year.
+    pub fn is_whole_day(&self) -> bool {
+        self.first == self.last
+    }
+
     /// Whether two dates of whatever calendar and precision could be the same day.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.first <= other.last && other.first <= self.last

@@ -94,6 +94,12 @@ impl DocumentKind {
     pub const fn is_round_document(self) -> bool {
         matches!(self, Self::Amayesh | Self::Hoviat | Self::TemporaryCard)
     }
+
+    /// Whether all of one series are printed to expire on one day, so that whoever has seen one card knows it of every other: cards of
+    /// rounds and census slips, which decrees prolong en bloc too (domain §1, §4).
+    pub const fn shares_its_expiry(self) -> bool {
+        self.is_round_document() || matches!(self, Self::CensusSlip)
+    }
 }
 
 coded_enum! {

@@ -23,6 +23,7 @@ pub mod receipt_code;
 pub mod refusal;
 pub mod request;
 pub mod scheme;
+pub mod second_factor;
 pub mod seeded;
 pub mod service;
 pub mod text;

@@ -1,7 +1,7 @@
 //! The holder (دارنده) as the gateway knows one: documents and what eligibility rules read, never a name.
 
 use super::date::PartialDate;
-use super::document::Document;
+use super::document::{Document, DocumentKind};
 use super::name::NameKey;
 
 /// One person behind an identifier. It holds no number and no name, so that nothing downstream can leak one.
@@ -50,6 +50,10 @@ pub struct Marks {
 /// One document that bears the number asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaperMark {
+    /// What it is, where the registry says so.
+    pub kind: Option<DocumentKind>,
+    /// Its printed last day, where the registry says so of this very document.
+    pub expires: Option<PartialDate>,
     /// Its round or type.
     pub series: Option<u16>,
     /// Its issuing country, as [`super::scheme::country::canonical`] writes it.

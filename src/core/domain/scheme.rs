@@ -124,7 +124,7 @@ pub enum SchemeError {
 }
 
 impl SchemeCatalogue {
-    /// Reads and checks a catalogue.
+    /// Reads and checks a catalogue by itself; which services there are, it is not told.
     ///
     /// # Errors
     /// One line with the place in the file and what to do.
@@ -132,6 +132,14 @@ impl SchemeCatalogue {
         let schemes = file::read(toml)?;
         let by_code = schemes.iter().enumerate().map(|(place, scheme)| (scheme.code.clone(), place)).collect();
         Ok(Self { schemes, by_code })
+    }
+
+    /// Whether every scheme of a catalogue is kept for services that there are.
+    ///
+    /// # Errors
+    /// One line with the place in the file and what to do.
+    pub fn check_services(toml: &str, is_service: impl Fn(&str) -> bool) -> Result<(), String> {
+        file::check_services(toml, is_service)
     }
 
     /// The scheme with this code.

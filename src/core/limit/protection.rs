@@ -23,7 +23,7 @@ coded_enum! {
         SequentialValues = "sequential-values",
         /// More different values of one run of numbers than a branch may ask about in a day.
         CrowdedRun = "crowded-run",
-        /// More different values than a certificate may ask about in a day.
+        /// More different values than a branch, or one of its actors, may ask about in a day.
         DistinctValues = "distinct-values",
         /// Mostly values that are nobody's.
         UnknownValues = "unknown-values",
@@ -49,8 +49,10 @@ pub struct Protection {
     pub sequential_values: u32,
     /// Different values of one run of a thousand numbers, in whatever order, at which that run is held back from a branch.
     pub run_values: u32,
-    /// Different values that a certificate may ask about where no second factor is wanted.
+    /// Different values that a branch may ask about, whether a second factor is wanted or not.
     pub distinct_values: u32,
+    /// Of these, different values that one named actor may ask about.
+    pub actor_values: u32,
     /// Different values that were nobody's, where no second factor is wanted and they are more than half: then it has to wait.
     pub unknown_values: u32,
     /// Different honeypots after which a branch learns nothing more in its window.
@@ -91,6 +93,7 @@ impl Default for Protection {
             sequential_values: 20,
             run_values: 100,
             distinct_values: 100_000,
+            actor_values: 20_000,
             unknown_values: 200,
             honeypots: 3,
             actor_per_minute: None,

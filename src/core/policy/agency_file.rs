@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::agency_clients::ClientAuthFile;
 use super::agency_signing::RequestSigningFile;
 use super::agency_units::UnitFile;
+use crate::core::domain::second_factor::SecondFactor;
 use crate::core::limit::Rate;
 
 /// One agency's file.
@@ -103,11 +104,14 @@ pub(super) struct LimitsFile {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ProtectionFile {
+    /// What is taken as a second factor; left out: all that a query can give.
+    pub second_factors: Option<Spanned<Vec<Spanned<SecondFactor>>>>,
     pub failed_checks: Option<Spanned<u32>>,
     pub failed_values: Option<Spanned<u32>>,
     pub sequential_values: Option<Spanned<u32>>,
     pub run_values: Option<Spanned<u32>>,
     pub distinct_values: Option<Spanned<u32>>,
+    pub actor_values: Option<Spanned<u32>>,
     pub unknown_values: Option<Spanned<u32>>,
     pub honeypots: Option<Spanned<u32>>,
     pub actor_per_minute: Option<Spanned<u32>>,

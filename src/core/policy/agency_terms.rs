@@ -11,6 +11,7 @@ use super::agency_rules::{Reader, Wish, is_branch_name, listed};
 use super::term::{Term, between, whole_day};
 use super::{Disclosure, Grant, Outage};
 use crate::core::domain::reason::OPEN_CLASS;
+use crate::core::domain::second_factor::{SecondFactor, SecondFactors};
 use crate::core::limit::{Batches, Protection, Rate, Tier};
 
 impl Reader<'_> {
@@ -87,6 +88,7 @@ impl Reader<'_> {
         Some(Grant {
             actor: must.contains(&"actor"),
             check: must.contains(&"check"),
+            factors: self.second_factors(&file.protection),
             reference: must.contains(&"reference"),
             nonce: must.contains(&"nonce"),
             signature: must.contains(&"signature") || file.request_signing.as_ref().is_some_and(|signing| signing.get_ref().required),
@@ -184,6 +186,7 @@ impl Reader<'_> {
             sequential_values: bound(&file.sequential_values, "sequential_values", usual.sequential_values),
             run_values: bound(&file.run_values, "run_values", usual.run_values),
             distinct_values: bound(&file.distinct_values, "distinct_values", usual.distinct_values),
+            actor_values: bound(&file.actor_values, "actor_values", usual.actor_values),
             unknown_values: bound(&file.unknown_values, "unknown_values", usual.unknown_values),
             honeypots: bound(&file.honeypots, "honeypots", usual.honeypots),
             actor_per_minute: file.actor_per_minute.as_ref().map(|_| bound(&file.actor_per_minute, "actor_per_minute", 1)),
@@ -198,6 +201,18 @@ impl Reader<'_> {
             }
         }
         protection
+    }
+
+    fn second_factors(&mut self, file: &ProtectionFile) -> SecondFactors {
+        let Some(listed) = &file.second_factors else { return SecondFactors::default() };
+        let taken: Vec<SecondFactor> = listed.get_ref().iter().map(|factor| *factor.get_ref()).collect();
+        let shared = listed.get_ref().iter().find(|factor| *factor.get_ref() == SecondFactor::SharedExpires);
+        if taken.is_empty() {
+            self.fault(listed.span().start, "second_factors is empty, so that `check` could prove nobody; take at least `birth`");
+        } else if let Some(shared) = shared.filter(|_| !taken.contains(&SecondFactor::DocumentExpires)) {
+            self.fault(shared.span().start, "`shared-expires` widens `document-expires`; take that too, or neither");
+        }
+        SecondFactors::of(&taken)
     }
 
     fn batches(&mut self, file: &BatchesFile) -> Batches {

@@ -38,7 +38,7 @@ pub(super) fn actor_fits(request: &VerifyRequest, schemes: &SchemeCatalogue) -> 
 /// `check-required`, `reference-required`, `nonce-required`, or `malformed-request` for a bad form.
 pub(super) fn others(request: &VerifyRequest, grant: &Grant, needs_document: bool, schemes: &SchemeCatalogue) -> Result<(), Fault> {
     if needs_document {
-        check(request.check.as_ref(), grant.check)?;
+        check(request.check.as_ref(), grant)?;
         province(request.province.as_deref())?;
     }
     let required = grant.reference.then_some(REFERENCE_REQUIRED);
@@ -69,6 +69,9 @@ const CHECK_REQUIRED: Required = (
     RefusalCode::CheckRequired,
     "this agency's policy wants `check` with the birth year, the birth date or the printed expiry date; a name alone is not enough",
 );
+/// The same for everybody's number: what was given could prove nobody.
+const NOT_TAKEN: &str = "what `check` gives is not taken as a second factor here: give the birth year or the birth date, or, where your policy takes it, the whole \
+     day printed as expiry date";
 const NONCE_REQUIRED: Required = (RefusalCode::NonceRequired, "this agency's policy wants `nonce`: 16 random bytes in base64url");
 
 /// Nothing was signed where the grant wants it.
@@ -114,8 +117,8 @@ fn carries(given: &str, value: &str) -> bool {
     given == *value || (value.len() >= SMUGGLED_LEN && given.contains(value.as_str()))
 }
 
-fn check(given: Option<&Check>, required: bool) -> Result<(), Fault> {
-    if required && !given.is_some_and(Check::has_factor) {
+fn check(given: Option<&Check>, grant: &Grant) -> Result<(), Fault> {
+    if grant.check && !given.is_some_and(Check::has_factor) {
         return Err((CHECK_REQUIRED.0, CHECK_REQUIRED.1.to_owned()));
     }
     let Some(check) = given else { return Ok(()) };
@@ -137,6 +140,9 @@ fn check(given: Option<&Check>, required: bool) -> Result<(), Fault> {
                 "`{field}` is no date of that calendar: write YYYY/M/D, YYYY/M or YYYY, or name the Jalali month"
             )));
         }
+    }
+    if grant.check && !grant.factors.take(check) {
+        return Err((RefusalCode::CheckRequired, NOT_TAKEN.to_owned()));
     }
     Ok(())
 }

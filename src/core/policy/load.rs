@@ -19,6 +19,9 @@ use crate::core::watch::{self, WatchRules};
 /// The rules of what is watched for.
 const WATCH_FILE: &str = "watch.toml";
 
+/// The identifier schemes.
+const SCHEMES_FILE: &str = "schemes.toml";
+
 impl Snapshot {
     /// Reads a whole policy folder (path inside the folder → text). All or nothing.
     ///
@@ -51,6 +54,7 @@ impl Loaded {
         let cases = cases::read(files).map_err(|found| errors.extend(found)).unwrap_or_default();
         let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
         same_services(files, &services, &rules, &mut errors);
+        services_of_schemes(files, &services, &mut errors);
         errors.extend(cases.iter().filter_map(|case| case.without_rule(&rules)));
         let known = Known { services: &services, schemes: &schemes, reasons: &reasons, rules: &rules, files };
         let watch = watch_rules(files, &rules, &mut errors);
@@ -61,8 +65,9 @@ impl Loaded {
         }
         let resolved_services = services.iter().map(|service| (service.code.as_str().into(), Arc::new(service.clone()))).collect();
         let purposes = rules.purposes().iter().map(|purpose| purpose.as_str().into()).collect();
-        let version = version(files);
-        let snapshot = Snapshot { version, agencies, services, schemes, reasons, purposes, watch, holder, demo_only, resolved_services };
+        let (version, unfounded) = (version(files), rules.unfounded().clone());
+        let snapshot =
+            Snapshot { version, agencies, services, schemes, reasons, purposes, watch, holder, demo_only, unfounded, resolved_services };
         Ok(Self { snapshot, rules, kinds })
     }
 }
@@ -89,7 +94,7 @@ fn misplaced(path: &str, files: &BTreeMap<String, String>) -> Option<LoadError> 
     let in_place = match path.split_once('/') {
         None => {
             path.ends_with(".cedar")
-                || [SCHEMA_FILE, WATCH_FILE, HOLDER_FILE, "services.toml", "schemes.toml", "reasons.toml"].contains(&path)
+                || [SCHEMA_FILE, WATCH_FILE, HOLDER_FILE, "services.toml", SCHEMES_FILE, "reasons.toml"].contains(&path)
         }
         Some(("agencies", name)) if name.ends_with(".json") => [KEYS_SUFFIX, REQUEST_KEYS_SUFFIX]
             .iter()
@@ -119,7 +124,7 @@ type Catalogues = (ServiceCatalogue, SchemeCatalogue, ReasonCatalogue);
 
 fn catalogues(files: &BTreeMap<String, String>, errors: &mut Vec<LoadError>) -> Option<Catalogues> {
     let services = catalogue(files, "services.toml", ServiceCatalogue::parse, errors);
-    let schemes = catalogue(files, "schemes.toml", SchemeCatalogue::parse, errors);
+    let schemes = catalogue(files, SCHEMES_FILE, SchemeCatalogue::parse, errors);
     let reasons = catalogue(files, "reasons.toml", ReasonCatalogue::parse, errors);
     Some((services?, schemes?, reasons?))
 }
@@ -152,6 +157,13 @@ fn same_services(files: &BTreeMap<String, String>, services: &ServiceCatalogue, 
         let message = format!("the service `{code}` of services.toml is gone, but `entity Service enum` still lists it; remove it");
         errors.push(at(SCHEMA_FILE, &format!("\"{code}\""), message));
     }
+}
+
+/// A scheme that is kept for services must name such as there are.
+fn services_of_schemes(files: &BTreeMap<String, String>, services: &ServiceCatalogue, errors: &mut Vec<LoadError>) {
+    let text = files.get(SCHEMES_FILE).map_or("", String::as_str);
+    let checked = SchemeCatalogue::check_services(text, |code| services.get(code).is_some());
+    errors.extend(checked.err().map(|message| LoadError::catalogue(SCHEMES_FILE, &message)));
 }
 
 type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>, Vec<LoadError>);

@@ -24,7 +24,7 @@ mod shipped;
 mod subject;
 mod term;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -35,6 +35,7 @@ use super::domain::reason::{OutageStep, ReasonCatalogue, ReasonSet};
 use super::domain::refusal::{Refusal, RefusalCode};
 use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
+use super::domain::second_factor::SecondFactors;
 use super::domain::service::{Service, ServiceCatalogue};
 use super::limit::{Protection, Rate, Tier};
 use super::token::{ClientAuth, RequestSigning, VerifiedCall};
@@ -97,6 +98,8 @@ pub struct Grant {
     pub actor: bool,
     /// A second factor must be given and match.
     pub check: bool,
+    /// What is taken as one.
+    pub factors: SecondFactors,
     /// The agency's reference must be given.
     pub reference: bool,
     /// A nonce must be given.
@@ -197,11 +200,23 @@ pub struct Snapshot {
     pub watch: Arc<WatchRules>,
     /// What only a demo overlooks: anywhere else the snapshot does not take effect while there is any.
     pub demo_only: Vec<LoadError>,
+    /// Rules, by `@id`, that do not say where they come from and how sure that is: no change may bring another.
+    pub unfounded: BTreeMap<String, LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
     pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
 }
 
 impl Snapshot {
+    /// What keeps this version from following another: rules without a ground that the other did not have.
+    ///
+    /// # Errors
+    /// Each of these, with its place.
+    pub fn may_follow(&self, before: Option<&Self>) -> Result<(), Vec<LoadError>> {
+        let stood = |id: &String| before.is_some_and(|before| before.unfounded.contains_key(id));
+        let new: Vec<LoadError> = self.unfounded.iter().filter(|(id, _)| !stood(id)).map(|(_, fault)| fault.clone()).collect();
+        if new.is_empty() { Ok(()) } else { Err(new) }
+    }
+
     /// Whether an agency's tokens may carry a scope. A token that was issued under an earlier policy carries no more than this one allows.
     pub fn grants_scope(&self, agency: &AgencyId, scope: Scope) -> bool {
         self.agencies.get(agency).is_some_and(|policy| policy.scopes.contains(&scope))
@@ -333,7 +348,8 @@ impl Permit {
         }
     }
 
-    /// SHA-256 of the request body, only where the body carried a nonce (a bare body is guessable).
+    /// SHA-256 of the request body, only where the body carried a nonce (a bare body is guessable), and named nobody where nobody need be
+    /// named.
     pub const fn body_digest(&self) -> Option<&[u8; 32]> {
         self.body_digest.as_ref()
     }

@@ -15,7 +15,8 @@ use crate::core::domain::service::Service;
 use crate::core::token::VerifiedCall;
 
 /// Judges a call by its agency's policy as it is at `now`, in the contract's order: enrolment, syntax, service, purpose, actor, check,
-/// reference, nonce, signature, receipt, scheme. A service that needs no document drops whatever identifier was sent, unread.
+/// reference, nonce, signature, receipt, scheme. A service that needs no document drops whatever identifier was sent, unread, and with it
+/// that one was sent; what commits to such a body is dropped too.
 ///
 /// # Errors
 /// The first test that fails, as a refusal that knows of the call what was known by then.
@@ -30,7 +31,7 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
         Err(fault) => return refuse(call, fault),
     };
     call.context_mut().asked = Some(asked(&request, call.is_signed(), now));
-    let (grant, service) = match granted(&mut call, &snapshot, &policy, (&request.service, &request.purpose), now) {
+    let (grant, service) = match granted(&mut call, &snapshot, &policy, &request, now) {
         Ok(granted) => granted,
         Err(fault) => {
             // Who tries what the agency does not have is worth knowing; a label that might carry a number stays out.
@@ -43,12 +44,16 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
     if let Err(fault) = overdue::service(&call, &service) {
         return refuse(call, fault);
     }
-    let needs_document = !(service.no_document || (service.no_document_in_emergency && request.emergency));
+    let needs_document = !service.is_free_to_all(request.emergency);
     if let Err(fault) = duties::actor(&request, &grant, &snapshot.schemes) {
         return refuse(call, fault);
     }
     call.context_mut().actor = request.actor.take();
     if let Err(fault) = duties::others(&request, &grant, needs_document, &snapshot.schemes) {
+        if fault.0 == RefusalCode::CheckRequired {
+            // One that the policy does not take is none.
+            unsay(&mut call, Asked::CHECK);
+        }
         return refuse(call, fault);
     }
     call.context_mut().reference = request.reference.take();
@@ -70,8 +75,8 @@ pub fn permit(mut call: VerifiedCall, input: RequestInput<'_>, snapshot: Arc<Sna
     }
     call.context_mut().subject.clone_from(&identifier);
     Ok(Permit {
+        body_digest: commits(&request, needs_document).then(|| sha256(bytes)),
         check: request.check.take().filter(|_| needs_document),
-        body_digest: request.nonce.is_some().then(|| sha256(bytes)),
         area: request.province.take().filter(|_| needs_document),
         max_age: request.max_age,
         emergency: request.emergency,
@@ -101,16 +106,21 @@ fn enrolled(call: &VerifiedCall, snapshot: &Snapshot) -> Result<Arc<AgencyPolicy
     })
 }
 
-/// Finds the grant, and writes down service and purpose as soon as each is known to exist.
+/// Finds the grant, and writes down service and purpose as soon as each is known to exist. Where no document is needed, not even whether
+/// somebody was named stays written down (domain §6).
 fn granted(
     call: &mut VerifiedCall,
     snapshot: &Snapshot,
     policy: &AgencyPolicy,
-    (service, purpose): (&str, &str),
+    request: &VerifyRequest,
     now: Timestamp,
 ) -> Result<(Arc<super::Grant>, Arc<Service>), Fault> {
-    let context = call.context_mut();
+    let (service, purpose) = (request.service.as_str(), request.purpose.as_str());
     let known = snapshot.resolved_services.get_key_value(service);
+    if known.is_some_and(|(_, service)| service.is_free_to_all(request.emergency)) {
+        unsay(call, Asked::IDENTIFIER | Asked::CHECK);
+    }
+    let context = call.context_mut();
     context.service = known.map(|(code, _)| Arc::clone(code));
     context.purpose = snapshot.purposes.get(purpose).cloned();
     let granted = snapshot.grant(policy, service, purpose, now).map_err(|(code, detail)| (code, detail.to_owned()))?;
@@ -133,6 +143,19 @@ fn asked(request: &VerifyRequest, signed: bool, now: Timestamp) -> Asked {
     ];
     let given = given.into_iter().filter_map(|(given, field)| given.then_some(field)).sum();
     Asked { at: now.as_second(), given, max_age: request.max_age }
+}
+
+/// Whether the statement says to which body it answers: a bare body is guessable, and where no document is needed the digest of one that
+/// names somebody would be derived from that.
+const fn commits(request: &VerifyRequest, needs_document: bool) -> bool {
+    request.nonce.is_some() && (needs_document || (request.identifier.is_none() && request.check.is_none()))
+}
+
+/// Takes back that fields were given.
+fn unsay(call: &mut VerifiedCall, fields: u8) {
+    if let Some(asked) = &mut call.context_mut().asked {
+        asked.given &= !fields;
+    }
 }
 
 fn refuse(call: VerifiedCall, fault: Fault) -> Result<Permit, Box<Refusal>> {

@@ -9,9 +9,11 @@ use cedar_policy::{
 use jiff::Timestamp;
 use miette::Diagnostic;
 
+use super::agency_rules::listed;
 use super::load_error::LoadError;
 use super::term::{Term, between, holds, overlap, parts};
 use crate::core::domain::place::line_of;
+use crate::core::domain::service::Confidence;
 
 /// The schema's path in the policy folder.
 pub(super) const SCHEMA_FILE: &str = "estelam.cedarschema";
@@ -24,6 +26,7 @@ pub struct PermitRules {
     parts: Vec<Term>,
     named_agencies: bool,
     places: BTreeMap<String, String>,
+    unfounded: BTreeMap<String, LoadError>,
     guardrails: BTreeSet<String>,
     words: Words,
     types: Types,
@@ -83,7 +86,7 @@ impl PermitRules {
         for (path, text) in files.iter().filter(|(path, _)| is_rule_file(path)) {
             read_rules(path, text, &schema, &mut read).unwrap_or_else(|found| errors.extend(found));
         }
-        let Read { rules, places, terms } = read;
+        let Read { rules, places, terms, unfounded } = read;
         if rules.is_empty() && errors.is_empty() {
             errors.push(LoadError::of_file("permits.cedar", "there is no rule at all; without one nobody may ask anything"));
         }
@@ -95,7 +98,7 @@ impl PermitRules {
         let parts = parts(terms.values().copied());
         let dated = parts.iter().map(|part| in_force(&rules, &terms, *part)).collect::<Result<_, _>>();
         let dated = dated.map_err(|message| vec![LoadError::of_file("permits.cedar", message)])?;
-        Ok(Self { schema, dated, parts, named_agencies, places, guardrails, words, types })
+        Ok(Self { schema, dated, parts, named_agencies, places, unfounded, guardrails, words, types })
     }
 
     /// The kinds of agency that rules may name.
@@ -116,6 +119,12 @@ impl PermitRules {
     /// Every rule's `@id`, with its file and line.
     pub const fn places(&self) -> &BTreeMap<String, String> {
         &self.places
+    }
+
+    /// The rules, by `@id`, that do not say where they come from and how sure that is. They are in force all the same: policies of earlier
+    /// builds have none of it, and what was decided by them must be decided again alike.
+    pub const fn unfounded(&self) -> &BTreeMap<String, LoadError> {
+        &self.unfounded
     }
 
     /// Whether a rule is a `forbid`, which no agency's file can override.
@@ -223,6 +232,7 @@ struct Read {
     rules: PolicySet,
     places: BTreeMap<String, String>,
     terms: BTreeMap<String, Term>,
+    unfounded: BTreeMap<String, LoadError>,
 }
 
 /// What may stand before a rule. A misspelt `@until` would else be a rule without an end.
@@ -238,6 +248,9 @@ fn read_rules(path: &str, text: &str, schema: &Schema, all: &mut Read) -> Result
     for rule in read.policies() {
         let line = text.find(&rule.to_string()).map(|offset| line_of(text, offset));
         let place = line.map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"));
+        if let Some((id, message)) = unfounded(rule) {
+            all.unfounded.insert(id, LoadError { file: path.to_owned(), line, message });
+        }
         if let Err(message) = read_rule(rule, place, &mut named, all) {
             errors.push(LoadError { file: path.to_owned(), line, message });
         }
@@ -246,6 +259,19 @@ fn read_rules(path: &str, text: &str, schema: &Schema, all: &mut Read) -> Result
     errors.extend(verdict.validation_errors().map(|error| fault(path, text, error, &error.to_string())));
     errors.extend(verdict.validation_warnings().map(|warning| fault(path, text, warning, &warning.to_string())));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// What a rule lacks of its ground, under its `@id`.
+fn unfounded(rule: &Policy) -> Option<(String, String)> {
+    let id = rule.annotation("id")?;
+    let lacks = if rule.annotation("source").is_none_or(|source| source.trim().is_empty()) {
+        "does not say where it comes from; add `@source(\"…\")` below its @id".to_owned()
+    } else if rule.annotation("confidence").and_then(Confidence::parse).is_none() {
+        format!("does not say how sure it is; add `@confidence(\"…\")`, one of {}", listed(Confidence::ALL.iter().map(|word| word.code())))
+    } else {
+        return None;
+    };
+    Some((id.to_owned(), format!("the rule `{id}` {lacks}")))
 }
 
 /// Takes one rule in under its own name, with its term.

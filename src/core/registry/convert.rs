@@ -80,14 +80,18 @@ impl Person {
             household_role: household_role(wire.household_role.as_deref())?,
             blocked: wire.blocked,
             documents: wire.documents.iter().map(Document::try_from_wire).collect::<Result<_, _>>()?,
-            marks: Marks { papers: wire.papers.iter().map(PaperMark::from).collect(), name: wire.name_key.clone() },
+            marks: Marks {
+                papers: wire.papers.iter().map(PaperMark::try_from_wire).collect::<Result<_, _>>()?,
+                name: wire.name_key.clone(),
+            },
         })
     }
 }
 
-impl From<&WirePaper> for PaperMark {
-    fn from(wire: &WirePaper) -> Self {
-        Self { series: wire.series, country: wire.country.as_deref().map(country::canonical) }
+impl PaperMark {
+    fn try_from_wire(wire: &WirePaper) -> Result<Self, ConvertError> {
+        let country = wire.country.as_deref().map(country::canonical);
+        Ok(Self { kind: wire.kind, expires: date("expires", wire.expires.as_ref())?, series: wire.series, country })
     }
 }
 

@@ -111,6 +111,12 @@ pub struct WirePerson {
 /// What tells one document that bears the number asked for from others of that number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WirePaper {
+    /// Kind code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<crate::core::domain::document::DocumentKind>,
+    /// Printed expiry date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<WireDate>,
     /// Series or type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<u16>,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::DecreeError;
-use crate::core::domain::place::{field_offset, line_of};
+use crate::core::domain::place::line_of;
 use crate::core::domain::service::ServiceCatalogue;
 use crate::core::registry::decree_check::{DecreeFault, check_decree};
 use crate::core::registry::wire::WireDecree;
@@ -27,12 +27,13 @@ pub(super) fn read(name: &str, text: &str, services: &ServiceCatalogue, known: &
     for spanned in file.decree {
         let start = spanned.span().start;
         let decree = spanned.into_inner();
-        let refused = |(field, why): DecreeFault| at(field_offset(text, start, field), format!("decree `{}`: {why}", decree.id));
+        let refused = |fault: DecreeFault| at(fault.offset(text, start), fault.within(&decree.id).why);
         if ids.contains(&decree.id) {
-            return Err(refused(("id", "the id is taken; a decree is never edited, enter another that supersedes it".into())));
+            let why = "the id is taken; a decree is never edited, enter another that supersedes it";
+            return Err(refused(DecreeFault::of("id", why.into())));
         }
         if let Some(field) = set_by_the_registry(&decree) {
-            return Err(refused((field, format!("`{field}` is set by the registry; remove it"))));
+            return Err(refused(DecreeFault::of(field, format!("`{field}` is set by the registry; remove it"))));
         }
         check_decree(&decree, services, |id| known.iter().any(|k| k == id) || in_file.iter().any(|k| k == id)).map_err(refused)?;
         ids.push(decree.id.clone());

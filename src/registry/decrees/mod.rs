@@ -19,6 +19,7 @@ pub use officials::{OfficialKey, Officials};
 pub use record::{Served, served};
 
 use crate::core::domain::clock::Clock;
+use crate::core::domain::place::utf8;
 use crate::core::domain::service::ServiceCatalogue;
 use crate::core::registry::convert::recorded_when_shipped;
 use crate::core::registry::wire::WireDecree;
@@ -65,11 +66,14 @@ pub fn add(
     path: &Path,
     key: &OfficialKey,
 ) -> Result<Vec<String>, DecreeError> {
-    let text = std::fs::read_to_string(path).map_err(|why| DecreeError::Read { path: path.to_owned(), why })?;
+    let bytes = std::fs::read(path).map_err(|why| DecreeError::Read { path: path.to_owned(), why })?;
+    let file = path.display().to_string();
+    let no_text = |line| DecreeError::File { file: file.clone(), line, why: "is not UTF-8 here; save the file as UTF-8".into() };
+    let text = utf8(&bytes).map_err(no_text)?;
     let name = officials.name_of(key)?;
     store.with_writer(|transaction| {
         let known = record::ids(transaction)?;
-        let decrees = file::read(&path.display().to_string(), &text, services, &known)?;
+        let decrees = file::read(&file, text, services, &known)?;
         for decree in &decrees {
             Record::entered(decree.clone(), name, key)?.insert(transaction)?;
         }

@@ -78,7 +78,12 @@ impl StoredPerson {
     /// What the gateway may learn for the number it asked about: no name, no number, no household.
     pub fn to_wire(&self, scheme: &str, value: &str) -> WirePerson {
         let asked = self.documents.iter().filter(|document| document.scheme == scheme && document.value == value);
-        let papers = asked.map(|document| WirePaper { series: document.facts.series, country: document.country.clone() });
+        let papers = asked.map(|StoredDocument { facts, country, .. }| WirePaper {
+            kind: Some(facts.kind),
+            expires: facts.expires.clone(),
+            series: facts.series,
+            country: country.clone(),
+        });
         WirePerson {
             birth: self.birth.clone(),
             nationality: self.nationality.clone(),

@@ -266,7 +266,7 @@ async fn the_expiry_date_alone_is_a_second_factor() {
     system.stop().await;
 }
 
-/// F17, F20: a decree that is rescinded or ended takes its answers with it, and a permit's 48 hours run in the register's time.
+/// F17: a permit's 48 hours run in the register's time; and a decree that ends takes its answers with it. (F20, a rescission: `changes`.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_valid_by_a_decree_ends_with_it() {
     let visa = |number| Paper::numbered("passport-visa", number, "1405/01/01");

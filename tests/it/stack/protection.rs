@@ -1,5 +1,7 @@
 //! What keeps holders from being guessed at and searched for, through the whole stack.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use estelam::app::review::{Against, review};
 use estelam::core::domain::clock::Clock;
 use estelam::core::limit::Rule;
@@ -8,8 +10,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::fixtures::query;
-use super::harness::{Reply, System, send};
+use super::harness::{Reply, System, TODAY, send};
 use super::holder::{BLOCKED, UNKNOWN, UNPROVABLE, shape, system_with_a_blocked_record};
+use super::people::{Holder, Paper};
 use super::record;
 use super::workshop::edit_policy;
 
@@ -51,6 +54,62 @@ async fn a_value_that_was_guessed_at_is_closed_even_to_the_right_second_factor()
     assert_eq!(system.ask("insurer", &insurer).await.json["decision"], "entitled");
     system.advance(86_400);
     assert_eq!(bank(&system, UNPROVABLE, 1370).await.outcome(), "entitled valid-by-decree");
+    system.stop().await;
+}
+
+/// The bank's query with a printed expiry date as the only second factor.
+fn by_printed_date(value: &str, expires: &str) -> Value {
+    let mut question = query("bank", "amayesh-no", value, "bank-card");
+    question["check"] = json!({"document_expires": expires, "calendar": "jalali"});
+    question
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_that_proves_nobody_looks_like_a_number_of_nobody() {
+    let system = system_with_a_blocked_record().await;
+    let mut shapes = Vec::new();
+    for value in [UNKNOWN, BLOCKED, UNPROVABLE, UNKNOWN, BLOCKED, UNPROVABLE] {
+        let before = system.look_ups();
+        let reply = system.ask("bank", &by_printed_date(value, "1402/03/31")).await;
+        assert_eq!((reply.outcome().as_str(), system.look_ups() - before), ("indeterminate not-established", 1));
+        shapes.push(shape(&reply));
+    }
+    assert!(shapes.iter().all(|other| *other == shapes[0]));
+    // What could prove nobody is refused before anybody is looked up, whoever it is about.
+    let before = system.look_ups();
+    for value in [UNKNOWN, BLOCKED, UNPROVABLE] {
+        assert_eq!(system.ask("bank", &by_printed_date(value, "1402")).await.code(), "check-required");
+    }
+    assert_eq!(system.look_ups(), before);
+    // An agency whose file takes it may have it.
+    edit_policy(system.dir.path(), "bank", |text| {
+        text.replace("[\"birth\", \"document-expires\"]", "[\"document-expires\", \"shared-expires\"]")
+    });
+    system.running.parts().policies.reload().unwrap();
+    assert_eq!(system.ask("bank", &by_printed_date(UNPROVABLE, "1402/03/31")).await.outcome(), "entitled valid-by-decree");
+    assert_eq!(bank(&system, UNPROVABLE, 1370).await.code(), "check-required", "the birth year counts no more");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_printed_date_is_that_of_the_document_that_bears_the_number() {
+    let papers = [
+        Paper::new("amayesh", "amayesh-no", "OWN1000001", "1402/03/31").series(17),
+        Paper::new("smart-card", "smart-card-serial", "OWN2000001", "1407/05/17"),
+        Paper::new("passport-residence", "passport", "P77000001", "1408/05/17"),
+    ];
+    let system = System::at(TODAY, &Holder::new("three", papers).line()).await;
+    for (scheme, value, expires, expected) in [
+        ("passport", "P77000001", "1408/05/17", "entitled valid"),
+        ("passport", "P77000001", "1407/05/17", "indeterminate not-established"),
+        ("smart-card-serial", "OWN2000001", "1407/05/17", "entitled valid"),
+        ("amayesh-no", "OWN1000001", "1407/05/17", "indeterminate not-established"),
+        ("amayesh-no", "OWN1000001", "1402/03/31", "indeterminate not-established"),
+    ] {
+        let mut question = by_printed_date(value, expires);
+        question["identifier"]["scheme"] = json!(scheme);
+        assert_eq!(system.ask("bank", &question).await.outcome(), expected, "{scheme} {expires}");
+    }
     system.stop().await;
 }
 
@@ -157,5 +216,52 @@ async fn what_needs_no_document_records_nothing_of_an_identifier_on_the_disk() {
     let planned = system.ask("clinic", &query("clinic", "yekta", "9990000018", "treatment")).await;
     let content = record::content(&system, planned.json["answer_id"].as_str().unwrap());
     assert!(content["agency_tag"] != Value::Null && content["trail_tag"] != Value::Null);
+    system.stop().await;
+}
+
+/// What an entry says was given, and whether the statement commits to the body.
+fn given(system: &System, reply: &Reply) -> (u64, bool) {
+    let content = record::content(system, reply.json["answer_id"].as_str().or(reply.json["request_id"].as_str()).unwrap());
+    let basis: Value = serde_json::from_str(content["basis"].as_str().unwrap()).unwrap();
+    let payload = reply.json["statement"].as_str().and_then(|statement| statement.split('.').nth(1)).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap_or_default();
+    (basis["q"]["g"].as_u64().unwrap_or(0), claims.get("req").is_some())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_document_is_needed_neither_entry_nor_statement_comes_of_whom_a_query_named() {
+    const NONCE: u64 = 8;
+    const EMERGENCY: u64 = 32;
+    const NAMED: u64 = 2 | 16;
+    let system = System::today().await;
+    let ask = async |service: &str, emergency: bool, strip: bool| {
+        let mut question = query("clinic", "yekta", "9990000018", service);
+        question["check"] = json!({"birth_year": 1372, "calendar": "jalali"});
+        (question["nonce"], question["emergency"]) = (json!("AAAAAAAAAAAAAAAAAAAAAA"), json!(emergency));
+        if strip {
+            question.as_object_mut().unwrap().retain(|name, _| !["identifier", "check"].contains(&name.as_str()));
+        }
+        system.ask("clinic", &question).await
+    };
+    for (service, emergency) in [("health-primary", false), ("treatment", true)] {
+        let expected = NONCE | 1 | if emergency { EMERGENCY } else { 0 };
+        assert_eq!(
+            given(&system, &ask(service, emergency, false).await),
+            (expected, false),
+            "{service}: no digest of a body that names somebody"
+        );
+        assert_eq!(
+            given(&system, &ask(service, emergency, true).await),
+            (expected, true),
+            "{service}: one that names nobody is committed to"
+        );
+    }
+    assert_eq!(given(&system, &ask("treatment", false, false).await), (NONCE | 1 | NAMED, true), "planned treatment is about somebody");
+    // A refusal of such a query has no more of it.
+    let mut refused = query("clinic", "yekta", "9990000018", "health-primary");
+    refused["purpose"] = json!("claim");
+    let refused = system.ask("clinic", &refused).await;
+    assert_eq!((refused.code(), given(&system, &refused).0), ("purpose-not-allowed", 1));
+    assert_eq!(system.look_ups(), 1);
     system.stop().await;
 }

@@ -243,6 +243,7 @@ async fn an_answer_is_explained_from_its_entry_at_any_two_instants() {
         claims: estelam::core::decision::query::Claims::default(),
         check: None,
         check_required: false,
+        factors: estelam::core::domain::second_factor::SecondFactors::default(),
         emergency: false,
         area: None,
         max_age_s: 60,

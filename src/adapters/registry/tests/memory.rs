@@ -32,7 +32,8 @@ fn somebody() -> Person {
         blocked: false,
         documents: vec![card(DocumentKind::SmartCard, None), card(DocumentKind::Amayesh, Some(17))],
         marks: Marks {
-            papers: vec![PaperMark { series: Some(17), country: Some("AF".to_owned()) }], name: NameKey::of("محمد حسینی")
+            papers: vec![PaperMark { series: Some(17), country: Some("AF".to_owned()), ..PaperMark::default() }],
+            name: NameKey::of("محمد حسینی"),
         },
     }
 }

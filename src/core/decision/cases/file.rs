@@ -124,9 +124,7 @@ pub fn read(files: &BTreeMap<String, String>, services: &ServiceCatalogue) -> Re
         for wire in &file.decrees {
             match decree(wire.get_ref(), &decrees, services, &ids) {
                 Ok(decree) => decrees.push(decree),
-                Err((field, message)) => {
-                    errors.push(LoadError::at(path, text, field_offset(text, wire.span().start, field), message));
-                }
+                Err(fault) => errors.push(LoadError::at(path, text, fault.offset(text, wire.span().start), fault.why)),
             }
         }
     }
@@ -148,11 +146,10 @@ pub fn read(files: &BTreeMap<String, String>, services: &ServiceCatalogue) -> Re
 /// cases, whatever their order.
 fn decree(wire: &WireDecree, earlier: &[Decree], services: &ServiceCatalogue, ids: &[&str]) -> Result<Decree, DecreeFault> {
     if earlier.iter().any(|earlier| earlier.id == wire.id) {
-        return Err(("id", format!("the decree `{}` is written twice; keep one", wire.id)));
+        return Err(DecreeFault::of("id", format!("the decree `{}` is written twice; keep one", wire.id)));
     }
-    let within = |(field, why): DecreeFault| (field, format!("decree `{}`: {why}", wire.id));
-    let unclear = |error: ConvertError| within((error.field(), error.to_string()));
-    check_decree(wire, services, |id| ids.contains(&id)).map_err(within)?;
+    let unclear = |error: ConvertError| DecreeFault::of(error.field(), error.to_string()).within(&wire.id);
+    check_decree(wire, services, |id| ids.contains(&id)).map_err(|fault| fault.within(&wire.id))?;
     let recorded_at = match wire.recorded_at {
         Some(recorded_at) => recorded_at,
         None => recorded_when_shipped(wire).map_err(unclear)?,

@@ -7,6 +7,7 @@ use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::Asked;
 use crate::core::domain::reason::OutageStep;
 use crate::core::domain::refusal::RefusalCode;
+use crate::core::domain::second_factor::SecondFactors;
 use crate::core::domain::service::Service;
 use crate::core::policy::{Grant, Snapshot, Subject, allow};
 
@@ -65,11 +66,13 @@ fn permitted<'a>(case: &AnswerCase, snapshot: &'a Snapshot) -> Result<Terms<'a>,
     Ok(Terms { service: allowed.service, grant: Some(allowed.grant) })
 }
 
-/// What the case's grant asks for, if it has one.
+/// What the case's grant asks for, if it has one; a check that the grant does not take is none.
 fn wanted(case: &AnswerCase, agency: &str, snapshot: &Snapshot) -> u8 {
     let agency = AgencyId::parse(agency).and_then(|id| snapshot.agencies.get(&id));
     let granted = agency.and_then(|agency| snapshot.grant(agency, &case.service, &case.purpose, case.at).ok());
-    granted.map_or(0, |granted| duties(granted.grant))
+    let Some(grant) = granted.map(|granted| granted.grant) else { return 0 };
+    let taken = case.check.as_ref().is_none_or(|check| grant.factors.take(check));
+    if taken { duties(grant) } else { duties(grant) & !Asked::CHECK }
 }
 
 fn duties(grant: &Grant) -> u8 {
@@ -90,6 +93,7 @@ fn query<'a>(case: &'a AnswerCase, terms: &Terms<'a>) -> Query<'a> {
         claims: Claims::default(),
         // Without a check of its own a case is about something else, and the check is taken to match.
         check_required: terms.grant.is_some_and(|grant| grant.check) && case.check.is_some(),
+        factors: terms.grant.map_or_else(SecondFactors::default, |grant| grant.factors),
         emergency: case.emergency,
         area: case.province.as_deref(),
         max_age_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.age_bound(case.max_age)),

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use super::{Claims, Factor, name_hint};
-use crate::core::decision::testing::{amayesh, check, person};
+use crate::core::decision::testing::{amayesh, check, date, document, person};
 use crate::core::domain::date::{Calendar, PartialDate};
+use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::core::domain::name::{NameKey, NameMatch};
 use crate::core::domain::person::{Marks, PaperMark, Person};
 use crate::core::domain::request::Check;
+use crate::core::domain::second_factor::{SecondFactor, SecondFactors};
 
 fn admits(check: &Check) -> bool {
     Factor::read(Some(check), Claims::default()).admits(&person("1370/05/12", vec![amayesh(17, "1402/03/31")]))
@@ -48,7 +50,10 @@ fn an_unknown_birth_matches_no_birth_given() {
 
 /// A person whose number stands on papers of these series and countries.
 fn with_papers(papers: &[(Option<u16>, Option<&str>)]) -> Person {
-    let papers = papers.iter().map(|(series, country)| PaperMark { series: *series, country: country.map(str::to_owned) }).collect();
+    let papers = papers
+        .iter()
+        .map(|(series, country)| PaperMark { series: *series, country: country.map(str::to_owned), ..PaperMark::default() })
+        .collect();
     Person {
         marks: Marks { papers, name: NameKey::of("نجیب‌الله حسینی") }, ..person("1370/05/12", vec![amayesh(17, "1402/03/31")])
     }
@@ -124,4 +129,61 @@ proptest::proptest! {
         let shared = interval.first_day().max(held.first_day()) <= interval.last_day().min(held.last_day());
         proptest::prop_assert_eq!(admits(&asked(other, given_parts)), shared);
     }
+}
+
+/// A person with an Amayesh card and a passport, asked about by the number of one or of both.
+fn with_two_documents(papers: &[(DocumentKind, &str)]) -> Person {
+    let passport = document(DocumentKind::PassportResidence, None, DocumentState::Active, "1408/05/17");
+    let mark = |(kind, expires): &(DocumentKind, &str)| PaperMark {
+        kind: Some(*kind),
+        expires: (!expires.is_empty()).then(|| date(expires)),
+        ..PaperMark::default()
+    };
+    let marks = Marks { papers: papers.iter().map(mark).collect(), name: None };
+    Person { marks, ..person("1370/05/12", vec![amayesh(17, "1402/03/31"), passport]) }
+}
+
+fn printed(expires: &str) -> Check {
+    Check { birth_year: None, document_expires: Some(expires.into()), ..check(1370) }
+}
+
+#[test]
+fn an_expiry_date_is_that_of_the_number_s_own_document() {
+    let admits = |papers: &[(DocumentKind, &str)], expires| {
+        Factor::read(Some(&printed(expires)), Claims::default()).admits(&with_two_documents(papers))
+    };
+    let passport = (DocumentKind::PassportResidence, "1408/05/17");
+    assert!(admits(&[passport], "1408/05/17") && !admits(&[passport], "1402/03/31"));
+    assert!(admits(&[passport, (DocumentKind::Amayesh, "1402/03/31")], "1402/03/31"), "a number that is printed on both");
+    for nothing_said in [&[][..], &[(DocumentKind::PassportResidence, "")]] {
+        assert!(admits(nothing_said, "1408/05/17") && admits(nothing_said, "1402/03/31"), "else of any of the person's");
+    }
+}
+
+#[test]
+fn a_series_given_says_which_document_s_date_is_meant() {
+    let mark = |series, expires| PaperMark { series: Some(series), expires: Some(date(expires)), ..PaperMark::default() };
+    let marks = Marks { papers: vec![mark(16, "1401/03/31"), mark(17, "1402/03/31")], name: None };
+    let renewed = Person { marks, ..person("1370/05/12", vec![amayesh(16, "1401/03/31"), amayesh(17, "1402/03/31")]) };
+    let admits = |series, expires| Factor::read(Some(&printed(expires)), Claims { series, country: None }).admits(&renewed);
+    assert!(admits(None, "1401/03/31") && admits(Some(16), "1401/03/31") && !admits(Some(17), "1401/03/31"));
+}
+
+#[test]
+fn an_expiry_date_proves_as_a_whole_day_and_of_a_kind_that_is_taken() {
+    use SecondFactor::{Birth, DocumentExpires, SharedExpires};
+    let proves = |taken: &[SecondFactor], paper, check: &Check| {
+        Factor::read(Some(check), Claims::default()).proves(&with_two_documents(&[paper]), SecondFactors::of(taken))
+    };
+    let (card, passport) = ((DocumentKind::Amayesh, "1402/03/31"), (DocumentKind::PassportResidence, "1408/05/17"));
+    let (all, own) = (&[Birth, DocumentExpires, SharedExpires][..], &[Birth, DocumentExpires][..]);
+    assert!(proves(all, card, &printed("1402/03/31")) && proves(own, passport, &printed("1408/05/17")));
+    assert!(!proves(own, card, &printed("1402/03/31")), "the whole series has that date");
+    assert!(!proves(&[Birth], passport, &printed("1408/05/17")), "no expiry date is taken at all");
+    for coarse in ["1408/05", "1408"] {
+        assert!(!proves(all, passport, &printed(coarse)), "a few guesses would find it");
+    }
+    assert!(!proves(all, (DocumentKind::PassportResidence, "1408/05"), &printed("1408/05/17")), "only a month is printed");
+    let both = Check { birth_year: Some(1370), ..printed("1402/03/31") };
+    assert!(proves(own, card, &both) && !proves(&[DocumentExpires], card, &both), "the birth year proves, where it is taken");
 }

@@ -140,7 +140,7 @@ fn a_name_changes_nothing_but_the_note_of_it_in_the_log() {
 fn a_series_that_contradicts_looks_like_nobody() {
     let set = shipped_decrees();
     let (service, mut asked) = (service("sim"), ask(&set));
-    asked.persons[0].marks.papers = vec![PaperMark { series: Some(17), country: None }];
+    asked.persons[0].marks.papers = vec![PaperMark { series: Some(17), ..PaperMark::default() }];
     let answer = RegistryAnswer { persons: asked.persons.clone().into(), as_of: today(), freshness: Freshness::Live, shed: false };
     let verdict = |series| {
         let claims = Claims { series: Some(series), country: None };

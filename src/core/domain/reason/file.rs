@@ -58,11 +58,14 @@ fn complete<K: Copy + Ord>(
         let what = format_args!("[{table}.{name}] is no known code; correct the name or remove the table");
         return Err(fault(text, &entry.span(), what));
     }
+    // What is missing belongs behind the last of its kind.
+    let last = entries.values().map(Spanned::span).max_by_key(|span| span.start).unwrap_or(0..0);
     let mut texts = BTreeMap::new();
     for key in all {
         let name = code(*key);
-        let entry =
-            entries.remove(name).ok_or_else(|| format!("[{table}.{name}] is missing; every code needs its words, add the table"))?;
+        let missing =
+            || fault(text, &last, format_args!("[{table}.{name}] is missing; every code needs its words, add the table below this one"));
+        let entry = entries.remove(name).ok_or_else(missing)?;
         texts.insert(*key, words(text, name, entry, is_coarse(*key))?);
     }
     Ok(texts)

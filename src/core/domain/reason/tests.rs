@@ -37,6 +37,14 @@ fn a_missing_code_an_unknown_code_and_missing_words_are_refused() {
         ReasonCatalogue::parse(&renamed).unwrap_err(),
         format!("line {line}: [reason.too-old] is no known code; correct the name or remove the table")
     );
+    let start = SHIPPED_REASONS.find("[reason.too-stale]").unwrap();
+    let end = start + SHIPPED_REASONS[start..].find("\n[").unwrap() + 1;
+    let missing = format!("{}{}", &SHIPPED_REASONS[..start], &SHIPPED_REASONS[end..]);
+    let last = 1 + missing.lines().enumerate().filter(|(_, line)| line.starts_with("[reason.")).map(|(at, _)| at).last().unwrap();
+    assert_eq!(
+        ReasonCatalogue::parse(&missing).unwrap_err(),
+        format!("line {last}: [reason.too-stale] is missing; every code needs its words, add the table below this one")
+    );
     let more = format!(
         "{SHIPPED_REASONS}\n[reason.other]\nfa = \"الف\"\nen = \"a\"\nnext = {{ who = \"none\", action = \"a\", fa = \"الف\", en = \"a\" }}\n"
     );

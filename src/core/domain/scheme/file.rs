@@ -30,7 +30,7 @@ struct Entry {
     key: bool,
     #[serde(default)]
     instead: Vec<Spanned<String>>,
-    services: Option<Vec<String>>,
+    services: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     prefixes: Vec<Spanned<String>>,
 }
@@ -39,12 +39,26 @@ const fn yes() -> bool {
     true
 }
 
-/// Reads the schemes in file order.
-pub(super) fn read(toml: &str) -> Result<Vec<Scheme>, String> {
-    let file: File = toml::from_str(toml).map_err(|error| {
+fn parse(toml: &str) -> Result<File, String> {
+    toml::from_str(toml).map_err(|error| {
         let place = error.span().map_or(1, |span| line_at(toml, span.start));
         format!("line {place}: {}", error.message().replace('\n', " "))
-    })?;
+    })
+}
+
+/// Whether the services for which schemes are kept are services: a misspelt one would shut the scheme to every query.
+pub(super) fn check_services(toml: &str, is_service: impl Fn(&str) -> bool) -> Result<(), String> {
+    let file = parse(toml)?;
+    let mut listed = file.scheme.iter().filter_map(|entry| entry.get_ref().services.as_ref()).flat_map(Spanned::get_ref);
+    match listed.find(|code| !is_service(code.get_ref())) {
+        Some(unknown) => Err(at(toml, unknown, &format!("no such service `{}`; services.toml lists them", unknown.get_ref()))),
+        None => Ok(()),
+    }
+}
+
+/// Reads the schemes in file order.
+pub(super) fn read(toml: &str) -> Result<Vec<Scheme>, String> {
+    let file = parse(toml)?;
     if file.scheme.is_empty() {
         return Err("line 1: no `[[scheme]]` is given; list at least one".to_owned());
     }
@@ -95,9 +109,19 @@ fn scheme(toml: &str, entry: &Spanned<Entry>, codes: &HashMap<&str, usize>) -> R
         check: fields.check,
         key: fields.key,
         instead: fields.instead.iter().map(|better| better.get_ref().as_str()).collect::<Vec<_>>().join(", "),
-        services: fields.services.clone(),
+        services: services(toml, fields)?,
         prefixes: prefixes(toml, fields)?,
     })
+}
+
+/// The only services that may use a scheme.
+fn services(toml: &str, fields: &Entry) -> Result<Option<Vec<String>>, String> {
+    let Some(listed) = &fields.services else { return Ok(None) };
+    if listed.get_ref().is_empty() {
+        let what = "`services` is empty, so that no query could use the scheme; name services, or leave it out for all of them";
+        return Err(at(toml, listed, what));
+    }
+    Ok(Some(listed.get_ref().iter().map(|code| code.get_ref().clone()).collect()))
 }
 
 /// A table of beginnings: digits alone, each once, and never missing where numbers are told by it.

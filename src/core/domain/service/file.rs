@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::{Area, Confidence, Service, ServiceRule, Terms};
 use crate::core::domain::date::{Calendar, PartialDate, end_of_tehran_day, start_of_tehran_day};
 use crate::core::domain::document::{DocumentKind, Facet};
-use crate::core::domain::place::{fault, is_province, syntax_fault};
+use crate::core::domain::place::{fault, is_known_province, syntax_fault};
 use crate::core::domain::reason::{Outcome, ReasonCode};
 
 /// Reads every service of the file, in file order.
@@ -154,8 +154,8 @@ impl Reader<'_> {
             self.require(&code.span(), fits, what).map(|()| code.get_ref().clone())
         };
         let province = |code: &Spanned<String>| {
-            let what = format_args!("`{}` is no province; write `IR-` and two digits, as the registry does", code.get_ref());
-            self.require(&code.span(), is_province(code.get_ref()), what).map(|()| code.get_ref().clone())
+            let what = format_args!("`{}` is no province; write one of `IR-00` to `IR-32`, as the registry does", code.get_ref());
+            self.require(&code.span(), is_known_province(code.get_ref()), what).map(|()| code.get_ref().clone())
         };
         Ok(Area {
             id,

@@ -68,8 +68,8 @@ const AREA: &str = "[[service.rule.area]]\nsource = \"s\"\nconfidence = \"pub\"\
 
 #[rstest]
 #[case("id = \"a-1\"\nprovinces = []", "line 14: area `a-1` lists no province; a province on no list is unknown")]
-#[case("id = \"a-1\"\nprovinces = [\"IR-7\"]", "line 15: `IR-7` is no province; write `IR-` and two digits, as the registry does")]
-#[case("id = \"a-1\"\nprovinces = [\"Qom\"]", "line 15: `Qom` is no province; write `IR-` and two digits, as the registry does")]
+#[case("id = \"a-1\"\nprovinces = [\"IR-7\"]", "line 15: `IR-7` is no province; write one of `IR-00` to `IR-32`, as the registry does")]
+#[case("id = \"a-1\"\nprovinces = [\"Qom\"]", "line 15: `Qom` is no province; write one of `IR-00` to `IR-32`, as the registry does")]
 #[case("id = \"a-1\"\nprovinces = [\"IR-07\"]\nnationalities = [\"af\"]", "line 16: `af` is no ISO 3166 alpha-2 code in capitals")]
 #[case("id = \"r\"\nprovinces = [\"IR-07\"]", "line 14: area `r` is given twice; every area needs its own id")]
 #[case(
