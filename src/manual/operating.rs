@@ -26,8 +26,8 @@
 //! | `purge-orders/` (`ledger.purge_orders`) | purge orders, signed alike; outside a demo nothing is deleted without one; [`super::log`] | within seconds |
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | the clock is compared whenever the file changes, the log at a restart |
 //! | `ledger/reserve` | room that answers have for themselves; made again at a start where it is missing | |
-//! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
-//! | `ledger/registry-events` | the same of pushed events, five minutes' worth | |
+//! | `ledger/client-assertions` | client assertions and signatures that were used; hashes alone. Those that have expired stay, the last 131,072 of them, in case the clock was wrong that said so | |
+//! | `ledger/registry-events` | the same of pushed events | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
 //! | `ledger/memories.json` | which of the files that must not be forgotten there were: `authority.json`, `acts.json`, the lists, assertions and events here, `revoked-tokens` beside the local list. One that is gone keeps the gateway from starting, and the message says how to go on | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
