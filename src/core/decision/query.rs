@@ -212,7 +212,8 @@ impl Builder<'_> {
     /// A verdict about one person's documents.
     fn found(&self, answer: &RegistryAnswer, finding: &Finding<'_>, identified: &Identified<'_>) -> Verdict {
         let verdict = self.on_facts(answer, finding.reason, identified);
-        let valid_until = earlier(Some(verdict.valid_until), finding.changes_at).unwrap_or(verdict.valid_until);
+        let told = self.evidence.decrees.and_then(|decrees| decrees.known_next(self.now));
+        let valid_until = earlier(Some(verdict.valid_until), earlier(finding.changes_at, told)).unwrap_or(verdict.valid_until);
         Verdict {
             document: finding.document.map(|(document, standing)| DecidingDocument {
                 kind: document.kind,

@@ -4,8 +4,10 @@
 use jiff::SignedDuration;
 
 use super::{Claims, Evidence, Query, decide_query, would_establish_nothing};
-use crate::core::decision::testing::{Ask, amayesh, check, decrees, document, last_instant, noon, person, service, shipped_decrees, today};
-use crate::core::domain::decree::DecreeSet;
+use crate::core::decision::testing::{
+    Ask, amayesh, check, decree, decrees, document, last_instant, noon, person, service, shipped_decrees, today,
+};
+use crate::core::domain::decree::{Decree, DecreeSet, Effect};
 use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::core::domain::name::{NameKey, NameMatch};
 use crate::core::domain::person::PaperMark;
@@ -174,4 +176,40 @@ fn where_policy_says_so_a_denial_wants_a_look_up_of_its_own() {
     assert_eq!(ask.reason(), ReasonCode::TooStale);
     ask.freshness = Freshness::Live;
     assert_eq!(ask.reason().outcome(), Outcome::NotEntitled);
+}
+
+#[test]
+fn an_answer_is_good_only_until_the_holder_can_come_of_age() {
+    let set = decrees(Vec::new());
+    let asked = |birth: &str, now| Ask::new("bank-card", person(birth, vec![amayesh(19, "1410/01/01")]), &set, now).verdict();
+    let midnight = |day: &str| last_instant(day) + SignedDuration::from_nanos(1);
+    let before = |day: &str| last_instant(day) - SignedDuration::from_secs(60);
+    for (birth, eve, reason) in [
+        ("1387/09/03", "1405/09/02", ReasonCode::UnderAge),
+        // Of a month or a year alone: the first day on which it can be, and the last, after which it is.
+        ("1387/09", "1405/08/30", ReasonCode::UnderAge),
+        ("1387/09", "1405/09/29", ReasonCode::AgeUnknown),
+        ("1387", "1404/12/29", ReasonCode::UnderAge),
+        // 1405 has no 30 Esfand.
+        ("1387/12/30", "1405/12/29", ReasonCode::UnderAge),
+        ("1387", "1405/12/29", ReasonCode::AgeUnknown),
+    ] {
+        let verdict = asked(birth, before(eve));
+        assert_eq!((verdict.reason, verdict.valid_until), (reason, midnight(eve)), "{birth}");
+        assert_ne!(asked(birth, midnight(eve)).reason, reason, "{birth}");
+    }
+    let grown = asked("1387/09/02", before("1405/09/02"));
+    assert_eq!((grown.reason, grown.valid_until), (ReasonCode::Valid, before("1405/09/02") + SignedDuration::from_secs(300)));
+}
+
+#[test]
+fn an_answer_is_good_only_until_a_decree_of_a_clock_that_is_ahead_becomes_known() {
+    let soon = today() + SignedDuration::from_secs(30);
+    let ahead = Decree { recorded_at: soon, ..decree("d", Effect::Terminate, DocumentKind::Amayesh, "1405/01/01", "") };
+    let rescinded = Decree { rescinded_at: Some(soon), ..decree("d", Effect::Terminate, DocumentKind::Hoviat, "1405/01/01", "") };
+    for decree in [ahead, rescinded] {
+        let set = decrees(vec![decree]);
+        let verdict = Ask::new("sim", person("1370", vec![amayesh(19, "1410/01/01")]), &set, today()).verdict();
+        assert_eq!((verdict.reason, verdict.valid_until), (ReasonCode::Valid, soon));
+    }
 }
