@@ -69,8 +69,18 @@
 //! never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups (a quarter of it for batches) a query is 503
 //! `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a second factor that does not match: that is
 //! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
-//! Where the change feed goes on at an address that is behind the one before, that is no change of the register: cached facts count as stale until it has caught up,
-//! and what was told stays told. One that stays behind for 20 s is taken for another register.
+//!
+//! What is remembered counts as current while the change feed vouches for it. It does so until it has been silent for 10 s (a poll that fails is tried
+//! again at once), by a clock that goes on while the machine sleeps. Where it goes on at an address that is behind the one before, that is no change of the
+//! register: nothing that is remembered counts as current until it has caught up, and what was told stays told. One that stays behind for 20 s is taken for
+//! another register. A feed that speaks and does not tell within 10 s what look-ups show (each says which cursor it reflects) vouches for nothing
+//! since they began to, and its address is left for the next one; every 30 s it is seen whether the preferred one is back. A register that was put
+//! back from a copy and went on has other changes under the same cursors: the reference registry names each (`history` of changes and decrees, said again with
+//! the next poll), and says `rewritten`; then everything is asked for again. A registry that tells no `history` is known by a cursor that runs back alone.
+//!
+//! Decrees are as current as the feed. While it vouches for nothing they are loaded for each answer that they would make too old, at most once for many; `as_of`
+//! is never later than the last word on them, an answer that rests on decrees of more than ten seconds ago is not `live`, and a "no" that must be live
+//! (`must_be_live_for_denial`) is not given on them.
 //! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
 //! `estelam_registry_lookups_total{outcome}` count.
 //!

@@ -9,14 +9,17 @@
 //!                      └─ Pushed ← security event tokens ──┘
 //! ```
 
+mod ahead;
 mod breaker;
 mod budget;
 mod cache;
 mod changes;
 mod channel;
 mod config;
+mod contact;
 mod decrees;
 mod endpoint;
+mod entry;
 mod feed;
 mod http;
 mod lanes;
@@ -27,6 +30,7 @@ mod pace;
 mod pool;
 mod pushed;
 mod refusal;
+mod renewal;
 mod spdci;
 mod turns;
 mod upstream;

@@ -56,6 +56,7 @@ mod strangers;
 mod tools;
 mod unreadable;
 mod watching;
+mod weak_registry;
 mod witness_clock;
 mod workshop;
 mod wrapped;
