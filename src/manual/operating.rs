@@ -40,12 +40,15 @@
 //! # Health
 //!
 //! `GET /health/live` on `ops` says that the process runs. `GET /health/ready` is 200 only when a query could be answered *and*
-//! recorded now; its body names the part that is not ready:
+//! recorded now; its body names the parts that are not ready. Those listed in `degraded` do not make it red: in an outage of the registry every node loses it
+//! at once, and one that was in order and is then left in the balancer still serves what needs no document, what is remembered, and the signed
+//! `proceed` or `try-later` of each policy. A node that has not heard of the registry since its start is red. For alarms about the registry take
+//! `estelam_registry_in_order`, not readiness.
 //!
 //! | part | red means | do |
 //! |---|---|---|
-//! | `registry` | no decrees loaded, the change feed out of contact, or look-ups at every address failed repeatedly | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
-//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
+//! | `registry` | no decrees loaded, the change feed out of contact or behind what look-ups show, or look-ups at every address failed repeatedly; mostly `degraded` | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
+//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly; mostly `degraded` | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
@@ -274,5 +277,18 @@
 //! `estelam_tls_profile_refusals_total{rule}`, `estelam_connections_cut_total{reason}`, `estelam_connections_open{listener}`,
 //! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_total{rule,agency}`. No label names a
 //! person, a clerk or a number.
+//!
+//! Of the registry, taken when the metrics are read:
+//!
+//! | gauge | what |
+//! |---|---|
+//! | `estelam_registry_in_order` | 1 while decrees are loaded, the feed vouches for what is known, and look-ups are answered |
+//! | `estelam_registry_feed_silence_seconds` | for how long the feed has vouched for nothing; beyond 10 s remembered facts are asked for again |
+//! | `estelam_registry_feed_lag_changes`, `estelam_registry_cursor` | changes that look-ups show and the feed has not told; how far it was followed |
+//! | `estelam_registry_decrees_age_seconds` | since the registry last said that these decrees are all there are |
+//! | `estelam_registry_breaker{registry,address}` | of each address (1 is the preferred one), `registry` being `register` or `people`: 0 closed, 1 half open, 2 open |
+//! | `estelam_registry_last_error_age_seconds{registry,address}`, `estelam_registry_lookup_p95_seconds{registry,address}` | since something went wrong there (`estelam status` says what); how long its look-ups take |
+//! | `estelam_registry_lane_in_flight{lane}`, `estelam_registry_lane_waiting{lane}`, `estelam_registry_at_once` | look-ups at the registry and waiting, of the counter and in the background; how many may be there at once |
+//! | `estelam_registry_remembered`, `estelam_registry_remembered_bytes` | people, and memory |
 //!
 //! Logs are JSON lines on standard error; `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`).

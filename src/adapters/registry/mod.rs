@@ -21,6 +21,7 @@ mod decrees;
 mod endpoint;
 mod entry;
 mod feed;
+mod gauges;
 mod http;
 mod lanes;
 mod latency;

@@ -16,9 +16,15 @@ use super::decree_table::put_in_force;
 use super::fixtures::query;
 use super::harness::{Reply, System};
 use super::workshop::{enrol, officials, services};
+use crate::openapi::assert_described;
 
 /// A card that has lapsed, and that [`DECREE`] makes valid again.
 const LAPSED: &str = "A160000002";
+
+async fn health(system: &System) -> (u16, Value) {
+    let reply = system.client("clinic").get(format!("http://{}/health/ready", system.config.listen.ops)).send().await.unwrap();
+    (reply.status().as_u16(), reply.json().await.unwrap())
+}
 
 async fn ask(system: &System, agency: &str, service: &str) -> Reply {
     let mut question = query(agency, "amayesh-no", LAPSED, service);
@@ -35,6 +41,33 @@ fn approve(system: &System, text: &str) {
     std::fs::write(&file, text).unwrap();
     let ids = system.registry_store(|store| decrees::add(store, &known, &services(), &file, &first)).unwrap();
     system.registry_store(|store| decrees::approve(store, &known, &ids[0], &second, &*system.clock)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_loses_its_registry_stays_ready_and_one_that_never_had_it_is_not() {
+    let system = System::today().await;
+    assert_eq!(health(&system).await.1["degraded"], json!([]));
+    system.stop_registry().await;
+    system.clock.sleep(Duration::from_secs(60));
+    system.until("the loss of the feed", |system| !system.running.parts().registry.ready()).await;
+    let (status, body) = health(&system).await;
+    assert_described("Health", &body);
+    assert_eq!((status, &body["ready"], &body["parts"]["registry"]), (200, &json!(true), &json!(false)));
+    assert_eq!(body["degraded"], json!(["registry"]));
+    let entries = system.entries();
+    let reply = ask(&system, "clinic", "treatment").await;
+    assert_eq!(
+        (reply.outcome().as_str(), &reply.json["reason"]["next"]["action"]),
+        ("indeterminate registry-unavailable", &json!("proceed"))
+    );
+    assert_eq!(system.entries(), entries + 1);
+    let system = system.restarted_unready(|_| ()).await;
+    let (status, body) = health(&system).await;
+    assert_eq!((status, &body["ready"], &body["degraded"]), (503, &json!(false), &json!([])));
+    system.start_registry();
+    system.running.until_ready().await.unwrap();
+    assert_eq!(health(&system).await.0, 200);
+    system.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

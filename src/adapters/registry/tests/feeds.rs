@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::super::cache::CachedRegistry;
 use super::super::config::RegistryClientConfig;
@@ -162,4 +163,32 @@ async fn what_seems_to_lie_ahead_after_the_clock_went_back_is_asked_for_again() 
     bench.clock.set(start() - SignedDuration::from_secs(20));
     *bench.fake.down.lock().unwrap() = true;
     assert_eq!(ask(&bench.cached, "1", 3600).await, Ok(Freshness::Stale), "its age is not known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gauges_show_what_an_alarm_needs() {
+    let bench = with_one().await;
+    *bench.fake.version.lock().unwrap() = 5;
+    freshness(&bench, "2").await;
+    *bench.fake.down.lock().unwrap() = true;
+    for value in ["3", "4", "5"] {
+        assert!(ask(&bench.cached, value, 60).await.is_err());
+    }
+    tokio::time::advance(Duration::from_secs(11)).await;
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || bench.cached.measure());
+    let text = recorder.handle().render();
+    for line in [
+        "estelam_registry_feed_silence_seconds 11",
+        "estelam_registry_decrees_age_seconds 11",
+        "estelam_registry_feed_lag_changes 4",
+        "estelam_registry_cursor 1",
+        "estelam_registry_in_order 0",
+        "estelam_registry_breaker{registry=\"register\",address=\"1\"} 1",
+        "estelam_registry_last_error_age_seconds{registry=\"register\",address=\"1\"} 11",
+        "estelam_registry_lane_waiting{lane=\"counter\"} 0",
+        "estelam_registry_lane_in_flight{lane=\"background\"} 0",
+    ] {
+        assert!(text.lines().any(|one| one.starts_with(line)), "{line} is not in\n{text}");
+    }
 }
