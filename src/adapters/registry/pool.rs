@@ -18,7 +18,7 @@ use super::endpoint::{Endpoint, EndpointState};
 use super::lanes::{Caller, Lane, LaneState, Lanes};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
 use crate::core::domain::random::random;
-use crate::core::registry::holder::{OpenAnswer, OpenRequest};
+use crate::core::registry::holder::{CODE_LASTS_S, OpenAnswer, OpenRequest};
 use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
@@ -40,8 +40,8 @@ pub(super) struct Pool {
     hedges: Budget,
     /// The endpoint whose change feed is followed.
     followed: AtomicUsize,
-    /// When the preferred one was left, or last tried since.
-    left: Mutex<Option<Instant>>,
+    /// Before this the preferred one, once it was left, is not tried again.
+    stay_until: Mutex<Option<Instant>>,
 }
 
 /// What is known of the registry's addresses and of the lanes before them, for operators.
@@ -67,7 +67,7 @@ impl Pool {
             retries: Budget::per_thousand(RETRIES),
             hedges: Budget::per_thousand(HEDGES),
             followed: AtomicUsize::new(0),
-            left: Mutex::default(),
+            stay_until: Mutex::default(),
         }
     }
 
@@ -200,12 +200,19 @@ impl Pool {
 
     /// Whether another address than the preferred one is followed, and that was not tried for a while.
     fn due(&self) -> bool {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = self.followed.load(Ordering::Relaxed) != 0 && left.is_none_or(|at| at.elapsed() >= BACK_AFTER);
+        let stay = *self.stay_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = self.followed.load(Ordering::Relaxed) != 0 && stay.is_none_or(|until| until <= Instant::now());
         if due {
-            *left = Some(Instant::now());
+            self.stay(BACK_AFTER);
         }
         due
+    }
+
+    /// Does not go back to the preferred address for so long at least.
+    fn stay(&self, time: Duration) {
+        let until = Some(Instant::now() + time);
+        let mut stay = self.stay_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *stay = until.max(*stay);
     }
 
     /// What the preferred address tells, if it is in order again: then it is followed. It is not waited for, and one that is still behind changes
@@ -234,10 +241,13 @@ impl Pool {
         self.endpoints.len()
     }
 
-    /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed.
+    /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed for as long as the code lasts, if that
+    /// does not fail.
     pub(super) async fn holder_code(&self, key: &Key, office: &str) -> Result<String, RegistryUnavailable> {
         let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
-        endpoint.noted(endpoint.upstream().holder_code(key, office).await)
+        let sent = endpoint.noted(endpoint.upstream().holder_code(key, office).await)?;
+        self.stay(Duration::from_secs(u64::try_from(CODE_LASTS_S).unwrap_or(0)));
+        Ok(sent)
     }
 
     /// Hands a holder's code in.
@@ -249,7 +259,7 @@ impl Pool {
     fn follow_another(&self) {
         let count = self.endpoints.len().max(1);
         let next = |place: usize| Some((place + 1) % count);
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.stay(BACK_AFTER);
         let _ = self.followed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 

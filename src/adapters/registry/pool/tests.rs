@@ -44,6 +44,10 @@ impl Upstream for Address {
         Ok(Fetched { version: 1, as_of: Timestamp::UNIX_EPOCH, subject: "subject".into(), persons: [].into() })
     }
 
+    async fn holder_code(&self, _: &Key, _: &str) -> Result<String, RegistryUnavailable> {
+        Ok("handle".to_owned())
+    }
+
     async fn identifiers(&self, _: &Key) -> Result<Vec<crate::core::registry::KnownPerson>, RegistryUnavailable> {
         Ok(Vec::new())
     }
@@ -194,4 +198,13 @@ async fn the_preferred_feed_is_followed_again_once_it_is_back_and_not_behind() {
     assert_eq!(told_by().await, Ok(1), "it was tried just now");
     tokio::time::advance(BACK_AFTER).await;
     assert_eq!((told_by().await, told_by().await), (Ok(0), Ok(0)));
+    // A holder's code is known where it was sent from alone.
+    first.takes(None);
+    assert!(told_by().await.is_err());
+    first.takes(QUICK);
+    pool.holder_code(&Key::new("yekta", "1"), "office").await.unwrap();
+    tokio::time::advance(BACK_AFTER).await;
+    assert_eq!(told_by().await, Ok(1));
+    tokio::time::advance(Duration::from_secs(600)).await;
+    assert_eq!(told_by().await, Ok(0));
 }
