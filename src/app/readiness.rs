@@ -47,6 +47,14 @@ impl NodeReadiness {
     fn any_life_critical(&self) -> bool {
         (self.gate.policy)().services.iter().any(|service| service.life_critical)
     }
+
+    /// Whether a node that was in order is good for something without the registry: a service that needs no document, or somebody whose policy
+    /// says what to do in an outage. Taken out with all the others, it could tell nobody.
+    fn answers_in_an_outage(&self) -> bool {
+        let policy = (self.gate.policy)();
+        let free = policy.services.iter().any(|service| service.no_document || service.no_document_in_emergency);
+        self.registry.has_begun() && (free || policy.agencies.values().any(|agency| agency.outage_advice(None).is_some()))
+    }
 }
 
 impl Readiness for NodeReadiness {
@@ -62,6 +70,15 @@ impl Readiness for NodeReadiness {
         ];
         parts.extend(self.registry.people_ready().map(|ready| ("people-registry", ready)));
         parts
+    }
+
+    fn degraded(&self) -> Vec<&'static str> {
+        if !self.answers_in_an_outage() {
+            return Vec::new();
+        }
+        let registry = (!self.registry.ready()).then_some("registry");
+        let people = self.registry.people_ready().filter(|ready| !ready).map(|_| "people-registry");
+        registry.into_iter().chain(people).collect()
     }
 
     fn policy_version(&self) -> Arc<str> {

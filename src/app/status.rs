@@ -28,12 +28,13 @@ pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>, deletion: Arc<Del
 
 impl NodeStatus for Status {
     fn status(&self) -> Value {
+        let ready = self.readiness.is_ready();
         let parts = self.readiness.parts();
-        let ready = parts.iter().all(|(_, ready)| *ready);
         let parts: serde_json::Map<_, _> = parts.into_iter().map(|(part, ready)| (part.to_owned(), json!(ready))).collect();
         json!({
             "ready": ready,
             "parts": parts,
+            "degraded": self.readiness.degraded(),
             "time": self.gate.clock.now().to_string(),
             "policy_version": &*self.readiness.policy_version(),
             "cut_off_version": self.readiness.cut_off_version(),
@@ -41,6 +42,10 @@ impl NodeStatus for Status {
             "ledger": self.log(),
             "deletion": self.deletion.status(),
         })
+    }
+
+    fn measure(&self) {
+        self.registry.measure();
     }
 }
 
@@ -65,7 +70,9 @@ impl Status {
         let age = self.registry.decrees_age_s();
         json!({
             "cursor": self.readiness.registry_cursor(),
-            "feed_silent_s": (age != u32::MAX).then_some(age),
+            "feed_silent_s": self.registry.feed_silence().map(|silence| silence.as_secs()),
+            "feed_lag": self.registry.feed_lag(),
+            "decrees_age_s": (age != u32::MAX).then_some(age),
             "decrees_version": decrees.as_ref().map(|decrees| decrees.version.as_str()),
             "remembered": self.registry.remembered(),
             "remembered_mib": self.registry.remembered_bytes() >> 20,

@@ -39,13 +39,26 @@ fn rows(status: &Value) -> Vec<(String, String)> {
     let row = |what: &str, value: String| (what.to_owned(), value);
     let mut rows = vec![row("ready", at("/ready"))];
     let parts = status.get("parts").and_then(Value::as_object).into_iter().flatten();
-    rows.extend(
-        parts.map(|(part, ready)| (format!("  {part}"), if ready == &Value::Bool(true) { "ok".into() } else { "NOT READY".into() })),
-    );
+    let degraded = |part: &str| status.get("degraded").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == part));
+    rows.extend(parts.map(|(part, ready)| {
+        let how = match ready {
+            Value::Bool(true) => "ok",
+            _ if degraded(part) => "NOT IN ORDER; what can be answered without it is",
+            _ => "NOT READY",
+        };
+        (format!("  {part}"), how.to_owned())
+    }));
     rows.push(row("time", at("/time")));
     rows.push(row("policy", at("/policy_version")));
     rows.push(row("decrees", at("/registry/decrees_version")));
-    rows.push(row("change feed", format!("silent for {} s, cursor {}", at("/registry/feed_silent_s"), at("/registry/cursor"))));
+    let feed = format!(
+        "silent for {} s, cursor {}, {} changes behind what look-ups show",
+        at("/registry/feed_silent_s"),
+        at("/registry/cursor"),
+        at("/registry/feed_lag")
+    );
+    rows.push(row("change feed", feed));
+    rows.push(row("decrees' age", format!("{} s", at("/registry/decrees_age_s"))));
     rows.push(row("remembered", format!("{} people, {} MiB", at("/registry/remembered"), at("/registry/remembered_mib"))));
     rows.push(row("look-ups at once", format!("at most {}", at("/registry/at_once"))));
     for lane in ["counter", "background"] {
@@ -121,8 +134,10 @@ mod tests {
     fn table_names_what_is_not_ready_and_what_went_wrong_where() {
         let status = json!({
             "ready": false,
-            "parts": {"ledger": true, "registry": false},
+            "parts": {"keys": false, "ledger": true, "registry": false},
+            "degraded": ["registry"],
             "registry": {
+                "cursor": 7, "feed_silent_s": 12, "feed_lag": 3, "decrees_age_s": 2,
                 "lanes": {"counter": {"in_flight": 3, "waiting": 1}},
                 "addresses": [{"breaker": "open", "followed": true, "p95_ms": null, "last_error": "it cannot be reached", "last_error_s_ago": 7}],
                 "people": {"protocol": "spdci", "addresses": [{"breaker": "closed", "p95_ms": 12, "last_error": null}]},
@@ -131,7 +146,10 @@ mod tests {
             "deletion": {"needs_order": true, "ordered_until": {"detail": "2026-12-31", "minor": null}, "not_ordered": {"entries": 9, "oldest": "2026-08-01"}},
         });
         let text: Vec<_> = rows(&status).into_iter().map(|(what, value)| format!("{what}|{value}")).collect();
-        assert!(text.contains(&"  registry|NOT READY".to_owned()), "{text:?}");
+        assert!(text.contains(&"  keys|NOT READY".to_owned()), "{text:?}");
+        assert!(text.contains(&"  registry|NOT IN ORDER; what can be answered without it is".to_owned()), "{text:?}");
+        assert!(text.contains(&"change feed|silent for 12 s, cursor 7, 3 changes behind what look-ups show".to_owned()), "{text:?}");
+        assert!(text.contains(&"decrees' age|2 s".to_owned()), "{text:?}");
         assert!(text.contains(&"its disk|low: 400 MiB free, 256 MiB for answers alone".to_owned()), "{text:?}");
         assert!(text.contains(&"  counter|3 at the registry, 1 wait".to_owned()), "{text:?}");
         let deletion = "deletion|detail until 2026-12-31, minor NOT ORDERED; 9 entries since 2026-08-01 are due and NOT deleted";

@@ -58,7 +58,7 @@
 //! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
 //!
 //! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
-//! `max_age` is the oldest acceptable age of the facts in seconds, within what your policy allows; 0 asks the registry now.
+//! `max_age` is the oldest acceptable age of the facts and decrees in seconds, within what your policy allows; 0 asks the registry now.
 //!
 //! `reason.next` says who acts next, and how. Where a decree asks something of the holder besides, `reason.next.then` has its words: pass them on.
 //! With `lapsed-renewable`, `reason.next.window` has the renewal window that is open for the holder's document, else the next one announced: `from` and

@@ -88,7 +88,7 @@
 //!   stops the whole list. Registries made by an earlier build are made anew.
 //! - **2026-11-23, the gateway trusts no list of decrees by itself**: it computes the version again, and refuses a list that lost or changed a
 //!   decree that it had (until restart); then nothing is decided. Decrees that nobody confirmed for longer than the policy's
-//!   bound on facts (at least a minute) are `too-stale`, measured by a clock that nobody sets.
+//!   bound on facts (at least ten seconds) are `too-stale`, measured by a clock that nobody sets and that goes on in a machine's sleep.
 //! - **2026-11-23, the registry's certificate is judged like an agency's**: lists required and in date, a pinned URI name, and looked at again around every
 //!   call: once any that passed a handshake is no longer good, the pooled connections to every address are given up, and what came over them does not count.
 //! - **2026-11-23, the highest CRL numbers lie beside the log**, by the authority's key: whoever can put an old list into the folder cannot undo a

@@ -50,7 +50,7 @@
 //! | `b.f` | age of the facts in nanoseconds; with `as_of` it gives the instant decided for | 0 |
 //! | `b.a` | least and most full years of the holder on that day | not known |
 //! | `b.w`, `b.p`, `b.h` | nationality, registered province, `head` or `member` of a household | not known |
-//! | `b.x`, `b.v` | province that the query named; age of the decrees in seconds | not named; a minute or less |
+//! | `b.x`, `b.v` | province that the query named; age of the decrees in seconds | not named; ten seconds or less |
 //! | `b.d[]` | documents: `k` kind, `s` series, `z` state (active), `i` issued, `e` last day, `l` status carried, `f` facets, `h` whole hours since it was recorded | |
 //! | `b.m` | how a name given as a hint agreed: match, close, different | no name was given |
 //! | `b.r` | the service rule | none |

@@ -26,8 +26,8 @@
 //! | `purge-orders/` (`ledger.purge_orders`) | purge orders, signed alike; outside a demo nothing is deleted without one; [`super::log`] | within seconds |
 //! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | the clock is compared whenever the file changes, the log at a restart |
 //! | `ledger/reserve` | room that answers have for themselves; made again at a start where it is missing | |
-//! | `ledger/client-assertions` | client assertions that were used and have not expired; hashes alone | |
-//! | `ledger/registry-events` | the same of pushed events, five minutes' worth | |
+//! | `ledger/client-assertions` | client assertions and signatures that were used; hashes alone. Those that have expired stay, the last 131,072 of them, in case the clock was wrong that said so | |
+//! | `ledger/registry-events` | the same of pushed events | |
 //! | `ledger/*revocation-lists.json` | the highest number of every revocation list seen; an older list is refused even after a restart | |
 //! | `ledger/memories.json` | which of the files that must not be forgotten there were: `authority.json`, `acts.json`, the lists, assertions and events here, `revoked-tokens` beside the local list. One that is gone keeps the gateway from starting, and the message says how to go on | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
@@ -40,12 +40,15 @@
 //! # Health
 //!
 //! `GET /health/live` on `ops` says that the process runs. `GET /health/ready` is 200 only when a query could be answered *and*
-//! recorded now; its body names the part that is not ready:
+//! recorded now; its body names the parts that are not ready. Those listed in `degraded` do not make it red: in an outage of the registry every node loses it
+//! at once, and one that was in order and is then left in the balancer still serves what needs no document, what is remembered, and the signed
+//! `proceed` or `try-later` of each policy. A node that has not heard of the registry since its start is red. For alarms about the registry take
+//! `estelam_registry_in_order`, not readiness.
 //!
 //! | part | red means | do |
 //! |---|---|---|
-//! | `registry` | no decrees loaded, the change feed out of contact, or look-ups at every address failed repeatedly | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
-//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
+//! | `registry` | no decrees loaded, the change feed out of contact or behind what look-ups show, or look-ups at every address failed repeatedly; mostly `degraded` | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
+//! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly; mostly `degraded` | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
@@ -69,8 +72,18 @@
 //! never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups (a quarter of it for batches) a query is 503
 //! `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a second factor that does not match: that is
 //! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
-//! Where the change feed goes on at an address that is behind the one before, that is no change of the register: cached facts count as stale until it has caught up,
-//! and what was told stays told. One that stays behind for 20 s is taken for another register.
+//!
+//! What is remembered counts as current while the change feed vouches for it. It does so until it has been silent for 10 s (a poll that fails is tried
+//! again at once), by a clock that goes on while the machine sleeps. Where it goes on at an address that is behind the one before, that is no change of the
+//! register: nothing that is remembered counts as current until it has caught up, and what was told stays told. One that stays behind for 20 s is taken for
+//! another register. A feed that speaks and does not tell within 10 s what look-ups show (each says which cursor it reflects) vouches for nothing
+//! since they began to, and its address is left for the next one; every 30 s it is seen whether the preferred one is back. A register that was put
+//! back from a copy and went on has other changes under the same cursors: the reference registry names each (`history` of changes and decrees, said again with
+//! the next poll), and says `rewritten`; then everything is asked for again. A registry that tells no `history` is known by a cursor that runs back alone.
+//!
+//! Decrees are as current as the feed. While it vouches for nothing they are loaded for each answer that they would make too old, at most once for many; `as_of`
+//! is never later than the last word on them, an answer that rests on decrees of more than ten seconds ago is not `live`, and a "no" that must be live
+//! (`must_be_live_for_denial`) is not given on them.
 //! `estelam_registry_shed_total{lane}`, `estelam_registry_retries_total`, `estelam_registry_hedges_total` and
 //! `estelam_registry_lookups_total{outcome}` count.
 //!
@@ -274,5 +287,18 @@
 //! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_raised_total`,
 //! `estelam_alerts_total{rule,agency}`. No label names a
 //! person, a clerk or a number.
+//!
+//! Of the registry, taken when the metrics are read:
+//!
+//! | gauge | what |
+//! |---|---|
+//! | `estelam_registry_in_order` | 1 while decrees are loaded, the feed vouches for what is known, and look-ups are answered |
+//! | `estelam_registry_feed_silence_seconds` | for how long the feed has vouched for nothing; beyond 10 s remembered facts are asked for again |
+//! | `estelam_registry_feed_lag_changes`, `estelam_registry_cursor` | changes that look-ups show and the feed has not told; how far it was followed |
+//! | `estelam_registry_decrees_age_seconds` | since the registry last said that these decrees are all there are |
+//! | `estelam_registry_breaker{registry,address}` | of each address (1 is the preferred one), `registry` being `register` or `people`: 0 closed, 1 half open, 2 open |
+//! | `estelam_registry_last_error_age_seconds{registry,address}`, `estelam_registry_lookup_p95_seconds{registry,address}` | since something went wrong there (`estelam status` says what); how long its look-ups take |
+//! | `estelam_registry_lane_in_flight{lane}`, `estelam_registry_lane_waiting{lane}`, `estelam_registry_at_once` | look-ups at the registry and waiting, of the counter and in the background; how many may be there at once |
+//! | `estelam_registry_remembered`, `estelam_registry_remembered_bytes` | people, and memory |
 //!
 //! Logs are JSON lines on standard error; `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`).

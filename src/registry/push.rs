@@ -173,6 +173,6 @@ fn acknowledge(store: &Store, gateway: &str, cursor: u64) -> Result<(), StoreErr
 
 impl RegistryState {
     fn read_changes(&self, after: u64) -> Result<ChangesAnswer, StoreError> {
-        self.store().read(|snapshot| changes_after(snapshot, after, self.subjects()))
+        self.store().read(|snapshot| changes_after(snapshot, after, None, self.subjects()))
     }
 }

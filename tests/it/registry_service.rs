@@ -230,6 +230,31 @@ async fn a_cursor_from_another_store_means_everything() {
 }
 
 #[actix_web::test]
+async fn a_register_that_was_put_back_and_went_on_says_so_to_whoever_followed_it() {
+    let service = start(Some(GATEWAY));
+    service.seed();
+    let ChangesAnswer { cursor, history, .. } = service.changes("after=0&wait=0").await;
+    let followed = format!("after={cursor}&history={}&wait=0", history.as_ref().unwrap());
+    let decrees: DecreesAnswer = service.client().get(service.url("/registry/v1/decrees")).send().await.unwrap().json().await.unwrap();
+    assert_eq!((decrees.cursor, decrees.history), (cursor, history));
+    let same = service.changes(&followed).await;
+    assert_eq!((same.cursor, same.everything, same.rewritten), (cursor, false, false));
+    // The last change is lost, and two others come.
+    let put_back = format!(
+        "DELETE FROM change WHERE cursor = {cursor}; DELETE FROM history WHERE cursor = {cursor};
+        UPDATE sqlite_sequence SET seq = {cursor} - 1 WHERE name = 'change';
+        INSERT INTO change (kind, scheme, value) VALUES ('person', 'yekta', '1'), ('person', 'yekta', '2')"
+    );
+    service.beside().with_writer(|t| t.execute_batch(&put_back).map_err(estelam::registry::store::StoreError::from)).unwrap();
+    let another = service.changes(&followed).await;
+    assert_eq!((another.cursor, another.everything, another.decrees, another.rewritten), (cursor + 1, true, true, true));
+    let silent = service.changes(&format!("after={cursor}&wait=0")).await;
+    assert_eq!((silent.subjects.len(), silent.everything, silent.rewritten), (1, false, false), "it cannot be told to who does not ask");
+    let followed = format!("after={}&history={}&wait=0", another.cursor, another.history.unwrap());
+    assert!(!service.changes(&followed).await.rewritten);
+}
+
+#[actix_web::test]
 async fn decrees_reach_the_gateway_when_two_officials_agree() {
     let service = start(Some(GATEWAY));
     let gateway = service.gateway().await;

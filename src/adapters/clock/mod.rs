@@ -3,9 +3,12 @@
 mod steady;
 mod witnessed;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::time::Instant;
 
 use crate::core::domain::clock::Clock;
 
@@ -21,35 +24,61 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(u64::try_from(since_boot_us()).unwrap_or(0))
+    }
 }
 
-/// A clock that stands still until it is set. Nothing in configuration or on the command line can choose it.
+/// Microseconds since boot, sleep included.
+fn since_boot_us() -> i64 {
+    let boot = clock_gettime(ClockId::Boottime);
+    boot.tv_sec.saturating_mul(1_000_000).saturating_add(boot.tv_nsec / 1000)
+}
+
+/// A clock that stands still until it is set. Nothing in configuration or on the command line can choose it. Time elapses for it as it does,
+/// and by what the machine is said to have slept.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64, AtomicBool);
+pub struct ManualClock {
+    at: AtomicI64,
+    holds: AtomicBool,
+    begun: Instant,
+    slept_ms: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows `at`, to the microsecond.
     pub fn new(at: Timestamp) -> Self {
-        Self(AtomicI64::new(at.as_microsecond()), AtomicBool::new(true))
+        Self { at: AtomicI64::new(at.as_microsecond()), holds: AtomicBool::new(true), begun: Instant::now(), slept_ms: AtomicU64::new(0) }
     }
 
     /// Moves the clock to `at`.
     pub fn set(&self, at: Timestamp) {
-        self.0.store(at.as_microsecond(), Ordering::SeqCst);
+        self.at.store(at.as_microsecond(), Ordering::SeqCst);
+    }
+
+    /// Has the machine sleep: the clock goes on, and nothing that a process measures for itself does.
+    pub fn sleep(&self, time: Duration) {
+        self.at.fetch_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.slept_ms.fetch_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// Says whether the clock can be believed.
     pub fn believe(&self, holds: bool) {
-        self.1.store(holds, Ordering::SeqCst);
+        self.holds.store(holds, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_microsecond(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
+        Timestamp::from_microsecond(self.at.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.begun.elapsed() + Duration::from_millis(self.slept_ms.load(Ordering::SeqCst))
     }
 
     fn holds(&self) -> bool {
-        self.1.load(Ordering::SeqCst)
+        self.holds.load(Ordering::SeqCst)
     }
 }

@@ -1,11 +1,11 @@
 //! The system's clock for as long as it moves on like the clock that nobody sets.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::time::{ClockId, clock_gettime};
 
-use super::SystemClock;
+use super::{SystemClock, since_boot_us};
 use crate::core::domain::clock::Clock;
 
 /// A jump of the wall clock by more than this is not believed, in microseconds.
@@ -61,14 +61,17 @@ impl Clock for SteadyClock {
         Timestamp::from_microsecond(self.judge().0).unwrap_or(Timestamp::MAX)
     }
 
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed()
+    }
+
     fn holds(&self) -> bool {
         self.judge().1
     }
 }
 
 fn read() -> Reading {
-    let boot = clock_gettime(ClockId::Boottime);
-    let boot = boot.tv_sec.saturating_mul(1_000_000).saturating_add(boot.tv_nsec / 1000);
+    let boot = since_boot_us();
     Reading { wall: SystemClock.now().as_microsecond(), boot }
 }
 

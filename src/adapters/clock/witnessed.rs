@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -33,6 +34,10 @@ impl WitnessedClock {
 impl Clock for WitnessedClock {
     fn now(&self) -> Timestamp {
         self.inner.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.inner.elapsed()
     }
 
     fn holds(&self) -> bool {

@@ -11,6 +11,15 @@ pub trait Readiness: Send + Sync + 'static {
     /// The parts and whether each is ready.
     fn parts(&self) -> Vec<(&'static str, bool)>;
 
+    /// Those that are not ready and do not keep the node from answering.
+    fn degraded(&self) -> Vec<&'static str>;
+
+    /// Whether queries can be answered and recorded: every part is ready, or may be missing for now.
+    fn is_ready(&self) -> bool {
+        let degraded = self.degraded();
+        self.parts().iter().all(|(part, ready)| *ready || degraded.contains(part))
+    }
+
     /// The version of the policy in force.
     fn policy_version(&self) -> Arc<str>;
 
@@ -31,6 +40,9 @@ pub trait Readiness: Send + Sync + 'static {
 pub trait NodeStatus: Send + Sync + 'static {
     /// Everything, as one object.
     fn status(&self) -> serde_json::Value;
+
+    /// Sets the gauges to what is so now, before the metrics are read.
+    fn measure(&self);
 }
 
 /// What the handlers of `ops` need.
@@ -47,6 +59,7 @@ pub struct OpsState {
 struct Health {
     ready: bool,
     parts: std::collections::BTreeMap<&'static str, bool>,
+    degraded: Vec<&'static str>,
     policy_version: Arc<str>,
     cut_off_version: String,
     certificates_version: String,
@@ -59,14 +72,17 @@ pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "live": true }))
 }
 
-/// `GET /health/ready`: 200 only when a query could be answered and recorded now.
+/// `GET /health/ready`: 200 only when a query could be answered and recorded now. In an outage of the registry that is so: the answer is signed,
+/// recorded, and says what to do.
 pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
     let parts: std::collections::BTreeMap<_, _> = state.readiness.parts().into_iter().collect();
-    let ready = parts.values().all(|part| *part);
+    let degraded = state.readiness.degraded();
+    let ready = parts.iter().all(|(part, ready)| *ready || degraded.contains(part));
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(Health {
         ready,
         parts,
+        degraded,
         policy_version: state.readiness.policy_version(),
         cut_off_version: state.readiness.cut_off_version(),
         certificates_version: state.readiness.certificates_version(),
@@ -82,5 +98,6 @@ pub(super) async fn status(state: Data<OpsState>) -> HttpResponse {
 
 /// `GET /metrics`.
 pub(super) async fn metrics(state: Data<OpsState>) -> HttpResponse {
+    state.status.measure();
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body((state.render)())
 }

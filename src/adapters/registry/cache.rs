@@ -1,24 +1,23 @@
 //! The fact cache before the registry, behind the same port: coalesced misses, bounded ages, and no answer that a change overtook.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
-use metrics::Counter;
+use jiff::Timestamp;
 use moka::future::Cache;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::changes::ChangeLog;
 use super::config::RegistryClientConfig;
 use super::decrees::AcceptedDecrees;
+use super::entry::{Entry, Lookups};
 use super::lanes::{Caller, Lane};
 use super::loads::{Loaded, Loads};
 use super::mark::{Mark, Marker};
 use super::pool::{Pool, PoolState};
 use super::pushed::Pushed;
-use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use super::upstream::{Changes, Fetched, Key, Position, Upstream};
 use super::weight::bounded;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
@@ -27,21 +26,6 @@ use crate::core::limit::Tier;
 use crate::core::policy::Permit;
 use crate::core::registry::holder::{HolderDesk, OpenRequest, OpenedTrail};
 use crate::core::registry::{Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable};
-
-/// Answers from the cache after which an entry is asked for again before it is too old.
-const HOT: u32 = 3;
-/// An entry is refreshed once it has lived from so many hundredths of its allowed age on; which of them is drawn per identifier, so
-/// that what was loaded together is not refreshed together.
-const REFRESH_FROM: u8 = 70;
-
-/// One remembered answer and the generation of the feed in which it was asked for.
-pub(super) struct Entry {
-    epoch: u64,
-    fetched: Fetched,
-    /// Answers given from it.
-    served: AtomicU32,
-    refreshing: AtomicBool,
-}
 
 /// The registry as the gateway sees it.
 pub struct CachedRegistry {
@@ -63,8 +47,7 @@ pub(super) struct Inner {
     pub(super) pushed: Pushed,
     pub(super) decrees: AcceptedDecrees,
     lookups: Lookups,
-    timeout: Duration,
-    pub(super) feed_bound: Duration,
+    pub(super) timeout: Duration,
     poll: Duration,
 }
 
@@ -85,25 +68,30 @@ impl CachedRegistry {
         let inner = Inner {
             pool,
             register,
+            changes: ChangeLog::new(Arc::clone(&clock), config.feed_bound),
             clock,
             marker: Marker::default(),
             cache: bounded(config, |entry| &entry.fetched),
             loads: Loads::default(),
-            changes: ChangeLog::default(),
             pushed: Pushed::default(),
             decrees: AcceptedDecrees::new(config.activate_decrees.clone()),
             lookups: Lookups::new(),
             timeout: config.timeout,
-            feed_bound: config.feed_bound,
             poll: config.poll,
         };
         Arc::new(Self { inner: Arc::new(inner), feed: Mutex::default() })
     }
 
-    /// Whether real answers can be given: the decrees are loaded, the change feed is in contact, and people can be looked up, if they are here.
+    /// Whether everything is in order: the decrees are loaded, the change feed vouches for what is known, and people can be looked up, if they
+    /// are here.
     pub fn ready(&self) -> bool {
         let people = self.inner.register.is_some() || self.inner.pool.answers();
-        people && self.inner.decrees.are_loaded() && self.inner.feed_in_order()
+        people && self.inner.decrees.are_loaded() && self.inner.changes.in_order()
+    }
+
+    /// Whether it was in order once since the start.
+    pub fn has_begun(&self) -> bool {
+        self.inner.changes.silence().is_some()
     }
 
     /// The state of addresses and lanes, for operators.
@@ -130,6 +118,16 @@ impl CachedRegistry {
     /// People remembered now, about.
     pub fn remembered(&self) -> u64 {
         self.inner.cache.entry_count()
+    }
+
+    /// For how long the change feed has vouched for nothing; none before it began.
+    pub fn feed_silence(&self) -> Option<Duration> {
+        self.inner.changes.silence()
+    }
+
+    /// How many changes look-ups show that the feed has not told.
+    pub fn feed_lag(&self) -> u64 {
+        self.inner.changes.lag()
     }
 
     /// The cursor of the last change that was heard of and counts; none before the feed began.
@@ -170,7 +168,11 @@ impl Registry for CachedRegistry {
     }
 
     fn decrees_age_s(&self) -> u32 {
-        self.inner.changes.silent_s()
+        self.inner.changes.decrees_age_s()
+    }
+
+    async fn renew_decrees(&self) {
+        self.inner.renew_decrees().await;
     }
 }
 
@@ -248,13 +250,9 @@ impl Inner {
         self.clock.now()
     }
 
-    pub(super) fn feed_in_order(&self) -> bool {
-        self.changes.in_order(self.feed_bound)
-    }
-
     /// Whether what is remembered may count as current. Where no feed tells of changes to people, its age alone decides.
     fn vouched_for(&self) -> bool {
-        self.register.is_some() || self.feed_in_order()
+        self.register.is_some() || self.changes.in_order()
     }
 
     pub(super) fn register(&self) -> &Pool {
@@ -288,7 +286,7 @@ impl Inner {
         tokio::spawn(async move {
             let caller = Caller { agency: None, lane: Lane::Background };
             if inner.load_together(mark, key, caller).await.is_err() {
-                entry.refreshing.store(false, Ordering::Relaxed);
+                entry.not_refreshed();
             }
         });
     }
@@ -307,7 +305,10 @@ impl Inner {
         for _ in 0..2 {
             let epoch = self.changes.epoch();
             let fetched = self.pool.look_up(key, caller).await?;
-            let entry = Arc::new(Entry { epoch, fetched, served: AtomicU32::new(0), refreshing: AtomicBool::new(false) });
+            if self.register.is_none() {
+                self.changes.seen(fetched.version);
+            }
+            let entry = Arc::new(Entry::new(epoch, fetched));
             self.remember(mark, &entry).await;
             if !self.changes.overtakes(epoch, &entry.fetched) {
                 return Ok(entry);
@@ -329,13 +330,9 @@ impl Inner {
     }
 
     /// Waits at the registry only while in contact; the first poll after a gap is answered at once.
-    pub(super) async fn fetch_changes(&self, after: u64) -> Result<(usize, Changes), RegistryUnavailable> {
-        let hold = if self.feed_in_order() { self.poll } else { Duration::ZERO };
+    pub(super) async fn fetch_changes(&self, after: &Position) -> Result<(usize, Changes), RegistryUnavailable> {
+        let hold = if self.changes.in_order() { self.poll } else { Duration::ZERO };
         self.register().changes(after, hold).await
-    }
-
-    pub(super) async fn fetch_decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
-        self.register().decrees().await
     }
 
     /// The registry has just said that no decree changed.
@@ -351,45 +348,5 @@ impl Inner {
 
     pub(super) fn forget_everybody(&self) {
         self.cache.invalidate_all();
-    }
-}
-
-impl Entry {
-    fn answer(&self, freshness: Freshness) -> RegistryAnswer {
-        RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.fetched.as_of, freshness, shed: false }
-    }
-
-    /// "Nobody" is remembered as long as anybody, so that a second ask takes one path for both. It never answers: whoever would be
-    /// told so is looked up live (`decision::needs_live_confirmation`).
-    fn serves(&self, need: Need, now: Timestamp) -> bool {
-        // A clock that went back makes every age unknown: the answer is then not fresh enough.
-        let age = now.duration_since(self.fetched.as_of);
-        !age.is_negative() && age <= SignedDuration::from_secs(i64::from(need.max_age_s))
-    }
-
-    /// True once for an entry that is asked for often and will soon be too old.
-    fn wants_refreshing(&self, mark: Mark, need: Need, now: Timestamp) -> bool {
-        if self.served.fetch_add(1, Ordering::Relaxed) < HOT {
-            return false;
-        }
-        let hundredths = i64::from(REFRESH_FROM) + i64::from(mark.spread()) * (100 - i64::from(REFRESH_FROM)) / 256;
-        let from = SignedDuration::from_millis(i64::from(need.max_age_s) * 10 * hundredths);
-        now.duration_since(self.fetched.as_of) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
-    }
-}
-
-/// Counters of look-ups by where the answer came from, found once: that costs more than to count.
-struct Lookups {
-    live: Counter,
-    hit: Counter,
-    miss: Counter,
-    stale: Counter,
-    refresh: Counter,
-}
-
-impl Lookups {
-    fn new() -> Self {
-        let counter = |outcome: &'static str| metrics::counter!("estelam_registry_lookups_total", "outcome" => outcome);
-        Self { live: counter("live"), hit: counter("hit"), miss: counter("miss"), stale: counter("stale"), refresh: counter("refresh") }
     }
 }

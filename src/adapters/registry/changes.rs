@@ -1,13 +1,15 @@
 //! What the change feed has said: which answers are overtaken, and whether the feed is in order.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::upstream::{Changes, Fetched};
+use super::ahead::Ahead;
+use super::contact::Contact;
+use super::upstream::{Changes, Fetched, Position};
+use crate::core::domain::clock::Clock;
 
 /// Most subjects remembered apart; beyond it the whole cache is forgotten once, which is always safe.
 const MOST_SUBJECTS: usize = 100_000;
@@ -16,19 +18,10 @@ const MOST_SUBJECTS: usize = 100_000;
 /// No map from subjects back to identifiers is needed, so none exists to be stolen.
 pub(super) struct ChangeLog {
     state: RwLock<State>,
-    /// What `contact` counts from.
-    started: Instant,
-    /// Milliseconds from `started` to the last batch applied; [`NEVER`] before the first. Measured by a clock that nobody sets.
-    contact: AtomicU64,
-}
-
-/// No batch of changes was applied yet.
-const NEVER: u64 = u64::MAX;
-
-impl Default for ChangeLog {
-    fn default() -> Self {
-        Self { state: RwLock::default(), started: Instant::now(), contact: AtomicU64::new(NEVER) }
-    }
+    /// How long ago the feed spoke.
+    contact: Contact,
+    /// Feed silence after which what is remembered no longer passes as current.
+    bound: Duration,
 }
 
 #[derive(Default)]
@@ -37,6 +30,10 @@ struct State {
     /// Answers of an older version are overtaken, whomever they are about.
     floor: u64,
     cursor: Option<u64>,
+    /// What the registry told with it, to tell whether that is its own past.
+    history: Option<Box<str>>,
+    /// What look-ups show beyond it.
+    ahead: Option<Ahead>,
     /// Which address told it.
     source: Option<usize>,
     /// Since when no address tells as much as another did before.
@@ -50,6 +47,11 @@ struct State {
 }
 
 impl ChangeLog {
+    /// Nothing heard yet.
+    pub(super) fn new(clock: Arc<dyn Clock>, bound: Duration) -> Self {
+        Self { state: RwLock::default(), contact: Contact::new(clock), bound }
+    }
+
     /// The generation of answers; a change of everything begins a new one.
     pub(super) fn epoch(&self) -> u64 {
         self.read().epoch
@@ -63,19 +65,31 @@ impl ChangeLog {
             || state.subjects.get(&fetched.subject).is_some_and(|changed| fetched.version < *changed)
     }
 
-    /// Whether the feed spoke within `bound`.
-    pub(super) fn in_order(&self, bound: Duration) -> bool {
-        self.silence().is_some_and(|silence| silence <= bound)
+    /// Whether the feed vouches for what is known.
+    pub(super) fn in_order(&self) -> bool {
+        self.contact.in_order(self.bound)
     }
 
-    /// Seconds since the last batch was applied; `u32::MAX` before the first.
-    pub(super) fn silent_s(&self) -> u32 {
-        self.silence().map_or(u32::MAX, |silence| u32::try_from(silence.as_secs()).unwrap_or(u32::MAX))
+    /// For how long the feed has vouched for nothing; `None` before it ever did.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        self.contact.silence()
     }
 
-    fn silence(&self) -> Option<Duration> {
-        let contact = self.contact.load(Ordering::Acquire);
-        (contact != NEVER).then(|| self.started.elapsed().saturating_sub(Duration::from_millis(contact)))
+    /// Age of the decrees in whole seconds; `u32::MAX` where they were never confirmed.
+    pub(super) fn decrees_age_s(&self) -> u32 {
+        self.contact.decrees_age().map_or(u32::MAX, |age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX - 1))
+    }
+
+    /// The instant of a question about decrees, for [`Self::decrees_loaded`].
+    pub(super) fn asked_now(&self) -> u64 {
+        self.contact.now()
+    }
+
+    /// Takes note of decrees asked for at `asked`. A list that is older than what look-ups show says nothing about those of now.
+    pub(super) fn decrees_loaded(&self, cursor: u64, asked: u64) {
+        if self.read().ahead.is_none_or(|ahead| ahead.newest() <= cursor) {
+            self.contact.decrees_loaded(asked);
+        }
     }
 
     /// Where to ask next; `None` before the feed has a starting point.
@@ -83,18 +97,53 @@ impl ChangeLog {
         self.read().cursor
     }
 
-    /// Starts to follow the feed at a cursor: nothing older than it can be vouched for.
-    pub(super) fn start_at(&self, cursor: u64) {
-        let mut state = self.write();
-        state.cursor = Some(cursor);
-        state.floor = state.floor.max(cursor);
+    /// The same with what tells the registry whether that is its own past.
+    pub(super) fn position(&self) -> Option<Position> {
+        let state = self.read();
+        state.cursor.map(|cursor| Position { cursor, history: state.history.clone() })
     }
 
-    /// The newest cursor that was pushed longer ago than `bound`: what the feed is asked for from now on must not end before it. (An address
-    /// of the register may be a little behind the one that pushes.)
-    pub(super) fn pushed(&self, bound: Duration) -> u64 {
+    /// Starts to follow the feed: nothing older than that can be vouched for.
+    pub(super) fn start_at(&self, position: &Position) {
         let mut state = self.write();
-        if state.turned.is_none_or(|turned| turned.elapsed() >= bound) {
+        (state.cursor, state.history) = (Some(position.cursor), position.history.clone());
+        state.floor = state.floor.max(position.cursor);
+    }
+
+    /// Takes note of the cursor that a look-up reflects: the feed has to come there within the bound, or something is wrong with it.
+    pub(super) fn seen(&self, version: u64) {
+        let usual = |state: &State| state.ahead.is_none() && state.cursor.is_none_or(|cursor| version <= cursor);
+        if usual(&self.read()) {
+            return;
+        }
+        let mut state = self.write();
+        let Some(cursor) = state.cursor else { return };
+        let doubt = u64::try_from(self.bound.as_millis()).unwrap_or(u64::MAX).saturating_mul(2);
+        state.ahead = Ahead::seen(state.ahead, version, cursor, self.contact.now(), doubt);
+        self.contact.set_behind(state.ahead.map(|ahead| ahead.since()));
+    }
+
+    /// How many changes look-ups show that the feed has not told.
+    pub(super) fn lag(&self) -> u64 {
+        let state = self.read();
+        state.ahead.zip(state.cursor).map_or(0, |(ahead, cursor)| ahead.newest().saturating_sub(cursor))
+    }
+
+    /// Whether the feed has left out for longer than the bound what look-ups show.
+    pub(super) fn withholds(&self) -> bool {
+        self.contact.behind().is_some_and(|behind| behind > self.bound)
+    }
+
+    /// Whether the feed has told everything that look-ups show.
+    pub(super) fn is_level(&self) -> bool {
+        self.contact.behind().is_none()
+    }
+
+    /// The newest cursor that was pushed longer ago than the bound: what the feed is asked for from now on must not end before it. (An address
+    /// of the register may be a little behind the one that pushes.)
+    pub(super) fn pushed(&self) -> u64 {
+        let mut state = self.write();
+        if state.turned.is_none_or(|turned| turned.elapsed() >= self.bound) {
             let [_, before, newest] = state.pushed;
             (state.pushed, state.turned) = ([before, newest, newest], Some(Instant::now()));
         }
@@ -103,25 +152,33 @@ impl ChangeLog {
     }
 
     /// Whether a batch that ends before what is known is merely late: it comes from another address than what is known, and that for no longer
-    /// than twice `bound`. What was known would be forgotten with it. An address that stays behind is another store.
-    pub(super) fn lags(&self, changes: &Changes, from: usize, bound: Duration) -> bool {
+    /// than twice the bound. What was known would be forgotten with it, and until one has caught up nothing vouches for it. An address that stays
+    /// behind is another store.
+    pub(super) fn lags(&self, changes: &Changes, from: usize) -> bool {
         let mut state = self.write();
         if state.source == Some(from) || state.cursor.is_none_or(|cursor| changes.cursor >= cursor) {
             return false;
         }
-        state.behind.get_or_insert_with(Instant::now).elapsed() < bound * 2
+        self.contact.note_gap();
+        state.behind.get_or_insert_with(Instant::now).elapsed() < self.bound * 2
     }
 
     /// Takes note of a batch that must not end before `pushed`. True when every cached person has to go.
     pub(super) fn note(&self, changes: &Changes, from: usize, pushed: u64) -> bool {
         let mut state = self.write();
         (state.source, state.behind) = (Some(from), None);
-        // A cursor that runs backwards is another store than before, or one that never was: nothing learned from it holds.
-        let backwards = changes.cursor < pushed || state.cursor.is_some_and(|cursor| changes.cursor < cursor);
-        let forget = backwards || (changes.everything && changes.cursor > state.flushed) || state.overflows(changes);
-        if backwards {
+        // A cursor that runs backwards is another store than before, or one that never was, and so is one that leads through another past:
+        // nothing learned from it holds.
+        let rewritten = changes.rewritten || state.cursor.is_some_and(|cursor| changes.cursor < cursor);
+        let another = rewritten || changes.cursor < pushed;
+        let forget = another || (changes.everything && changes.cursor > state.flushed) || state.overflows(changes);
+        if another {
             (state.floor, state.flushed, state.pushed) = (0, 0, [0; 3]);
             state.subjects = HashMap::new();
+        }
+        if rewritten {
+            // What look-ups showed was of the other one.
+            state.ahead = None;
         }
         if forget {
             state.epoch += 1;
@@ -153,10 +210,12 @@ impl ChangeLog {
         true
     }
 
-    /// The batch up to `cursor` is fully applied, and the feed is in contact.
-    pub(super) fn advance(&self, cursor: u64) {
-        self.write().cursor = Some(cursor);
-        self.contact.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(NEVER), Ordering::Release);
+    /// The batch up to its cursor is fully applied, and the feed is in contact.
+    pub(super) fn advance(&self, changes: Changes) {
+        let mut state = self.write();
+        (state.cursor, state.history) = (Some(changes.cursor), changes.history.map(String::into_boxed_str));
+        state.ahead = state.ahead.and_then(|ahead| ahead.after(changes.cursor));
+        self.contact.heard(state.ahead.map(|ahead| ahead.since()));
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

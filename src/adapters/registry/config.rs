@@ -17,6 +17,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::core::domain::clock::Clock;
+use crate::core::registry::DECREES_CURRENT_S;
 use crate::core::registry::wire::DecreesAnswer;
 
 /// Judges the registry's certificate: in the handshake, and again before a connection is used.
@@ -95,7 +96,7 @@ impl RegistryClientConfig {
             waiting: [4096, 1024],
             connect_timeout: Duration::from_millis(300),
             poll: Duration::from_secs(4),
-            feed_bound: Duration::from_secs(10),
+            feed_bound: Duration::from_secs(u64::from(DECREES_CURRENT_S)),
             capacity: 200_000,
             capacity_bytes: 512 << 20,
             hard_ttl: Duration::from_hours(7 * 24),

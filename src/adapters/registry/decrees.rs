@@ -6,7 +6,8 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 
 use super::config::{ActivateDecrees, NewDecrees};
-use super::upstream::FetchedDecrees;
+use super::renewal::Earlier;
+use super::upstream::{FetchedDecrees, Position};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::registry::RegistryUnavailable;
 
@@ -16,12 +17,13 @@ pub(super) struct AcceptedDecrees {
     current: ArcSwapOption<DecreeSet>,
     /// The last set that was accepted, kept while none is in use: what comes next must continue it.
     last: Mutex<Option<Arc<DecreeSet>>>,
+    turn: tokio::sync::Mutex<Earlier>,
 }
 
 impl AcceptedDecrees {
     /// None yet; whoever is to be asked before a set takes effect.
     pub(super) fn new(activate: Option<ActivateDecrees>) -> Self {
-        Self { activate, current: ArcSwapOption::empty(), last: Mutex::default() }
+        Self { activate, current: ArcSwapOption::empty(), last: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
     /// The set in use.
@@ -33,20 +35,25 @@ impl AcceptedDecrees {
         self.current.load().is_some()
     }
 
+    /// The right to load them, one at a time: what is loaded first is accepted first.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, Earlier> {
+        self.turn.lock().await
+    }
+
     /// Replaces the decrees by a set that continues the one before. They are known to have changed when the new ones could not
-    /// be had: then there are none. One caller at a time: the feed.
-    pub(super) async fn accept(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<u64, RegistryUnavailable> {
+    /// be had: then there are none. For whoever has the [`Self::turn`].
+    pub(super) async fn accept(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<Position, RegistryUnavailable> {
         let last = self.last().clone();
         let continued = match fetched.and_then(|fetched| continued(last.as_deref(), fetched)) {
             Ok(fetched) => self.activated(last.as_deref(), fetched).await,
             Err(why) => Err(why),
         };
         match continued {
-            Ok(FetchedDecrees { cursor, set, .. }) => {
+            Ok(FetchedDecrees { position, set, .. }) => {
                 let set = Arc::new(set);
                 *self.last() = Some(Arc::clone(&set));
                 self.current.store(Some(set));
-                Ok(cursor)
+                Ok(position)
             }
             Err(why) => {
                 // A rescinded decree must not entitle anybody.

@@ -10,6 +10,9 @@ use crate::core::registry::RegistryUnavailable;
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500)];
 
+const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
+const WITHHOLDS: RegistryUnavailable = RegistryUnavailable("its change feed does not tell what its look-ups show");
+
 /// Follows the feed until the registry is shut down or dropped.
 pub(super) fn start(registry: &Arc<CachedRegistry>) {
     let task = tokio::spawn(follow(Arc::downgrade(registry.inner())));
@@ -23,7 +26,10 @@ async fn follow(inner: Weak<Inner>) {
             Ok(()) => failures = 0,
             Err(RegistryUnavailable(why)) => {
                 if failures == 0 {
-                    tracing::warn!(why, "the registry's change feed is interrupted; cached facts count as stale until it is back");
+                    tracing::warn!(
+                        why,
+                        "the registry's change feed is interrupted; if it stays so, remembered facts no longer count as current"
+                    );
                 }
                 metrics::counter!("estelam_registry_feed_errors_total", "kind" => why).increment(1);
                 let last = PAUSES.len() - 1;
@@ -37,45 +43,45 @@ async fn follow(inner: Weak<Inner>) {
 /// Loads the decrees if there are none, then waits for one batch of changes and applies it. Pushed decrees are loaded meanwhile, and the poll goes on:
 /// however often they are pushed, the feed hears of the registry.
 pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
-    let after = match inner.changes.cursor() {
-        Some(cursor) if inner.decrees.are_loaded() => cursor,
-        cursor => {
-            let loaded = load_decrees(inner).await?;
+    let after = match inner.changes.position() {
+        Some(position) if inner.decrees.are_loaded() => position,
+        known => {
+            let loaded = inner.load_decrees().await?;
             // Decrees loaded again in the middle must not skip changes to people before them.
-            let start = cursor.unwrap_or(loaded);
-            if cursor.is_none() {
-                inner.changes.start_at(start);
-            }
-            start
+            known.unwrap_or_else(|| {
+                inner.changes.start_at(&loaded);
+                loaded
+            })
         }
     };
-    let pushed = inner.changes.pushed(inner.feed_bound);
-    let mut poll = std::pin::pin!(inner.fetch_changes(after));
+    let pushed = inner.changes.pushed();
+    let mut poll = std::pin::pin!(inner.fetch_changes(&after));
     let (from, changes) = loop {
         tokio::select! {
             biased;
             () = inner.pushed.decrees() => {
-                load_decrees(inner).await?;
+                inner.load_decrees().await?;
             }
             changes = &mut poll => break changes?,
         }
     };
-    if inner.changes.lags(&changes, from, inner.feed_bound) {
-        return Err(inner.register().leave_behind(from));
+    if inner.changes.lags(&changes, from) {
+        return Err(inner.register().leave(from, BEHIND));
     }
     if inner.changes.note(&changes, from, pushed) {
         inner.forget_everybody();
         metrics::counter!("estelam_registry_forgotten_total").increment(1);
     }
-    if changes.decrees || changes.everything || changes.cursor < after {
-        load_decrees(inner).await?;
-    } else {
+    let may_differ = changes.decrees || changes.everything || changes.cursor < after.cursor;
+    if may_differ {
+        inner.load_decrees().await?;
+    }
+    inner.changes.advance(changes);
+    if inner.changes.withholds() {
+        return Err(inner.register().leave(from, WITHHOLDS));
+    }
+    if !may_differ && inner.changes.is_level() {
         inner.confirm_decrees();
     }
-    inner.changes.advance(changes.cursor);
     Ok(())
-}
-
-async fn load_decrees(inner: &Inner) -> Result<u64, RegistryUnavailable> {
-    inner.decrees.accept(inner.fetch_decrees().await).await
 }

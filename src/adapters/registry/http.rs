@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::channel::{Channel, of_look_up};
 use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError};
-use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::registry::convert::persons_from;
@@ -27,6 +27,8 @@ const NOT_UNDERSTOOD: RegistryUnavailable = RegistryUnavailable("a record in its
 const CUT_SHORT: RegistryUnavailable = RegistryUnavailable("its answer ends before it shows that there are several people");
 /// Largest list of decrees or changes, in bytes.
 const LIST_CAP: usize = 4 << 20;
+/// Longest name of a register's past, in bytes.
+const MAX_HISTORY: usize = 128;
 /// Largest answer that names a handle, in bytes.
 const SMALL_CAP: usize = 1 << 10;
 
@@ -141,15 +143,27 @@ impl Upstream for HttpRegistry {
             return Err(RegistryUnavailable("its decrees cannot be kept"));
         }
         set.as_of = as_of;
-        Ok(FetchedDecrees { cursor: answer.cursor, set, signers: answer.signers })
+        let position = Position { cursor: answer.cursor, history: history(answer.history)?.map(String::into_boxed_str) };
+        Ok(FetchedDecrees { position, set, signers: answer.signers })
     }
 
-    async fn changes(&self, after: u64, hold: Duration) -> Result<Changes, RegistryUnavailable> {
+    async fn changes(&self, after: &Position, hold: Duration) -> Result<Changes, RegistryUnavailable> {
         let mut url = self.changes.clone();
-        url.query_pairs_mut().append_pair("after", &after.to_string()).append_pair("wait", &hold.as_secs().to_string());
+        url.query_pairs_mut().append_pair("after", &after.cursor.to_string()).append_pair("wait", &hold.as_secs().to_string());
+        // A registry that tells none is not asked with one.
+        if let Some(history) = &after.history {
+            url.query_pairs_mut().append_pair("history", history);
+        }
         let answer: ChangesAnswer = self.ask(|client| client.get(url), hold + self.timeout * 2, LIST_CAP).await?;
-        Ok(Changes { cursor: answer.cursor, subjects: answer.subjects, decrees: answer.decrees, everything: answer.everything })
+        let ChangesAnswer { cursor, subjects, decrees, everything, history: told, rewritten } = answer;
+        Ok(Changes { cursor, subjects, decrees, everything, history: history(told)?, rewritten })
     }
+}
+
+/// It is said again in the URL of each poll.
+fn history(told: Option<String>) -> Result<Option<String>, RegistryUnavailable> {
+    let formed = |history: &String| (1..=MAX_HISTORY).contains(&history.len());
+    if told.as_ref().is_none_or(formed) { Ok(told) } else { Err(NOT_THE_CONTRACT) }
 }
 
 /// Reads the answer to a look-up. One of which all but the people can be read says nothing against the registry.

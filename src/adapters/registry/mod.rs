@@ -9,15 +9,19 @@
 //!                      └─ Pushed ← security event tokens ──┘
 //! ```
 
+mod ahead;
 mod breaker;
 mod budget;
 mod cache;
 mod changes;
 mod channel;
 mod config;
+mod contact;
 mod decrees;
 mod endpoint;
+mod entry;
 mod feed;
+mod gauges;
 mod http;
 mod lanes;
 mod latency;
@@ -27,6 +31,7 @@ mod pace;
 mod pool;
 mod pushed;
 mod refusal;
+mod renewal;
 mod spdci;
 mod upstream;
 mod weight;

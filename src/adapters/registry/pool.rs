@@ -4,20 +4,21 @@
 //! found out by its cursor and asked again, like any answer that a change has overtaken.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use tokio::time::Instant;
 
 use super::breaker::{Breaker, PAUSED, Pass};
 use super::budget::Budget;
 use super::config::RegistryClientConfig;
 use super::endpoint::{Endpoint, EndpointState};
 use super::lanes::{Caller, Lane, LaneState, Lanes};
-use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
 use crate::core::domain::random::random;
-use crate::core::registry::holder::{OpenAnswer, OpenRequest};
+use crate::core::registry::holder::{CODE_LASTS_S, OpenAnswer, OpenRequest};
 use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
@@ -28,6 +29,8 @@ const HEDGES: u32 = 50;
 const TRIES: u32 = 3;
 /// The longest wait before the first retry; each further one is twice as long. The wait itself is drawn at random below it.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
+/// So long after the preferred address's feed was left it is tried again.
+const BACK_AFTER: Duration = Duration::from_secs(30);
 
 /// The registry's addresses.
 pub(super) struct Pool {
@@ -37,6 +40,8 @@ pub(super) struct Pool {
     hedges: Budget,
     /// The endpoint whose change feed is followed.
     followed: AtomicUsize,
+    /// Before this the preferred one, once it was left, is not tried again.
+    stay_until: Mutex<Option<Instant>>,
 }
 
 /// What is known of the registry's addresses and of the lanes before them, for operators.
@@ -62,6 +67,7 @@ impl Pool {
             retries: Budget::per_thousand(RETRIES),
             hedges: Budget::per_thousand(HEDGES),
             followed: AtomicUsize::new(0),
+            stay_until: Mutex::default(),
         }
     }
 
@@ -178,27 +184,70 @@ impl Pool {
         decrees.inspect_err(|_| self.follow_another())
     }
 
-    /// The changes after a cursor, and which address told them. When the address that is followed fails, the next one is followed from then on.
-    pub(super) async fn changes(&self, after: u64, hold: Duration) -> Result<(usize, Changes), RegistryUnavailable> {
+    /// The changes since then, and which address told them. When the address that is followed fails, the next one is followed, and from time to
+    /// time it is seen whether the preferred one is back.
+    pub(super) async fn changes(&self, after: &Position, hold: Duration) -> Result<(usize, Changes), RegistryUnavailable> {
+        if self.due()
+            && let Some(changes) = self.preferred_again(after).await
+        {
+            return Ok((0, changes));
+        }
         let place = self.followed.load(Ordering::Relaxed);
         let endpoint = self.endpoint(place)?;
         let changes = endpoint.noted(endpoint.upstream().changes(after, hold).await);
         changes.map(|changes| (place, changes)).inspect_err(|_| self.follow_another())
     }
 
-    /// Leaves an address whose changes end before those that another one has told.
-    pub(super) fn leave_behind(&self, place: usize) -> RegistryUnavailable {
-        self.follow_another();
-        if let Ok(endpoint) = self.endpoint(place) {
-            endpoint.note(BEHIND);
+    /// Whether another address than the preferred one is followed, and that was not tried for a while.
+    fn due(&self) -> bool {
+        let stay = *self.stay_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = self.followed.load(Ordering::Relaxed) != 0 && stay.is_none_or(|until| until <= Instant::now());
+        if due {
+            self.stay(BACK_AFTER);
         }
-        BEHIND
+        due
     }
 
-    /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed.
+    /// Does not go back to the preferred address for so long at least.
+    fn stay(&self, time: Duration) {
+        let until = Some(Instant::now() + time);
+        let mut stay = self.stay_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *stay = until.max(*stay);
+    }
+
+    /// What the preferred address tells, if it is in order again: then it is followed. It is not waited for, and one that is still behind changes
+    /// nothing.
+    async fn preferred_again(&self, after: &Position) -> Option<Changes> {
+        let endpoint = self.endpoints.first()?;
+        let changes = endpoint.noted(endpoint.upstream().changes(after, Duration::ZERO).await).ok()?;
+        if changes.cursor < after.cursor || changes.rewritten {
+            return None;
+        }
+        self.followed.store(0, Ordering::Relaxed);
+        Some(changes)
+    }
+
+    /// Leaves an address whose changes are not what they should be.
+    pub(super) fn leave(&self, place: usize, why: RegistryUnavailable) -> RegistryUnavailable {
+        self.follow_another();
+        if let Ok(endpoint) = self.endpoint(place) {
+            endpoint.note(why);
+        }
+        why
+    }
+
+    /// How many addresses there are.
+    pub(super) const fn addresses(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// Has a holder's code sent. It counts at the address that sent it, which is the one that is followed for as long as the code lasts, if that
+    /// does not fail.
     pub(super) async fn holder_code(&self, key: &Key, office: &str) -> Result<String, RegistryUnavailable> {
         let endpoint = self.endpoint(self.followed.load(Ordering::Relaxed))?;
-        endpoint.noted(endpoint.upstream().holder_code(key, office).await)
+        let sent = endpoint.noted(endpoint.upstream().holder_code(key, office).await)?;
+        self.stay(Duration::from_secs(u64::try_from(CODE_LASTS_S).unwrap_or(0)));
+        Ok(sent)
     }
 
     /// Hands a holder's code in.
@@ -210,6 +259,7 @@ impl Pool {
     fn follow_another(&self) {
         let count = self.endpoints.len().max(1);
         let next = |place: usize| Some((place + 1) % count);
+        self.stay(BACK_AFTER);
         let _ = self.followed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
@@ -228,8 +278,6 @@ impl Pool {
 const NOT_TAKEN: RegistryUnavailable = RegistryUnavailable("it cannot be asked about this kind of number");
 /// No address is configured; the configuration does not let that be.
 const NO_ADDRESS: RegistryUnavailable = RegistryUnavailable("no address of it is known");
-
-const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
 
 /// Tells the circuit breaker how a call ended. An address that answered is in order, whatever it says of one number: else whoever asks
 /// for that number would take the registry away from everybody.

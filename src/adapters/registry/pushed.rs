@@ -73,8 +73,8 @@ impl CachedRegistry {
 }
 
 fn changes(pushed: &ChangesAnswer) -> Changes {
-    let ChangesAnswer { cursor, subjects, decrees, everything } = pushed;
-    Changes { cursor: *cursor, subjects: subjects.clone(), decrees: *decrees, everything: *everything }
+    let ChangesAnswer { cursor, subjects, decrees, everything, .. } = pushed;
+    Changes { cursor: *cursor, subjects: subjects.clone(), decrees: *decrees, everything: *everything, ..Changes::default() }
 }
 
 fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {

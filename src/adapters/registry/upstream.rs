@@ -59,10 +59,18 @@ impl Fetched {
     }
 }
 
+/// How far the change feed was followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    pub cursor: u64,
+    /// By what the registry tells whether that is its own past; none where it told nothing.
+    pub history: Option<Box<str>>,
+}
+
 /// The decrees and the cursor that they reflect.
 #[derive(Debug)]
 pub(super) struct FetchedDecrees {
-    pub cursor: u64,
+    pub position: Position,
     pub set: DecreeSet,
     /// Who signed each.
     pub signers: BTreeMap<String, Vec<String>>,
@@ -75,6 +83,10 @@ pub(super) struct Changes {
     pub subjects: Vec<String>,
     pub decrees: bool,
     pub everything: bool,
+    /// What to ask with after this cursor.
+    pub history: Option<String>,
+    /// The register's past is not the one that was followed: it was restored, or is another.
+    pub rewritten: bool,
 }
 
 const NOT_OFFERED: RegistryUnavailable = RegistryUnavailable("it does not offer this");
@@ -108,8 +120,8 @@ pub(super) trait Upstream: Send + Sync + 'static {
         Err(NOT_OFFERED)
     }
 
-    /// What changed after a cursor; the registry may wait up to `hold` for something to say.
-    async fn changes(&self, _after: u64, _hold: Duration) -> Result<Changes, RegistryUnavailable> {
+    /// What changed since then; the registry may wait up to `hold` for something to say.
+    async fn changes(&self, _after: &Position, _hold: Duration) -> Result<Changes, RegistryUnavailable> {
         Err(NOT_OFFERED)
     }
 }

@@ -1,7 +1,8 @@
 //! Spent client assertions, signatures over requests and, in a file of their own, events of the registry: in memory and in a small file, so that a restart does not make one good again.
 //!
 //! The file holds one frame for each: SHA-256 of client and `jti`, expiry, CRC-32. One thread writes; whatever waits goes into one
-//! write and one sync. What has expired is left out when the file is written anew, at the start and when it has grown.
+//! write and one sync. When the file is written anew, at the start and when it has grown, what has expired is left out, but for the last of it: the clock
+//! that says so may be wrong, and once it is set right, what was left out would be good again.
 
 use std::collections::HashMap;
 use std::fs;
@@ -28,6 +29,9 @@ const FRAME: usize = 32 + 8 + 4;
 /// Frames in the file beyond which it is written anew once most have expired.
 const REWRITE_AT: usize = 8192;
 
+/// So many that expired last stay in the file: a quarter of an hour of a hundred a second.
+const EXPIRED_KEPT: usize = 1 << 17;
+
 /// Spent assertions of one installation.
 pub struct ReplayStore {
     spent: Mutex<Shares>,
@@ -49,9 +53,8 @@ impl ReplayStore {
     /// It cannot be read or written, or a frame in it is damaged: then nobody can tell what was spent.
     pub fn open(path: &Path, now: Timestamp) -> io::Result<Self> {
         let mut known = read(path)?;
-        known.retain(|_, expires_at| *expires_at > now.as_second());
-        let file = Pieces::begin(path, &frames(&known))?;
-        let mut journal = Journal { file, frames: known.len(), live: known.clone() };
+        forget(&mut known, now.as_second(), EXPIRED_KEPT);
+        let mut journal = Journal::of(Pieces::begin(path, &frames(&known))?, known.clone());
         let (writer, wanted) = mpsc::channel();
         let thread = thread::Builder::new().name("assertions".to_owned()).spawn(move || journal.run(&wanted))?;
         Ok(Self { spent: Mutex::new(Shares::new(known, BOUNDS)), writer, thread: Some(thread) })
@@ -88,14 +91,20 @@ impl Drop for ReplayStore {
     }
 }
 
-/// The file and what in it has not expired.
+/// The file and what in it counts.
 struct Journal {
     file: Pieces,
     frames: usize,
-    live: HashMap<Spent, i64>,
+    /// Frames beyond which it is seen what need not be kept.
+    crowded: usize,
+    kept: HashMap<Spent, i64>,
 }
 
 impl Journal {
+    fn of(file: Pieces, kept: HashMap<Spent, i64>) -> Self {
+        Self { file, frames: kept.len(), crowded: crowded(&kept), kept }
+    }
+
     fn run(&mut self, wanted: &mpsc::Receiver<Wanted>) {
         while let Ok(first) = wanted.recv() {
             let batch: Vec<Wanted> = std::iter::once(first).chain(wanted.try_iter()).collect();
@@ -111,21 +120,38 @@ impl Journal {
 
     fn keep(&mut self, batch: &[Wanted]) -> io::Result<()> {
         let now = batch.iter().map(|one| one.now).max().unwrap_or(i64::MIN);
-        self.live.extend(batch.iter().map(|one| (one.key, one.expires_at)));
+        self.kept.extend(batch.iter().map(|one| (one.key, one.expires_at)));
         let frames_then = self.frames + batch.len();
-        if frames_then > REWRITE_AT {
-            self.live.retain(|_, expires_at| *expires_at > now);
+        if frames_then > self.crowded {
+            forget(&mut self.kept, now, EXPIRED_KEPT);
+            self.crowded = crowded(&self.kept);
         }
-        let long = frames_then > REWRITE_AT && frames_then > self.live.len().saturating_mul(2);
-        if long || !self.file.takes_more() {
-            self.file.write_anew(&frames(&self.live))?;
-            self.frames = self.live.len();
+        if frames_then > self.crowded || !self.file.takes_more() {
+            self.file.write_anew(&frames(&self.kept))?;
+            self.frames = self.kept.len();
             return Ok(());
         }
         self.file.add(&batch.iter().flat_map(|one| frame(&one.key, one.expires_at)).collect::<Vec<u8>>())?;
         self.frames = frames_then;
         Ok(())
     }
+}
+
+/// The file is written anew once it is twice as long as it has to be.
+fn crowded(kept: &HashMap<Spent, i64>) -> usize {
+    REWRITE_AT.max(kept.len().saturating_mul(2))
+}
+
+/// Forgets what has expired, but for `most` that did so last.
+fn forget(known: &mut HashMap<Spent, i64>, now: i64, most: usize) {
+    let mut expired: Vec<i64> = known.values().copied().filter(|expires_at| *expires_at <= now).collect();
+    if expired.len() <= most {
+        return;
+    }
+    let surplus = expired.len() - most;
+    let (_, last_forgotten, _) = expired.select_nth_unstable(surplus - 1);
+    let last_forgotten = *last_forgotten;
+    known.retain(|_, expires_at| *expires_at > last_forgotten);
 }
 
 fn frames(known: &HashMap<Spent, i64>) -> Vec<u8> {

@@ -62,12 +62,33 @@ async fn of_many_at_once_one_passes() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_forgotten_at_the_next_start() {
-    let (_dir, path) = folder();
-    assert_eq!(spend(&ReplayStore::open(&path, at(0)).unwrap(), "one", 1).await, Ok(true));
-    assert_eq!(fs::metadata(&path).unwrap().len(), FRAME as u64);
-    drop(ReplayStore::open(&path, at(300)).unwrap());
-    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+async fn a_start_with_a_clock_that_is_ahead_makes_nothing_good_again() {
+    for ahead in [3600, 2 * 86_400] {
+        let (_dir, path) = folder();
+        assert_eq!(spend(&ReplayStore::open(&path, at(0)).unwrap(), "one", 1).await, Ok(true));
+        let wrong = ReplayStore::open(&path, at(ahead)).unwrap();
+        let later = SingleUse { jti: "two".into(), expires_at: at(ahead + 300) };
+        assert_eq!(wrong.spend(&agency("school"), &later, at(ahead + 1)).await, Ok(true));
+        drop(wrong);
+        let right = ReplayStore::open(&path, at(10)).unwrap();
+        assert_eq!(spend(&right, "one", 10).await, Ok(false), "{ahead} s ahead");
+        assert_eq!(fs::metadata(&path).unwrap().len(), 2 * FRAME as u64);
+    }
+}
+
+#[test]
+fn of_what_has_expired_the_last_stays() {
+    let key = |number: i64| std::array::from_fn(|at| if at == 0 { number as u8 } else { 0 });
+    let all: HashMap<Spent, i64> = (0..10).map(|number| (key(number), number)).collect();
+    let left = |now, most| {
+        let mut known = all.clone();
+        forget(&mut known, now, most);
+        let mut left: Vec<i64> = known.into_values().collect();
+        left.sort_unstable();
+        left
+    };
+    assert_eq!(left(6, 2), [5, 6, 7, 8, 9]);
+    assert_eq!((left(6, 0), left(6, 7).len(), left(-1, 0).len()), (vec![7, 8, 9], 10, 10));
 }
 
 #[tokio::test]
@@ -91,16 +112,18 @@ async fn cut_off_last_frame_is_passed_over_and_a_damaged_one_refuses() {
 #[tokio::test]
 async fn file_does_not_grow_for_ever() {
     let (_dir, path) = folder();
-    let store = Arc::new(ReplayStore::open(&path, at(0)).unwrap());
-    let many = (0..REWRITE_AT + 2000).map(|number| {
-        let store = store.clone();
-        let (expires_at, now) = (number as i64 + 2, at(number as i64));
-        tokio::spawn(async move { store.spend(&agency("school"), &assertion(&number.to_string(), expires_at), now).await })
-    });
-    for each in many.collect::<Vec<_>>() {
-        assert_eq!(each.await.unwrap(), Ok(true));
+    let mut journal = Journal::of(Pieces::begin(&path, &[]).unwrap(), HashMap::new());
+    // Each batch has expired when the next one comes.
+    for batch in 0..40_u64 {
+        let wanted = (0..10_000_u64).map(|number| {
+            let key = key_of(&agency("school"), &format!("{batch} {number}")).unwrap();
+            let expires_at = i64::try_from(batch).unwrap() + 1;
+            Wanted { key, expires_at, now: expires_at - 1, done: oneshot::channel().0 }
+        });
+        journal.keep(&wanted.collect::<Vec<_>>()).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() <= (2 * (EXPIRED_KEPT + 10_000) * FRAME) as u64);
     }
-    assert!(fs::metadata(&path).unwrap().len() < (REWRITE_AT * FRAME) as u64);
+    assert!(journal.kept.len() < 400_000 && journal.kept.len() >= EXPIRED_KEPT);
 }
 
 #[tokio::test]
@@ -117,7 +140,7 @@ async fn nothing_counts_where_nothing_can_be_recorded() {
 #[tokio::test]
 async fn a_full_disk_tears_no_frame_and_the_next_start_knows_what_was_spent() {
     let (_dir, path) = folder();
-    let mut journal = Journal { file: Pieces::begin(&path, &[]).unwrap(), frames: 0, live: HashMap::new() };
+    let mut journal = Journal::of(Pieces::begin(&path, &[]).unwrap(), HashMap::new());
     let disk = journal.file.onto_small_disk();
     let mut spend_at = |room: usize, jti: &str| {
         disk.room.store(room, std::sync::atomic::Ordering::SeqCst);

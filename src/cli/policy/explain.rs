@@ -188,10 +188,10 @@ impl Explain {
         let persons = persons.doing("a record of the registry is not understood")?;
         let now = SystemClock.now();
         let officials = Officials::load(&dir).doing("the officials' keys")?;
-        let Served { cursor, decrees, signers } = served(&store, &officials).doing("the registry's decrees")?;
+        let Served { cursor, history, decrees, signers } = served(&store, &officials).doing("the registry's decrees")?;
         let version = version_of(&decrees).doing("the registry's decrees")?;
-        let decrees =
-            DecreeSet::from_wire(&DecreesAnswer { version, cursor, as_of: now, decrees, signers }).doing("the registry's decrees")?;
+        let decrees = DecreeSet::from_wire(&DecreesAnswer { version, cursor, as_of: now, decrees, history, signers })
+            .doing("the registry's decrees")?;
         let at = self.at.unwrap_or(now);
         let case = AnswerCase {
             agency: self.agency.clone(),

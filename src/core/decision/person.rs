@@ -10,7 +10,7 @@ use super::legal_end::legal_end;
 use super::standing::Standing;
 use super::terms::GivenTerms;
 use super::window::{Window, last_day};
-use crate::core::domain::date::{age_on, tehran_day};
+use crate::core::domain::date::{age_on, days_of_age, start_of_tehran_day, tehran_day};
 use crate::core::domain::decree::Decree;
 use crate::core::domain::document::{Document, DocumentKind, DocumentState};
 use crate::core::domain::person::Person;
@@ -86,11 +86,15 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
         // The status that it carries is the lost card's, which arrived long ago.
         pass.arrives = None;
     }
+    let aged = rule.filter(|_| judged.iter().any(|judged| judged.standing.is_valid()));
+    let of_age = aged.and_then(|rule| of_age(person, rule, now));
+    // Whoever is of age stays so.
+    let birthday = aged.filter(|_| of_age != Some(true)).and_then(|rule| age_changes_at(person, rule, now));
     let changes_at = judged.iter().map(|judged| judged.changes_at(now)).fold(service_changes_at(asked.service, now), earlier);
     let holder = Holder {
         province: person.province.as_deref(),
         nationality: person.nationality.as_deref(),
-        of_age: rule.filter(|_| judged.iter().any(|judged| judged.standing.is_valid())).and_then(|rule| of_age(person, rule, now)),
+        of_age,
         renewable: judged.iter().any(|lost| would_be_renewable(lost, now)),
     };
     let found = judged.iter().map(|judged| (judged, judged.reason(&holder, rule, asked)));
@@ -111,7 +115,7 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
         terms: given.zip(best).map(|(rule, best)| terms(rule, best, person, asked, decrees)),
         of_age: holder.of_age,
         rule,
-        changes_at,
+        changes_at: earlier(changes_at, birthday),
     }
 }
 
@@ -253,6 +257,13 @@ fn of_age(person: &Person, rule: &ServiceRule, now: Timestamp) -> Option<bool> {
         (false, false) => Some(false),
         (false, true) => None,
     }
+}
+
+/// The next midnight in Tehran at which [`of_age`] may say something else: the first or the last day on which the holder can come to the age.
+fn age_changes_at(person: &Person, rule: &ServiceRule, now: Timestamp) -> Option<Timestamp> {
+    let days = days_of_age(&person.birth?, rule.min_age?);
+    let today = tehran_day(now);
+    days.into_iter().flatten().filter(|day| *day > today).min().map(start_of_tehran_day)
 }
 
 fn service_changes_at(service: &Service, now: Timestamp) -> Option<Timestamp> {

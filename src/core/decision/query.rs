@@ -17,7 +17,7 @@ use crate::core::domain::reason::{Outcome, ReasonCode};
 use crate::core::domain::request::Check;
 use crate::core::domain::second_factor::SecondFactors;
 use crate::core::domain::service::Service;
-use crate::core::registry::{Freshness, RegistryAnswer};
+use crate::core::registry::{DECREES_CURRENT_S, Freshness, RegistryAnswer};
 
 /// What was asked, and the duties under which.
 #[derive(Clone, Copy)]
@@ -57,8 +57,19 @@ pub struct Evidence<'a> {
     pub decrees_age_s: u32,
 }
 
-/// Age in seconds that decrees may always have: the registry confirms them every few seconds, and that may fail a few times.
-const DECREES_GRACE_S: u32 = 60;
+impl Evidence<'_> {
+    /// How fresh what the answer rests on is, and of when: facts of this moment together with decrees of an hour ago are an hour old.
+    fn rests(&self, answer: &RegistryAnswer, now: Timestamp) -> (Freshness, Timestamp) {
+        // A clock that was set back makes what was said before seem to lie ahead.
+        let as_of = answer.as_of.min(now);
+        if self.decrees_age_s <= DECREES_CURRENT_S || self.decrees_age_s == u32::MAX {
+            return (answer.freshness, as_of);
+        }
+        let confirmed = now.checked_sub(SignedDuration::from_secs(i64::from(self.decrees_age_s))).unwrap_or(as_of);
+        let freshness = if answer.freshness == Freshness::Live { Freshness::Cached } else { answer.freshness };
+        (freshness, as_of.min(confirmed))
+    }
+}
 
 /// Decides `query` on `evidence`, for the instant `now` and by what was known at `known_at`. Total: every input has a verdict.
 pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, known_at: Timestamp) -> Verdict {
@@ -83,7 +94,8 @@ pub fn decide_query(query: &Query<'_>, evidence: &Evidence<'_>, now: Timestamp, 
         found @ Identified::One { person, .. } => {
             let relevant = Relevant::new(decrees, &query.service.code, now, known_at);
             let finding = find(person, &Asked { service: query.service, area: query.area, now }, &relevant);
-            if finding.reason.outcome() == Outcome::NotEntitled && !bears_a_denial(query, answer) {
+            let (freshness, _) = evidence.rests(answer, now);
+            if finding.reason.outcome() == Outcome::NotEntitled && !bears_a_denial(query, freshness) {
                 return verdict.on_facts(answer, ReasonCode::TooStale, &found);
             }
             verdict.found(answer, &finding, &found)
@@ -154,22 +166,23 @@ fn is_too_old(query: &Query<'_>, answer: &RegistryAnswer, now: Timestamp) -> boo
     now.duration_since(answer.as_of) > SignedDuration::from_secs(i64::from(bound))
 }
 
-/// Facts that are old enough to help somebody in an outage are not fresh enough to turn anybody away.
-const fn bears_a_denial(query: &Query<'_>, answer: &RegistryAnswer) -> bool {
-    match answer.freshness {
+/// What is old enough to help somebody in an outage is not fresh enough to turn anybody away, be it facts or decrees.
+const fn bears_a_denial(query: &Query<'_>, freshness: Freshness) -> bool {
+    match freshness {
         Freshness::Live => true,
         Freshness::Cached => !query.live_denial,
         Freshness::Stale => false,
     }
 }
 
-/// Decrees are held to the bounds of the facts: a rescission that nobody could tell us of must not go on entitling.
+/// Decrees are held to the bounds of the facts, as soon as the feed is no longer in order: a rescission that nobody could tell us of must not
+/// go on entitling.
 fn are_too_old(query: &Query<'_>, answer: &RegistryAnswer, age_s: u32) -> bool {
     let bound = match answer.freshness {
         Freshness::Live | Freshness::Cached => query.max_age_s,
         Freshness::Stale => query.max_stale_s,
     };
-    age_s > bound.max(DECREES_GRACE_S)
+    age_s > bound.max(DECREES_CURRENT_S)
 }
 
 /// Puts a verdict together from the parts that every verdict has.
@@ -205,19 +218,21 @@ impl Builder<'_> {
     /// A verdict that rests on an answer of the registry, but on no document.
     fn on_facts(&self, answer: &RegistryAnswer, reason: ReasonCode, identified: &Identified<'_>) -> Verdict {
         let stale = self.evidence.decrees_age_s;
+        let (freshness, as_of) = self.evidence.rests(answer, self.now);
         let basis = Basis {
             area: self.query.area.map(str::to_owned),
             // Younger decrees are good for every query.
-            decrees_age_s: if stale > DECREES_GRACE_S { stale } else { 0 },
-            ..identified.basis(self.now).aged(answer.as_of, self.now)
+            decrees_age_s: if stale > DECREES_CURRENT_S { stale } else { 0 },
+            ..identified.basis(self.now).aged(as_of, self.now)
         };
-        Verdict { as_of: answer.as_of, freshness: answer.freshness, basis, ..self.plain(reason) }
+        Verdict { as_of, freshness, basis, ..self.plain(reason) }
     }
 
     /// A verdict about one person's documents.
     fn found(&self, answer: &RegistryAnswer, finding: &Finding<'_>, identified: &Identified<'_>) -> Verdict {
         let verdict = self.on_facts(answer, finding.reason, identified);
-        let valid_until = earlier(Some(verdict.valid_until), finding.changes_at).unwrap_or(verdict.valid_until);
+        let told = self.evidence.decrees.and_then(|decrees| decrees.known_next(self.now));
+        let valid_until = earlier(Some(verdict.valid_until), earlier(finding.changes_at, told)).unwrap_or(verdict.valid_until);
         Verdict {
             document: finding.document.map(|(document, standing)| DecidingDocument {
                 kind: document.kind,

@@ -122,7 +122,9 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
         valid_for_s: grant.valid_for_s,
     };
     let answer = basis.registry_answer(recorded.as_of, freshness);
-    let verdict = decide_query(&query, &Evidence { answer: answer.as_ref(), decrees, decrees_age_s: basis.decrees_age_s }, now, now);
+    // Whoever asks again for facts asks again for decrees that are as old.
+    let decrees_age_s = if freshness == recorded.freshness { basis.decrees_age_s } else { 0 };
+    let verdict = decide_query(&query, &Evidence { answer: answer.as_ref(), decrees, decrees_age_s }, now, now);
     Said::Answer { reason: verdict.reason, decree: verdict.decree }
 }
 

@@ -1,5 +1,7 @@
 //! The port through which every stage learns what time it is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 /// A source of the present instant.
@@ -9,6 +11,12 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     /// The present instant in UTC.
     fn now(&self) -> Timestamp;
+
+    /// Time since some moment, by a clock that nobody sets and that goes on while the machine sleeps. What has none of its own goes by
+    /// [`Clock::now`].
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+    }
 
     /// Whether the present instant can be believed: it moved on as a clock did that nobody sets.
     fn holds(&self) -> bool {

@@ -221,6 +221,19 @@ pub fn age_on(birth: &PartialDate, day: civil::Date) -> (u16, u16) {
     (full_years(birth.last, day), full_years(birth.first, day))
 }
 
+/// The civil days from which the least and the most full years that a birth date allows are `years`, as [`age_on`] counts them.
+pub fn days_of_age(birth: &PartialDate, years: u16) -> [Option<civil::Date>; 2] {
+    [birth.last, birth.first].map(|born| birthday(born, years))
+}
+
+fn birthday(born: civil::Date, years: u16) -> Option<civil::Date> {
+    let (year, month, day) = jalali_parts(born);
+    let turned = year + i32::from(years);
+    // 30 Esfand exists in leap years alone; in a common year the birthday is the day after 29 Esfand.
+    let exact = Date::try_new_persian(turned, month, day).or_else(|_| Date::try_new_persian(turned + 1, 1, 1));
+    exact.ok().map(|date| date.to_calendar(Iso)).and_then(civil_of)
+}
+
 /// Every birth date for which [`age_on`] says, on `day`, the least and the most full years given: how an age that was recorded
 /// stands in for a birth date that was not. `None` when the two are the wrong way round.
 pub fn birth_of_age(least: u16, most: u16, day: civil::Date) -> Option<PartialDate> {

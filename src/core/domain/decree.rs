@@ -164,6 +164,12 @@ pub struct DecreeSet {
 }
 
 impl DecreeSet {
+    /// The next instant after `now` at which a decree or a rescission of the set becomes known: a registry's clock may be ahead of ours.
+    pub fn known_next(&self, now: Timestamp) -> Option<Timestamp> {
+        let known = self.decrees.iter().flat_map(|decree| [Some(decree.recorded_at), decree.rescinded_at]);
+        known.flatten().filter(|at| *at > now).min()
+    }
+
     /// Whether a later set holds everything that this one held: decrees are added and rescinded, never taken back or changed
     /// (domain §4). A set that fails this would rewrite history. Names the first decree that is missing or changed.
     ///

@@ -22,9 +22,9 @@ use super::policy::Permit;
 coded_enum! {
     /// How old the facts are (contract §4).
     Freshness {
-        /// Asked of the registry for this call.
+        /// Asked of the registry for this call, with decrees that its change feed vouches for.
         Live = "live",
-        /// From the cache, with the change feed in order; within the policy's age alone where the people's registry has no feed.
+        /// From the cache, with the change feed in order; or facts or decrees that no feed vouches for, within the policy's age alone.
         Cached = "cached",
         /// From the cache while the registry cannot be reached.
         Stale = "stale",
@@ -89,6 +89,10 @@ pub fn timely(as_of: Timestamp, asked: Timestamp, now: Timestamp) -> Result<Time
     Ok(as_of.min(now))
 }
 
+/// Age in seconds up to which decrees are current: for so long the change feed may be silent and still be in order, and while it is, another
+/// decree would have been told.
+pub const DECREES_CURRENT_S: u32 = 10;
+
 /// More look-ups wait than could be answered in time: this one was not begun.
 pub const OVERLOADED: RegistryUnavailable = RegistryUnavailable("too many wait for it");
 
@@ -113,6 +117,10 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Seconds since the registry last confirmed that these decrees are all there are; `u32::MAX` when it never did.
     fn decrees_age_s(&self) -> u32;
+
+    /// Asks the registry for the decrees now, for an answer that they are too old for. Bounded in time and in number; whether it has
+    /// come to anything, their age tells.
+    async fn renew_decrees(&self) {}
 }
 
 /// One person's numbers, present and past.
@@ -227,7 +235,23 @@ async fn look_up_as(permit: Permit, registry: &dyn Registry, need: Need) -> Fact
         Some(identifier) => registry.look_up(&permit, identifier, need).await,
         None => Err(RegistryUnavailable("no identifier was given")),
     };
+    let mut decrees_age_s = registry.decrees_age_s();
+    if answer.as_ref().is_ok_and(|answer| wants_newer_decrees(answer, decrees_age_s, need)) {
+        registry.renew_decrees().await;
+        decrees_age_s = registry.decrees_age_s();
+    }
+    // After their age, so that they are no older than it says.
     let decrees = registry.decrees();
-    let decrees_age_s = registry.decrees_age_s();
     Facts { permit, answer, decrees, decrees_age_s, withheld: false, unconfirmed: None }
+}
+
+/// Whether decrees of this age would make an answer older than it could be, or than it may be. Where the registry has just failed it is not
+/// asked for decrees either.
+fn wants_newer_decrees(answer: &RegistryAnswer, age_s: u32, need: Need) -> bool {
+    age_s > DECREES_CURRENT_S
+        && match answer.freshness {
+            Freshness::Live => true,
+            Freshness::Cached => age_s > need.max_age_s,
+            Freshness::Stale => false,
+        }
 }

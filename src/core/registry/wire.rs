@@ -168,6 +168,9 @@ pub struct DecreesAnswer {
     pub as_of: jiff::Timestamp,
     /// The decrees.
     pub decrees: Vec<WireDecree>,
+    /// What to ask the change feed with after this cursor, where the registry tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
     /// Who signed each decree and its rescission, by its id; the version does not cover it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signers: BTreeMap<String, Vec<String>>,
@@ -270,8 +273,8 @@ pub struct WireText {
     pub en: String,
 }
 
-/// `GET /registry/v1/changes?after=CURSOR`.
-#[derive(Debug, Serialize, Deserialize)]
+/// `GET /registry/v1/changes?after=CURSOR[&history=HISTORY]`.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ChangesAnswer {
     /// Ask next after this cursor.
     pub cursor: u64,
@@ -281,4 +284,11 @@ pub struct ChangesAnswer {
     pub decrees: bool,
     /// Too much changed to list (an import): forget every cached person.
     pub everything: bool,
+    /// Names the change at this cursor, drawn at random when it was made: whoever asks after it says it again, and a register that was put back and
+    /// went on, and so has other changes under the same cursors, is told from the one before. None of a registry that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
+    /// The change after which was asked is another one here: nothing that was learned of this register holds. `everything` is true then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rewritten: bool,
 }

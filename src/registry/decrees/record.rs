@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{DecreeError, OfficialKey, Officials, Standing};
 use crate::core::registry::version;
 use crate::core::registry::wire::WireDecree;
+use crate::registry::feed::history_at;
 use crate::registry::store::Store;
 
 /// What the first official's signature is for.
@@ -48,17 +49,23 @@ pub(super) struct Record {
 /// [`DecreeError::Signature`] if any signature does not verify: then no decree is served, since one that is missing or changed
 /// could turn an answer round.
 pub fn served(store: &Store, officials: &Officials) -> Result<Served, DecreeError> {
-    let (cursor, records) = store.read(|snapshot| Ok::<_, DecreeError>((cursor(snapshot)?, all(snapshot)?)))?;
+    let read = |snapshot: &rusqlite::Transaction<'_>| {
+        let cursor = cursor(snapshot)?;
+        Ok::<_, DecreeError>((cursor, history_at(snapshot, cursor)?, all(snapshot)?))
+    };
+    let (cursor, history, records) = store.read(read)?;
     let approved: Vec<Record> = records.into_iter().filter(|record| record.approved.is_some() || record.recorded_at.is_some()).collect();
     approved.iter().try_for_each(|record| record.verify(officials))?;
     let signers = approved.iter().map(|record| (record.decree.id.clone(), record.signers())).collect();
-    Ok(Served { cursor, decrees: approved.iter().map(Record::to_wire).collect(), signers })
+    Ok(Served { cursor, history, decrees: approved.iter().map(Record::to_wire).collect(), signers })
 }
 
 /// What is served of the decrees.
 pub struct Served {
     /// The change cursor of the same snapshot.
     pub cursor: u64,
+    /// What the change at that cursor is known by.
+    pub history: Option<String>,
     /// Those in force or rescinded, in the order in which they were recorded.
     pub decrees: Vec<WireDecree>,
     /// Who signed each, by its id.

@@ -4,7 +4,7 @@ mod subject;
 mod tell;
 mod watch;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 pub use subject::{SubjectKey, SubjectKeyError};
 pub(in crate::registry) use tell::tell;
@@ -17,16 +17,23 @@ use crate::registry::store::StoreError;
 const MOST_LISTED: usize = 10_000;
 
 /// What changed after a cursor, read in one snapshot. A cursor that this store never gave out, or whose successors are gone,
-/// means everything.
+/// means everything; so does one under which it has another change than the one that is `known` there: the store is not the one that was followed.
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
-pub fn changes_after(snapshot: &Connection, after: u64, key: &SubjectKey) -> Result<ChangesAnswer, StoreError> {
+pub fn changes_after(snapshot: &Connection, after: u64, known: Option<&str>, key: &SubjectKey) -> Result<ChangesAnswer, StoreError> {
     let (oldest, newest): (Option<i64>, Option<i64>) =
         snapshot.prepare_cached("SELECT min(cursor), max(cursor) FROM change")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (oldest, newest) = (unsigned(oldest.unwrap_or(1)), unsigned(newest.unwrap_or(0)));
-    let everything = ChangesAnswer { cursor: newest, subjects: Vec::new(), decrees: true, everything: true };
-    if after > newest || oldest > after.saturating_add(1) {
+    let history = history_at(snapshot, newest)?;
+    let everything = ChangesAnswer { cursor: newest, decrees: true, everything: true, history, ..ChangesAnswer::default() };
+    if after > newest {
+        return Ok(everything);
+    }
+    if known.is_some() && history_at(snapshot, after)?.as_deref() != known {
+        return Ok(ChangesAnswer { rewritten: true, ..everything });
+    }
+    if oldest > after.saturating_add(1) {
         return Ok(everything);
     }
     let rows = rows_after(snapshot, after)?;
@@ -37,7 +44,17 @@ pub fn changes_after(snapshot: &Connection, after: u64, key: &SubjectKey) -> Res
         rows.iter().filter_map(|row| row.identifier.as_ref()).map(|(scheme, value)| key.subject(scheme, value)).collect();
     subjects.sort_unstable();
     subjects.dedup();
-    Ok(ChangesAnswer { cursor: newest, subjects, decrees: rows.iter().any(|row| row.kind == "decrees"), everything: false })
+    let decrees = rows.iter().any(|row| row.kind == "decrees");
+    Ok(ChangesAnswer { subjects, decrees, everything: false, ..everything })
+}
+
+/// What the change at a cursor is known by, in hex; none before the first.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub fn history_at(snapshot: &Connection, cursor: u64) -> Result<Option<String>, StoreError> {
+    let mut find = snapshot.prepare_cached("SELECT lower(hex(name)) FROM history WHERE cursor = ?1")?;
+    Ok(find.query_row([i64::try_from(cursor).unwrap_or(i64::MAX)], |row| row.get(0)).optional()?)
 }
 
 struct Change {

@@ -78,6 +78,8 @@ pub(super) struct ChangesQuery {
     after: u64,
     /// Seconds to wait for a change; at most, and by default, 25.
     wait: Option<u64>,
+    /// What was told with that cursor.
+    history: Option<String>,
 }
 
 /// `GET /registry/v1/changes?after=CURSOR[&wait=SECONDS]`: answers at once when there is something, else when there is.
@@ -88,7 +90,7 @@ pub(super) async fn changes(state: State, request: HttpRequest) -> HttpResponse 
     loop {
         // Marked as seen before the read: a commit during the read wakes the wait after it.
         cursor.mark_unchanged();
-        let answer = match changed(&state, query.after).await {
+        let answer = match changed(&state, &query).await {
             Ok(answer) => answer,
             Err(refusal) => return refusal,
         };
@@ -121,14 +123,14 @@ fn found(state: &RegistryState, question: &LookupRequest<'_>) -> Result<LookupAn
 
 fn decrees_in_force(state: &RegistryState) -> Result<DecreesAnswer, DecreeError> {
     let as_of = state.clock.now();
-    let Served { cursor, decrees, signers } = served(&state.store, &Officials::load(&state.dir)?)?;
+    let Served { cursor, history, decrees, signers } = served(&state.store, &Officials::load(&state.dir)?)?;
     let version = version_of(&decrees).map_err(|error| DecreeError::Refused { id: "(all)".to_owned(), why: error.to_string() })?;
-    Ok(DecreesAnswer { version, cursor, as_of, decrees, signers })
+    Ok(DecreesAnswer { version, cursor, as_of, decrees, history, signers })
 }
 
-async fn changed(state: &State, after: u64) -> Result<ChangesAnswer, HttpResponse> {
-    let state = state.clone();
-    match web::block(move || state.store.read(|snapshot| changes_after(snapshot, after, &state.subjects))).await {
+async fn changed(state: &State, query: &ChangesQuery) -> Result<ChangesAnswer, HttpResponse> {
+    let (state, after, known) = (state.clone(), query.after, query.history.clone());
+    match web::block(move || state.store.read(|snapshot| changes_after(snapshot, after, known.as_deref(), &state.subjects))).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(failed(&error)),
         Err(error) => Err(failed(&error)),

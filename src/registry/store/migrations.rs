@@ -139,6 +139,15 @@ const STEPS: &[&str] = &[
         told INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    -- What each change is known by, drawn at random when it is made: a store that was put back from a copy and goes on makes other changes
+    -- under the cursors that it gave out before.
+    CREATE TABLE history (cursor INTEGER PRIMARY KEY, name BLOB NOT NULL) STRICT;
+    INSERT INTO history SELECT cursor, randomblob(16) FROM change;
+    CREATE TRIGGER name_of_change AFTER INSERT ON change BEGIN
+        INSERT OR REPLACE INTO history VALUES (new.cursor, randomblob(16));
+    END;
+",
 ];
 
 /// Brings a store up to date; a store of a newer version is left alone.

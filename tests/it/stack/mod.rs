@@ -59,6 +59,7 @@ mod strangers;
 mod tools;
 mod unreadable;
 mod watching;
+mod weak_registry;
 mod windows;
 mod witness_clock;
 mod workshop;

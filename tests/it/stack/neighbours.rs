@@ -1,5 +1,7 @@
 //! Neighbours of the published fixtures: the same kinds of case with other papers, days, ages and provinces, through the whole stack.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -31,11 +33,13 @@ impl<'a> Case<'a> {
 /// Certificates are good for some weeks: a longer leap in time takes another system.
 const STRETCH: SignedDuration = SignedDuration::from_hours(10 * 24);
 
-/// Runs cases in the order of time, each stretch of days in a system of its own; `decrees` are put in force in each.
+/// Runs cases in the order of time, each stretch of days in a system of its own; `decrees` are put in force in each. No answer is said to be
+/// good for longer than until the same question has another.
 async fn run(people: &str, decrees: &str, cases: &[Case<'_>], change: impl Fn(&mut Value)) {
     let instant = |case: &Case<'_>| format!("{}+03:30", case.at).parse::<Timestamp>().unwrap();
     let mut wrong = Vec::new();
     let mut running: Option<(System, Timestamp)> = None;
+    let mut said: HashMap<[&str; 3], (String, Timestamp)> = HashMap::new();
     for (row, case) in cases.iter().enumerate() {
         let at = instant(case);
         if let Some((system, _)) = running.take_if(|(_, begun)| at.duration_since(*begun) > STRETCH || at < *begun) {
@@ -56,6 +60,14 @@ async fn run(people: &str, decrees: &str, cases: &[Case<'_>], change: impl Fn(&m
         let named = reply.json["document"].get("decree").and_then(Value::as_str);
         if (reply.status, reply.outcome().as_str(), named) != (200, case.expected, case.decree) {
             wrong.push(format!("{row}: {} of {} at {}: {} {named:?}", case.service, case.number, case.at, reply.outcome()));
+        }
+        let until: Timestamp = reply.json["valid_until"].as_str().unwrap().parse().unwrap();
+        let question = [case.agency, case.number, case.service];
+        if let Some((before, good_until)) = said.insert(question, (reply.outcome(), until))
+            && before != reply.outcome()
+            && good_until > at
+        {
+            wrong.push(format!("{row}: {before} was said to be good until {good_until}"));
         }
     }
     if let Some((system, _)) = running {

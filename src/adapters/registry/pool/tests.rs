@@ -14,11 +14,13 @@ use crate::adapters::registry::tests::fake_check;
 struct Address {
     calls: AtomicUsize,
     takes: Mutex<Option<Duration>>,
+    /// Where its changes end.
+    told: Mutex<u64>,
 }
 
 impl Address {
     fn new(takes: Option<Duration>) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicUsize::new(0), takes: Mutex::new(takes) })
+        Arc::new(Self { calls: AtomicUsize::new(0), takes: Mutex::new(takes), told: Mutex::new(u64::MAX) })
     }
 
     fn calls(&self) -> usize {
@@ -42,6 +44,10 @@ impl Upstream for Address {
         Ok(Fetched { version: 1, as_of: Timestamp::UNIX_EPOCH, subject: "subject".into(), persons: [].into() })
     }
 
+    async fn holder_code(&self, _: &Key, _: &str) -> Result<String, RegistryUnavailable> {
+        Ok("handle".to_owned())
+    }
+
     async fn identifiers(&self, _: &Key) -> Result<Vec<crate::core::registry::KnownPerson>, RegistryUnavailable> {
         Ok(Vec::new())
     }
@@ -50,9 +56,9 @@ impl Upstream for Address {
         Err(RegistryUnavailable("it is down"))
     }
 
-    async fn changes(&self, after: u64, _: Duration) -> Result<Changes, RegistryUnavailable> {
+    async fn changes(&self, after: &Position, _: Duration) -> Result<Changes, RegistryUnavailable> {
         self.takes.lock().unwrap().ok_or(RegistryUnavailable("it is down"))?;
-        Ok(Changes { cursor: after, ..Changes::default() })
+        Ok(Changes { cursor: after.cursor.min(*self.told.lock().unwrap()), ..Changes::default() })
     }
 }
 
@@ -165,8 +171,40 @@ async fn where_every_address_is_given_a_pause_nobody_waits() {
 async fn the_feed_is_followed_elsewhere_once_its_address_fails() {
     let (first, second) = (Address::new(None), Address::new(QUICK));
     let pool = pool(&[&first, &second]);
-    assert!(pool.changes(7, Duration::ZERO).await.is_err());
-    let (place, changes) = pool.changes(7, Duration::ZERO).await.unwrap();
+    assert!(pool.changes(&Position { cursor: 7, history: None }, Duration::ZERO).await.is_err());
+    let (place, changes) = pool.changes(&Position { cursor: 7, history: None }, Duration::ZERO).await.unwrap();
     assert_eq!((place, changes.cursor), (1, 7));
     assert_eq!(pool.state().followed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_preferred_feed_is_followed_again_once_it_is_back_and_not_behind() {
+    let (first, second) = (Address::new(QUICK), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    let after = Position { cursor: 7, history: None };
+    let told_by = async || pool.changes(&after, Duration::ZERO).await.map(|(place, _)| place);
+    assert_eq!(told_by().await, Ok(0));
+    first.takes(None);
+    assert!(told_by().await.is_err());
+    for _ in 0..3 {
+        assert_eq!(told_by().await, Ok(1));
+        tokio::time::advance(BACK_AFTER).await;
+    }
+    // It is back, but has not heard of everything yet: what the other one tells goes on.
+    first.takes(QUICK);
+    *first.told.lock().unwrap() = 6;
+    assert_eq!(told_by().await, Ok(1));
+    *first.told.lock().unwrap() = 7;
+    assert_eq!(told_by().await, Ok(1), "it was tried just now");
+    tokio::time::advance(BACK_AFTER).await;
+    assert_eq!((told_by().await, told_by().await), (Ok(0), Ok(0)));
+    // A holder's code is known where it was sent from alone.
+    first.takes(None);
+    assert!(told_by().await.is_err());
+    first.takes(QUICK);
+    pool.holder_code(&Key::new("yekta", "1"), "office").await.unwrap();
+    tokio::time::advance(BACK_AFTER).await;
+    assert_eq!(told_by().await, Ok(1));
+    tokio::time::advance(Duration::from_secs(600)).await;
+    assert_eq!(told_by().await, Ok(0));
 }

@@ -60,7 +60,7 @@ impl Two {
 }
 
 /// What a registry says of a cursor that it has not reached.
-const OLDER: Changes = Changes { cursor: 95, subjects: Vec::new(), decrees: true, everything: true };
+const OLDER: Changes = Changes { cursor: 95, subjects: Vec::new(), decrees: true, everything: true, history: None, rewritten: false };
 
 fn announce(fake: &FakeRegistry, changes: Changes) {
     fake.pending.lock().unwrap().push_back(changes);
@@ -70,6 +70,7 @@ fn announce(fake: &FakeRegistry, changes: Changes) {
 async fn an_address_that_lags_makes_nobody_forget_what_another_has_told() {
     let two = Two::after_the_first_is_gone().await;
     assert!(two.overtakes(95), "a revocation that was told stays told");
+    assert!(!two.cached.ready(), "and until one has caught up, nothing that is remembered counts as current");
     assert_eq!(two.cached.cursor(), Some(100));
     assert_eq!(two.step().await, Err(DOWN), "perhaps the other one is back");
     // It has caught up.

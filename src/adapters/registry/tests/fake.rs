@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::super::cache::CachedRegistry;
 use super::super::config::{RegistryClientConfig, ServerCheck};
-use super::super::upstream::{Changes, Fetched, FetchedDecrees, Key, Upstream};
+use super::super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
 use super::mini_pki::MiniPki;
 use crate::adapters::clock::ManualClock;
 use crate::core::domain::decree::DecreeSet;
@@ -33,6 +33,13 @@ pub struct FakeRegistry {
     /// Who is behind every number; a person without papers where nobody is set.
     pub people: Mutex<Option<Arc<[Person]>>>,
     pub decrees_version: Mutex<String>,
+    /// The cursor that the decrees reflect, and how often they were asked for.
+    pub decrees_cursor: Mutex<u64>,
+    pub decrees_calls: AtomicUsize,
+    /// Whether the change feed alone fails.
+    pub feed_down: Mutex<bool>,
+    /// What the feed was asked with last.
+    pub asked_after: Mutex<Position>,
     pub pending: Mutex<VecDeque<Changes>>,
     clock: Arc<ManualClock>,
 }
@@ -83,6 +90,10 @@ pub fn fake(clock: &Arc<ManualClock>) -> Arc<FakeRegistry> {
         poll_gate: Semaphore::new(1000),
         people: Mutex::default(),
         decrees_version: Mutex::new("one".into()),
+        decrees_cursor: Mutex::new(1),
+        decrees_calls: AtomicUsize::new(0),
+        feed_down: Mutex::new(false),
+        asked_after: Mutex::default(),
         pending: Mutex::default(),
         clock: Arc::clone(clock),
     })
@@ -133,20 +144,23 @@ impl Upstream for FakeRegistry {
     }
 
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {
+        self.decrees_calls.fetch_add(1, Ordering::SeqCst);
         if *self.down.lock().unwrap() {
             return Err(RegistryUnavailable("it is down"));
         }
         let version = self.decrees_version.lock().unwrap().clone();
-        Ok(FetchedDecrees { cursor: 1, set: DecreeSet { version, decrees: vec![], as_of: start() }, signers: BTreeMap::new() })
+        let position = Position { cursor: *self.decrees_cursor.lock().unwrap(), history: Some("h".into()) };
+        Ok(FetchedDecrees { position, set: DecreeSet { version, decrees: vec![], as_of: start() }, signers: BTreeMap::new() })
     }
 
-    async fn changes(&self, after: u64, _: Duration) -> Result<Changes, RegistryUnavailable> {
+    async fn changes(&self, after: &Position, _: Duration) -> Result<Changes, RegistryUnavailable> {
         self.polls.fetch_add(1, Ordering::SeqCst);
         self.poll_gate.acquire().await.unwrap().forget();
-        if *self.down.lock().unwrap() {
+        *self.asked_after.lock().unwrap() = after.clone();
+        if *self.down.lock().unwrap() || *self.feed_down.lock().unwrap() {
             return Err(RegistryUnavailable("it is down"));
         }
-        let quiet = Changes { cursor: after, ..Changes::default() };
+        let quiet = Changes { cursor: after.cursor, history: after.history.as_deref().map(str::to_owned), ..Changes::default() };
         Ok(self.pending.lock().unwrap().pop_front().unwrap_or(quiet))
     }
 }

@@ -4,6 +4,7 @@
 mod caching;
 mod failover;
 mod fake;
+mod feeds;
 mod memory;
 #[path = "../../../../tests/it/mini_pki.rs"]
 mod mini_pki;

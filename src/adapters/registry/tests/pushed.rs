@@ -18,15 +18,15 @@ async fn freshness(bench: &Bench, value: &str) -> Result<Freshness, RegistryUnav
 }
 
 fn person(cursor: u64, value: &str) -> ChangesAnswer {
-    ChangesAnswer { cursor, subjects: vec![format!("subject-{value}")], decrees: false, everything: false }
+    ChangesAnswer { cursor, subjects: vec![format!("subject-{value}")], ..ChangesAnswer::default() }
 }
 
 fn everybody(cursor: u64) -> ChangesAnswer {
-    ChangesAnswer { cursor, subjects: Vec::new(), decrees: false, everything: true }
+    ChangesAnswer { cursor, everything: true, ..ChangesAnswer::default() }
 }
 
 fn decrees(cursor: u64) -> ChangesAnswer {
-    ChangesAnswer { cursor, subjects: Vec::new(), decrees: true, everything: false }
+    ChangesAnswer { cursor, decrees: true, ..ChangesAnswer::default() }
 }
 
 fn set_version(bench: &Bench, version: u64) {
@@ -97,7 +97,7 @@ async fn everything_makes_every_older_fact_useless_once_and_the_feed_not_again()
     assert_eq!(bench.cached.may_heed(&everybody(2)), Ok(()), "it costs nothing");
     assert_eq!(bench.cached.may_heed(&everybody(3)), Err(5));
     assert_eq!(bench.cached.may_heed(&person(3, "1")), Ok(()));
-    let many = ChangesAnswer { cursor: 3, subjects: (0..100_001).map(|n| n.to_string()).collect(), decrees: false, everything: false };
+    let many = ChangesAnswer { cursor: 3, subjects: (0..100_001).map(|n| n.to_string()).collect(), ..ChangesAnswer::default() };
     assert_eq!(bench.cached.may_heed(&many), Err(5), "so many people are as good as everybody");
     bench.clock.set(start() + SignedDuration::from_secs(5));
     assert_eq!(bench.cached.may_heed(&everybody(3)), Ok(()));

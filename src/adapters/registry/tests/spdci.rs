@@ -13,7 +13,7 @@ use super::super::cache::CachedRegistry;
 use super::super::config::RegistryClientConfig;
 use super::super::lanes::{Caller, Lane};
 use super::super::spdci::{PeopleConfig, SpdciRegistry};
-use super::super::upstream::{Key, Upstream};
+use super::super::upstream::{Key, Position, Upstream};
 use super::fake::{bench, check, start};
 use super::mini_pki::MiniPki;
 use super::spdci_mock::{self, AnswerKey, GATEWAY, REGISTER, answer, record, with_signature};
@@ -295,6 +295,6 @@ async fn a_registry_that_goes_on_lying_is_given_a_pause() {
 async fn it_offers_neither_decrees_nor_changes() {
     let register = Register::serve(vec![], honest);
     let client = register.client();
-    assert!(client.decrees().await.is_err() && client.changes(0, Duration::ZERO).await.is_err());
+    assert!(client.decrees().await.is_err() && client.changes(&Position::default(), Duration::ZERO).await.is_err());
     assert_eq!(register.calls.load(Ordering::SeqCst), 0);
 }

@@ -4,8 +4,10 @@
 use jiff::SignedDuration;
 
 use super::{Claims, Evidence, Query, decide_query, would_establish_nothing};
-use crate::core::decision::testing::{Ask, amayesh, check, decrees, document, last_instant, noon, person, service, shipped_decrees, today};
-use crate::core::domain::decree::DecreeSet;
+use crate::core::decision::testing::{
+    Ask, amayesh, check, decree, decrees, document, last_instant, noon, person, service, shipped_decrees, today,
+};
+use crate::core::domain::decree::{Decree, DecreeSet, Effect};
 use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::core::domain::name::{NameKey, NameMatch};
 use crate::core::domain::person::PaperMark;
@@ -111,8 +113,8 @@ fn decrees_that_nobody_confirmed_for_long_decide_nothing() {
     };
     let decided = says(Freshness::Live, 0, 60);
     assert_ne!(decided, ReasonCode::TooStale);
-    assert_eq!(says(Freshness::Live, 60, 0), decided, "the registry may be silent for a minute");
-    assert_eq!(says(Freshness::Live, 61, 0), ReasonCode::TooStale);
+    assert_eq!(says(Freshness::Live, 10, 0), decided, "the feed may be silent for so long and is in order");
+    assert_eq!(says(Freshness::Live, 11, 0), ReasonCode::TooStale);
     assert_eq!(says(Freshness::Cached, 3600, 3600), decided);
     assert_eq!(says(Freshness::Cached, 3601, 3600), ReasonCode::TooStale);
     assert_eq!(says(Freshness::Stale, 600, 60), decided);
@@ -174,4 +176,84 @@ fn where_policy_says_so_a_denial_wants_a_look_up_of_its_own() {
     assert_eq!(ask.reason(), ReasonCode::TooStale);
     ask.freshness = Freshness::Live;
     assert_eq!(ask.reason().outcome(), Outcome::NotEntitled);
+}
+
+#[test]
+fn an_answer_is_no_fresher_than_the_decrees_that_it_rests_on() {
+    let (set, service) = (shipped_decrees(), service("sim"));
+    let ask = ask(&set);
+    let says = |freshness, facts_age, decrees_age_s| {
+        let as_of = today() - SignedDuration::from_secs(facts_age);
+        let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of, freshness, shed: false };
+        let query = Query { max_age_s: 300, ..ask.query(&service) };
+        let verdict = decide_query(&query, &Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s }, today(), today());
+        assert_eq!(verdict.reason, ReasonCode::ValidByDecree);
+        assert_eq!(verdict.basis.decided_at(verdict.as_of), today());
+        (verdict.freshness, today().duration_since(verdict.as_of).as_secs())
+    };
+    assert_eq!(says(Freshness::Live, 0, 10), (Freshness::Live, 0));
+    assert_eq!(says(Freshness::Live, 0, 200), (Freshness::Cached, 200));
+    assert_eq!(says(Freshness::Cached, 250, 200), (Freshness::Cached, 250));
+    assert_eq!(says(Freshness::Stale, 50, 200), (Freshness::Stale, 200));
+}
+
+#[test]
+fn a_denial_that_must_be_live_wants_decrees_of_now_too() {
+    let (person, set) =
+        (person("1370", vec![document(DocumentKind::CensusSlip, None, DocumentState::Active, "1404/01/01")]), shipped_decrees());
+    let (ask, service) = (Ask::new("education-school", person, &set, today()), service("education-school"));
+    let says = |live_denial, decrees_age_s| {
+        let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness: Freshness::Live, shed: false };
+        let query = Query { max_age_s: 3600, live_denial, ..ask.query(&service) };
+        decide_query(&query, &Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s }, today(), today()).reason
+    };
+    assert_eq!((says(true, 10).outcome(), says(false, 300).outcome()), (Outcome::NotEntitled, Outcome::NotEntitled));
+    assert_eq!(says(true, 300), ReasonCode::TooStale);
+}
+
+#[test]
+fn nothing_is_of_later_than_now_after_the_clock_went_back() {
+    let set = shipped_decrees();
+    for freshness in [Freshness::Live, Freshness::Stale] {
+        let as_of = today() + SignedDuration::from_secs(20);
+        let verdict = Ask { freshness, as_of, ..ask(&set) }.verdict();
+        assert_eq!((verdict.reason, verdict.as_of, verdict.freshness), (ReasonCode::ValidByDecree, today(), freshness));
+        assert_eq!(verdict.basis.decided_at(verdict.as_of), today());
+    }
+}
+
+#[test]
+fn an_answer_is_good_only_until_the_holder_can_come_of_age() {
+    let set = decrees(Vec::new());
+    let asked = |birth: &str, now| Ask::new("bank-card", person(birth, vec![amayesh(19, "1410/01/01")]), &set, now).verdict();
+    let midnight = |day: &str| last_instant(day) + SignedDuration::from_nanos(1);
+    let before = |day: &str| last_instant(day) - SignedDuration::from_secs(60);
+    for (birth, eve, reason) in [
+        ("1387/09/03", "1405/09/02", ReasonCode::UnderAge),
+        // Of a month or a year alone: the first day on which it can be, and the last, after which it is.
+        ("1387/09", "1405/08/30", ReasonCode::UnderAge),
+        ("1387/09", "1405/09/29", ReasonCode::AgeUnknown),
+        ("1387", "1404/12/29", ReasonCode::UnderAge),
+        // 1405 has no 30 Esfand.
+        ("1387/12/30", "1405/12/29", ReasonCode::UnderAge),
+        ("1387", "1405/12/29", ReasonCode::AgeUnknown),
+    ] {
+        let verdict = asked(birth, before(eve));
+        assert_eq!((verdict.reason, verdict.valid_until), (reason, midnight(eve)), "{birth}");
+        assert_ne!(asked(birth, midnight(eve)).reason, reason, "{birth}");
+    }
+    let grown = asked("1387/09/02", before("1405/09/02"));
+    assert_eq!((grown.reason, grown.valid_until), (ReasonCode::Valid, before("1405/09/02") + SignedDuration::from_secs(300)));
+}
+
+#[test]
+fn an_answer_is_good_only_until_a_decree_of_a_clock_that_is_ahead_becomes_known() {
+    let soon = today() + SignedDuration::from_secs(30);
+    let ahead = Decree { recorded_at: soon, ..decree("d", Effect::Terminate, DocumentKind::Amayesh, "1405/01/01", "") };
+    let rescinded = Decree { rescinded_at: Some(soon), ..decree("d", Effect::Terminate, DocumentKind::Hoviat, "1405/01/01", "") };
+    for decree in [ahead, rescinded] {
+        let set = decrees(vec![decree]);
+        let verdict = Ask::new("sim", person("1370", vec![amayesh(19, "1410/01/01")]), &set, today()).verdict();
+        assert_eq!((verdict.reason, verdict.valid_until), (ReasonCode::Valid, soon));
+    }
 }
