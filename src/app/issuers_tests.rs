@@ -37,6 +37,8 @@ impl Limiter for Unlimited {
     fn admit_again(&self, _: &AgencyId, _: Option<&str>, _: Tier) -> Result<(), LimitNotice> {
         Ok(())
     }
+
+    fn give_back(&self, _: &AgencyId, _: Option<&str>) {}
 }
 
 /// A gateway's verifier, an issuer of one key that it believes, and how often it was asked for that.

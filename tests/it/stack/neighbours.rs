@@ -9,6 +9,7 @@ use super::decree_table::{decree, put_in_force};
 use super::fixtures::query;
 use super::harness::{System, TODAY};
 use super::people::{Holder, Paper};
+use super::workshop::edit_policy;
 
 /// One neighbour: who asks about which number for which service, when (Tehran), and what must come: outcome, and the decree named.
 struct Case<'a> {
@@ -259,21 +260,29 @@ async fn second_factors_of_every_precision() {
     system.stop().await;
 }
 
-/// The printed expiry date is a second factor by itself (domain §5).
+/// The printed expiry date is a second factor by itself (domain §5): of a card of a round, whose whole series has one date, where the agency's
+/// policy takes that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_expiry_date_alone_is_a_second_factor() {
     let people = people(&[Holder::new("card", [Paper::numbered("amayesh", "NEIGH10005", "1408/01/01").series(19)])]);
     let system = System::at(TODAY, &people).await;
-    for (check, expected) in [
-        (json!({"document_expires": "1408/01/01", "calendar": "jalali"}), "entitled valid"),
-        (json!({"document_expires": "2029-03-20", "calendar": "gregorian"}), "entitled valid"),
-        (json!({"document_expires": "1408/01/02", "calendar": "jalali"}), "indeterminate not-established"),
-    ] {
+    let ask = async |check: &Value| {
         let mut question = query("bank", "amayesh-no", "NEIGH10005", "bank-card");
         question["check"] = check.clone();
         let reply = system.ask("bank", &question).await;
-        assert_eq!((reply.status, reply.outcome().as_str()), (200, expected), "{check}");
-        assert_eq!(reply.json.get("document").is_some(), expected == "entitled valid", "{check}");
+        assert_eq!(reply.json.get("document").is_some(), reply.outcome() == "entitled valid", "{check}");
+        (reply.status, reply.outcome())
+    };
+    let right = json!({"document_expires": "1408/01/01", "calendar": "jalali"});
+    assert_eq!(ask(&right).await, (200, "indeterminate not-established".to_owned()), "as the bank's file ships");
+    edit_policy(system.dir.path(), "bank", |text| text.replace(r#""document-expires"]"#, r#""document-expires", "shared-expires"]"#));
+    system.running.parts().policies.reload().unwrap();
+    for (check, expected) in [
+        (right, "entitled valid"),
+        (json!({"document_expires": "2029-03-20", "calendar": "gregorian"}), "entitled valid"),
+        (json!({"document_expires": "1408/01/02", "calendar": "jalali"}), "indeterminate not-established"),
+    ] {
+        assert_eq!(ask(&check).await, (200, expected.to_owned()), "{check}");
     }
     system.stop().await;
 }
