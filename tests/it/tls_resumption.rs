@@ -77,7 +77,7 @@ async fn resuming_twin(lab: &Lab) -> SocketAddr {
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), config::provider()).build().unwrap();
     let builder = ServerConfig::builder_with_provider(config::provider()).with_protocol_versions(&[&version::TLS13, &version::TLS12]);
     let builder = builder.unwrap().with_client_cert_verifier(clients);
-    let mut config = builder.with_single_cert(certificates(&server.cert).unwrap(), private_key(&server.key).unwrap()).unwrap();
+    let mut config = builder.with_single_cert(certificates(&server.cert).unwrap(), private_key(&server.key).unwrap().clone_key()).unwrap();
     config.session_storage = ServerSessionMemoryCache::new(8);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -111,7 +111,7 @@ async fn check_refused_after_a_revocation(version: &'static SupportedProtocolVer
     let (bank, sessions) = (lab.issue("bank"), Sessions::new());
     let builder = ClientConfig::builder_with_provider(config::provider()).with_protocol_versions(&[version]).unwrap();
     let builder = builder.with_root_certificates(config::roots(&lab.pki.ca()).unwrap());
-    let mut client = builder.with_client_auth_cert(certificates(&bank.cert).unwrap(), private_key(&bank.key).unwrap()).unwrap();
+    let mut client = builder.with_client_auth_cert(certificates(&bank.cert).unwrap(), private_key(&bank.key).unwrap().clone_key()).unwrap();
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
     client.resumption = Resumption::store(sessions.clone());
     let client = Arc::new(client);

@@ -33,7 +33,7 @@ fn refusals(case: &Case) -> Option<(Option<rustls::Error>, rustls::Error)> {
     let time: Timestamp = case.validation_time.as_deref().unwrap_or("2024-05-01T00:00:00Z").parse().unwrap();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(time.as_second()).unwrap()));
     let path = inner.verify_client_cert(&leaf, &intermediates, at).err();
-    let verifier = ProfileVerifier { inner, trust_domain: "estelam.test".into() };
+    let verifier = ProfileVerifier { inner, trust_domain: "estelam.test".into(), standing: None };
     let Err(ours) = verifier.verify_client_cert(&leaf, &intermediates, at) else { panic!("{} gets in", case.id) };
     Some((path, ours))
 }
