@@ -149,6 +149,8 @@
 //!
 //! 1. Copy `policies/`, change the copy. Grants in `agencies/NAME.toml` and rules in `*.cedar` may have a first and a last day (`from`,
 //!    `until`; `@from("1405/01/01")`, `@until(…)`); they begin and end by themselves, at Tehran's midnight.
+//!    Every Cedar rule says where it comes from and how sure that is (`@source`, `@confidence`); no change takes effect that brings one without, while one
+//!    of an earlier build stands until you mend it.
 //! 2. `estelam policy check --policies COPY`: every fault with file and line.
 //! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails.
 //! 4. `estelam policy explain --case NAME --policies COPY`: which documents, decrees and rules led to an answer. `--at` and `--known-at` ask for
