@@ -27,6 +27,7 @@ mod pace;
 mod pool;
 mod pushed;
 mod refusal;
+mod signed;
 mod spdci;
 mod turns;
 mod upstream;
@@ -44,6 +45,7 @@ pub use endpoint::EndpointState;
 pub use http::HttpRegistry;
 pub use lanes::LaneState;
 pub use pool::PoolState;
+pub use signed::{DecreeSigners, JudgeDecrees, SignedDecrees, Unsigned};
 pub use spdci::{PeopleConfig, VerifySignature};
 
 use crate::core::domain::clock::Clock;
