@@ -55,10 +55,13 @@ class Office:
         """A file of officials; its path and its bytes."""
         head = f'previous = "{previous}"\nquorum = 2\n' if previous else "quorum = 2\n"
         one = '[[official]]\nid = "{}"\nrole = "head of the office"\nkey = "{}"\nfrom = "2020-01-01"\nto = "{}"\n'
-        terms = {**TERMS, **{who: "2099-12-31" for who in OF_DECREES}}
-        public = {who: self.key(who).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for who in terms}
+        public = {who: self.key(who).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for who in TERMS}
+        listed = [one.format(who, base64.b64encode(public[who]).decode(), to) for who, to in TERMS.items()]
+        for who in OF_DECREES:
+            pem = (self.home.dir / "registry" / "officials" / f"{who}.pub.pem").read_text()
+            listed.append(one.format(who, "".join(line for line in pem.split("\n") if "-----" not in line), "2099-12-31"))
         path = self.home.dir.parent / name
-        path.write_text(head + "".join(one.format(who, base64.b64encode(public[who]).decode(), to) for who, to in terms.items()) + note)
+        path.write_text(head + "".join(listed) + note)
         return path, path.read_bytes()
 
     def sign(self, what, *names):

@@ -1,4 +1,10 @@
-//! What officials sign of a decree, in the registry and for whoever checks it: both rebuild the same bytes from the decree as it is sent.
+//! What officials sign of a decree, in the registry and for whoever checks it: both build the same bytes from the decree as it is sent.
+//!
+//! ```text
+//! estelam-decree-enter-v2      or …-approve-v2; …-rescind-v2 for both who rescind it
+//! 2026-11-23T10:00:00Z         recorded_at or rescinded_at, for the second of the two; the line is empty for the first
+//! {"authority":…}              the decree without those two, in its canonical form (RFC 8785), and no newline after it
+//! ```
 
 use std::collections::BTreeMap;
 
