@@ -168,7 +168,8 @@
 //! approval and each rescission there must be the signatures of two different officials of its own `officials.toml`, both in office on the day (UTC) of the approval or
 //! rescission, which the second signature covers. What this gateway sees for the first time must be signed by people who are still in office, so that nobody who
 //! left dates a decree back; the first list of all, which brings the decrees of years, is judged by the office of then. Keep former officials in the file, with
-//! the last day of their term. What took effect here stays. The entry `decrees-activated` names the two by their ids here, and the hash of what they signed.
+//! the last day of their term. Whoever entered a decree or asked for a rescission must be in office still when the other completes it; the registry does not know
+//! terms, so look before you complete what somebody began who has left. What took effect here stays. The entry `decrees-activated` names the two by their ids here, and the hash of what they signed.
 //!
 //! A list in which anything is not signed so is refused whole: `estelam_alarms_total{alarm="decrees-not-signed"}` grows, a line of the log names decree and fault, and
 //! the gateway is not ready. Where that list is otherwise the one in use, that one goes on until its age forbids it (`too-stale`); where it changes anything
