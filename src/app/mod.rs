@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 pub mod authority;
 mod begin;
+mod decree_judge;
 pub mod deferrals;
 pub mod deletion;
 mod enrolments;

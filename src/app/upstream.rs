@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::StartError;
 use super::acts::Acts;
+use super::decree_judge::{self, DecreeJudge};
 use super::memories::{PEOPLE_LISTS, REGISTRY_LISTS};
 use super::standing::grace;
 use crate::adapters::keys::FileSigner;
@@ -98,7 +99,8 @@ pub(super) async fn open_registry(
     let mut client = client(part, urls, &trusts.decrees, (part.certificate.as_path(), part.key.as_path()))?;
     let archive = Archive::new(config.archive.clone());
     client.keep_decrees = Some(Arc::new(move |answer| archive.keep_decrees(answer)));
-    client.activate_decrees = Some(acts.activate_decrees());
+    client.judge_decrees = Some(DecreeJudge::of(config, acts.clone(), clock.clone()).judging());
+    client.activate_decrees = Some(decree_judge::activation(config, acts.clone(), clock.clone()));
     let people = match (&part.people, &trusts.people) {
         (Some(people), Some(trust)) => Some(people_config(part, people, trust, policies)?),
         _ => None,

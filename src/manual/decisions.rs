@@ -252,7 +252,7 @@
 //!   effect are an error of a hold, since what it would keep would be deleted; an order or a deferral then does not begin.
 //! - **2026-11-28, officials sign holds outside a demo**: keys enrolled beside the holds were the operator's to add, and so was the end of a hold. What they began outlives
 //!   their term; to end it they must be in office.
-//! - **2026-11-28, decrees carry the names of their signers from the registry**, outside the hash that names the list: it checks the signatures, the log says who.
+//! - **2026-11-29, decrees are checked by the gateway's own officials** (before: by the registry's, whose names the log took): the registry's are its operator's to add.
 //! - **2026-11-28, a printed receipt tells a day and nothing else.** A paper can be found, or demanded. It has no agency, since that tells the service; no
 //!   outcome, since a good one becomes a pass that people are asked for and a bad one a mark; no instant, since that finds the entry in a log.
 //! - **2026-11-28, its code is 60 bits of its own SHA-256** instead of a secret beside a hash: nothing is to be kept secret, the QR code is shorter, anybody

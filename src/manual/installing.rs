@@ -113,7 +113,8 @@
 //! # 3. The registry
 //!
 //! It begins with an import: an office's export (`tests/data/registry-sample.csv` shows the columns), here the people of the demo. Then two officials
-//! who sign decrees become known by the public halves of their keys, `registry/officials/NAME.pub.pem`; a file of another name there is nobody's. Its own policy
+//! who sign decrees become known by the public halves of their keys, `registry/officials/NAME.pub.pem`; a file of another name there is nobody's, and further ones
+//! are added with the keys of two who are known. A gateway takes their decrees only if it has them among its own officials (section 6). The registry's own policy
 //! folder, if it has one (`policies/` beside `registry/`, or `policies` of an `estelam.toml`), says which schemes and services there are; without one those that
 //! are shipped count, so copy the gateway's `schemes.toml` and `services.toml` there once you change them.
 //!
@@ -121,13 +122,13 @@
 //! cp $ESTELAM/policies/demo/fixtures.ndjson registry/people.ndjson
 //! estelam registry import registry/people.ndjson --dir registry
 //! rm registry/people.ndjson
-//! for name in alice bob; do
+//! for name in director counsel; do
 //!   openssl genpkey -algorithm ed25519 -out officials/$name.pem
 //!   openssl pkey -in officials/$name.pem -pubout -out officials/$name.pub
 //!   estelam registry official add $name --public officials/$name.pub --dir registry
 //! done
-//! estelam registry decree add $ESTELAM/policies/demo/decrees.toml --key officials/alice.pem --dir registry
-//! estelam registry decree approve d1-1402-04-07 --key officials/bob.pem --dir registry
+//! estelam registry decree add $ESTELAM/policies/demo/decrees.toml --key officials/director.pem --dir registry
+//! estelam registry decree approve d1-1402-04-07 --key officials/counsel.pem --dir registry
 //! estelam registry event-key --dir registry
 //! estelam keys trail registry/registry/holder.key
 //! ```
@@ -182,12 +183,11 @@
 //!
 //! # 6. Two officials
 //!
-//! Policies, agencies' files included, take effect only with the signatures of two officials. They read what is proposed before they sign it:
+//! Policies, agencies' files included, take effect only with the signatures of two officials. They read what is proposed before they sign it. Decrees count only with
+//! the signatures of two who are listed here too and in office when they approve them: list whoever signs decrees in the registry, here the same two. Whoever
+//! approved decrees of earlier years is listed with the term of then.
 //!
 //! ```sh
-//! for name in director counsel; do
-//!   openssl genpkey -algorithm ed25519 -out officials/$name.pem
-//! done
 //! {
 //!   echo 'quorum = 2'
 //!   for name in director counsel; do

@@ -89,7 +89,7 @@
 //! | `service` | `service-started`, `service-stopped` | version of the program, policies, list of what is cut off, keys that sign |
 //! | `policies` | `policies-activated`, `policies-refused` | approval and signers; or how many faults and where the first is |
 //! | `officials` | `officials-activated` | hash, version, approval |
-//! | `decrees` | `decrees-activated` | version before, decrees that came or were rescinded, who signed each |
+//! | `decrees` | `decrees-activated` | version before; decrees that came or were rescinded, each with the hash of what was signed and the two officials who did; `demo` in one |
 //! | `cut-off` | `agency-suspended`, `branch-suspended`, `tokens-killed`, `certificate-cut`; `agency-resumed`, `branch-resumed`, `…-restored` | agency, branch, certificate |
 //! | `keys` | `key-standby`, `key-rotated`, `key-lost`, `key-compromised`, `key-retired` | ids, uses, states before and after |
 //! | `certificates` | `certificate-issued`, `certificate-ended`; `scopes-gained` | agency, branch, SHA-256, end, scopes that open trails or the gateway; [`trust`](super::trust) |

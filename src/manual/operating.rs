@@ -14,7 +14,7 @@
 //! | `pki/gateway/`, `pki/gateway-client/` | our certificates towards agencies and towards the registry | restart |
 //! | `events.keys` in `estelam.toml` | public keys of the events that the registry pushes | restart |
 //! | `pki/registry-client/`, `pki/registry/events-key.pem` | the registry's certificate towards gateways (`…/service/registry`) and the key of its events | for the next connection; restart of the registry |
-//! | `registry/officials/NAME.pub.pem` | public keys of the officials who sign decrees (`estelam registry official add`); files of other names are nobody's | at the next use |
+//! | `registry/officials/NAME.pub.pem` | public keys of those who sign decrees in the registry (`estelam registry official add`; once there are two, with the keys of two); files of other names are nobody's. A gateway goes by its own officials: [`super::trust`] | at the next use |
 //! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
 //! | `ledger/` | the access log, database and journal; copy them with `estelam log backup`; one process at a time | |
@@ -222,6 +222,7 @@
 //! | `deletion-order-ends` | the last purge order ends within 30 days | have the next one signed |
 //! | `log-ended` | the access log was sealed and goes on under a new origin | tell its witness and the auditors, see [`log`](super::log) |
 //! | `decrees-not-of-their-version`, `decrees-rewritten` | the registry's decrees are not what they claim to be, or one that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again | find out why; once an official has looked into it, restart the gateway |
+//! | `decrees-not-signed` | a decree or a rescission in the registry is not signed by two officials of this gateway, or was changed; its list is refused, and the one before goes on until it is too old | see [`trust`](super::trust), Decrees |
 //! | `registry-event-key` | somebody who has the registry's client certificate pushes events that its key did not sign | compare `events.keys` with the registry's key, or revoke that certificate |
 //! | `watch-blind` | the rules that watch for abuse could not read back what happened before (at a start, or after something was missed); they count from then on and try again | look at the log's disk, run `estelam log verify` |
 //! | `webhook-outbox`, `webhook-refused` | an alert could not be kept for the webhook, or the webhook refused it (it lies in `refused` of the outbox); the log has it either way | look at the disk of `alerts/`; ask the webhook's owner; see [`watching`](super::watching) |

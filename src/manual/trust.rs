@@ -160,10 +160,32 @@
 //! stops does not start again.
 //!
 //! Legal holds, deferrals and purge orders are begun and ended by two officials too, each in office when it has effect; in a demo by people whose keys
-//! are enrolled beside them. Decrees need two officials of the registry. Nothing is deleted but what is due and what such an order covers
+//! are enrolled beside them. Nothing is deleted but what is due and what such an order covers
 //! ([`log`](super::log)), by hand as by the clock: one operator neither begins deletions nor ends them. Not under signatures: `agency suspend`, `resume`
 //! and `rotate` (the operator's list and register). Whoever writes `demo = true` into an installation's `estelam.toml` escapes all this, on record: the entry
 //! `service-started` says `demo`, and the statement of such a purge names no order.
+//!
+//! # Decrees
+//!
+//! Decrees are entered, approved and rescinded in the registry, by the keys that it knows (`registry/officials/`). Outside a demo that puts nothing in force here: the
+//! registry sends each decree's signatures and the keys that made them, and the gateway builds the signed text anew from the decree as it would use it. Under each
+//! approval and each rescission there must be the signatures of two different officials of its own `officials.toml`, both in office on the day (UTC) of the approval or
+//! rescission, which the second signature covers. What this gateway sees for the first time must be signed by people who are still in office, so that nobody who
+//! left dates a decree back; the first list of all, which brings the decrees of years, is judged by the office of then. Keep former officials in the file, with
+//! the last day of their term. Whoever entered a decree or asked for a rescission must be in office still when the other completes it; the registry does not know
+//! terms, so look before you complete what somebody began who has left. What took effect here stays. The entry `decrees-activated` names the two by their ids here, and the hash of what they signed.
+//!
+//! A list in which anything is not signed so is refused whole: `estelam_alarms_total{alarm="decrees-not-signed"}` grows, a line of the log names decree and fault, and
+//! the gateway is not ready. Where that list is otherwise the one in use, that one goes on until its age forbids it (`too-stale`); where it changes anything
+//! else, or at a start, nothing is decided. To go on:
+//!
+//! | the signers are | do |
+//! |---|---|
+//! | officials of ours who are not listed, or not with that term | list them, with `key` from `registry/officials/NAME.pub.pem` (`officials propose officials --file FILE`, `sign`, `apply`); the gateway takes it up by itself; sign the policies anew |
+//! | nobody of ours | find out who made them known to the registry; `estelam registry decree discard ID --key A --key B` takes the decree out, and where it should count two officials enter and approve it anew |
+//!
+//! `discard` is for what no gateway took: one that decided by a decree which is gone uses none at all (`decrees-rewritten`). In a demo, which has no officials, two
+//! different keys of the registry are enough, and the entry says `demo`.
 //!
 //! # Keys for requests
 //!

@@ -3,6 +3,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 
 import requests
@@ -12,6 +13,20 @@ from keys import Home
 from oauth import until
 
 TERMS = {"one": "2099-12-31", "two": "2099-12-31", "gone": "2026-01-31", "left": "2026-01-31"}
+# Those who signed the demo's decrees are officials of the gateway too.
+OF_DECREES = ("first-official", "second-official")
+DECREE = """[[decree]]
+id = "{}"
+authority = "ministry-of-interior"
+issued_on = "1405/01/01"
+known_from = "1405/01/01"
+effective_from = "1405/01/01"
+select = [{{ kind = "amayesh", series = {} }}]
+services = "all"
+effect = "extend"
+text.fa = "برای آزمون"
+text.en = "for a test"
+"""
 
 
 class Office:
@@ -24,9 +39,14 @@ class Office:
         file.write_text(re.sub(r"^officer_key", "# officer_key", text, flags=re.MULTILINE))
         for agency in (self.home.dir / "policies" / "agencies").glob("*.toml"):
             agency.write_text(re.sub(r"^demo_optional.*\n", "", agency.read_text(), flags=re.MULTILINE))
-        self.keys = {name: self.home.dir.parent / f"{name}.pem" for name in TERMS}
-        for key in self.keys.values():
-            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], check=True, capture_output=True)
+        self.keys = {name: self.home.dir / "pki" / "officials" / f"{name}.pem" for name in OF_DECREES}
+        for name in TERMS:
+            self.make(name)
+
+    def make(self, name):
+        key = self.keys[name] = self.home.dir.parent / f"{name}.pem"
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], check=True, capture_output=True)
+        return key
 
     def key(self, name):
         return load_pem_private_key(self.keys[name].read_bytes(), None)
@@ -35,9 +55,13 @@ class Office:
         """A file of officials; its path and its bytes."""
         head = f'previous = "{previous}"\nquorum = 2\n' if previous else "quorum = 2\n"
         one = '[[official]]\nid = "{}"\nrole = "head of the office"\nkey = "{}"\nfrom = "2020-01-01"\nto = "{}"\n'
-        public = {name: self.key(name).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for name in TERMS}
+        public = {who: self.key(who).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for who in TERMS}
+        listed = [one.format(who, base64.b64encode(public[who]).decode(), to) for who, to in TERMS.items()]
+        for who in OF_DECREES:
+            pem = (self.home.dir / "registry" / "officials" / f"{who}.pub.pem").read_text()
+            listed.append(one.format(who, "".join(line for line in pem.split("\n") if "-----" not in line), "2099-12-31"))
         path = self.home.dir.parent / name
-        path.write_text(head + "".join(one.format(who, base64.b64encode(public[who]).decode(), to) for who, to in TERMS.items()) + note)
+        path.write_text(head + "".join(listed) + note)
         return path, path.read_bytes()
 
     def sign(self, what, *names):
@@ -48,6 +72,13 @@ class Office:
         self.home.done("officials", "propose", "policies")
         self.sign("policies", "one", "two")
         self.home.done("officials", "apply", "policies")
+
+    def decree(self, name, series, one, other):
+        """A decree of two people whom the registry takes for officials."""
+        file = self.home.dir.parent / f"{name}.toml"
+        file.write_text(DECREE.format(name, series))
+        self.home.done("registry", "decree", "add", str(file), "--key", str(self.keys[one]))
+        return self.home.estelam("registry", "decree", "approve", name, "--key", str(self.keys[other]))
 
     def slip_in(self, text, previous, at, *names):
         """Writes a second version as somebody does who has the disk and old keys; removes it when told."""
@@ -70,8 +101,34 @@ def version(running):
 
 
 def refusals(running):
-    found = re.search(r'estelam_alarms_total\{alarm="rules-not-signed"\} (\d+)', requests.get(running.at.places["ops"] + "/metrics", timeout=10).text)
+    return alarms(running, "rules-not-signed")
+
+
+def alarms(running, name):
+    found = re.search(rf'estelam_alarms_total{{alarm="{name}"}} (\d+)', requests.get(running.at.places["ops"] + "/metrics", timeout=10).text)
     return int(found[1]) if found else 0
+
+
+def decrees_need_officials_of_the_gateway(office, running):
+    """Whoever runs the registry makes officials of its own: there their decree is in force, and nowhere else."""
+    home, decrees = office.home, lambda: running.ask().json()["decrees_version"]
+    before = decrees()
+    signed = office.decree("e2e-signed", 14, *OF_DECREES)
+    assert signed.returncode == 0 and not signed.stderr, signed
+    during = decrees()
+    assert during != before and alarms(running, "decrees-not-signed") == 0
+    public = home.dir.parent / "invented.pub"
+    for name in ("invented-1", "invented-2"):
+        subprocess.run(["openssl", "pkey", "-in", str(office.make(name)), "-pubout", "-out", str(public)], check=True)
+        assert "two officials" in home.refused("registry", "official", "add", name, "--public", str(public))
+        shutil.copy(public, home.dir / "registry" / "officials" / f"{name}.pub.pem")
+    invented = office.decree("e2e-invented", 15, "invented-1", "invented-2")
+    assert invented.returncode == 0 and "has not heard of the change yet" in invented.stderr, invented
+    assert alarms(running, "decrees-not-signed") > 0 and decrees() == during
+    keys = [str(office.keys[name]) for name in OF_DECREES]
+    home.done("registry", "decree", "discard", "e2e-invented", "--key", keys[0], "--key", keys[1])
+    until("the registry in order", lambda: running.ready() or None)
+    assert decrees() == during
 
 
 def rules_take_effect_with_two_officials_in_office_alone(binary, folder):
@@ -101,6 +158,7 @@ def rules_take_effect_with_two_officials_in_office_alone(binary, folder):
         assert "changed: services.toml" in shown and f"+ {added}: {again}" in shown, "a line that stands elsewhere too is shown"
         office.approve()
         until("the signed rules", lambda: version(running) != before or None)
+        decrees_need_officials_of_the_gateway(office, running)
     previous = hashed(text)
     _, later = office.file("later.toml", previous, "# later\n")
     # Whoever has left office dates a change into the own term; and who is in office, before the present rules.

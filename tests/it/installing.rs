@@ -129,7 +129,7 @@ fn a_stranger_installs_gateway_registry_and_client_by_the_manual_alone() {
     assert!(answer.contains("entitled") && answer.contains("d1-1402-04-07"), "{answer}");
     assert!(trail.contains("\n1 entries; ") && trail.contains("bank"), "{trail}");
     // What the registry pushes is taken in this trust domain too.
-    reader.types("estelam registry decree approve d2-1404-01-01 --key officials/bob.pem --dir registry").unwrap();
+    reader.types("estelam registry decree approve d2-1404-01-01 --key officials/counsel.pem --dir registry").unwrap();
     let metrics = format!("curl -sS http://127.0.0.1:{}/metrics", reader.port + 2);
     let heeded = |text: &str| text.lines().any(|line| line.starts_with("estelam_registry_events_total{outcome=\"heeded\"} "));
     reader.until("heeded", || reader.types(&metrics).map(|text| heeded(&text)));

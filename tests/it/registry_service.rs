@@ -13,6 +13,7 @@ use estelam::core::domain::scheme::{SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::domain::service::{SHIPPED_SERVICES, ServiceCatalogue};
 use estelam::core::identity::PeerChain;
 use estelam::core::registry::Registry;
+use estelam::core::registry::signing::Step;
 use estelam::core::registry::wire::{ChangesAnswer, DecreesAnswer, LookupAnswer};
 use estelam::registry::decrees::{self, OfficialKey, Officials};
 use estelam::registry::http::{RegistryState, configure};
@@ -277,7 +278,15 @@ async fn tampered_decrees_are_not_served_and_leave_the_gateway_without_decrees()
     let service = start(Some(GATEWAY));
     service.seed();
     let response = service.client().get(service.url("/registry/v1/decrees")).send().await.unwrap();
-    assert_eq!(response.json::<DecreesAnswer>().await.unwrap().decrees.len(), 4);
+    let answer: DecreesAnswer = response.json().await.unwrap();
+    assert_eq!((answer.decrees.len(), answer.signatures.len()), (4, 4));
+    for decree in &answer.decrees {
+        // Whoever reads the list can check it without asking further.
+        let [entered, approved] = &answer.signatures[&decree.id].approval;
+        let (begun, completed) = (Step::Approval.begun(decree), Step::Approval.completed(decree, decree.recorded_at.unwrap()));
+        assert!(entered.holds(&begun.unwrap()) && approved.holds(&completed.unwrap()), "{}", decree.id);
+        assert_eq!(vec![entered.by.clone(), approved.by.clone()], answer.signers[&decree.id]);
+    }
     let gateway = service.gateway().await;
     eventually("readiness", || gateway.ready()).await;
     let tamper = "UPDATE decree SET body = replace(body, '17', '15'); INSERT INTO change (kind) VALUES ('decrees')";

@@ -16,6 +16,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use zeroize::Zeroizing;
 
+use super::signed::{JudgeDecrees, SignedDecrees};
 use crate::core::domain::clock::Clock;
 use crate::core::registry::DECREES_CURRENT_S;
 use crate::core::registry::wire::DecreesAnswer;
@@ -61,6 +62,8 @@ pub struct RegistryClientConfig {
     pub breaker_failures: u32,
     /// How long the breaker stays open before one probe.
     pub breaker_pause: Duration,
+    /// Asked who signed a decree set, which is refused whole where something in it is not signed.
+    pub judge_decrees: Option<JudgeDecrees>,
     /// Keeps a decree set before it takes effect; one that cannot be kept is not used.
     pub keep_decrees: Option<KeepDecrees>,
     /// Asked before a decree set takes effect; one that it refuses is not used.
@@ -74,8 +77,8 @@ pub struct NewDecrees {
     pub version: String,
     /// Every decree, and whether it is rescinded.
     pub standing: BTreeMap<String, bool>,
-    /// Who signed each, as the registry says after checking.
-    pub signers: BTreeMap<String, Vec<String>>,
+    /// Who signed it, as was checked.
+    pub signed: SignedDecrees,
 }
 
 /// Lets a decree set take effect, or says why not.
@@ -102,6 +105,7 @@ impl RegistryClientConfig {
             hard_ttl: Duration::from_hours(7 * 24),
             breaker_failures: 5,
             breaker_pause: Duration::from_millis(500),
+            judge_decrees: None,
             keep_decrees: None,
             activate_decrees: None,
         }

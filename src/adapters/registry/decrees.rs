@@ -44,6 +44,9 @@ impl AcceptedDecrees {
     /// be had: then there are none. For whoever has the [`Self::turn`].
     pub(super) async fn accept(&self, fetched: Result<FetchedDecrees, RegistryUnavailable>) -> Result<Position, RegistryUnavailable> {
         let last = self.last().clone();
+        if let Ok(fetched) = &fetched {
+            self.refuse_unsigned(last.as_deref(), fetched)?;
+        }
         let continued = match fetched.and_then(|fetched| continued(last.as_deref(), fetched)) {
             Ok(fetched) => self.activated(last.as_deref(), fetched).await,
             Err(why) => Err(why),
@@ -72,8 +75,21 @@ impl AcceptedDecrees {
         let same = last.is_some_and(|last| last.version == fetched.set.version);
         let Some(activate) = self.activate.as_ref().filter(|_| !same) else { return Ok(fetched) };
         let standing = fetched.set.decrees.iter().map(|decree| (decree.id.clone(), decree.rescinded_at.is_some())).collect();
-        let new = NewDecrees { version: fetched.set.version.clone(), standing, signers: fetched.signers.clone() };
+        let new = NewDecrees { version: fetched.set.version.clone(), standing, signed: fetched.signed.clone() };
         activate(new).await.map(|()| fetched).map_err(RegistryUnavailable)
+    }
+
+    /// Refuses a list in which something is not signed as it must be, as a whole. What it adds to the set in use is no decree then, and that set
+    /// goes on as long as its age lets it; but where it changes anything else too, nobody knows what holds.
+    fn refuse_unsigned(&self, last: Option<&DecreeSet>, fetched: &FetchedDecrees) -> Result<(), RegistryUnavailable> {
+        let Some(first) = fetched.signed.unsigned.first() else { return Ok(()) };
+        metrics::counter!("estelam_alarms_total", "alarm" => "decrees-not-signed").increment(1);
+        let (decree, step, why, all) = (first.tellable_id(), first.step.name(), first.why, fetched.signed.unsigned.len());
+        tracing::error!(decree, step, why, all, "a decree of the registry is not signed as it must be; its list is refused");
+        if last.is_none_or(|last| last.decrees != fetched.signed.lawful(&fetched.set)) {
+            self.current.store(None);
+        }
+        Err(RegistryUnavailable("a decree in its list is not signed by two officials"))
     }
 
     /// The registry has just said that no decree changed.

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::channel::{Channel, of_look_up};
 use super::config::{KeepDecrees, RegistryClientConfig, RegistryClientError};
+use super::signed::{JudgeDecrees, SignedDecrees};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::decree::DecreeSet;
@@ -42,6 +43,7 @@ pub struct HttpRegistry {
     decrees: Url,
     changes: Url,
     timeout: Duration,
+    judge_decrees: Option<JudgeDecrees>,
     keep_decrees: Option<KeepDecrees>,
     clock: Arc<dyn Clock>,
 }
@@ -63,6 +65,7 @@ impl HttpRegistry {
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
             timeout: config.try_timeout(),
+            judge_decrees: config.judge_decrees.clone(),
             keep_decrees: config.keep_decrees.clone(),
             clock,
         })
@@ -76,6 +79,16 @@ impl HttpRegistry {
     ) -> Result<T, RegistryUnavailable> {
         let body = self.channel.send(request, limit, cap).await?;
         serde_json::from_slice(&body).map_err(|_| NOT_THE_CONTRACT)
+    }
+
+    /// What the signatures under a list come to.
+    async fn judged(&self, answer: DecreesAnswer) -> Result<(DecreesAnswer, SignedDecrees), RegistryUnavailable> {
+        let Some(judge) = self.judge_decrees.clone() else { return Ok((answer, SignedDecrees::default())) };
+        let judging = tokio::task::spawn_blocking(move || {
+            let signed = judge(&answer);
+            (answer, signed)
+        });
+        judging.await.map_err(|_| RegistryUnavailable("who signed its decrees cannot be told"))
     }
 
     fn timely(&self, as_of: Timestamp, asked: Timestamp) -> Result<Timestamp, RegistryUnavailable> {
@@ -138,13 +151,15 @@ impl Upstream for HttpRegistry {
             tracing::error!(%error, "the registry sent a decree that is not understood; no decree of the list is used");
             RegistryUnavailable("a decree in its list is not understood")
         })?;
-        if let Some(Err(error)) = self.keep_decrees.as_ref().map(|keep| keep(&answer)) {
+        let (answer, signed) = self.judged(answer).await?;
+        let keep = self.keep_decrees.as_ref().filter(|_| signed.unsigned.is_empty());
+        if let Some(Err(error)) = keep.map(|keep| keep(&answer)) {
             tracing::error!(%error, "the decrees cannot be kept for later, so they are not used");
             return Err(RegistryUnavailable("its decrees cannot be kept"));
         }
         set.as_of = as_of;
         let position = Position { cursor: answer.cursor, history: history(answer.history)?.map(String::into_boxed_str) };
-        Ok(FetchedDecrees { position, set, signers: answer.signers })
+        Ok(FetchedDecrees { position, set, signed })
     }
 
     async fn changes(&self, after: &Position, hold: Duration) -> Result<Changes, RegistryUnavailable> {

@@ -32,6 +32,7 @@ mod pool;
 mod pushed;
 mod refusal;
 mod renewal;
+mod signed;
 mod spdci;
 mod upstream;
 mod weight;
@@ -48,6 +49,7 @@ pub use endpoint::EndpointState;
 pub use http::HttpRegistry;
 pub use lanes::LaneState;
 pub use pool::PoolState;
+pub use signed::{DecreeSigners, JudgeDecrees, SignedDecrees, Unsigned};
 pub use spdci::{PeopleConfig, VerifySignature};
 
 use crate::core::domain::clock::Clock;

@@ -1,6 +1,5 @@
 //! What the cache needs of a registry: look-ups with the registry's own version and subject, the decrees, the changes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zeroize::Zeroize;
 
+use super::signed::SignedDecrees;
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::person::Person;
 use crate::core::registry::holder::{OpenAnswer, OpenRequest};
@@ -72,8 +72,8 @@ pub(super) struct Position {
 pub(super) struct FetchedDecrees {
     pub position: Position,
     pub set: DecreeSet,
-    /// Who signed each.
-    pub signers: BTreeMap<String, Vec<String>>,
+    /// Who signed it.
+    pub signed: SignedDecrees,
 }
 
 /// A batch of the change feed.

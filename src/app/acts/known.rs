@@ -21,6 +21,8 @@ pub struct Known {
     pub policies: Option<String>,
     /// Decrees: their version, and whether each is rescinded.
     pub decrees: Option<(String, BTreeMap<String, bool>)>,
+    /// Names the approvals and rescissions of them that were judged when they came; nothing before the first list that was.
+    pub decree_steps: Option<BTreeSet<String>>,
     /// What is cut off.
     pub cut_off: CutOffList,
     /// Signing keys by id; nothing before the first start.

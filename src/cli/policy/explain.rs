@@ -23,10 +23,8 @@ use crate::core::domain::instant;
 use crate::core::domain::person::Person;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::policy::{LoadError, Snapshot, grounds};
-use crate::core::registry::version::version_of;
-use crate::core::registry::wire::DecreesAnswer;
 use crate::core::registry::{Freshness, RegistryAnswer};
-use crate::registry::decrees::{Officials, Served, served};
+use crate::registry::decrees::{Officials, served};
 use crate::registry::lookup;
 use crate::registry::store::Store;
 
@@ -188,10 +186,8 @@ impl Explain {
         let persons = persons.doing("a record of the registry is not understood")?;
         let now = SystemClock.now();
         let officials = Officials::load(&dir).doing("the officials' keys")?;
-        let Served { cursor, history, decrees, signers } = served(&store, &officials).doing("the registry's decrees")?;
-        let version = version_of(&decrees).doing("the registry's decrees")?;
-        let decrees = DecreeSet::from_wire(&DecreesAnswer { version, cursor, as_of: now, decrees, history, signers })
-            .doing("the registry's decrees")?;
+        let answer = served(&store, &officials).and_then(|served| served.answer(now)).doing("the registry's decrees")?;
+        let decrees = DecreeSet::from_wire(&answer).doing("the registry's decrees")?;
         let at = self.at.unwrap_or(now);
         let case = AnswerCase {
             agency: self.agency.clone(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::official::tell_passed_over;
+use super::official::{keys, tell_passed_over};
 use super::{existing_store, reaches_answers, services, store_dir};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
@@ -36,6 +36,16 @@ pub(in crate::cli) enum Decree {
         /// The official's private key, PKCS#8 PEM; a demo, which holds the keys of both, acts for both without it
         #[arg(long)]
         key: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take out a decree that no gateway takes, since its signers are no officials there; one that was in force must be rescinded instead
+    Discard {
+        /// Its id
+        id: String,
+        /// The keys of two officials
+        #[arg(long, value_name = "FILE", required = true)]
+        key: Vec<PathBuf>,
         #[command(flatten)]
         place: Place,
     },
@@ -86,6 +96,12 @@ impl Decree {
                 println!("{id} is in force, known since {at}");
             }
             Self::Rescind { id, key, place } => rescind(&id, key, &place)?,
+            Self::Discard { id, key, place } => {
+                let (store, known) = (existing_store(&place)?, Officials::load(&store_dir(place.dir())).doing("the officials")?);
+                decrees::discard(&store, &known, &id, &keys(&key)?).doing("not discarded")?;
+                reaches_answers(&place, &store)?;
+                println!("{id} is not in this registry any more");
+            }
             Self::List { place, json } => list(&place, json)?,
         }
         Ok(ExitCode::SUCCESS)

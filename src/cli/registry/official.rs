@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{existing_store, store_dir};
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
-use crate::registry::decrees::Officials;
+use crate::registry::decrees::{OfficialKey, Officials};
 
 /// Officials of the registry.
 #[derive(Debug, Subcommand)]
@@ -21,6 +21,9 @@ pub(in crate::cli) enum Official {
         /// The public half: `openssl pkey -in KEY.pem -pubout`
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
+        /// Keys of two officials who are known already, once there are two
+        #[arg(long, value_name = "FILE")]
+        key: Vec<PathBuf>,
         #[command(flatten)]
         place: Place,
     },
@@ -37,10 +40,10 @@ pub(in crate::cli) enum Official {
 impl Official {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
-            Self::Add { name, public, place } => {
+            Self::Add { name, public, key, place } => {
                 let dir = existing_dir(&place)?;
-                Officials::enrol_public(&dir, &name, &public).doing("nobody was made known")?;
-                println!("{name} may enter decrees and approve those of others");
+                Officials::enrol_public(&dir, &name, &public, &keys(&key)?).doing("nobody was made known")?;
+                println!("{name} may enter decrees and approve those of others, where {name} is an official of the gateway too");
             }
             Self::List { place, json } => {
                 let dir = existing_dir(&place)?;
@@ -56,6 +59,11 @@ impl Official {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The private keys in files.
+pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<OfficialKey>, CliError> {
+    files.iter().map(|file| OfficialKey::read(file).doing("the official's key")).collect()
 }
 
 /// The folder of a registry that is there: a slip must not make one.

@@ -4,6 +4,7 @@ pub mod convert;
 pub mod decree_check;
 pub mod event;
 pub mod holder;
+pub mod signing;
 pub mod spdci;
 pub mod version;
 pub mod wire;

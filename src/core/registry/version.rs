@@ -22,6 +22,11 @@ pub fn version_of(decrees: &[WireDecree]) -> Result<String, serde_json::Error> {
         bytes.extend_from_slice(&canonical(decree)?);
         bytes.push(b'\n');
     }
-    let hex: String = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("sha256:{hex}"))
+    Ok(sha256_of(&bytes))
+}
+
+/// `sha256:` and the hex digest of bytes.
+pub(super) fn sha256_of(bytes: &[u8]) -> String {
+    let hex: String = digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }

@@ -171,9 +171,12 @@ pub struct DecreesAnswer {
     /// What to ask the change feed with after this cursor, where the registry tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,
-    /// Who signed each decree and its rescission, by its id; the version does not cover it.
+    /// The names of those who signed each decree and its rescission, by its id, as the registry says; the version does not cover it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signers: BTreeMap<String, Vec<String>>,
+    /// Their signatures, by which a gateway checks that; the version does not cover them either. What they are over, [`super::signing`] says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signatures: super::signing::Signatures,
 }
 
 /// One decree in force (or rescinded), in the words of `decrees.toml`.

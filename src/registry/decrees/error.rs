@@ -39,6 +39,9 @@ pub enum DecreeError {
         "this key belongs to no official of this registry; make its public half known first (`estelam registry official add NAME --public FILE`)"
     )]
     UnknownOfficial,
+    /// It takes two officials.
+    #[error("it takes two officials of this registry; name the key of each with `--key`")]
+    NotTwo,
     /// No decree of that id.
     #[error("there is no decree `{0}`; `decree list` shows all")]
     Unknown(String),

@@ -119,6 +119,19 @@ pub fn rescind(store: &Store, officials: &Officials, id: &str, key: &OfficialKey
     })
 }
 
+/// Takes a decree out of the store that no gateway takes, since its signers are no officials there. It is for the slip that stops a whole list: a
+/// gateway that decided by it once uses no decree until it has it again. Two officials of the registry must agree.
+///
+/// # Errors
+/// [`DecreeError`] when there is no such decree, or the keys are not those of two officials.
+pub fn discard(store: &Store, officials: &Officials, id: &str, keys: &[OfficialKey]) -> Result<(), DecreeError> {
+    officials.demand_two(keys)?;
+    store.with_writer(|transaction| {
+        record::delete(transaction, id)?;
+        record::announce(transaction)
+    })
+}
+
 /// Every decree, pending ones included.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Officials who may enter, approve and rescind decrees: Ed25519 keys, the public halves in the registry's `officials/` folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,8 @@ const FOLDER: &str = "officials";
 const SUFFIX: &str = ".pub.pem";
 /// Two officials with one key would be one pair of eyes.
 const REPEATS: &str = "repeats the key of another official; each official has a key of one's own";
+/// Officials who must agree on what one alone must not do.
+const FOUR_EYES: usize = 2;
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the key itself (RFC 8410 §4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
@@ -87,14 +89,19 @@ impl Officials {
         write(registry_dir, name, official.public())
     }
 
-    /// The same from a file with the public half (PEM, as `openssl pkey -pubout` writes it).
+    /// The same from a file with the public half (PEM, as `openssl pkey -pubout` writes it). Once two are known, two of them must agree: `with` are
+    /// their keys.
     ///
     /// # Errors
+    /// [`DecreeError::NotTwo`] when they do not;
     /// [`DecreeError`] when the name or the key is somebody's already (what a former holder of the name signed would not verify any more),
     /// the file holds no Ed25519 public key, or as [`Self::enrol`].
-    pub fn enrol_public(registry_dir: &Path, name: &str, file: &Path) -> Result<(), DecreeError> {
+    pub fn enrol_public(registry_dir: &Path, name: &str, file: &Path, with: &[OfficialKey]) -> Result<(), DecreeError> {
         let public = public_half(file)?;
         let known = Self::load(registry_dir)?;
+        if known.0.len() >= FOUR_EYES {
+            known.demand_two(with)?;
+        }
         if known.0.contains_key(name) {
             let path = registry_dir.join(FOLDER).join(format!("{name}{SUFFIX}"));
             return Err(key(
@@ -130,6 +137,20 @@ impl Officials {
     pub fn name_of(&self, key: &OfficialKey) -> Result<&str, DecreeError> {
         let found = self.0.iter().find(|(_, public)| public.as_slice() == key.public());
         found.map(|(name, _)| name.as_str()).ok_or(DecreeError::UnknownOfficial)
+    }
+
+    /// Checks that these are keys of two different officials, and of nobody else.
+    ///
+    /// # Errors
+    /// [`DecreeError::UnknownOfficial`] or [`DecreeError::NotTwo`].
+    pub fn demand_two(&self, keys: &[OfficialKey]) -> Result<(), DecreeError> {
+        let names = keys.iter().map(|key| self.name_of(key)).collect::<Result<BTreeSet<_>, _>>()?;
+        if names.len() >= FOUR_EYES { Ok(()) } else { Err(DecreeError::NotTwo) }
+    }
+
+    /// The public key of an official.
+    pub fn public(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(Vec::as_slice)
     }
 
     /// Whether an official signed a message.

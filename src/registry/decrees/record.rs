@@ -7,17 +7,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{DecreeError, OfficialKey, Officials, Standing};
+use crate::core::registry::signing::{Signatures, Step, WireSignature, WireSignatures};
 use crate::core::registry::version;
-use crate::core::registry::wire::WireDecree;
+use crate::core::registry::wire::{DecreesAnswer, WireDecree};
 use crate::registry::feed::history_at;
 use crate::registry::store::Store;
-
-/// What the first official's signature is for.
-const ENTER_DOMAIN: &str = "estelam-decree-enter-v2\n";
-/// What the second official's signature is for. It covers the instant, so that no row can be dated back behind the officials.
-const APPROVE_DOMAIN: &str = "estelam-decree-approve-v2\n";
-/// What both signatures under a rescission are for; the second covers the instant.
-const RESCIND_DOMAIN: &str = "estelam-decree-rescind-v2\n";
 
 /// Who signed, and the signature.
 #[derive(Clone, Serialize, Deserialize)]
@@ -57,7 +51,8 @@ pub fn served(store: &Store, officials: &Officials) -> Result<Served, DecreeErro
     let approved: Vec<Record> = records.into_iter().filter(|record| record.approved.is_some() || record.recorded_at.is_some()).collect();
     approved.iter().try_for_each(|record| record.verify(officials))?;
     let signers = approved.iter().map(|record| (record.decree.id.clone(), record.signers())).collect();
-    Ok(Served { cursor, history, decrees: approved.iter().map(Record::to_wire).collect(), signers })
+    let signatures = approved.iter().filter_map(|record| Some((record.decree.id.clone(), record.signatures(officials)?))).collect();
+    Ok(Served { cursor, history, decrees: approved.iter().map(Record::to_wire).collect(), signers, signatures })
 }
 
 /// What is served of the decrees.
@@ -70,12 +65,34 @@ pub struct Served {
     pub decrees: Vec<WireDecree>,
     /// Who signed each, by its id.
     pub signers: BTreeMap<String, Vec<String>>,
+    /// Their signatures.
+    pub signatures: Signatures,
+}
+
+impl Served {
+    /// The answer to who asks for the decrees.
+    ///
+    /// # Errors
+    /// [`DecreeError`] where a decree cannot be written.
+    pub fn answer(self, as_of: Timestamp) -> Result<DecreesAnswer, DecreeError> {
+        let why = |error: serde_json::Error| DecreeError::Refused { id: "(all)".to_owned(), why: error.to_string() };
+        let version = version::version_of(&self.decrees).map_err(why)?;
+        let Self { cursor, history, decrees, signers, signatures } = self;
+        Ok(DecreesAnswer { version, cursor, as_of, decrees, history, signers, signatures })
+    }
 }
 
 /// Tells the change feed that the decrees changed.
 pub(super) fn announce(connection: &Connection) -> Result<(), DecreeError> {
     connection.execute("INSERT INTO change (kind) VALUES ('decrees')", [])?;
     Ok(())
+}
+
+/// Deletes a row, also one that cannot be read, and its rescission.
+pub(super) fn delete(connection: &Connection, id: &str) -> Result<(), DecreeError> {
+    connection.execute("DELETE FROM meta WHERE key = 'decree-rescission:' || ?1", [id])?;
+    let gone = connection.execute("DELETE FROM decree WHERE id = ?1", [id])?;
+    if gone == 1 { Ok(()) } else { Err(DecreeError::Unknown(id.to_owned())) }
 }
 
 pub(super) fn ids(connection: &Connection) -> Result<Vec<String>, DecreeError> {
@@ -188,6 +205,15 @@ impl Record {
         all.into_iter().collect()
     }
 
+    /// The signatures under a decree that was verified, with the keys that made them.
+    fn signatures(&self, officials: &Officials) -> Option<WireSignatures> {
+        let wire = |signed: &Signed| Some(WireSignature::new(&signed.by, officials.public(&signed.by)?, &signed.signature));
+        let approval = [wire(&self.entered)?, wire(self.approved.as_ref()?)?];
+        let rescission = self.rescission.as_ref().filter(|_| self.rescinded_at.is_some());
+        let rescission = rescission.and_then(|rescission| Some([wire(&rescission.first)?, wire(rescission.second.as_ref()?)?]));
+        Some(WireSignatures { approval, rescission })
+    }
+
     /// Where the decree stands.
     pub fn standing(&self) -> Standing {
         match (&self.approved, &self.rescission, self.rescinded_at) {
@@ -272,32 +298,25 @@ fn instant(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, DecreeErro
 }
 
 fn canonical(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
-    let why = |error: serde_json::Error| DecreeError::Refused { id: decree.id.clone(), why: error.to_string() };
-    version::canonical(decree).map_err(why)
+    version::canonical(decree).map_err(unwritable(decree))
+}
+
+fn unwritable(decree: &WireDecree) -> impl Fn(serde_json::Error) -> DecreeError {
+    let id = decree.id.clone();
+    move |error| DecreeError::Refused { id: id.clone(), why: error.to_string() }
 }
 
 /// What the first official signs.
 fn entry_message(decree: &WireDecree) -> Result<Vec<u8>, DecreeError> {
-    message(ENTER_DOMAIN, decree, None)
+    Step::Approval.begun(decree).map_err(unwritable(decree))
 }
 
 /// What the second official signs: the same decree, and the instant from which it counts as known.
 fn approval_message(decree: &WireDecree, at: Timestamp) -> Result<Vec<u8>, DecreeError> {
-    message(APPROVE_DOMAIN, decree, Some(at))
+    Step::Approval.completed(decree, at).map_err(unwritable(decree))
 }
 
 /// What the official signs who asks for a rescission, and (with its instant) the one who carries it out.
 fn rescind_message(decree: &WireDecree, at: Option<Timestamp>) -> Result<Vec<u8>, DecreeError> {
-    message(RESCIND_DOMAIN, decree, at)
-}
-
-/// Domain, instant (or an empty line) and the decree as it was entered.
-fn message(domain: &str, decree: &WireDecree, at: Option<Timestamp>) -> Result<Vec<u8>, DecreeError> {
-    let at = at.map(|at| at.to_string()).unwrap_or_default();
-    Ok([domain.as_bytes(), at.as_bytes(), b"\n", &canonical(&entered_form(decree))?].concat())
-}
-
-/// The decree without what only the registry sets.
-fn entered_form(decree: &WireDecree) -> WireDecree {
-    WireDecree { recorded_at: None, rescinded_at: None, ..decree.clone() }
+    at.map_or_else(|| Step::Rescission.begun(decree), |at| Step::Rescission.completed(decree, at)).map_err(unwritable(decree))
 }

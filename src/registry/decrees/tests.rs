@@ -16,6 +16,7 @@ struct Office {
     officials: Officials,
     services: ServiceCatalogue,
     keys: Vec<OfficialKey>,
+    pems: Vec<String>,
     clock: ManualClock,
 }
 
@@ -23,14 +24,14 @@ fn now() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()
 }
 
-fn new_key() -> OfficialKey {
-    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    OfficialKey::from_pem(pair.serialize_pem().as_bytes()).unwrap()
+fn key_in(pem: &str) -> OfficialKey {
+    OfficialKey::from_pem(pem.as_bytes()).unwrap()
 }
 
 fn office() -> Office {
     let dir = tempfile::tempdir().unwrap();
-    let keys = vec![new_key(), new_key(), new_key()];
+    let pems: Vec<_> = (0..3).map(|_| rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem()).collect();
+    let keys: Vec<_> = pems.iter().map(|pem| key_in(pem)).collect();
     Officials::enrol(dir.path(), "a", &keys[0]).unwrap();
     Officials::enrol(dir.path(), "b", &keys[1]).unwrap();
     Office {
@@ -38,6 +39,7 @@ fn office() -> Office {
         officials: Officials::load(dir.path()).unwrap(),
         services: ServiceCatalogue::parse(SHIPPED_SERVICES).unwrap(),
         keys,
+        pems,
         clock: ManualClock::new(now()),
         dir,
     }
@@ -60,6 +62,10 @@ impl Office {
 
     fn rescind(&self, key: usize) -> Result<Standing, DecreeError> {
         rescind(&self.store, &self.officials, "d9", &self.keys[key], &self.clock)
+    }
+
+    fn key(&self, key: usize) -> OfficialKey {
+        key_in(&self.pems[key])
     }
 
     fn served(&self) -> Vec<WireDecree> {
@@ -120,12 +126,20 @@ fn official_is_known_by_a_public_half_and_neither_name_nor_key_is_given_twice() 
     let office = office();
     let (dir, pair) = (office.dir.path(), rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
     let file = dir.join("c.pem");
-    let add = |name: &str| Officials::enrol_public(dir, name, &file).map_err(|error| error.to_string());
+    let by = |keys: &[usize], name: &str| {
+        let keys: Vec<_> = keys.iter().map(|key| office.key(*key)).collect();
+        Officials::enrol_public(dir, name, &file, &keys).map_err(|error| error.to_string())
+    };
+    let add = |name: &str| by(&[0, 1], name);
     std::fs::write(&file, pair.serialize_pem()).unwrap();
     assert!(add("c").unwrap_err().contains("holds no Ed25519 public key"), "nobody hands a private key over");
     std::fs::write(&file, pair.public_key_pem()).unwrap();
     assert!(add("a").unwrap_err().contains("take another name"));
     assert!(add("../c").unwrap_err().contains("no good name"));
+    for (keys, why) in [(&[][..], "two officials"), (&[0], "two officials"), (&[0, 0], "two officials"), (&[0, 2], "no official")] {
+        assert!(by(keys, "c").unwrap_err().contains(why), "{keys:?}");
+    }
+    assert_eq!(Officials::load(dir).unwrap().names().collect::<Vec<_>>(), ["a", "b"]);
     add("c").unwrap();
     assert!(add("d").unwrap_err().contains("repeats the key"));
     let known = Officials::load(dir).unwrap();
@@ -147,6 +161,29 @@ fn rescinding_takes_two_officials() {
     assert_eq!(office.rescind(1).unwrap(), Standing::Rescinded);
     assert_eq!(office.served()[0].rescinded_at, Some(now()));
     assert!(office.rescind(1).is_err());
+}
+
+#[test]
+fn two_officials_discard_a_decree_and_one_does_not() {
+    let office = office();
+    office.add(D9, 0).unwrap();
+    office.approve(1).unwrap();
+    office.rescind(0).unwrap();
+    let discard = |keys: &[usize]| {
+        let keys: Vec<_> = keys.iter().map(|key| office.key(*key)).collect();
+        discard(&office.store, &office.officials, "d9", &keys)
+    };
+    let cursor = office.store.cursor().unwrap();
+    assert!(matches!(discard(&[0]), Err(DecreeError::NotTwo)) && matches!(discard(&[0, 0]), Err(DecreeError::NotTwo)));
+    assert!(matches!(discard(&[0, 2]), Err(DecreeError::UnknownOfficial)));
+    assert_eq!((office.standing(), office.store.cursor().unwrap()), (Standing::RescissionPending, cursor));
+    discard(&[0, 1]).unwrap();
+    assert!(office.served().is_empty());
+    assert_eq!(office.store.cursor().unwrap(), cursor + 1, "gateways are told");
+    assert!(matches!(discard(&[0, 1]), Err(DecreeError::Unknown(_))));
+    office.add(D9, 0).unwrap();
+    office.approve(1).unwrap();
+    assert_eq!(office.standing(), Standing::InForce, "entered anew it has no rescission of before");
 }
 
 #[test]

@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
 use super::{RegistryState, problem};
-use crate::core::registry::version::version_of;
 use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
-use crate::registry::decrees::{DecreeError, Officials, Served, served};
+use crate::registry::decrees::{DecreeError, Officials, served};
 use crate::registry::feed::changes_after;
 use crate::registry::store::StoreError;
 
@@ -123,9 +122,7 @@ fn found(state: &RegistryState, question: &LookupRequest<'_>) -> Result<LookupAn
 
 fn decrees_in_force(state: &RegistryState) -> Result<DecreesAnswer, DecreeError> {
     let as_of = state.clock.now();
-    let Served { cursor, history, decrees, signers } = served(&state.store, &Officials::load(&state.dir)?)?;
-    let version = version_of(&decrees).map_err(|error| DecreeError::Refused { id: "(all)".to_owned(), why: error.to_string() })?;
-    Ok(DecreesAnswer { version, cursor, as_of, decrees, history, signers })
+    served(&state.store, &Officials::load(&state.dir)?)?.answer(as_of)
 }
 
 async fn changed(state: &State, query: &ChangesQuery) -> Result<ChangesAnswer, HttpResponse> {

@@ -214,7 +214,12 @@ async fn check_decrees(system: &System, look: &mut Look<'_>) {
         |system: &System| estelam::core::registry::Registry::decrees(&*system.running.parts().registry).map(|set| set.version.clone());
     let act = look.until(&["decrees-activated"]).await.remove(0);
     system.until("the decree", |system| version(system) == act.decrees_version).await;
-    assert_eq!(details(&act)["added"], json!([{"id": ids[0], "signers": ["first", "second"]}]));
+    let set = estelam::core::registry::Registry::decrees(&*system.running.parts().registry).unwrap();
+    assert!(set.decrees.iter().any(|decree| decree.id == ids[0]));
+    let hash = &details(&act)["added"][0]["hash"];
+    assert!(hash.as_str().unwrap().starts_with("sha256:"), "{hash}");
+    assert_eq!(details(&act)["added"], json!([{"id": ids[0], "hash": hash, "signers": ["first", "second"]}]));
+    assert_eq!(details(&act)["demo"], json!(true), "they are no officials of the gateway");
 }
 
 async fn check_holds(system: &System, look: &mut Look<'_>) {

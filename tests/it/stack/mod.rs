@@ -12,6 +12,7 @@ mod batches;
 mod changes;
 mod clients;
 mod cutoff;
+mod decree_signers;
 mod decree_table;
 mod disk;
 mod events;

@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::keys::FileSigner;
 use estelam::core::signing::Algorithm;
@@ -15,24 +13,21 @@ use super::agency_life::{agency, ask, done, request, run, san, today};
 use super::fixtures::query;
 use super::harness::System;
 use super::tools::configured;
-use super::workshop::edit_policy;
+use super::workshop::{edit_policy, listed, listed_of_the_registry};
 use crate::tls_support::write_private;
 
 /// Agencies that may not be without a key for requests outside a demo.
 const SIGN: [&str; 3] = ["dpo", "operator", "kefalat"];
 
-/// DER of an Ed25519 SubjectPublicKeyInfo up to the key itself (RFC 8410 §4).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
 /// The office: two officials with their keys.
-struct Office {
+pub struct Office {
     lab: tempfile::TempDir,
     keys: [PathBuf; 2],
 }
 
 impl Office {
     /// Makes the policies of a demo those of an installation, and puts the first officials in place, who sign them.
-    fn open(system: &System) -> Self {
+    pub fn open(system: &System) -> Self {
         for name in SIGN {
             edit_policy(system.dir.path(), name, |text| {
                 text.lines().filter(|line| !line.starts_with("demo_optional")).flat_map(|line| [line, "\n"]).collect()
@@ -45,20 +40,18 @@ impl Office {
         let keys = ["one", "two"].map(|name| lab.path().join(format!("{name}.pem")));
         let office = Self { lab, keys };
         let dir = outside_a_demo(system);
-        done(&officials(&dir, &["init", &office.file()]));
+        done(&officials(&dir, &["init", &office.file(system.dir.path())]));
         office.approve(system.dir.path(), &system.clock);
         office
     }
 
-    /// The officials' file, with keys made for it.
-    fn file(&self) -> String {
-        let mut text = "quorum = 2\n".to_owned();
+    /// The officials' file, with keys made for it, and those who signed the decrees that are there.
+    fn file(&self, registry: &Path) -> String {
+        let mut text = format!("quorum = 2\n{}", listed_of_the_registry(registry));
         for (id, file) in ["one", "two"].iter().zip(&self.keys) {
             let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", FileSigner::generate(Algorithm::EdDsa).unwrap().to_vec()));
             write_private(file, &pem);
-            let key = STANDARD.encode([&SPKI_PREFIX[..], OfficialKey::read(file).unwrap().public()].concat());
-            text += &format!("[[official]]\nid = \"{id}\"\nrole = \"director\"\nkey = \"{key}\"\n");
-            text += "from = \"2020-01-01\"\nto = \"2099-12-31\"\n";
+            text += &listed(id, &OfficialKey::read(file).unwrap());
         }
         let path = self.lab.path().join("officials.toml");
         std::fs::write(&path, text).unwrap();
@@ -104,9 +97,8 @@ fn in_force(system: &System) -> std::sync::Arc<str> {
     system.running.parts().policies.current().version.clone()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn outside_a_demo_an_agency_joins_signs_and_leaves_without_a_wait_for_officials() {
-    let system = System::at(&today(), "").await;
+/// The system as an installation that is no demo, and its office.
+pub async fn installed(system: System) -> (System, Office) {
     let office = Office::open(&system);
     let (folder, clock) = (system.dir.path().to_owned(), system.clock.clone());
     let system = system
@@ -118,6 +110,12 @@ async fn outside_a_demo_an_agency_joins_signs_and_leaves_without_a_wait_for_offi
             office.approve(&folder, &clock);
         })
         .await;
+    (system, office)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outside_a_demo_an_agency_joins_signs_and_leaves_without_a_wait_for_officials() {
+    let (system, office) = installed(System::at(&today(), "").await).await;
     let dir = outside_a_demo(&system);
     let before = in_force(&system);
     let to_do = format!("\n  estelam officials propose policies --dir {dir}\n");
@@ -159,7 +157,7 @@ async fn officials_are_listed_for_machines_too() {
     let listed: Value = serde_json::from_str(&done(&officials(dir, &["list", "--json"]))).unwrap();
     assert_eq!((&listed["version"], &listed["quorum"]), (&json!(1), &json!(2)));
     let two = json!({"id": "two", "role": "director", "from": "2020-01-01", "to": "2099-12-31", "in_office": true});
-    assert_eq!((listed["officials"].as_array().unwrap().len(), &listed["officials"][1]), (2, &two));
+    assert_eq!((listed["officials"].as_array().unwrap().len(), &listed["officials"][3]), (4, &two));
     assert!(listed["hash"].as_str().unwrap().starts_with("sha256:"), "{listed}");
     system.stop().await;
 }

@@ -24,7 +24,7 @@ use super::acts::{acts, details, kek};
 use super::alarm::alarms;
 use super::fixtures::query;
 use super::harness::{System, TODAY, send};
-use super::workshop::edit_policy;
+use super::workshop::{edit_policy, listed_of_the_registry};
 use crate::counters::counters;
 use crate::foreign_keys::ForeignKey;
 
@@ -62,7 +62,8 @@ fn install(config: &mut Config) {
         format!("[[official]]\nid = \"{name}\"\nrole = \"director\"\nkey = \"{key}\"\nfrom = \"2020-01-01\"\nto = \"2099-01-01\"\n")
     };
     let folder = AuthorityFolder::of(config);
-    let officials = folder.init("officials.toml", &format!("quorum = 2\n{}{}", official("one"), official("two"))).unwrap();
+    let text = format!("quorum = 2\n{}{}{}", official("one"), official("two"), listed_of_the_registry(&dir));
+    let officials = folder.init("officials.toml", &text).unwrap();
     let at = TODAY.parse().unwrap();
     let hash = PolicyStore::open(&config.policies).unwrap().current().version.to_string();
     let issuer = Some(config.issuer.clone());

@@ -20,6 +20,8 @@ use estelam::registry::store::Store;
 use estelam::registry::{DEMO_DECREES, import_demo_people};
 use rcgen::{KeyPair, PKCS_ED25519};
 
+/// DER of an Ed25519 SubjectPublicKeyInfo up to the key itself (RFC 8410 §4).
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// The agencies of the demo.
 const AGENCIES: [&str; 9] = ["school", "clinic", "insurer", "bank", "telecom", "kefalat", "security-auditor", "dpo", "operator"];
 
@@ -105,6 +107,17 @@ pub fn enrol(dir: &Path, name: &str) -> OfficialKey {
         Officials::enrol(&dir.join("registry"), name, &OfficialKey::read(&file).unwrap()).unwrap();
     }
     OfficialKey::read(&file).unwrap()
+}
+
+/// An entry of `officials.toml`, in office all the time.
+pub fn listed(id: &str, key: &OfficialKey) -> String {
+    let spki = STANDARD.encode([&SPKI_PREFIX[..], key.public()].concat());
+    format!("[[official]]\nid = \"{id}\"\nrole = \"director\"\nkey = \"{spki}\"\nfrom = \"2020-01-01\"\nto = \"2099-12-31\"\n")
+}
+
+/// The entries of those who signed the decrees of the fixtures.
+pub fn listed_of_the_registry(dir: &Path) -> String {
+    ["first", "second"].map(|name| listed(name, &enrol(dir, name))).concat()
 }
 
 /// Rewrites one agency's policy file; whoever runs the system has it reloaded.

@@ -1,6 +1,6 @@
 //! A registry in memory whose answers and delays a test drives.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::super::cache::CachedRegistry;
 use super::super::config::{RegistryClientConfig, ServerCheck};
+use super::super::signed::SignedDecrees;
 use super::super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
 use super::mini_pki::MiniPki;
 use crate::adapters::clock::ManualClock;
@@ -150,7 +151,7 @@ impl Upstream for FakeRegistry {
         }
         let version = self.decrees_version.lock().unwrap().clone();
         let position = Position { cursor: *self.decrees_cursor.lock().unwrap(), history: Some("h".into()) };
-        Ok(FetchedDecrees { position, set: DecreeSet { version, decrees: vec![], as_of: start() }, signers: BTreeMap::new() })
+        Ok(FetchedDecrees { position, set: DecreeSet { version, decrees: vec![], as_of: start() }, signed: SignedDecrees::default() })
     }
 
     async fn changes(&self, after: &Position, _: Duration) -> Result<Changes, RegistryUnavailable> {

@@ -10,6 +10,7 @@ mod memory;
 mod mini_pki;
 mod over_tls;
 mod pushed;
+mod signed;
 mod spdci;
 #[path = "../../../../tests/it/spdci_mock.rs"]
 mod spdci_mock;

@@ -14,8 +14,16 @@ const DECREE: &str = r#"{"id":"d1","authority":"a","issued_on":"1402/04/07","kno
 fn set(json: &[&str]) -> Result<DecreeSet, String> {
     let decrees: Vec<WireDecree> = json.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
     let as_of = jiff::Timestamp::UNIX_EPOCH;
-    DecreeSet::from_wire(&DecreesAnswer { version: "v".into(), cursor: 1, as_of, decrees, history: None, signers: BTreeMap::new() })
-        .map_err(|error| error.to_string())
+    DecreeSet::from_wire(&DecreesAnswer {
+        version: "v".into(),
+        cursor: 1,
+        as_of,
+        decrees,
+        history: None,
+        signers: BTreeMap::new(),
+        signatures: BTreeMap::new(),
+    })
+    .map_err(|error| error.to_string())
 }
 
 fn tehran(day: &str) -> jiff::Timestamp {
