@@ -2,7 +2,7 @@
 
 use super::super::decrees::AcceptedDecrees;
 use super::super::signed::{SignedDecrees, Unsigned};
-use super::super::upstream::FetchedDecrees;
+use super::super::upstream::{FetchedDecrees, Position};
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Services};
 use crate::core::registry::RegistryUnavailable;
 use crate::core::registry::signing::Step;
@@ -31,7 +31,7 @@ fn list(decrees: Vec<Decree>, unsigned: &[(&str, Step)]) -> Result<FetchedDecree
     let version = decrees.iter().map(|decree| format!("{}{}", decree.id, decree.rescinded_at.is_some())).collect();
     let unsigned = unsigned.iter().map(|(id, step)| Unsigned { id: (*id).to_owned(), step: *step, why: "a test" }).collect();
     let set = DecreeSet { version, decrees, as_of: "2026-11-23T10:00:00Z".parse().unwrap() };
-    Ok(FetchedDecrees { cursor: 1, set, signed: SignedDecrees { unsigned, ..SignedDecrees::default() } })
+    Ok(FetchedDecrees { position: Position { cursor: 1, history: None }, set, signed: SignedDecrees { unsigned, ..SignedDecrees::default() } })
 }
 
 async fn with_one() -> AcceptedDecrees {
