@@ -166,7 +166,7 @@ fn no_type_with_a_secret_derives_debug() {
         "#[derive(Clone, Debug)]\npub(in crate::core) struct Caught<'a> {\n    pub(super) payload: &'a [u8],\n    len: usize,\n}\n";
     assert_eq!(shown_by_derive(sample), ["Caught.payload"]);
     let found: Vec<_> =
-        shipped_sources().iter().flat_map(|(name, text)| shown_by_derive(text).into_iter().map(move |at| (name.to_string(), at))).collect();
+        shipped_sources().iter().flat_map(|(name, text)| shown_by_derive(text).into_iter().map(move |at| (name.clone(), at))).collect();
     let known = |(name, at): &&(String, String)| NO_SECRETS.iter().any(|(file, field)| name.ends_with(file) && at == field);
     assert_eq!(found.iter().filter(known).count(), NO_SECRETS.len(), "one of those is no more: {found:#?}");
     let shown: Vec<_> = found.iter().filter(|found| !known(found)).collect();

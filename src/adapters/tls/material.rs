@@ -81,7 +81,8 @@ pub fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Mat
 pub fn own_key(certificate: &Path, key: &Path) -> Result<Arc<SingleCertAndKey>, MaterialError> {
     let chain = certificates(certificate)?;
     let unusable = |_| MaterialError::new(key, "the key cannot be used or does not belong to the certificate");
-    let certified = CertifiedKey::new(chain, any_supported_type(&*private_key(key)?).map_err(unusable)?);
+    let private = private_key(key)?;
+    let certified = CertifiedKey::new(chain, any_supported_type(&private).map_err(unusable)?);
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(certified.into())),
         Err(error) => Err(unusable(error)),
