@@ -14,10 +14,16 @@ use crate::core::domain::random::random;
 use crate::core::domain::receipt_code::receipt_code;
 
 /// A signed receipt and what it is found by.
-#[derive(Debug)]
 pub struct PrintedReceipt {
     jwt: String,
     digest: [u8; 32],
+}
+
+/// The paper is the holder's: neither it nor its code is shown.
+impl std::fmt::Debug for PrintedReceipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PrintedReceipt").finish_non_exhaustive()
+    }
 }
 
 impl PrintedReceipt {

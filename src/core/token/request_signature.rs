@@ -40,7 +40,7 @@ pub struct RequestSigning {
 }
 
 /// The `Estelam-Signature` of a request, with what it is over besides the body.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignatureField {
     /// The compact JWS.
     pub compact: String,
@@ -51,7 +51,7 @@ pub struct SignatureField {
 }
 
 /// The request that a signature must be over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SignedRequest<'a> {
     /// The header field.
     pub field: &'a SignatureField,
@@ -59,6 +59,20 @@ pub struct SignedRequest<'a> {
     pub body: &'a [u8],
     /// The certificate on the connection.
     pub peer: &'a PeerChain,
+}
+
+/// Whoever has the signature has half of a request, and the path may hold what was asked: neither is shown.
+impl std::fmt::Debug for SignatureField {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignatureField").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// The body holds a number: it is not shown.
+impl std::fmt::Debug for SignedRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedRequest").field("field", self.field).finish_non_exhaustive()
+    }
 }
 
 /// Why a signature does not count: for the agency's developers, free of what was sent.

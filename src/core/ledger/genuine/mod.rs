@@ -34,7 +34,7 @@ pub const MAX_DOCUMENT: usize = 8 * 1024;
 const MAX_PATH: usize = 64;
 
 /// What somebody brings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Given<'a> {
     /// A compact statement or printed receipt.
     pub document: &'a str,
@@ -44,6 +44,13 @@ pub struct Given<'a> {
     pub proof: Option<&'a ProofBundle>,
     /// A checkpoint kept from elsewhere; the proof must lead to the very same tree.
     pub checkpoint: Option<&'a str>,
+}
+
+/// A statement says what was answered about somebody: none is shown.
+impl std::fmt::Debug for Given<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("proof", &self.proof.map(|proof| proof.index)).finish_non_exhaustive()
+    }
 }
 
 /// A statement or receipt that was genuine when it was issued.
