@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::StartError;
 use super::acts::Acts;
 use super::issuing::Issuing;
-use super::parts::Parts;
+use super::parts::{Parts, checkpoint_keys};
 use crate::adapters::keys::{HsmPlace, KeyError, KeyKeeper, KeyPlace, KeyRing, KeyState, KeyStore, KeyUse, Rules};
+use crate::adapters::store::{CheckpointSigner, SqliteLedger};
 use crate::adapters::tokens::{CachingVerifier, PinnedKey};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::Ledger as _;
 use crate::core::signing::Algorithm;
 use crate::flow::Gate;
 
@@ -68,24 +71,33 @@ pub(super) fn token_keys(ring: &KeyRing) -> Vec<PinnedKey> {
     keys.map(|key| PinnedKey::new(key.kid(), key.algorithm(), key.bytes())).collect()
 }
 
-/// What signs and verifies with the keys; each takes a change up without a restart. Checkpoints keep their key until the next start.
+/// What signs and verifies with the keys; each takes a change up without a restart.
 pub(super) struct KeyUsers {
     pub(super) gate: Arc<Gate>,
     pub(super) tokens: Arc<CachingVerifier>,
     pub(super) issuer: Arc<Issuing>,
     pub(super) acts: Arc<Acts>,
+    pub(super) ledger: Arc<SqliteLedger>,
 }
 
 impl KeyUsers {
     /// Those of a gateway.
     pub(super) fn of(parts: &Parts) -> Self {
-        Self { gate: parts.gate.clone(), tokens: parts.tokens.clone(), issuer: parts.issuer.clone(), acts: parts.acts.clone() }
+        Self {
+            gate: parts.gate.clone(),
+            tokens: parts.tokens.clone(),
+            issuer: parts.issuer.clone(),
+            acts: parts.acts.clone(),
+            ledger: parts.ledger.clone(),
+        }
     }
 
     /// Reads the key folder again; what is not whole, or not in the log, leaves the keys as they are. It waits for the log: not for a task of
     /// the runtime, but for a thread that may block.
     pub(super) fn take_up(&self, keys: &KeyStore, actor: &'static str) {
-        let may = |ring: &KeyRing| self.acts.wait(self.acts.keys_changed(ring.records(), actor)).unwrap_or(false);
+        let recorded = |ring: &KeyRing| self.acts.wait(self.acts.keys_changed(ring.records(), actor)).unwrap_or(false);
+        // Whoever hears that the keys are in force hears it of checkpoints too.
+        let may = |ring: &KeyRing| recorded(ring) && self.sign_checkpoints_with(ring);
         match keys.reload(may) {
             Ok(None) => {}
             Ok(Some(ring)) => {
@@ -101,22 +113,42 @@ impl KeyUsers {
     }
 }
 
+impl KeyUsers {
+    /// Whether the log takes the signer up; only a key that is none for checkpoints keeps it from that.
+    fn sign_checkpoints_with(&self, ring: &KeyRing) -> bool {
+        match checkpoint_signer(ring, self.ledger.origin()) {
+            Ok(signer) => {
+                self.ledger.sign_with(signer);
+                true
+            }
+            Err(error) => {
+                tracing::error!("the new checkpoint key is not usable; the old one goes on: {error}");
+                false
+            }
+        }
+    }
+}
+
+/// Who signs the checkpoints of a log of this origin.
+fn checkpoint_signer(ring: &KeyRing, origin: &str) -> Result<CheckpointSigner, StartError> {
+    let keys = checkpoint_keys(ring, origin)?;
+    CheckpointSigner::new(keys, ring.checkpoints().clone()).map_err(|error| StartError(error.to_string()))
+}
+
 /// Replaces keys that are due, for as long as the gateway runs. All of a round, with taking up what came of it, is on a thread that may block:
 /// the record that a new key waits for may itself wait for a task of this runtime.
 pub(super) async fn keep(take_up: impl Fn() + Send + Sync + 'static, place: KeyPlace, rules: Rules, clock: Arc<dyn Clock>) {
     let take_up = Arc::new(take_up);
-    let mut starting = true;
     loop {
         let (take_up, place, now) = (take_up.clone(), place.clone(), clock.now());
         let kept = tokio::task::spawn_blocking(move || {
-            let changed = replace_due(place, rules, now, starting)?;
+            let changed = replace_due(place, rules, now)?;
             if changed {
                 take_up();
             }
             Ok::<_, KeyError>(())
         })
         .await;
-        starting = false;
         match kept {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!("keys that are due are not replaced: {error}"),
@@ -127,7 +159,7 @@ pub(super) async fn keep(take_up: impl Fn() + Send + Sync + 'static, place: KeyP
 }
 
 /// Replaces what is due; says whether anything changed. Nobody else changes the folder meanwhile, and no longer.
-fn replace_due(place: KeyPlace, rules: Rules, now: jiff::Timestamp, starting: bool) -> Result<bool, KeyError> {
+fn replace_due(place: KeyPlace, rules: Rules, now: jiff::Timestamp) -> Result<bool, KeyError> {
     let mut keeper = KeyKeeper::open(place)?;
-    Ok(keeper.keep(rules, now)? | keeper.clear_token(now, starting)?)
+    Ok(keeper.keep(rules, now)? | keeper.clear_token(now)?)
 }

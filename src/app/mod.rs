@@ -121,7 +121,6 @@ pub async fn start(
     let purger = purge::Purger {
         logs: parts.log.clone(),
         config: config.clone(),
-        keys: parts.checkpoint_keys.clone(),
         acts: parts.acts.clone(),
         deletion,
         clock: parts.gate.clock.clone(),

@@ -96,8 +96,6 @@ pub struct Parts {
     pub keys: Arc<KeyStore>,
     pub(super) issuer: Arc<Issuing>,
     pub(super) log: Arc<LogChain>,
-    /// Those whose checkpoints of the present log are believed, the present one first.
-    pub(super) checkpoint_keys: Vec<NoteKey>,
     pub(super) spent: Arc<SpentFile>,
     /// Administrative acts.
     pub acts: Arc<Acts>,
@@ -118,7 +116,7 @@ impl Parts {
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
-        let (kek, checkpoint_keys) = (ledger_config.content_kek.clone(), checkpoint_keys(&ring, &ledger_config.origin)?);
+        let kek = ledger_config.content_kek.clone();
         super::audit::keep_officer_key(&ledger, config)?;
         let lists = in_force(&trust, &registry_trusts);
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &lists).await?;
@@ -170,7 +168,6 @@ impl Parts {
             keys,
             issuer: issuing,
             log: reader,
-            checkpoint_keys,
             spent,
             acts,
             enrolments,
@@ -179,7 +176,7 @@ impl Parts {
 
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
-        let (published, issuer) = (self.keys.clone(), config.issuer.clone());
+        let (published, issuer, ledger) = (self.keys.clone(), config.issuer.clone(), self.ledger.clone());
         let origins: Vec<String> = origins_of(config)?.all().into_iter().map(|(origin, _)| origin).collect();
         let addresses = address_limiter(config);
         Ok(Data::new(HttpState {
@@ -191,7 +188,7 @@ impl Parts {
             audit: super::audit::state(self, config),
             events: super::events::desk(self, config)?,
             holder: super::holder::state(self, config)?,
-            checkpoint_keys: self.checkpoint_keys.clone(),
+            checkpoint_keys: Box::new(move || ledger.checkpoint_keys()),
             metadata: authorization_server_metadata(&config.issuer),
             jwks: Box::new(move || keys.current().jwks_json()),
             key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origins)).unwrap_or_default()),

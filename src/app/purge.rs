@@ -20,7 +20,6 @@ use crate::adapters::store::{LogChain, PurgeError, PurgeJob, PurgeReport, Witnes
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::checkpoint::Checkpoint;
-use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::purge_order::Ordered;
 use crate::core::ledger::retention::{Hold, PurgedKey, day_of};
 use crate::core::ledger::{Ledger as _, RetentionClass};
@@ -120,8 +119,6 @@ pub struct Purger {
     pub logs: Arc<LogChain>,
     /// Where everything is.
     pub config: Config,
-    /// The keys of its checkpoints.
-    pub keys: Vec<NoteKey>,
     /// Records holds and orders that began or ended.
     pub acts: Arc<Acts>,
     /// Keeps what was found for the operator.
@@ -173,7 +170,7 @@ impl Purger {
             (None, None) => None,
         };
         let Some(note) = note else { return Ok(None) };
-        let (time, _) = witnessed(&note, &self.config, &self.keys)?;
+        let (time, _) = witnessed(&note, &self.config, &self.logs.present().checkpoint_keys())?;
         Ok(Some(Witnessed { time, note }))
     }
 

@@ -173,8 +173,7 @@ fn keeper(place: &Place) -> Result<KeyKeeper, CliError> {
 }
 
 fn signs(kid: &str, usage: KeyUse) {
-    let when = if usage == KeyUse::Checkpoints { "from the next start of the service" } else { "from now on" };
-    println!("{kid} signs {} {when}", usage.code());
+    println!("{kid} signs {} from now on", usage.code());
 }
 
 /// Says which private halves are still there.
@@ -228,7 +227,7 @@ fn compromised(kid: &str, file: &std::path::Path, place: &Place, now: jiff::Time
     reach::keys_in_force(place)?;
     println!("{} is published no more; what it signed is genuine only as one of the first {} entries", record.kid, checkpoint.size);
     if record.usage == KeyUse::Checkpoints {
-        println!("restart the service: checkpoints are signed with the new key from its next start on");
+        println!("give the witness and the auditors the new key of the log, at `/checkpoint.key`");
     }
     Ok(())
 }

@@ -99,17 +99,16 @@ fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Va
     if !config.ledger.dir.is_dir() {
         return Err(CliError::failed(format_args!("there is no log in `{}`", config.ledger.dir.display())));
     }
-    let OpenLog { ledger, reader: logs, config: settings } = match open_log(config, &keys, Arc::new(SystemClock)) {
+    let OpenLog { ledger, reader: logs, .. } = match open_log(config, &keys, Arc::new(SystemClock)) {
         Ok(open) => open,
         Err(NotOpen::InUse(_)) => return Ok(None),
         Err(error) => return Err(CliError::failed(error)),
     };
-    let note_keys = settings.checkpoint_keys().doing("the checkpoint key")?;
     let report = block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log: Arc<dyn Ledger> = ledger;
         let acts = Acts::open(&config.ledger.dir, &log, clock.clone()).map_err(CliError::failed)?;
-        let purger = Purger { logs, config: config.clone(), keys: note_keys, acts, deletion: Arc::default(), clock };
+        let purger = Purger { logs, config: config.clone(), acts, deletion: Arc::default(), clock };
         purger.purge(request, OPERATOR).await.map_err(CliError::failed)
     })?;
     serde_json::to_value(report).doing("cannot print the report").map(Some)

@@ -199,12 +199,13 @@
 //! | at will | `estelam keys rotate USE`; `--now` does not wait for the overlap | the same |
 //! | a private half is lost | `estelam keys lost USE`: the standby key signs | old answers stay genuine |
 //! | others may have a key | `estelam keys compromised KID --checkpoint FILE`, the last checkpoint from before | the key is in the JWKS no more; only statements under that checkpoint stay genuine |
+//! | others may have the key of the log | the same, after `estelam keys standby checkpoints`; then give `/checkpoint.key` to the witness and the auditors | `/checkpoint` is signed anew at once; proofs that the former key signed count under the checkpoint named alone, new proofs as before |
 //! | a key is not wanted any more | `estelam keys retire KID` | it is published no more |
 //! | `content.key` is lost | put it back from its backup; nothing else opens the contents, and none is ever made anew | nothing |
 //! | others may have `content.key` | stop the service, `estelam keys rotate content`, start, take a new copy of the log | nothing |
 //!
-//! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`);
-//! checkpoints change their key at a start. Where a gateway runs, a verb returns once it acts by the change; if it does not, the verb says so and exits 1. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
+//! A standby key for statements is always published in advance. One for tokens or checkpoints is made when it is needed (`estelam keys standby USE`).
+//! Where a gateway runs, a verb returns once it acts by the change; if it does not, the verb says so and exits 1. Each row was rehearsed with a running installation in `make end-to-end`, loss and compromise of all four.
 //!
 //! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
 //!

@@ -12,6 +12,7 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 from gateway import Demo, Installation, curl
+from keys import signed_by as note_signed_by
 from oauth import until
 
 PIN, TOKEN = "31415926535897", "estelam-test"
@@ -56,6 +57,9 @@ class SoftHsm:
         """The statement key in advance, if there is one."""
         return next((one for one in self.list() if (one["use"], one["state"]) == ("statements", "standby")), None)
 
+    def active(self, use):
+        return next(one for one in self.list() if (one["use"], one["state"]) == (use, "active"))
+
     def take_over(self, use):
         """A key made in the token takes over from the one in a file; its id."""
         made = self.keys("standby", use, "--hsm")
@@ -91,13 +95,18 @@ def signed_by(demo, said, kid, algorithm):
     assert (signed.headers()["alg"], signed.headers()["kid"]) == (algorithm, kid)
 
 
-def in_the_token(labels):
+def private_keys():
+    """What the token says of each private key in it."""
     listed = subprocess.run(["pkcs11-tool", "--module", MODULE, "--token-label", TOKEN, "--login", "--pin", PIN, "--list-objects"],
                             capture_output=True, text=True)
-    keys = re.findall(r"Private Key Object(?:\n|;.*\n)((?:  .*\n)+)", listed.stdout)
+    return re.findall(r"Private Key Object(?:\n|;.*\n)((?:  .*\n)+)", listed.stdout)
+
+
+def in_the_token(labels):
+    keys = private_keys()
     for label in labels:
         own = [key for key in keys if label in key]
-        assert len(own) == 1 and "never extractable" in own[0] and "always sensitive" in own[0], listed.stdout
+        assert len(own) == 1 and "never extractable" in own[0] and "always sensitive" in own[0], keys
         assert re.search(r"Usage: +sign\n", own[0]), f"the key is good for more than signing: {own[0]}"
 
 
@@ -116,6 +125,7 @@ def keys_in_a_token_sign_and_nothing_leaves_unsigned_without_it(binary, folder):
         assert token_kid(bearer) == kids["tokens"]
         a_token_that_is_gone_closes_the_gateway_until_it_is_back(demo, hsm, bearer)
         the_other_algorithm_takes_over_while_the_gateway_runs(demo, hsm)
+        a_key_in_the_token_that_is_lost_or_compromised_is_replaced_while_the_gateway_runs(demo, hsm)
         what_an_operator_does_beside_it_knows_the_token_too(hsm)
     finally:
         code = demo.stop()
@@ -166,6 +176,46 @@ def the_other_algorithm_takes_over_while_the_gateway_runs(demo, hsm):
         head = token_kid(said["statement"])
         return said if head == kid else None
     signed_by(demo, until("the new statement key", taken_up), kid, "EdDSA")
+
+
+def a_key_in_the_token_that_is_lost_or_compromised_is_replaced_while_the_gateway_runs(demo, hsm):
+    """Each use once with either verb; the next key is in the token too, and a compromised one is destroyed there at once."""
+    kept = hsm.dir / "kept-checkpoint"
+    kept.write_text(requests.get(demo.places["public"] + "/checkpoint", verify=demo.ca, timeout=10).text)
+    for use in ("tokens", "statements", "checkpoints"):
+        for verb in ("lost", "compromised"):
+            active = hsm.active(use)
+            label = active["home"]["pkcs11"]
+            in_the_token([label])
+            if not any((one["use"], one["state"]) == (use, "standby") for one in hsm.list()):
+                assert hsm.keys("standby", use, "--hsm").returncode == 0
+            done = hsm.keys("lost", use) if verb == "lost" else hsm.keys("compromised", active["kid"], "--checkpoint", str(kept))
+            assert done.returncode == 0, (use, verb, done)
+            now = hsm.active(use)
+            assert now["kid"] != active["kid"], (use, verb, now)
+            in_the_token([now["home"]["pkcs11"]])
+            former = next(one for one in hsm.list() if one["kid"] == active["kid"])
+            assert former["state"] == ("retired" if verb == "lost" else "compromised"), former
+            if verb == "compromised":
+                assert not any(label in key for key in private_keys()), "others may have it: it is in the token no more"
+            signs(demo, use, now)
+            until("ready with it", lambda: True if ready(demo)[0] == 200 else None)
+
+
+def signs(demo, use, key):
+    """The verb has returned, so the gateway acts by the key that signs now."""
+    if use == "checkpoints":
+        line = requests.get(demo.places["public"] + "/checkpoint.key", verify=demo.ca, timeout=10).text
+        until("a checkpoint of the new key",
+              lambda: note_signed_by(requests.get(demo.places["public"] + "/checkpoint", verify=demo.ca, timeout=10).text, line) or None)
+        return
+    reply, bearer = until(f"{use} of the new key", lambda: (lambda made: made if kid_of(use, made) == key["kid"] else None)(answer(demo)))
+    assert reply.status == 200, reply.body
+
+
+def kid_of(use, made):
+    reply, bearer = made
+    return token_kid(bearer if use == "tokens" else reply.json()["statement"])
 
 
 def what_an_operator_does_beside_it_knows_the_token_too(hsm):

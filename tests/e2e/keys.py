@@ -1,9 +1,12 @@
 """Rehearsals with a running installation and the real command line: each of the four keys is lost, compromised and recovered."""
+import base64
 import json
 import shutil
 import subprocess
 
 import requests
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -83,6 +86,12 @@ class Running:
         return curl(self.at, "POST", self.at.places["gateway"] + "/v1/verify", "clinic",
                     ["Content-Type: application/json", f"Authorization: Bearer {bearer}"], ASK)
 
+    def proof(self, answer):
+        said = curl(self.at, "GET", self.at.places["gateway"] + f"/v1/log/proof/{answer}", "clinic",
+                    [f"Authorization: Bearer {self.token().json()['access_token']}"])
+        assert said.status == 200, said.body
+        return said.body.decode()
+
     def genuine(self, statement):
         """Whether a library that knows only the published keys takes a statement; its key's id."""
         keys = KeySet.import_key_set(json.loads(self.public("/.well-known/jwks.json")))
@@ -152,32 +161,79 @@ def tokens(home):
 
 def checkpoints(home):
     with home.running() as running:
-        kept = home.checkpoint(running)
+        first = running.public("/checkpoint.key")
         name = lose(home, running, "checkpoints")
     assert name in home.no_start()
     home.done("keys", "standby", "checkpoints")
     home.done("keys", "lost", "checkpoints")
-    for act in ("compromised", None):
-        with home.running() as running:
-            key = running.public("/checkpoint.key")
-            assert running.ask().status == 200
-            line = until("a checkpoint of the new key", lambda: fresh(running, kept))
-            assert line.count("\n\u2014 ") == 1
-            if act:
-                kept = home.checkpoint(running)
-                home.done("keys", "standby", "checkpoints")
-                said = home.done("keys", act, home.key("checkpoints", "active")["kid"], *kept)
-                assert "restart the service" in said
-            else:
-                assert key != former, "the next start signs with the standby key"
-            former = key
+    with home.running() as running:
+        key = running.public("/checkpoint.key")
+        assert key != first and signed_by(running.public("/checkpoint"), key), "what a former key signed is shown no more"
+        # A running gateway takes a change up by itself.
+        key = compromised_log_key(home, running, key)
+        home.done("keys", "standby", "checkpoints")
+        home.done("keys", "lost", "checkpoints")
+        taken_up(running, key)
+    with home.running() as running:
+        assert signed_by(running.public("/checkpoint"), running.public("/checkpoint.key")), "the next start goes on with it"
 
 
-def fresh(running, kept):
-    """A checkpoint that is larger than the one kept."""
-    note = running.public("/checkpoint")
-    with open(kept[1]) as file:
-        return note if int(note.split("\n")[1]) > int(file.read().split("\n")[1]) else None
+def taken_up(running, former):
+    """The key of the log after a change, once what is shown is its own; the key is there as soon as the verb has returned."""
+    new = running.public("/checkpoint.key")
+    assert new != former
+    note = until("a checkpoint of the new key", lambda: (lambda note: note if signed_by(note, new) else None)(running.public("/checkpoint")))
+    assert note.count("\n\u2014 ") == 1 and not signed_by(note, former)
+    assert running.ask().status == 200
+    return new
+
+
+def compromised_log_key(home, running, key):
+    """What the key signed before the checkpoint that is named stays genuine, later proofs of it count for nothing; new ones do."""
+    earlier, later = kept(home, running, "earlier"), kept(home, running, "later")
+    under = home.dir / "earlier.checkpoint"
+    under.write_text(json.loads(earlier[1].read_text())["checkpoint"])
+    home.done("keys", "standby", "checkpoints")
+    said = home.done("keys", "compromised", home.key("checkpoints", "active")["kid"], "--checkpoint", str(under))
+    assert "/checkpoint.key" in said and "restart" not in said
+    new = taken_up(running, key)
+    keys = home.dir / "estelam-keys.json"
+    keys.write_text(running.public("/.well-known/estelam-keys.json"))
+    assert checked(home, earlier, keys) == (0, "genuine", None)
+    assert checked(home, later, keys) == (1, "cannot-be-checked", "log-key-compromised")
+    later[1].write_text(running.proof(json.loads(later[0].read_text())["answer_id"]))
+    assert checked(home, later, keys) == (0, "genuine", None)
+    return new
+
+
+def kept(home, running, name):
+    """An answer and its proof, as an agency keeps them."""
+    answer, proof = home.dir / f"{name}.answer", home.dir / f"{name}.proof"
+    answer.write_text(json.dumps(running.ask().json()))
+    proof.write_text(running.proof(json.loads(answer.read_text())["answer_id"]))
+    return answer, proof
+
+
+def checked(home, kept, keys):
+    ran = subprocess.run([home.binary, "receipt", "check", "--json", str(kept[0]), "--keys", str(keys), "--proof", str(kept[1])],
+                         capture_output=True, text=True)
+    said = json.loads(ran.stdout)
+    return ran.returncode, said["verdict"], said.get("code")
+
+
+def signed_by(note, key):
+    """Whether a line of a signed note is of this verifier key (C2SP signed-note), by an Ed25519 of another library."""
+    name, _, public = key.strip().split("+", 2)
+    text, _, lines = note.partition("\n\n")
+    public = base64.b64decode(public)[1:]
+    for line in lines.splitlines():
+        _, signer, signature = line.split(" ")
+        try:
+            Ed25519PublicKey.from_public_bytes(public).verify(base64.b64decode(signature)[4:], (text + "\n").encode())
+        except InvalidSignature:
+            continue
+        return signer == name
+    return False
 
 
 def content(home):

@@ -18,7 +18,7 @@ pub(super) async fn checkpoint(state: Data<HttpState>) -> HttpResponse {
 
 /// `GET /checkpoint.key`: the key that signs checkpoints, as a C2SP verifier key.
 pub(super) async fn key(state: Data<HttpState>) -> HttpResponse {
-    let key = state.checkpoint_keys.first().map(NoteKey::to_string).unwrap_or_default();
+    let key = (state.checkpoint_keys)().first().map(NoteKey::to_string).unwrap_or_default();
     text(HttpResponse::Ok(), "public, max-age=300").body(format!("{key}\n"))
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn sealed_checkpoint(state: Data<HttpState>, number: Path<usize
 
 /// `GET /log/{number}/checkpoint.key`: the key that signed it.
 pub(super) async fn sealed_key(state: Data<HttpState>, number: Path<usize>) -> HttpResponse {
-    match sealed(&state, *number).and_then(|log| signer_of(&log.checkpoint(), &state.checkpoint_keys)) {
+    match sealed(&state, *number).and_then(|log| signer_of(&log.checkpoint(), &(state.checkpoint_keys)())) {
         Some(key) => text(HttpResponse::Ok(), "public, max-age=300").body(format!("{key}\n")),
         None => absent("there is no sealed log of this number\n"),
     }
@@ -90,7 +90,7 @@ async fn listed(state: &HttpState, prefix: &str, log: &dyn LogReader) -> Result<
     Ok(Listed {
         origin: Checkpoint::claimed_origin(&note).unwrap_or_default().to_owned(),
         prefix: prefix.to_owned(),
-        checkpoint_key: signer_of(&note, &state.checkpoint_keys),
+        checkpoint_key: signer_of(&note, &(state.checkpoint_keys)()),
         size: log.size(),
         succession: log.succession().await?,
     })

@@ -62,8 +62,8 @@ async fn found(state: &HttpState, incoming: &Incoming, id: &str) -> Result<Deliv
         Err(_) => return Err(call.refuse(RefusalCode::LedgerUnavailable, "the log cannot be read at present")),
     };
     let Some(bundle) = bundle else { return Err(absent(call)) };
-    let body = serde_json::to_string(&ProofBody { bundle: &bundle, checkpoint_key: signer_of(&bundle.checkpoint, &state.checkpoint_keys) })
-        .unwrap_or_default();
+    let checkpoint_key = signer_of(&bundle.checkpoint, &(state.checkpoint_keys)());
+    let body = serde_json::to_string(&ProofBody { bundle: &bundle, checkpoint_key }).unwrap_or_default();
     Ok(Delivery {
         context: call.into_parts().0.into_context(),
         kind: EntryKind::LogRead,

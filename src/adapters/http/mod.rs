@@ -61,8 +61,8 @@ pub struct HttpState {
     pub events: Option<Arc<dyn EventDesk>>,
     /// The holder's own view, where it is offered.
     pub holder: Option<HolderState>,
-    /// The keys that checkpoints are believed of, the present one first; under the name of the present log.
-    pub checkpoint_keys: Vec<NoteKey>,
+    /// The keys that checkpoints are believed of now, the present one first; under the name of the present log.
+    pub checkpoint_keys: Box<dyn Fn() -> Vec<NoteKey> + Send + Sync>,
     /// RFC 8414 metadata, rendered once.
     pub metadata: String,
     /// RFC 9728 metadata.

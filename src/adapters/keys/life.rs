@@ -172,16 +172,14 @@ impl KeyKeeper {
         Ok(changed)
     }
 
-    /// Destroys keys in the token that stopped signing a while ago, so that nobody asks for them any more. Those of checkpoints sign
-    /// until the gateway's next start: they go with `starting` alone. Returns whether anything changed.
+    /// Destroys keys in the token that stopped signing a while ago, so that nobody asks for them any more. Returns whether anything changed.
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn clear_token(&mut self, now: Timestamp, starting: bool) -> Result<bool, KeyError> {
+    pub fn clear_token(&mut self, now: Timestamp) -> Result<bool, KeyError> {
         let stopped = |record: &KeyRecord| {
             matches!(record.home, KeyHome::Pkcs11(_))
                 && !matches!(record.state, KeyState::Active | KeyState::Standby)
-                && (starting || record.usage != KeyUse::Checkpoints)
                 && record.signs_until.is_none_or(|until| now.duration_since(until) >= TAKEN_UP)
         };
         let mut changed = false;

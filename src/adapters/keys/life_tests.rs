@@ -86,11 +86,11 @@ fn key_in_a_token_is_destroyed_once_every_gateway_has_its_successor() {
     in_token(&mut keeper);
     keeper.rotate(KeyUse::Statements, RULES, false, at(0)).unwrap();
     let place = |keeper: &KeyKeeper| keeper.records().iter().find(|record| record.kid == old).unwrap().home.clone();
-    assert!(!keeper.clear_token(at(0), true).unwrap());
+    assert!(!keeper.clear_token(at(0)).unwrap());
     assert!(matches!(place(&keeper), KeyHome::Pkcs11(_)));
-    assert!(keeper.clear_token(at(1), false).unwrap());
+    assert!(keeper.clear_token(at(1)).unwrap());
     assert_eq!(place(&keeper), KeyHome::Gone);
-    assert!(!keeper.clear_token(at(1), true).unwrap(), "nothing is left");
+    assert!(!keeper.clear_token(at(1)).unwrap(), "nothing is left");
     // The token could not be asked: that the key is to be destroyed is not forgotten.
     drop(keeper);
     let keeper = home.keeper();
@@ -122,13 +122,13 @@ fn private_half_that_cannot_be_destroyed_at_once_is_destroyed_by_the_next_look()
 }
 
 #[test]
-fn checkpoint_key_in_a_token_stays_until_the_next_start() {
+fn checkpoint_key_in_a_token_goes_once_a_running_gateway_signs_with_the_next() {
     let home = home();
     let mut keeper = home.keeper();
     let record = keeper.list.keys.iter_mut().find(|record| record.usage == KeyUse::Checkpoints).unwrap();
     (record.home, record.state, record.signs_until) = (KeyHome::Pkcs11("estelam-checkpoints-1".into()), KeyState::Retired, Some(at(0)));
-    assert!(!keeper.clear_token(at(2), false).unwrap());
-    assert!(keeper.clear_token(at(2), true).unwrap());
+    assert!(!keeper.clear_token(at(0)).unwrap());
+    assert!(keeper.clear_token(at(2)).unwrap());
 }
 
 #[test]

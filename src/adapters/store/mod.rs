@@ -35,6 +35,7 @@ mod rewrap;
 mod schema;
 mod sealed;
 mod segments;
+mod signing;
 mod stall;
 mod succession;
 
@@ -71,6 +72,7 @@ pub use reserve::{DiskState, Reserve, SystemDisk};
 pub use restore::restore_all;
 pub use rewrap::rewrap;
 pub use sealed::LogChain;
+pub use signing::CheckpointSigner;
 pub use succession::{SuccessionOrder, seal, succeed};
 pub use verify::{BadEntry, ChainReport, SealedReport, VerifyError, VerifyOptions, VerifyReport, verify, verify_all};
 pub use witnessed::{NotWitnessed, continues, entries_in};
@@ -107,6 +109,8 @@ struct Shared {
     size: AtomicU64,
     keys: ArcSwap<DayKeys>,
     published: ArcSwap<Published>,
+    /// Who signs checkpoints.
+    signer: ArcSwap<CheckpointSigner>,
     /// What our clock said when the latest checkpoints were published, by their sizes.
     published_at: Mutex<VecDeque<(u64, Timestamp)>>,
     reserve: OnceLock<Arc<Reserve>>,

@@ -38,6 +38,8 @@ pub(super) enum Command {
     BeginDay(i64, Done),
     /// Store a checkpoint over all that is durable, without publishing it.
     Checkpoint(Done),
+    /// Publish a checkpoint as soon as possible; nobody waits for it.
+    Publish,
     /// Have everything that is durable in the database, where readers look.
     Settle(Done),
     /// Do something with the database, after all that is durable now.
@@ -193,7 +195,11 @@ const fn enough_of(crowd: usize) -> usize {
 impl Command {
     /// Tells whoever waits that the log is not ready.
     pub(super) fn refuse(self) {
-        let (Self::BeginDay(_, done) | Self::Checkpoint(done) | Self::Settle(done) | Self::Work(_, done) | Self::EraseJournal(done)) = self;
-        let _ = done.send(Err(NOT_READY));
+        match self {
+            Self::BeginDay(_, done) | Self::Checkpoint(done) | Self::Settle(done) | Self::Work(_, done) | Self::EraseJournal(done) => {
+                let _ = done.send(Err(NOT_READY));
+            }
+            Self::Publish => {}
+        }
     }
 }

@@ -19,10 +19,9 @@ use super::keys::Kek;
 use super::line::Line;
 use super::queue::{Command, Job, Queue};
 use super::stall::Waiting;
-use super::{NOT_READY, Published, Shared};
+use super::{CheckpointSigner, NOT_READY, Published, Shared};
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::Receipt;
-use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::tree::Hash;
 use crate::core::signing::Signer;
 
@@ -68,10 +67,7 @@ impl Meters {
 /// What it works with, the filler too.
 struct Means {
     config: LedgerConfig,
-    keys: Vec<NoteKey>,
-    key: NoteKey,
     kek: Kek,
-    signer: Arc<dyn Signer>,
     clock: Arc<dyn Clock>,
     fence: Arc<Fence>,
     faults: Faults,
@@ -86,19 +82,19 @@ impl Writer {
         fence: Arc<Fence>,
         faults: Faults,
     ) -> Result<(Arc<Shared>, Self), LedgerError> {
-        let keys = config.checkpoint_keys()?;
-        let key = keys.first().cloned().ok_or(LedgerError::Crypto("find the checkpoint key"))?;
+        let signer = CheckpointSigner::new(config.checkpoint_keys()?, signer)?;
         let kek = Kek::load(&config.content_kek)?;
-        let (mut store, end) = Store::open(&config, &keys, &fence, faults.clone(), Opening::Usual)?;
+        let (mut store, end) = Store::open(&config, signer.keys(), &fence, faults.clone(), Opening::Usual)?;
         if fence.unclean() {
             Journal::replace(&config.dir, config.journal_bytes)?;
         }
         let now = clock.now().as_microsecond().max(end.last_time);
         let day = store.begin_day(now, &config, &kek)?;
         let head = (end.frontier.size(), end.frontier.root());
-        let (size, note) = match store.last_published()? {
+        // One of a former key is not shown any more: others may have that key.
+        let (size, note) = match store.last_published()?.filter(|(_, note)| signer.made(note)) {
             Some(published) => published,
-            None => (head.0, store.checkpoint(head, &key, signer.as_ref(), true)?),
+            None => (head.0, signer.checkpoint(&mut store, head, true)?),
         };
         let shared = Arc::new(Shared {
             origin: config.origin.clone(),
@@ -108,13 +104,14 @@ impl Writer {
             size: AtomicU64::new(head.0),
             keys: ArcSwap::from_pointee(day),
             published: ArcSwap::from_pointee(Published { size, note: note.into() }),
+            signer: ArcSwap::from_pointee(signer),
             published_at: Mutex::default(),
             reserve: OnceLock::new(),
             waiting: Waiting::default(),
         });
         let now = Instant::now();
         let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);
-        let means = Arc::new(Means { config, keys, key, kek, signer, clock, fence, faults });
+        let means = Arc::new(Means { config, kek, clock, fence, faults });
         let line = means.line(store, end, &shared)?;
         let meters = Meters::new();
         Ok((shared.clone(), Self { means, shared, line: Some(line), fenced: false, head, next_checkpoint, next_calendar, meters }))
@@ -198,6 +195,10 @@ impl Writer {
     }
 
     fn obey(&mut self, command: Command) {
+        if matches!(command, Command::Publish) {
+            self.next_checkpoint = Instant::now();
+            return;
+        }
         let (Some(line), means, shared) = (&mut self.line, self.means.clone(), self.shared.clone()) else {
             return command.refuse();
         };
@@ -214,8 +215,9 @@ impl Writer {
             }
             Command::Checkpoint(done) => {
                 let head = self.head;
-                line.filler().then(Some(done), move |store| store.checkpoint(head, &means.key, means.signer.as_ref(), false).map(drop));
+                line.filler().then(Some(done), move |store| shared.signer.load().checkpoint(store, head, false).map(drop));
             }
+            Command::Publish => {}
         }
     }
 
@@ -237,10 +239,15 @@ impl Writer {
         }
         self.next_checkpoint = (self.next_checkpoint + self.means.config.checkpoint_every).max(now);
         let (head, means, shared) = (self.head, self.means.clone(), self.shared.clone());
-        if shared.published.load().size != head.0 {
+        let published = shared.published.load_full();
+        let grown = published.size != head.0;
+        if grown || !shared.signer.load().made(&published.note) {
             line.filler().then(None, move |store| {
-                let note = store.checkpoint(head, &means.key, means.signer.as_ref(), true)?;
-                shared.note_published(head.0, means.clock.now());
+                let note = shared.signer.load().checkpoint(store, head, true)?;
+                // Signed anew, it is no newer than it was: a witness may have cosigned it before.
+                if grown {
+                    shared.note_published(head.0, means.clock.now());
+                }
                 shared.published.store(Arc::new(Published { size: head.0, note: note.into() }));
                 Ok(())
             });
@@ -266,7 +273,7 @@ impl Writer {
 
     fn try_reopen(&mut self) -> Result<(), LedgerError> {
         let (means, shared) = (self.means.clone(), self.shared.clone());
-        let (store, end) = Store::open(&means.config, &means.keys, &means.fence, means.faults.clone(), Opening::Usual)?;
+        let (store, end) = Store::open(&means.config, shared.signer.load().keys(), &means.fence, means.faults.clone(), Opening::Usual)?;
         let (size, root) = self.head;
         if !store.extends(size, &root)? {
             return Err(LedgerError::Inconsistent(format!("{size} entries were answered for, they are not all there")));

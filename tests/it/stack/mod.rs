@@ -32,6 +32,7 @@ mod neighbours;
 mod officials;
 mod outage;
 mod overload;
+mod own_keys;
 mod people;
 mod protection;
 mod purge_orders;

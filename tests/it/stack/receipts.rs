@@ -86,14 +86,14 @@ async fn a_wish_that_cannot_be_kept_is_refused_and_a_retry_gets_the_same_receipt
 }
 
 /// Papers of one answer, as its agency keeps them in files.
-struct Kept {
-    answer: String,
-    receipt: String,
-    proof: String,
-    checkpoint: String,
+pub struct Kept {
+    pub answer: String,
+    pub receipt: String,
+    pub proof: String,
+    pub checkpoint: String,
 }
 
-async fn keep(system: &System, name: &str) -> Kept {
+pub async fn keep(system: &System, name: &str) -> Kept {
     system.set(&today());
     let Reply { json: answer, status, .. } = system.ask("bank", &wishing()).await;
     assert_eq!(status, 200, "{answer}");
@@ -113,7 +113,7 @@ async fn keep(system: &System, name: &str) -> Kept {
 }
 
 /// Fetches a public document into a file.
-async fn public(system: &System, path: &str) -> String {
+pub async fn public(system: &System, path: &str) -> String {
     let client = client_with(anonymous_client_config(&system.pki.ca(), system.clock.clone()).unwrap());
     let reply = send(client.get(format!("https://localhost:{}{path}", system.config.listen.public.port()))).await;
     assert_eq!(reply.status, 200, "{path}");
@@ -122,12 +122,12 @@ async fn public(system: &System, path: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-fn estelam(arguments: &[&str]) -> Output {
+pub fn estelam(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_estelam")).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 /// Verdict and code of a check, which always says of what time it speaks.
-fn verdict(arguments: &[&str]) -> String {
+pub fn verdict(arguments: &[&str]) -> String {
     let output = estelam(&[&["receipt", "check", "--json"], arguments].concat());
     let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     assert_eq!(said["notice"]["en"], "genuine when issued; says nothing about today or about the bearer");
@@ -140,7 +140,7 @@ fn signer(system: &System) -> String {
 }
 
 /// Runs a verb of `estelam keys` and waits until the running gateway has the change.
-async fn keys(system: &System, dir: &str, arguments: &[&str]) -> String {
+pub async fn keys(system: &System, dir: &str, arguments: &[&str]) -> String {
     let version = system.running.parts().keys.current();
     let done = estelam(&[&["keys"], arguments, &["--dir", dir]].concat());
     assert!(done.status.success(), "{done:?}");
@@ -217,7 +217,7 @@ async fn proofs_of_a_log_that_was_sealed_hold_by_the_keys_of_today() {
     system.stop().await;
 }
 
-fn answer_id(kept: &Kept) -> String {
+pub fn answer_id(kept: &Kept) -> String {
     let answer: Value = serde_json::from_str(&std::fs::read_to_string(&kept.answer).unwrap()).unwrap();
     answer["answer_id"].as_str().unwrap().to_owned()
 }

@@ -6,6 +6,7 @@ mod copies;
 mod flips;
 mod reserve;
 mod restore;
+mod signing;
 mod succession;
 mod takeover;
 
