@@ -17,6 +17,8 @@ struct Target<'a> {
     claims: Value,
     required_header: &'a [&'a str],
     required_claims: &'a [&'a str],
+    /// The claims in the order in which they are read: a list of their values is no set of claims.
+    claims_in_order: &'a [&'a str],
     sign: &'a dyn Fn(&str, &str) -> String,
 }
 
@@ -31,6 +33,7 @@ impl Target<'_> {
         let mut attacks = Vec::new();
         self.header_attacks(&mut attacks);
         self.claim_attacks(&mut attacks);
+        self.form_attacks(&mut attacks);
         self.encoding_attacks(&mut attacks);
         self.signature_attacks(&mut attacks);
         attacks
@@ -110,6 +113,11 @@ impl Target<'_> {
                 self.with_claims(attacks, format!("`{claim}` = {value}"), &with(&self.claims, claim, value.clone()).to_string());
             }
             self.with_claims(attacks, format!("`{claim}` twice"), &twice(&self.claims, claim));
+            let value = &self.claims[claim];
+            let other = if value.is_number() { json!(value.to_string()) } else { json!(7) };
+            self.with_claims(attacks, format!("`{claim}` of another type"), &with(&self.claims, claim, other).to_string());
+            let wrapped = json!({ "value": value });
+            self.with_claims(attacks, format!("`{claim}` in an object"), &with(&self.claims, claim, wrapped).to_string());
         }
         for claim in ["iss", "sub", "aud"] {
             let value = self.claims[claim].as_str().unwrap().to_owned();
@@ -119,6 +127,7 @@ impl Target<'_> {
                 format!("{value} "),
                 value.to_uppercase(),
                 format!("{value}\u{200c}"),
+                format!("{value}\u{0}"),
                 "evil".into(),
             ] {
                 self.with_claims(attacks, format!("`{claim}` = {other:?}"), &with(&self.claims, claim, json!(other)).to_string());
@@ -149,6 +158,16 @@ impl Target<'_> {
         }
         for text in ["", "null", "[]", "\"x\"", "1", "{", "{}", "{}{}"] {
             self.with_claims(attacks, format!("payload is {text:?}"), text);
+        }
+    }
+
+    /// The same said in another form.
+    fn form_attacks(&self, attacks: &mut Attacks) {
+        for (name, text) in other_forms(&self.header, &["alg", "typ", "kid"]) {
+            self.with_header(attacks, format!("header as {name}"), &text);
+        }
+        for (name, text) in other_forms(&self.claims, self.claims_in_order) {
+            self.with_claims(attacks, format!("payload as {name}"), &text);
         }
     }
 
@@ -227,6 +246,30 @@ impl Target<'_> {
     }
 }
 
+/// What an object says, said in a form that is no object, or no JSON.
+fn other_forms(object: &Value, order: &[&str]) -> [(&'static str, String); 12] {
+    let at = json!(NOW);
+    let values: Vec<&Value> = order.iter().map(|member| object.get(*member).unwrap_or(&at)).collect();
+    let backwards: Vec<&Value> = values.iter().rev().copied().collect();
+    let pairs: Vec<Value> = object.as_object().unwrap().iter().map(|(member, value)| json!([member, value])).collect();
+    let text = object.to_string();
+    let open = text.strip_suffix('}').unwrap();
+    [
+        ("a list of its values", json!(values).to_string()),
+        ("a list of its values backwards", json!(backwards).to_string()),
+        ("a list of pairs", json!(pairs).to_string()),
+        ("a list of one", json!([object]).to_string()),
+        ("a member of another", json!({ "value": object }).to_string()),
+        ("text", json!(text).to_string()),
+        ("JSON after a byte order mark", format!("\u{feff}{text}")),
+        ("JSON and a NUL", format!("{text}\u{0}")),
+        ("JSON with a comma more", format!("{open},}}")),
+        ("JSON with a comment", format!("{open}/**/}}")),
+        ("JSON with other quotes", text.replace('"', "'")),
+        ("JSON in UTF-16", text.chars().flat_map(|char| [char, '\u{0}']).collect()),
+    ]
+}
+
 /// Values that no member of a header and none of the claims may have.
 fn odd_values() -> [Value; 7] {
     [json!(null), json!(true), json!([]), json!({}), json!(1.5), json!([null]), json!({"": ""})]
@@ -249,6 +292,7 @@ fn twice(object: &Value, member: &str) -> String {
 }
 
 const ACCESS_CLAIMS: [&str; 9] = ["iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "cnf"];
+const ACCESS_CLAIMS_IN_ORDER: [&str; 10] = ["iss", "sub", "client_id", "aud", "iat", "nbf", "exp", "jti", "scope", "cnf"];
 
 #[test]
 fn of_several_hundred_mutations_of_our_token_exactly_the_good_one_passes() {
@@ -264,6 +308,7 @@ fn of_several_hundred_mutations_of_our_token_exactly_the_good_one_passes() {
         claims: crate::token::claims(),
         required_header: &["alg", "typ", "kid"],
         required_claims: &ACCESS_CLAIMS,
+        claims_in_order: &ACCESS_CLAIMS_IN_ORDER,
         sign: &sign,
     };
     let attacks = target.all();
@@ -286,6 +331,7 @@ fn the_same_holds_for_an_outside_issuer_with_every_algorithm() {
             claims: crate::outside_token::claims(),
             required_header: &["alg", "typ", "kid"],
             required_claims: &ACCESS_CLAIMS,
+            claims_in_order: &ACCESS_CLAIMS_IN_ORDER,
             sign: &sign,
         };
         let attacks = target.all();
@@ -315,10 +361,11 @@ async fn the_same_holds_for_client_assertions_with_every_algorithm() {
             claims: crate::client_assertion::claims("one"),
             required_header: &["alg", "kid"],
             required_claims: &["iss", "sub", "aud", "exp", "jti"],
+            claims_in_order: &["iss", "sub", "aud", "exp", "iat", "nbf", "jti"],
             sign: &sign,
         };
         let attacks = target.all();
-        assert!(attacks.len() >= 250, "{}", attacks.len());
+        assert!(attacks.len() >= 300, "{}", attacks.len());
         for (name, token) in attacks {
             // `iat` is optional there and only bounds the future.
             let harmless = name == format!("`iat` = {}", i64::MIN);

@@ -7,8 +7,7 @@ mod tests;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::jws;
 
@@ -134,11 +133,6 @@ pub fn is_kid(text: &str) -> bool {
     (1..=MAX_KID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/+=@".contains(&b))
 }
 
-#[derive(Deserialize)]
-struct RawSet {
-    keys: Vec<JwkMembers>,
-}
-
 /// Reads a set whose every key must be usable: one that an agency registers.
 ///
 /// # Errors
@@ -177,8 +171,13 @@ fn set(json: &[u8], most: usize) -> Result<Vec<JwkMembers>, JwkRejected> {
     if !jws::members_are_unique(json) {
         return Err(NOT_A_SET);
     }
-    let set: RawSet = serde_json::from_slice::<Value>(json).and_then(serde_json::from_value).map_err(|_| NOT_A_SET)?;
-    if set.keys.len() > most { Err(TOO_MANY) } else { Ok(set.keys) }
+    // Maps are of objects alone; a struct would also be read from a list of its members' values.
+    let mut set: Map<String, Value> = serde_json::from_slice(json).map_err(|_| NOT_A_SET)?;
+    let keys = set.remove("keys").and_then(|keys| serde_json::from_value::<Vec<Map<String, Value>>>(keys).ok()).ok_or(NOT_A_SET)?;
+    if keys.len() > most {
+        return Err(TOO_MANY);
+    }
+    keys.into_iter().map(|key| serde_json::from_value(Value::Object(key)).map_err(|_| NOT_A_SET)).collect()
 }
 
 /// Checks keys as one set.

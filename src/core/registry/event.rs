@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::domain::document::coded_enum;
+use super::super::domain::jws;
 use super::super::domain::jwt_kind::JwtKind;
 use super::super::token::{MAX_AHEAD_S, SingleUse, is_foreign_jti, present};
 use super::wire::ChangesAnswer;
@@ -90,7 +91,7 @@ impl EventProfile {
     /// # Errors
     /// The first claim that is missing or not accepted.
     pub fn check(&self, payload: &[u8], now: Timestamp) -> Result<RegistryEvent, SetRejected> {
-        let claims: Claims = serde_json::from_slice(payload).map_err(|_| invalid("a claim is of the wrong type"))?;
+        let claims: Claims = jws::object(payload).ok_or(invalid("it is no JSON object, or a claim is of the wrong type"))?;
         if claims.iss.as_deref() != Some(&*self.issuer) {
             return Err(SetRejected(SetError::InvalidIssuer, "`iss` is not the register whose events are taken here"));
         }
@@ -134,7 +135,7 @@ fn in_time(iat: Option<i64>, exp: Option<i64>, now: Timestamp) -> Result<Timesta
 /// The one event that is understood.
 fn changes(events: Option<Map<String, Value>>) -> Result<ChangesAnswer, SetRejected> {
     let mut events = events.ok_or(invalid("there is no `events`"))?;
-    let payload = events.remove(REGISTRY_EVENT).filter(|_| events.is_empty());
+    let payload = events.remove(REGISTRY_EVENT).filter(|payload| payload.is_object() && events.is_empty());
     let payload = payload.ok_or(invalid("`events` must hold `urn:estelam:event:registry-changed` and nothing else"))?;
     let changes: ChangesAnswer = serde_json::from_value(payload)
         .map_err(|_| invalid("the event needs `cursor`, `subjects`, `decrees` and `everything`, as the change feed has them"))?;

@@ -67,6 +67,7 @@ fn every_claim_is_required_and_checked() {
                 json!({ "urn:estelam:event:alert": good }),
                 two,
                 event(json!({})),
+                event(json!([7, [], false, false])),
                 event(json!({ "cursor": -1, "subjects": [], "decrees": false, "everything": false })),
                 event(json!({ "cursor": 7, "subjects": [""], "decrees": false, "everything": false })),
                 event(long),
@@ -78,6 +79,13 @@ fn every_claim_is_required_and_checked() {
             assert_eq!(check(&with(claim, value.clone())).err(), Some(code), "{claim}: {value}");
         }
     }
+}
+
+#[test]
+fn a_list_of_the_claims_values_is_no_event() {
+    let (claims, now) = (claims(), json!(NOW));
+    let values = ["iss", "aud", "iat", "exp", "jti", "events"].map(|claim| claims.get(claim).unwrap_or(&now).clone());
+    assert_eq!(check(&json!(values)).err(), Some(SetError::InvalidRequest));
 }
 
 #[test]

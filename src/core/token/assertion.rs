@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 use super::super::domain::agency::AgencyId;
+use super::super::domain::jws;
 use super::super::domain::jwt_kind::JwtKind;
 use super::{MAX_AHEAD_S, MAX_LIFETIME_S};
 
@@ -78,8 +79,8 @@ pub fn check_assertion_kind(typ: Option<&str>) -> Result<(), AssertionRejected> 
 /// # Errors
 /// The first claim that is missing or has a value that is not accepted.
 pub fn check_assertion(payload: &[u8], client: &AgencyId, issuer: &str, now: Timestamp) -> Result<SingleUse, AssertionRejected> {
-    let claims: Claims = serde_json::from_slice(payload)
-        .map_err(|_| AssertionRejected("a claim of the assertion is of the wrong type (`aud` is text, times are whole)"))?;
+    let claims: Claims = jws::object(payload)
+        .ok_or(AssertionRejected("the assertion is no JSON object, or a claim is of the wrong type (`aud` is text, times are whole)"))?;
     let is_client = |claim: &Option<String>| claim.as_deref() == Some(client.as_str());
     if !is_client(&claims.iss) || !is_client(&claims.sub) {
         return Err(AssertionRejected("the assertion's `iss` and `sub` must both be the client id"));

@@ -90,6 +90,13 @@ fn claims_of_another_type_refuse() {
 }
 
 #[test]
+fn a_list_of_the_claims_values_is_no_assertion() {
+    let list = json!(["school", "school", ISSUER, NOW + 60, NOW, NOW, "one"]);
+    assert!(check(&list).is_err());
+    assert!(check(&json!([good()])).is_err());
+}
+
+#[test]
 fn unique_id_is_short_and_plain() {
     for other in ["", " ", "a b", "a\n", "کلید", &"x".repeat(129)] {
         assert!(with("jti", json!(other)).is_err(), "{other}");

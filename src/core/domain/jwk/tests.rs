@@ -111,6 +111,11 @@ fn what_is_no_set_or_too_large_is_refused() {
     {
         assert!(published_keys(text.as_bytes()).is_err() && registered_keys(text.as_bytes()).is_err(), "{text}");
     }
+    // A list of members' values in their order is neither a set nor a key.
+    let key = r#"["OKP","a",null,null,null,"Ed25519","AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",null,null,null,null,null]"#;
+    for text in [format!("[[{}]]", okp()), format!(r#"{{"keys":[{key}]}}"#), format!("[[{key}]]")] {
+        assert!(published_keys(text.as_bytes()).is_err() && registered_keys(text.as_bytes()).is_err(), "{text}");
+    }
     let many: Vec<_> = (0..33).map(|number| with(okp(), "kid", json!(number.to_string()))).collect();
     assert!(published(&many).is_err());
     assert!(published(&many[..32]).is_ok());
