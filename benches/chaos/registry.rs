@@ -107,7 +107,7 @@ fn acceptor(folder: &Path) -> TlsAcceptor {
     let key = material::private_key(&folder.join("key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
-    TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap()))
+    TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(chain, key.clone_key()).unwrap()))
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

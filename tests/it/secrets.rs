@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::pki::DevPki;
+use estelam::adapters::registry::RegistryClientConfig;
 use estelam::adapters::tls::config::client_config;
+use estelam::adapters::tls::material::{MaterialError, private_key};
 use estelam::core::domain::context::CallContext;
 use estelam::core::ledger::EntryKind;
 use estelam::core::reply::Format;
@@ -16,6 +18,8 @@ use estelam::core::token::{SignatureField, SignedRequest};
 use estelam::flow::Incoming;
 use estelam::registry::decrees::OfficialKey;
 use estelam::registry::feed::SubjectKey;
+use rustls_pki_types::PrivateKeyDer;
+use zeroize::Zeroizing;
 
 use crate::house::shipped_sources;
 use crate::policy_support::peer;
@@ -209,15 +213,26 @@ const fn wiped<T: zeroize::ZeroizeOnDrop>() -> bool {
     std::mem::needs_drop::<T>()
 }
 
+/// The key of a TLS certificate, in the file's bytes and as it is read.
+const TLS_KEY: fn(&Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, MaterialError> = private_key;
+const REGISTRY_KEY: fn(RegistryClientConfig) -> Zeroizing<Vec<u8>> = |config| config.key_pem;
+
 #[test]
 fn secrets_and_numbers_are_of_types_that_wipe_themselves() {
-    const WIPED: [bool; 6] = [
+    const WIPED: [bool; 10] = [
         wiped::<estelam::adapters::keys::ContentKey>(),
         wiped::<estelam::adapters::keys::Unlock>(),
-        wiped::<zeroize::Zeroizing<[u8; 32]>>(),
+        wiped::<estelam::adapters::store::ContentKek>(),
+        wiped::<estelam::adapters::store::OfficerKey>(),
+        wiped::<Zeroizing<[u8; 32]>>(),
+        wiped::<Zeroizing<PrivateKeyDer<'static>>>(),
+        wiped::<Zeroizing<Vec<u8>>>(),
         wiped::<estelam::core::domain::identifier::Identifier>(),
         wiped::<estelam::core::domain::request::RequestIdentifier>(),
         wiped::<estelam::core::registry::wire::WireIdentifier>(),
     ];
-    assert_eq!(WIPED, [true; 6]);
+    assert_eq!(WIPED, [true; 10]);
+    let home = tempfile::tempdir().unwrap();
+    assert!(TLS_KEY(&home.path().join("none")).is_err());
+    let _ = REGISTRY_KEY;
 }

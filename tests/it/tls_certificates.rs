@@ -54,7 +54,7 @@ fn tls12_client(lab: &Lab) -> Arc<ClientConfig> {
     let chain = estelam::adapters::tls::material::certificates(&credential.cert).unwrap();
     let key = estelam::adapters::tls::material::private_key(&credential.key).unwrap();
     let roots = config::roots(&lab.pki.ca()).unwrap();
-    Arc::new(builder.with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap())
+    Arc::new(builder.with_root_certificates(roots).with_client_auth_cert(chain, key.clone_key()).unwrap())
 }
 
 #[actix_web::test]

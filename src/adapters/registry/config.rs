@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, InconsistentKeys};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use zeroize::Zeroizing;
 
 use crate::core::domain::clock::Clock;
 use crate::core::registry::wire::DecreesAnswer;
@@ -36,7 +39,7 @@ pub struct RegistryClientConfig {
     /// PEM of the gateway's client certificate, leaf first.
     pub cert_pem: Vec<u8>,
     /// PEM of its private key.
-    pub key_pem: Vec<u8>,
+    pub key_pem: Zeroizing<Vec<u8>>,
     /// Longest time for one look-up, reload included.
     pub timeout: Duration,
     /// Look-ups that may wait at the counter and in the background; more are turned away.
@@ -87,7 +90,7 @@ impl RegistryClientConfig {
             base_urls: vec![base_url.into()],
             server,
             cert_pem,
-            key_pem,
+            key_pem: key_pem.into(),
             timeout: Duration::from_millis(800),
             waiting: [4096, 1024],
             connect_timeout: Duration::from_millis(300),
@@ -139,18 +142,28 @@ pub enum RegistryClientError {
 /// The TLS side: own judge, own certificate, the provider and the clock passed explicitly, no resumption.
 pub(super) fn tls(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<ClientConfig, RegistryClientError> {
     let chain = certificates("certificate", &config.cert_pem)?;
-    let key = PrivateKeyDer::from_pem_slice(&config.key_pem)
-        .map_err(|_| RegistryClientError::Pem { what: "private key", why: "it holds no private key in PEM form".into() })?;
+    let own = own_key(chain, &config.key_pem)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = ClientConfig::builder_with_details(provider, Arc::new(ClockTime(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| RegistryClientError::Client(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(config.server.verifier.clone())
-        .with_client_auth_cert(chain, key)
-        .map_err(|error| pem("certificate and key", &error))?;
+        .with_client_cert_resolver(own);
     tls.resumption = Resumption::disabled();
     Ok(tls)
+}
+
+/// What proves in a handshake who we are. The key's bytes are wiped here: rustls would let them go as they are.
+fn own_key(chain: Vec<CertificateDer<'static>>, pem: &[u8]) -> Result<Arc<SingleCertAndKey>, RegistryClientError> {
+    let none = |_| RegistryClientError::Pem { what: "private key", why: "it holds no private key in PEM form".into() };
+    let key = Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(none)?);
+    let unusable = |error: rustls::Error| self::pem("certificate and key", &error);
+    let certified = CertifiedKey::new(chain, any_supported_type(&key).map_err(unusable)?);
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(certified.into())),
+        Err(error) => Err(unusable(error)),
+    }
 }
 
 /// Lets rustls judge the registry's certificate by the injected clock.

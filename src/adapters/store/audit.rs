@@ -40,6 +40,8 @@ impl OfficerKey {
     }
 }
 
+impl zeroize::ZeroizeOnDrop for OfficerKey {}
+
 impl std::fmt::Debug for OfficerKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("OfficerKey(hidden)")

@@ -38,6 +38,9 @@ impl ContentKek {
     }
 }
 
+/// By the secret in it, with the last of those who share it.
+impl zeroize::ZeroizeOnDrop for ContentKek {}
+
 impl ContentKek {
     /// A secret for another purpose, from which the key cannot be told.
     pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {

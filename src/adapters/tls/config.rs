@@ -63,11 +63,7 @@ pub fn public(identity: &ServerIdentity, clock: Arc<dyn Clock>, allow_tls12: boo
 pub fn client_config(ca: &Path, cert: &Path, key: &Path, clock: Arc<dyn Clock>) -> Result<ClientConfig, MaterialError> {
     let roots = roots(ca)?;
     let builder = versions(ClientConfig::builder_with_details(provider(), ClockTime::new(clock)), false, key)?;
-    let chain = material::certificates(cert)?;
-    let mut config = builder
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, material::private_key(key)?)
-        .map_err(|_| MaterialError::new(key, "the key cannot be used or does not belong to the certificate"))?;
+    let mut config = builder.with_root_certificates(roots).with_client_cert_resolver(material::own_key(cert, key)?);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -83,11 +79,8 @@ pub fn trusting_client_config(
     clock: Arc<dyn Clock>,
 ) -> Result<ClientConfig, MaterialError> {
     let builder = versions(ClientConfig::builder_with_details(provider(), ClockTime::new(clock)), false, key)?;
-    let mut config = builder
-        .dangerous()
-        .with_custom_certificate_verifier(judge)
-        .with_client_auth_cert(material::certificates(cert)?, material::private_key(key)?)
-        .map_err(|_| MaterialError::new(key, "the key cannot be used or does not belong to the certificate"))?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(judge);
+    let mut config = builder.with_client_cert_resolver(material::own_key(cert, key)?);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
@@ -131,11 +124,7 @@ fn server(
     builder: ConfigBuilder<ServerConfig, rustls::server::WantsServerCert>,
     identity: &ServerIdentity,
 ) -> Result<ServerConfig, MaterialError> {
-    let chain = material::certificates(&identity.certificate)?;
-    let key = material::private_key(&identity.key)?;
-    let mut config = builder
-        .with_single_cert(chain, key)
-        .map_err(|_| MaterialError::new(&identity.key, "the key cannot be used or does not belong to the certificate"))?;
+    let mut config = builder.with_cert_resolver(material::own_key(&identity.certificate, &identity.key)?);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A resumed session would skip the check of the client's certificate, so nothing is ever resumable.
     config.send_tls13_tickets = 0;

@@ -4,9 +4,14 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::InconsistentKeys;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use crate::core::domain::file_mode::exposes_a_secret;
 
@@ -55,17 +60,33 @@ pub fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'st
     }
 }
 
-/// The private key of a PEM file.
+/// The private key of a PEM file. It is wiped when it is let go.
 ///
 /// # Errors
 /// The file cannot be read, holds no key, or can be read by everybody.
-pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, MaterialError> {
-    let pem = zeroize::Zeroizing::new(read(file)?);
+pub fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, MaterialError> {
+    let pem = Zeroizing::new(read(file)?);
     if fs::metadata(file).is_ok_and(|metadata| exposes_a_secret(metadata.permissions().mode())) {
         let what = "the private key can be reached by others; run `chmod go-rwx` on it, and replace it if others may have read it";
         return Err(MaterialError::new(file, what));
     }
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| MaterialError::new(file, "holds no private key in PEM"))
+    PrivateKeyDer::from_pem_slice(&pem).map(Zeroizing::new).map_err(|_| MaterialError::new(file, "holds no private key in PEM"))
+}
+
+/// What proves who we are in a handshake: a certificate chain with its key, as files. (Given the bytes of a key, rustls would keep them until
+/// it lets them go unwiped; it is given the key that was read from them.)
+///
+/// # Errors
+/// A file cannot be read, or the key is of no use or not the certificate's.
+pub fn own_key(certificate: &Path, key: &Path) -> Result<Arc<SingleCertAndKey>, MaterialError> {
+    let chain = certificates(certificate)?;
+    let unusable = |_| MaterialError::new(key, "the key cannot be used or does not belong to the certificate");
+    let private = private_key(key)?;
+    let certified = CertifiedKey::new(chain, any_supported_type(&private).map_err(unusable)?);
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(certified.into())),
+        Err(error) => Err(unusable(error)),
+    }
 }
 
 /// The revocation lists of a folder (`*.pem`, `*.crl`; PEM or DER) with the file each came from, by file name.

@@ -39,7 +39,7 @@ impl OfficialKey {
 
     /// The key in a PKCS#8 PEM; `None` when there is none.
     pub fn from_pem(pem: &[u8]) -> Option<Self> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).ok()?;
+        let der = Zeroizing::new(PrivatePkcs8KeyDer::from_pem_slice(pem).ok()?);
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()).ok().map(Self)
     }
 
