@@ -224,4 +224,5 @@
 //! be put in its place; of the folders further up those are refused that everybody can write (not those with the sticky bit, like `/tmp`). What `serve`, `demo`, `registry`, `keys` and `log` write is
 //! for their own user alone, save for `log hold`, `purge-order`, `defer` and `case`, whose files the service must read; what root writes belongs to whom its folder
 //! belongs to. A private half that cannot be destroyed when a key stops signing, because its token is away, is tried again until it is. Secrets are wiped from memory when they are let go; no core dump is written, and no other process may look. Nothing that is printed for debugging
-//! shows a key, a token or a body; after a whole run `make end-to-end` looks for every key and for any token in all output and all files.
+//! shows a key, a token, a statement or a body; after a whole run, and after one at the finest level of the logs, `make end-to-end` looks for every key and for any
+//! token in all output and all files.

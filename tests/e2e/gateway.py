@@ -14,11 +14,11 @@ class LeftOut(Exception):
 class Demo:
     """`estelam demo` in a folder of its own, on free ports, with everything it prints kept."""
 
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, env=None):
         self.binary, self.dir = binary, pathlib.Path(folder)
         self.output = open(self.dir.parent / "demo.log", "ab")
         self.process = subprocess.Popen(
-            [binary, "demo", "--dir", str(self.dir), "--port", "0"], stdout=self.output, stderr=self.output, umask=0o022
+            [binary, "demo", "--dir", str(self.dir), "--port", "0"], stdout=self.output, stderr=self.output, umask=0o022, env=env
         )
         deadline = time.monotonic() + 120
         while not (self.dir / "demo.json").exists():

@@ -1,9 +1,14 @@
 """After a whole run: no key, token or PIN in what was printed or stored, nothing that others can read, no core dumps."""
 import base64
 import json
+import os
 import re
 import stat
+import subprocess
 
+from gateway import Demo, curl
+
+FORM, JSON = "Content-Type: application/x-www-form-urlencoded", "Content-Type: application/json"
 JWT = re.compile(rb"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{20,}")
 SECRET_KINDS = {"at+jwt", "client-authentication+jwt"}
 
@@ -58,5 +63,48 @@ def the_process_leaves_no_core_dump(demo):
     assert core.split()[4:6] == ["0", "0"], core
 
 
+def nothing_that_is_printed_at_the_finest_level_names_anybody_or_shows_a_secret(binary, folder):
+    """A demo of its own at `trace`, of the gateway and of every library, with a call of each kind; the same scan over all of it."""
+    demo = Demo(binary, f"{folder}/demo", env=os.environ | {"ESTELAM_LOG": "trace"})
+    number = "A170000001"
+    try:
+        bearers = {agency: curl(demo, "POST", demo.places["gateway"] + "/oauth2/token", agency, [FORM],
+                                f"grant_type=client_credentials&client_id={agency}").json()["access_token"] for agency in ("bank", "clinic")}
+        given = [bearers["bank"], bearers["clinic"]]
+        answers = [curl(demo, "POST", demo.places["gateway"] + "/v1/verify", "bank", [JSON, f"Authorization: Bearer {bearers['bank']}"], body)
+                   for body in (query(number), query("9990000018"), query(number)[:-9])]
+        assert [answer.status for answer in answers] == [200, 200, 400], [answer.body for answer in answers]
+        proof = curl(demo, "GET", f"{demo.places['gateway']}/v1/log/proof/{answers[0].json()['answer_id']}", "bank",
+                     [f"Authorization: Bearer {bearers['bank']}"])
+        assert proof.status == 200, proof.body
+        wrong = curl(demo, "POST", demo.places["gateway"] + "/v1/verify", "clinic", [JSON, f"Authorization: Bearer {bearers['bank']}"], query(number))
+        assert wrong.status == 401, wrong.body
+        told = subprocess.run([binary, "policy", "explain", "--answer", answers[0].json()["answer_id"], "--dir", str(demo.dir)],
+                              env=os.environ | {"ESTELAM_LOG": "trace"}, capture_output=True)
+        demo.output.write(told.stderr)
+        demo.output.flush()
+    finally:
+        code = demo.stop()
+    assert code == 0, f"the demo ended with {code}"
+    printed = demo.printed()
+    assert b'"level":"TRACE"' in printed and b'"level":"DEBUG"' in printed, "the finest level was not printed"
+    for secret in (number, "9990000018", *given, *(bearer.split(".")[2] for bearer in given)):
+        for form in forms(secret.encode()):
+            assert form not in printed, f"a token or a number is printed at trace: {printed[max(0, printed.find(form) - 300):printed.find(form)]!r}"
+    nothing_printed_and_no_other_file_holds_a_key_a_token_or_a_pin(demo)
+
+
+def forms(secret):
+    """How bytes look in a log: as they are, and as a list of numbers."""
+    return secret, ", ".join(map(str, secret)).encode(), secret.hex().encode(), base64.b64encode(secret).rstrip(b"=")
+
+
+def query(number):
+    return json.dumps({"identifier": {"scheme": "amayesh-no" if number[0] == "A" else "yekta", "value": number},
+                       "service": "bank-card", "purpose": "account-maintenance", "actor": "clerk-1",
+                       "check": {"birth_year": 1370, "calendar": "jalali"}})
+
+
+ALONE = [nothing_that_is_printed_at_the_finest_level_names_anybody_or_shows_a_secret]
 LIVE = [the_process_leaves_no_core_dump]
 CHECKS = [nothing_printed_and_no_other_file_holds_a_key_a_token_or_a_pin, nobody_else_can_read_what_the_service_made]
