@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use estelam::adapters::pki::{Credential, DevPki};
 use estelam::adapters::tls::material;
 use estelam::adapters::tls::offer::Offered;
+use estelam::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use estelam::adapters::tls::trust::CertificateTrust;
 use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::clock::Clock;
@@ -234,6 +235,46 @@ async fn an_offered_list_is_taken_if_newer_and_kept_for_the_next_start() {
     assert_eq!(lab.trust.offer("one", &before), Ok(Offered::NotNewer));
     let again = restart(&lab).unwrap();
     assert_eq!(again.certificate_accepted(&peer(&lab, &bank), lab.clock.now()), Err("the certificate is revoked"));
+    lab.stop().await;
+}
+
+/// What judges a server, by the lists of the lab's authorities.
+fn server_trust(lab: &Lab) -> Result<std::sync::Arc<ServerTrust>, String> {
+    let own = settings(&lab.pki, false);
+    let settings = ServerTrustSettings {
+        roots: own.roots,
+        intermediates: own.intermediates,
+        crl_dir: own.crl_dir,
+        crl_memory: own.crl_memory.with_file_name("server-lists.json"),
+        crl_grace: own.crl_grace,
+        identity: None,
+    };
+    ServerTrust::open(settings, lab.clock.clone()).map_err(|error| error.to_string())
+}
+
+#[actix_web::test]
+async fn an_offered_list_that_is_refused_is_not_there_at_the_next_start() {
+    let lab = Lab::start();
+    let file = lab.pki.crl_dir().join("intermediate.crl.pem");
+    let first = fs::read(&file).unwrap();
+    advance(&lab, 4);
+    assert!(lab.pki.refresh_crls().unwrap());
+    let in_force = fs::read(&file).unwrap();
+    let trust = server_trust(&lab).unwrap();
+    let numbers = trust.lists_in_force();
+    fs::write(&file, &first).unwrap();
+    revoke(&lab, &lab.issue("school"));
+    // The number of the one in force, with other contents; then an older one. The one in force has gone from the folder meanwhile.
+    for (offered, why) in [(fs::read(&file).unwrap(), "changed revocation list"), (first, "lower number")] {
+        let _ = fs::remove_file(&file);
+        let said = trust.offer("elsewhere", &offered).unwrap_err().to_string();
+        assert!(said.contains(why), "{said}");
+        let kept = fs::read_dir(lab.pki.crl_dir()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(!kept.into_iter().any(|name| name.starts_with("fetched-")), "{why}");
+    }
+    assert_eq!(trust.lists_in_force(), numbers);
+    fs::write(&file, in_force).unwrap();
+    server_trust(&lab).unwrap();
     lab.stop().await;
 }
 

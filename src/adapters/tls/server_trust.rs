@@ -116,6 +116,8 @@ impl ServerTrust {
             return Ok(Offered::NotNewer);
         }
         let judge = load(&self.settings, &self.clock, offered)?;
+        // Before anything is kept: a list that is refused must not lie in the folder at the next start.
+        self.judge.load().lists.superseded_by(&judge.lists, &self.settings.crl_dir)?;
         let outcome = offer::keep(&self.settings.crl_dir, &judge.lists, &candidates)?;
         CrlMemory::at(&self.settings.crl_memory).admit(&judge.lists, &self.settings.crl_dir)?;
         self.judge.store(Arc::new(judge));
