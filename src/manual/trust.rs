@@ -214,6 +214,19 @@
 //! or PIN, or a token that is gone: the gateway does not start, or is not ready and answers `ledger-unavailable`; nothing leaves unsigned. It is ready
 //! again by itself once the token is back. A wrong PIN is tried once, so that the token does not lock. `make end-to-end` tries all this with SoftHSM.
 //!
+//! # Kinds of tokens
+//!
+//! Each kind of JWT has a `typ` of its own, and whoever reads one wants exactly that (RFC 8725 §3.11): `at+jwt`, `client-authentication+jwt`,
+//! `estelam-request+jwt`, `estelam-answer+jwt`, `estelam-refusal+jwt`, `estelam-receipt+jwt`, `secevent+jwt`. Three things fall short of that, for the
+//! sake of what others' software makes and reads:
+//!
+//! - Alerts for a webhook and events of the registry are both `secevent+jwt`, the `typ` that RFC 8417 §2.3 gives to every such token. Issuer, key, audience
+//!   and event type tell them apart, each of which is checked.
+//! - A client assertion may lack its `typ`, since RFC 7523 gives it none and many libraries write none; another's it may not have. The key is the client's, registered
+//!   for nothing else, and `iss`, `sub` and `aud` must be the client and the gateway.
+//! - The signature of an SPDCI message ([`spdci`](super::spdci)) is no JWT, and the descriptions give it no `typ`: it may have any but one of those above.
+//!   The key is the registry's, and what it signed must be the header and the message beside it.
+//!
 //! # Secrets
 //!
 //! Keys, the unlocking secret and PINs are refused when others can reach their files: those in `keys/` and what unlocks them by anybody but the owner (the

@@ -1,9 +1,11 @@
 //! Every kind of JWT at every place where one is read: only its own kind passes, whoever signed and whatever else it says.
 
-use estelam::adapters::tokens::EventVerifier;
+use estelam::adapters::tokens::{EventVerifier, verify_foreign};
+use estelam::core::domain::jws::ForeignJws;
 use estelam::core::domain::jwt_kind::JwtKind;
 use estelam::core::ledger::genuine::{Doubt, Facts, Given, TrustedKeys, check};
 use estelam::core::registry::event::{EventProfile, REGISTRY_EVENT};
+use estelam::core::registry::spdci::{Envelope, check_signature_kind};
 use estelam::core::signing::ALERT_EVENT;
 use estelam::core::token::ClientAuth;
 use serde_json::{Value, json};
@@ -154,6 +156,42 @@ fn a_genuine_event_is_read_as_nothing_else_and_an_alert_is_no_event_of_the_regis
     {
         assert!(desk.verify(&token, now).is_err());
     }
+}
+
+/// Whether a compact JWS is read as the signature over an answer of a social-protection registry that signs with `key`.
+fn signs_an_answer(compact: &str, key: &ForeignKey) -> bool {
+    let body = json!({"signature": compact, "header": {"action": "on-search"}, "message": {"transaction_id": "1"}});
+    let envelope = Envelope::parse(body.to_string().as_bytes()).unwrap();
+    let Ok(jws) = ForeignJws::parse_any(envelope.signature(), 1 << 16) else { return false };
+    let signed = check_signature_kind(jws.typ.as_deref()).is_ok() && verify_foreign(&jws, &key.public("s")).is_ok();
+    let payload = jws.payload;
+    signed && envelope.signed_over(&payload).is_ok()
+}
+
+#[tokio::test]
+async fn signatures_over_answers_of_a_registry_are_of_no_kind_and_no_kind_is_read_as_one() {
+    let key = ForeignKey::eddsa();
+    // As if one claim set were everything: a token that also is header and message.
+    let mut claims = everything(ISSUER, "school");
+    (claims["header"], claims["message"]) = (json!({"action": "on-search"}), json!({"transaction_id": "1"}));
+    for typ in all_types().into_iter().chain(["application/at+jwt"]) {
+        let compact = key.signed(&json!({"alg": "EdDSA", "kid": "s", "typ": typ}), &claims);
+        let bare = typ.strip_prefix("application/").unwrap_or(typ).to_ascii_lowercase();
+        assert_eq!(signs_an_answer(&compact, &key), JwtKind::of(&bare).is_none(), "{typ}");
+        let other = key.signed(&json!({"alg": "EdDSA", "kid": "s", "typ": typ}), &everything(ISSUER, "school"));
+        assert!(!signs_an_answer(&other, &key), "{typ}: a token that says nothing of the answer");
+    }
+    let answer = json!({"header": {"action": "on-search"}, "message": {"transaction_id": "1"}});
+    let signed = |kid: &str| key.signed(&json!({"alg": "EdDSA", "kid": kid}), &answer);
+    assert!(signs_an_answer(&signed("s"), &key));
+    // Nowhere else, though the same key signed and some readers do without a kind.
+    let federation = Federation::new(&[(&key, "o")]);
+    let (door, desk, keys) = (Door::new(), Desk::new(), TrustedKeys::from_jwks(ISSUER.to_owned(), &key.public("k")));
+    assert!(federation.gate.refusal(&signed("o"), NOW).is_some());
+    assert!(door.send(&signed("a"), &key).await.is_err());
+    assert!(!desk.verifies(&signed("r"), &key).await);
+    assert!(desk_for_events(&key, "e").verify(&signed("e"), jiff::Timestamp::from_second(NOW).unwrap()).is_err());
+    assert!(check(&Given { document: &signed("k"), statement: None, proof: None, checkpoint: None }, &keys).is_err());
 }
 
 #[tokio::test]

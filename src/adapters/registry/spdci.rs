@@ -15,12 +15,12 @@ use super::http::LOOKUP_CAP;
 use super::upstream::{Fetched, Key, Upstream};
 use crate::core::domain::clock::Clock;
 use crate::core::domain::jws::{self, ForeignJws};
-use crate::core::registry::spdci::{Answer, Asked, Envelope, Ids, Terms, envelope, payload};
+use crate::core::registry::spdci::{Answer, Asked, Envelope, Ids, Terms, check_signature_kind, envelope, payload};
 use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
 use crate::core::signing::Signer;
 
-/// `typ` of our signatures: a compact JWS and no more (RFC 7515 §4.1.9). Only an answer that was asked for is read, so that no other kind
-/// of token could stand for one.
+/// `typ` of our signatures: a compact JWS and no more (RFC 7515 §4.1.9). Only an answer that was asked for is read, and
+/// no token of a kind of ours.
 const TYP: &str = "JOSE";
 /// Largest access token, in bytes.
 const TOKEN_CAP: usize = 8 << 10;
@@ -84,6 +84,7 @@ impl SpdciRegistry {
         let envelope = Envelope::parse(&self.channel.send(request, limit, LOOKUP_CAP).await.map_err(of_look_up)?)?;
         let jws = ForeignJws::parse_any(envelope.signature(), LOOKUP_CAP)
             .map_err(|_| RegistryUnavailable("its answer's signature is no compact JWS that is accepted"))?;
+        check_signature_kind(jws.typ.as_deref())?;
         if !(self.config.verify)(&jws) {
             return Err(RegistryUnavailable("its answer is not signed with its key").into());
         }

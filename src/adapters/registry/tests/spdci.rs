@@ -148,6 +148,16 @@ async fn what_its_key_did_not_sign_is_no_answer() {
     ] {
         check_refused(reply, NO_JWS).await;
     }
+    let of_a_kind: Reply = |key, answer| {
+        let header = json!({"alg": "EdDSA", "kid": "register-1", "typ": "at+jwt"});
+        json_body(with_signature(&answer, &key.sign(&header, &answer.to_string())))
+    };
+    check_refused(of_a_kind, "its answer's signature is a token of another kind").await;
+    let of_none: Reply = |key, answer| {
+        let header = json!({"alg": "EdDSA", "kid": "register-1", "typ": "JOSE"});
+        json_body(with_signature(&answer, &key.sign(&header, &answer.to_string())))
+    };
+    assert_eq!(asked(vec![somebody()], of_none).await, Ok(1));
     check_refused(|_, answer| json_body(answer.to_string()), "its answer is not signed").await;
 }
 

@@ -8,6 +8,7 @@ use super::super::wire::WireIdentities;
 use super::super::{NoAnswer, RegistryUnavailable, timely};
 use super::{Asked, MOST_RECORDS, VERSION, record, unavailable};
 use crate::core::domain::jws::members_are_unique;
+use crate::core::domain::jwt_kind::JwtKind;
 use crate::core::domain::person::Person;
 
 const NOT_UNDERSTOOD: RegistryUnavailable = RegistryUnavailable("its answer is not what the description says");
@@ -50,6 +51,19 @@ impl Envelope {
             return unavailable("its answer is not what it signed");
         }
         Ok(Answer { header: self.header, message: self.message })
+    }
+}
+
+/// Refuses a signature that says it is of a kind of JWT. The descriptions give signatures no kind of their own, so they may have none or any other:
+/// what ties one to its answer is the registry's key and what was signed.
+///
+/// # Errors
+/// `typ` is that of a kind that is read elsewhere here.
+pub fn check_signature_kind(typ: Option<&str>) -> Result<(), RegistryUnavailable> {
+    let typ = typ.map(|typ| typ.strip_prefix("application/").unwrap_or(typ).to_ascii_lowercase());
+    match typ.as_deref().and_then(JwtKind::of) {
+        Some(_) => unavailable("its answer's signature is a token of another kind"),
+        None => Ok(()),
     }
 }
 

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::answer::{Answer, Envelope};
+pub use self::answer::{Answer, Envelope, check_signature_kind};
 pub use self::request::{envelope, payload};
 use super::RegistryUnavailable;
 use crate::core::domain::random::random;
