@@ -3,9 +3,11 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import ssl
 import subprocess
+from collections import Counter
 
 import requests
 
@@ -37,6 +39,13 @@ def outcome(demo, bearer, agency="clinic"):
     return answer.status, answer.json().get("code")
 
 
+def members_refused(demo):
+    """How often a header member was refused that would choose the key, by member."""
+    metrics = requests.get(demo.places["ops"] + "/metrics", timeout=10).text
+    found = re.findall(r'^estelam_jose_members_refused_total\{member="(\w+)"\} (\d+)$', metrics, re.MULTILINE)
+    return Counter({member: int(count) for member, count in found})
+
+
 def forged_and_substituted_tokens_open_nothing(demo):
     good = token(demo)
     answer = ask(demo, good)
@@ -59,14 +68,18 @@ def forged_and_substituted_tokens_open_nothing(demo):
         "the statement": answer.json()["statement"],
         "a key of one's own": f"{b64(plain | {'jwk': own})}.{claims}.{signature}",
         "a key from elsewhere": f"{b64(plain | {'jku': 'https://localhost:1/keys'})}.{claims}.{signature}",
+        "a certificate from elsewhere": f"{b64(plain | {'x5u': 'https://localhost:1/chain'})}.{claims}.{signature}",
         "a path as key id": f"{b64(plain | {'kid': '../../keys/tokens.pem'})}.{claims}.{signature}",
         "more scopes": f"{head}.{b64(json.loads(raw(claims)) | {'scope': 'verify log:person ops'})}.{signature}",
         "a longer life": f"{head}.{b64(json.loads(raw(claims)) | {'exp': 4102444800})}.{signature}",
         "an added signature byte": good + "AA",
         "padding": good + "==",
     }
+    before = members_refused(demo)
     for name, attack in attacks.items():
         assert outcome(demo, attack) == (401, "token-invalid"), name
+    # Whoever watches sees that somebody tries to have the gateway fetch a key.
+    assert members_refused(demo) - before == Counter({"jwk": 1, "jku": 1, "x5u": 1})
     assert outcome(demo, good, "school") == (401, "token-not-bound")
     assert ask(demo, good).status == 200, "the attacks changed nothing for the real one"
 
