@@ -129,3 +129,7 @@ impl fmt::Debug for ProfileVerifier {
         f.debug_struct("ProfileVerifier").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "verifier_tests.rs"]
+mod tests;
