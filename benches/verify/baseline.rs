@@ -15,19 +15,16 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Reads what an earlier sitting printed, or its last line alone.
+    /// Reads what an earlier sitting printed: its last summary counts.
     ///
     /// # Errors
-    /// The file cannot be read, or its last line is no summary of this bench.
+    /// The file cannot be read, or has no summary of this bench.
     pub fn read(file: &Path, tolerance: f64) -> Result<Self, Fault> {
         let text = std::fs::read_to_string(file).doing(&format!("reading `{}`", file.display()))?;
-        let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-        let summary: Value = serde_json::from_str(last).unwrap_or_default();
-        let ratio = summary
-            .get("ratio")
-            .and_then(Value::as_f64)
-            .filter(|ratio| *ratio > 0.0 && summary.get("bench").is_some_and(|bench| bench == "verify"));
-        let ratio = ratio.ok_or_else(|| Fault::new(format!("the last line of `{}` is no summary of this bench", file.display())))?;
+        let summaries = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut own = summaries.filter(|summary| summary.get("bench").is_some_and(|bench| bench == "verify"));
+        let ratio = own.next().and_then(|summary| summary.get("ratio")?.as_f64()).filter(|ratio| *ratio > 0.0);
+        let ratio = ratio.ok_or_else(|| Fault::new(format!("`{}` has no summary of this bench", file.display())))?;
         Ok(Self { file: file.to_owned(), ratio, tolerance })
     }
 
