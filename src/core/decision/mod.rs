@@ -12,6 +12,7 @@ pub mod query;
 mod replacing;
 pub mod replay;
 mod standing;
+mod told;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use super::registry::{Facts, Freshness};
 pub use basis::{Basis, BasisDocument, Inputs};
 pub use basis_day::DaySpan;
 use query::{Claims, Evidence, Query, decide_query, would_establish_nothing};
+pub use told::{Told, ToldDocument, ToldPart};
 
 /// The document that carried the decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

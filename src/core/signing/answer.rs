@@ -7,11 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 use super::receipt::PrintedReceipt;
-use crate::core::decision::{Decision, Verdict};
+use crate::core::decision::{Decision, Told, ToldDocument};
 use crate::core::domain::document::DocumentKind;
 use crate::core::domain::json::Members;
 use crate::core::domain::reason::{Outcome, ReasonCode};
-use crate::core::policy::Disclosure;
 
 /// Whether an agency may turn an answer into a refusal of its service: never on `indeterminate`.
 pub type MayDeny = bool;
@@ -25,14 +24,6 @@ pub struct AnswerFacts {
     members: Vec<u8>,
 }
 
-/// The document that carried the answer, as far as the policy discloses it.
-struct DisclosedDocument<'a> {
-    kind: Option<DocumentKind>,
-    series: Option<u16>,
-    status: Option<ReasonCode>,
-    decree: Option<&'a str>,
-}
-
 /// Room for usual facts, and for the rest of a payload with them.
 const USUAL_FACTS_LEN: usize = 512;
 const USUAL_PAYLOAD_LEN: usize = 1024;
@@ -41,16 +32,14 @@ impl AnswerFacts {
     /// The facts of a decision that its agency may see.
     pub fn of(decision: &Decision) -> Self {
         let (permit, verdict) = (decision.permit(), decision.verdict());
-        let disclose = permit.grant().disclose;
-        let exact = disclose.reasons.has(verdict.reason);
-        let reason = if exact { verdict.reason } else { verdict.reason.coarse() };
+        let Told { reason, document, .. } = Told::of(verdict, permit.grant().disclose);
         let outcome = reason.outcome();
         let mut members = Vec::with_capacity(USUAL_FACTS_LEN);
         let mut object = Members::behind(&mut members);
         object.quoted("answer_id", permit.call().agency().context().request_id);
         object.text("decision", outcome.code());
-        if let Some(document) = disclosed(verdict, disclose, exact) {
-            object.object("document", |object| document.write(object));
+        if let Some(document) = document {
+            object.object("document", |object| write(&document, object));
         }
         // When the registry said so, and until when the answer may be relied on.
         object.quoted("as_of", WholeSeconds(verdict.as_of));
@@ -69,26 +58,13 @@ impl AnswerFacts {
     }
 }
 
-/// Status and decree would tell a reason that is not told, so they go with it.
-fn disclosed(verdict: &Verdict, disclose: Disclosure, exact: bool) -> Option<DisclosedDocument<'_>> {
-    let document = verdict.document.as_ref()?;
-    Some(DisclosedDocument {
-        kind: disclose.kind.then_some(document.kind),
-        series: document.series.filter(|_| disclose.series),
-        status: (disclose.decree && exact && disclose.reasons.has(document.status)).then_some(document.status),
-        decree: verdict.decree.as_deref().filter(|_| disclose.decree && exact),
-    })
-}
-
-impl DisclosedDocument<'_> {
-    fn write(&self, object: &mut Members<'_>) {
-        object.text_if("kind", self.kind.map(DocumentKind::code));
-        if let Some(series) = self.series {
-            object.bare("series", series);
-        }
-        object.text_if("status", self.status.map(ReasonCode::code));
-        object.text_if("decree", self.decree);
+fn write(document: &ToldDocument<'_>, object: &mut Members<'_>) {
+    object.text_if("kind", document.kind.map(DocumentKind::code));
+    if let Some(series) = document.series {
+        object.bare("series", series);
     }
+    object.text_if("status", document.status.map(ReasonCode::code));
+    object.text_if("decree", document.decree);
 }
 
 /// RFC 3339 in UTC with whole seconds, cut and never rounded: one length for every instant.

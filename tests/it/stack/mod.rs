@@ -43,6 +43,8 @@ mod refusals;
 mod registry_trust;
 mod relay;
 mod replay;
+mod replay_kinds;
+mod replay_told;
 mod replies;
 mod restart;
 mod retries;
