@@ -235,6 +235,8 @@ fn case(service: String, at: Timestamp, decrees: DecreeSet) -> AnswerCase {
         province: None,
         check: None,
         identifier: None,
+        series: None,
+        country: None,
         answer: None,
         decrees,
         expect: Answered::default(),
