@@ -15,6 +15,7 @@ mod cutoff;
 mod decree_table;
 mod disk;
 mod events;
+mod explained;
 mod fixtures;
 mod floods;
 mod hanging_up;
