@@ -1,6 +1,6 @@
 //! Deciding the recorded queries of an installation again, offline and beside the running service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::ledger::{EntryContent, EntryKind};
-use crate::core::policy::Snapshot;
+use crate::core::policy::{LoadError, Snapshot, untried};
 use crate::core::registry::Freshness;
 
 /// The route whose entries are verification queries.
@@ -30,7 +30,23 @@ pub enum Against<'a> {
     /// The policy and the decrees that were in force for each: nothing may differ.
     Recorded,
     /// This policy, with the decrees that were in force for each.
-    Draft(&'a Snapshot),
+    Draft(&'a Policy),
+}
+
+/// A policy folder, loaded.
+pub struct Policy {
+    snapshot: Snapshot,
+    files: BTreeMap<String, String>,
+}
+
+impl Policy {
+    /// Loads a folder.
+    ///
+    /// # Errors
+    /// Every fault found, each as one line with file and line.
+    pub fn load(files: BTreeMap<String, String>) -> Result<Self, Vec<LoadError>> {
+        Ok(Self { snapshot: Snapshot::load(&files)?, files })
+    }
 }
 
 /// What came of it. Nothing here is about a person.
@@ -45,6 +61,8 @@ pub struct Review {
     /// Of those with the same outcome, refusals for a rate, a quota or the protection of holders. They stand where policy still lets the
     /// query come so far: what else was asked in that minute is no part of an entry, so another file's rates cannot be tried on it.
     pub limits_not_tried: u64,
+    /// What of the draft differs from a policy under which one of them was asked and cannot be tried on any of them: file, and table in it.
+    pub changed_not_tried: BTreeSet<String>,
     /// Those that cannot be decided again, by why.
     pub skipped: BTreeMap<&'static str, u64>,
 }
@@ -114,19 +132,23 @@ pub fn review(
     let mut each = |entry: StoredEntry| {
         let Some(query) = query_of(entry) else { return };
         outcome.queries += 1;
-        match query.and_then(|query| again(&query, &mut versions, against).map(|new| (query, new))) {
-            Ok((query, new)) if new == query.recorded.said => {
+        match query.and_then(|query| again(&query, &mut versions, against).map(|said| (query.recorded, said))) {
+            Ok((_, (old, new))) if new == old => {
                 outcome.same += 1;
                 outcome.limits_not_tried += u64::from(is_for_its_rate(&new));
             }
-            Ok((query, new)) => {
-                *counts.entry((query.recorded.agency, query.recorded.service, query.recorded.said, new)).or_default() += 1;
+            Ok((recorded, (old, new))) => {
+                let (old, new) = old.apart(new);
+                *counts.entry((recorded.agency, recorded.service, old, new)).or_default() += 1;
             }
             Err(skip) => *outcome.skipped.entry(skip.code()).or_default() += 1,
         }
     };
     for mut log in logs {
         log.between(from, to, progress, &mut each).map_err(|error| StartError(error.to_string()))?;
+    }
+    if let Against::Draft(draft) = against {
+        outcome.changed_not_tried = versions.not_tried(draft);
     }
     outcome.different =
         counts.into_iter().map(|((agency, service, old, new), queries)| Difference { agency, service, old, new, queries }).collect();
@@ -179,6 +201,18 @@ pub fn find(config: &Config, id: Uuid) -> Result<(Query, InForce), StartError> {
     Ok((query, InForce { snapshot, files, decrees }))
 }
 
+/// The newest list of decrees that continues `earlier`: what became known after it. `own` is the registry's, where it is at hand; it
+/// counts if it goes on from the archive's newest, and is no older copy.
+///
+/// # Errors
+/// A list of the archive cannot be read: it may be the newest.
+pub fn decrees_since(config: &Config, earlier: DecreeSet, own: Option<DecreeSet>) -> Result<DecreeSet, StartError> {
+    let kept = Archive::new(config.archive.clone()).every_decree_set();
+    let kept = kept.map_err(|why| StartError(format!("a list of decrees in the archive cannot be read: {why}")))?;
+    let newest = kept.into_iter().rev().find(|later| earlier.is_continued_by(later).is_ok()).unwrap_or(earlier);
+    Ok(own.filter(|own| newest.is_continued_by(own).is_ok()).unwrap_or(newest))
+}
+
 /// Every log of the installation, the sealed ones first.
 fn open_logs(config: &Config) -> Result<Vec<LogEntries>, StartError> {
     let keys = KeyRing::open_at(&key_place(config)).map_err(|error| StartError(error.to_string()))?;
@@ -191,17 +225,20 @@ fn open_logs(config: &Config) -> Result<Vec<LogEntries>, StartError> {
     Ok(logs.map_err(|error| StartError(error.to_string()))?.into_iter().flatten().collect())
 }
 
-fn again(query: &Query, versions: &mut Versions, against: &Against<'_>) -> Result<Said, Skip> {
+/// What was said to a query and what is said to it now. Against a draft both are what the asker is told: of what was said, under the policy of
+/// its day.
+fn again(query: &Query, versions: &mut Versions, against: &Against<'_>) -> Result<(Said, Said), Skip> {
     let decrees = query.decrees_version.as_deref().map(|version| versions.decrees(version)).transpose()?;
-    let recorded;
-    let snapshot = match against {
-        Against::Draft(snapshot) => *snapshot,
-        Against::Recorded => {
-            recorded = versions.policy(&query.policy_version)?;
-            &*recorded
-        }
-    };
-    replay(&query.recorded, snapshot, decrees.as_deref()).map_err(|_| Skip::NotPolicy)
+    let policy = versions.policy(&query.policy_version)?;
+    let said = |policy: &Policy| replay(&query.recorded, &policy.snapshot, decrees.as_deref()).map_err(|_| Skip::NotPolicy);
+    let recorded = query.recorded.said.clone();
+    let under_its_own = said(&policy)?;
+    match against {
+        Against::Recorded => Ok((recorded, under_its_own.exact())),
+        // What the log has counts, should it ever say something else.
+        Against::Draft(draft) if under_its_own.clone().exact() != recorded => Ok((recorded, said(draft)?)),
+        Against::Draft(draft) => Ok((under_its_own, said(draft)?)),
+    }
 }
 
 /// The verification query that an entry is about; `None` for every other entry.
@@ -240,7 +277,7 @@ fn said(content: &EntryContent) -> Result<Said, Skip> {
     match (&content.reason, &content.code) {
         (Some(reason), _) => {
             let reason = ReasonCode::parse(reason).ok_or(Skip::Unreadable)?;
-            Ok(Said::Answer { reason, decree: content.decree.clone() })
+            Ok(Said::Answer { reason, decree: content.decree.clone(), told: None })
         }
         (None, Some(code)) => RefusalCode::parse(code).map(|code| Said::Refusal { code }).ok_or(Skip::Unreadable),
         (None, None) => Err(Skip::Unreadable),
@@ -250,7 +287,7 @@ fn said(content: &EntryContent) -> Result<Said, Skip> {
 /// Versions from the archive, each read once.
 struct Versions {
     archive: Archive,
-    policies: BTreeMap<String, Option<Arc<Snapshot>>>,
+    policies: BTreeMap<String, Option<Arc<Policy>>>,
     decrees: BTreeMap<String, Option<Arc<DecreeSet>>>,
 }
 
@@ -259,10 +296,17 @@ impl Versions {
         Self { archive: Archive::new(config.archive.clone()), policies: BTreeMap::new(), decrees: BTreeMap::new() }
     }
 
-    fn policy(&mut self, version: &str) -> Result<Arc<Snapshot>, Skip> {
+    fn policy(&mut self, version: &str) -> Result<Arc<Policy>, Skip> {
         let archive = &self.archive;
-        let known = self.policies.entry(version.to_owned()).or_insert_with(|| archive.policy(version).ok().map(Arc::new));
+        let read = || archive.policy_files(version).ok().and_then(|files| Policy::load(files).ok()).map(Arc::new);
+        let known = self.policies.entry(version.to_owned()).or_insert_with(read);
         known.clone().ok_or(Skip::NotInArchive)
+    }
+
+    /// What differs between a draft and any of the policies read, and cannot be tried.
+    fn not_tried(&self, draft: &Policy) -> BTreeSet<String> {
+        let recorded = self.policies.values().flatten();
+        recorded.flat_map(|policy| untried((&policy.files, &policy.snapshot), (&draft.files, &draft.snapshot))).collect()
     }
 
     fn decrees(&mut self, version: &str) -> Result<Arc<DecreeSet>, Skip> {

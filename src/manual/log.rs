@@ -60,8 +60,8 @@
 //!
 //! Every policy version and decree set that was ever in force is in `archive/`, by its hash, written before it took effect. So
 //! `estelam policy replay --from DAY --to DAY --dir DIR` decides every query again under its own versions and nothing may differ;
-//! with `--against FOLDER` it counts who would be answered differently under a draft. `estelam policy explain --answer ID` says why one was
-//! answered as it was, as long as its content is kept.
+//! with `--against FOLDER` it counts who would be answered, or told, differently under a draft. `estelam policy explain --answer ID` says why one was
+//! answered as it was, and by `--at` and `--known-at` what it would be at another instant or by what became known later, as long as its content is kept.
 //!
 //! # Proofs
 //!
@@ -110,6 +110,10 @@
 //! who signed it are in office. After a crash between the entry and this file, an act may stand twice.
 //!
 //! # Auditors
+//!
+//! **Deciding anew** for any pair of instants (`policy explain`, `policy replay`) is no part of what auditors have over the network: it needs the content keys, the
+//! archive and, for an identifier, the registry's store, and so runs on the installation alone. An auditor who wants it asks the operator to run it there.
+//! What it prints names nobody.
 //!
 //! Two roles, two scopes: who audits *patterns* (`log:patterns`, in the demo `security-auditor`) sees entries and counts and never whom they are about;
 //! the *data-protection officer* (`log:person`, `dpo`) opens one person's trail in an open case and sees no patterns. Every look is an entry with its filter

@@ -152,13 +152,19 @@
 //!    Every Cedar rule says where it comes from and how sure that is (`@source`, `@confidence`); no change takes effect that brings one without, while one
 //!    of an earlier build stands until you mend it.
 //! 2. `estelam policy check --policies COPY`: every fault with file and line.
-//! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails.
-//! 4. `estelam policy explain --case NAME --policies COPY`: which documents, decrees and rules led to an answer. `--at` and `--known-at` ask for
-//!    other instants; `--answer ID` explains a recorded answer, `--scheme CODE --service CODE` an identifier read from standard input.
-//!    A refusal is explained by the lines of the policy files that led to it.
+//! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails. A case asks a question and says what must
+//!    come: outcome, reason, decree, rule, next step. It can say too what was named beside the number (`series`, `country`), what the agency
+//!    is told (`told = { reason = …, shows = […] }`, by the `[disclosure]` of its file) and, on remembered facts (`registry = "cached"`), whether they were
+//!    enough (`asked_again`). The head of `cases/answers.toml` lists every field.
+//! 4. `estelam policy explain --case NAME --policies COPY`: which documents, decrees, lists of provinces, grants and rules led to an answer. `--at` and
+//!    `--known-at` ask for other instants; `--answer ID` explains a recorded answer, `--scheme CODE --service CODE` an identifier read from standard input.
+//!    A refusal is explained by the lines of the policy files that led to it. Of a recorded answer, `--known-at` after it counts the newest list of decrees
+//!    that the archive (or a registry in the same folder) has; with `--at` its facts count as if the register had given them at that instant. Both are said.
 //! 5. `estelam policy replay --from DAY --to DAY --against COPY --dir DIR`: who would be answered differently; counts alone. Permits, duties,
-//!    services' rules, decrees and ages of facts are decided anew. Refusals for a rate, a quota or the protection of holders stand as they are
-//!    and are counted apart: they depend on what else was asked in that minute, which no entry holds.
+//!    services' rules, decrees and ages of facts are decided anew, and what the asker is told of the outcome is compared: reason, next step, and which parts
+//!    of the document. Refusals for a rate, a quota or the protection of holders stand as they are
+//!    and are counted apart: they depend on what else was asked in that minute, which no entry holds. For the same reason changes of schemes, of the
+//!    words of reasons, and of an agency's limits, protection, units, numbers for schemes and keys cannot be tried; they are listed (`changed_not_tried`).
 //! 6. Put the copy in place: a running service takes it up by itself, whole or not at all.
 //!
 //! # Cutting an agency off

@@ -97,6 +97,26 @@ fn a_rule_without_cases_and_a_case_that_fails_are_reported() {
     assert_eq!(lines(&cases::run(&wrong).unwrap_err()), "cases/wrong.toml:2: expected `permit`, got `service-not-allowed`");
 }
 
+/// A case proves something about the rule that it names only where that rule is among those that decide.
+#[test]
+fn a_case_that_another_rule_decides_is_reported() {
+    for (rule, agency, service, purpose, expect) in [
+        ("schools-enrol-pupils", "clinic", "treatment", "treatment", "permit"),
+        ("overseers-never-verify", "school", "bank-account", "enrolment", "service-not-allowed"),
+    ] {
+        let case = |rule: &str| {
+            let mut files = files();
+            let asked = format!("agency = \"{agency}\"\nservice = \"{service}\"\npurpose = \"{purpose}\"\nexpect = \"{expect}\"\n");
+            files.insert("cases/other.toml".to_owned(), format!("\n[[case]]\npolicy = \"{rule}\"\n{asked}"));
+            cases::run(&files).map(drop).map_err(|errors| lines(&errors))
+        };
+        let expected = format!("cases/other.toml:3: the rule `{rule}` did not decide this case; ask something that it decides");
+        assert_eq!(case(rule), Err(expected));
+        let decides = if expect == "permit" { "clinics-treat-patients" } else { "only-banks-ask-about-banking" };
+        assert_eq!(case(decides), Ok(()), "the same case under the name of the rule that decides it");
+    }
+}
+
 #[test]
 fn the_shipped_list_names_every_file_of_the_folder() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");

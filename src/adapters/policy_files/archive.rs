@@ -101,6 +101,30 @@ impl Archive {
         DecreeSet::from_wire(&answer).map_err(|error| said(&error))
     }
 
+    /// Every decree set that is kept, in the order in which the registry first gave them.
+    ///
+    /// # Errors
+    /// The folder or one of the sets cannot be read, as one line: that one may be the newest.
+    pub fn every_decree_set(&self) -> Result<Vec<DecreeSet>, String> {
+        let folder = self.0.join("decrees");
+        let said = |error: io::Error| format!("`{}`: {error}", folder.display());
+        let files = match fs::read_dir(&folder) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(said(error)),
+        };
+        let mut sets = Vec::new();
+        for file in files {
+            let name = file.map_err(said)?.file_name();
+            // Beside them lie only drafts that a crash left behind.
+            if let Some(hex) = name.to_str().and_then(|name| name.strip_suffix(".json")) {
+                sets.push(self.decrees(&format!("sha256:{hex}"))?);
+            }
+        }
+        sets.sort_by_key(|set| set.as_of);
+        Ok(sets)
+    }
+
     fn policy_place(&self, version: &str) -> io::Result<PathBuf> {
         Ok(self.0.join("policies").join(hex(version)?))
     }

@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::explain_later::{as_if_live, decrees_since, own_decrees};
 use super::explain_words::{self, Beside, Language, Records, Refused};
 use super::folder::{Fault, Folder, read, report};
 use crate::adapters::clock::SystemClock;
@@ -22,9 +23,8 @@ use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::instant;
 use crate::core::domain::person::Person;
 use crate::core::domain::refusal::RefusalCode;
-use crate::core::policy::{LoadError, Snapshot, grounds};
+use crate::core::policy::{LoadError, Snapshot, grounds, permit_grounds};
 use crate::core::registry::{Freshness, RegistryAnswer};
-use crate::registry::decrees::{Officials, served};
 use crate::registry::lookup;
 use crate::registry::store::Store;
 
@@ -55,7 +55,8 @@ pub(in crate::cli) struct Explain {
     /// The purpose stated
     #[arg(long)]
     purpose: Option<String>,
-    /// The instant decided for: 1402/04/03, "1402/04/03 10:00" (Tehran) or RFC 3339
+    /// The instant decided for: 1402/04/03, "1402/04/03 10:00" (Tehran) or RFC 3339. The facts of an answer or a case count as if the
+    /// register had given them at that instant
     #[arg(long, value_parser = instant::parse)]
     at: Option<Timestamp>,
     /// The instant of knowledge, `--at` if not given: only decrees recorded by then count, and the register's records as they were known
@@ -81,18 +82,16 @@ impl Explain {
             (None, None, Some(scheme)) => self.of_identifier(scheme)?,
             (None, None, None) => return Err(CliError::usage("say what to explain: --case, --answer or --scheme")),
         };
-        let Found { mut case, snapshot, files, refused, beside } = found;
-        // What was known is what was known at the instant decided for, unless it is said otherwise.
-        let moved = self.at.unwrap_or(case.known_at);
-        case.at = self.at.unwrap_or(case.at);
-        case.known_at = self.known_at.unwrap_or(moved);
+        let Found { case, snapshot, files, refused, beside } = self.moved(found)?;
         let said = refused.map_or_else(|| explained(&case, &snapshot), |code| Err((code, None)));
+        let permitted = case.caller().map_or_else(Vec::new, |caller| permit_grounds(&files, caller, case.at));
+        let beside = Beside { permitted, ..beside };
         let languages = self.lang.map_or(vec![Language::Fa, Language::En], |lang| vec![lang]);
         match said {
-            Ok((explanation, step)) if self.json => println!("{}", explain_words::json(&explanation, &snapshot, step, beside)),
+            Ok((explanation, step)) if self.json => println!("{}", explain_words::json(&explanation, &snapshot, step, &beside)),
             Ok((explanation, step)) => {
                 let texts: Vec<String> =
-                    languages.into_iter().map(|lang| explain_words::text(&explanation, &snapshot, step, beside, lang)).collect();
+                    languages.into_iter().map(|lang| explain_words::text(&explanation, &snapshot, step, &beside, lang)).collect();
                 println!("{}", texts.join("\n"));
             }
             Err((code, hint)) => {
@@ -108,6 +107,25 @@ impl Explain {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Moves what was found to the instants asked for.
+    fn moved(&self, found: Found) -> Result<Found, CliError> {
+        let Found { mut case, mut beside, .. } = found;
+        let recorded_at = case.known_at;
+        case.at = self.at.unwrap_or(case.at);
+        // What was known is what was known at the instant decided for, unless it is said otherwise.
+        case.known_at = self.known_at.or(self.at).unwrap_or(case.known_at);
+        if self.answer.is_some() && found.refused.is_none() && case.known_at > recorded_at {
+            let registry = self.folder.place.existing_dir()?.join("registry");
+            case.decrees = decrees_since(&self.config()?, &registry, case.decrees, SystemClock.now())?;
+            beside.newest_decrees = true;
+        }
+        if let (Some(at), None) = (self.at, &self.scheme) {
+            case.answer = case.answer.map(|answer| as_if_live(answer, at));
+            beside.as_if_live = case.answer.is_some();
+        }
+        Ok(Found { case, beside, ..found })
     }
 
     fn of_case(&self, wanted: &str) -> Result<Found, Fault> {
@@ -157,7 +175,7 @@ impl Explain {
             answer: basis.registry_answer(recorded.as_of, recorded.freshness),
             ..case(recorded.service, at, decrees)
         };
-        Ok(Found { case, snapshot, files, refused, beside: Beside { name_hint: basis.name_hint, records: None } })
+        Ok(Found { case, snapshot, files, refused, beside: Beside { name_hint: basis.name_hint, ..Beside::default() } })
     }
 
     /// From the installation's own registry and policies, as they are now. The identifier is never printed.
@@ -185,9 +203,7 @@ impl Explain {
             found.persons.iter().map(|person| Person::try_from_wire(&person.to_wire(scheme, &value))).collect();
         let persons = persons.doing("a record of the registry is not understood")?;
         let now = SystemClock.now();
-        let officials = Officials::load(&dir).doing("the officials' keys")?;
-        let answer = served(&store, &officials).and_then(|served| served.answer(now)).doing("the registry's decrees")?;
-        let decrees = DecreeSet::from_wire(&answer).doing("the registry's decrees")?;
+        let decrees = own_decrees(&store, &dir, now)?;
         let at = self.at.unwrap_or(now);
         let case = AnswerCase {
             agency: self.agency.clone(),
@@ -195,7 +211,7 @@ impl Explain {
             answer: Some(RegistryAnswer { persons: persons.into(), as_of: at, freshness: Freshness::Live, shed: false }),
             ..case(self.service.clone().unwrap_or_default(), now, decrees)
         };
-        Ok(Found { case, snapshot, files, refused: None, beside: Beside { records, name_hint: None } })
+        Ok(Found { case, snapshot, files, refused: None, beside: Beside { records, ..Beside::default() } })
     }
 }
 
@@ -231,6 +247,8 @@ fn case(service: String, at: Timestamp, decrees: DecreeSet) -> AnswerCase {
         province: None,
         check: None,
         identifier: None,
+        series: None,
+        country: None,
         answer: None,
         decrees,
         expect: Answered::default(),

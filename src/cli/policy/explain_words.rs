@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::verify::Lang;
 use crate::cli::{words, words_fa as fa};
-use crate::core::decision::explain::{DecreeVerdict, ExplainedDecree, ExplainedDocument, ExplainedRule, Explanation};
+use crate::core::decision::explain::{DecreeVerdict, ExplainedArea, ExplainedDecree, ExplainedDocument, ExplainedRule, Explanation};
 use crate::core::domain::date::{jalali, tehran_day};
 use crate::core::domain::document::DocumentKind;
 use crate::core::domain::name::NameMatch;
@@ -78,15 +78,21 @@ impl Records {
 }
 
 /// What is known beside what decided.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Beside {
     pub(super) records: Option<Records>,
     /// How the name that the asker gave agreed with the registered one; it decided nothing.
     pub(super) name_hint: Option<NameMatch>,
+    /// The decrees are those known now, not those of the answer's own list.
+    pub(super) newest_decrees: bool,
+    /// The facts are taken as if the register had given them at the instant decided for.
+    pub(super) as_if_live: bool,
+    /// What permits the query.
+    pub(super) permitted: Vec<Ground>,
 }
 
 /// The explanation with its words in both languages.
-pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: Beside) -> Value {
+pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: &Beside) -> Value {
     let mut json = serde_json::to_value(explanation).unwrap_or_default();
     let both = |words: &dyn Fn(Language) -> String| json!({ "fa": words(Language::Fa), "en": words(Language::En) });
     let add = |json: &mut Value, name: &str, value: Value| drop(json.as_object_mut().map(|object| object.insert(name.to_owned(), value)));
@@ -106,6 +112,13 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
     if let Some(hint) = beside.name_hint {
         add(&mut json, "name_hint", json!(hint));
     }
+    if beside.newest_decrees {
+        add(&mut json, "decrees_known", json!("newest-list"));
+    }
+    if beside.as_if_live {
+        add(&mut json, "facts", json!("as-if-live"));
+    }
+    add(&mut json, "grounds", json!(beside.permitted));
     for (index, document) in explanation.documents.iter().enumerate() {
         if let Some(object) = json.pointer_mut(&format!("/documents/{index}")) {
             add(object, "why", both(&|lang| message(snapshot, document.verdict, step, lang)));
@@ -120,7 +133,7 @@ pub(super) fn json(explanation: &Explanation, snapshot: &Snapshot, step: OutageS
 }
 
 /// The explanation in one language.
-pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: Beside, lang: Language) -> String {
+pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, beside: &Beside, lang: Language) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| text.push_str(&format!("{label:<12} {value}\n"));
     let service = snapshot.services.get(&it.service);
@@ -130,6 +143,17 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, besi
     line(lang.pick("برای لحظه", "asked for"), format!("{} · {known} {}", moment(it.at, lang), moment(it.known_at, lang)));
     if let Some(records) = beside.records {
         line(lang.pick("پرونده‌ها", "records"), records.words(lang).to_owned());
+    }
+    if beside.newest_decrees {
+        let words = lang.pick("از تازه‌ترین فهرست، نه فهرست زمان پاسخ", "of the newest list, not of the answer's own");
+        line(lang.pick("فهرست ابلاغیه", "decree list"), words.to_owned());
+    }
+    if beside.as_if_live {
+        let words = lang.pick(
+            "همان‌ها که ثبت شده، چنان‌که گویی مرجع در این لحظه گفته باشد",
+            "as recorded, as if the register had given them at that instant",
+        );
+        line(lang.pick("داده‌ها", "facts"), words.to_owned());
     }
     line(lang.pick("پاسخ", "answer"), format!("{} ({})", outcome(it.decision, lang), it.reason.code()));
     line(lang.pick("دلیل", "reason"), message(snapshot, it.reason, step, lang));
@@ -159,6 +183,13 @@ pub(super) fn text(it: &Explanation, snapshot: &Snapshot, step: OutageStep, besi
     }
     if let Some(hint) = beside.name_hint {
         line(lang.pick("نام", "name"), name_words(hint, lang).to_owned());
+    }
+    if !beside.permitted.is_empty() {
+        let grounds = beside.permitted.iter().map(|ground| (true, ground_words(ground, lang)));
+        list(&mut text, lang.pick("مجاز به استناد", "permitted by"), grounds, lang);
+    }
+    if !it.areas.is_empty() {
+        list(&mut text, lang.pick("استان‌های باز", "open areas"), it.areas.iter().map(|area| (area.opens, area_words(area, lang))), lang);
     }
     list(
         &mut text,
@@ -201,7 +232,7 @@ impl Refused {
         }
         let _ = writeln!(text, "{}", lang.pick("مبنا", "because"));
         for ground in &self.grounds {
-            let _ = writeln!(text, "  ► {}: {}", ground.place(), lang.pick(&ground.fa, &ground.en));
+            let _ = writeln!(text, "  ► {}", ground_words(ground, lang));
         }
         text
     }
@@ -244,19 +275,34 @@ const fn outcome(outcome: Outcome, lang: Language) -> &'static str {
     }
 }
 
+fn ground_words(ground: &Ground, lang: Language) -> String {
+    format!("{}: {}", ground.place(), lang.pick(&ground.fa, &ground.en))
+}
+
 fn rule_words(rule: &ExplainedRule, lang: Language) -> String {
-    let confidence = match rule.confidence.as_str() {
+    sourced(&rule.id, (rule.from, rule.until), (&rule.source, &rule.confidence), lang)
+}
+
+fn area_words(area: &ExplainedArea, lang: Language) -> String {
+    let opens =
+        if area.opens { lang.pick(" (استان دارنده را باز می‌کند)", " (opens the holder's province)") } else { "" };
+    format!("{}{opens}", sourced(&area.id, (area.from, area.until), (&area.source, &area.confidence), lang))
+}
+
+/// What services.toml says by an id: from when to when, by which source.
+fn sourced(id: &str, (from, until): (Option<Timestamp>, Option<Timestamp>), (source, sure): (&str, &str), lang: Language) -> String {
+    let confidence = match sure {
         "seed" => lang.pick("سند بنیادین", "the founding document"),
         "pub" => lang.pick("منبع عمومی", "a public source"),
         _ => lang.pick("استنباط ما", "our inference"),
     };
-    let source = lang.pick("منبع", "source");
-    let term = if rule.from.is_none() && rule.until.is_none() {
+    let label = lang.pick("منبع", "source");
+    let term = if from.is_none() && until.is_none() {
         lang.pick("بی‌آغاز و تا اطلاع بعدی", "since ever, until further notice").to_owned()
     } else {
-        span(rule.from, rule.until, lang)
+        span(from, until, lang)
     };
-    format!("{} · {} · {source}: {} ({confidence})", rule.id, term, rule.source)
+    format!("{id} · {term} · {label}: {source} ({confidence})")
 }
 
 fn document_words(it: &ExplainedDocument, snapshot: &Snapshot, step: OutageStep, lang: Language) -> String {

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod explain_later;
 mod explain_words;
 mod folder;
 mod new;

@@ -9,11 +9,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::folder::{Fault, read, report};
-use crate::app::review::{Against, Review, review};
+use crate::app::review::{Against, Policy, Review, review};
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
+use crate::core::decision::replay::{Said, Telling};
 use crate::core::domain::instant;
-use crate::core::policy::Snapshot;
 
 /// Decide the recorded queries again.
 #[derive(Debug, Args)]
@@ -41,8 +41,8 @@ impl Replay {
         }
         let draft = match &self.against {
             None => None,
-            Some(folder) => match read(folder).and_then(|files| Snapshot::load(&files).map_err(Fault::Files)) {
-                Ok(snapshot) => Some(snapshot),
+            Some(folder) => match read(folder).and_then(|files| Policy::load(files).map_err(Fault::Files)) {
+                Ok(draft) => Some(draft),
                 Err(fault) => return report(folder, fault, self.json),
             },
         };
@@ -70,23 +70,47 @@ fn print(outcome: &Review) {
         println!("{:>8}  {:<18} {:<20} {:<28} would be", "queries", "agency", "service", "was");
     }
     for line in &outcome.different {
-        println!("{:>8}  {:<18} {:<20} {:<28} {}", line.queries, line.agency, line.service, words(&line.old), words(&line.new));
+        let (old, new) = words(&line.old, &line.new);
+        println!("{:>8}  {:<18} {:<20} {old:<28} {new}", line.queries, line.agency, line.service);
     }
     println!("{} queries: {} the same, {} different", outcome.queries, outcome.same, outcome.changed());
     if outcome.limits_not_tried > 0 {
         println!("{} of the same were refused for a rate or a bound, which a replay does not try anew", outcome.limits_not_tried);
+    }
+    if !outcome.changed_not_tried.is_empty() {
+        let parts: Vec<&str> = outcome.changed_not_tried.iter().map(String::as_str).collect();
+        println!("changed in the draft, and not to be tried on recorded queries: {}", parts.join(", "));
     }
     for (why, count) in &outcome.skipped {
         println!("{count} not decided again: {why}");
     }
 }
 
-fn words(said: &crate::core::decision::replay::Said) -> String {
-    use crate::core::decision::replay::Said;
-    match said {
+/// What was said and what would be said; of what is told only what differs.
+fn words(old: &Said, new: &Said) -> (String, String) {
+    let exact = |said: &Said| match said {
         Said::Answer { decree: Some(decree), .. } => format!("{} ({decree})", said.code()),
         _ => said.code().to_owned(),
+    };
+    let (mut was, mut would_be) = (exact(old), exact(new));
+    if let (Some(told), Some(tells)) = (old.told(), new.told()) {
+        was.push_str(&differs(told, tells));
+        would_be.push_str(&differs(tells, told));
     }
+    (was, would_be)
+}
+
+/// What one tells otherwise than the other.
+fn differs(told: &Telling, other: &Telling) -> String {
+    let shows = told.shows.iter().map(|part| part.code()).collect::<Vec<_>>().join(" ");
+    let document = [told.kind.map(|kind| kind.code().to_owned()), told.series.map(|series| series.to_string())];
+    let parts = [
+        (told.reason != other.reason, "told", told.reason.code().to_owned()),
+        (told.next != other.next, "next", told.next.clone()),
+        (told.shows != other.shows, "shows", if shows.is_empty() { "nothing".to_owned() } else { shows }),
+        ((told.kind, told.series) != (other.kind, other.series), "of", document.into_iter().flatten().collect::<Vec<_>>().join(" ")),
+    ];
+    parts.into_iter().filter_map(|(differs, what, which)| differs.then(|| format!(", {what} {which}"))).collect()
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -3,9 +3,12 @@
 //! A document's verdict is the one it would have alone; a decree is decisive if the answer is another without it. So an explanation
 //! rests on the decision function itself, and cannot tell another story than the answer.
 
+mod areas;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::areas::ExplainedArea;
 use super::query::{Evidence, Query, decide_query};
 use super::replacing::{Fate, Replacing};
 use super::{BasisDocument, GivenTerms, RenewalWindow, RequiredAction, Verdict};
@@ -68,6 +71,9 @@ pub struct Explanation {
     pub freshness: Freshness,
     /// The service's rule on that day.
     pub rule: Option<ExplainedRule>,
+    /// Every list of open provinces of that rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<ExplainedArea>,
     /// Every document considered.
     pub documents: Vec<ExplainedDocument>,
     /// Every decree considered.
@@ -175,6 +181,7 @@ pub fn explain(query: &Query<'_>, evidence: &Evidence<'_>, at: Timestamp, known_
             source: rule.source.clone(),
             confidence: rule.confidence.clone(),
         }),
+        areas: person.and(rule).map(|rule| asked.areas(rule)).unwrap_or_default(),
         documents: person.map(|person| asked.documents(person)).unwrap_or_default(),
         decrees: person.zip(evidence.decrees).map(|(person, set)| asked.decrees(person, set)).unwrap_or_default(),
         decree: verdict.decree.clone(),

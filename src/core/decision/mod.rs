@@ -14,6 +14,7 @@ mod replacing;
 pub mod replay;
 mod standing;
 mod terms;
+mod told;
 mod window;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use basis::{Basis, BasisDocument, Inputs};
 pub use basis_day::DaySpan;
 use query::{Claims, Evidence, Query, decide_query, would_establish_nothing};
 pub use terms::GivenTerms;
+pub use told::{Told, ToldDocument, ToldPart};
 pub use window::RenewalWindow;
 
 /// The document that carried the decision.

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::query::{Claims, Evidence, Query, decide_query};
-use super::{Basis, Inputs};
+use super::{Basis, Inputs, Told, ToldPart, Verdict};
 use crate::core::domain::context::Asked;
 use crate::core::domain::decree::DecreeSet;
+use crate::core::domain::document::DocumentKind;
 use crate::core::domain::reason::ReasonCode;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::second_factor::SecondFactors;
@@ -42,9 +43,12 @@ pub enum Said {
     Answer {
         /// Its exact reason.
         reason: ReasonCode,
-        /// The decree named.
+        /// The decree on which it rests.
         #[serde(skip_serializing_if = "Option::is_none")]
         decree: Option<String>,
+        /// What the asker is told of it; `None` in what was recorded, which is exact.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        told: Option<Box<Telling>>,
     },
     /// A refusal.
     Refusal {
@@ -55,7 +59,62 @@ pub enum Said {
     LookUp,
 }
 
+/// What the asker is told of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Telling {
+    /// The reason, exact or coarse.
+    pub reason: ReasonCode,
+    /// The next step's action.
+    pub next: String,
+    /// What else is shown.
+    pub shows: Vec<ToldPart>,
+    /// The kind of the document, where it is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DocumentKind>,
+    /// Its series, where it is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<u16>,
+}
+
+impl Telling {
+    /// Leaves out what both say of the document, or what `shows` says already, so that many documents are one line of a report.
+    fn apart(&mut self, other: &mut Self) {
+        if self.kind.is_none() || other.kind.is_none() || self.kind == other.kind {
+            (self.kind, other.kind) = (None, None);
+        }
+        if self.series.is_none() || other.series.is_none() || self.series == other.series {
+            (self.series, other.series) = (None, None);
+        }
+    }
+}
+
 impl Said {
+    /// The same as far as an entry records it: without what the asker is told.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        match self {
+            Self::Answer { reason, decree, .. } => Self::Answer { reason, decree, told: None },
+            said => said,
+        }
+    }
+
+    /// What the asker is told of an answer, where that is known.
+    pub fn told(&self) -> Option<&Telling> {
+        match self {
+            Self::Answer { told, .. } => told.as_deref(),
+            Self::Refusal { .. } | Self::LookUp => None,
+        }
+    }
+
+    /// Leaves out of two what is told alike of their documents.
+    #[must_use]
+    pub fn apart(mut self, mut other: Self) -> (Self, Self) {
+        if let (Self::Answer { told: Some(told), .. }, Self::Answer { told: Some(others), .. }) = (&mut self, &mut other) {
+            told.apart(others);
+        }
+        (self, other)
+    }
+
     /// One word: a reason, a refusal's code or `looked-up`.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -86,7 +145,7 @@ pub fn replay(recorded: &Recorded, snapshot: &Snapshot, decrees: Option<&DecreeS
             Ok(Said::LookUp)
         }
         (Said::Answer { .. }, Err(code)) => Ok(Said::Refusal { code }),
-        (Said::Answer { reason, .. }, Ok(allowed)) => Ok(decide_again(recorded, *reason, &allowed, decrees)),
+        (Said::Answer { reason, .. }, Ok(allowed)) => Ok(decide_again(recorded, *reason, (&allowed, snapshot), decrees)),
         (Said::Refusal { code }, allowed) => refuse_again(*code, allowed.err()),
         (Said::LookUp, _) => Err(Unrepeatable::NotPolicy),
     }
@@ -96,7 +155,12 @@ fn caller(recorded: &Recorded) -> Caller<'_> {
     Caller { agency: &recorded.agency, branch: recorded.branch.as_deref(), service: &recorded.service, purpose: &recorded.purpose }
 }
 
-fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, decrees: Option<&DecreeSet>) -> Said {
+fn decide_again(
+    recorded: &Recorded,
+    reason: ReasonCode,
+    (allowed, snapshot): (&Allowed<'_>, &Snapshot),
+    decrees: Option<&DecreeSet>,
+) -> Said {
     let asked = &recorded.inputs.asked;
     let free = allowed.service.is_free_to_all(asked.has(Asked::EMERGENCY));
     if reason == ReasonCode::NoDocumentRequired && !free {
@@ -125,7 +189,21 @@ fn decide_again(recorded: &Recorded, reason: ReasonCode, allowed: &Allowed<'_>, 
     // Whoever asks again for facts asks again for decrees that are as old.
     let decrees_age_s = if freshness == recorded.freshness { basis.decrees_age_s } else { 0 };
     let verdict = decide_query(&query, &Evidence { answer: answer.as_ref(), decrees, decrees_age_s }, now, now);
-    Said::Answer { reason: verdict.reason, decree: verdict.decree }
+    let told = Some(Box::new(telling(&verdict, grant, snapshot)));
+    Said::Answer { reason: verdict.reason, decree: verdict.decree, told }
+}
+
+fn telling(verdict: &Verdict, grant: &Grant, snapshot: &Snapshot) -> Telling {
+    let told = Told::of(verdict, grant.disclose);
+    // A coarse reason comes with the exact one's next step.
+    let words = snapshot.reasons.words(verdict.reason, grant.outage.step());
+    Telling {
+        reason: told.reason,
+        next: words.map(|words| words.next_action.clone()).unwrap_or_default(),
+        shows: told.parts(),
+        kind: told.document.and_then(|document| document.kind),
+        series: told.document.and_then(|document| document.series),
+    }
 }
 
 /// Facts from the cache that another policy finds too old, or too old for a "no", would have been asked for again, live, and have been

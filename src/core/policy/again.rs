@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Grant, Snapshot, subject};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::Asked;
+use crate::core::domain::identifier::Identifier;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::request::RequestIdentifier;
 use crate::core::domain::service::Service;
@@ -38,6 +39,8 @@ pub struct Allowed<'a> {
     pub grant: &'a Arc<Grant>,
     /// The service.
     pub service: &'a Arc<Service>,
+    /// The identifier as accepted, where it was at hand and the service needs one.
+    pub identifier: Option<Identifier>,
 }
 
 /// What policy says to a query, at the instant in `asked`.
@@ -56,14 +59,15 @@ pub fn allow<'a>(
     let service = snapshot.resolved_services.get(caller.service).ok_or((RefusalCode::UnknownService, None))?;
     let needs_document = !service.is_free_to_all(asked.has(Asked::EMERGENCY));
     duties(granted.grant, asked, needs_document).map_err(|code| (code, None))?;
-    match identifier {
+    let identifier = match identifier {
         Subject::Given(given) if needs_document => {
-            subject::accept(Some(*given), &service.code, policy, &snapshot.schemes).map_err(|((code, _), hint)| (code, hint))?;
+            let accepted = subject::accept(Some(*given), &service.code, policy, &snapshot.schemes);
+            Some(accepted.map_err(|((code, _), hint)| (code, hint))?.identifier)
         }
         Subject::Unrecorded if needs_document && !asked.has(Asked::IDENTIFIER) => return Err((RefusalCode::MalformedRequest, None)),
-        Subject::Given(_) | Subject::Unrecorded => {}
-    }
-    Ok(Allowed { grant: granted.grant, service })
+        Subject::Given(_) | Subject::Unrecorded => None,
+    };
+    Ok(Allowed { grant: granted.grant, service, identifier })
 }
 
 fn enrolled<'a>(snapshot: &'a Snapshot, caller: Caller<'_>) -> Option<&'a super::AgencyPolicy> {

@@ -1,4 +1,4 @@
-//! What a refusal rests on: the line of the policy file that led to it, in Persian and English.
+//! What a refusal or an answer rests on in policy: the lines of the files that led to it, in Persian and English.
 
 use std::collections::BTreeMap;
 
@@ -67,6 +67,16 @@ pub fn grounds(
     }
 }
 
+/// What an answer to a query rests on in policy, at the instant asked: the grant of the agency's file and the rules that permit it. Empty
+/// where there is none.
+pub fn permit_grounds(files: &BTreeMap<String, String>, caller: Caller<'_>, at: Timestamp) -> Vec<Ground> {
+    let path = format!("agencies/{}.toml", caller.agency);
+    let file = files.get(&path).and_then(|text| toml::from_str(text).ok().map(|file| (text, file)));
+    let Some((text, file)) = file else { return Vec::new() };
+    let agency = Agency { path: &path, text, file, caller, at };
+    agency.granted().into_iter().chain(agency.permitted(files)).collect()
+}
+
 /// One agency's file, and the query.
 struct Agency<'a> {
     path: &'a str,
@@ -102,6 +112,27 @@ impl Agency<'_> {
     fn grants_of_service(&self) -> impl Iterator<Item = &GrantFile> {
         let lists = |grant: &&GrantFile| grant.services.get_ref().iter().any(|service| service.get_ref() == self.caller.service);
         self.file.grants.iter().filter(lists)
+    }
+
+    /// The grant of the service and the purpose that is in force.
+    fn granted(&self) -> Option<Ground> {
+        let Caller { service, purpose, .. } = self.caller;
+        let lists = |grant: &&GrantFile| grant.purposes.get_ref().iter().any(|listed| listed.get_ref() == purpose);
+        let grant = self.grants_of_service().find(|grant| lists(grant) && self.in_force(grant))?;
+        let fa = format!("این مجوز خدمت `{service}` را برای هدف `{purpose}` می‌دهد");
+        Some(self.ground(grant.services.span().start, fa, format!("this grant has the service `{service}` for the purpose `{purpose}`")))
+    }
+
+    /// The rules that permit it, whichever of them alone would do.
+    fn permitted(&self, files: &BTreeMap<String, String>) -> Vec<Ground> {
+        let Ok(rules) = PermitRules::load(files) else { return Vec::new() };
+        let Caller { agency, service, purpose, .. } = self.caller;
+        let verdict = rules.judge(agency, self.file.kind.get_ref(), service, purpose, self.at).ok().filter(|verdict| verdict.permitted);
+        let ground = |id: &String| {
+            let (fa, en) = (format!("قاعده `{id}` آن را مجاز می‌کند"), format!("the rule `{id}` permits it"));
+            of_rule(&rules, id, fa, en)
+        };
+        verdict.iter().flat_map(|verdict| &verdict.rules).map(ground).collect()
     }
 
     fn in_force(&self, grant: &GrantFile) -> bool {
@@ -203,11 +234,16 @@ impl Agency<'_> {
             let fa = "هیچ قاعده‌ای در این پرونده‌ها آن را در آن روز مجاز نمی‌کند".to_owned();
             return Some(Ground { file: "*.cedar".to_owned(), line: None, fa, en: "no rule here permits it on that day".to_owned() });
         };
-        let place = rules.places().get(id).map_or("*.cedar", String::as_str);
-        let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
         let (fa, en) = (format!("قاعده `{id}` آن را منع می‌کند"), format!("the rule `{id}` forbids it, whatever an agency's file grants"));
-        Some(Ground { file: file.to_owned(), line: line.parse().ok(), fa, en })
+        Some(of_rule(&rules, id, fa, en))
     }
+}
+
+/// A rule of a `.cedar` file, where it stands.
+fn of_rule(rules: &PermitRules, id: &str, fa: String, en: String) -> Ground {
+    let place = rules.places().get(id).map_or("*.cedar", String::as_str);
+    let (file, line) = place.rsplit_once(':').unwrap_or((place, ""));
+    Ground { file: file.to_owned(), line: line.parse().ok(), fa, en }
 }
 
 fn not_enrolled(path: &str) -> Ground {

@@ -23,6 +23,7 @@ mod permit_rules;
 mod shipped;
 mod subject;
 mod term;
+mod untried;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput, is_json};
 pub use duties::is_label;
 pub use granted::Granted;
-pub use ground::{Ground, grounds};
+pub use ground::{Ground, grounds, permit_grounds};
 pub use holder_words::{HolderLine, HolderText, HolderWords};
 pub use load::{Loaded, version};
 pub use load_error::LoadError;
@@ -56,6 +57,7 @@ pub use permit::permit;
 pub use permit_rules::{PermitRules, RuleFault, Verdict};
 pub use shipped::shipped;
 pub use subject::accept_identifier;
+pub use untried::untried;
 
 /// What an agency does while the registry cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

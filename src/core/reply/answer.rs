@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::core::decision::{Decision, RenewalWindow};
+use crate::core::decision::{Decision, RenewalWindow, Told};
 use crate::core::domain::reason::{NextWho, ReasonCode, ReasonText};
 use crate::core::signing::{AnswerFacts, PrintedReceipt, Signed};
 
@@ -48,9 +48,8 @@ fn words(decision: &Decision, code: ReasonCode) -> Option<&ReasonText> {
 }
 
 /// An agency that is not told of decrees, or not the exact reason, is not told of this one.
-fn then<'a>(decision: &'a Decision, facts: &AnswerFacts) -> Option<Then<'a>> {
-    let (verdict, disclose) = (decision.verdict(), decision.permit().grant().disclose);
-    let required = verdict.required.as_deref().filter(|_| disclose.decree && facts.reason == verdict.reason)?;
+fn then(decision: &Decision) -> Option<Then<'_>> {
+    let required = Told::of(decision.verdict(), decision.permit().grant().disclose).then?;
     let message = Message { fa: &required.fa, en: &required.en };
     Some(Then { who: NextWho::Holder, action: ACT_ON_DECREE, decree: &required.decree, message })
 }
@@ -70,7 +69,7 @@ pub(super) fn body(signed: &Signed, decision: &Decision, origin: &str, index: u6
     };
     // Serialising strings and numbers into memory cannot fail.
     let ledger = serde_json::to_string(&Ledger { origin, index }).unwrap_or_default();
-    let then = then(decision, facts).and_then(|then| serde_json::to_string(&then).ok());
+    let then = then(decision).and_then(|then| serde_json::to_string(&then).ok());
     let window = window(facts);
     let next = with_members(step.next_json(), [("window", window.as_deref()), ("then", then.as_deref())]);
     let receipt = signed.receipt().map_or_else(String::new, receipt_member);

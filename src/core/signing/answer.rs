@@ -5,13 +5,13 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::receipt::PrintedReceipt;
-use crate::core::decision::{Decision, GivenTerms, RenewalWindow, Verdict};
+use crate::core::decision::{Decision, GivenTerms, RenewalWindow, Told, ToldDocument};
 use crate::core::domain::document::DocumentKind;
 use crate::core::domain::json::Members;
 use crate::core::domain::reason::{Outcome, ReasonCode};
-use crate::core::policy::Disclosure;
 
 /// Whether an agency may turn an answer into a refusal of its service: never on `indeterminate`.
 pub type MayDeny = bool;
@@ -27,14 +27,6 @@ pub struct AnswerFacts {
     members: Vec<u8>,
 }
 
-/// The document that carried the answer, as far as the policy discloses it.
-struct DisclosedDocument<'a> {
-    kind: Option<DocumentKind>,
-    series: Option<u16>,
-    status: Option<ReasonCode>,
-    decree: Option<&'a str>,
-}
-
 /// Room for usual facts, and for the rest of a payload with them.
 const USUAL_FACTS_LEN: usize = 640;
 const USUAL_PAYLOAD_LEN: usize = 1024;
@@ -44,18 +36,17 @@ impl AnswerFacts {
     pub fn of(decision: &Decision) -> Self {
         let (permit, verdict) = (decision.permit(), decision.verdict());
         let disclose = permit.grant().disclose;
-        let exact = disclose.reasons.has(verdict.reason);
-        let reason = if exact { verdict.reason } else { verdict.reason.coarse() };
+        let Told { reason, document, window, last_day, .. } = Told::of(verdict, disclose);
         let outcome = reason.outcome();
         let mut members = Vec::with_capacity(USUAL_FACTS_LEN);
         let mut object = Members::behind(&mut members);
         object.quoted("answer_id", permit.call().agency().context().request_id);
         object.text("decision", outcome.code());
-        if let Some(document) = disclosed(verdict, disclose, exact) {
-            object.object("document", |object| document.write(object));
+        if let Some(document) = document {
+            object.object("document", |object| write(&document, object));
         }
         if let Some(terms) = &verdict.terms {
-            object.object("terms", |object| write_terms(terms, disclose, object));
+            object.object("terms", |object| write_terms(terms, last_day, object));
         }
         // When the registry said so, and until when the answer may be relied on.
         object.quoted("as_of", WholeSeconds(verdict.as_of));
@@ -65,7 +56,9 @@ impl AnswerFacts {
         object.text("decrees_version", &verdict.decrees_version);
         let may_deny: MayDeny = outcome != Outcome::Indeterminate;
         object.bare("may_deny", may_deny);
-        Self { reason, window: told_window(verdict, disclose), members }
+        let decree = |window: &RenewalWindow| window.decree.clone().filter(|_| disclose.decree);
+        let window = window.map(|window| Box::new(RenewalWindow { decree: decree(window), ..window.clone() }));
+        Self { reason, window, members }
     }
 
     /// The facts as the members of a JSON object, each behind a comma: written once for the answer and for its statement.
@@ -74,34 +67,13 @@ impl AnswerFacts {
     }
 }
 
-/// Status and decree would tell a reason that is not told, so they go with it.
-fn disclosed(verdict: &Verdict, disclose: Disclosure, exact: bool) -> Option<DisclosedDocument<'_>> {
-    let document = verdict.document.as_ref()?;
-    Some(DisclosedDocument {
-        kind: disclose.kind.then_some(document.kind),
-        series: document.series.filter(|_| disclose.series),
-        status: (disclose.decree && exact && disclose.reasons.has(document.status)).then_some(document.status),
-        decree: verdict.decree.as_deref().filter(|_| disclose.decree && exact),
-    })
-}
-
-impl DisclosedDocument<'_> {
-    fn write(&self, object: &mut Members<'_>) {
-        object.text_if("kind", self.kind.map(DocumentKind::code));
-        if let Some(series) = self.series {
-            object.bare("series", series);
-        }
-        object.text_if("status", self.status.map(ReasonCode::code));
-        object.text_if("decree", self.decree);
+fn write(document: &ToldDocument<'_>, object: &mut Members<'_>) {
+    object.text_if("kind", document.kind.map(DocumentKind::code));
+    if let Some(series) = document.series {
+        object.bare("series", series);
     }
-}
-
-/// A window tells a lapsed document from the lost and the late ones, so it is for those alone from whom `lapsed-renewable` hides none.
-fn told_window(verdict: &Verdict, disclose: Disclosure) -> Option<Box<RenewalWindow>> {
-    let window = verdict.window.as_deref()?;
-    let hides_none = |code: &ReasonCode| code.coarse() != ReasonCode::LapsedRenewable || disclose.reasons.has(*code);
-    let decree = window.decree.clone().filter(|_| disclose.decree);
-    ReasonCode::ALL.iter().all(hides_none).then(|| Box::new(RenewalWindow { decree, ..window.clone() }))
+    object.text_if("status", document.status.map(ReasonCode::code));
+    object.text_if("decree", document.decree);
 }
 
 fn write_window(window: &RenewalWindow, object: &mut Members<'_>) {
@@ -113,7 +85,7 @@ fn write_window(window: &RenewalWindow, object: &mut Members<'_>) {
 }
 
 /// The rule's own terms are nobody's secret; when the document ends is the holder's.
-fn write_terms(terms: &GivenTerms, disclose: Disclosure, object: &mut Members<'_>) {
+fn write_terms(terms: &GivenTerms, last_day: Option<Date>, object: &mut Members<'_>) {
     if let Some(at_most) = terms.rule.at_most {
         object.bare("at_most", at_most);
     }
@@ -123,7 +95,7 @@ fn write_terms(terms: &GivenTerms, disclose: Disclosure, object: &mut Members<'_
     if terms.rule.ends_with_document {
         object.bare("ends_with_document", true);
     }
-    if let Some(day) = terms.last_day.filter(|_| disclose.end) {
+    if let Some(day) = last_day {
         object.quoted("last_day", day);
     }
 }

@@ -10,7 +10,12 @@ use super::harness::System;
 
 /// Asks the running gateway to purge, and reads what came of it.
 pub async fn purge(system: &System, nonce: &str, only: Vec<(jiff::civil::Date, RetentionClass)>) -> PurgeOutcome {
-    let request = PurgeRequest { nonce: nonce.into(), only, ..PurgeRequest::default() };
+    purge_as(system, PurgeRequest { nonce: nonce.into(), only, ..PurgeRequest::default() }).await
+}
+
+/// The same for any request.
+pub async fn purge_as(system: &System, request: PurgeRequest) -> PurgeOutcome {
+    let nonce = &request.nonce;
     let (draft, place) = (request_file(&system.config).with_extension("tmp"), request_file(&system.config));
     std::fs::write(&draft, serde_json::to_vec(&request).unwrap()).unwrap();
     std::fs::rename(&draft, &place).unwrap();
@@ -18,7 +23,7 @@ pub async fn purge(system: &System, nonce: &str, only: Vec<(jiff::civil::Date, R
         loop {
             let found = std::fs::read(outcome_file(&system.config)).ok();
             match found.and_then(|bytes| serde_json::from_slice::<PurgeOutcome>(&bytes).ok()) {
-                Some(outcome) if outcome.nonce == nonce => return outcome,
+                Some(outcome) if outcome.nonce == *nonce => return outcome,
                 _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }

@@ -1,12 +1,11 @@
 //! Replay: what was answered is answered again under the recorded versions, and a draft changes what it says it changes.
 
-use estelam::app::review::{self, Against, InForce, Review, Skip};
+use estelam::app::review::{self, Against, InForce, Policy, Review, Skip};
 use estelam::core::decision::explain::{DecreeVerdict, explain};
 use estelam::core::decision::query::{Evidence, Query};
 use estelam::core::decision::replay::Said;
 use estelam::core::domain::reason::ReasonCode;
 use estelam::core::domain::refusal::RefusalCode;
-use estelam::core::policy::Snapshot;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -40,12 +39,12 @@ const SUBJECTS: [(&str, &str); 12] = [
     ("passport", "P70000007"),
 ];
 
-fn everything(system: &System, against: &Against<'_>) -> Review {
+pub fn everything(system: &System, against: &Against<'_>) -> Review {
     let config = &system.config;
     review::review(config, Timestamp::MIN, Timestamp::MAX, against, &mut |done, total| assert!(done <= total)).unwrap()
 }
 
-fn same(system: &System) -> Review {
+pub fn same(system: &System) -> Review {
     let review = everything(system, &Against::Recorded);
     assert_eq!(review.different, [], "{review:#?}");
     assert!(!review.skipped.contains_key(Skip::Unreadable.code()), "{review:#?}");
@@ -170,9 +169,9 @@ async fn what_is_malformed_and_lacks_a_later_duty_too_is_refused_the_same_again(
     let mut files = crate::policy_support::files();
     let bank = files.get_mut("agencies/bank.toml").unwrap();
     *bank = bank.replace("kind = \"bank\"", "suspended = true\nkind = \"bank\"");
-    let suspended = everything(&system, &Against::Draft(&Snapshot::load(&files).unwrap()));
+    let suspended = everything(&system, &Against::Draft(&Policy::load(files).unwrap()));
     assert!(suspended.changed() == 6 && suspended.different.iter().all(|it| it.new.code() == "agency-suspended"), "{suspended:#?}");
-    let unchanged = everything(&system, &Against::Draft(&Snapshot::load(&crate::policy_support::files()).unwrap()));
+    let unchanged = everything(&system, &Against::Draft(&Policy::load(crate::policy_support::files()).unwrap()));
     assert_eq!(
         (unchanged.changed(), unchanged.different[0].old.code(), unchanged.different[0].new.code()),
         (1, "signature-required", "looked-up")
@@ -190,14 +189,14 @@ async fn a_draft_with_one_changed_rule_changes_exactly_its_answers() {
         let text = files.get_mut(path).unwrap();
         assert!(text.contains(from), "{path}: {from}");
         *text = text.replacen(from, to, 1);
-        Snapshot::load(&files).unwrap()
+        Policy::load(files).unwrap()
     };
     let lines = |review: &Review| -> Vec<(String, String, &'static str, &'static str, u64)> {
         let line =
             |it: &estelam::app::review::Difference| (it.agency.clone(), it.service.clone(), it.old.code(), it.new.code(), it.queries);
         review.different.iter().map(line).collect()
     };
-    let unchanged = Snapshot::load(&crate::policy_support::files()).unwrap();
+    let unchanged = Policy::load(crate::policy_support::files()).unwrap();
     assert_eq!(everything(&system, &Against::Draft(&unchanged)).different, []);
     let line = |agency: &str, service: &str, old, new, queries| (agency.to_owned(), service.to_owned(), old, new, queries);
     // Nobody of those asked about is under 18 with a passing check, so an age of 40 changes three.

@@ -31,7 +31,11 @@ fn list(decrees: Vec<Decree>, unsigned: &[(&str, Step)]) -> Result<FetchedDecree
     let version = decrees.iter().map(|decree| format!("{}{}", decree.id, decree.rescinded_at.is_some())).collect();
     let unsigned = unsigned.iter().map(|(id, step)| Unsigned { id: (*id).to_owned(), step: *step, why: "a test" }).collect();
     let set = DecreeSet { version, decrees, as_of: "2026-11-23T10:00:00Z".parse().unwrap() };
-    Ok(FetchedDecrees { position: Position { cursor: 1, history: None }, set, signed: SignedDecrees { unsigned, ..SignedDecrees::default() } })
+    Ok(FetchedDecrees {
+        position: Position { cursor: 1, history: None },
+        set,
+        signed: SignedDecrees { unsigned, ..SignedDecrees::default() },
+    })
 }
 
 async fn with_one() -> AcceptedDecrees {

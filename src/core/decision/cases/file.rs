@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 
-use super::{AnswerCase, Answered};
+use super::AnswerCase;
+use super::expect::{self, Answered, Fault, ToldFile};
 use crate::core::domain::context::Asked;
 use crate::core::domain::date::Calendar;
 use crate::core::domain::decree::{Decree, DecreeSet};
@@ -15,14 +16,13 @@ use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facet
 use crate::core::domain::instant;
 use crate::core::domain::person::Person;
 use crate::core::domain::place::field_offset;
-use crate::core::domain::reason::{Outcome, ReasonCode};
-use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::request::{Check, RequestIdentifier};
+use crate::core::domain::scheme::country;
 use crate::core::domain::service::ServiceCatalogue;
 use crate::core::policy::LoadError;
 use crate::core::registry::convert::{ConvertError, recorded_when_shipped};
 use crate::core::registry::decree_check::{DecreeFault, check_decree};
-use crate::core::registry::wire::{WireDate, WireDecree, WireDocument, WirePerson};
+use crate::core::registry::wire::{WireDate, WireDecree, WireDocument, WirePaper, WirePerson};
 use crate::core::registry::{Freshness, RegistryAnswer};
 
 #[derive(Deserialize)]
@@ -54,7 +54,10 @@ struct AnswerFile {
     /// The province that the query names; the registered one stands in `person`.
     province: Option<String>,
     check: Option<Check>,
-    identifier: Option<RequestIdentifier>,
+    identifier: Option<Spanned<RequestIdentifier>>,
+    /// What the query says beside a number that the case leaves out.
+    series: Option<Spanned<u16>>,
+    country: Option<Spanned<String>>,
     /// How many such people the identifier has: 1 unless written.
     persons: Option<u8>,
     #[serde(default)]
@@ -75,6 +78,8 @@ struct AnswerFile {
     /// The decree whose renewal window the answer names.
     window: Option<String>,
     hint: Option<String>,
+    told: Option<Spanned<ToldFile>>,
+    asked_again: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -103,6 +108,11 @@ struct DocumentFile {
     facets: Facets,
     /// When the registry first had it.
     recorded_at: Option<Spanned<String>>,
+    /// Its issuing country.
+    country: Option<Spanned<String>>,
+    /// Whether its number is the one asked about; where none is marked, it may be any.
+    #[serde(default)]
+    asked: bool,
 }
 
 /// Reads every case of answers in a policy folder that has these services. The decrees of all case files are known to every case; they
@@ -175,6 +185,7 @@ impl Reader<'_> {
         let expect = self.expected(&case)?;
         let gives = case.gives.as_ref().map(|gives| self.gives(gives)).transpose()?;
         let decrees = self.decrees(&case)?;
+        let country = self.beside(&case)?;
         let answer = self.answer(&case, at)?;
         let line = self.fault(start, "").line.unwrap_or(1);
         Ok(AnswerCase {
@@ -191,7 +202,9 @@ impl Reader<'_> {
             emergency: case.emergency,
             province: case.province,
             check: case.check,
-            identifier: case.identifier,
+            identifier: case.identifier.map(Spanned::into_inner),
+            series: case.series.map(Spanned::into_inner),
+            country,
             answer,
             decrees,
             expect,
@@ -203,30 +216,47 @@ impl Reader<'_> {
     }
 
     fn expected(&self, case: &AnswerFile) -> Result<Answered, LoadError> {
-        let (outcome, reason) = (case.expect.get_ref(), case.reason.get_ref());
-        let fits = match outcome.as_str() {
-            "refused" => RefusalCode::parse(reason).is_some(),
-            outcome => match Outcome::parse(outcome) {
-                Some(outcome) => ReasonCode::parse(reason).is_some_and(|reason| reason.outcome() == outcome),
-                None => {
-                    let known = Outcome::ALL.iter().map(|outcome| format!("`{}`", outcome.code())).collect::<Vec<_>>().join(", ");
-                    return Err(self.fault(case.expect.span().start, format!("no such outcome `{outcome}`; use {known} or `refused`")));
-                }
-            },
-        };
-        if !fits {
-            return Err(self.fault(case.reason.span().start, format!("`{reason}` is no reason of `{outcome}`; reasons.toml lists them")));
+        let placed = |(offset, message): Fault| self.fault(offset, message);
+        expect::outcome_and_reason(&case.expect, &case.reason).map_err(placed)?;
+        let told = case.told.as_ref().map(|told| expect::told(told, case.reason.get_ref(), case.agency.as_deref()));
+        let (told, shows) = told.transpose().map_err(placed)?.unwrap_or_default();
+        if let Some(asked_again) = &case.asked_again
+            && case.registry.as_ref().is_none_or(|word| word.get_ref() != "cached")
+        {
+            let message = "`asked_again` needs `registry = \"cached\"`: only remembered facts may not be enough";
+            return Err(self.fault(asked_again.span().start, message));
         }
         Ok(Answered {
-            outcome: outcome.clone(),
-            reason: reason.clone(),
+            outcome: case.expect.get_ref().clone(),
+            reason: case.reason.get_ref().clone(),
             decree: case.decree.clone(),
             rule: case.rule.clone(),
             next: case.next.clone(),
             then: case.then.clone(),
             window: case.window.clone(),
             hint: case.hint.clone(),
+            told,
+            shows,
+            asked_again: case.asked_again.as_ref().map(|asked| *asked.get_ref()),
         })
+    }
+
+    /// The country that the query names beside a number which the case leaves out. An identifier has its own place for it, and for the series.
+    fn beside(&self, case: &AnswerFile) -> Result<Option<String>, LoadError> {
+        let series = case.series.as_ref().map(|series| (series.span().start, "series"));
+        let written = series.or_else(|| case.country.as_ref().map(|country| (country.span().start, "country")));
+        if let Some((offset, field)) = written.filter(|_| case.identifier.is_some()) {
+            return Err(self.fault(offset, format!("write `{field}` within `identifier`, where the query has it")));
+        }
+        case.country.as_ref().map(|country| self.country(country)).transpose()
+    }
+
+    fn country(&self, written: &Spanned<String>) -> Result<String, LoadError> {
+        let code = written.get_ref();
+        let formed = (2..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        let wrong =
+            || self.fault(written.span().start, format!("`{code}` is no country; write its two or three capitals, as a passport does"));
+        if formed { Ok(country::canonical(code)) } else { Err(wrong()) }
     }
 
     fn gives(&self, gives: &[Spanned<String>]) -> Result<u8, LoadError> {
@@ -281,6 +311,9 @@ impl Reader<'_> {
             if let Some(written) = &document.get_ref().recorded_at {
                 self.instant(written)?;
             }
+            if let Some(country) = &document.get_ref().country {
+                self.country(country)?;
+            }
             let understood = Document::try_from_wire(&wire_document(document.get_ref()));
             understood.map_err(|error| self.fault(document.span().start, error.to_string()))?;
         }
@@ -306,9 +339,22 @@ fn person(case: &AnswerFile) -> WirePerson {
         household_role: file.household_role.clone(),
         blocked: file.blocked,
         documents: case.documents.iter().map(|document| wire_document(document.get_ref())).collect(),
-        papers: Vec::new(),
+        papers: papers(&case.documents),
         name_key: None,
     }
+}
+
+/// The papers that bear the number asked about: those that are marked, or else any.
+fn papers(documents: &[Spanned<DocumentFile>]) -> Vec<WirePaper> {
+    let marked = documents.iter().any(|document| document.get_ref().asked);
+    let bear = documents.iter().map(Spanned::get_ref).filter(|document| document.asked || !marked);
+    let paper = |document: &DocumentFile| WirePaper {
+        kind: Some(document.kind),
+        expires: date(document.expires.as_ref(), document.calendar),
+        series: document.series,
+        country: document.country.as_ref().map(|code| code.get_ref().clone()),
+    };
+    bear.map(paper).collect()
 }
 
 fn wire_document(file: &DocumentFile) -> WireDocument {

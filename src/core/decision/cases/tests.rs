@@ -62,17 +62,132 @@ fn what_is_wrong_is_said_with_its_line() {
     check("clinic", "bank", "3: `one`: expected `entitled` `valid`, got `refused` `service-not-allowed`");
 }
 
+/// The shipped folder without every case of this service that expects, or does not expect, an entitlement.
+fn without_cases(service: &str, entitled: bool) -> BTreeMap<String, String> {
+    let mut files = files();
+    let answers = files.get_mut("cases/answers.toml").unwrap();
+    let (asks, expects) = (format!("service = \"{service}\"\n"), "expect = \"entitled\"\n");
+    let goes = |case: &&str| case.contains(&asks) && case.contains(expects) == entitled;
+    let (gone, kept): (Vec<&str>, Vec<&str>) = answers.split("[[answer]]\n").partition(goes);
+    assert!(!gone.is_empty(), "no such case of `{service}`");
+    *answers = kept.join("[[answer]]\n");
+    files
+}
+
 #[test]
 fn a_rule_without_a_case_each_way_is_named_where_it_stands() {
+    let rule = "welfare-any-document";
+    let line = 1 + files()["services.toml"].lines().position(|line| line.contains(rule)).unwrap();
+    let expected = format!("services.toml:{line}: the rule `{rule}` needs a case in cases/*.toml that entitles and one that does not");
+    for entitled in [true, false] {
+        let errors = run(&without_cases("welfare", entitled)).map(|tally| format!("{tally:?}")).unwrap_err();
+        assert_eq!(lines(&errors), expected, "without those that entitle: {entitled}");
+    }
+}
+
+/// The same case with another file of its agency.
+fn told(agency_file: (&str, &str), case: &str) -> Result<(), String> {
     let mut files = files();
-    let services = files.get_mut("services.toml").unwrap();
-    let rule = "\n[[service.rule]]\nid = \"new-rule\"\nfrom = \"1450/01/01\"\nsource = \"none\"\nconfidence = \"inf\"\n";
-    let lines_before = services.lines().count();
-    services.push_str(rule);
-    let errors = run(&files).map(|tally| format!("{tally:?}")).unwrap_err();
-    let said = lines(&errors);
-    assert!(
-        said.contains(&format!("services.toml:{}: the rule `new-rule` needs a case", lines_before + 3)) || said.contains("overlaps"),
-        "{said}"
+    let clinic = files.get_mut("agencies/clinic.toml").unwrap();
+    let (from, to) = agency_file;
+    assert!(clinic.contains(from), "{from}");
+    *clinic = clinic.replacen(from, to, 1);
+    files.insert("cases/one.toml".to_owned(), case.to_owned());
+    run(&files).map(drop).map_err(|errors| lines(&errors))
+}
+
+#[test]
+fn what_an_agency_is_told_is_a_part_of_a_case() {
+    let case = CASE
+        .replace("1406/01/01", "1405/01/01")
+        .replace("\"entitled\"\nreason = \"valid\"", "\"not-entitled\"\nreason = \"document-lapsed\"");
+    let with = |told: &str| format!("{case}told = {told}\n");
+    let (as_shipped, coarse) = (("kind = true", "kind = true"), ("\"lapse\", ", ""));
+    let exactly = with("{ reason = \"document-lapsed\", shows = [\"status\", \"kind\"] }");
+    let coarsely = with("{ reason = \"service-not-covered\", shows = [\"kind\"] }");
+    assert_eq!(told(as_shipped, &exactly), Ok(()));
+    assert_eq!(told(coarse, &coarsely), Ok(()));
+    let wrong = |from, case: &str, expected: &str| assert_eq!(told(from, case), Err(format!("cases/one.toml:{expected}")));
+    wrong(coarse, &exactly, "3: `one`: expected the agency to be told `document-lapsed`, got `service-not-covered`");
+    wrong(as_shipped, &coarsely, "3: `one`: expected the agency to be told `service-not-covered`, got `document-lapsed`");
+    let shows = with("{ shows = [\"kind\"] }");
+    wrong(("kind = true", "kind = false"), &shows, "3: `one`: expected the agency to be shown `kind`, got `status`");
+    wrong(as_shipped, &with("{ shows = [] }"), "3: `one`: expected the agency to be shown nothing, got `kind`, `status`");
+    let line = "11: ";
+    wrong(
+        as_shipped,
+        &with("{ reason = \"under-age\" }"),
+        &format!("{line}`under-age` is never told where the reason is `document-lapsed`; write `document-lapsed` or `service-not-covered`"),
+    );
+    let parts = "`kind`, `series`, `status`, `decree`, `then`";
+    wrong(as_shipped, &with("{ shows = [\"name\"] }"), &format!("{line}`name` is no part of an answer; use {parts}"));
+    wrong(
+        as_shipped,
+        &with("{ shows = [] }").replace("agency = \"clinic\"\n", ""),
+        "10: `told` needs an `agency`: what is told is for its file to say",
+    );
+    let refused = with("{ shows = [] }").replace("not-entitled", "refused").replace("document-lapsed", "actor-required");
+    wrong(as_shipped, &refused, &format!("{line}a refusal tells its code and nothing else; remove `told`"));
+}
+
+#[test]
+fn what_is_said_beside_a_number_is_a_part_of_a_case() {
+    let with = |documents: &str, beside: &str| {
+        let given = "documents = [{ kind = \"passport-residence\", expires = \"1406/01/01\" }]\n";
+        assert!(CASE.contains(given));
+        CASE.replace(given, &format!("documents = [{documents}]\n{beside}\n"))
+    };
+    let nobody = |case: String| case.replace("\"entitled\"\nreason = \"valid\"", "\"indeterminate\"\nreason = \"not-established\"");
+    let passport = "{ kind = \"passport-residence\", expires = \"1406/01/01\", country = \"AFG\" }";
+    let card = "{ kind = \"amayesh\", series = 17, expires = \"1406/01/01\" }";
+    let as_shipped = ("kind = true", "kind = true");
+    let holds = |case: String| assert_eq!(told(as_shipped, &case), Ok(()), "{case}");
+    let got_nobody = |case: String| {
+        assert_eq!(
+            told(as_shipped, &case),
+            Err("cases/one.toml:3: `one`: expected `entitled` `valid`, got `indeterminate` `not-established`".to_owned())
+        );
+        holds(nobody(case));
+    };
+    holds(with(passport, "country = \"AF\""));
+    got_nobody(with(passport, "country = \"IQ\""));
+    holds(with(card, "series = 17"));
+    got_nobody(with(card, "series = 16"));
+    // Only the paper whose number is asked about counts; another would contradict nothing.
+    let both = format!("{card}, {passport}");
+    holds(with(&both, "series = 16"));
+    got_nobody(with(&both.replace("series = 17,", "series = 17, asked = true,"), "series = 16"));
+    // With a number the query has them within it.
+    let number = "identifier = { scheme = \"amayesh-no\", value = \"A170000777\", series = ";
+    holds(with(card, &format!("{number}17 }}")));
+    got_nobody(with(card, &format!("{number}16 }}")));
+    let wrong = |case: String, expected: &str| assert_eq!(told(as_shipped, &case), Err(format!("cases/one.toml:{expected}")));
+    wrong(with(card, &format!("{number}17 }}\nseries = 17")), "10: write `series` within `identifier`, where the query has it");
+    wrong(with(card, "country = \"Iraq\""), "9: `Iraq` is no country; write its two or three capitals, as a passport does");
+    wrong(with(&passport.replace("AFG", "af"), ""), "8: `af` is no country; write its two or three capitals, as a passport does");
+    assert!(told(as_shipped, &with(card, "series = \"17\"")).unwrap_err().starts_with("cases/one.toml:9: invalid type"));
+}
+
+#[test]
+fn whether_a_no_is_looked_up_once_more_is_a_part_of_a_case() {
+    let case = CASE
+        .replace("1406/01/01", "1405/01/01")
+        .replace("\"entitled\"\nreason = \"valid\"", "\"not-entitled\"\nreason = \"document-lapsed\"");
+    let with = |asked: bool| format!("{case}registry = \"cached\"\nasked_again = {asked}\n");
+    let live = ("max_stale", "must_be_live_for_denial = true\nmax_stale");
+    let as_shipped = ("kind = true", "kind = true");
+    assert_eq!(told(live, &with(true)), Ok(()));
+    assert_eq!(told(as_shipped, &with(false)), Ok(()));
+    let wrong = |from, case: &str, expected: &str| assert_eq!(told(from, case), Err(format!("cases/one.toml:{expected}")));
+    wrong(as_shipped, &with(true), "3: `one`: expected the registry to be asked again, but the remembered facts were enough");
+    wrong(live, &with(false), "3: `one`: expected the remembered facts to be enough, but the registry was asked again");
+    // What is too old is asked again for whatever answer.
+    let old =
+        CASE.replace("at = \"1405/09/02\"\n", "at = \"1405/09/02\"\nregistry = \"cached\"\nfacts_age = \"9 days\"\nasked_again = true\n");
+    assert_eq!(told(as_shipped, &old), Ok(()));
+    wrong(
+        as_shipped,
+        &with(true).replace("registry = \"cached\"\n", ""),
+        "11: `asked_again` needs `registry = \"cached\"`: only remembered facts may not be enough",
     );
 }

@@ -98,3 +98,34 @@ fn a_suspended_unit_is_named_where_it_is_suspended_and_no_other_ground_with_it()
     }
     assert!(barred("east")[0].en.contains("none of these identities"));
 }
+
+#[test]
+fn what_permits_an_answer_is_traced_to_the_grant_and_the_rule() {
+    let mut files = files();
+    let asked = |files: &BTreeMap<String, String>, purpose: &str| {
+        let caller = Caller { agency: "clinic", branch: None, service: "treatment", purpose };
+        let grounds = permit_grounds(files, caller, AT.parse().unwrap());
+        assert!(grounds.iter().all(|ground| ground.fa.chars().any(|c| c > '\u{600}')), "{grounds:?}");
+        let line = |ground: &Ground| files[&ground.file].lines().nth(ground.line.unwrap() - 1).unwrap().to_owned();
+        grounds.iter().map(|ground| (ground.file.clone(), line(ground), ground.en.clone())).collect::<Vec<_>>()
+    };
+    let found = asked(&files, "treatment");
+    let [grant, rule] = &found[..] else { panic!("{found:?}") };
+    assert!(grant.0 == "agencies/clinic.toml" && grant.1.starts_with("services = [\"treatment\""), "{grant:?}");
+    assert!(grant.2.contains("`treatment` for the purpose `treatment`"), "{grant:?}");
+    assert!(rule.0 == "permits.cedar" && rule.1 == "@id(\"clinics-treat-patients\")", "{rule:?}");
+    assert_eq!(rule.2, "the rule `clinics-treat-patients` permits it");
+    assert_eq!(asked(&files, "claim"), []);
+    // Of two grants and two rules, those that are in force.
+    let own =
+        "@id(\"of-old\")\n@until(\"1400/01/01\")\npermit (principal in Kind::\"clinic\", action, resource == Service::\"treatment\");\n";
+    let now = own.replace("of-old", "of-now").replace("until(\"1400", "from(\"1400");
+    files.insert("local.cedar".to_owned(), format!("{own}{now}"));
+    let clinic = files.get_mut("agencies/clinic.toml").unwrap();
+    let old = "[[grant]]\nuntil = \"1400/01/01\"\nservices = [\"treatment\"]\npurposes = [\"treatment\"]\nmust_give = []\n\n";
+    *clinic = clinic.replacen("[[grant]]\n", &format!("{old}[[grant]]\nfrom = \"1400/01/02\"\n"), 1);
+    let places: Vec<(String, String)> = asked(&files, "treatment").into_iter().map(|(file, line, _)| (file, line)).collect();
+    assert_eq!(places.len(), 3, "{places:?}");
+    assert!(places[0].1.contains("\"health-primary\""), "{places:?}");
+    assert_eq!((places[1].1.as_str(), places[2].1.as_str()), ("@id(\"clinics-treat-patients\")", "@id(\"of-now\")"));
+}
