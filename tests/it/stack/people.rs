@@ -75,6 +75,11 @@ impl Paper {
         self.with("issued", date)
     }
 
+    /// The country that issued it.
+    pub fn country(self, code: &str) -> Self {
+        self.with("country", code)
+    }
+
     /// RFC 3339.
     pub fn recorded(self, at: &str) -> Self {
         self.with("recorded_at", at)

@@ -27,7 +27,9 @@ fn people() -> String {
     let amayesh = |number| [Paper::numbered("amayesh", number, "1402/03/31").series(17)];
     let revoked = Paper::numbered("smart-card", "RK00000001", "1406/01/01").carries("amayesh").state("revoked");
     let slip = Paper::numbered("education-support-slip", "RK00000002", "1406/01/01").recorded("2026-11-21T13:00:00Z");
+    let passport = Paper::new("passport-residence", "passport", "RK0000005", "1406/01/01").country("AFG");
     let people = [
+        Holder::new("guest", [passport]),
         Holder::new("qom", amayesh("RK00000003")),
         Holder::new("nowhere", amayesh("RK00000004")).of("AF", "IR-99"),
         Holder::new("revoked", [revoked]),
@@ -74,7 +76,7 @@ async fn ask_of_papers_and_places(asked: &mut Asked<'_>) {
         asked.about("clinic", "", "treatment", identifier("amayesh-no", "A170000001", "series", json!(series)), expected).await;
     }
     for (country, expected) in [("AFG", "valid"), ("IQ", "not-established")] {
-        asked.about("clinic", "", "treatment", identifier("passport", "P00000001", "country", json!(country)), expected).await;
+        asked.about("clinic", "", "treatment", identifier("passport", "RK0000005", "country", json!(country)), expected).await;
     }
     // A "no" for which the remembered facts are not enough, and one for which they are.
     for _ in 0..2 {

@@ -8,8 +8,17 @@ use super::harness::System;
 use super::replay::everything;
 use super::tools::{configured, estelam};
 
+/// Texts of a file, and what stands there instead.
+type Changes<'a> = &'a [(&'a str, &'a str)];
+
+/// What is told: reason, next step, and what is shown.
+type Words = (String, String, String);
+
+/// The exact reason, what was told and what would be, and how often.
+type Line = (&'static str, [Words; 2], u64);
+
 /// A draft in which some texts of a file are replaced.
-fn draft(path: &str, changes: &[(&str, &str)]) -> Policy {
+fn draft(path: &str, changes: Changes<'_>) -> Policy {
     let mut files = crate::policy_support::files();
     let text = files.get_mut(path).unwrap();
     for (from, to) in changes {
@@ -20,14 +29,14 @@ fn draft(path: &str, changes: &[(&str, &str)]) -> Policy {
 }
 
 /// Reason, next step and what is shown.
-fn told(telling: Option<&Telling>) -> (String, String, String) {
+fn told(telling: Option<&Telling>) -> Words {
     let telling = telling.unwrap();
     let shows: Vec<&str> = telling.shows.iter().map(|part| part.code()).collect();
     (telling.reason.code().to_owned(), telling.next.clone(), shows.join(" "))
 }
 
 /// The exact reason of each line, what was told, what would be, and how often; the exact reason stays.
-fn lines(review: &Review) -> Vec<(&'static str, [(String, String, String); 2], u64)> {
+fn lines(review: &Review) -> Vec<Line> {
     let line = |it: &estelam::app::review::Difference| {
         assert_eq!((it.agency.as_str(), it.old.code()), ("clinic", it.new.code()));
         (it.old.code(), [told(it.old.told()), told(it.new.told())], it.queries)
@@ -35,7 +44,7 @@ fn lines(review: &Review) -> Vec<(&'static str, [(String, String, String); 2], u
     review.different.iter().map(line).collect()
 }
 
-fn words(reason: &str, next: &str, shows: &str) -> (String, String, String) {
+fn words(reason: &str, next: &str, shows: &str) -> Words {
     (reason.to_owned(), next.to_owned(), shows.to_owned())
 }
 
@@ -57,7 +66,7 @@ async fn asked() -> System {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_draft_that_tells_something_else_is_a_difference_though_it_decides_the_same() {
     let system = asked().await;
-    let review = |path: &str, changes: &[(&str, &str)]| everything(&system, &Against::Draft(&draft(path, changes)));
+    let review = |path: &str, changes: Changes<'_>| everything(&system, &Against::Draft(&draft(path, changes)));
     let clinic = "agencies/clinic.toml";
 
     let coarser = review(clinic, &[("\"lapse\", ", "")]);
@@ -70,8 +79,8 @@ async fn a_draft_that_tells_something_else_is_a_difference_though_it_decides_the
 
     let silent = review(clinic, &[("decree = true", "decree = false")]);
     let found = lines(&silent);
-    let [lapsed, decreed] = &found[..] else { panic!("{silent:#?}") };
-    let shown = |line: &(&str, [(String, String, String); 2], u64)| (line.0.to_owned(), line.1.clone().map(|told| told.2), line.2);
+    let [decreed, lapsed] = &found[..] else { panic!("{silent:#?}") };
+    let shown = |line: &Line| (line.0.to_owned(), line.1.clone().map(|told| told.2), line.2);
     assert_eq!(shown(lapsed), ("document-lapsed".into(), ["kind series status".into(), "kind series".into()], 2));
     assert_eq!(shown(decreed), ("valid-by-decree".into(), ["kind series status decree".into(), "kind series".into()], 1));
 
@@ -104,7 +113,7 @@ async fn what_of_a_draft_no_recorded_query_can_try_is_named() {
     let clinic = "agencies/clinic.toml";
     let numbers = "\n[scheme_numbers]\n7 = \"yekta\"\n\n[protection]";
     let comment = "\n# Another comment.\n[[scheme]]\ncode = \"fida\"";
-    let rows: [(&str, &[(&str, &str)], &[&str]); 5] = [
+    let rows: [(&str, Changes<'_>, &[&str]); 5] = [
         (clinic, &[("max_connections = 256", "max_connections = 255")], &["agencies/clinic.toml [limits]"]),
         (
             clinic,

@@ -74,7 +74,7 @@ pub(super) fn told(told: &Spanned<ToldFile>, exact: &str, agency: Option<&str>) 
     if let Some(reason) = reason {
         let code = reason.get_ref();
         if ![exact, exact.coarse()].iter().any(|told| told.code() == code) {
-            let coarse = (exact != exact.coarse()).then(|| format!(" or `{}`", exact.coarse().code())).unwrap_or_default();
+            let coarse = if exact == exact.coarse() { String::new() } else { format!(" or `{}`", exact.coarse().code()) };
             let message = format!("`{code}` is never told where the reason is `{0}`; write `{0}`{coarse}", exact.code());
             return Err((reason.span().start, message));
         }
