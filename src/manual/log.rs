@@ -177,7 +177,8 @@
 //! log's origin, so that nobody else can leave one out, nor put another log's list there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
 //! trails name it (`damaged`; of several that lie together the first and the last, and how many), exports and samples of its span are refused, holders' views of its span say that they are not complete. Where
-//! its own time cannot be read it may be of any day between the entries around it, and of no other. Damage is kept as ranges: of more than a thousand, neighbours are joined, so that `entries` is
+//! its own time cannot be read it may be of any day between the entries around it, and of no other. A row that is gone took its leaf with it: an export with a row among the
+//! same 256 entries breaks off, since nobody can prove what lies between. Damage is kept as ranges: of more than a thousand, neighbours are joined, so that `entries` is
 //! the most that there can be and some between `index` and `last` are whole. However much there is, searches, counts and deletion go on. Counts that the damaged key of a day keeps
 //! from being kept are told from the entries (`estelam_log_uncounted_days_total`). The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
 //!

@@ -275,19 +275,19 @@ async fn a_trail_follows_records_that_are_merged_and_split_and_what_was_ambiguou
 async fn a_trail_by_the_present_number_finds_what_was_asked_under_one_of_the_past() {
     let old = document("amayesh-no", "A171111111", "amayesh", Some(17), "1402/03/31");
     let revoked = old.replace("\"active\"", "\"revoked\"");
-    let new = document("yekta", "9990000018", "smart-card", None, "1408/01/01");
+    let new = document("yekta", "9990000050", "smart-card", None, "1408/01/01");
     let system = System::at("2026-11-23T12:00:00Z", &person("p1", &old)).await;
     open_case(&system, "case-1");
     assert_eq!(system.ask("clinic", &query("clinic", "amayesh-no", "A171111111", "treatment")).await.status, 200);
     system.registry_store(|store| super::workshop::import_people(store, system.dir.path(), &person("p1", &format!("{revoked},{new}"))));
-    let found = trail(&system, "yekta", "9990000018").await;
+    let found = trail(&system, "yekta", "9990000050").await;
     assert_eq!((who(&found, "entries"), &found["identifiers"]), (vec!["clinic verify".to_owned()], &json!(2)), "{found}");
     system.stop().await;
 }
 
 /// What nobody can read of yesterday takes no trail from an officer today, and is no part of today's exports.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_entry_that_is_gone_touches_the_days_around_it_and_no_other() {
+async fn an_entry_whose_time_nobody_can_read_touches_the_days_around_it_and_no_other() {
     let system = System::configured(|config| config.audit.trails_per_day = 1).await;
     open_case(&system, "case-1");
     some_traffic(&system).await;
@@ -299,9 +299,7 @@ async fn an_entry_that_is_gone_touches_the_days_around_it_and_no_other() {
     system.running.parts().ledger.settled().await.unwrap();
     let first = patterns(&system, "/v1/log/entries?agency=clinic&to=2026-11-23").await["entries"][0]["index"].as_u64().unwrap();
     let log = rusqlite::Connection::open(system.config.ledger.dir.join("ledger.sqlite")).unwrap();
-    assert_eq!(log.execute("DELETE FROM entry WHERE idx = ?1", [first - 1]).unwrap(), 1);
-    drop(log);
-    let system = system.restarted_with(|config| config.audit.trails_per_day = 1).await;
+    assert_eq!(log.execute("UPDATE entry SET header = zeroblob(length(header)) WHERE idx = ?1", [first - 1]).unwrap(), 1);
     let all = patterns(&system, "/v1/log/entries").await;
     assert_eq!((&all["damaged"], &all["complete"]), (&json!([{"index": first - 1}]), &json!(false)), "{all}");
     assert_described("LogEntries", &all);

@@ -137,23 +137,15 @@ impl Ranges {
         self.0 = std::mem::take(&mut self.0).into_iter().filter_map(|range| range.before(end)).collect();
     }
 
-    /// Forgets what was under keys that `gone` knows to be destroyed.
+    /// Forgets what was under keys that `gone` knows to be destroyed; nothing where it fails.
     pub(super) fn forget(&mut self, mut gone: impl FnMut(i64) -> Result<bool, SegmentError>) -> Result<(), SegmentError> {
-        let mut kept = Vec::with_capacity(self.0.len());
-        let mut last = None;
-        for range in std::mem::take(&mut self.0) {
-            let destroyed = match (range.key, last) {
-                (None, _) => false,
-                (Some(key), Some((known, destroyed))) if known == key => destroyed,
-                (Some(key), _) => {
-                    let destroyed = gone(key)?;
-                    last = Some((key, destroyed));
-                    destroyed
-                }
-            };
-            kept.extend((!destroyed).then_some(range));
+        let mut keys: Vec<i64> = self.0.iter().filter_map(|range| range.key).collect();
+        keys.dedup();
+        let mut destroyed = Vec::new();
+        for key in keys {
+            destroyed.extend(gone(key)?.then_some(key));
         }
-        self.0 = kept;
+        self.0.retain(|range| range.key.is_none_or(|key| !destroyed.contains(&key)));
         Ok(())
     }
 
@@ -204,6 +196,16 @@ mod tests {
         assert!(ranges.all()[2].touches(0, 1), "one of unknown time may be of any day");
         assert_eq!(ranges.to_look_at(0), [5, 6, 7, 9, 8]);
         assert_eq!(ranges.to_look_at(7), [7, 9, 8, 5, 6], "each turn begins elsewhere");
+    }
+
+    #[test]
+    fn a_failure_forgets_nothing_and_a_purge_what_was_under_its_key() {
+        let mut ranges = Ranges::default();
+        assert!([(1, Some(1)), (2, Some(2)), (3, None)].into_iter().all(|(index, key)| ranges.note(Damage::one(index, key, None))));
+        assert!(ranges.forget(|key| if key == 1 { Ok(true) } else { Err(SegmentError::Crypto) }).is_err());
+        assert_eq!(ranges.len(), 3);
+        ranges.forget(|key| Ok(key == 1)).unwrap();
+        assert_eq!(ranges.to_look_at(0), [3, 2], "of one whose key nobody knows nobody knows that it was deleted");
     }
 
     proptest! {
