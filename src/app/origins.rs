@@ -59,6 +59,13 @@ pub fn open_log(config: &Config, ring: &KeyRing, clock: Arc<dyn Clock>) -> Resul
     let ledger = SqliteLedger::open(settings.clone(), ring.checkpoints().clone(), clock).map_err(failed)?;
     ledger.keep_reserve(reserve);
     let reader = Arc::new(LogChain::open(ledger.clone(), &origins, &settings).map_err(failed)?);
+    for origin in reader.missing() {
+        counter!("estelam_alarms_total", "alarm" => "log-missing").increment(1);
+        tracing::error!(
+            origin,
+            "a log that was sealed is not there: what it had is found by no search, and every answer says so; put its folder back"
+        );
+    }
     Ok(OpenLog { ledger, reader, config: settings })
 }
 

@@ -63,7 +63,8 @@
 //! The demo does all this: its messages are files in `var/demo/registry/messages/`, the first fixture (`A170000001`) has a made-up SIM. What sends messages is
 //! a port ([`CodeSender`](crate::core::registry::holder::CodeSender)) on the registry's side; files are the only sender so far. Entries from before `[holder]` was set,
 //! or from before its key was replaced, stay closed to this view; as long as its 90 days reach back to them it says that it is not complete (`complete: false`, with
-//! words in three languages), and so it does of more than 1,000 epochs, of which the newest are opened. A view without a line does not say that nobody asked: what is
+//! words in three languages), and so it does of more than 1,000 epochs, of which the newest are opened, of an entry
+//! that nobody can read, an epoch that the log lost, or a sealed log that is not there. A view without a line does not say that nobody asked: what is
 //! deferred is not shown either.
 //!
 //! # Deferred entries

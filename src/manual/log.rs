@@ -75,8 +75,8 @@
 //! 4. the checkpoint is signed by the log's key.
 //!
 //! `estelam log verify --dir DIR` walks every log of the installation and names the first entry that does not hold: header, leaf, tree, every
-//! checkpoint, each content against its commitment, the index by which answers are found, each deletion's due date, and that each log goes on from the
-//! end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
+//! checkpoint, each content against its commitment, the index by which answers are found, each deletion's due date, that each epoch which a content
+//! names still has its sealed trail key under that name, and that each log goes on from the end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
 //! processor and the same memory for a log of any length.
 //!
 //! # Administrative acts
@@ -128,7 +128,7 @@
 //! echo A170000001 | estelam log person --as dpo --case case-7 --scheme amayesh-no
 //! ```
 //!
-//! `query` without `--as` searches the folder itself, as the operator may; nothing records that. The same questions over HTTP are `GET /v1/log/entries`,
+//! `query` and `person` without `--as` search the folder itself, as the operator may; nothing records that. The same questions over HTTP are `GET /v1/log/entries`,
 //! `/summary`, `/export`, `/samples`, `/epochs`, `POST /v1/log/person`, `/samples` (see `openapi.json`).
 //!
 //! **What a look leaves.** A filter's value is recorded only if an entry, a closed list or the policy in force has it; of any other only the field is
@@ -140,14 +140,17 @@
 //!
 //! **Sealed logs** (below) are searched with the present one: by filter, by person, by the holder, in the counts of days, with and without a gateway. Their entries have `origin`
 //! beside `index`; `count` covers all logs. Exports and samples are of the present log alone, for each is held against one checkpoint; a sample that was drawn before
-//! its log was sealed stays open and answerable. Trail keys are bound to their log's origin, which `/v1/log/epochs` says and `trail_keys` repeats.
+//! its log was sealed stays open and answerable. One that is listed, had entries and is not there is named (`missing_logs`) by every query, trail and
+//! count that it may belong to, which then is not `complete`, as no holder's view is; the alarm `log-missing` says so at the start. Trail keys are bound to their log's origin, which `/v1/log/epochs` says and `trail_keys` repeats.
 //!
 //! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. In an installation `estelam log person …
 //! --officer-key FILE --dir KIT`, on the officer's machine with the officer's kit, fetches the sealed keys of the period (`--from`, `--to`), opens them there and sends those keys along; the gateway makes
 //! the tags, searches and wipes the keys. Without keys it searches the epoch in memory alone and says `complete: false`. The demo's gateway has the officer's
 //! key (`audit.officer_key`), which only a `demo = true` configuration takes. Offline, `estelam log person --officer-key FILE --scheme …` searches a folder or a restored copy
-//! for one number. The registry adds the person's other numbers, present and past. Entries on a number that several people share are listed
-//! apart as `ambiguous`; asked for such a number, the answer has nothing else. Without the registry no trail is shown (503 `registry-unavailable`).
+//! for one number; whose that is, and whether several people bear it, is not known there. Where the officer's key was replaced within the period, give `--officer-key` once for each: what none
+//! of them opens is named in `epochs_unopened`. So is an epoch that entries name and the table `epoch` lacks, or has under another name, and one whose key is not
+//! the epoch's own: beside each sealed key lies what the key comes to (HMAC-SHA-256 of `estelam trail key check v1` under it; epochs of earlier builds have none). The registry adds the person's other numbers, present and past. Entries on a number that several people share are listed
+//! apart as `ambiguous`, and so are those that were answered `ambiguous-identifier`, whoever bears the number now; asked for such a number, the answer has nothing else. Without the registry no trail is shown (503 `registry-unavailable`).
 //!
 //! **Cases and quotas.** `cases/NUMBER.json` names an office and a last day; an unknown, closed or expired case, or another office's, is 403 `case-unknown`. A case is an entry (`log-case`) with its
 //! reason at its first use, and again once it was changed. An officer (agency and
@@ -155,7 +158,8 @@
 //!
 //! **Counts** are whole tens, rounded down, and nothing else is told: no count or total below ten, none that is not a ten. So no difference of two published
 //! numbers is a count of fewer than ten, whichever filters or moments they are from. A filter chooses whole buckets. An hour after its end a day's counts are kept
-//! as they are for a year, so that deletions change nothing.
+//! as they are for a year, so that deletions change nothing. Days with entries that nobody can read stand in `damaged_days`, their buckets are not `complete`, and
+//! they are kept, with that mark, only once some of their contents may be deleted: until then what is put right is counted.
 //!
 //! **Exports.** First line: the manifest (filter, `tree_size`, `count`, signed checkpoint). Rows: oldest first, each with salt₁, header and content
 //! commitment, which make its leaf, and the `gap` before it: the roots of the largest aligned subtrees that cover the entries in between. Last line: the gap to the end,
@@ -168,7 +172,10 @@
 //! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key` for this
 //! log's origin, so that nobody else can leave one out, nor put another log's list there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
-//! trails name it (`damaged`), exports, samples and holders' views of its span are refused; with more than 1,000 of them nothing is searched. Counts that the damaged key of a day keeps
+//! trails name it (`damaged`; of several that lie together the first and the last, and how many), exports and samples of its span are refused, holders' views of its span say that they are not complete. Where
+//! its own time cannot be read it may be of any day between the entries around it, and of no other. A row that is gone took its leaf with it: an export with a row among the
+//! same 256 entries breaks off, since nobody can prove what lies between. Damage is kept as ranges: of more than a thousand, neighbours are joined, so that `entries` is
+//! the most that there can be and some between `index` and `last` are whole. However much there is, searches, counts and deletion go on. Counts that the damaged key of a day keeps
 //! from being kept are told from the entries (`estelam_log_uncounted_days_total`). The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
 //!
 //! # Deletion

@@ -205,6 +205,7 @@
 //! | `deletion-not-ordered` | contents are due and stay, because no purge order covers them | two officials sign one (`estelam log purge-order`, see [`log`](super::log)) |
 //! | `deletion-order-ends` | the last purge order ends within 30 days | have the next one signed |
 //! | `log-ended` | the access log was sealed and goes on under a new origin | tell its witness and the auditors, see [`log`](super::log) |
+//! | `log-missing` | at the start a log that was sealed was not where the list of origins says; searches, trails, counts and holders' views that it may belong to say that they are not complete | put its folder back (from a copy, if need be), restart the gateway, run `estelam log verify` |
 //! | `decrees-not-of-their-version`, `decrees-rewritten` | the registry's decrees are not what they claim to be, or one that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again | find out why; once an official has looked into it, restart the gateway |
 //! | `registry-event-key` | somebody who has the registry's client certificate pushes events that its key did not sign | compare `events.keys` with the registry's key, or revoke that certificate |
 //! | `watch-blind` | the rules that watch for abuse could not read back what happened before (at a start, or after something was missed); they count from then on and try again | look at the log's disk, run `estelam log verify` |

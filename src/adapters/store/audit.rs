@@ -1,7 +1,7 @@
 //! Auditors' questions, answered beside the writer: by a running log, or offline on a folder.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,15 +11,12 @@ use zeroize::Zeroizing;
 
 use super::config::LedgerError;
 use super::contents::Contents;
-use super::day::DayKeys;
 use super::keys::{ContentKek, open_trail_key};
-use super::segments::{self, Damage, Index, SegmentError, Sought};
+use super::segments::{self, Index, SegmentError};
+use super::trails::{Keys, epochs};
 use super::{SqliteLedger, nodes, recovery};
-use crate::core::ledger::audit::{
-    AuditRow, Bucket, DamagedEntry, Found, LogAudit, OpenedKey, SealedEpoch, Search, Trace, TrailFound, TrailSearch,
-};
+use crate::core::ledger::audit::{AuditRow, Found, LogAudit, SealedEpoch, Search, Summary, TrailFound, TrailSearch};
 use crate::core::ledger::retention::day_of;
-use crate::core::ledger::subject::trail_tag_under;
 use crate::core::ledger::tree::Hash;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
 
@@ -35,7 +32,7 @@ impl OfficerKey {
         Self(key)
     }
 
-    fn open(&self, origin: &str, epoch: &SealedEpoch) -> Option<Zeroizing<[u8; 32]>> {
+    pub(super) fn open(&self, origin: &str, epoch: &SealedEpoch) -> Option<Zeroizing<[u8; 32]>> {
         open_trail_key(&self.0, origin, &epoch.name, &epoch.sealed).ok()
     }
 }
@@ -53,8 +50,8 @@ impl SqliteLedger {
         let _ = self.officer.set(key);
     }
 
-    pub(super) fn officer(&self) -> Option<&OfficerKey> {
-        self.officer.get()
+    pub(super) fn officer(&self) -> &[OfficerKey] {
+        self.officer.get().map_or(&[], std::slice::from_ref)
     }
 
     /// How many entries the index has not looked at.
@@ -103,7 +100,7 @@ impl LogAudit for SqliteLedger {
         self.readers.run(move |conn, _| epochs(conn, (from, to), Some(&current), None)).await
     }
 
-    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
+    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Summary, LogUnreadable> {
         self.told(from, to, now).await
     }
 
@@ -121,9 +118,8 @@ impl LogAudit for SqliteLedger {
         let current = self.shared.keys.load_full();
         let keys = Keys { origin: &self.shared.origin, sealed: false, current: Some(&current), officer: self.officer() };
         let (sought, unopened) = keys.tags(&epochs, &search);
-        let (from, to) = (search.from, search.to);
         let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
-        Ok(assembled(found, (from, to), epochs.len(), unopened, size))
+        Ok(keys.assembled(found, (search.from, search.to), (epochs.len(), unopened), size))
     }
 }
 
@@ -174,17 +170,17 @@ impl OfflineAudit {
         segments::search(&mut self.index, &self.conn, &self.contents, search, size).map_err(fault)
     }
 
-    /// See [`LogAudit::trail`]; every epoch needs the officer's key here.
+    /// See [`LogAudit::trail`]; every epoch needs a key of the officer's here.
     ///
     /// # Errors
     /// The database fails, or an entry does not fit its leaf.
-    pub fn trail(&mut self, search: &TrailSearch, officer: &OfficerKey) -> Result<TrailFound, LedgerError> {
+    pub fn trail(&mut self, search: &TrailSearch, officer: &[OfficerKey]) -> Result<TrailFound, LedgerError> {
         let size = self.size()?;
         let epochs = epochs(&self.conn, (search.from, search.to), None, None)?;
-        let keys = Keys { origin: &self.origin, sealed: false, current: None, officer: Some(officer) };
+        let keys = Keys { origin: &self.origin, sealed: false, current: None, officer };
         let (sought, unopened) = keys.tags(&epochs, search);
         let found = segments::trail(&mut self.index, &self.conn, &self.contents, &sought, size).map_err(fault)?;
-        Ok(assembled(found, (search.from, search.to), epochs.len(), unopened, size))
+        Ok(keys.assembled(found, (search.from, search.to), (epochs.len(), unopened), size))
     }
 }
 
@@ -193,85 +189,6 @@ fn fault(error: SegmentError) -> LedgerError {
         SegmentError::Database(error) => LedgerError::Database(error),
         other => LedgerError::Inconsistent(other.to_string()),
     }
-}
-
-pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
-
-/// What opens the epochs of one log.
-pub(super) struct Keys<'k> {
-    pub(super) origin: &'k str,
-    /// Whether it is one that was sealed: keys that are given must name it then.
-    pub(super) sealed: bool,
-    /// The keys in memory.
-    pub(super) current: Option<&'k DayKeys>,
-    pub(super) officer: Option<&'k OfficerKey>,
-}
-
-impl Keys<'_> {
-    /// The tags of all traces under keys in memory, given or opened; and the epochs that nobody opened.
-    pub(super) fn tags(&self, epochs: &[SealedEpoch], search: &TrailSearch) -> (Vec<Sought>, Vec<String>) {
-        let (mut sought, mut unopened) = (Vec::new(), Vec::new());
-        for epoch in epochs {
-            let day = day_number(&epoch.name);
-            if let Some(current) = self.current.filter(|current| current.epoch == epoch.name) {
-                let tag = |(trace, asked): (usize, &Trace)| Sought { day, tag: current.tags.trail_tag(&asked.scheme, &asked.value), trace };
-                sought.extend(search.traces.iter().enumerate().map(tag));
-            } else if let Some(key) = self.given(epoch, search).or_else(|| self.officer?.open(self.origin, epoch)) {
-                sought.extend(tags_under(&key, day, search));
-            } else if self.sealed {
-                unopened.push(format!("{} of {}", epoch.name, self.origin));
-            } else {
-                unopened.push(epoch.name.clone());
-            }
-        }
-        (sought, unopened)
-    }
-
-    fn given(&self, epoch: &SealedEpoch, search: &TrailSearch) -> Option<Zeroizing<[u8; 32]>> {
-        let of_log = |given: &OpenedKey| given.origin.as_deref().map_or(!self.sealed, |origin| origin == self.origin);
-        let given = search.keys.iter().find(|given| given.epoch == epoch.name && of_log(given));
-        given.map(|given| given.key.clone())
-    }
-}
-
-pub(super) fn assembled(
-    (mut rows, damaged): (Vec<(usize, AuditRow)>, Vec<Damage>),
-    (from, to): Span,
-    epochs: usize,
-    unopened: Vec<String>,
-    size: u64,
-) -> TrailFound {
-    rows.retain(|(_, row)| from.is_none_or(|from| from <= row.time) && to.is_none_or(|to| row.time < to));
-    let (first, end) = (from.map_or(i64::MIN, Timestamp::as_microsecond), to.map_or(i64::MAX, Timestamp::as_microsecond));
-    let damaged = damaged.into_iter().filter(|damage| damage.touches(first, end));
-    let damaged = damaged.map(|damage| DamagedEntry { index: damage.index, origin: None }).collect();
-    TrailFound { rows, searched: epochs - unopened.len(), unopened, size, damaged }
-}
-
-fn tags_under(key: &[u8; 32], day: i64, search: &TrailSearch) -> Vec<Sought> {
-    let tag = |(trace, asked): (usize, &crate::core::ledger::audit::Trace)| Sought {
-        day,
-        tag: trail_tag_under(key, &asked.scheme, &asked.value),
-        trace,
-    };
-    search.traces.iter().enumerate().map(tag).collect()
-}
-
-/// The epochs that entries of a span can be of: an entry may take its place a little after its epoch's day.
-pub(super) fn epochs(
-    conn: &Connection,
-    (from, to): Span,
-    current: Option<&str>,
-    origin: Option<&Arc<str>>,
-) -> rusqlite::Result<Vec<SealedEpoch>> {
-    let first = from.map_or(i64::MIN, |from| number_of(day_of(from)) - 1);
-    let last = to.map_or(i64::MAX, |to| number_of(day_of(to)) + 1);
-    let mut select = conn.prepare_cached("SELECT name, sealed FROM epoch ORDER BY seq")?;
-    let all = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let within = |name: &str| (first..=last).contains(&day_number(name));
-    let epoch =
-        |(name, sealed): (String, Vec<u8>)| SealedEpoch { current: Some(name.as_str()) == current, origin: origin.cloned(), name, sealed };
-    Ok(all.into_iter().filter(|(name, _)| within(name)).map(epoch).collect())
 }
 
 /// The day of an epoch by its name, days since 1970; the smallest number, which no entry is of, where the name says none.

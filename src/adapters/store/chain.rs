@@ -6,22 +6,26 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::audit::{Keys, Span, assembled, epochs};
+use super::audit::number_of;
+use super::missing::Missing;
 use super::sealed::{EndedLog, LogChain};
 use super::segments;
+use super::trails::{Keys, Span, epochs};
 use crate::core::ledger::LogUnreadable;
-use crate::core::ledger::audit::{AuditRow, Bucket, Found, Gather, LogAudit, SealedEpoch, Search, TrailFound, TrailSearch, joined};
-use crate::core::ledger::holder::{HolderEntry, HolderLog, SealedTrails};
+use crate::core::ledger::audit::{AuditRow, Found, Gather, LogAudit, SealedEpoch, Search, Summary, TrailFound, TrailSearch};
+use crate::core::ledger::holder::{HolderEntries, HolderLog, SealedTrails};
+use crate::core::ledger::retention::day_of;
 use crate::core::ledger::tree::Hash;
 use crate::core::registry::holder::OpenedTrail;
 
 #[async_trait]
 impl LogAudit for LogChain {
     async fn search(&self, search: Search) -> Result<Found, LogUnreadable> {
-        if search.present_only || self.ended.is_empty() {
+        if search.present_only || (self.ended.is_empty() && self.missing.is_empty()) {
             let found = self.present.search(search).await?;
             return Ok(Found { head: self.number, rows: self.numbered(found.rows), ..found });
         }
+        let missing = Missing::named(&self.missing, search.filter.from);
         let mut gather = Gather::new(search, self.number);
         for log in gather.order() {
             let Some(asked) = gather.ask(log) else { continue };
@@ -31,7 +35,7 @@ impl LogAudit for LogChain {
                 gather.take(log, Some(&ended.origin), ended.search(asked).await?);
             }
         }
-        Ok(gather.done())
+        Ok(Found { missing, ..gather.done() })
     }
 
     async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable> {
@@ -60,15 +64,20 @@ impl LogAudit for LogChain {
         Ok(all)
     }
 
-    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
+    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Summary, LogUnreadable> {
         let mut told = self.present.summary(from, to, now).await?;
-        if self.ended.is_empty() {
-            return Ok(told);
-        }
         for ended in &self.ended {
-            told.extend(ended.told(from, to).await?);
+            told.add(ended.told(from, to).await?);
         }
-        Ok(joined(told))
+        let start = from.map(|day| Timestamp::from_second(number_of(day).saturating_mul(86_400)).unwrap_or(Timestamp::MIN));
+        told.missing = Missing::named(&self.missing, start);
+        let mut told = told.joined();
+        for missing in self.missing.iter().filter(|missing| missing.touches(start)) {
+            let last = missing.ended().map(day_of);
+            let lacks = told.buckets.iter_mut().filter(|bucket| last.is_none_or(|last| bucket.day <= last));
+            lacks.for_each(|bucket| bucket.complete = false);
+        }
+        Ok(told)
     }
 
     async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable> {
@@ -80,7 +89,7 @@ impl LogAudit for LogChain {
     }
 
     async fn trail(&self, search: TrailSearch) -> Result<TrailFound, LogUnreadable> {
-        let mut all = TrailFound::default();
+        let mut all = TrailFound { missing: Missing::named(&self.missing, search.from), ..TrailFound::default() };
         for ended in &self.ended {
             add(&mut all, ended.trail(&search, &self.present).await?);
         }
@@ -125,7 +134,7 @@ impl EndedLog {
         let keys = Keys { origin: &self.origin, sealed: true, current: None, officer: present.officer() };
         let (sought, unopened) = keys.tags(&epochs, search);
         let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
-        let found = assembled(found, span, epochs.len(), unopened, size);
+        let found = keys.assembled(found, span, (epochs.len(), unopened), size);
         let of_log = |(trace, row): (usize, AuditRow)| (trace, row.of_log(self.number, Some(self.origin.clone())));
         let damaged = found.damaged.into_iter().map(|damaged| damaged.of_log(Some(&self.origin))).collect();
         Ok(TrailFound { rows: found.rows.into_iter().map(of_log).collect(), damaged, ..found })
@@ -136,6 +145,7 @@ impl EndedLog {
 impl HolderLog for LogChain {
     async fn sealed_trails(&self, from: Timestamp) -> Result<SealedTrails, LogUnreadable> {
         let mut all = self.present.sealed_trails(from).await?;
+        all.whole &= !self.missing.iter().any(|missing| missing.touches(Some(from)));
         for ended in self.ended.iter().rev() {
             let older = ended.sealed_trails(from).await?;
             all.trails.extend(older.trails);
@@ -144,14 +154,18 @@ impl HolderLog for LogChain {
         Ok(all)
     }
 
-    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable> {
+    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<HolderEntries, LogUnreadable> {
         let (of_present, of_ended): (Vec<_>, Vec<_>) = trails.into_iter().partition(|trail| trail.origin.is_none());
-        let mut all = Vec::new();
+        let mut all = HolderEntries { entries: Vec::new(), whole: true };
+        let mut add = |found: HolderEntries| {
+            all.entries.extend(found.entries);
+            all.whole &= found.whole;
+        };
         for ended in &self.ended {
             let of_log = of_ended.iter().filter(|trail| trail.origin.as_deref() == Some(&*ended.origin)).cloned().collect();
-            all.extend(ended.entries_of(of_log, from).await?);
+            add(ended.entries_of(of_log, from).await?);
         }
-        all.extend(self.present.entries_of(of_present, from).await?);
+        add(self.present.entries_of(of_present, from).await?);
         Ok(all)
     }
 

@@ -9,11 +9,11 @@ use rusqlite::Connection;
 use super::config::LedgerError;
 use super::journal::Frame;
 use super::purge::day_range;
-use super::{counts, database, fence, holder, nodes, purge, recovery, schema, succession};
+use super::{counts, database, fence, holder, nodes, purge, recovery, schema, succession, trails};
 use crate::core::ledger::tile::TILE_HEIGHT;
 
 /// Small tables that are copied whole.
-const SMALL: [&str; 8] = ["epoch", "holder_epoch", "day_count", "purge", "succession", "sealed", "later_purge", "writer"];
+const SMALL: [&str; 9] = ["epoch", "epoch_check", "holder_epoch", "day_count", "purge", "succession", "sealed", "later_purge", "writer"];
 
 /// Adds to the copy in `to` what the log in `dir` has beyond it, and deletes there what was deleted here. Everything that was answered
 /// before the call is in it: also what only the journal has, since the copy gets no journal.
@@ -62,6 +62,7 @@ fn make_tables(conn: &Connection) -> Result<(), LedgerError> {
     succession::make_tables(conn)?;
     fence::create_table(conn)?;
     holder::make_table(conn)?;
+    trails::make_table(conn)?;
     counts::make_table(conn)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension as _};
+use serde::{Deserialize, Serialize};
 
 use super::audit::{date_of, number_of};
 use super::config::LedgerError;
@@ -15,11 +16,11 @@ use super::contents::Contents;
 use super::database::Store;
 use super::queue::Command;
 use super::sealed::EndedLog;
-use super::segments::{self, Index, SegmentError};
+use super::segments::{self, DAY_US, Damage, Index, SegmentError};
 use super::{STOPPED, SqliteLedger, purge};
-use crate::core::ledger::audit::{Bucket, is_over};
+use crate::core::ledger::audit::{Bucket, Summary, is_over};
 use crate::core::ledger::leaf::class_byte;
-use crate::core::ledger::retention::day_of;
+use crate::core::ledger::retention::{day_of, kept_until};
 use crate::core::ledger::{LogUnreadable, RetentionClass};
 
 /// Counts of a day: the day, its key, and what is told under it.
@@ -37,13 +38,15 @@ pub(super) fn forget_destroyed(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 impl SqliteLedger {
-    /// Keeps the counts of every day that is over and not kept yet. Contents must not be deleted before.
+    /// Keeps the counts of every day that is over and not kept yet. Contents must not be deleted before. A day with damaged entries waits until
+    /// some of its contents may be deleted: until then they can be put right.
     ///
     /// # Errors
     /// [`LogUnreadable`].
     pub async fn close_days(&self, now: Timestamp) -> Result<(), LogUnreadable> {
         let size = self.durable_size().await?;
-        let closed = self.readers.search(move |index, conn, contents| closed(index, (conn, contents), open_days(conn, Some(now))?, size));
+        let closed =
+            self.readers.search(move |index, conn, contents| closed(index, (conn, contents), (open_days(conn, Some(now))?, now), size));
         let closed = closed.await?;
         if closed.is_empty() {
             return Ok(());
@@ -55,24 +58,17 @@ impl SqliteLedger {
     }
 
     /// See [`crate::core::ledger::audit::LogAudit::summary`].
-    pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable> {
+    pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Summary, LogUnreadable> {
         // What the log's own time has not come to may still get entries, whatever this machine's clock says.
         let last = Timestamp::from_microsecond(self.shared.last_time.load(Ordering::Acquire)).unwrap_or(now);
         self.close_days(now.min(last)).await?;
         let size = self.durable_size().await?;
         let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
         let told = self.readers.search(move |index, conn, contents| {
-            let mut told = opened(conn, contents, within)?;
             // Yesterday's last hour and today, and days whose counts could not be kept.
             let present = [number_of(day_of(now)) - 1, number_of(day_of(now))];
-            let open: BTreeSet<i64> = uncounted_days(conn)?.into_iter().chain(present).collect();
-            for day in open.into_iter().filter(|day| within(*day)) {
-                if !is_kept(conn, day)? {
-                    let over = is_over(date_of(day), now);
-                    told.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), over));
-                }
-            }
-            Ok(told)
+            let open = uncounted_days(conn)?.into_iter().chain(present).collect();
+            told_of(index, (conn, contents), open, (&within, now), size)
         });
         told.await
     }
@@ -80,21 +76,18 @@ impl SqliteLedger {
 
 impl EndedLog {
     /// The counts of its days that are not kept: all of its days are over. To be kept before anything is deleted.
-    pub(super) async fn counts_of_open_days(&self) -> Result<Vec<SealedCount>, LogUnreadable> {
+    pub(super) async fn counts_of_open_days(&self, now: Timestamp) -> Result<Vec<SealedCount>, LogUnreadable> {
         let size = self.size;
-        self.readers.search(move |index, conn, contents| closed(index, (conn, contents), open_days(conn, None)?, size)).await
+        self.readers.search(move |index, conn, contents| closed(index, (conn, contents), (open_days(conn, None)?, now), size)).await
     }
 
     /// What may be told of its days.
-    pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>) -> Result<Vec<Bucket>, LogUnreadable> {
+    pub(super) async fn told(&self, from: Option<Date>, to: Option<Date>) -> Result<Summary, LogUnreadable> {
         let size = self.size;
         let within = move |day: i64| from.is_none_or(|from| from <= date_of(day)) && to.is_none_or(|to| date_of(day) <= to);
         let told = self.readers.search(move |index, conn, contents| {
-            let mut told = opened(conn, contents, within)?;
-            for day in uncounted_days(conn)?.into_iter().filter(|day| within(*day)) {
-                told.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), true));
-            }
-            Ok(told)
+            let open = uncounted_days(conn)?.into_iter().collect();
+            told_of(index, (conn, contents), open, (&within, Timestamp::MAX), size)
         });
         told.await
     }
@@ -115,17 +108,77 @@ impl Store {
     }
 }
 
+/// Counts of a day as they are kept: a list where all of it was counted.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Whole(Vec<Bucket>),
+    /// Of a day with entries that nobody could read.
+    Damaged {
+        damaged: Vec<Bucket>,
+    },
+}
+
+/// Whether a damaged entry may be of a day.
+fn touch(damage: &[Damage], day: i64) -> bool {
+    let start = day.saturating_mul(DAY_US);
+    damage.iter().any(|damage| damage.touches(start, start.saturating_add(DAY_US)))
+}
+
+/// Whether contents of a day may be deleted by now: those that are kept shortest.
+fn may_go(day: i64, now: Timestamp) -> bool {
+    let end = Timestamp::from_second((day + 1).saturating_mul(86_400)).unwrap_or(Timestamp::MAX);
+    kept_until(end, RetentionClass::Minor) <= now
+}
+
+/// What is told of the days that are kept and of those that are `open`.
+fn told_of(
+    index: &mut Index,
+    (conn, contents): (&Connection, &Mutex<Contents>),
+    open: BTreeSet<i64>,
+    (within, now): (&dyn Fn(i64) -> bool, Timestamp),
+    size: u64,
+) -> Result<Summary, SegmentError> {
+    let mut told = opened(conn, contents, within)?;
+    let mut counted = BTreeSet::new();
+    for day in open.into_iter().filter(|day| within(*day)) {
+        if !is_kept(conn, day)? {
+            let over = is_over(date_of(day), now);
+            told.buckets.extend(segments::tally(index, conn, contents, day, size)?.told(date_of(day), over));
+            counted.insert(day);
+        }
+    }
+    // Last, since counting may have found some.
+    let damage = segments::uncounted(index, conn, contents, size)?;
+    for day in damage.iter().flat_map(Damage::times).map(|time| time.div_euclid(DAY_US)).filter(|day| within(*day)) {
+        if !is_kept(conn, day)? {
+            counted.insert(day);
+        }
+    }
+    told.damaged.extend(counted.into_iter().filter(|day| touch(&damage, *day)).map(date_of));
+    Ok(told.joined())
+}
+
 /// Counts of days under the keys of their days, sealed.
 fn closed(
     index: &mut Index,
     (conn, contents): (&Connection, &Mutex<Contents>),
-    days: Vec<(i64, i64)>,
+    (days, now): (Vec<(i64, i64)>, Timestamp),
     size: u64,
 ) -> Result<Vec<SealedCount>, SegmentError> {
-    let mut closed = Vec::new();
+    let (mut tallies, mut closed) = (Vec::with_capacity(days.len()), Vec::new());
     for (day, key) in days {
-        let told = segments::tally(index, conn, contents, day, size)?.told(date_of(day), true);
-        let plain = serde_json::to_vec(&told).map_err(|_| SegmentError::Crypto)?;
+        tallies.push((day, key, segments::tally(index, conn, contents, day, size)?));
+    }
+    let damage = if tallies.is_empty() { Vec::new() } else { segments::uncounted(index, conn, contents, size)? };
+    for (day, key, tally) in tallies {
+        let damaged = touch(&damage, day);
+        if damaged && !may_go(day, now) {
+            continue;
+        }
+        let buckets = tally.told(date_of(day), !damaged);
+        let kept = if damaged { Kept::Damaged { damaged: buckets } } else { Kept::Whole(buckets) };
+        let plain = serde_json::to_vec(&kept).map_err(|_| SegmentError::Crypto)?;
         let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
         match contents.seal_count(conn, key, day, plain)? {
             Some(sealed) => closed.push((day, key, sealed)),
@@ -140,22 +193,28 @@ fn closed(
 }
 
 /// Counts that are kept.
-fn opened(conn: &Connection, contents: &Mutex<Contents>, within: impl Fn(i64) -> bool) -> Result<Vec<Bucket>, SegmentError> {
-    let mut told = Vec::new();
+fn opened(conn: &Connection, contents: &Mutex<Contents>, within: &dyn Fn(i64) -> bool) -> Result<Summary, SegmentError> {
+    let mut told = Summary::default();
     for (day, key, sealed) in kept(conn)?.into_iter().filter(|(day, ..)| within(*day)) {
         let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
-        told.extend(open_count(conn, &mut contents, (day, key), &sealed)?);
+        match open_count(conn, &mut contents, (day, key), &sealed)? {
+            Kept::Whole(buckets) => told.buckets.extend(buckets),
+            Kept::Damaged { damaged } => {
+                told.buckets.extend(damaged);
+                told.damaged.insert(date_of(day));
+            }
+        }
     }
     Ok(told)
 }
 
 /// Counts that are kept; none where a purge has destroyed their key and comes to them next.
-fn open_count(conn: &Connection, contents: &mut Contents, (day, key): (i64, i64), sealed: &[u8]) -> Result<Vec<Bucket>, SegmentError> {
+fn open_count(conn: &Connection, contents: &mut Contents, (day, key): (i64, i64), sealed: &[u8]) -> Result<Kept, SegmentError> {
     let plain = contents.open_count(conn, key, day, sealed)?;
     match plain.and_then(|plain| serde_json::from_slice(&plain).ok()) {
         Some(told) => Ok(told),
         None if purge::is_stored(conn, key)? => Err(SegmentError::DamagedCount(date_of(day))),
-        None => Ok(Vec::new()),
+        None => Ok(Kept::Whole(Vec::new())),
     }
 }
 

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
-use super::holder;
 use super::keys::{Kek, aead_key, random_secret, seal_trail_key};
+use super::{holder, trails};
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::leaf::class_byte;
 use crate::core::ledger::subject::EpochKeys;
@@ -48,6 +48,7 @@ impl DayKeys {
         let (trail, agencies) = (random_secret()?, random_secret()?);
         let sealed = seal_trail_key(&config.dpo_public_key, &config.origin, &epoch, &trail)?;
         conn.execute("INSERT INTO epoch (seq, name, sealed) VALUES (?1, ?2, ?3)", (seq, &epoch, sealed))?;
+        trails::keep(conn, &epoch, &trail)?;
         if let Some(desk) = &config.holder_public_key {
             holder::keep(conn, &epoch, &seal_trail_key(desk, &config.origin, &epoch, &trail)?)?;
         }

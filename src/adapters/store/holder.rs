@@ -8,12 +8,12 @@ use jiff::civil::Date;
 use rusqlite::Connection;
 
 use super::SqliteLedger;
-use super::audit::day_number;
+use super::audit::{day_number, number_of};
 use super::reader::Readers;
 use super::sealed::EndedLog;
-use super::segments::{self, SegmentError, Sought};
+use super::segments::{self, Sought};
 use crate::core::ledger::audit::AuditRow;
-use crate::core::ledger::holder::{HolderEntry, HolderLog, SealedTrails};
+use crate::core::ledger::holder::{HolderEntries, HolderEntry, HolderLog, SealedTrails};
 use crate::core::ledger::leaf::Header;
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::tree::Hash;
@@ -47,7 +47,7 @@ impl HolderLog for SqliteLedger {
         self.readers.run(move |conn, _| sealed(conn, first, None)).await
     }
 
-    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable> {
+    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<HolderEntries, LogUnreadable> {
         let size = self.size();
         self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
         entries(&self.readers, &trails, from, size).await
@@ -65,25 +65,22 @@ impl EndedLog {
         self.readers.run(move |conn, _| sealed(conn, first, Some(&origin))).await
     }
 
-    pub(super) async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable> {
+    pub(super) async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<HolderEntries, LogUnreadable> {
         entries(&self.readers, &trails, from, self.size).await
     }
 }
 
-/// The entries with the tags of these trails among the first `size` of a log.
-async fn entries(readers: &Readers, trails: &[OpenedTrail], from: Timestamp, size: u64) -> Result<Vec<HolderEntry>, LogUnreadable> {
+/// The entries with the tags of these trails among the first `size` of a log, and whether others may be the holder's too.
+async fn entries(readers: &Readers, trails: &[OpenedTrail], from: Timestamp, size: u64) -> Result<HolderEntries, LogUnreadable> {
     let sought: Vec<Sought> = trails.iter().flat_map(sought).collect();
-    let found = readers.search(move |index, conn, contents| {
-        let (found, damaged) = segments::trail(index, conn, contents, &sought, size)?;
-        // A holder is told all of it or that it cannot be told.
-        match damaged.iter().find(|damage| damage.touches(from.as_microsecond(), i64::MAX)) {
-            Some(damage) => Err(SegmentError::Damaged(damage.index, None)),
-            None => Ok(found),
-        }
-    });
-    let found = found.await?;
-    let rows = found.into_iter().map(|(_, row)| row).filter(|row| row.time >= from);
-    rows.map(holder_entry).collect::<Option<_>>().ok_or(LogUnreadable("an entry has a header that cannot be read"))
+    let found = readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
+    let first = number_of(day_of(from));
+    let damaged = found.damaged.iter().any(|damage| damage.touches(from.as_microsecond(), i64::MAX));
+    let lost = found.lost.iter().any(|epoch| day_number(epoch) >= first);
+    let rows: Vec<AuditRow> = found.rows.into_iter().map(|(_, row)| row).filter(|row| row.time >= from).collect();
+    let all = rows.len();
+    let entries: Vec<HolderEntry> = rows.into_iter().filter_map(holder_entry).collect();
+    Ok(HolderEntries { whole: !damaged && !lost && entries.len() == all, entries })
 }
 
 fn holder_entry(row: AuditRow) -> Option<HolderEntry> {

@@ -109,7 +109,7 @@ pub(super) fn aead_key(secret: &[u8]) -> Option<LessSafeKey> {
 }
 
 /// What the list of index parts is bound to, before the log's origin.
-const LIST: &[u8] = b"estelam log index v2\0";
+const LIST: &[u8] = b"estelam log index v3\0";
 
 /// The content key-encryption key.
 pub(super) struct Kek(LessSafeKey);

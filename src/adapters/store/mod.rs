@@ -21,6 +21,7 @@ mod holder;
 mod journal;
 mod keys;
 mod line;
+mod missing;
 mod nodes;
 mod offline;
 mod origins;
@@ -42,6 +43,7 @@ mod succession;
 mod test_signer;
 #[cfg(test)]
 mod tests;
+mod trails;
 mod verify;
 mod witnessed;
 mod writer;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::audit::{OfficerKey, OfflineAudit};
 use super::config::LedgerError;
 use super::keys::ContentKek;
+use super::missing::Missing;
 use super::origins::Origins;
 use super::schema;
 use crate::core::ledger::audit::{Found, Gather, Search, TrailFound, TrailSearch};
@@ -13,6 +14,7 @@ use crate::core::ledger::audit::{Found, Gather, Search, TrailFound, TrailSearch}
 pub struct OfflineChain {
     /// The oldest first; the last is the present one.
     logs: Vec<OfflineLog>,
+    missing: Vec<Missing>,
 }
 
 struct OfflineLog {
@@ -23,7 +25,7 @@ struct OfflineLog {
 }
 
 impl OfflineChain {
-    /// Opens all logs with the key-encryption key of their contents. A sealed one that is not here is left out.
+    /// Opens all logs with the key-encryption key of their contents. Answers name the sealed ones that are not here.
     ///
     /// # Errors
     /// [`LedgerError`]: one cannot be read, or the key cannot be used.
@@ -37,7 +39,7 @@ impl OfflineChain {
             let audit = OfflineAudit::open(&dir, content_kek, &origin)?;
             logs.push(OfflineLog { number, origin: sealed.then(|| Arc::from(origin)), audit });
         }
-        Ok(Self { logs })
+        Ok(Self { logs, missing: Missing::all(origins)? })
     }
 
     /// Looks at some entries before a search; returns how many are left, for a progress bar.
@@ -58,15 +60,15 @@ impl OfflineChain {
             let (Some(asked), Some(log)) = (gather.ask(number), self.logs.iter_mut().find(|log| log.number == number)) else { continue };
             gather.take(number, log.origin.as_ref(), log.audit.search(&asked)?);
         }
-        Ok(gather.done())
+        Ok(Found { missing: Missing::named(&self.missing, search.filter.from), ..gather.done() })
     }
 
-    /// See [`crate::core::ledger::audit::LogAudit::trail`]; every epoch needs the officer's key here.
+    /// See [`crate::core::ledger::audit::LogAudit::trail`]; every epoch needs a key of the officer's here.
     ///
     /// # Errors
     /// A database fails, or an entry does not fit its leaf.
-    pub fn trail(&mut self, search: &TrailSearch, officer: &OfficerKey) -> Result<TrailFound, LedgerError> {
-        let mut all = TrailFound::default();
+    pub fn trail(&mut self, search: &TrailSearch, officer: &[OfficerKey]) -> Result<TrailFound, LedgerError> {
+        let mut all = TrailFound { missing: Missing::named(&self.missing, search.from), ..TrailFound::default() };
         for OfflineLog { number, origin, audit } in &mut self.logs {
             let found = audit.trail(search, officer)?;
             all.rows.extend(found.rows.into_iter().map(|(trace, row)| (trace, row.of_log(*number, origin.clone()))));

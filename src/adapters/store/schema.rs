@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
 use super::journal::Journal;
-use super::{counts, fence, holder, purge, succession};
+use super::{counts, fence, holder, purge, succession, trails};
 
 /// Marks the file as a ledger (`PRAGMA application_id`), "estl".
 const APPLICATION_ID: i64 = 0x6573_746C;
@@ -96,6 +96,7 @@ pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerErr
     }
     purge::make_tables(&conn)?;
     holder::make_table(&conn)?;
+    trails::make_table(&conn)?;
     counts::make_table(&conn)?;
     succession::make_tables(&conn)?;
     fence::make_table(&conn, &path)?;

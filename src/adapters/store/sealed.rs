@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::config::{LedgerConfig, LedgerError};
 use super::contents::Contents;
+use super::missing::Missing;
 use super::origins::Origins;
 use super::purge::{Deleted, PurgeError, PurgeJob, PurgeReport};
 use super::reader::{self, Readers};
@@ -26,6 +27,8 @@ pub struct LogChain {
     sealed: Vec<Arc<dyn LogReader>>,
     /// The same, with what searches and deletion in them need.
     pub(super) ended: Vec<EndedLog>,
+    /// Sealed logs that are not there.
+    pub(super) missing: Vec<Missing>,
 }
 
 /// A sealed log and those after it.
@@ -41,7 +44,7 @@ pub(super) struct EndedLog {
 }
 
 impl LogChain {
-    /// Opens the sealed logs for reading beside the present one.
+    /// Opens the sealed logs for reading beside the present one. Answers name those that are not there.
     ///
     /// # Errors
     /// [`LedgerError`]: one cannot be read.
@@ -50,7 +53,10 @@ impl LogChain {
         let (mut sealed, mut ended): (Vec<Arc<dyn LogReader>>, _) = (Vec::new(), Vec::new());
         for (number, ((origin, old), (_, new))) in (0_u16..).zip(all.iter().zip(all.iter().skip(1))) {
             let path = schema::database(old);
-            let Some((_, seal, statement)) = Origins::statement_in(new)?.filter(|_| path.exists()) else { continue };
+            if !path.exists() {
+                continue;
+            }
+            let Some((_, seal, statement)) = Origins::statement_in(new)? else { continue };
             let note: Option<String> = schema::open_reader(&path)?
                 .query_row("SELECT note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1", [], |row| row.get(0))
                 .optional()?;
@@ -64,7 +70,12 @@ impl LogChain {
             sealed.push(Arc::new(SealedLog { readers, note, seal, size }));
         }
         let number = u16::try_from(all.len().saturating_sub(1)).unwrap_or(u16::MAX);
-        Ok(Self { present, number, sealed, ended })
+        Ok(Self { present, number, sealed, ended, missing: Missing::all(origins)? })
+    }
+
+    /// Origins of sealed logs that are listed and not there: what they had is found by no search.
+    pub fn missing(&self) -> Vec<String> {
+        Missing::named(&self.missing, None)
     }
 
     /// The present log.
@@ -89,7 +100,7 @@ impl LogChain {
     async fn purge_one(&self, log: &EndedLog, job: &PurgeJob) -> Result<PurgeReport, PurgeError> {
         let EndedLog { config, readers, later, .. } = log;
         // Counts outlive the contents that they are made from.
-        let counts = if job.dry_run { Vec::new() } else { log.counts_of_open_days().await.map_err(|_| uncounted())? };
+        let counts = if job.dry_run { Vec::new() } else { log.counts_of_open_days(job.now).await.map_err(|_| uncounted())? };
         let forget = |keys: &[i64]| {
             readers.forget(keys.iter().copied());
             readers.close_idle();

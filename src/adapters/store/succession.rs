@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::{LedgerConfig, LedgerError};
-use super::counts;
 use super::database::{Opening, Store};
 use super::fault::Faults;
 use super::fence::Fence;
@@ -18,7 +17,7 @@ use super::keys::Kek;
 use super::origins::Origins;
 use super::prepare::prepare;
 use super::recovery::grow;
-use super::schema;
+use super::{counts, holder, schema, trails};
 use crate::core::domain::random::random;
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
@@ -94,6 +93,8 @@ pub fn seal(origins: &Origins) -> Result<(), LedgerError> {
         let conn = Connection::open(&path)?;
         make_tables(&conn)?;
         counts::make_table(&conn)?;
+        holder::make_table(&conn)?;
+        trails::make_table(&conn)?;
         conn.execute("INSERT INTO sealed (said) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM sealed)", [said])?;
     }
     Ok(())

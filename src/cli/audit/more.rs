@@ -61,6 +61,10 @@ impl Summary {
             }
         }
         println!("in whole tens, rounded down; what is below ten is left out");
+        for day in list(&answer, "damaged_days") {
+            println!("counts of {day} may be too low: entries of it cannot be read; run `estelam log verify`");
+        }
+        table::missing(&list(&answer, "missing_logs"));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -18,7 +18,7 @@ use crate::cli::place::Place;
 use crate::cli::verify::read_value;
 use crate::cli::{CliError, Failure, block_on};
 use crate::core::domain::scheme::RawIdentifier;
-use crate::core::ledger::audit::{EntryView, OpenedKey, Trace, TrailSearch, instant_of};
+use crate::core::ledger::audit::{EntryView, OpenedKey, Trace, TrailFound, TrailSearch, instant_of};
 
 /// Open one person's trail. The number is read from standard input
 #[derive(Debug, Args)]
@@ -43,9 +43,9 @@ pub(in crate::cli) struct Person {
     /// To the end of this day, or before this instant
     #[arg(long)]
     to: Option<String>,
-    /// The officer's private key: opens the trail keys of the period, here
+    /// The officer's private key: opens the trail keys of the period, here. Of a period in which it was replaced, give each
     #[arg(long, value_name = "FILE")]
-    officer_key: Option<PathBuf>,
+    officer_key: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -87,10 +87,8 @@ impl Person {
     async fn online(&self, agency: &str, value: &str) -> Result<Value, CliError> {
         let client = Client::open(&self.place, agency)?;
         let token = client.token(Some("log:person")).await?;
-        let keys = match &self.officer_key {
-            None => Vec::new(),
-            Some(path) => self.trail_keys(&client, &token, &officer_key(path)?).await?,
-        };
+        let officer = self.officer_key.iter().map(|path| officer_key(path)).collect::<Result<Vec<_>, _>>()?;
+        let keys = if officer.is_empty() { Vec::new() } else { self.trail_keys(&client, &token, &officer).await? };
         let key = |opened: &OpenedKey| match &opened.origin {
             None => json!({ "epoch": opened.epoch, "key": STANDARD.encode(*opened.key) }),
             Some(origin) => json!({ "epoch": opened.epoch, "origin": origin, "key": STANDARD.encode(*opened.key) }),
@@ -105,26 +103,34 @@ impl Person {
         client.send(&token, "/v1/log/person", &body).await
     }
 
-    /// The trail keys of the period, opened.
-    async fn trail_keys(&self, client: &Client, token: &str, private: &[u8]) -> Result<Vec<OpenedKey>, CliError> {
+    /// The trail keys of the period that a key of the officer's opens. The others are sealed to another one: the answer names their epochs.
+    async fn trail_keys(&self, client: &Client, token: &str, officer: &[Zeroizing<Vec<u8>>]) -> Result<Vec<OpenedKey>, CliError> {
         let mut parameters = Vec::new();
         parameters.extend(self.from.clone().map(|from| ("from", from)));
         parameters.extend(self.to.clone().map(|to| ("to", to)));
         let answer = client.read(token, &format!("/v1/log/epochs{}", query_string(&parameters))).await?;
         let Epochs { origin, epochs } = serde_json::from_value(answer).doing("the epochs are malformed")?;
-        let open = |epoch: Epoch| {
+        let (mut opened, mut closed) = (Vec::new(), 0_usize);
+        for epoch in epochs.into_iter().filter(|epoch| !epoch.current) {
             let sealed = STANDARD.decode(&epoch.sealed_key).doing("a sealed key is malformed")?;
             let of = epoch.origin.as_deref().unwrap_or(&origin);
-            let key = open_trail_key(private, of, &epoch.epoch, &sealed).map_err(CliError::failed)?;
-            Ok(OpenedKey { epoch: epoch.epoch, origin: epoch.origin, key })
-        };
-        epochs.into_iter().filter(|epoch| !epoch.current).map(open).collect()
+            match officer.iter().find_map(|private| open_trail_key(private, of, &epoch.epoch, &sealed).ok()) {
+                Some(key) => opened.push(OpenedKey { epoch: epoch.epoch, origin: epoch.origin, key }),
+                None => closed += 1,
+            }
+        }
+        if opened.is_empty() && closed > 0 {
+            let what = "no key of `--officer-key` opens the trail key of any epoch of the period; nothing was asked";
+            return Err(CliError::failed(what));
+        }
+        Ok(opened)
     }
 
     fn here(&self, value: &str) -> Result<Value, CliError> {
-        let Some(path) = &self.officer_key else {
+        if self.officer_key.is_empty() {
             return Err(CliError::usage("give `--as dpo --case NUMBER` to ask the gateway, or `--officer-key FILE` to search this folder"));
-        };
+        }
+        let officer = self.officer_key.iter().map(|path| officer(path)).collect::<Result<Vec<_>, _>>()?;
         let raw = RawIdentifier { scheme: &self.scheme, value, ..RawIdentifier::default() };
         let accepted = schemes(&self.place)?.accept(raw, None).map_err(|_| CliError::usage("the number does not fit its scheme"))?;
         let instant = |text: &Option<String>, end| match text {
@@ -136,13 +142,21 @@ impl Person {
         let trace =
             Trace { scheme: accepted.identifier.scheme().to_owned(), value: Zeroizing::new(accepted.identifier.expose_value().to_owned()) };
         let search = TrailSearch { traces: vec![trace], keys: Vec::new(), from: instant(&self.from, false)?, to: instant(&self.to, true)? };
-        let found = offline(&self.place)?.trail(&search, &officer(path)?).doing("the log cannot be searched")?;
-        let entries: Vec<Value> = found.rows.iter().rev().filter_map(|(_, row)| serde_json::to_value(EntryView::from(row)).ok()).collect();
-        Ok(
-            json!({ "entries": entries, "ambiguous": [], "count": entries.len(), "identifiers": 1, "complete": found.unopened.is_empty() && found.damaged.is_empty(), "damaged": found.damaged,
-            "epochs_searched": found.searched, "epochs_unopened": found.unopened, "tree_size": found.size }),
-        )
+        let found = offline(&self.place)?.trail(&search, &officer).doing("the log cannot be searched")?;
+        Ok(shown(&found))
     }
+}
+
+/// What a search of a folder found, as the gateway would say it; but only the registry knows whose the number is.
+fn shown(found: &TrailFound) -> Value {
+    let part = |ambiguous: bool| {
+        let of = found.rows.iter().rev().filter(|(_, row)| row.is_ambiguous() == ambiguous);
+        of.filter_map(|(_, row)| serde_json::to_value(EntryView::from(row)).ok()).collect::<Vec<Value>>()
+    };
+    let (entries, ambiguous) = (part(false), part(true));
+    json!({ "entries": entries, "ambiguous": ambiguous, "count": entries.len(), "persons": null, "identifiers": 1, "complete": found.is_whole(),
+        "damaged": found.damaged, "missing_logs": found.missing, "epochs_searched": found.searched, "epochs_unopened": found.unopened,
+        "tree_size": found.size })
 }
 
 fn print(answer: &Value) {
@@ -151,14 +165,27 @@ fn print(answer: &Value) {
     let (entries, ambiguous, unopened) = (list("entries"), list("ambiguous"), list("epochs_unopened"));
     println!("{}", table::entries(&entries));
     println!("{} entries; {} numbers searched in {} epochs", entries.len(), number("identifiers"), number("epochs_searched"));
-    table::damaged(&list("damaged"));
-    if !ambiguous.is_empty() {
-        println!("\nOn numbers that several people share, so that nobody knows whose they are:\n{}", table::entries(&ambiguous));
+    if answer.get("persons") == Some(&Value::Null) {
+        println!("whose number this is, and whether several people bear it, is not known here: the registry was not asked");
     }
-    if answer.get("complete") != Some(&Value::Bool(true)) && unopened.is_empty() && list("damaged").is_empty() {
+    table::damaged(&list("damaged"));
+    table::missing(&list("missing_logs"));
+    if !ambiguous.is_empty() {
+        println!(
+            "\nOn numbers that several people share, or did then, so that nobody knows whose they are:\n{}",
+            table::entries(&ambiguous)
+        );
+    }
+    if answer.get("complete") != Some(&Value::Bool(true))
+        && [&unopened, &list("damaged"), &list("missing_logs")].into_iter().all(Vec::is_empty)
+    {
         println!("\nThere are more entries than are shown: ask again for a shorter period (`--from`, `--to`)");
     }
     if !unopened.is_empty() {
-        println!("\n{} epochs of the period were not searched: give `--officer-key FILE` to open their keys", unopened.len());
+        let names: Vec<&str> = unopened.iter().filter_map(Value::as_str).collect();
+        println!("\nThese epochs of the period were not searched: {}", names.join(", "));
+        println!(
+            "Give `--officer-key FILE`, once for each key that the officer had then; `estelam log verify` names those that the log lost"
+        );
     }
 }

@@ -42,6 +42,7 @@ struct Answer {
     count: u64,
     tree_size: u64,
     damaged: Vec<Value>,
+    missing_logs: Vec<Value>,
 }
 
 impl QueryEntries {
@@ -50,13 +51,17 @@ impl QueryEntries {
             Some(agency) => block_on(self.online(agency))?,
             None => self.here()?,
         };
-        let Answer { entries, count, tree_size, damaged } = answer;
+        let Answer { entries, count, tree_size, damaged, missing_logs } = answer;
         if self.json {
-            println!("{}", json!({ "entries": entries, "count": count, "tree_size": tree_size, "damaged": damaged }));
+            let complete = damaged.is_empty() && missing_logs.is_empty();
+            let answer = json!({ "entries": entries, "count": count, "tree_size": tree_size, "damaged": damaged, "missing_logs": missing_logs,
+                "complete": complete });
+            println!("{answer}");
         } else {
             println!("{}", table::entries(&entries));
             println!("{} of {count} entries, as of a log of {tree_size}", entries.len());
             table::damaged(&damaged);
+            table::missing(&missing_logs);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -64,7 +69,7 @@ impl QueryEntries {
     async fn online(&self, agency: &str) -> Result<Answer, CliError> {
         let client = Client::open(&self.place, agency)?;
         let token = client.token(Some("log:patterns")).await?;
-        let mut answer = Answer { entries: Vec::new(), count: 0, tree_size: 0, damaged: Vec::new() };
+        let mut answer = Answer { entries: Vec::new(), count: 0, tree_size: 0, damaged: Vec::new(), missing_logs: Vec::new() };
         let mut cursor: Option<String> = None;
         loop {
             let mut parameters = self.filter.parameters();
@@ -74,8 +79,9 @@ impl QueryEntries {
             let page = client.read(&token, &format!("/v1/log/entries{}", query_string(&parameters))).await?;
             let number = |name: &str| page.get(name).and_then(Value::as_u64).unwrap_or(0);
             (answer.count, answer.tree_size) = (number("count"), number("tree_size"));
-            answer.damaged = page.get("damaged").and_then(Value::as_array).cloned().unwrap_or_default();
-            answer.entries.extend(page.get("entries").and_then(Value::as_array).cloned().unwrap_or_default());
+            let list = |name: &str| page.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+            (answer.damaged, answer.missing_logs) = (list("damaged"), list("missing_logs"));
+            answer.entries.extend(list("entries"));
             cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
             if cursor.is_none() || answer.entries.len() >= self.limit {
                 answer.entries.truncate(self.limit);
@@ -91,6 +97,8 @@ impl QueryEntries {
         let found = audit.search(&search).doing("the log cannot be searched")?;
         let entries: Result<Vec<Value>, _> = found.rows.iter().map(|row| serde_json::to_value(EntryView::from(row))).collect();
         let damaged = found.damaged.iter().filter_map(|damaged| serde_json::to_value(damaged).ok()).collect();
-        Ok(Answer { entries: entries.doing("cannot print")?, count: found.count.unwrap_or(0), tree_size: found.size, damaged })
+        let missing_logs = found.missing.into_iter().map(Value::from).collect();
+        let (count, tree_size) = (found.count.unwrap_or(0), found.size);
+        Ok(Answer { entries: entries.doing("cannot print")?, count, tree_size, damaged, missing_logs })
     }
 }

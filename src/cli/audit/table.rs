@@ -37,10 +37,25 @@ fn row(entry: &Value) -> [String; 8] {
 
 /// Says which entries nobody can read.
 pub(super) fn damaged(entries: &[Value]) {
-    for entry in entries {
-        let text = |name: &str| entry.get(name).map(ToString::to_string).unwrap_or_default();
-        let of = if entry.get("origin").is_some() { format!(" of {}", text("origin")) } else { String::new() };
-        println!("entry {}{of} does not fit its leaf, and nobody knows whether it was sought: run `estelam log verify`", text("index"));
+    entries.iter().for_each(|entry| println!("{}", damaged_line(entry)));
+}
+
+fn damaged_line(entry: &Value) -> String {
+    let text = |name: &str| entry.get(name).map(ToString::to_string).unwrap_or_default();
+    let of = if entry.get("origin").is_some() { format!(" of {}", text("origin")) } else { String::new() };
+    let (which, were) = match entry.get("last") {
+        Some(last) => {
+            (format!("up to {} entries from {} to {last}{of} do not fit their leaves", text("entries"), text("index")), "they were")
+        }
+        None => (format!("entry {}{of} does not fit its leaf", text("index")), "it was"),
+    };
+    format!("{which}, and nobody knows whether {were} sought: run `estelam log verify`")
+}
+
+/// Says which sealed logs are not there.
+pub(super) fn missing(origins: &[Value]) {
+    for origin in origins {
+        println!("the sealed log {origin} is not there, and nobody knows what it had: put its folder back");
     }
 }
 
@@ -60,6 +75,10 @@ mod tests {
         let flood = [
             json!({"index": 8, "time": "2026-11-23T10:00:01Z", "agency": "bank", "kind": "refusal", "code": "token-invalid", "count": 900}),
         ];
+        let damaged = super::damaged_line(&json!({"index": 71, "last": 76, "entries": 5, "origin": "log.example"}));
+        assert!(damaged.starts_with(
+            "up to 5 entries from 71 to 76 of \"log.example\" do not fit their leaves, and nobody knows whether they were sought"
+        ));
         assert!(super::entries(&flood).ends_with("refusal  token-invalid, 900 times"));
     }
 }

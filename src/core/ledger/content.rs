@@ -5,6 +5,8 @@
 
 mod form;
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -101,12 +103,22 @@ pub fn decode(bytes: &[u8]) -> Result<DecodedContent, BadContent> {
     serde_json::from_slice(bytes).map_err(|_| BadContent)
 }
 
-/// Checks that bytes are a content and returns its id, without keeping anything: for whoever has to look at millions.
+/// Checks that bytes are a content and returns its id, without keeping anything: for whoever has to look at millions. `epoch` gets the epoch that
+/// it names.
 ///
 /// # Errors
 /// [`BadContent`].
-pub fn check(bytes: &[u8]) -> Result<Uuid, BadContent> {
-    form::id_of(bytes, |_, _| ()).map_or_else(|| read_through(bytes), Ok)
+pub fn check(bytes: &[u8], mut epoch: impl FnMut(&str)) -> Result<Uuid, BadContent> {
+    let named = form::id_of(bytes, |name, text| {
+        if name == b"epoch" {
+            // It is UTF-8: the whole content is.
+            std::str::from_utf8(text).into_iter().for_each(&mut epoch);
+        }
+    });
+    match named {
+        Some(id) => Ok(id),
+        None => read_through(bytes, epoch),
+    }
 }
 
 /// Shows the texts of a content by name without copying any; its id. None where it is not in the usual form or a text has escapes: then
@@ -126,14 +138,16 @@ pub fn glance<'b>(bytes: &'b [u8], mut text: impl FnMut(&[u8], &'b str)) -> Opti
 }
 
 /// The same for a content that is not in the usual form, such as one with escapes of four digits.
-fn read_through(bytes: &[u8]) -> Result<Uuid, BadContent> {
-    serde_json::from_slice::<Known>(bytes).map(|known| known.id).map_err(|_| BadContent)
+fn read_through(bytes: &[u8], mut epoch: impl FnMut(&str)) -> Result<Uuid, BadContent> {
+    let known = serde_json::from_slice::<Known<'_>>(bytes).map_err(|_| BadContent)?;
+    known.epoch.iter().for_each(|named| epoch(named));
+    Ok(known.id)
 }
 
 /// What [`EntryContent`] has, as far as its form goes.
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "only their form is looked at")]
-struct Known {
+struct Known<'b> {
     id: Uuid,
     route: Text,
     latency_us: u64,
@@ -151,7 +165,8 @@ struct Known {
     decree: Option<Text>,
     decrees_version: Option<Text>,
     details: Option<Text>,
-    epoch: Option<Text>,
+    #[serde(borrow)]
+    epoch: Option<Cow<'b, str>>,
     freshness: Option<Text>,
     policy_version: Option<Text>,
     purpose: Option<Text>,
@@ -241,7 +256,9 @@ mod tests {
         assert_eq!(read.id, Uuid::from_u128(7));
         assert_eq!(read.content.basis, content.basis);
         assert_eq!(read.content.epoch.as_deref(), Some("2026-11-23.1"));
-        assert_eq!(check(&bytes), Ok(read.id));
+        let mut epochs = Vec::new();
+        assert_eq!(check(&bytes, |epoch| epochs.push(epoch.to_owned())), Ok(read.id));
+        assert_eq!(epochs, ["2026-11-23.1"]);
     }
 
     #[test]
@@ -255,7 +272,7 @@ mod tests {
             br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":"","as_of":"now"}"#,
             br#"{"id":"00000000-0000-0000-0000-000000000000","latency_us":0,"route":""} "x""#,
         ] {
-            assert_eq!(check(bad), Err(BadContent), "{}", String::from_utf8_lossy(bad));
+            assert_eq!(check(bad, |_| ()), Err(BadContent), "{}", String::from_utf8_lossy(bad));
             assert!(decode(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
     }
@@ -287,7 +304,7 @@ mod tests {
             let end = (at + cut).min(bytes.len());
             bytes.splice(at..end, byte.bytes());
             if let Some(id) = form::id_of(&bytes, |_, _| ()) {
-                prop_assert_eq!(read_through(&bytes), Ok(id));
+                prop_assert_eq!(read_through(&bytes, |_| ()), Ok(id));
                 prop_assert_eq!(decode(&bytes).map(|read| read.id).ok(), Some(id));
             }
         }

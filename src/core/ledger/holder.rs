@@ -31,6 +31,15 @@ pub struct HolderEntry {
     pub content: Box<EntryContent>,
 }
 
+/// The entries about the holder.
+#[derive(Debug)]
+pub struct HolderEntries {
+    /// Those that were found.
+    pub entries: Vec<HolderEntry>,
+    /// Whether there can be no other: no entry of the span is damaged, and no epoch that entries name is gone.
+    pub whole: bool,
+}
+
 /// That an entry was not shown for a while.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Deferred {
@@ -77,7 +86,8 @@ fn last_deferral<'a>(entry: &HolderEntry, deferrals: &'a [Hold]) -> Option<(Date
 pub struct SealedTrails {
     /// The newest first: the registry opens so many and no more.
     pub trails: Vec<SealedTrail>,
-    /// Whether these are all epochs of the span: the key of one that began before holders' views were offered is sealed to nobody there.
+    /// Whether these are all epochs of the span: the key of one that began before holders' views were offered is sealed to nobody there, and
+    /// a log that was sealed may be gone.
     pub whole: bool,
 }
 
@@ -113,11 +123,11 @@ pub trait HolderLog: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn sealed_trails(&self, from: Timestamp) -> Result<SealedTrails, LogUnreadable>;
 
-    /// The entries with these tags.
+    /// The entries with these tags, and whether others may have them.
     ///
     /// # Errors
     /// [`LogUnreadable`].
-    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<Vec<HolderEntry>, LogUnreadable>;
+    async fn entries_of(&self, trails: Vec<OpenedTrail>, from: Timestamp) -> Result<HolderEntries, LogUnreadable>;
 
     /// The log's origin.
     fn log_origin(&self) -> &str;

@@ -5,6 +5,7 @@
 //! trail tag   HMAC-SHA256(trail key of the epoch, input)
 //! agency key  HMAC-SHA256(agency secret of the epoch, agency name)
 //! agency tag  HMAC-SHA256(agency key, input)
+//! check       HMAC-SHA256(trail key of the epoch, "estelam trail key check v1")    no input: those have a zero byte
 //! ```
 
 use std::collections::HashMap;
@@ -56,6 +57,13 @@ impl std::fmt::Debug for EpochKeys {
 /// The trail tag under an opened trail key, as the data-protection officer computes it.
 pub fn trail_tag_under(trail_key: &[u8; 32], scheme: &str, value: &str) -> Hash {
     tag(&Key::new(HMAC_SHA256, trail_key), scheme, value)
+}
+
+/// What tells a trail key from any other 32 bytes, kept beside the sealed one. It tells nothing of the key or of a tag.
+pub fn trail_key_check(trail_key: &[u8; 32]) -> Hash {
+    let mut context = Context::with_key(&Key::new(HMAC_SHA256, trail_key));
+    context.update(b"estelam trail key check v1");
+    to_hash(&context.sign())
 }
 
 fn tag(key: &Key, scheme: &str, value: &str) -> Hash {

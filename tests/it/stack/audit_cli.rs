@@ -3,6 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 use estelam::adapters::keys::FileSigner;
+use estelam::adapters::store::generate_officer_key;
 use estelam::core::ledger::audit::LogAudit;
 use estelam::core::signing::Algorithm;
 use serde_json::{Value, json};
@@ -107,5 +108,51 @@ async fn every_question_of_an_auditor_who_must_sign_is_signed() {
         system.set(&today());
         assert_eq!(fault(&[verb, &["--dir", &dir]].concat()), "", "{verb:?}");
     }
+    system.stop().await;
+}
+
+/// Around a change of the officer's key each epoch is sealed to one of two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trail_around_a_change_of_the_officers_key_opens_what_each_key_opens_and_names_the_rest() {
+    let system = System::at(&today(), "").await;
+    super::audit_person::open_case_until(&system, "case-1", "2999-01-01");
+    some_traffic(&system).await;
+    let dpo = system.dir.path().join("pki/dpo");
+    let (public, private) = generate_officer_key().unwrap();
+    std::fs::copy(dpo.join("trail.key"), dpo.join("former.key")).unwrap();
+    std::fs::write(dpo.join("trail.pub"), base64(&public)).unwrap();
+    crate::tls_support::write_private(&dpo.join("next.key"), &base64(&private));
+    let system = system.restarted_with(|config| config.audit.officer_key = None).await;
+    some_traffic(&system).await;
+    let system = system.restarted_with(|config| config.audit.officer_key = None).await;
+    let dir = configured(&system);
+    system.credential("dpo");
+    let key = |name: &str| dpo.join(name).to_str().unwrap().to_owned();
+    let (former, next) = (key("former.key"), key("next.key"));
+    let asked = ["log", "person", "--case", "case-1", "--scheme", "amayesh-no", "--value", "A170000001", "--json", "--dir", &dir];
+    let found = |more: &[&str]| {
+        system.set(&today());
+        let output = estelam(&[&asked, more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let verified = answer["entries"].as_array().unwrap().iter().filter(|entry| entry["route"] == "verify").count();
+        (verified, answer["epochs_unopened"].as_array().unwrap().len(), answer["complete"].as_bool().unwrap())
+    };
+    let online = ["--as", "dpo"];
+    assert_eq!(found(&[&online[..], &["--officer-key", &next]].concat()), (4, 1, false));
+    assert_eq!(found(&[&online[..], &["--officer-key", &former, "--officer-key", &next]].concat()), (8, 0, true));
+    // A key that opens nothing asks nothing.
+    let (_, strange) = generate_officer_key().unwrap();
+    crate::tls_support::write_private(&dpo.join("strange.key"), &base64(&strange));
+    let before = system.entries();
+    let refused = estelam(&[&asked[..], &online, &["--officer-key", &key("strange.key")]].concat());
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("nothing was asked"));
+    assert!(system.entries() <= before + 3, "a token and the list of epochs alone");
+    // On the folder itself: only the registry knows whose the number is.
+    system.running.parts().ledger.settled().await.unwrap();
+    let offline = estelam(&[&asked[..9], &["--dir", &dir, "--officer-key", &former]].concat());
+    let said = String::from_utf8(offline.stdout).unwrap();
+    let answer: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!((&answer["persons"], &answer["complete"]), (&Value::Null, &json!(false)), "{answer}");
     system.stop().await;
 }

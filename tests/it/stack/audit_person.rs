@@ -5,6 +5,7 @@ use estelam::core::domain::agency::Scope;
 use estelam::core::domain::refusal::RefusalCode;
 use estelam::core::ledger::audit::LogAudit;
 use estelam::flow::{self, Tenure};
+use estelam::registry::membership;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use super::harness::{Reply, System, send};
 use super::record;
 use super::relay::Relay;
 use super::workshop::{document, person};
+use crate::openapi::assert_described;
 
 const NUMBER: &str = "A170000001";
 
@@ -21,11 +23,11 @@ fn register(system: &System) -> CaseRegister {
     CaseRegister::new(&system.config.audit.cases)
 }
 
-fn open_case(system: &System, number: &str) {
+pub fn open_case(system: &System, number: &str) {
     open_case_until(system, number, "2026-12-24");
 }
 
-fn open_case_until(system: &System, number: &str, until: &str) {
+pub fn open_case_until(system: &System, number: &str, until: &str) {
     let case = Case {
         number: number.into(),
         reason: "a complaint".into(),
@@ -43,7 +45,7 @@ async fn open(system: &System, body: &Value) -> Reply {
     send(request.body(body.to_string())).await
 }
 
-async fn trail(system: &System, scheme: &str, value: &str) -> Value {
+pub async fn trail(system: &System, scheme: &str, value: &str) -> Value {
     let reply = open(system, &json!({"identifier": {"scheme": scheme, "value": value}, "case": "case-1"})).await;
     assert_eq!(reply.status, 200, "{}", reply.json);
     reply.json
@@ -233,6 +235,88 @@ async fn trail_follows_all_numbers_of_a_person_and_shows_shared_ones_apart() {
     let reply = open(&system, &json!({"identifier": {"scheme": "amayesh-no", "value": "A171111111"}, "case": "case-1"})).await;
     assert_eq!((reply.status, reply.code()), (503, "registry-unavailable"));
     system.running.stop().await;
+}
+
+/// What was asked about a number while it was two people's stays nobody's, however few bear it now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trail_follows_records_that_are_merged_and_split_and_what_was_ambiguous_when_it_was_asked_stays_apart() {
+    let shared = document("amayesh-no", "A172222222", "amayesh", Some(17), "1402/03/31");
+    let paper = |value| document("laissez-passer-no", value, "laissez-passer", None, "1408/01/01");
+    let people = person("p2", &format!("{shared},{}", paper("LP2222222"))) + &person("p3", &format!("{shared},{}", paper("LP3333333")));
+    let system = System::at("2026-11-23T12:00:00Z", &people).await;
+    open_case(&system, "case-1");
+    let ask = async |scheme: &str, value: &str| {
+        let reply = system.ask("clinic", &query("clinic", scheme, value, "treatment")).await;
+        assert_eq!(reply.status, 200, "{}", reply.json);
+        reply.code().to_owned()
+    };
+    assert_eq!(ask("amayesh-no", "A172222222").await, "ambiguous-identifier");
+    ask("laissez-passer-no", "LP2222222").await;
+    ask("laissez-passer-no", "LP3333333").await;
+    let verified = |answer: &Value, list: &str| who(answer, list).into_iter().filter(|entry| entry.ends_with(" verify")).count();
+    let one = trail(&system, "laissez-passer-no", "LP3333333").await;
+    assert_eq!((verified(&one, "entries"), verified(&one, "ambiguous")), (1, 1));
+    let now = estelam::core::domain::clock::Clock::now(&*system.clock);
+    system.registry_store(|store| membership::merge(store, "p2", "p3", "one person", now).unwrap());
+    let merged = trail(&system, "laissez-passer-no", "LP3333333").await;
+    assert_eq!((&merged["persons"], &merged["identifiers"]), (&json!(1), &json!(3)), "{merged}");
+    assert_eq!((verified(&merged, "entries"), verified(&merged, "ambiguous")), (2, 1), "{merged}");
+    assert_eq!(merged["ambiguous"][0]["reason"], "ambiguous-identifier");
+    system.advance(1);
+    let now = estelam::core::domain::clock::Clock::now(&*system.clock);
+    system.registry_store(|store| membership::split(store, "p3", "two brothers", now).unwrap());
+    let split = trail(&system, "laissez-passer-no", "LP3333333").await;
+    assert_eq!((verified(&split, "entries"), verified(&split, "ambiguous")), (1, 1), "{split}");
+    system.stop().await;
+}
+
+/// A number that a person bore once: its paper was revoked and another took its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trail_by_the_present_number_finds_what_was_asked_under_one_of_the_past() {
+    let old = document("amayesh-no", "A171111111", "amayesh", Some(17), "1402/03/31");
+    let revoked = old.replace("\"active\"", "\"revoked\"");
+    let new = document("yekta", "9990000050", "smart-card", None, "1408/01/01");
+    let system = System::at("2026-11-23T12:00:00Z", &person("p1", &old)).await;
+    open_case(&system, "case-1");
+    assert_eq!(system.ask("clinic", &query("clinic", "amayesh-no", "A171111111", "treatment")).await.status, 200);
+    system.registry_store(|store| super::workshop::import_people(store, system.dir.path(), &person("p1", &format!("{revoked},{new}"))));
+    let found = trail(&system, "yekta", "9990000050").await;
+    assert_eq!((who(&found, "entries"), &found["identifiers"]), (vec!["clinic verify".to_owned()], &json!(2)), "{found}");
+    system.stop().await;
+}
+
+/// What nobody can read of yesterday takes no trail from an officer today, and is no part of today's exports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_whose_time_nobody_can_read_touches_the_days_around_it_and_no_other() {
+    let system = System::configured(|config| config.audit.trails_per_day = 1).await;
+    open_case(&system, "case-1");
+    some_traffic(&system).await;
+    system.advance(24 * 3600);
+    system.pki.refresh_crls().unwrap();
+    system.running.parts().trust.reload().unwrap();
+    system.running.parts().registry_trust.reload().unwrap();
+    some_traffic(&system).await;
+    system.running.parts().ledger.settled().await.unwrap();
+    let first = patterns(&system, "/v1/log/entries?agency=clinic&to=2026-11-23").await["entries"][0]["index"].as_u64().unwrap();
+    let log = rusqlite::Connection::open(system.config.ledger.dir.join("ledger.sqlite")).unwrap();
+    assert_eq!(log.execute("UPDATE entry SET header = zeroblob(length(header)) WHERE idx = ?1", [first - 1]).unwrap(), 1);
+    let all = patterns(&system, "/v1/log/entries").await;
+    assert_eq!((&all["damaged"], &all["complete"]), (&json!([{"index": first - 1}]), &json!(false)), "{all}");
+    assert_described("LogEntries", &all);
+    let today = patterns(&system, "/v1/log/entries?from=2026-11-24").await;
+    assert_eq!((today.get("damaged"), &today["complete"]), (None, &json!(true)), "{today}");
+    let export = async |filter: &str| {
+        let token = token(&system, "security-auditor", "log:patterns").await;
+        send(system.request("security-auditor", "GET", &format!("/v1/log/export?{filter}")).bearer_auth(token)).await.status
+    };
+    assert_eq!((export("from=2026-11-24").await, export("to=2026-11-23").await), (200, 503));
+    let summary = patterns(&system, "/v1/log/summary").await;
+    assert_eq!(summary["damaged_days"], json!(["2026-11-23"]), "{summary}");
+    assert_described("LogSummary", &summary);
+    let found = trail(&system, "amayesh-no", NUMBER).await;
+    assert_eq!((&found["complete"], &found["damaged"]), (&json!(false), &json!([{"index": first - 1}])), "{found}");
+    assert_described("PersonTrail", &found);
+    system.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

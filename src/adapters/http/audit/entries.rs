@@ -23,6 +23,11 @@ struct Body<'f> {
     /// Entries of which nobody knows whether they fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damaged: Vec<DamagedEntry>,
+    /// Sealed logs that may have entries that fit and are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_logs: Vec<String>,
+    /// Whether `count` has every entry that fits.
+    complete: bool,
 }
 
 /// A page has 100 rows, or up to 1,000 if asked for.
@@ -59,6 +64,8 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         tree_size: found.size,
         next: next(&found, &filter, paging.oldest_first).map(|cursor| cursor.to_string()),
         damaged: found.damaged.clone(),
+        missing_logs: found.missing.clone(),
+        complete: found.damaged.is_empty() && found.missing.is_empty(),
     };
     let asked = Asked::new(&state, &filter, body.count > 0).await.map_err(unreadable(context.clone()))?;
     Ok(delivery(context, "entries", asked.to_json(), &body))

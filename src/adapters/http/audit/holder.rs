@@ -114,7 +114,7 @@ struct View<'a> {
     status: &'static str,
     handle: &'a str,
     from: ViewDay,
-    /// Whether every epoch since then was opened.
+    /// Whether every epoch since then was opened, and every entry could be read.
     complete: bool,
     #[serde(flatten)]
     gap: Option<Gap>,
@@ -266,10 +266,11 @@ async fn open(
             return Err(refused(context, RefusalCode::RegistryUnavailable, "the registry does not answer; ask for another code later"));
         }
     };
-    // Keys that were replaced, or more epochs than the registry opens: whoever reads the view is told that it lacks some.
-    let complete = sealed.are_all_in(&trails);
-    let entries = holder.log.entries_of(trails, from).await.map_err(unreadable(context.clone()))?;
-    let lines = view(&shown(entries, &deferrals, now), &(state.gate.policy)());
+    // Keys that were replaced, more epochs than the registry opens, entries that nobody can read: whoever reads the view is told that it lacks some.
+    let all_opened = sealed.are_all_in(&trails);
+    let found = holder.log.entries_of(trails, from).await.map_err(unreadable(context.clone()))?;
+    let complete = all_opened && found.whole;
+    let lines = view(&shown(found.entries, &deferrals, now), &(state.gate.policy)());
     let (of_lines, opened, kept) = (lines.iter().map(|line| line.entries.clone()).collect(), handle.to_owned(), state.clone());
     let then: Then = Box::new(move |recorded| {
         if recorded && let Some(holder) = &kept.holder {

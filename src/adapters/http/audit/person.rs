@@ -70,14 +70,14 @@ impl Drop for GivenKey {
 struct Body<'r> {
     case: &'r str,
     entries: Vec<EntryView<'r>>,
-    /// Entries on numbers that several people share: whose they are is not known.
+    /// Entries on numbers that several people share, or did when they were asked about: whose they are is not known.
     ambiguous: Vec<EntryView<'r>>,
     count: usize,
     /// People that the registry has under the number.
     persons: usize,
     /// Numbers that were searched for.
     identifiers: usize,
-    /// Whether every epoch of the period was searched and everything found is shown.
+    /// Whether every epoch of the period was searched in every log, none of its entries is damaged, and everything found is shown.
     complete: bool,
     epochs_searched: usize,
     epochs_unopened: &'r [String],
@@ -86,6 +86,9 @@ struct Body<'r> {
     /// Entries of the period of which nobody knows whom they are about.
     #[serde(skip_serializing_if = "<[DamagedEntry]>::is_empty")]
     damaged: &'r [DamagedEntry],
+    /// Sealed logs that may have entries of the period and are not there.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    missing_logs: &'r [String],
 }
 
 #[derive(Serialize)]
@@ -180,8 +183,12 @@ async fn admitted(state: &HttpState, context: &CallContext) -> Result<(), Box<Re
     }
     let search = Search { filter, counted: true, ..Search::default() };
     let found = audit.log.search(search).await.map_err(unreadable(context.clone()))?;
+    if !found.missing.is_empty() {
+        return Err(unreadable(context.clone())(LogUnreadable("a log that has entries of today is not there")));
+    }
     // One that cannot be read may have been a trail.
-    let spent = found.count.unwrap_or(u64::MAX).saturating_add(found.damaged.len() as u64);
+    let unknown = found.damaged.iter().map(DamagedEntry::count).fold(0, u64::saturating_add);
+    let spent = found.count.unwrap_or(u64::MAX).saturating_add(unknown);
     if spent < audit.trails_per_day {
         return Ok(());
     }
@@ -223,7 +230,8 @@ async fn opened(state: &HttpState, context: CallContext, case: &str, mut search:
     let found = state.audit.log.trail(search).await.map_err(unreadable(context.clone()))?;
     let newest: Vec<&(usize, AuditRow)> = found.rows.iter().rev().take(MOST).collect();
     let part = |ambiguous: bool| {
-        let of = newest.iter().filter(|(trace, _)| shared.get(*trace).copied().unwrap_or(true) == ambiguous);
+        let is = |(trace, row): &(usize, AuditRow)| row.is_ambiguous() || shared.get(*trace).copied().unwrap_or(true);
+        let of = newest.iter().filter(|found| is(found) == ambiguous);
         of.map(|(_, row)| EntryView::from(row)).collect::<Vec<_>>()
     };
     let (entries, ambiguous) = (part(false), part(true));
@@ -234,12 +242,13 @@ async fn opened(state: &HttpState, context: CallContext, case: &str, mut search:
         ambiguous,
         persons: persons.len(),
         identifiers,
-        complete: found.unopened.is_empty() && found.damaged.is_empty() && found.rows.len() <= MOST,
+        complete: found.is_whole() && found.rows.len() <= MOST,
         epochs_searched: found.searched,
         epochs_unopened: &found.unopened,
         tree_size: found.size,
         next: None,
         damaged: &found.damaged,
+        missing_logs: &found.missing,
     };
     let details = serde_json::to_string(&Details { from, to }).ok();
     Ok(delivery(context, OPENED, details, &body))

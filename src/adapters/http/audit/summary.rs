@@ -1,16 +1,18 @@
 //! `GET /v1/log/summary`: counts per day and agency that tell nothing of few people.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use jiff::civil::Date;
 use serde::Serialize;
 
 use super::asked::Asked;
 use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Bucket, Field, STEP, Takes};
+use crate::core::ledger::audit::{Bucket, Field, STEP, Summary, Takes};
 use crate::core::ledger::retention::day_of;
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
@@ -20,6 +22,12 @@ struct Body {
     buckets: Vec<Bucket>,
     /// Counts are whole multiples of this, rounded down; smaller ones are left out.
     step: u64,
+    /// Days with entries that nobody can read: what is told of them may be too low.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    damaged_days: BTreeSet<Date>,
+    /// Sealed logs that may have entries of these days and are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_logs: Vec<String>,
 }
 
 /// Counts of some days.
@@ -43,10 +51,10 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
     }
     let (from, now) = (filter.from.map(day_of), state.gate.clock.now());
     let to = filter.to.and_then(|to| day_of(to).yesterday().ok());
-    let mut buckets = state.audit.log.summary(from, to, now).await.map_err(unreadable(context.clone()))?;
+    let Summary { mut buckets, damaged, missing } = state.audit.log.summary(from, to, now).await.map_err(unreadable(context.clone()))?;
     if let Some(agency) = filter.fields.get(&Field::Agency) {
         buckets.retain(|bucket| bucket.agency == *agency);
     }
     let asked = Asked::new(&state, &filter, !buckets.is_empty()).await.map_err(unreadable(context.clone()))?;
-    Ok(delivery(context, "summary", asked.to_json(), &Body { buckets, step: STEP }))
+    Ok(delivery(context, "summary", asked.to_json(), &Body { buckets, step: STEP, damaged_days: damaged, missing_logs: missing }))
 }

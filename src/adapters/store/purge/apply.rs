@@ -7,8 +7,8 @@ use super::plan::Due;
 use crate::adapters::store::config::LedgerError;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::database::Store;
-use crate::adapters::store::holder;
 use crate::adapters::store::keys::{ContentKek, Kek, aead_key, random_secret};
+use crate::adapters::store::{holder, trails};
 use crate::core::domain::random::random;
 use crate::core::ledger::leaf::class_byte;
 
@@ -85,6 +85,7 @@ pub(super) fn forget_trail_keys(conn: &Connection) -> rusqlite::Result<()> {
                     SELECT date(day * 86400, 'unixepoch') FROM content_key WHERE class <> 3
                     UNION SELECT date(day * 86400, 'unixepoch') FROM held_key WHERE class <> 3)";
     conn.execute(delete, [])?;
+    trails::forget(conn)?;
     holder::forget(conn)
 }
 

@@ -12,6 +12,8 @@ mod copy_tests;
 mod lived;
 #[cfg(test)]
 mod order_tests;
+#[cfg(test)]
+mod person_tests;
 mod plan;
 mod record;
 mod sealed;

@@ -23,7 +23,7 @@ async fn purged(chain: &LogChain, job: &PurgeJob) -> Vec<(String, PurgeReport)> 
 }
 
 /// The log as it is, ended, and the next one.
-fn ended_at(log: Log, end: &str) -> (Log, LogChain) {
+pub(super) fn ended_at(log: Log, end: &str) -> (Log, LogChain) {
     let mut origins = Origins::open(&log.config.dir, &log.config.origin).unwrap();
     let order = SuccessionOrder { why: Ending::ByHand, witnessed: None, now: at(end), signer: &*signer() };
     succeed(&log.config, &mut origins, &order).unwrap();

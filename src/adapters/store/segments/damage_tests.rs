@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use super::tests::{Log, at, log, three_days, trace};
-use crate::adapters::store::SqliteLedger;
+use crate::adapters::store::{PurgeJob, SqliteLedger};
 use crate::core::ledger::LogReader as _;
-use crate::core::ledger::audit::{Filter, LogAudit as _, Search, TrailSearch};
+use crate::core::ledger::audit::{DamagedEntry, Filter, LogAudit as _, Search, TrailSearch};
+use crate::core::ledger::purge_order::Ordered;
 
 /// Of the second of three days.
 const DAMAGED: u64 = 75;
@@ -17,13 +18,23 @@ fn first_day() -> Search {
     Search { filter: Filter { to: Some(at("2026-01-02T00:00:00Z")), ..Filter::default() }, ..all() }
 }
 
+/// The indices of damaged entries, each of which is named.
+pub(super) fn indices(damaged: &[DamagedEntry]) -> Vec<u64> {
+    let each = |one: &DamagedEntry| {
+        let last = one.last.unwrap_or(one.index);
+        assert_eq!(one.count(), last - one.index + 1, "none of these is told apart from one that is whole: {one:?}");
+        one.index..=last
+    };
+    let mut found: Vec<u64> = damaged.iter().flat_map(each).collect();
+    found.sort_unstable();
+    found
+}
+
 /// Rows, as many as are counted, and indices of what nobody can read.
 async fn found(ledger: &SqliteLedger, search: Search) -> (usize, Vec<u64>) {
     let found = ledger.search(search).await.unwrap();
     assert_eq!(found.count, Some(found.rows.len() as u64));
-    let mut damaged: Vec<u64> = found.damaged.iter().map(|damaged| damaged.index).collect();
-    damaged.sort_unstable();
-    (found.rows.len(), damaged)
+    (found.rows.len(), indices(&found.damaged))
 }
 
 fn database(log: &Log) -> rusqlite::Connection {
@@ -37,9 +48,7 @@ async fn are_missed(ledger: &SqliteLedger, gone: &[u64]) {
     assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "no sample of what can be read");
     assert_eq!(ledger.draw(Search { limit: 5, ..first_day() }, "seed".into()).await.unwrap().rows.len(), 5);
     let trail = ledger.trail(TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }).await.unwrap();
-    let mut damaged: Vec<u64> = trail.damaged.iter().map(|damaged| damaged.index).collect();
-    damaged.sort_unstable();
-    assert_eq!(damaged, gone, "they may be about anybody");
+    assert_eq!(indices(&trail.damaged), gone, "they may be about anybody");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -62,7 +71,7 @@ async fn damaged_entry_is_named_and_hides_no_other() {
         assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "no sample of what can be read");
         assert_eq!(ledger.draw(Search { limit: 5, ..first_day() }, "seed".into()).await.unwrap().rows.len(), 5);
         let trail = ledger.trail(TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }).await.unwrap();
-        assert_eq!(trail.damaged.iter().map(|damaged| damaged.index).collect::<Vec<_>>(), [DAMAGED], "it may be about anybody");
+        assert_eq!(indices(&trail.damaged), [DAMAGED], "it may be about anybody");
         assert!(!trail.rows.is_empty());
         drop(ledger);
         let ledger = log.open();
@@ -90,10 +99,8 @@ async fn content_or_row_that_is_gone_without_a_purge_is_named() {
                 database(&log).execute(taken, [entry]).unwrap();
                 let day = Filter { from: Some(at("2026-01-02T00:00:00Z")), ..Filter::default() };
                 assert_eq!(found(&ledger, Search { filter: day, ..all() }).await, (129, vec![entry]), "{taken}");
-                // Of a row that is not there nobody knows the day.
-                if taken.starts_with("UPDATE") {
-                    are_missed(&ledger, &[entry]).await;
-                }
+                // A row that is not there is of a day between those of the rows around it.
+                are_missed(&ledger, &[entry]).await;
                 assert_eq!(found(&ledger, all()).await, (199, vec![entry]), "{taken}");
                 assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "{taken}");
                 let id = Some(uuid::Uuid::from_u128(u128::from(entry) + 1));
@@ -132,13 +139,72 @@ async fn contents_whose_key_is_gone_without_a_purge_are_named_until_it_is_put_ri
             conn.execute("INSERT INTO purge (idx, said, done) VALUES (75, ?1, 1)", [forged]).unwrap();
             let ledger = log.open();
             let counted = ledger.search(Search { limit: 0, ..all() }).await.unwrap();
-            assert_eq!((counted.count, counted.damaged.len()), (Some(140), 60), "{taken}");
+            assert_eq!((counted.count, indices(&counted.damaged).len()), (Some(140), 60), "{taken}");
             are_missed(&ledger, &lost).await;
             conn.execute("INSERT OR REPLACE INTO content_key VALUES (?1, ?2, ?3, ?4)", (key, row.0, row.1, row.2)).unwrap();
             found(&ledger, all()).await;
             assert_eq!(found(&ledger, all()).await, (200, vec![]), "put right, they are found again");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_header_that_was_changed_is_of_a_day_between_those_around_it() {
+    let log = log();
+    let ledger = log.open();
+    three_days(&log, &ledger).await;
+    ledger.settled().await.unwrap();
+    // Its own time says the first day, and does not fit its leaf.
+    database(&log).execute("UPDATE entry SET header = (SELECT header FROM entry WHERE idx = 3) WHERE idx = ?1", [DAMAGED]).unwrap();
+    are_missed(&ledger, &[DAMAGED]).await;
+}
+
+/// With more of them than are kept apart (a thousand ranges, in tests sixteen) everything goes on: what they touch says so, and no more than that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn more_damage_than_is_kept_apart_ends_no_search_no_count_and_no_purge() {
+    let log = log();
+    let ledger = log.open();
+    for (day, numbers) in [("2026-01-01", 0..70), ("2026-01-02", 70..340), ("2026-01-03", 340..400)] {
+        log.live(&ledger, &format!("{day}T08:00:00Z"), numbers).await;
+    }
+    ledger.settled().await.unwrap();
+    database(&log).execute("UPDATE entry SET sealed = zeroblob(length(sealed)) WHERE idx >= 70 AND idx < 340 AND idx % 2 = 0", []).unwrap();
+    let all_found = ledger.search(all()).await.unwrap();
+    assert_eq!((all_found.count, all_found.rows.len()), (Some(265), 265));
+    let named: u64 = all_found.damaged.iter().map(DamagedEntry::count).sum();
+    assert!(all_found.damaged.len() <= 16 && named >= 135, "{:?}", all_found.damaged);
+    assert!(all_found.damaged.iter().all(|one| one.index >= 70 && one.last.unwrap_or(one.index) < 340), "{:?}", all_found.damaged);
+    assert_eq!(found(&ledger, first_day()).await, (70, vec![]), "the first day is whole");
+    assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "no sample of what can be read");
+    assert_eq!(ledger.draw(Search { limit: 5, ..first_day() }, "seed".into()).await.unwrap().rows.len(), 5);
+    let trail = ledger.trail(TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }).await.unwrap();
+    assert!(!trail.rows.is_empty() && !trail.is_whole());
+    let day = |text: &str| text.parse::<jiff::civil::Date>().unwrap();
+    let now = at("2026-01-05T08:00:00Z");
+    let told = ledger.summary(None, None, now).await.unwrap();
+    assert_eq!(told.damaged.iter().copied().collect::<Vec<_>>(), [day("2026-01-02")]);
+    let complete = |wanted: &str| told.buckets.iter().filter(|one| one.day == day(wanted)).all(|one| one.complete);
+    assert!(told.buckets.iter().any(|one| one.day == day("2026-01-02")), "{told:?}");
+    assert!(complete("2026-01-01") && !complete("2026-01-02"), "{told:?}");
+    let kept = |wanted: &str| -> bool {
+        let days = jiff::civil::Date::constant(1970, 1, 1).until(day(wanted)).unwrap().get_days();
+        database(&log).query_row("SELECT EXISTS (SELECT 1 FROM day_count WHERE day = ?1)", [days], |row| row.get(0)).unwrap()
+    };
+    assert!(kept("2026-01-01") && !kept("2026-01-02"), "its counts wait until what is damaged may be put right no more");
+    // Minors' contents go after thirty days, those that are damaged with them; the counts of their day are kept with a mark.
+    for number in 4..=34 {
+        log.live(&ledger, &(at("2026-01-01T08:00:00Z") + jiff::SignedDuration::from_hours(24 * (number - 1))).to_string(), 201..202).await;
+    }
+    let now = at("2026-02-03T09:00:00Z");
+    let (witnessed, holds, only, ordered) = (None, Vec::new(), Vec::new(), Ordered::not_needed());
+    let report = ledger.purge(PurgeJob { now, witnessed, holds, ordered, only, dry_run: false, by: "operator" }).await.unwrap();
+    assert!(report.keys.iter().any(|key| key.day == day("2026-01-02")), "{report:?}");
+    assert!(kept("2026-01-02"));
+    let after = ledger.summary(None, Some(day("2026-01-02")), now).await.unwrap();
+    assert_eq!(
+        (after.buckets, after.damaged),
+        (told.buckets.into_iter().filter(|one| one.day <= day("2026-01-02")).collect(), told.damaged)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

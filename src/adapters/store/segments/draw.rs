@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use rusqlite::Connection;
 
+use super::damage::Damage;
 use super::index::Index;
 use super::search::{select_indices, within};
 use super::{SegmentError, rows};
@@ -31,15 +32,15 @@ pub(in crate::adapters::store) fn draw(
     let mut drawn: Vec<u64> = smallest.into_iter().map(|(_, entry)| entry).collect();
     drawn.sort_unstable();
     let rows = match some(conn, contents, &drawn) {
-        Err(SegmentError::Damaged(entry, time)) => {
-            index.note(conn, contents, SegmentError::Damaged(entry, time))?;
-            return Err(SegmentError::Damaged(entry, time));
+        Err(SegmentError::Damaged(one)) => {
+            index.note_all(conn, contents, vec![one])?;
+            return Err(SegmentError::Damaged(one));
         }
         read => read?,
     };
     // A sample of what can be read is none of what was asked for; and only now is it known what cannot.
     match within(index, conn, contents, wanted, size)?.first() {
-        Some(damaged) => Err(SegmentError::Damaged(damaged.index, None)),
+        Some(damaged) => Err(SegmentError::Damaged(Damage::one(damaged.index, None, None))),
         None => Ok(Found { rows, count: Some(count), size, ..Found::default() }),
     }
 }

@@ -1,6 +1,6 @@
 //! The parts, the stretch in memory, and how both follow the log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,11 +8,15 @@ use rusqlite::{Connection, OptionalExtension as _};
 use zeroize::Zeroizing;
 
 use super::columns::{Columns, Part as _};
+use super::damage::Damage;
 use super::file::{self, FilePart, Listed};
-use super::list::{Damage, List};
+use super::list::List;
 use super::rows::{self, Stretch};
 use super::{CHUNK, STRETCH, SegmentError};
 use crate::adapters::store::contents::Contents;
+
+/// Keys of contents that are about anybody: administrative ones keep no epoch.
+const LIVE_KEYS: &str = "SELECT seq FROM content_key WHERE class <> 3 UNION ALL SELECT -seq FROM held_key WHERE class <> 3";
 
 /// Where searches look.
 pub(in crate::adapters::store) struct Index {
@@ -32,13 +36,16 @@ pub(in crate::adapters::store) struct Index {
     /// Entries before this one are in files or in the tail.
     seen: u64,
     days: HashMap<i64, i64>,
+    /// How many damaged entries were looked at again.
+    looked: u64,
 }
 
 impl Index {
     /// The index of the log in `dir`; nothing is read yet.
     pub(in crate::adapters::store) fn new(dir: &Path, writes: bool) -> Self {
         let (list, tail, mended, mended_now, lost) = (List::default(), BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { dir: dir.join("segments"), writes, loaded: false, list, tail, mended, mended_now, lost, seen: 0, days: HashMap::new() }
+        let (dir, days) = (dir.join("segments"), HashMap::new());
+        Self { dir, writes, loaded: false, list, tail, mended, mended_now, lost, seen: 0, days, looked: 0 }
     }
 
     /// The parts in memory, with their keys.
@@ -85,14 +92,17 @@ impl Index {
     fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, stretch: Stretch) -> Result<(), SegmentError> {
         let (mut contents, mut plain) = (contents.lock().unwrap_or_else(PoisonError::into_inner), Zeroizing::default());
         for raw in stretch.rows {
-            let seen = raw.glimpse(conn, &mut contents, &mut plain, |entry| self.tail.entry(raw.key).or_default().add(entry));
+            let seen = raw.glimpse(conn, &mut contents, &mut plain, |entry| {
+                self.tail.entry(raw.key).or_default().add(entry);
+                entry.epoch.into_iter().for_each(|epoch| self.list.name_epoch(raw.key, epoch));
+            });
             seen.or_else(|error| self.list.note(error).map(drop))?;
         }
         self.note_missing(stretch.missing)
     }
 
     fn note_missing(&mut self, missing: Vec<u64>) -> Result<(), SegmentError> {
-        missing.into_iter().try_for_each(|index| self.list.note(SegmentError::Damaged(index, None)).map(drop))
+        missing.into_iter().try_for_each(|index| self.list.note(SegmentError::Damaged(Damage::one(index, None, None))).map(drop))
     }
 
     /// Files of all that is in memory, then a list that names them. Where one of them cannot be written, whoever called forgets all of it.
@@ -123,7 +133,8 @@ impl Index {
             return Ok(());
         }
         let lost = columns.indices.iter().zip(&columns.times);
-        lost.map(|(index, time)| SegmentError::Damaged(*index, Some(*time))).try_for_each(|error| self.list.note(error).map(drop))
+        let mut damaged = lost.map(|(index, time)| SegmentError::Damaged(Damage::one(*index, Some(key), Some(*time))));
+        damaged.try_for_each(|error| self.list.note(error).map(drop))
     }
 
     fn write_list(&self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
@@ -148,7 +159,7 @@ impl Index {
         }
         drop(open);
         self.list.parts = kept;
-        self.list.damaged.retain(|damage| damage.index < covered);
+        self.list.damaged.keep_before(covered);
         (self.seen, self.loaded) = (covered, true);
         self.remove_strangers()?;
         self.find_held(conn, contents)
@@ -185,7 +196,11 @@ impl Index {
             let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
             let stretch = rows::range(conn, at, end)?;
             for raw in stretch.rows.into_iter().filter(|raw| raw.key == key) {
-                raw.glimpse(conn, &mut open, &mut plain, |entry| columns.add(entry)).or_else(|error| self.list.note(error).map(drop))?;
+                let seen = raw.glimpse(conn, &mut open, &mut plain, |entry| {
+                    columns.add(entry);
+                    entry.epoch.into_iter().for_each(|epoch| self.list.name_epoch(key, epoch));
+                });
+                seen.or_else(|error| self.list.note(error).map(drop))?;
             }
             drop(open);
             self.note_missing(stretch.missing)?;
@@ -214,42 +229,60 @@ impl Index {
         self.add_again(conn, contents, listed.key, listed.extent.first, listed.extent.last + 1).inspect_err(|_| self.reload())
     }
 
-    /// The same as [`List::note`], for an entry that was damaged after it was looked at: what has it is made again without it.
-    pub(super) fn note(&mut self, conn: &Connection, contents: &Mutex<Contents>, error: SegmentError) -> Result<bool, SegmentError> {
-        let SegmentError::Damaged(index, _) = error else { return Err(error) };
-        let new = self.list.note(error)?;
-        if new && index >= self.list.covered {
-            (self.tail, self.seen) = (BTreeMap::new(), self.list.covered);
-        } else if new && self.mended.iter().any(|(_, columns)| columns.indices.contains(&index)) {
-            self.forget_all();
-        } else if new {
-            let has = |listed: &&Listed| (listed.extent.first..=listed.extent.last).contains(&index);
-            for listed in self.list.parts.iter().filter(has).copied().collect::<Vec<_>>() {
-                self.mend(conn, contents, &listed)?;
-            }
+    /// The same as [`List::note`], for entries that were damaged after they were looked at: what has them is made again without them. Whether any
+    /// was not known.
+    pub(super) fn note_all(&mut self, conn: &Connection, contents: &Mutex<Contents>, damaged: Vec<Damage>) -> Result<bool, SegmentError> {
+        let mut new = Vec::new();
+        for one in damaged {
+            new.extend(self.list.note(SegmentError::Damaged(one))?.then_some(one.first));
         }
-        Ok(new)
+        if new.iter().any(|index| *index >= self.list.covered) {
+            (self.tail, self.seen) = (BTreeMap::new(), self.list.covered);
+        }
+        if self.mended.iter().any(|(_, columns)| new.iter().any(|index| columns.indices.contains(index))) {
+            self.forget_all();
+            return Ok(true);
+        }
+        let has = |listed: &&Listed| new.iter().any(|index| (listed.extent.first..=listed.extent.last).contains(index));
+        for listed in self.list.parts.iter().filter(has).copied().collect::<Vec<_>>() {
+            self.mend(conn, contents, &listed)?;
+        }
+        Ok(!new.is_empty())
     }
 
     /// Those of the first `size` entries that no search finds, since they do not fit their leaves. One that was purged is none of them any more; where one
     /// was put right, the index is made again by the next search.
     pub(super) fn damaged(&mut self, conn: &Connection, contents: &Mutex<Contents>, size: u64) -> Result<Vec<Damage>, SegmentError> {
-        let (mut found, mut healed) = (self.list.damaged.clone(), false);
-        let mut gone = Vec::new();
-        for damage in &found {
-            match rows::one(conn, contents, damage.index) {
-                Err(SegmentError::Damaged(..)) => {}
+        let destroyed = |key| Ok(contents.lock().unwrap_or_else(PoisonError::into_inner).is_destroyed(conn, key)?);
+        self.list.damaged.forget(destroyed)?;
+        self.list.damaged.bound(conn)?;
+        let found = self.list.damaged.all().into_iter().filter_map(|damage| damage.before(size)).collect();
+        let again = self.list.damaged.to_look_at(self.looked);
+        self.looked = self.looked.wrapping_add(again.len() as u64);
+        for index in again {
+            match rows::one(conn, contents, index) {
+                Err(SegmentError::Damaged(_)) => {}
                 Err(error) => return Err(error),
-                Ok(None) => gone.push(damage.index),
-                Ok(Some(_)) => healed = true,
+                Ok(_) => {
+                    self.forget_all();
+                    break;
+                }
             }
         }
-        self.list.damaged.retain(|damage| !gone.contains(&damage.index));
-        found.retain(|damage| damage.index < size && !gone.contains(&damage.index));
-        if healed {
-            self.forget_all();
-        }
         Ok(found)
+    }
+
+    /// Epochs that contents name and the table lacks, or has under another name. They go with the last content of their day that is about anybody,
+    /// and not before: so those that the contents under keys still stored name must be there.
+    pub(super) fn lost_epochs(&self, conn: &Connection) -> Result<Vec<String>, SegmentError> {
+        let texts =
+            |select: &str| conn.prepare_cached(select)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<HashSet<String>>>();
+        // In this order: a purge destroys the keys of a day before it forgets its epochs.
+        let there = texts("SELECT name FROM epoch")?;
+        let mut select = conn.prepare_cached(LIVE_KEYS)?;
+        let keys = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<HashSet<i64>>>()?;
+        let named = self.list.epochs.iter().filter(|(key, _)| keys.contains(key)).flat_map(|(_, epochs)| epochs);
+        Ok(named.filter(|epoch| !there.contains(*epoch)).cloned().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     /// Forgets everything; the next search makes it again from the log.
@@ -282,6 +315,7 @@ impl Index {
         self.list.parts = kept;
         self.tail.retain(|key, _| !keys.contains(key));
         self.days.retain(|key, _| !keys.contains(key));
+        self.list.epochs.retain(|key, _| !keys.contains(key));
         self.write_list(conn, contents)?;
         for path in gone.iter().map(|listed| listed.path(&self.dir)).filter(|path| path.exists()) {
             std::fs::remove_file(path)?;

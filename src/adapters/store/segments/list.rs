@@ -1,5 +1,6 @@
 //! The list of parts, in memory and in its file, and the entries that are in no part since nobody can read them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -7,6 +8,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::SegmentError;
+use super::damage::Ranges;
 use super::file::Listed;
 use crate::adapters::store::contents::Contents;
 use crate::adapters::store::nodes;
@@ -14,8 +16,8 @@ use crate::adapters::store::nodes;
 /// The list in the folder of its parts, encrypted under the key-encryption key and bound to the log's origin: nobody else can leave a part out,
 /// and no other log's list is one.
 const FILE: &str = "parts";
-/// With more entries that do not fit their leaves than this the log is not searched at all.
-const MOST_DAMAGED: usize = 1000;
+/// Ranges of damaged entries of which each new one is a line of the service's own log.
+const TOLD: usize = 100;
 
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct List {
@@ -23,23 +25,9 @@ pub(super) struct List {
     pub(super) covered: u64,
     pub(super) parts: Vec<Listed>,
     /// Entries that are in no part, since they do not fit their leaves.
-    #[serde(default)]
-    pub(super) damaged: Vec<Damage>,
-}
-
-/// An entry that does not fit its leaf: nobody knows what it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::adapters::store) struct Damage {
-    pub(in crate::adapters::store) index: u64,
-    /// Ledger time in microseconds, where the header fits the leaf.
-    time: Option<i64>,
-}
-
-impl Damage {
-    /// Whether it may be of a span of ledger time (microseconds, its end not in it).
-    pub(in crate::adapters::store) fn touches(&self, from: i64, to: i64) -> bool {
-        self.time.is_none_or(|time| (from..to).contains(&time))
-    }
+    pub(super) damaged: Ranges,
+    /// Epochs that the contents under a key name.
+    pub(super) epochs: BTreeMap<i64, BTreeSet<String>>,
 }
 
 impl List {
@@ -68,17 +56,25 @@ impl List {
 
     /// Goes on without an entry that does not fit its leaf, and says so; any other error stays one. Whether it was not known before.
     pub(super) fn note(&mut self, error: SegmentError) -> Result<bool, SegmentError> {
-        let SegmentError::Damaged(index, time) = error else { return Err(error) };
-        if self.damaged.iter().any(|known| known.index == index) {
+        let SegmentError::Damaged(one) = error else { return Err(error) };
+        let ranges = self.damaged.len();
+        if !self.damaged.note(one) {
             return Ok(false);
         }
-        if self.damaged.len() >= MOST_DAMAGED {
-            return Err(error);
+        if (ranges..TOLD).contains(&(self.damaged.len() - 1)) {
+            let index = one.first;
+            tracing::error!(index, "an entry of the log does not fit its leaf and is found by no search; run `estelam log verify`");
         }
-        tracing::error!(index, "an entry of the log does not fit its leaf and is found by no search; run `estelam log verify`");
         metrics::counter!("estelam_log_damaged_entries_total").increment(1);
-        self.damaged.push(Damage { index, time });
         Ok(true)
+    }
+
+    /// Notes which epoch a content under a key names.
+    pub(super) fn name_epoch(&mut self, key: i64, epoch: &str) {
+        let known = self.epochs.entry(key).or_default();
+        if !known.contains(epoch) {
+            known.insert(epoch.to_owned());
+        }
     }
 }
 

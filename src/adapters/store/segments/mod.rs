@@ -10,9 +10,12 @@
 
 mod codec;
 mod columns;
+mod damage;
 #[cfg(test)]
 mod damage_tests;
 mod draw;
+#[cfg(test)]
+mod epoch_tests;
 mod file;
 mod index;
 mod list;
@@ -23,12 +26,12 @@ mod tally;
 mod tests;
 mod trail;
 
+pub(super) use damage::Damage;
 pub(super) use draw::{draw, some};
 pub(super) use index::Index;
-pub(super) use list::Damage;
 pub(super) use search::search;
-pub(super) use tally::tally;
-pub(super) use trail::{Sought, trail};
+pub(super) use tally::{DAY_US, tally, uncounted};
+pub(super) use trail::{Sought, Trail, trail};
 
 /// Entries after which the stretch in memory becomes files.
 const STRETCH: u64 = if cfg!(test) { 48 } else { 1 << 16 };
@@ -44,9 +47,9 @@ pub(super) enum SegmentError {
     /// A file cannot be written or removed.
     #[error("the files of `segments` cannot be used: {0}")]
     Io(#[from] std::io::Error),
-    /// An entry does not fit its own leaf: its index, and its ledger time (microseconds) where only its content does not.
-    #[error("entry {0} does not fit its leaf; run `estelam log verify`")]
-    Damaged(u64, Option<i64>),
+    /// An entry does not fit its own leaf.
+    #[error("entry {} does not fit its leaf; run `estelam log verify`", .0.first)]
+    Damaged(Damage),
     /// Counts of a day that are kept and do not open.
     #[error("the counts of {0} are damaged; put the table `day_count` back from a copy of the log")]
     DamagedCount(jiff::civil::Date),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::SegmentError;
+use super::damage::Damage;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::keys;
 use crate::core::ledger::EntryContent;
@@ -49,6 +50,7 @@ pub(super) struct Glimpse<'e> {
     pub(super) time: Timestamp,
     pub(super) fields: FieldValues<'e>,
     pub(super) trail_tag: Option<&'e str>,
+    pub(super) epoch: Option<&'e str>,
 }
 
 impl Raw {
@@ -100,14 +102,19 @@ impl Raw {
         }
         let LeafParts { index, time, kind, id, .. } = self.parts().ok_or_else(damaged)?;
         let (_, bytes) = plain.split_at_checked(32).ok_or_else(damaged)?;
-        let (mut fields, mut trail_tag) = (FieldValues::default(), None);
-        let seen = content::glance(bytes, |name, text| if name == b"trail_tag" { trail_tag = Some(text) } else { fields.take(name, text) });
+        let (mut fields, mut trail_tag, mut epoch) = (FieldValues::default(), None, None);
+        let seen = content::glance(bytes, |name, text| match name {
+            b"trail_tag" => trail_tag = Some(text),
+            b"epoch" => epoch = Some(text),
+            _ => fields.take(name, text),
+        });
         let decoded;
         let found = match seen {
             Some(found) => found,
             None => {
                 decoded = content::decode(bytes).map_err(|_| damaged())?;
                 (fields, trail_tag) = (FieldValues::of(kind, &decoded.content), decoded.content.trail_tag.as_deref());
+                epoch = decoded.content.epoch.as_deref();
                 decoded.id
             }
         };
@@ -115,7 +122,7 @@ impl Raw {
         if found != id {
             return Err(damaged());
         }
-        show(&Glimpse { index, time, fields, trail_tag });
+        show(&Glimpse { index, time, fields, trail_tag, epoch });
         Ok(())
     }
 
@@ -126,7 +133,12 @@ impl Raw {
     }
 
     fn damaged(&self) -> SegmentError {
-        SegmentError::Damaged(self.index, self.parts().map(|parts| parts.time.as_microsecond()))
+        SegmentError::Damaged(Damage::one(self.index, Some(self.key), self.time()))
+    }
+
+    /// Ledger time in microseconds, where the header fits the leaf.
+    fn time(&self) -> Option<i64> {
+        self.parts().map(|parts| parts.time.as_microsecond())
     }
 
     /// What its leaf is made of, if it is.
@@ -163,8 +175,31 @@ pub(super) fn range(conn: &Connection, from: u64, to: u64) -> Result<Stretch, Se
 /// One entry, opened; none when a recorded purge deleted its content.
 pub(super) fn one(conn: &Connection, contents: &Mutex<Contents>, index: u64) -> Result<Option<Full>, SegmentError> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx = ?1"))?;
-    let raw = select.query_row([index], Raw::read).optional()?.ok_or(SegmentError::Damaged(index, None))?;
+    let raw = select.query_row([index], Raw::read).optional()?.ok_or(SegmentError::Damaged(Damage::one(index, None, None)))?;
     raw.open(conn, &mut contents.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Entries looked at for one whose time is known.
+const AROUND: usize = 256;
+
+/// The ledger time of the last entry before an index whose header fits its leaf: nothing after it is earlier.
+pub(super) fn time_before(conn: &Connection, index: u64) -> Result<Option<i64>, SegmentError> {
+    beside(conn, "idx < ?1 ORDER BY idx DESC", index)
+}
+
+/// The ledger time of the first entry after an index whose header fits its leaf: nothing before it is later.
+pub(super) fn time_after(conn: &Connection, index: u64) -> Result<Option<i64>, SegmentError> {
+    beside(conn, "idx > ?1 ORDER BY idx", index)
+}
+
+fn beside(conn: &Connection, which: &str, index: u64) -> Result<Option<i64>, SegmentError> {
+    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE {which} LIMIT {AROUND}"))?;
+    for raw in select.query_map([index], Raw::read)? {
+        if let Some(time) = raw?.time() {
+            return Ok(Some(time));
+        }
+    }
+    Ok(None)
 }
 
 /// The entries with an id.

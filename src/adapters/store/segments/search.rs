@@ -76,14 +76,14 @@ fn read(
 ) -> Result<Read, SegmentError> {
     let more = selected.first.len() > wanted.limit;
     selected.first.truncate(wanted.limit);
-    let (mut found, mut damaged) = (Vec::<AuditRow>::with_capacity(selected.first.len()), false);
+    let (mut found, mut damaged) = (Vec::<AuditRow>::with_capacity(selected.first.len()), Vec::new());
     for place in selected.first {
         let read = match rows::one(conn, contents, place) {
-            Ok(read) => read,
-            Err(error) => {
-                damaged |= index.note(conn, contents, error)?;
+            Err(SegmentError::Damaged(one)) => {
+                damaged.push(one);
                 continue;
             }
+            read => read?,
         };
         // An entry may have been purged since it was found.
         let Some(row) = read.map(rows::Full::into_row) else { continue };
@@ -92,7 +92,7 @@ fn read(
         }
         found.push(row);
     }
-    if damaged {
+    if index.note_all(conn, contents, damaged)? {
         return Ok(Read::Damaged);
     }
     Ok(Read::Fits(Found { rows: found, count: wanted.counted.then_some(selected.count), size, more, ..Found::default() }))
@@ -108,7 +108,7 @@ pub(super) fn within(
 ) -> Result<Vec<DamagedEntry>, SegmentError> {
     let (from, to) = span(wanted);
     let damaged = index.damaged(conn, contents, size)?.into_iter().filter(|damage| damage.touches(from, to));
-    Ok(damaged.map(|damage| DamagedEntry { index: damage.index, origin: None }).collect())
+    Ok(damaged.map(|damage| damage.named()).collect())
 }
 
 /// Hands over the index of every entry that fits, part by part.
@@ -280,7 +280,7 @@ fn of_id(index: &mut Index, conn: &Connection, contents: &Mutex<Contents>, wante
     for place in places.into_iter().filter(|place| *place < size) {
         match rows::one(conn, contents, place) {
             Ok(full) => fitting.extend(full.map(rows::Full::into_row).filter(|row| wanted.filter.fits(row))),
-            Err(SegmentError::Damaged(place, _)) => damaged.push(DamagedEntry { index: place, origin: None }),
+            Err(SegmentError::Damaged(one)) => damaged.push(one.named()),
             Err(error) => return Err(error),
         }
     }

@@ -6,12 +6,13 @@ use std::sync::Mutex;
 use rusqlite::Connection;
 
 use super::columns::{Column, Part};
+use super::damage::Damage;
 use super::index::Index;
 use super::{SegmentError, search};
 use crate::adapters::store::contents::Contents;
 use crate::core::ledger::audit::{Field, Tally};
 
-const DAY_US: i64 = 86_400_000_000;
+pub(in crate::adapters::store) const DAY_US: i64 = 86_400_000_000;
 /// What is counted by, and what tells whether an entry counts.
 const FIELDS: [Field; 8] =
     [Field::Agency, Field::Service, Field::Decision, Field::Code, Field::Actor, Field::Kind, Field::Route, Field::RetryOf];
@@ -26,6 +27,17 @@ pub(in crate::adapters::store) fn tally(
 ) -> Result<Tally, SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
     counted(index, conn, contents, day)
+}
+
+/// Entries among the first `size` that no count has, since nobody can read them.
+pub(in crate::adapters::store) fn uncounted(
+    index: &mut Index,
+    conn: &Connection,
+    contents: &Mutex<Contents>,
+    size: u64,
+) -> Result<Vec<Damage>, SegmentError> {
+    index.follow(conn, contents, size, u64::MAX)?;
+    index.damaged(conn, contents, size)
 }
 
 fn counted(index: &mut Index, conn: &Connection, contents: &Mutex<Contents>, day: i64) -> Result<Tally, SegmentError> {

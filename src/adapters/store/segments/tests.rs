@@ -26,7 +26,7 @@ pub(super) struct Log {
     _folder: tempfile::TempDir,
     pub(super) config: LedgerConfig,
     clock: Arc<ManualClock>,
-    officer: Zeroizing<Vec<u8>>,
+    pub(super) officer: Zeroizing<Vec<u8>>,
 }
 
 /// What an entry was made from.
@@ -394,7 +394,7 @@ async fn trail_crosses_agencies_days_and_restarts_with_the_officers_key_and_no_o
     // The officer, on a copy: all of it.
     let mut offline = OfflineAudit::open(&log.config.dir, &log.config.content_kek, "log.example").unwrap();
     let search = TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() };
-    let found = offline.trail(&search, &OfficerKey::new(log.officer.clone())).unwrap();
+    let found = offline.trail(&search, &[OfficerKey::new(log.officer.clone())]).unwrap();
     assert_eq!(found.rows.iter().map(|(_, row)| row.index).collect::<Vec<_>>(), of(3, 0..200));
     assert!(found.unopened.is_empty() && found.rows.iter().all(|(_, row)| row.content().trail_tag.is_none()));
 }

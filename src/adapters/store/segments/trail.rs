@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::Connection;
 
 use super::columns::{Part, prefix};
+use super::damage::Damage;
 use super::index::Index;
-use super::list::Damage;
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
 use crate::core::ledger::audit::AuditRow;
@@ -28,14 +28,24 @@ pub(in crate::adapters::store) struct Sought {
 /// The place of an identifier in the search, and an entry about it.
 type OneOf = (usize, AuditRow);
 
-/// Finds the entries with these tags among the first `size`, by index, and those of which nobody knows whether they have one.
+/// What a trail search finds.
+pub(in crate::adapters::store) struct Trail {
+    /// The entries, by index.
+    pub(in crate::adapters::store) rows: Vec<OneOf>,
+    /// Those of which nobody knows whether they have one of the tags.
+    pub(in crate::adapters::store) damaged: Vec<Damage>,
+    /// Epochs that entries name and the log lost: under their keys nothing can be looked for.
+    pub(in crate::adapters::store) lost: Vec<String>,
+}
+
+/// Finds the entries with these tags among the first `size`.
 pub(in crate::adapters::store) fn trail(
     index: &mut Index,
     conn: &Connection,
     contents: &Mutex<Contents>,
     sought: &[Sought],
     size: u64,
-) -> Result<(Vec<OneOf>, Vec<Damage>), SegmentError> {
+) -> Result<Trail, SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
     let mut by_day: HashMap<i64, Vec<&Sought>> = HashMap::new();
     sought.iter().for_each(|one| by_day.entry(one.day).or_default().push(one));
@@ -43,15 +53,22 @@ pub(in crate::adapters::store) fn trail(
     places.retain(|(index, _, _)| *index < size);
     places.sort_unstable();
     places.dedup();
-    let mut found = Vec::new();
+    let (mut found, mut damaged) = (Vec::new(), Vec::new());
     for (place, trace, tag) in places {
-        let read = rows::one(conn, contents, place).or_else(|error| index.note(conn, contents, error).map(|_| None))?;
-        let Some(full) = read else { continue };
-        if full.content.trail_tag.as_deref() == Some(URL_SAFE_NO_PAD.encode(tag).as_str()) {
-            found.push((trace, full.into_row()));
+        match rows::one(conn, contents, place) {
+            Ok(Some(full)) if full.content.trail_tag.as_deref() == Some(URL_SAFE_NO_PAD.encode(tag).as_str()) => {
+                found.push((trace, full.into_row()));
+            }
+            Ok(_) => {}
+            Err(SegmentError::Damaged(one)) => damaged.push(one),
+            Err(error) => return Err(error),
         }
     }
-    Ok((found, index.damaged(conn, contents, size)?))
+    if index.note_all(conn, contents, damaged)? {
+        // What was forgotten with them is looked at again, so that all of it is named.
+        index.follow(conn, contents, size, u64::MAX)?;
+    }
+    Ok(Trail { rows: found, damaged: index.damaged(conn, contents, size)?, lost: index.lost_epochs(conn)? })
 }
 
 /// Index of an entry that may have a tag, place of the identifier, tag.

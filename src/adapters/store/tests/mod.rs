@@ -4,6 +4,7 @@
 mod chain;
 mod copies;
 mod flips;
+mod gone;
 mod reserve;
 mod restore;
 mod succession;

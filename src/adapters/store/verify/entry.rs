@@ -1,6 +1,6 @@
 //! Checking one entry: header, time, leaf, and the content where it is still there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -12,11 +12,11 @@ use super::{VerifyOptions, VerifyReport};
 use crate::adapters::store::contents::Contents;
 use crate::adapters::store::journal::Placed;
 use crate::adapters::store::keys;
-use crate::adapters::store::purge::Purged;
-use crate::core::ledger::content;
+use crate::adapters::store::purge::{Purged, is_stored};
 use crate::core::ledger::leaf::{HEADER_LEN, Header, header_commitment, leaf};
 use crate::core::ledger::retention::{PurgeStatement, kept_until};
 use crate::core::ledger::tree::{Hash, sha256};
+use crate::core::ledger::{RetentionClass, content};
 
 /// The rows of a range in the order that [`Row::of`] reads them.
 pub(super) const SELECT: &str = "SELECT idx, id, leaf, salt, header, content_commitment, content_key, sealed FROM entry
@@ -83,6 +83,8 @@ pub(super) struct Walk {
     /// The content that was opened last.
     plain: Zeroizing<Vec<u8>>,
     purged: Purged,
+    /// Epochs that were found in the table.
+    epochs: HashSet<String>,
     /// Purges that later logs record, checked already.
     later: Vec<PurgeStatement>,
     now: Timestamp,
@@ -103,7 +105,8 @@ impl Walk {
         let purged = Purged::load(conn, later)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
         let (plain, later) = (Zeroizing::new(Vec::new()), later.to_vec());
         let (report, deleted) = (VerifyReport::default(), Deleted::new());
-        Ok(Self { contents, plain, purged, later, now: options.now, time: Timestamp::MIN, report, deleted })
+        let epochs = HashSet::new();
+        Ok(Self { contents, plain, purged, epochs, later, now: options.now, time: Timestamp::MIN, report, deleted })
     }
 
     /// Checks the row that must be entry `index` and returns its recomputed leaf.
@@ -139,7 +142,17 @@ impl Walk {
         if !keys::open_into(key, row.id, sealed, &mut self.plain) {
             return Ok(Err(BadEntry::ContentDamaged));
         }
-        Ok(check_plain(&self.plain, row))
+        let (epochs, mut unknown) = (&self.epochs, None);
+        let checked = check_plain(&self.plain, row, |epoch| unknown = (!epochs.contains(epoch)).then(|| epoch.to_owned()));
+        match unknown.filter(|_| checked.is_ok() && header.class != RetentionClass::Admin) {
+            None => Ok(checked),
+            Some(epoch) if has_epoch(conn, &epoch)? => {
+                self.epochs.insert(epoch);
+                Ok(Ok(()))
+            }
+            // A purge forgets the epochs of a day after it destroyed its keys.
+            Some(_) => Ok(if is_stored(conn, row.content_key)? { Err(BadEntry::EpochGone) } else { Ok(()) }),
+        }
     }
 
     /// A content may be gone only under a key that a recorded purge destroyed, and only if it was due then.
@@ -173,12 +186,17 @@ fn recompute(row: &Row<'_>) -> Option<Hash> {
     Some(leaf(&header_commitment(salt, header), content_commitment))
 }
 
-/// Compares salt₂ ‖ content with the commitment, and the id inside with the row's.
-fn check_plain(plain: &[u8], row: &Row<'_>) -> Result<(), BadEntry> {
+/// Whether the table has an epoch under its name.
+fn has_epoch(conn: &Connection, epoch: &str) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM epoch WHERE name = ?1)")?.query_row([epoch], |row| row.get(0))
+}
+
+/// Compares salt₂ ‖ content with the commitment, and the id inside with the row's; hands over the epoch that it names.
+fn check_plain(plain: &[u8], row: &Row<'_>, epoch: impl FnMut(&str)) -> Result<(), BadEntry> {
     if sha256(plain) != row.content_commitment {
         return Err(BadEntry::ContentCommitment);
     }
     let (_, bytes) = plain.split_at_checked(32).ok_or(BadEntry::ContentForm)?;
-    let id = content::check(bytes).map_err(|_| BadEntry::ContentForm)?;
+    let id = content::check(bytes, epoch).map_err(|_| BadEntry::ContentForm)?;
     if id.as_bytes() == row.id { Ok(()) } else { Err(BadEntry::OtherId) }
 }

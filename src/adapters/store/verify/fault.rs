@@ -38,6 +38,9 @@ pub enum BadEntry {
     /// The content is gone and no recorded purge destroyed its key.
     #[error("its content is gone and no recorded purge deleted it")]
     ContentGone,
+    /// The content names an epoch that the log does not have: whom it is about can be looked for by nobody.
+    #[error("the trail key of its epoch is gone, or stands under another name: no trail finds it; put the table `epoch` back from a copy")]
+    EpochGone,
     /// A purge deleted the content although its time was not over.
     #[error("its content was purged before its retention time was over")]
     ContentNotDue,

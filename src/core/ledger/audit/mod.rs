@@ -4,6 +4,7 @@
 
 mod chain;
 mod cursor;
+mod damaged;
 mod filter;
 mod fold;
 mod sample;
@@ -22,10 +23,11 @@ use zeroize::Zeroizing;
 
 pub use chain::Gather;
 pub use cursor::{BadCursor, Cursor};
+pub use damaged::DamagedEntry;
 pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
 pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
-pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Tally, is_over, joined};
+pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Summary, Tally, is_over, joined};
 pub use takes::Takes;
 pub use values::FieldValues;
 pub use view::{EntryView, ProofView};
@@ -34,6 +36,7 @@ use super::leaf::HEADER_LEN;
 use super::reader::LogUnreadable;
 use super::tree::Hash;
 use super::{EntryContent, EntryKind};
+use crate::core::domain::reason::ReasonCode;
 
 /// One entry as an auditor may see it: checked against its leaf, without subject tags.
 #[derive(Clone, Debug)]
@@ -78,6 +81,13 @@ pub struct LeafParts {
     pub content_commitment: Hash,
 }
 
+impl TrailFound {
+    /// Whether every epoch of the period was searched, in every log, and nothing in it is damaged.
+    pub const fn is_whole(&self) -> bool {
+        self.unopened.is_empty() && self.damaged.is_empty() && self.missing.is_empty()
+    }
+}
+
 impl AuditRow {
     /// A row from an entry; its subject tags are dropped.
     pub fn new(parts: LeafParts, mut content: Box<EntryContent>) -> Self {
@@ -95,6 +105,11 @@ impl AuditRow {
     /// The content without subject tags.
     pub const fn content(&self) -> &EntryContent {
         &self.content
+    }
+
+    /// Whether it was answered that several people bear the number: then nobody knows whose entry it is, whoever bears the number now.
+    pub fn is_ambiguous(&self) -> bool {
+        self.content.reason.as_deref() == Some(ReasonCode::AmbiguousIdentifier.code())
     }
 }
 
@@ -136,24 +151,8 @@ pub struct Found {
     pub more: bool,
     /// Entries of the span that was searched of which nobody knows whether they fit.
     pub damaged: Vec<DamagedEntry>,
-}
-
-/// An entry that does not fit its leaf, so that nobody can say what it was.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct DamagedEntry {
-    /// Its index.
-    pub index: u64,
-    /// The origin of its log, where that is not the present one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
-}
-
-impl DamagedEntry {
-    /// The same as an entry of a log that was sealed.
-    #[must_use]
-    pub fn of_log(self, origin: Option<&Arc<str>>) -> Self {
-        Self { origin: origin.map(|origin| origin.to_string()), ..self }
-    }
+    /// Origins of logs that were sealed, may have entries of the span, and are not there.
+    pub missing: Vec<String>,
 }
 
 /// The trail key of an epoch, as only the data-protection officer can open it.
@@ -165,6 +164,8 @@ pub struct SealedEpoch {
     pub origin: Option<Arc<str>>,
     /// The sealed trail key.
     pub sealed: Vec<u8>,
+    /// What its key must come to (see [`super::subject::trail_key_check`]); none of an epoch of an earlier build.
+    pub check: Option<Hash>,
     /// Whether its keys are in this process's memory still.
     pub current: bool,
 }
@@ -221,12 +222,14 @@ pub struct TrailFound {
     pub rows: Vec<(usize, AuditRow)>,
     /// Epochs that were searched.
     pub searched: usize,
-    /// Epochs of the period whose trail key nobody gave.
+    /// Epochs of the period whose trail key nobody gave, whose given key is another, or which entries name and the log lost.
     pub unopened: Vec<String>,
     /// The size of the log that was searched.
     pub size: u64,
     /// Entries of the period of which nobody knows whom they are about.
     pub damaged: Vec<DamagedEntry>,
+    /// Origins of logs that were sealed, may have entries of the period, and are not there.
+    pub missing: Vec<String>,
 }
 
 /// Answers auditors' questions about the log.
@@ -260,7 +263,7 @@ pub trait LogAudit: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LogUnreadable`].
-    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Vec<Bucket>, LogUnreadable>;
+    async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Summary, LogUnreadable>;
 
     /// A signed checkpoint over all that is durable: size and note.
     ///

@@ -5,7 +5,7 @@
 //! choose whole buckets and change none), not between two moments of a day. Once a day is over its counts are kept as they are, so
 //! that contents that are deleted later change nothing either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -91,6 +91,34 @@ fn rounded(count: u64) -> Option<u64> {
     Some(count / STEP * STEP).filter(|count| *count > 0)
 }
 
+/// What is told of some days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The counts.
+    pub buckets: Vec<Bucket>,
+    /// Days with entries that nobody can read, so that what is told of them may be too low.
+    pub damaged: BTreeSet<Date>,
+    /// Origins of logs that were sealed, may have entries of these days, and are not there.
+    pub missing: Vec<String>,
+}
+
+impl Summary {
+    /// Adds what another log tells.
+    pub fn add(&mut self, other: Self) {
+        self.buckets.extend(other.buckets);
+        self.damaged.extend(other.damaged);
+        self.missing.extend(other.missing);
+    }
+
+    /// Each bucket once, none of a damaged day as if it were whole.
+    #[must_use]
+    pub fn joined(self) -> Self {
+        let mut buckets = joined(self.buckets);
+        buckets.iter_mut().filter(|bucket| self.damaged.contains(&bucket.day)).for_each(|bucket| bucket.complete = false);
+        Self { buckets, ..self }
+    }
+}
+
 /// What is told of one agency's day (UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
@@ -98,7 +126,7 @@ pub struct Bucket {
     pub day: Date,
     /// The agency.
     pub agency: String,
-    /// Whether the day is over.
+    /// Whether the day is over, and all that it had could be counted.
     pub complete: bool,
     /// By service and outcome.
     pub services: Vec<ServiceCount>,
