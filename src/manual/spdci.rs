@@ -38,8 +38,8 @@
 //! - **A scheme without a type is not asked for.** Such a query is `registry-unavailable`; it is no failure of the registry's.
 //! - **Readiness** has a part `people-registry`: red while look-ups at every address of it fail (its circuit breaker is open). `estelam status` shows the
 //!   addresses of both registries apart. Timeouts, retries, second look-ups and lanes are those of `[registry]`.
-//! - **Trails of the data-protection officer** are expanded to the other numbers that the record names and whose types are in `identifiers`. Past
-//!   numbers SPDCI does not tell. Whether others have a number it does not tell either, so that entries on all but the number asked for are shown
+//! - **Trails of the data-protection officer** are expanded to the other numbers that the record names and whose types are in `identifiers`. A number
+//!   whose type is not there is searched alone (`persons` 0), and not sent. Past numbers SPDCI does not tell. Whether others have a number it does not tell either, so that entries on all but the number asked for are shown
 //!   as ambiguous.
 //! - **Tools that read the registry's store** (`estelam registry lookup`, `policy explain --scheme`) know the people of the reference registry alone.
 //! - **The holder's own view** asks `[registry]` for the code, which must know the holder's SIM.

@@ -133,6 +133,10 @@ impl Upstream for SpdciRegistry {
     }
 
     async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
+        // It has no word for such numbers, and so knows nobody by one: there are no others to follow.
+        if !self.takes(key.scheme()) {
+            return Ok(Vec::new());
+        }
         let ids = Ids::draw().ok_or(NOT_MADE)?;
         let asked = self.asked(key, &ids)?;
         // An officer waits for it, nobody at a counter.

@@ -175,3 +175,20 @@ async fn a_certificate_of_another_name_is_not_believed() {
     assert_eq!((reply.outcome().as_str(), calls.load(Ordering::SeqCst)), ("indeterminate registry-unavailable", 0));
     system.stop().await;
 }
+
+/// The registry of people has no word for such a number, so that it tells no others; what was asked about this one is found all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trail_crosses_registries_and_a_number_that_neither_knows_is_searched_alone() {
+    let (system, calls) = system("social").await;
+    super::audit_person::open_case(&system, "case-1");
+    ask(&system, "yekta", KNOWN).await;
+    assert_eq!(ask(&system, "amayesh-no", "A170000001").await.outcome(), "indeterminate registry-unavailable");
+    let known = super::audit_person::trail(&system, "yekta", KNOWN).await;
+    assert_eq!((&known["count"], &known["persons"], &known["complete"]), (&json!(1), &json!(1), &json!(true)), "{known}");
+    let before = calls.load(Ordering::SeqCst);
+    let alone = super::audit_person::trail(&system, "amayesh-no", "A170000001").await;
+    assert_eq!((&alone["count"], &alone["persons"], &alone["identifiers"]), (&json!(1), &json!(0), &json!(1)), "{alone}");
+    assert_eq!((&alone["entries"][0]["agency"], &alone["complete"]), (&json!("clinic"), &json!(true)));
+    assert_eq!(calls.load(Ordering::SeqCst), before, "a number that it has no word for is not sent");
+    system.stop().await;
+}
