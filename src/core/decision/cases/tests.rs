@@ -119,7 +119,7 @@ fn what_an_agency_is_told_is_a_part_of_a_case() {
         &with("{ reason = \"under-age\" }"),
         &format!("{line}`under-age` is never told where the reason is `document-lapsed`; write `document-lapsed` or `service-not-covered`"),
     );
-    let parts = "`kind`, `series`, `status`, `decree`, `then`";
+    let parts = "`kind`, `series`, `status`, `decree`, `then`, `window`, `end`";
     wrong(as_shipped, &with("{ shows = [\"name\"] }"), &format!("{line}`name` is no part of an answer; use {parts}"));
     wrong(
         as_shipped,
