@@ -63,7 +63,7 @@ pub use self::enrolments::Enrolments;
 pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
 pub use self::parts::{Parts, checkpoint_keys, ledger_config};
-pub use self::running::{Running, stop_signal};
+pub use self::running::{Running, StopSignal};
 
 /// Why the gateway does not start: one line with what to do.
 #[derive(Debug, thiserror::Error)]

@@ -32,10 +32,11 @@ impl Serve {
         let config = Config::read(&path).doing("the configuration is not usable")?;
         let observability = Observability::install().doing("cannot set up logging")?;
         block_on(async {
+            let mut told_to_stop = app::StopSignal::listen().doing("cannot wait for a signal")?;
             let listeners = Listeners::bind(&config.listen).doing("cannot start")?;
             let running =
                 app::start(config, listeners, Arc::new(SteadyClock::start()), observability).await.doing("the gateway does not start")?;
-            app::stop_signal().await.doing("cannot wait for a signal")?;
+            told_to_stop.came().await;
             running.stop().await;
             Ok(ExitCode::SUCCESS)
         })

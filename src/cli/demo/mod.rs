@@ -65,8 +65,15 @@ impl Demo {
         let running =
             app::start(config, listeners, Arc::new(SteadyClock::start()), observability).await.doing("the gateway does not start")?;
         running.until_ready().await.doing("the gateway does not get ready")?;
-        places.write(&dir)?;
-        let outcome = if self.once { once::ask(&dir).await } else { self.stay(&dir, &places).await };
+        let outcome = if self.once {
+            places.write(&dir)?;
+            once::ask(&dir).await
+        } else {
+            // Before it: whoever finds the file may stop the demo.
+            let told_to_stop = app::StopSignal::listen().doing("cannot wait for a signal")?;
+            places.write(&dir)?;
+            stay(&dir, &places, told_to_stop).await
+        };
         stop(running, registry, &dir).await;
         outcome.map(|()| ExitCode::SUCCESS)
     }
@@ -82,14 +89,14 @@ impl Demo {
         drop(bind(3)?);
         Ok((listeners, if self.port == 0 { 0 } else { self.port.saturating_add(3) }))
     }
+}
 
-    async fn stay(&self, dir: &Path, places: &DemoFile) -> Result<(), CliError> {
-        println!("{}", how_to_ask(dir, places));
-        let lists = tokio::spawn(install::keep_lists_fresh(dir.join("pki")));
-        let outcome = app::stop_signal().await.doing("cannot wait for a signal");
-        lists.abort();
-        outcome
-    }
+async fn stay(dir: &Path, places: &DemoFile, mut told_to_stop: app::StopSignal) -> Result<(), CliError> {
+    println!("{}", how_to_ask(dir, places));
+    let lists = tokio::spawn(install::keep_lists_fresh(dir.join("pki")));
+    told_to_stop.came().await;
+    lists.abort();
+    Ok(())
 }
 
 /// What a demo has before anything runs.

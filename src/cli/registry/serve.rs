@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::io::AsyncReadExt;
 
 use crate::adapters::clock::SystemClock;
-use crate::app::{Observability, registry, stop_signal};
+use crate::app::{Observability, StopSignal, registry};
 use crate::cli::config::trust_domain;
 use crate::cli::place::{Place, no_installation};
 use crate::cli::{CliError, Failure, block_on};
@@ -53,11 +53,11 @@ impl Serve {
             let mut running =
                 registry::serve(self.place.dir(), &trust_domain, listener, clock.clone()).doing("the registry does not start")?;
             running.push_to(self.place.dir(), &self.push, &clock).doing("the registry cannot push")?;
+            let told_to_stop = if self.until_stdin_closes { None } else { Some(StopSignal::listen().doing("cannot wait for a signal")?) };
             println!("listening on {address}");
-            if self.until_stdin_closes {
-                until_stdin_closes().await;
-            } else {
-                stop_signal().await.doing("cannot wait for a signal")?;
+            match told_to_stop {
+                None => until_stdin_closes().await,
+                Some(mut signal) => signal.came().await,
             }
             running.stop().await.doing("the registry broke off")?;
             Ok(ExitCode::SUCCESS)
