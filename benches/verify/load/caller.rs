@@ -43,14 +43,24 @@ async fn opened_again(address: SocketAddr, tls: &Arc<ClientConfig>, tally: &Tall
     None
 }
 
+/// Longer waits begin asleep.
+const LONG_WAIT: Duration = Duration::from_millis(10);
+/// How long before its end a wait is no longer slept through.
+const AWAKE: Duration = Duration::from_millis(2);
+
 /// The instant from which the next request's latency counts, or `None` when no more are wanted.
 ///
 /// With a rate, instants are fixed beforehand and a late caller takes the oldest one left: waiting for a free connection counts.
-/// Timers of a millisecond are too coarse for that, so callers look at the clock in turn, giving way to arriving replies.
+/// Timers of a millisecond are too coarse for that, so callers look at the clock in turn for the last of the wait, giving way to arriving replies;
+/// before that they sleep, so that other load generators on the processor have it too.
 async fn turn(tally: &Tally) -> Option<Instant> {
     let due = tally.next_due().unwrap_or_else(Instant::now);
     if due >= tally.closes() {
         return None;
+    }
+    let early = due.saturating_duration_since(Instant::now());
+    if early > LONG_WAIT {
+        tokio::time::sleep(early - AWAKE).await;
     }
     while Instant::now() < due {
         tokio::task::yield_now().await;
