@@ -13,6 +13,8 @@ mod turns;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::reason::ReasonCode;
@@ -49,8 +51,9 @@ type Turn = Option<BatchTurn>;
 
 /// The first two stages: a good certificate, a good token of the same agency, one of the scopes; and which it was.
 fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(VerifiedCall, Scope), Box<Refusal>> {
-    let agency = identify(gate, incoming)?;
-    let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, gate.clock.now())?;
+    let now = gate.clock.now();
+    let agency = identify_at(gate, incoming, now)?;
+    let call = token::verify(agency, incoming.authorization.as_deref(), &*gate.tokens, now)?;
     // What a query may do, its permit looks up in the policy at once; nothing else is asked often.
     let policy = (scopes != [Scope::Verify]).then(|| (gate.policy)());
     let held = |scope: Scope| call.claims().scopes.contains(&scope);
@@ -70,7 +73,11 @@ fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(Verified
 
 /// The first stage alone, for the token endpoint and for resources that do not exist.
 pub fn identify(gate: &Gate, incoming: &Incoming) -> Result<VerifiedAgency, Box<Refusal>> {
-    let agency = identity::identify(incoming.peer.clone(), incoming.context.clone(), &*gate.trust, gate.clock.now())?;
+    identify_at(gate, incoming, gate.clock.now())
+}
+
+fn identify_at(gate: &Gate, incoming: &Incoming, now: Timestamp) -> Result<VerifiedAgency, Box<Refusal>> {
+    let agency = identity::identify(incoming.peer.clone(), incoming.context.clone(), &*gate.trust, now)?;
     if gate.stopping() {
         return Err(agency.refuse(RefusalCode::ShuttingDown, "ask another node"));
     }
@@ -97,17 +104,18 @@ async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclu
 
 /// Permit, look-up, decision, and a last look at what may have changed meanwhile.
 async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut Turn) -> Result<decision::Decision, Box<Refusal>> {
-    let permit = policy::permit(call, incoming.input(), (gate.policy)(), gate.clock.now())?;
+    let (now, clock_holds) = gate.clock.reading();
+    let permit = policy::permit(call, incoming.input(), (gate.policy)(), now)?;
     if !gate.ledger.room().takes_answers() {
         // Nothing is spent and nobody looked up for an answer that could not be recorded.
         return Err(permit.refuse(RefusalCode::LedgerUnavailable, "the disk of the access log is full; ask again later"));
     }
-    if !gate.clock.holds() {
+    if !clock_holds {
         // The same: `conclude` will sign nothing.
         return Err(permit.refuse(RefusalCode::LedgerUnavailable, "the clock of this node jumped; ask again later, or ask another node"));
     }
     let permit = policy::admit(permit, &*gate.limiter)?;
-    let permit = policy::screen(permit, &*gate.shield, gate.clock.now())?;
+    let permit = policy::screen(permit, &*gate.shield, now)?;
     let mut facts = registry::look_up(permit, &*gate.registry).await;
     // Whoever waits for the registry is in nobody's way.
     let (own_turn, waited) = gate.turn(facts.permit().tier(), facts.permit().call().agency().agency()).await;
@@ -192,7 +200,8 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
         return Reply::silence();
     }
     let asker = Asker::of(conclusion.context());
-    if !gate.clock.holds() && !conclusion.is_administrative() {
+    let (now, clock_holds) = gate.clock.reading();
+    if !clock_holds && !conclusion.is_administrative() {
         // What would be signed now would say a wrong time for years. That the clock jumped goes on record all the same.
         return asker.bare(gate);
     }
@@ -200,7 +209,7 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
     if !room.takes(&conclusion) {
         return asker.without_room(gate, room, &conclusion);
     }
-    let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, gate.clock.now()) else {
+    let Ok(signed) = signing::sign(with_advice(gate, conclusion), &gate.notary, now) else {
         return asker.bare(gate);
     };
     match ledger::record(signed, &*gate.ledger).await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{SystemClock, since_boot_us};
+use super::{SystemClock, since_boot_us, wall_us};
 use crate::core::domain::clock::Clock;
 
 /// A jump of the wall clock by more than this is not believed, in microseconds.
@@ -68,11 +68,16 @@ impl Clock for SteadyClock {
     fn holds(&self) -> bool {
         self.judge().1
     }
+
+    fn reading(&self) -> (Timestamp, bool) {
+        let (now, holds) = self.judge();
+        (Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX), holds)
+    }
 }
 
 fn read() -> Reading {
     let boot = since_boot_us();
-    Reading { wall: SystemClock.now().as_microsecond(), boot }
+    Reading { wall: wall_us(), boot }
 }
 
 #[cfg(test)]

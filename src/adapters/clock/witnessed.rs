@@ -43,4 +43,9 @@ impl Clock for WitnessedClock {
     fn holds(&self) -> bool {
         !self.is_contradicted() && self.inner.holds()
     }
+
+    fn reading(&self) -> (Timestamp, bool) {
+        let (now, holds) = self.inner.reading();
+        (now, holds && !self.is_contradicted())
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::web::Payload;
+use memchr::memmem;
 
 use super::HttpState;
 use crate::adapters::tls::body::{BodyError, read_body};
@@ -20,7 +21,8 @@ use crate::flow::Incoming;
 /// few that send its parts under other names. No field that means anything here is like that.
 fn claims_a_certificate(name: &str) -> bool {
     const PREFIXES: [&str; 4] = ["x-ssl-", "ssl-", "x-client-dn", "x-amzn-mtls-"];
-    name.contains("cert") || name.contains("ssl_client") || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let holds = |part: &str| memmem::find(name.as_bytes(), part.as_bytes()).is_some();
+    holds("cert") || holds("ssl_client") || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -22,4 +22,9 @@ pub trait Clock: Send + Sync + 'static {
     fn holds(&self) -> bool {
         true
     }
+
+    /// [`Self::now`] and [`Self::holds`] of one moment, for whoever needs both.
+    fn reading(&self) -> (Timestamp, bool) {
+        (self.now(), self.holds())
+    }
 }
