@@ -116,13 +116,16 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut
     }
     let permit = policy::admit(permit, &*gate.limiter)?;
     let permit = policy::screen(permit, &*gate.shield, now)?;
-    let mut facts = registry::look_up(permit, &*gate.registry).await;
+    let by = gate.deadline();
+    let mut facts = registry::look_up(permit, &*gate.registry, by).await;
     // Whoever waits for the registry is in nobody's way.
-    let (own_turn, waited) = gate.turn(facts.permit().tier(), facts.permit().call().agency().agency()).await;
+    let Ok((own_turn, waited)) = gate.turn(facts.permit().tier(), facts.permit().call().agency().agency(), by).await else {
+        return Err(overloaded(gate, facts.into_permit()));
+    };
     *turn = own_turn;
     if waited && facts.answer().is_ok() {
         // What changed during the wait must be in the answer; what did not is remembered.
-        facts = Box::pin(registry::look_up(facts.into_permit(), &*gate.registry)).await;
+        facts = Box::pin(registry::look_up(facts.into_permit(), &*gate.registry, by)).await;
     }
     if facts.are_shed() {
         return Err(overloaded(gate, facts.into_permit()));

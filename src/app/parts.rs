@@ -145,6 +145,7 @@ impl Parts {
             observer: behind.feed.clone(),
             outbox,
             batches: BatchTurns::new(config.limits.batch_calls),
+            patience: Duration::from_millis(config.registry.query_ms()),
             stopping: AtomicBool::new(false),
         });
         Ok(Self {

@@ -93,6 +93,7 @@ fn endpoint(address: &EndpointState, followed: bool) -> Value {
     json!({
         "breaker": address.breaker.name(),
         "followed": followed,
+        "lagging": address.lagging,
         "p95_ms": address.p95.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         "last_error": address.last_error.map(|(_, why)| why),
         "last_error_s_ago": address.last_error.map(|(ago, _)| ago.as_secs()),

@@ -113,7 +113,8 @@ fn endpoint(address: &Value) -> String {
         Some(Value::String(why)) => format!("; {} s ago {why}", at("last_error_s_ago")),
         _ => String::new(),
     };
-    format!("breaker {}{followed}, 95 of 100 within {} ms{failed}", at("breaker"), at("p95_ms"))
+    let lagging = if address.get("lagging") == Some(&Value::Bool(true)) { ", behind what is known" } else { "" };
+    format!("breaker {}{followed}{lagging}, 95 of 100 within {} ms{failed}", at("breaker"), at("p95_ms"))
 }
 
 fn shown(value: Option<&Value>) -> String {
@@ -140,7 +141,7 @@ mod tests {
                 "cursor": 7, "feed_silent_s": 12, "feed_lag": 3, "decrees_age_s": 2,
                 "lanes": {"counter": {"in_flight": 3, "waiting": 1}},
                 "addresses": [{"breaker": "open", "followed": true, "p95_ms": null, "last_error": "it cannot be reached", "last_error_s_ago": 7}],
-                "people": {"protocol": "spdci", "addresses": [{"breaker": "closed", "p95_ms": 12, "last_error": null}]},
+                "people": {"protocol": "spdci", "addresses": [{"breaker": "closed", "lagging": true, "p95_ms": 12, "last_error": null}]},
             },
             "ledger": {"disk": {"room": "low", "free_mib": 400, "reserve_mib": 256}},
             "deletion": {"needs_order": true, "ordered_until": {"detail": "2026-12-31", "minor": null}, "not_ordered": {"entries": 9, "oldest": "2026-08-01"}},
@@ -159,6 +160,6 @@ mod tests {
             "{text:?}"
         );
         assert!(text.contains(&"people|spdci, no change feed: facts are as old as each policy lets them be".to_owned()), "{text:?}");
-        assert!(text.contains(&"  address 1|breaker closed, 95 of 100 within 12 ms".to_owned()), "{text:?}");
+        assert!(text.contains(&"  address 1|breaker closed, behind what is known, 95 of 100 within 12 ms".to_owned()), "{text:?}");
     }
 }

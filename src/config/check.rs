@@ -76,6 +76,9 @@ impl Config {
             return Err("`tls.crl_grace_h` must be at most 168: a week without revocation lists is enough".to_owned());
         }
         let (limits, ledger) = (&self.limits, &self.ledger);
+        if self.registry.query_ms() < self.registry.timeout_ms {
+            return Err("`registry.query_ms` must be at least `registry.timeout_ms`: a query has to wait for one look-up".to_owned());
+        }
         for (key, value, allowed) in [
             ("ledger.reserve_mib", ledger.reserve_mib, 0..=MOST_MIB),
             ("ledger.floor_mib", ledger.floor_mib, 0..=MOST_MIB),
@@ -83,6 +86,7 @@ impl Config {
             ("ledger.checkpoint_every_s", ledger.checkpoint_every_s, 1..=DAY_S),
             ("tls.crl_poll_ms", self.tls.crl_poll_ms, SHORTEST_POLL_MS..=DAY_S * 1000),
             ("registry.timeout_ms", self.registry.timeout_ms, WAIT_MS),
+            ("registry.query_ms", self.registry.query_ms.unwrap_or(*WAIT_MS.end()), WAIT_MS),
             ("registry.cache", self.registry.cache, 1..=MOST_PEOPLE),
             ("registry.cache_mib", self.registry.cache_mib, 1..=MOST_MIB),
             ("registry.waiting", self.registry.waiting as u64, 1..=MOST_AT_ONCE),

@@ -174,6 +174,9 @@ pub struct Registry {
     /// Deadline of one look-up in milliseconds.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
+    /// Deadline of one query in milliseconds: all its look-ups, retries and waits for a turn together. Twice `timeout_ms` if left out.
+    #[serde(default)]
+    pub query_ms: Option<u64>,
     /// Look-ups of counters that may wait for the registry; more are answered 503 `overloaded`. Batches have a quarter of it.
     #[serde(default = "default_queue")]
     pub waiting: usize,
@@ -222,6 +225,13 @@ pub struct Ledger {
     /// Entries that may wait for the disk; more are answered 503.
     #[serde(default = "default_queue")]
     pub queue: usize,
+}
+
+impl Registry {
+    /// Deadline of one query in milliseconds.
+    pub fn query_ms(&self) -> u64 {
+        self.query_ms.unwrap_or_else(|| self.timeout_ms.saturating_mul(2))
+    }
 }
 
 impl Ledger {

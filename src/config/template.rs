@@ -163,6 +163,8 @@ identity = "spiffe://{trust_domain}/server/registry"
 certificate = "pki/gateway-client/cert.pem"
 key = "pki/gateway-client/key.pem"
 timeout_ms = 800
+# One query with all its look-ups and waits; twice `timeout_ms` if left out.
+# query_ms = 1600
 
 [events]
 # The registry pushes what changed (POST /v1/events) beside the poll: the name of its client certificate, `iss` and keys of its events.

@@ -27,6 +27,7 @@ fn values_that_could_never_work_are_refused_where_they_stand() {
     check("grid_ms = 50", "grid_ms = 0", "at least 1");
     check("body_bytes = 8192", "body_bytes = 0", "at least 1024");
     check("timeout_ms = 800", "timeout_ms = 0", "at least 10");
+    check("timeout_ms = 800", "query_ms = 799\ntimeout_ms = 800", "must be at least `registry.timeout_ms`");
     check("checkpoint_every_s = 600", "checkpoint_every_s = 0", "at least 1");
     check("crl_grace_h = 24", "crl_grace_h = 1000", "at most 168");
     check("ops = \"127.0.0.1:0\"", "ops = \"0.0.0.0:0\"", "loopback");

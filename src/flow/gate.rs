@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use super::retry::Outbox;
 use super::turns::{BatchTurn, BatchTurns};
 use crate::core::domain::agency::AgencyId;
-use crate::core::domain::clock::Clock;
+use crate::core::domain::clock::{Clock, Deadline};
 use crate::core::domain::context::CallContext;
 use crate::core::identity::{PeerChain, Trust};
 use crate::core::ledger::{Ledger, Observer};
@@ -50,15 +51,28 @@ pub struct Gate {
     pub outbox: Arc<dyn Outbox>,
     /// Turns of batches: so many of their queries are worked on at once.
     pub batches: BatchTurns,
+    /// For so long in all a query may wait for the registry, and for its turn.
+    pub patience: Duration,
     /// Set once the node is stopping.
     pub stopping: AtomicBool,
 }
 
 impl Gate {
+    /// When a query that begins now must be answered, whatever it waits for.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline::after(self.patience, &*self.clock)
+    }
+
     /// Waits for a batch's turn; somebody at a counter has none to wait for. The turn ends when the value is dropped. Also whether there
     /// was none at once.
-    pub(super) async fn turn(&self, tier: Tier, agency: &AgencyId) -> (Option<BatchTurn>, bool) {
-        if tier == Tier::Background { self.batches.take(agency).await } else { (None, false) }
+    ///
+    /// # Errors
+    /// [`NoTurn`] came in time.
+    pub(super) async fn turn(&self, tier: Tier, agency: &AgencyId, by: Deadline) -> Result<(Option<BatchTurn>, bool), NoTurn> {
+        if tier != Tier::Background {
+            return Ok((None, false));
+        }
+        tokio::time::timeout(by.left(&*self.clock), self.batches.take(agency)).await.map_err(|_| NoTurn)
     }
 
     /// Whether the node is stopping and takes no new call.
@@ -66,6 +80,10 @@ impl Gate {
         self.stopping.load(Ordering::Relaxed)
     }
 }
+
+/// Too many batches were before this one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoTurn;
 
 /// One request as it came in.
 pub struct Incoming {

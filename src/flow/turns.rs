@@ -54,7 +54,7 @@ impl BatchTurns {
     fn hand_on(&self) {
         let next = {
             let mut state = self.lock();
-            let next = std::iter::from_fn(|| state.waiting.next()).find(|next| !next.is_closed());
+            let next = state.waiting.next_where(|next| !next.is_closed());
             if next.is_none() {
                 state.free += 1;
             }

@@ -66,11 +66,30 @@
 //!
 //! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
 //! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
-//! `registry.timeout_ms`. An answer about one number that cannot be used (too long, a record that is not understood) is asked for once and counts against no
+//! `registry.timeout_ms`; batches leave half of what may be saved up of either to the counter. An answer about one number that cannot be used (too long, a
+//! record that is not understood) is asked for once and counts against no
 //! address: that number alone is `registry-unavailable`. The reference registry lists ten people of a number that more bear, and says so (`"more": true`).
-//! How many look-ups are there at once follows the registry's pace (4 to 512). Somebody at a counter comes before a batch (`priority: background`), which
+//!
+//! **Deadlines.** A query has `registry.query_ms` in all (twice `timeout_ms` if left out) for whatever it waits for: its first look-up, one that a "no" needs
+//! on top, decrees that it has to ask for, and a batch's turn. What is left of it bounds the next wait; a look-up has `timeout_ms` at most. When it is over, the
+//! answer is `registry-unavailable` with what to do, or a stale one where policy allows; a batch that had no turn by then is 503 `overloaded`.
+//!
+//! **One look-up for all.** Whoever asks for the same person meanwhile waits for the same look-up, from whatever agency and lane; it is made when the first of
+//! them has a turn, so that nobody waits in another's queue and a counter does not wait for a batch. It goes on when one of them goes, until the last one has to (twice
+//! `timeout_ms` at most). Whoever asks after a change never gets what was asked before it; a look-up that must be live is its own.
+//!
+//! **An address that lags.** An answer older than what the feed had told before it was asked for is not used: it is asked for at another address, and for
+//! five seconds the one that lags is asked only where there is no other (`estelam status`: `behind what is known`; `estelam_registry_lagging`).
+//!
+//! **Pace.** How many look-ups are there at once follows the registry's pace (4 to 512). After an outage one look-up at a time finds out whether an address is
+//! back; then it gets two, and with each answer one more. Where all were away, four are let on at first, twice as many in each round up to half of what it was before, so that
+//! those who waited do not come all at once. A look-up that had waited too long to be answered in time is not begun, and one that was cut off for that
+//! reason says nothing about the registry: an overload of ours opens no breaker.
+//!
+//! **Lanes.** Somebody at a counter comes before a batch (`priority: background`), which
 //! never holds more than half of the slots, and agencies take turns. Beyond `registry.waiting` waiting look-ups (a quarter of it for batches) a query is 503
-//! `overloaded` with `Retry-After` and the agency's `advice`. What is remembered needs none of this, but for a second factor that does not match: that is
+//! `overloaded` with `Retry-After` and the agency's `advice`: the newest of the agency that has most waiting there, so that a flood turns away its own.
+//! What is remembered needs none of this, but for a second factor that does not match: that is
 //! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
 //!
 //! What is remembered counts as current while the change feed vouches for it. It does so until it has been silent for 10 s (a poll that fails is tried
@@ -307,6 +326,7 @@
 //! | `estelam_registry_feed_lag_changes`, `estelam_registry_cursor` | changes that look-ups show and the feed has not told; how far it was followed |
 //! | `estelam_registry_decrees_age_seconds` | since the registry last said that these decrees are all there are |
 //! | `estelam_registry_breaker{registry,address}` | of each address (1 is the preferred one), `registry` being `register` or `people`: 0 closed, 1 half open, 2 open |
+//! | `estelam_registry_lagging{registry,address}` | 1 while an address is left alone because its answers were older than what is known |
 //! | `estelam_registry_last_error_age_seconds{registry,address}`, `estelam_registry_lookup_p95_seconds{registry,address}` | since something went wrong there (`estelam status` says what); how long its look-ups take |
 //! | `estelam_registry_lane_in_flight{lane}`, `estelam_registry_lane_waiting{lane}`, `estelam_registry_at_once` | look-ups at the registry and waiting, of the counter and in the background; how many may be there at once |
 //! | `estelam_registry_remembered`, `estelam_registry_remembered_bytes` | people, and memory |

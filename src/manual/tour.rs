@@ -24,9 +24,9 @@
 //! A look-up without a permit: facts come only from a look-up, and a look-up consumes a permit.
 //!
 //! ```compile_fail,E0308
-//! use estelam::core::registry::{Registry, look_up};
-//! async fn snoop(registry: &dyn Registry, identifier: estelam::core::domain::identifier::Identifier) {
-//!     look_up(identifier, registry).await; // wants a `Permit`, which only `policy::permit` makes
+//! use estelam::core::{domain::{clock::Deadline, identifier::Identifier}, registry::{Registry, look_up}};
+//! async fn snoop(registry: &dyn Registry, identifier: Identifier, by: Deadline) {
+//!     look_up(identifier, registry, by).await; // wants a `Permit`, which only `policy::permit` makes
 //! }
 //! ```
 //!
@@ -51,19 +51,19 @@
 //! A permit used twice: it is moved into the facts of its one look-up.
 //!
 //! ```compile_fail,E0382
-//! use estelam::core::{policy::Permit, registry::{Registry, look_up}};
-//! async fn twice(permit: Permit, registry: &dyn Registry) {
-//!     let first = look_up(permit, registry).await;
-//!     let second = look_up(permit, registry).await;
+//! use estelam::core::{domain::clock::Deadline, policy::Permit, registry::{Registry, look_up}};
+//! async fn twice(permit: Permit, registry: &dyn Registry, by: Deadline) {
+//!     let first = look_up(permit, registry, by).await;
+//!     let second = look_up(permit, registry, by).await;
 //! }
 //! ```
 //!
 //! The same calls with the right values do compile:
 //!
 //! ```
-//! use estelam::core::{ledger::Recorded, policy::Permit, registry::{Facts, Registry, look_up}, reply};
-//! async fn ask(permit: Permit, registry: &dyn Registry) -> Facts {
-//!     look_up(permit, registry).await
+//! use estelam::core::{domain::clock::Deadline, ledger::Recorded, policy::Permit, registry::{Facts, Registry, look_up}, reply};
+//! async fn ask(permit: Permit, registry: &dyn Registry, by: Deadline) -> Facts {
+//!     look_up(permit, registry, by).await
 //! }
 //! fn answer(recorded: Recorded) -> reply::Reply {
 //!     reply::render(recorded, "origin", reply::Format::Json)

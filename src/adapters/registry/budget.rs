@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::lanes::Lane;
+
 /// A thousandth of a call.
 const WHOLE: u32 = 1000;
 /// Further calls that may have been saved up.
@@ -25,9 +27,11 @@ impl Budget {
         let _ = self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earn);
     }
 
-    /// Takes one further call out of the budget, if there is one.
-    pub(super) fn spend(&self) -> bool {
-        self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| saved.checked_sub(WHOLE)).is_ok()
+    /// Takes one further call out of the budget, if there is one. A batch leaves half of what can be saved up to the counter.
+    pub(super) fn spend(&self, lane: Lane) -> bool {
+        let left_alone = if lane == Lane::Background { MOST_SAVED / 2 * WHOLE } else { 0 };
+        let spend = |saved: u32| saved.checked_sub(WHOLE).filter(|left| *left >= left_alone);
+        self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
 }
 
@@ -41,7 +45,7 @@ mod tests {
         let mut spent = 0;
         for _ in 0..10_000 {
             budget.earn();
-            spent += u32::from(budget.spend()) + u32::from(budget.spend());
+            spent += u32::from(budget.spend(Lane::Counter)) + u32::from(budget.spend(Lane::Counter));
         }
         assert!((1000..=1000 + MOST_SAVED).contains(&spent), "{spent}");
     }
@@ -49,6 +53,13 @@ mod tests {
     #[test]
     fn nothing_saved_is_nothing_to_spend() {
         let budget = Budget::per_thousand(100);
-        assert_eq!((0..100).filter(|_| budget.spend()).count(), MOST_SAVED as usize);
+        assert_eq!((0..100).filter(|_| budget.spend(Lane::Counter)).count(), MOST_SAVED as usize);
+    }
+
+    #[test]
+    fn batches_leave_half_of_it_to_the_counter() {
+        let budget = Budget::per_thousand(100);
+        let spent = |lane| (0..100).filter(|_| budget.spend(lane)).count();
+        assert_eq!((spent(Lane::Background), spent(Lane::Counter)), (5, 5));
     }
 }

@@ -9,17 +9,18 @@ use moka::future::Cache;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::changes::ChangeLog;
+use super::company::Company;
 use super::config::RegistryClientConfig;
 use super::decrees::AcceptedDecrees;
 use super::entry::{Entry, Lookups};
 use super::lanes::{Caller, Lane};
-use super::loads::{Loaded, Loads};
+use super::loads::{Loaded, Loads, TOO_LONG};
 use super::mark::{Mark, Marker};
 use super::pool::{Pool, PoolState};
 use super::pushed::Pushed;
 use super::upstream::{Changes, Fetched, Key, Position, Upstream};
 use super::weight::bounded;
-use crate::core::domain::clock::Clock;
+use crate::core::domain::clock::{Clock, Deadline};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
 use crate::core::limit::Tier;
@@ -171,8 +172,8 @@ impl Registry for CachedRegistry {
         self.inner.changes.decrees_age_s()
     }
 
-    async fn renew_decrees(&self) {
-        self.inner.renew_decrees().await;
+    async fn renew_decrees(&self, by: Deadline) {
+        self.inner.renew_decrees(by).await;
     }
 }
 
@@ -218,20 +219,24 @@ impl Inner {
         let key = || Key::new(scheme, value);
         if need.max_age_s == 0 {
             self.lookups.live.increment(1);
-            return self.load_alone(mark, key(), caller()).await.map(|entry| entry.answer(Freshness::Live));
+            return self.load_alone(mark, key(), (caller(), self.patience(need.by)?)).await.map(|entry| entry.answer(Freshness::Live));
         }
         let known = self.known(mark).await;
         if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for() && entry.serves(need, self.clock.now())) {
             self.lookups.hit.increment(1);
             if entry.wants_refreshing(mark, need, self.clock.now()) {
-                self.refresh(mark, key(), entry);
+                self.refresh(mark, key, entry);
             }
             return Ok(entry.answer(Freshness::Cached));
         }
         self.lookups.miss.increment(1);
         let caller = caller();
         let lane = caller.lane;
-        match self.load_together(mark, key(), caller).await {
+        let loaded = match self.patience(need.by) {
+            Ok(patience) => self.load_together(mark, key, (&caller, patience)).await,
+            Err(why) => Err(why),
+        };
+        match loaded {
             Ok(entry) => Ok(entry.answer(Freshness::Live)),
             // A batch can wait until the registry has time for it.
             Err(why) if why == OVERLOADED && lane == Lane::Background => Err(why),
@@ -269,49 +274,55 @@ impl Inner {
         Some(entry)
     }
 
-    async fn load_alone(self: &Arc<Self>, mark: Mark, key: Key, caller: Caller) -> Loaded<Entry> {
-        let inner = Arc::clone(self);
-        self.loads.alone(async move { inner.load(mark, &key, &caller).await }).await
+    /// How long a call may still wait for a look-up.
+    pub(super) fn patience(&self, by: Deadline) -> Result<Duration, RegistryUnavailable> {
+        let left = by.left(&*self.clock).min(self.timeout);
+        if left.is_zero() { Err(TOO_LONG) } else { Ok(left) }
     }
 
-    async fn load_together(self: &Arc<Self>, mark: Mark, key: Key, caller: Caller) -> Loaded<Entry> {
+    async fn load_alone(self: &Arc<Self>, mark: Mark, key: Key, (caller, patience): (Caller, Duration)) -> Loaded<Entry> {
         let inner = Arc::clone(self);
-        self.loads.together((mark, caller.lane), move || async move { inner.load(mark, &key, &caller).await }).await
+        self.loads.alone(caller, patience, |company| async move { inner.load(mark, &key, &company).await }).await
+    }
+
+    async fn load_together(self: &Arc<Self>, mark: Mark, key: impl Fn() -> Key, waits: (&Caller, Duration)) -> Loaded<Entry> {
+        let begin = |company: Arc<Company>| {
+            let (inner, key) = (Arc::clone(self), key());
+            async move { inner.load(mark, &key, &company).await }
+        };
+        self.loads.together(mark, waits, begin).await
     }
 
     /// Asks again for what is asked for often, before it is too old. Nobody waits for it, and it takes the batches' lane.
-    fn refresh(self: &Arc<Self>, mark: Mark, key: Key, entry: &Arc<Entry>) {
+    fn refresh(self: &Arc<Self>, mark: Mark, key: impl Fn() -> Key, entry: &Arc<Entry>) {
         self.lookups.refresh.increment(1);
-        let (inner, entry) = (Arc::clone(self), Arc::clone(entry));
+        let (inner, entry, key) = (Arc::clone(self), Arc::clone(entry), key());
         tokio::spawn(async move {
             let caller = Caller { agency: None, lane: Lane::Background };
-            if inner.load_together(mark, key, caller).await.is_err() {
+            let again = || Key::new(key.scheme(), key.value());
+            if inner.load_together(mark, again, (&caller, inner.timeout)).await.is_err() {
                 entry.not_refreshed();
             }
         });
     }
 
-    async fn load(&self, mark: Mark, key: &Key, caller: &Caller) -> Loaded<Entry> {
-        let loaded = tokio::time::timeout(self.timeout, self.load_current(mark, key, caller)).await;
-        let loaded = loaded.unwrap_or(Err(RegistryUnavailable("it took too long")));
-        if let Err(RegistryUnavailable(why)) = loaded {
-            metrics::counter!("estelam_registry_errors_total", "kind" => why).increment(1);
-        }
-        loaded
-    }
-
-    /// Loads, and loads once more if a change overtook the first answer on its way.
-    async fn load_current(&self, mark: Mark, key: &Key, caller: &Caller) -> Loaded<Entry> {
-        for _ in 0..2 {
-            let epoch = self.changes.epoch();
-            let fetched = self.pool.look_up(key, caller).await?;
+    /// Loads, and loads again if a change overtook the answer on its way, or if the address that answered had not heard of it: elsewhere then.
+    async fn load(&self, mark: Mark, key: &Key, company: &Company) -> Loaded<Entry> {
+        for _ in 0..=self.pool.addresses().min(2) {
+            let (epoch, known) = (self.changes.epoch(), self.changes.newest());
+            let (place, fetched) = self.pool.look_up(key, company).await?;
             if self.register.is_none() {
                 self.changes.seen(fetched.version);
             }
             let entry = Arc::new(Entry::new(epoch, fetched));
             self.remember(mark, &entry).await;
+            // Whoever asks from now on may know of a change that this answer does not.
+            company.close();
             if !self.changes.overtakes(epoch, &entry.fetched) {
                 return Ok(entry);
+            }
+            if entry.fetched.version < known {
+                self.pool.lags(place);
             }
         }
         Err(RegistryUnavailable("its answers are behind its own changes"))
@@ -338,6 +349,12 @@ impl Inner {
     /// The registry has just said that no decree changed.
     pub(super) fn confirm_decrees(&self) {
         self.decrees.confirm(self.clock.now());
+    }
+
+    /// The need of a call that begins now.
+    #[cfg(test)]
+    pub(super) fn need(&self, max_age_s: u32) -> Need {
+        Need { max_age_s, by: Deadline::after(self.timeout * 2, &*self.clock) }
     }
 
     /// Lets the cache do what it puts off, so that its counts are right.

@@ -97,6 +97,13 @@ impl ChangeLog {
         self.read().cursor
     }
 
+    /// The newest change that was told, by feed or push: an answer that does not reflect it comes from an address that lags.
+    pub(super) fn newest(&self) -> u64 {
+        let state = self.read();
+        let [_, _, pushed] = state.pushed;
+        state.cursor.unwrap_or(0).max(pushed)
+    }
+
     /// The same with what tells the registry whether that is its own past.
     pub(super) fn position(&self) -> Option<Position> {
         let state = self.read();

@@ -10,12 +10,35 @@ use super::latency::Latency;
 use super::upstream::{Fetched, Key, Upstream};
 use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
+/// So long after an answer that was older than its own changes an address is asked only where there is no other.
+const LAGS_FOR: Duration = Duration::from_secs(5);
+const LAGS: RegistryUnavailable = RegistryUnavailable("its answers are older than changes that were told before");
+
 /// One address of the registry.
 pub(super) struct Endpoint {
     upstream: Arc<dyn Upstream>,
     breaker: Breaker,
     latency: Latency,
     last_error: Mutex<Option<(Instant, &'static str)>>,
+    lags_until: Mutex<Option<Instant>>,
+}
+
+/// How gladly an address is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// Nothing speaks against it.
+    Good,
+    /// It is just back, and has as many look-ups as it should have for now.
+    Full,
+    /// Its answers are older than what is known.
+    Lagging,
+    /// This very look-up has been there just now.
+    Asked,
+}
+
+impl Rank {
+    /// All, the best first.
+    pub(super) const ALL: [Self; 4] = [Self::Good, Self::Full, Self::Lagging, Self::Asked];
 }
 
 /// What is known of one address, for operators.
@@ -25,13 +48,15 @@ pub struct EndpointState {
     pub breaker: Standing,
     /// 95th percentile of its last look-ups.
     pub p95: Option<Duration>,
+    /// Whether its answers were older than what is known, a moment ago.
+    pub lagging: bool,
     /// What last went wrong, and how long ago.
     pub last_error: Option<(Duration, &'static str)>,
 }
 
 impl Endpoint {
     pub(super) fn new(upstream: Arc<dyn Upstream>, breaker: Breaker) -> Self {
-        Self { upstream, breaker, latency: Latency::default(), last_error: Mutex::default() }
+        Self { upstream, breaker, latency: Latency::default(), last_error: Mutex::default(), lags_until: Mutex::default() }
     }
 
     /// Whether it may be asked, without taking the right to.
@@ -42,6 +67,32 @@ impl Endpoint {
     /// Whether its look-ups fail.
     pub(super) fn is_failing(&self) -> bool {
         self.breaker.is_failing()
+    }
+
+    /// Whether nothing is known to be wrong with it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.breaker.standing() == Standing::Closed
+    }
+
+    /// How gladly it is asked.
+    pub(super) fn rank(&self) -> Rank {
+        if self.is_lagging() {
+            Rank::Lagging
+        } else if self.breaker.has_room() {
+            Rank::Good
+        } else {
+            Rank::Full
+        }
+    }
+
+    /// An answer of its was older than what was known when it was asked.
+    pub(super) fn lags(&self) {
+        self.note(LAGS);
+        *self.lags_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + LAGS_FOR);
+    }
+
+    fn is_lagging(&self) -> bool {
+        self.lags_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
     }
 
     /// The right to ask it, unless it is given a pause.
@@ -82,8 +133,18 @@ impl Endpoint {
         self.latency.p95()
     }
 
+    /// Less time than this is hardly enough for a look-up.
+    pub(super) fn usual(&self) -> Duration {
+        self.latency.p50().unwrap_or_default()
+    }
+
     pub(super) fn state(&self) -> EndpointState {
         let last_error = *self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        EndpointState { breaker: self.breaker.standing(), p95: self.p95(), last_error: last_error.map(|(at, why)| (at.elapsed(), why)) }
+        EndpointState {
+            breaker: self.breaker.standing(),
+            p95: self.p95(),
+            lagging: self.is_lagging(),
+            last_error: last_error.map(|(at, why)| (at.elapsed(), why)),
+        }
     }
 }

@@ -52,6 +52,7 @@ fn addresses(registry: &'static str, pool: &PoolState) {
             Standing::Open => 2,
         };
         gauge!("estelam_registry_breaker", &labels).set(f64::from(breaker));
+        gauge!("estelam_registry_lagging", &labels).set(f64::from(u8::from(address.lagging)));
         if let Some(p95) = address.p95 {
             gauge!("estelam_registry_lookup_p95_seconds", &labels).set(p95.as_secs_f64());
         }

@@ -7,8 +7,10 @@
 //! ```
 //!
 //! What is remembered passes by here: only look-ups that must be asked wait. A lane that is full turns a look-up away at once, so that
-//! nobody waits for what cannot come in time.
+//! nobody waits for what cannot come in time; whose agency has a shorter line there takes the place of the last of the longest line.
+//! A look-up that several wait for stands in the line of each of them, and goes when the first of these has its turn.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -23,6 +25,7 @@ use crate::core::registry::{OVERLOADED, RegistryUnavailable};
 const BACKGROUND_SHARE: f64 = 0.5;
 /// While both lanes wait, every so many slots one goes to the background, so that batches end one day.
 const BACKGROUND_TURN: u32 = 8;
+
 /// Which lane a look-up takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Lane {
@@ -46,7 +49,7 @@ impl Lane {
 }
 
 /// On whose behalf a look-up is made. It stays here: the registry is told no agency.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Caller {
     /// The agency that waits; `None` for our own refreshing.
     pub agency: Option<AgencyId>,
@@ -73,8 +76,33 @@ pub(super) struct Lanes {
 struct State {
     pace: Pace,
     in_flight: [usize; 2],
-    queues: [Turns<oneshot::Sender<Slot>>; 2],
+    /// Numbers of tickets; what has no ticket any more waits for nothing.
+    queues: [Turns<u64>; 2],
+    tickets: HashMap<u64, Ticket>,
+    next_ticket: u64,
+    /// Places in each queue that count.
+    waiting: [usize; 2],
     since_background: u32,
+}
+
+/// One look-up that waits: once for each agency and lane that waits for it.
+struct Ticket {
+    ready: oneshot::Sender<Slot>,
+    places: [usize; 2],
+}
+
+/// Where one look-up waits. Dropped, it waits no more.
+pub(super) struct Place {
+    lanes: Arc<Lanes>,
+    ticket: u64,
+}
+
+/// How a look-up comes to its slot.
+pub(super) enum Entry {
+    /// There was one.
+    Now(Slot),
+    /// It waits for one.
+    Later(Arc<Place>, oneshot::Receiver<Slot>),
 }
 
 /// The right to have one look-up at the registry. How it ended sets the pace of the next ones.
@@ -82,67 +110,92 @@ pub(super) struct Slot {
     lanes: Arc<Lanes>,
     lane: Lane,
     since: Instant,
-    answered: bool,
+    waited: bool,
+    answered: Option<bool>,
 }
 
 impl Lanes {
     /// Lanes for look-ups that have `timeout` each, of which so many may wait at the counter and in the background.
     pub(super) fn new(timeout: Duration, longest: [usize; 2]) -> Arc<Self> {
-        let state =
-            State { pace: Pace::new(timeout), in_flight: [0; 2], queues: [Turns::default(), Turns::default()], since_background: 0 };
+        let state = State {
+            pace: Pace::new(timeout),
+            in_flight: [0; 2],
+            queues: [Turns::default(), Turns::default()],
+            tickets: HashMap::new(),
+            next_ticket: 0,
+            waiting: [0; 2],
+            since_background: 0,
+        };
         Arc::new(Self { state: Mutex::new(state), longest })
     }
 
-    /// Waits for a slot; the caller's own deadline ends the wait.
+    /// A slot for a look-up on behalf of these callers, or a place in the lane of each of them: the first whose turn it is lets it on.
     ///
     /// # Errors
-    /// [`OVERLOADED`] when the lane is full.
-    pub(super) async fn enter(self: &Arc<Self>, caller: &Caller) -> Result<Slot, RegistryUnavailable> {
-        let waiting = {
-            let mut state = self.lock();
-            if state.queue(caller.lane).is_empty() && state.has_room(caller.lane) {
-                return Ok(self.slot(&mut state, caller.lane));
-            }
-            if state.queue(caller.lane).len() >= self.longest(caller.lane) {
-                metrics::counter!("estelam_registry_shed_total", "lane" => caller.lane.name()).increment(1);
-                return Err(OVERLOADED);
-            }
-            let (ready, waiting) = oneshot::channel();
-            state.queue(caller.lane).push(caller.agency.clone(), ready);
-            waiting
-        };
-        waiting.await.map_err(|_| OVERLOADED)
+    /// [`OVERLOADED`] when every one of these lanes is full.
+    pub(super) fn enter(self: &Arc<Self>, callers: &[Caller]) -> Result<Entry, RegistryUnavailable> {
+        let mut state = self.lock();
+        let at_once = |lane: &Lane| state.waiting(*lane) == 0 && state.has_room(*lane);
+        if let Some(lane) = Lane::ALL.into_iter().filter(|lane| callers.iter().any(|caller| caller.lane == *lane)).find(at_once) {
+            return Ok(Entry::Now(self.slot(&mut state, lane, false)));
+        }
+        let (ready, waiting) = oneshot::channel();
+        let ticket = state.issue(ready);
+        let mut admitted = false;
+        for caller in callers {
+            admitted |= self.queue(&mut state, ticket, caller);
+        }
+        if !admitted {
+            state.withdraw(ticket);
+            let lane = callers.first().map_or(Lane::Counter, |caller| caller.lane);
+            metrics::counter!("estelam_registry_shed_total", "lane" => lane.name()).increment(1);
+            return Err(OVERLOADED);
+        }
+        Ok(Entry::Later(Arc::new(Place { lanes: Arc::clone(self), ticket }), waiting))
+    }
+
+    /// One more place for a ticket, unless the lane is full of those who have more right to it.
+    fn queue(&self, state: &mut State, ticket: u64, caller: &Caller) -> bool {
+        if state.waiting(caller.lane) >= self.longest(caller.lane) && !state.displace_for(caller) {
+            return false;
+        }
+        // The one that was displaced may have been this ticket's last place: then it is no ticket any more.
+        let Some(held) = state.tickets.get_mut(&ticket) else { return false };
+        *of(&mut held.places, caller.lane) += 1;
+        *of(&mut state.waiting, caller.lane) += 1;
+        state.tidy(caller.lane, self.longest(caller.lane));
+        of(&mut state.queues, caller.lane).push(caller.agency.clone(), ticket);
+        true
+    }
+
+    /// The registry is back: it is asked slowly at first.
+    pub(super) fn restart(&self) {
+        self.lock().pace.restart();
     }
 
     /// What each lane holds, and how many look-ups may be at the registry at once.
     pub(super) fn states(&self) -> ([LaneState; 2], usize) {
         let state = self.lock();
-        let lanes = Lane::ALL.map(|lane| LaneState {
-            in_flight: state.in_flight.get(lane as usize).copied().unwrap_or(0),
-            waiting: state.queues.get(lane as usize).map_or(0, Turns::len),
-        });
+        let lanes = Lane::ALL.map(|lane| LaneState { in_flight: state.in_flight(lane), waiting: state.waiting(lane) });
         (lanes, state.pace.limit())
     }
 
-    fn slot(self: &Arc<Self>, state: &mut State, lane: Lane) -> Slot {
-        state.taken(lane, 1);
-        Slot { lanes: Arc::clone(self), lane, since: Instant::now(), answered: false }
+    fn slot(self: &Arc<Self>, state: &mut State, lane: Lane, waited: bool) -> Slot {
+        *of(&mut state.in_flight, lane) += 1;
+        Slot { lanes: Arc::clone(self), lane, since: Instant::now(), waited, answered: None }
     }
 
     /// Hands free slots to those who wait, until there are none of either.
     fn hand_out(self: &Arc<Self>) {
         loop {
-            let (next, slot) = {
+            let (ready, slot) = {
                 let mut state = self.lock();
                 let Some(lane) = state.next_lane() else { return };
-                let Some(next) = state.queue(lane).next() else { return };
-                if next.is_closed() {
-                    continue;
-                }
-                (next, self.slot(&mut state, lane))
+                let Some(ready) = state.next(lane) else { return };
+                (ready, self.slot(&mut state, lane, true))
             };
             // Whoever has just left gives the slot back by dropping it.
-            drop(next.send(slot));
+            drop(ready.send(slot));
         }
     }
 
@@ -159,19 +212,70 @@ impl Lanes {
     }
 }
 
+const fn of<T>(both: &mut [T; 2], lane: Lane) -> &mut T {
+    let [counter, background] = both;
+    match lane {
+        Lane::Counter => counter,
+        Lane::Background => background,
+    }
+}
+
 impl State {
-    fn queue(&mut self, lane: Lane) -> &mut Turns<oneshot::Sender<Slot>> {
-        let [counter, background] = &mut self.queues;
-        match lane {
-            Lane::Counter => counter,
-            Lane::Background => background,
+    fn waiting(&self, lane: Lane) -> usize {
+        let [counter, background] = self.waiting;
+        if lane == Lane::Counter { counter } else { background }
+    }
+
+    fn in_flight(&self, lane: Lane) -> usize {
+        let [counter, background] = self.in_flight;
+        if lane == Lane::Counter { counter } else { background }
+    }
+
+    fn issue(&mut self, ready: oneshot::Sender<Slot>) -> u64 {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, Ticket { ready, places: [0; 2] });
+        self.next_ticket
+    }
+
+    /// Takes a ticket out; its places count no more.
+    fn withdraw(&mut self, ticket: u64) -> Option<oneshot::Sender<Slot>> {
+        let Ticket { ready, mut places } = self.tickets.remove(&ticket)?;
+        for lane in Lane::ALL {
+            *of(&mut self.waiting, lane) -= *of(&mut places, lane);
+        }
+        Some(ready)
+    }
+
+    /// Whoever left is in the queue until its turn comes; there are never more of them than there may be of those who wait.
+    fn tidy(&mut self, lane: Lane, longest: usize) {
+        let (queue, tickets) = (of(&mut self.queues, lane), &self.tickets);
+        if queue.len() > longest.saturating_mul(2) {
+            queue.retain(|ticket| tickets.contains_key(ticket));
         }
     }
 
-    fn taken(&mut self, lane: Lane, change: isize) {
-        let [counter, background] = &mut self.in_flight;
-        let held = if lane == Lane::Counter { counter } else { background };
-        *held = held.saturating_add_signed(change);
+    /// The next one that waits in a lane.
+    fn next(&mut self, lane: Lane) -> Option<oneshot::Sender<Slot>> {
+        let tickets = &self.tickets;
+        let next = of(&mut self.queues, lane).next_where(|ticket| tickets.contains_key(ticket))?;
+        self.withdraw(next)
+    }
+
+    /// Takes a place out of a full lane, if another agency has a longer line there. Our own refreshing takes nobody's.
+    fn displace_for(&mut self, caller: &Caller) -> bool {
+        let (tickets, lane) = (&self.tickets, caller.lane);
+        let waits = |ticket: &u64| tickets.contains_key(ticket);
+        let displaced = caller.agency.as_ref().and_then(|agency| of(&mut self.queues, lane).displace_for(agency, waits));
+        let Some(displaced) = displaced else { return false };
+        metrics::counter!("estelam_registry_shed_total", "lane" => lane.name()).increment(1);
+        *of(&mut self.waiting, lane) -= 1;
+        if let Some(ticket) = self.tickets.get_mut(&displaced) {
+            *of(&mut ticket.places, lane) -= 1;
+            if ticket.places == [0; 2] {
+                self.tickets.remove(&displaced);
+            }
+        }
+        true
     }
 
     fn has_room(&self, lane: Lane) -> bool {
@@ -182,8 +286,8 @@ impl State {
 
     /// Whose turn it is, if a slot is free for anybody who waits.
     fn next_lane(&mut self) -> Option<Lane> {
-        let background = !self.queue(Lane::Background).is_empty() && self.has_room(Lane::Background);
-        let counter = !self.queue(Lane::Counter).is_empty() && self.has_room(Lane::Counter);
+        let background = self.waiting(Lane::Background) > 0 && self.has_room(Lane::Background);
+        let counter = self.waiting(Lane::Counter) > 0 && self.has_room(Lane::Counter);
         let lane = match (counter, background) {
             (false, false) => return None,
             (true, true) if self.since_background < BACKGROUND_TURN => Lane::Counter,
@@ -195,10 +299,39 @@ impl State {
     }
 }
 
+impl Place {
+    /// Waits on behalf of one more caller. True unless that one's lane is full; also where the look-up has its slot already.
+    pub(super) fn also_for(&self, caller: &Caller) -> bool {
+        let queued = {
+            let mut state = self.lanes.lock();
+            !state.tickets.contains_key(&self.ticket) || self.lanes.queue(&mut state, self.ticket, caller)
+        };
+        // There may be room in that lane.
+        self.lanes.hand_out();
+        queued
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.lanes.lock().withdraw(self.ticket);
+    }
+}
+
 impl Slot {
-    /// The registry answered, whatever it said.
-    pub(super) fn answered(mut self) {
-        self.answered = true;
+    /// Whether the look-up had to wait for it.
+    pub(super) const fn waited(&self) -> bool {
+        self.waited
+    }
+
+    /// The lane that it counts in.
+    pub(super) const fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// The registry answered, whatever it said; or it failed.
+    pub(super) fn ended(mut self, answered: bool) {
+        self.answered = Some(answered);
     }
 }
 
@@ -209,7 +342,7 @@ impl Drop for Slot {
             let [counter, background] = state.in_flight;
             let full = counter + background >= state.pace.limit();
             state.pace.note(self.since.elapsed(), self.answered, full);
-            state.taken(self.lane, -1);
+            *of(&mut state.in_flight, self.lane) -= 1;
         }
         self.lanes.hand_out();
     }

@@ -1,4 +1,5 @@
-//! How long look-ups take at one endpoint: the 95th percentile of the last few hundred, after which a second one is worth its cost.
+//! How long look-ups take at one endpoint: the 95th percentile of the last few hundred, after which a second one is worth its cost, and the
+//! median, below which one is hardly worth its beginning.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,12 +19,13 @@ pub(super) struct Latency {
 struct State {
     times: Vec<Duration>,
     next: usize,
+    p50: Option<Duration>,
     p95: Option<Duration>,
 }
 
 impl Default for Latency {
     fn default() -> Self {
-        Self { state: Mutex::new(State { times: Vec::with_capacity(WINDOW), next: 0, p95: None }) }
+        Self { state: Mutex::new(State { times: Vec::with_capacity(WINDOW), next: 0, p50: None, p95: None }) }
     }
 }
 
@@ -38,8 +40,16 @@ impl Latency {
         }
         state.next = state.next.wrapping_add(1);
         if state.next.is_multiple_of(EVERY) {
-            state.p95 = percentile(&state.times);
+            let mut sorted = state.times.clone();
+            sorted.sort_unstable();
+            state.p50 = percentile(&sorted, 50);
+            state.p95 = percentile(&sorted, 95).map(|time| time.max(SHORTEST));
         }
+    }
+
+    /// What half of the look-ups took; `None` before enough of them ended.
+    pub(super) fn p50(&self) -> Option<Duration> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).p50
     }
 
     /// What 95 of 100 look-ups did not exceed; `None` before enough of them ended.
@@ -48,10 +58,8 @@ impl Latency {
     }
 }
 
-fn percentile(times: &[Duration]) -> Option<Duration> {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() * 95 / 100).copied().map(|time| time.max(SHORTEST))
+fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+    sorted.get(sorted.len() * percent / 100).copied()
 }
 
 #[cfg(test)]
@@ -64,6 +72,7 @@ mod tests {
         assert_eq!(latency.p95(), None);
         (1..=100).for_each(|time| latency.note(Duration::from_millis(time)));
         assert_eq!(latency.p95(), Some(Duration::from_millis(92)), "of the first 96");
+        assert_eq!(latency.p50(), Some(Duration::from_millis(49)));
         (0..256).for_each(|_| latency.note(Duration::from_millis(10)));
         assert_eq!(latency.p95(), Some(Duration::from_millis(10)));
         (0..256).for_each(|_| latency.note(Duration::ZERO));

@@ -15,6 +15,7 @@ mod budget;
 mod cache;
 mod changes;
 mod channel;
+mod company;
 mod config;
 mod contact;
 mod decrees;

@@ -1,5 +1,5 @@
 //! How many look-ups may be at the registry at once: one more while all slots are in use and it keeps up, a tenth fewer when it does not
-//! (additive increase, multiplicative decrease, as TCP does it).
+//! (additive increase, multiplicative decrease, as TCP does it). After an outage it begins with few and soon comes to half of what it was.
 
 use std::time::Duration;
 
@@ -19,12 +19,14 @@ pub(super) struct Pace {
     slow: Duration,
     /// Look-ups that ended since the limit was last lowered: one bad moment is not punished once for each of its look-ups.
     since_lowered: f64,
+    /// Below this each answer makes room for one more: what the registry was equal to before an outage, halved.
+    known_good: f64,
 }
 
 impl Pace {
     /// For look-ups that have `timeout` each.
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { limit: FIRST, slow: timeout / 2, since_lowered: FIRST }
+        Self { limit: FIRST, slow: timeout / 2, since_lowered: FIRST, known_good: 0.0 }
     }
 
     /// Look-ups that may be at the registry now.
@@ -33,16 +35,28 @@ impl Pace {
         self.limit as usize
     }
 
-    /// One look-up ended; `full` says whether all slots were in use.
-    pub(super) fn note(&mut self, took: Duration, answered: bool, full: bool) {
+    /// The registry is back after an outage: whoever comes now is not let on all at once.
+    pub(super) fn restart(&mut self) {
+        self.known_good = self.limit / 2.0;
+        (self.limit, self.since_lowered) = (LEAST, 0.0);
+    }
+
+    /// One look-up gave its slot back; whether it was answered, if it was not cut off, and whether all slots were in use. One that was cut off
+    /// before its time had been waiting too long elsewhere: it says nothing of the registry.
+    pub(super) fn note(&mut self, took: Duration, answered: Option<bool>, full: bool) {
+        let slow = took > self.slow;
+        if answered.is_none() && !slow {
+            return;
+        }
         self.since_lowered += 1.0;
-        if !answered || took > self.slow {
+        if slow || answered == Some(false) {
             if self.since_lowered >= self.limit {
                 self.limit = (self.limit * AFTER_TROUBLE).max(LEAST);
-                self.since_lowered = 0.0;
+                (self.since_lowered, self.known_good) = (0.0, 0.0);
             }
         } else if full {
-            self.limit = (self.limit + 1.0 / self.limit).min(MOST);
+            let more = if self.limit < self.known_good { 1.0 } else { 1.0 / self.limit };
+            self.limit = (self.limit + more).min(MOST);
         }
     }
 }
@@ -57,28 +71,50 @@ mod tests {
     #[test]
     fn a_registry_that_keeps_up_gets_more_and_one_that_does_not_gets_less() {
         let mut pace = Pace::new(TIMEOUT);
-        (0..10_000).for_each(|_| pace.note(QUICK, true, true));
+        (0..10_000).for_each(|_| pace.note(QUICK, Some(true), true));
         let raised = pace.limit();
         assert!(raised > 64 && raised <= 512, "{raised}");
-        (0..2_000).for_each(|_| pace.note(TIMEOUT, false, true));
+        (0..2_000).for_each(|_| pace.note(TIMEOUT, Some(false), true));
         assert!(pace.limit() < raised / 2, "{}", pace.limit());
-        (0..100_000).for_each(|_| pace.note(TIMEOUT, false, true));
+        (0..100_000).for_each(|_| pace.note(TIMEOUT, Some(false), true));
         assert_eq!(pace.limit(), 4, "never nothing");
     }
 
     #[test]
     fn idle_slots_are_no_reason_for_more_and_slowness_counts_like_failure() {
         let mut pace = Pace::new(TIMEOUT);
-        (0..10_000).for_each(|_| pace.note(QUICK, true, false));
+        (0..10_000).for_each(|_| pace.note(QUICK, Some(true), false));
         assert_eq!(pace.limit(), 64);
-        (0..1_000).for_each(|_| pace.note(Duration::from_millis(500), true, true));
+        (0..1_000).for_each(|_| pace.note(Duration::from_millis(500), Some(true), true));
         assert!(pace.limit() < 64);
     }
 
     #[test]
     fn one_bad_moment_lowers_the_limit_once() {
         let mut pace = Pace::new(TIMEOUT);
-        (0..50).for_each(|_| pace.note(TIMEOUT, false, true));
+        (0..50).for_each(|_| pace.note(TIMEOUT, Some(false), true));
         assert_eq!(pace.limit(), 57);
+    }
+
+    #[test]
+    fn look_ups_that_are_cut_off_early_lower_nothing_and_late_ones_do() {
+        let mut pace = Pace::new(TIMEOUT);
+        (0..10_000).for_each(|_| pace.note(QUICK, None, true));
+        assert_eq!(pace.limit(), 64);
+        (0..100).for_each(|_| pace.note(TIMEOUT, None, true));
+        assert!(pace.limit() < 64);
+    }
+
+    #[test]
+    fn after_an_outage_few_are_let_on_and_soon_half_as_many_as_before() {
+        let mut pace = Pace::new(TIMEOUT);
+        pace.restart();
+        assert_eq!(pace.limit(), 4);
+        (0..4).for_each(|_| pace.note(QUICK, Some(true), true));
+        assert_eq!(pace.limit(), 8, "twice as many in each round");
+        (0..24).for_each(|_| pace.note(QUICK, Some(true), true));
+        assert_eq!(pace.limit(), 32);
+        (0..24).for_each(|_| pace.note(QUICK, Some(true), true));
+        assert_eq!(pace.limit(), 32, "then as carefully as ever");
     }
 }

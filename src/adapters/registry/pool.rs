@@ -1,7 +1,7 @@
 //! The registry behind one or several addresses: failover, a bounded share of retries and of second look-ups, lanes in front.
 //!
 //! All addresses must lead to the same register: its cursors are compared with one another. An answer of a replica that lags is
-//! found out by its cursor and asked again, like any answer that a change has overtaken.
+//! found out by its cursor and asked for again elsewhere; for a while such an address is asked only where there is no other.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +13,14 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, PAUSED, Pass};
 use super::budget::Budget;
+use super::company::Company;
 use super::config::RegistryClientConfig;
-use super::endpoint::{Endpoint, EndpointState};
-use super::lanes::{Caller, Lane, LaneState, Lanes};
+use super::endpoint::{Endpoint, EndpointState, Rank};
+use super::lanes::{Lane, LaneState, Lanes};
 use super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
 use crate::core::domain::random::random;
 use crate::core::registry::holder::{CODE_LASTS_S, OpenAnswer, OpenRequest};
-use crate::core::registry::{KnownPerson, NoAnswer, RegistryUnavailable};
+use crate::core::registry::{KnownPerson, NoAnswer, OVERLOADED, RegistryUnavailable};
 
 /// Look-ups tried again for a thousand first ones, at most.
 const RETRIES: u32 = 100;
@@ -60,7 +61,7 @@ pub struct PoolState {
 impl Pool {
     /// One client for each address, the preferred one first.
     pub(super) fn new(upstreams: Vec<Arc<dyn Upstream>>, config: &RegistryClientConfig) -> Self {
-        let breaker = || Breaker::new(config.breaker_failures, config.breaker_pause);
+        let breaker = || Breaker::new(config.breaker_failures, config.breaker_pause, config.try_timeout());
         Self {
             endpoints: upstreams.into_iter().map(|upstream| Endpoint::new(upstream, breaker())).collect(),
             lanes: Lanes::new(config.timeout, config.waiting),
@@ -71,45 +72,64 @@ impl Pool {
         }
     }
 
-    /// One look-up, within the caller's own deadline.
+    /// One look-up on behalf of everybody who waits for it, within their own deadline; and which address answered.
     ///
     /// # Errors
     /// Why no address answered.
-    pub(super) async fn look_up(&self, key: &Key, caller: &Caller) -> Result<Fetched, RegistryUnavailable> {
+    pub(super) async fn look_up(&self, key: &Key, company: &Company) -> Result<(usize, Fetched), RegistryUnavailable> {
         // What no address can be asked is no failure of theirs.
         if !self.endpoints.iter().any(|endpoint| endpoint.upstream().takes(key.scheme())) {
             return Err(NOT_TAKEN);
         }
         // Where every address is given a pause nobody waits in a lane.
         self.open()?;
-        let slot = self.lanes.enter(caller).await?;
-        let mut candidate = self.admitted(0)?;
+        let slot = company.enter(&self.lanes).await?;
+        let mut candidate = self.admitted(None)?;
+        // Whoever waited so long that an answer can hardly come in time leaves the slot to those whom it helps.
+        if slot.waited() && company.until().saturating_duration_since(Instant::now()) <= self.endpoint(candidate.0)?.usual() {
+            metrics::counter!("estelam_registry_shed_total", "lane" => slot.lane().name()).increment(1);
+            return Err(OVERLOADED);
+        }
         self.retries.earn();
         self.hedges.earn();
         let mut wait = FIRST_WAIT;
         for attempt in 1.. {
             let (place, pass) = candidate;
-            let failed = match self.hedged(place, pass, key).await {
-                Ok(fetched) => {
-                    slot.answered();
-                    return Ok(fetched);
+            let failed = match self.hedged(place, pass, key, slot.lane()).await {
+                Ok(answered) => {
+                    slot.ended(true);
+                    return Ok(answered);
                 }
                 Err(NoAnswer::Number(why)) => {
-                    slot.answered();
+                    slot.ended(true);
                     return Err(why);
                 }
                 Err(NoAnswer::Registry(why)) => why,
             };
-            if attempt == TRIES || !self.retries.spend() {
+            if attempt == TRIES || !self.retries.spend(slot.lane()) {
+                slot.ended(false);
                 return Err(failed);
             }
             metrics::counter!("estelam_registry_retries_total").increment(1);
             tokio::time::sleep(jittered(wait)).await;
             wait *= 2;
             // The next address first, so that a failing one is left at once.
-            candidate = self.admitted(place + 1).map_err(|_| failed)?;
+            candidate = match self.admitted(Some(place)) {
+                Ok(candidate) => candidate,
+                Err(_) => {
+                    slot.ended(false);
+                    return Err(failed);
+                }
+            };
         }
         Err(NO_ADDRESS)
+    }
+
+    /// An answer of that address was older than what was known when it was asked.
+    pub(super) fn lags(&self, place: usize) {
+        if let Ok(endpoint) = self.endpoint(place) {
+            endpoint.lags();
+        }
     }
 
     /// Whether any address would be asked.
@@ -122,40 +142,62 @@ impl Pool {
         self.endpoints.iter().any(|endpoint| !endpoint.is_failing())
     }
 
-    /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do.
-    async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key) -> Result<Fetched, NoAnswer> {
+    /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do; and whose answer it is.
+    async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key, lane: Lane) -> Result<(usize, Fetched), NoAnswer> {
         let endpoint = self.endpoint(place)?;
         let mut first = pin!(endpoint.look_up(key));
         let patience = endpoint.p95().unwrap_or(Duration::MAX);
+        let of = |place| move |fetched| (place, fetched);
         if let Ok(ended) = tokio::time::timeout(patience, &mut first).await {
-            return judged(pass, ended);
+            return self.judged(pass, ended).map(of(place));
         }
-        // The budget first: a pass that is not used counts against its endpoint.
-        let second = self.hedges.spend().then(|| self.admitted(place + 1).ok()).flatten();
-        let Some((place, second_pass)) = second else { return judged(pass, first.await) };
+        let second = self.hedges.spend(lane).then(|| self.admitted(Some(place)).ok()).flatten();
+        let Some((elsewhere, second_pass)) = second else { return self.judged(pass, first.await).map(of(place)) };
         metrics::counter!("estelam_registry_hedges_total").increment(1);
-        let second = pin!(self.endpoint(place)?.look_up(key));
+        let second = pin!(self.endpoint(elsewhere)?.look_up(key));
         let (winner, loser, ended, other) = match select(first, second).await {
-            Either::Left((ended, second)) => (pass, second_pass, ended, Either::Left(second)),
-            Either::Right((ended, first)) => (second_pass, pass, ended, Either::Right(first)),
+            Either::Left((ended, second)) => ((place, pass), (elsewhere, second_pass), ended, Either::Left(second)),
+            Either::Right((ended, first)) => ((elsewhere, second_pass), (place, pass), ended, Either::Right(first)),
         };
-        match judged(winner, ended) {
-            Err(NoAnswer::Registry(_)) => judged(loser, other.await),
+        match self.judged(winner.1, ended) {
+            Err(NoAnswer::Registry(_)) => self.judged(loser.1, other.await).map(of(loser.0)),
             settled => {
-                loser.overtaken();
-                settled
+                loser.1.overtaken();
+                settled.map(of(winner.0))
             }
         }
     }
 
-    /// The first address from `place` on, in a circle, that is not given a pause.
-    fn admitted(&self, place: usize) -> Result<(usize, Pass<'_>), RegistryUnavailable> {
-        let count = self.endpoints.len();
+    /// Tells the circuit breaker how a call ended. An address that answered is in order, whatever it says of one number: else whoever asks
+    /// for that number would take the registry away from everybody. Where it was the last that failed, the registry is back.
+    fn judged(&self, pass: Pass<'_>, ended: Result<Fetched, NoAnswer>) -> Result<Fetched, NoAnswer> {
+        if matches!(ended, Err(NoAnswer::Registry(_))) {
+            pass.failed();
+            return ended;
+        }
+        if pass.succeeded() && self.endpoints.iter().filter(|endpoint| endpoint.is_closed()).count() == 1 {
+            self.lanes.restart();
+        }
+        ended
+    }
+
+    /// The best address that is not given a pause, and rather any other than where the look-up has just been; of equals the first in a
+    /// circle from there.
+    fn admitted(&self, asked: Option<usize>) -> Result<(usize, Pass<'_>), RegistryUnavailable> {
+        let (count, first) = (self.endpoints.len(), asked.map_or(0, |asked| asked + 1));
         let mut failed = NO_ADDRESS;
-        for place in (place..place + count).map(|place| place % count) {
-            match self.endpoint(place)?.admit() {
-                Ok(pass) => return Ok((place, pass)),
-                Err(why) => failed = why,
+        for rank in Rank::ALL {
+            for place in (first..first + count).map(|place| place % count) {
+                let endpoint = self.endpoint(place)?;
+                let own = if asked == Some(place) { Rank::Asked } else { endpoint.rank() };
+                // Whatever became of one meanwhile, the last round is everybody's.
+                if own != rank && rank != Rank::Asked {
+                    continue;
+                }
+                match endpoint.admit() {
+                    Ok(pass) => return Ok((place, pass)),
+                    Err(why) => failed = why,
+                }
             }
         }
         Err(failed)
@@ -278,15 +320,6 @@ impl Pool {
 const NOT_TAKEN: RegistryUnavailable = RegistryUnavailable("it cannot be asked about this kind of number");
 /// No address is configured; the configuration does not let that be.
 const NO_ADDRESS: RegistryUnavailable = RegistryUnavailable("no address of it is known");
-
-/// Tells the circuit breaker how a call ended. An address that answered is in order, whatever it says of one number: else whoever asks
-/// for that number would take the registry away from everybody.
-fn judged(pass: Pass<'_>, ended: Result<Fetched, NoAnswer>) -> Result<Fetched, NoAnswer> {
-    if !matches!(ended, Err(NoAnswer::Registry(_))) {
-        pass.succeeded();
-    }
-    ended
-}
 
 /// Somewhere below `most`, so that those who failed together do not come back together.
 fn jittered(most: Duration) -> Duration {

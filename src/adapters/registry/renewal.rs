@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cache::Inner;
 use super::upstream::Position;
+use crate::core::domain::clock::Deadline;
 use crate::core::registry::{DECREES_CURRENT_S, RegistryUnavailable};
 
 /// After an answer's question for the decrees came to nothing, none is asked for so long: whoever waits at a counter waits for something else.
@@ -29,13 +30,14 @@ impl Inner {
         Ok(position)
     }
 
-    /// Loads the decrees for an answer, within the time of a look-up. Many that ask at once ask the registry once. What could not be had changes
+    /// Loads the decrees for an answer, within the time of a look-up and of the call. Many that ask at once ask the registry once. What could not be had changes
     /// nothing: nobody has said that they changed.
-    pub(super) async fn renew_decrees(self: &Arc<Self>) {
+    pub(super) async fn renew_decrees(self: &Arc<Self>, by: Deadline) {
+        let Ok(patience) = self.patience(by) else { return };
         let inner = Arc::clone(self);
         // In a task of its own: a set that is about to take effect is not given up half way because somebody left.
         let renewing = tokio::spawn(async move { inner.renew().await });
-        let _ = tokio::time::timeout(self.timeout, renewing).await;
+        let _ = tokio::time::timeout(patience, renewing).await;
     }
 
     async fn renew(&self) {

@@ -28,3 +28,19 @@ pub trait Clock: Send + Sync + 'static {
         (self.now(), self.holds())
     }
 }
+
+/// The moment by which a call must have what it waits for, by [`Clock::elapsed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Duration);
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(time: Duration, clock: &dyn Clock) -> Self {
+        Self(clock.elapsed().saturating_add(time))
+    }
+
+    /// What is left of it; nothing once it has passed.
+    pub fn left(self, clock: &dyn Clock) -> Duration {
+        self.0.saturating_sub(clock.elapsed())
+    }
+}

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use super::domain::clock::Deadline;
 use super::domain::decree::DecreeSet;
 use super::domain::document::coded_enum;
 use super::domain::identifier::Identifier;
@@ -97,11 +98,13 @@ pub const DECREES_CURRENT_S: u32 = 10;
 /// More look-ups wait than could be answered in time: this one was not begun.
 pub const OVERLOADED: RegistryUnavailable = RegistryUnavailable("too many wait for it");
 
-/// How fresh an answer the caller needs.
+/// How fresh an answer the caller needs, and how soon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
     /// Oldest acceptable age in seconds; 0 is live.
     pub max_age_s: u32,
+    /// When the whole call ends: look-ups that were made for it before, and what else it waited for, are in it.
+    pub by: Deadline,
 }
 
 /// The national registry (سامانه مرجع), or a cache in front of it: the same port.
@@ -121,7 +124,7 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Asks the registry for the decrees now, for an answer that they are too old for. Bounded in time and in number; whether it has
     /// come to anything, their age tells.
-    async fn renew_decrees(&self) {}
+    async fn renew_decrees(&self, _by: Deadline) {}
 }
 
 /// One person's numbers, present and past.
@@ -152,6 +155,8 @@ pub struct Facts {
     decrees: Option<Arc<DecreeSet>>,
     decrees_age_s: u32,
     withheld: bool,
+    /// When the call ends.
+    by: Deadline,
     /// Who was remembered, where that established nothing and could not be asked again.
     unconfirmed: Option<Arc<[Person]>>,
 }
@@ -210,8 +215,9 @@ fn emptied(answer: RegistryAnswer) -> RegistryAnswer {
 }
 
 /// Looks the permit's identifier up. A service that needs no document looks nothing up.
-pub async fn look_up(permit: Permit, registry: &dyn Registry) -> Facts {
-    let need = Need { max_age_s: permit.max_age_s() };
+/// Whatever it waits for then ends by the deadline of the call, and so does every further look-up for the same facts.
+pub async fn look_up(permit: Permit, registry: &dyn Registry, by: Deadline) -> Facts {
+    let need = Need { max_age_s: permit.max_age_s(), by };
     look_up_as(permit, registry, need).await
 }
 
@@ -227,7 +233,7 @@ pub async fn confirm_live(facts: Facts, registry: &dyn Registry) -> Facts {
 /// The same facts asked again, live, for a decision that needs fresher ones.
 pub async fn ask_again(facts: Facts, registry: &dyn Registry) -> Facts {
     let withheld = facts.withheld;
-    let facts = look_up_as(facts.permit, registry, Need { max_age_s: 0 }).await;
+    let facts = look_up_as(facts.permit, registry, Need { max_age_s: 0, by: facts.by }).await;
     if withheld { withhold(facts) } else { facts }
 }
 
@@ -238,12 +244,12 @@ async fn look_up_as(permit: Permit, registry: &dyn Registry, need: Need) -> Fact
     };
     let mut decrees_age_s = registry.decrees_age_s();
     if answer.as_ref().is_ok_and(|answer| wants_newer_decrees(answer, decrees_age_s, need)) {
-        registry.renew_decrees().await;
+        registry.renew_decrees(need.by).await;
         decrees_age_s = registry.decrees_age_s();
     }
     // After their age, so that they are no older than it says.
     let decrees = registry.decrees();
-    Facts { permit, answer, decrees, decrees_age_s, withheld: false, unconfirmed: None }
+    Facts { permit, answer, decrees, decrees_age_s, withheld: false, by: need.by, unconfirmed: None }
 }
 
 /// Whether decrees of this age would make an answer older than it could be, or than it may be. Where the registry has just failed it is not

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use estelam::config::Config;
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::registry::Registry;
 use estelam::flow;
@@ -11,12 +12,44 @@ use tokio::sync::Notify;
 
 use super::fixtures::query;
 use super::harness::{System, send};
-use super::workshop::{enrol, officials};
+use super::workshop::{edit_policy, enrol, officials};
 use super::wrapped::{Held, gate, incoming};
+
+/// A batch's turn is waited for as long as the test takes.
+const fn one_at_a_time(config: &mut Config) {
+    config.limits.batch_calls = 1;
+    config.registry.query_ms = Some(60_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_whose_turn_does_not_come_in_time_is_told_to_come_again_and_spends_nothing() {
+    let system = System::configured(|config| {
+        one_at_a_time(config);
+        config.registry.query_ms = Some(config.registry.timeout_ms);
+    })
+    .await;
+    edit_policy(system.dir.path(), "clinic", |text| text.replace("[limits]\n", "[limits]\ndaily_quota = 1\n"));
+    system.running.parts().policies.reload().unwrap();
+    system.token("clinic").await;
+    let (taken, _) = system.running.parts().gate.batches.take(&AgencyId::parse("bank").unwrap()).await;
+    let mut body = query("clinic", "yekta", "9990000018", "treatment");
+    body["priority"] = json!("background");
+    let before = system.entries();
+    for turned_away in 1..=2 {
+        let reply = system.ask("clinic", &body).await;
+        assert_eq!((reply.status, &reply.json["code"]), (503, &json!("overloaded")), "{}", reply.json);
+        assert!(reply.headers.contains_key("retry-after"));
+        assert_eq!(system.entries(), before + turned_away, "it is on record");
+    }
+    drop(taken);
+    assert_eq!(system.ask("clinic", &body).await.outcome(), "entitled valid", "the one of this day");
+    assert_eq!(system.ask("clinic", &body).await.json["code"], "quota-exhausted");
+    system.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_counter_is_answered_while_a_batch_waits_for_its_turn() {
-    let system = System::configured(|config| config.limits.batch_calls = 1).await;
+    let system = System::configured(one_at_a_time).await;
     system.token("clinic").await;
     let turns = system.running.parts().gate.batches.clone();
     let (taken, _) = turns.take(&AgencyId::parse("bank").unwrap()).await;
@@ -35,7 +68,7 @@ async fn a_counter_is_answered_while_a_batch_waits_for_its_turn() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_waits_for_the_registry_keeps_no_other_batch_waiting() {
-    let system = System::configured(|config| config.limits.batch_calls = 1).await;
+    let system = System::configured(one_at_a_time).await;
     let batch = |year: u16| {
         let mut body = query("clinic", "amayesh-no", "A170000001", "insurance-health");
         body["priority"] = json!("background");
@@ -59,7 +92,7 @@ async fn a_batch_that_waits_for_the_registry_keeps_no_other_batch_waiting() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changes_while_a_batch_waits_for_its_turn_is_in_its_answer() {
-    let system = System::configured(|config| config.limits.batch_calls = 1).await;
+    let system = System::configured(one_at_a_time).await;
     system.token("clinic").await;
     let (taken, _) = system.running.parts().gate.batches.take(&AgencyId::parse("bank").unwrap()).await;
     let mut body = query("clinic", "amayesh-no", "A170000001", "insurance-health");

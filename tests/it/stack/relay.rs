@@ -65,6 +65,12 @@ impl Relay {
         self.blocked.store(true, Ordering::SeqCst);
     }
 
+    /// From now on polls are answered again; those that were held are lost.
+    #[allow(dead_code, reason = "a bench needs it, the tests do not")]
+    pub fn allow_polls(&self) {
+        self.blocked.store(false, Ordering::SeqCst);
+    }
+
     /// From now on each question for a person's numbers says that it came, and waits.
     pub fn hold_identifiers(&self) -> Arc<Held> {
         self.identifiers.on.store(true, Ordering::SeqCst);

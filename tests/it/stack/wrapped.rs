@@ -29,6 +29,7 @@ pub fn gate(system: &System, registry: Option<Arc<dyn Registry>>, ledger: Option
     let signer = KeyRing::open(&system.config.keys).unwrap().statements().clone();
     Arc::new(Gate {
         batches: gate.batches.clone(),
+        patience: gate.patience,
         clock: gate.clock.clone(),
         trust: gate.trust.clone(),
         tokens: gate.tokens.clone(),

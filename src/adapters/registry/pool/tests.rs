@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicUsize;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::super::breaker::Standing;
+use super::super::lanes::Caller;
 use super::*;
 use crate::adapters::registry::tests::fake_check;
 
@@ -76,7 +78,19 @@ async fn ask(pool: &Pool) -> Result<Fetched, RegistryUnavailable> {
 }
 
 async fn ask_for(pool: &Pool, value: &str) -> Result<Fetched, RegistryUnavailable> {
-    pool.look_up(&Key::new("yekta", value), &Caller { agency: None, lane: Lane::Counter }).await
+    within(pool, value, Duration::from_millis(800)).await
+}
+
+/// The same for a caller who waits for so long.
+async fn within(pool: &Pool, value: &str, patience: Duration) -> Result<Fetched, RegistryUnavailable> {
+    let company = Company::of(Caller { agency: None, lane: Lane::Counter }, patience);
+    let answered = tokio::time::timeout_at(company.until(), pool.look_up(&Key::new("yekta", value), &company)).await;
+    answered.unwrap_or(Err(RegistryUnavailable("it took too long"))).map(|(_, fetched)| fetched)
+}
+
+/// So many at the same time.
+async fn crowd(pool: &Pool, count: usize, patience: Duration) -> Vec<Result<Fetched, RegistryUnavailable>> {
+    futures_util::future::join_all((0..count).map(|_| within(pool, "1", patience))).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,4 +221,67 @@ async fn the_preferred_feed_is_followed_again_once_it_is_back_and_not_behind() {
     assert_eq!(told_by().await, Ok(1));
     tokio::time::advance(Duration::from_secs(600)).await;
     assert_eq!(told_by().await, Ok(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_too_long_to_be_answered_in_time_is_turned_away_and_costs_the_registry_nothing() {
+    let only = Address::new(Some(Duration::from_millis(100)));
+    let pool = pool(&[&only]);
+    assert!(crowd(&pool, 64, Duration::from_millis(800)).await.iter().all(Result::is_ok));
+    let before = (only.calls(), pool.state().limit);
+    let asked = crowd(&pool, 200, Duration::from_millis(150)).await;
+    let answered = asked.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!((answered, only.calls() - before.0), (before.1, before.1), "those for whom there was a slot at once");
+    let turned_away = asked.iter().filter(|answer| matches!(answer, Err(why) if *why == OVERLOADED)).count();
+    assert_eq!(turned_away, 200 - answered);
+    assert!(pool.state().limit >= before.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overload_neither_opens_the_breaker_nor_slows_the_registry_down() {
+    let only = Address::new(Some(Duration::from_millis(100)));
+    let pool = pool(&[&only]);
+    // Nothing is known yet of how long it takes, and everybody goes a moment too soon.
+    let asked = crowd(&pool, 640, Duration::from_millis(90)).await;
+    assert!(asked.iter().all(Result::is_err));
+    assert_eq!((pool.state().endpoints[0].breaker, pool.state().limit), (Standing::Closed, 64));
+    ask(&pool).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_is_back_is_asked_by_one_then_by_few_then_by_all() {
+    let only = Address::new(None);
+    let pool = pool(&[&only]);
+    for _ in 0..20 {
+        let _ = ask(&pool).await;
+    }
+    only.takes(QUICK);
+    tokio::time::advance(Duration::from_millis(500)).await;
+    let before = only.calls();
+    let asked = crowd(&pool, 100, Duration::from_millis(800)).await;
+    assert_eq!((only.calls() - before, asked.iter().filter(|answer| answer.is_ok()).count()), (1, 1), "one probe");
+    assert_eq!(pool.state().limit, 4);
+    let since = Instant::now();
+    assert!(crowd(&pool, 56, Duration::from_millis(800)).await.iter().all(Result::is_ok));
+    assert_eq!(since.elapsed(), Duration::from_millis(40), "4, 8, 16 and the rest, 10 ms each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_is_back_is_not_given_everything_at_once() {
+    let (first, second) = (Address::new(None), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    for _ in 0..10 {
+        ask(&pool).await.unwrap();
+    }
+    assert_eq!(pool.state().endpoints[0].breaker, Standing::Open);
+    first.takes(QUICK);
+    tokio::time::advance(Duration::from_millis(500)).await;
+    let mut taken = Vec::new();
+    for _ in 0..6 {
+        let before = (first.calls(), second.calls());
+        assert!(crowd(&pool, 40, Duration::from_millis(800)).await.iter().all(Result::is_ok));
+        taken.push((first.calls() - before.0, second.calls() - before.1));
+    }
+    assert_eq!(taken, [(1, 39), (2, 38), (4, 36), (8, 32), (16, 24), (32, 8)]);
+    assert_eq!(pool.state().limit, 64, "the other one was there all the time");
 }

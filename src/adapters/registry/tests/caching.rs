@@ -5,14 +5,14 @@ use jiff::SignedDuration;
 use super::super::lanes::{Caller, Lane};
 use super::super::upstream::Changes;
 use super::fake::{Bench, bench, start};
-use crate::core::registry::{Freshness, Need, Registry, RegistryAnswer, RegistryUnavailable};
+use crate::core::registry::{Freshness, Registry, RegistryAnswer, RegistryUnavailable};
 
 const fn at_a_counter() -> Caller {
     Caller { agency: None, lane: Lane::Counter }
 }
 
 async fn ask(bench: &Bench, value: &str, max_age_s: u32) -> Result<RegistryAnswer, RegistryUnavailable> {
-    bench.cached.inner().answer(("yekta", value), Need { max_age_s }, at_a_counter).await
+    bench.cached.inner().answer(("yekta", value), bench.cached.inner().need(max_age_s), at_a_counter).await
 }
 
 async fn freshness(bench: &Bench, max_age_s: u32) -> Freshness {

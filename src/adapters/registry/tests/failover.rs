@@ -1,6 +1,7 @@
 //! What is known of changes while the feed is followed now at one address, now at another.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,10 +9,11 @@ use jiff::Timestamp;
 use super::super::cache::CachedRegistry;
 use super::super::config::RegistryClientConfig;
 use super::super::feed;
+use super::super::lanes::{Caller, Lane};
 use super::super::upstream::{Changes, Fetched, Upstream};
 use super::fake::{FakeRegistry, fake, start};
 use crate::adapters::clock::ManualClock;
-use crate::core::registry::RegistryUnavailable;
+use crate::core::registry::{Freshness, RegistryUnavailable};
 
 const DOWN: RegistryUnavailable = RegistryUnavailable("it is down");
 const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
@@ -35,6 +37,31 @@ impl Two {
 
     async fn step(&self) -> Result<(), RegistryUnavailable> {
         feed::step(self.cached.inner()).await
+    }
+
+    async fn ask(&self, value: &str) -> Result<Freshness, RegistryUnavailable> {
+        let caller = || Caller { agency: None, lane: Lane::Counter };
+        let answer = self.cached.inner().answer(("yekta", value), self.cached.inner().need(0), caller).await;
+        answer.map(|answer| answer.freshness)
+    }
+
+    fn calls(&self) -> [usize; 2] {
+        [&self.first, &self.second].map(|fake| fake.calls.load(Ordering::SeqCst))
+    }
+
+    /// Whether each address is known to lag.
+    fn lagging(&self) -> Vec<bool> {
+        self.cached.state().endpoints.iter().map(|address| address.lagging).collect()
+    }
+
+    /// A change was told that the first address does not know of yet.
+    async fn of_which_the_first_lags() -> Self {
+        let two = Self::new();
+        two.step().await.unwrap();
+        announce(&two.first, Changes { cursor: 2, subjects: vec!["subject-1".into()], ..Changes::default() });
+        two.step().await.unwrap();
+        *two.second.version.lock().unwrap() = 2;
+        two
     }
 
     /// Whether an answer about the first person is older than what has been told.
@@ -91,4 +118,31 @@ async fn an_address_that_stays_behind_is_another_store() {
     assert_eq!(two.step().await, Ok(()));
     assert!(!two.overtakes(95), "nothing learned from the other one holds");
     assert_eq!(two.cached.cursor(), Some(95));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_lags_is_asked_for_elsewhere_and_that_address_is_left_for_a_while() {
+    let two = Two::of_which_the_first_lags().await;
+    assert_eq!((two.ask("1").await, two.calls()), (Ok(Freshness::Live), [1, 1]));
+    let state = two.cached.state();
+    assert_eq!((two.lagging(), state.endpoints[0].breaker.name()), (vec![true, false], "closed"), "it answers");
+    assert_eq!(state.endpoints[0].last_error.unwrap().1, "its answers are older than changes that were told before");
+    for _ in 0..10 {
+        assert_eq!(two.ask("2").await, Ok(Freshness::Live));
+    }
+    assert_eq!(two.calls(), [1, 11]);
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(two.ask("2").await, Ok(Freshness::Live));
+    assert_eq!((two.calls(), two.lagging()), ([2, 11], vec![false, false]), "the preferred one again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_lags_is_asked_where_there_is_no_other() {
+    let two = Two::of_which_the_first_lags().await;
+    two.ask("1").await.unwrap();
+    *two.second.down.lock().unwrap() = true;
+    assert_eq!((two.ask("2").await, two.calls()), (Ok(Freshness::Live), [2, 2]), "nothing is known of this one that it could not know");
+    *two.second.down.lock().unwrap() = false;
+    *two.second.version.lock().unwrap() = 1;
+    assert!(two.ask("1").await.is_err(), "and an old answer is none, whoever gives it");
 }

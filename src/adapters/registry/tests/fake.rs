@@ -22,6 +22,8 @@ use crate::core::registry::{NoAnswer, RegistryUnavailable};
 /// What the fake says about anybody.
 pub struct FakeRegistry {
     pub calls: AtomicUsize,
+    /// The numbers that it was asked about.
+    pub asked: Mutex<Vec<String>>,
     pub down: Mutex<bool>,
     pub version: Mutex<u64>,
     /// Versions of the next answers, before `version` holds again.
@@ -82,6 +84,7 @@ pub fn bench_with(change: impl FnOnce(&mut RegistryClientConfig)) -> Bench {
 pub fn fake(clock: &Arc<ManualClock>) -> Arc<FakeRegistry> {
     Arc::new(FakeRegistry {
         calls: AtomicUsize::new(0),
+        asked: Mutex::default(),
         down: Mutex::new(false),
         version: Mutex::new(1),
         scripted: Mutex::default(),
@@ -110,6 +113,11 @@ impl Bench {
         self.fake.calls.load(Ordering::SeqCst)
     }
 
+    /// How often it was asked about a number.
+    pub fn asked(&self, value: &str) -> usize {
+        self.fake.asked.lock().unwrap().iter().filter(|asked| *asked == value).count()
+    }
+
     pub fn announce(&self, changes: Changes) {
         self.fake.pending.lock().unwrap().push_back(changes);
     }
@@ -119,6 +127,7 @@ impl Bench {
 impl Upstream for FakeRegistry {
     async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        self.asked.lock().unwrap().push(key.value().to_owned());
         let version = self.scripted.lock().unwrap().pop_front().unwrap_or(*self.version.lock().unwrap());
         let as_of = crate::core::domain::clock::Clock::now(&*self.clock);
         self.gate.acquire().await.unwrap().forget();

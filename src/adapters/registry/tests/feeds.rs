@@ -14,13 +14,13 @@ use super::super::lanes::{Caller, Lane};
 use super::super::upstream::{Changes, Position, Upstream};
 use super::fake::{Bench, bench, fake, start};
 use crate::adapters::clock::ManualClock;
-use crate::core::registry::{Freshness, Need, Registry, RegistryUnavailable};
+use crate::core::registry::{Freshness, Registry, RegistryUnavailable};
 
 const WITHHOLDS: RegistryUnavailable = RegistryUnavailable("its change feed does not tell what its look-ups show");
 
 async fn ask(cached: &Arc<CachedRegistry>, value: &str, max_age_s: u32) -> Result<Freshness, RegistryUnavailable> {
     let caller = Caller { agency: None, lane: Lane::Counter };
-    let answer = cached.inner().answer(("yekta", value), Need { max_age_s }, || caller).await;
+    let answer = cached.inner().answer(("yekta", value), cached.inner().need(max_age_s), || caller).await;
     answer.map(|answer| answer.freshness)
 }
 
@@ -122,14 +122,14 @@ async fn decrees_are_loaded_for_an_answer_when_the_feed_is_silent_once_for_many(
     let bench = Arc::new(with_one().await);
     let asked = || bench.fake.decrees_calls.load(Ordering::SeqCst);
     let before = asked();
-    bench.cached.renew_decrees().await;
+    bench.cached.renew_decrees(bench.cached.inner().need(0).by).await;
     assert_eq!(asked(), before, "the feed vouches for them");
     *bench.fake.feed_down.lock().unwrap() = true;
     tokio::time::advance(Duration::from_secs(300)).await;
     assert!(bench.step().await.is_err());
     assert_eq!(bench.cached.decrees_age_s(), 300);
     *bench.fake.decrees_version.lock().unwrap() = "two".into();
-    futures_util::future::join_all((0..20).map(|_| bench.cached.renew_decrees())).await;
+    futures_util::future::join_all((0..20).map(|_| bench.cached.renew_decrees(bench.cached.inner().need(0).by))).await;
     assert_eq!((asked(), bench.cached.decrees_age_s()), (before + 1, 0));
     assert_eq!(bench.cached.decrees().unwrap().version, "two");
     assert!(!bench.cached.ready(), "people are not vouched for by decrees");
@@ -141,8 +141,8 @@ async fn decrees_that_cannot_be_loaded_for_an_answer_stay_and_stay_old() {
     *bench.fake.down.lock().unwrap() = true;
     tokio::time::advance(Duration::from_secs(300)).await;
     let before = bench.fake.decrees_calls.load(Ordering::SeqCst);
-    bench.cached.renew_decrees().await;
-    bench.cached.renew_decrees().await;
+    bench.cached.renew_decrees(bench.cached.inner().need(0).by).await;
+    bench.cached.renew_decrees(bench.cached.inner().need(0).by).await;
     assert_eq!(bench.fake.decrees_calls.load(Ordering::SeqCst), before + 1, "not again at once");
     assert_eq!((bench.cached.decrees_age_s(), bench.cached.decrees().unwrap().version.as_str()), (300, "one"));
     // A list that is older than what look-ups show says nothing of now either.
@@ -150,10 +150,10 @@ async fn decrees_that_cannot_be_loaded_for_an_answer_stay_and_stay_old() {
     *bench.fake.version.lock().unwrap() = 5;
     freshness(&bench, "2").await;
     tokio::time::advance(Duration::from_secs(5)).await;
-    bench.cached.renew_decrees().await;
+    bench.cached.renew_decrees(bench.cached.inner().need(0).by).await;
     assert_eq!(bench.cached.decrees_age_s(), 305);
     *bench.fake.decrees_cursor.lock().unwrap() = 5;
-    bench.cached.renew_decrees().await;
+    bench.cached.renew_decrees(bench.cached.inner().need(0).by).await;
     assert_eq!(bench.cached.decrees_age_s(), 0);
 }
 
@@ -184,6 +184,7 @@ async fn gauges_show_what_an_alarm_needs() {
         "estelam_registry_feed_lag_changes 4",
         "estelam_registry_cursor 1",
         "estelam_registry_in_order 0",
+        "estelam_registry_lagging{registry=\"register\",address=\"1\"} 0",
         "estelam_registry_breaker{registry=\"register\",address=\"1\"} 1",
         "estelam_registry_last_error_age_seconds{registry=\"register\",address=\"1\"} 11",
         "estelam_registry_lane_waiting{lane=\"counter\"} 0",

@@ -9,7 +9,7 @@ use crate::core::domain::date::Validity;
 use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
 use crate::core::domain::name::NameKey;
 use crate::core::domain::person::{Marks, PaperMark, Person};
-use crate::core::registry::{Need, OVERLOADED};
+use crate::core::registry::OVERLOADED;
 
 const MIB: u64 = 1 << 20;
 
@@ -42,7 +42,7 @@ async fn remember(bench: &Bench, people: std::ops::Range<u32>) {
     let caller = || Caller { agency: None, lane: Lane::Counter };
     for number in people {
         bench.fake.gate.add_permits(1);
-        bench.cached.inner().answer(("yekta", &number.to_string()), Need { max_age_s: 60 }, caller).await.unwrap();
+        bench.cached.inner().answer(("yekta", &number.to_string()), bench.cached.inner().need(60), caller).await.unwrap();
     }
     bench.cached.inner().settle_cache().await;
 }
@@ -76,7 +76,7 @@ async fn cold_start_asks_the_registry_no_faster_than_a_warm_one() {
                 let caller = move || Caller { agency: Some(agency), lane: Lane::Counter };
                 // Each of 5,000 people is asked for by four.
                 let value = (turn % 5_000).to_string();
-                bench.cached.inner().answer(("yekta", &value), Need { max_age_s: 60 }, caller).await.map(|_| ())
+                bench.cached.inner().answer(("yekta", &value), bench.cached.inner().need(60), caller).await.map(|_| ())
             })
         })
         .collect();

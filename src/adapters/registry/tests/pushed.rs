@@ -9,11 +9,11 @@ use super::super::lanes::{Caller, Lane};
 use super::super::upstream::Changes;
 use super::fake::{Bench, bench, start};
 use crate::core::registry::wire::ChangesAnswer;
-use crate::core::registry::{Freshness, Need, RegistryUnavailable};
+use crate::core::registry::{Freshness, RegistryUnavailable};
 
 async fn freshness(bench: &Bench, value: &str) -> Result<Freshness, RegistryUnavailable> {
     let caller = Caller { agency: None, lane: Lane::Counter };
-    let answer = bench.cached.inner().answer(("yekta", value), Need { max_age_s: 60 }, || caller).await;
+    let answer = bench.cached.inner().answer(("yekta", value), bench.cached.inner().need(60), || caller).await;
     answer.map(|answer| answer.freshness)
 }
 

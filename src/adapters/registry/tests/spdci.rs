@@ -21,8 +21,8 @@ use crate::adapters::clock::ManualClock;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::tokens::verify_foreign;
 use crate::core::domain::jwk::published_keys;
+use crate::core::registry::RegistryUnavailable;
 use crate::core::registry::spdci::Terms;
-use crate::core::registry::{Need, RegistryUnavailable};
 use crate::core::signing::{Algorithm, Signer};
 
 const NUMBER: &str = "9990000018";
@@ -242,7 +242,7 @@ fn apart(register: &Register) -> (super::fake::Bench, Arc<CachedRegistry>) {
 
 async fn look_up(cached: &CachedRegistry, scheme: &str, max_age_s: u32) -> Result<&'static str, &'static str> {
     let caller = || Caller { agency: None, lane: Lane::Counter };
-    let found = cached.inner().answer((scheme, NUMBER), Need { max_age_s }, caller).await;
+    let found = cached.inner().answer((scheme, NUMBER), cached.inner().need(max_age_s), caller).await;
     found.map(|found| found.freshness.code()).map_err(|RegistryUnavailable(why)| why)
 }
 
