@@ -115,7 +115,8 @@
 //! goes on where it was, so that a push that is lost or wrong hides nothing; a cursor that the feed does not confirm within 20 s is not believed.
 //! What is remembered never outlives the process, so that what was acknowledged is not undone by a crash.
 //!
-//! 202 says: spent, heeded and recorded (`registry-event`, kept like a refusal). Errors are those of RFC 8935 §2.4, recorded like every refusal; nothing is
+//! 202 says: heeded, recorded (`registry-event`, kept like a refusal) and spent, in this order. What fails in between is 503, and the same token is taken when it
+//! is sent again; one that is just being taken is 503 too. Errors are those of RFC 8935 §2.4, recorded like every refusal; nothing is
 //! invalidated then. Two events a second are taken and twenty at once; one that makes everything useless once in five seconds; decrees are
 //! loaded for pushes once a second. More is 429: the sender puts what changes meanwhile into one event, and the poll is not bound by this.
 //! `estelam_registry_events_total{outcome}` counts.

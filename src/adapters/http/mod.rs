@@ -35,7 +35,7 @@ use crate::core::token::{ClientAuth, TokenClaims};
 use crate::flow::Gate;
 
 pub use self::audit::{AuditState, Cases, Contested, HolderState, NotToday, Sessions, Why};
-pub use self::events::{EventDesk, Untaken};
+pub use self::events::{EventDesk, TakenEvent, Untaken};
 pub use self::metadata::OPENAPI;
 pub use self::ops::{NodeStatus, OpsState, Readiness};
 pub use self::outbox::{KEPT_FOR, MemoryOutbox, Recorded};
