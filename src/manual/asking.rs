@@ -33,6 +33,10 @@
 //! recorded): after a refusal it is free again. 100,000 keys of all agencies are kept at once; where that is not enough, whoever has most of them loses
 //! the oldest, and nobody else any.
 //!
+//! A 503 always means the same: rely on nothing, it may be on record all the same, ask again with the same key and body after `Retry-After`. That differs at random
+//! from call to call (1 to 4 s; 30 to 45 where the disk is full), so that all who were turned away at once do not come back at once; it says nothing about what you
+//! asked. Wait as long as it says, each of your clients for itself.
+//!
 //! # Signing requests
 //!
 //! Where your policy says so (`[request_signing] required`, or `signature` among a grant's duties), and always for `log:person`, `log:holder`

@@ -138,7 +138,7 @@
 //! | nothing, and the reserve is used up | `gone`, `disk-gone` (the entry comes later) | everything; `/health/ready` is red |
 //!
 //! Answers, tokens and administrative acts go on until the last stage; a disk that others fill in one go turns nobody away as long as the reserve has
-//! something to give. What stops is a bare 503 `ledger-unavailable` with the agency's `advice`, a `detail` that says why and `Retry-After: 30`: the one reply
+//! something to give. What stops is a bare 503 `ledger-unavailable` with the agency's `advice`, a `detail` that says why and a `Retry-After` of 30 to 45 s: the one reply
 //! that may leave unrecorded (contract §4), and it is given before anything is looked up. Refusals that were withheld are counted by certificate, second and
 //! code, and the counts are recorded once there is room. Each stage ends with an eighth more than it begins with. The reserve is made again from what is
 //! beyond the floor. `estelam_ledger_disk_free_bytes`, `estelam_ledger_reserve_bytes`, `estelam_ledger_not_taken_total{what}`.
