@@ -9,6 +9,7 @@ use actix_web::web::Data;
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use rustls::ServerConfig;
 
 use super::StartError;
@@ -24,6 +25,7 @@ use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::upstream::{ServerTrusts, open_registry};
 use super::watching::Behind;
+use crate::adapters::clock::DoubtedClock;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
@@ -61,6 +63,8 @@ const CONNECTIONS_OF_THE_REGISTRY: usize = 4;
 pub struct Parts {
     /// The request path.
     pub gate: Arc<Gate>,
+    /// Its clock, and why it is not believed.
+    pub clock: Arc<DoubtedClock>,
     /// Policies.
     pub policies: Arc<PolicyStore>,
     /// Limits.
@@ -103,7 +107,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub(super) async fn open(config: &Config, doubted: Arc<DoubtedClock>) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = doubted.clone();
         let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         super::keys::tell_missing(&keys);
@@ -115,6 +120,8 @@ impl Parts {
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
+        // Before anything is recorded by this process.
+        go_on_from(config, &doubted, ledger.last_time());
         let kek = ledger_config.content_kek.clone();
         super::audit::keep_officer_key(&ledger, config)?;
         let lists = in_force(&trust, &registry_trusts);
@@ -149,6 +156,7 @@ impl Parts {
         });
         Ok(Self {
             gate,
+            clock: doubted,
             policies,
             limiter,
             floods,
@@ -223,6 +231,13 @@ impl Parts {
             }),
             ..ConnectionLimits::default()
         }
+    }
+}
+
+/// A clock that shows an earlier time than the log's last entry has is not believed, unless the operator says that the log's time was wrong.
+fn go_on_from(config: &Config, clock: &DoubtedClock, last: Timestamp) {
+    if config.ledger.clock_was_ahead_until.is_none_or(|until| last > until) {
+        clock.go_on_from(last);
     }
 }
 

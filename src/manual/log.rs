@@ -242,7 +242,8 @@
 //!
 //! A running gateway holds each checkpoint that is brought there against its clock too: the cosignature was made after the checkpoint was published and before it
 //! came back, so that its instant must lie between the two, give or take 30 s. At a start the time of the checkpoint's last entry stands for the first. Where it
-//! does not, nothing is signed, purged or issued ([`super::operating`]) until a newer cosignature agrees or the gateway is restarted with a right clock.
+//! does not, nothing is signed, purged or issued ([`super::operating`]) until a newer cosignature agrees or the gateway is restarted with a right clock. Without a witness a
+//! start is held against the log's last entry alone: that finds out a clock that is behind, and none that is ahead.
 //!
 //! # One log after another
 //!

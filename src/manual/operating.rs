@@ -52,10 +52,17 @@
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
-//! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | set the clock right; or, if it is right now, restart the gateway, or bring a newer checkpoint of the witness |
+//! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
 //! | `accepting` | the node is stopping | wait |
 //!
 //! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
+//! **The clock at a start.** A wall clock that moves on evenly is believed as it is when the gateway starts, with two exceptions: a witness that contradicts it
+//! ([`super::log`]), and the log, whose time never decreases. If it is the log that is wrong, because a clock was ahead when it was written, two things say so: a
+//! cosignature of the witness that shows it, or `ledger.clock_was_ahead_until = "2027-01-31T12:00:00Z"` in `estelam.toml`: up to that instant the log's time counts for nothing
+//! against the clock. It stands in the entry `service-started`; entries keep the log's time until the clock has passed it. A clock that is far *ahead* at a start cannot be found
+//! out without a witness: nothing on the machine knows better. Have one, or have the time synchronised before the service starts (`time-sync.target` of systemd, and its
+//! `systemd-time-wait-sync.service`).
+//!
 //! breaker, how long its look-ups take, what last went wrong there; and until when two officials ordered deletions, class by class, and what is due and
 //! stays for want of an order. It exits 1 where the gateway is not ready.
 //!
@@ -218,7 +225,8 @@
 //! |---|---|---|
 //! | `revocation-lists-grace`, `revocation-lists-overdue`, `revocation-lists-refused`, `cut-off-list-unreadable` | revocation lists that are old or do not verify; the local list cannot be read | see [`trust`](super::trust) |
 //! | `rules-not-signed` | policies lie there that two officials have not signed; those before stay in force | see [`trust`](super::trust) |
-//! | `clock-jumped`, `clock-contradicted`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
+//! | `retries-not-read` | the last ten minutes of the log cannot be read, so that unknown `Idempotency-Key`s are 503 | look at the log's disk, run `estelam log verify`; it is tried every five seconds |
+//! | `clock-jumped`, `clock-contradicted`, `clock-behind-log`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
 //! | `key-file-missing` | the file of a key was not there at the start; the gateway runs and does not get ready | as for the part `keys` above |
 //! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
 //! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |

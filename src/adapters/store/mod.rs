@@ -201,6 +201,11 @@ impl SqliteLedger {
         hangs
     }
 
+    /// Time of the last entry; the earliest there is of a log without one.
+    pub fn last_time(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.shared.last_time.load(Ordering::Acquire)).unwrap_or(Timestamp::MIN)
+    }
+
     /// Lets answers go on into this reserve once the disk has no room for anything else. The first one stays.
     pub fn keep_reserve(&self, reserve: Arc<Reserve>) {
         let _ = self.shared.reserve.set(reserve);
