@@ -29,6 +29,7 @@ pub mod pushing;
 mod readiness;
 pub mod registry;
 mod retries;
+mod retry_secrets;
 pub mod review;
 mod revocation;
 mod room;
@@ -106,7 +107,7 @@ pub async fn start(
     let memories = memories::Memories::of(&config)?;
     memories.demand()?;
     let clock = DoubtedClock::over(clock);
-    let mut parts = parts::Parts::open(&config, clock.clone()).await?;
+    let (mut parts, retries) = parts::Parts::open(&config, clock.clone()).await?;
     let witnessing = match &config.ledger.witness_checkpoint {
         Some(_) => Some(witnessing::Witnessing::begin(&config, &parts, clock.clone()).await?),
         None => None,
@@ -133,6 +134,7 @@ pub async fn start(
     running.also(purging);
     running.also(enrolments.keep());
     running.also(timekeeping::keep(running.parts().gate.clone(), clock));
+    running.also(retries.keep());
     if let Some(witnessing) = witnessing {
         running.also(witnessing.keep());
     }

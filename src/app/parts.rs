@@ -20,6 +20,7 @@ use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::origins::{OpenLog, open_log, origins_of};
+use super::retries::Retries;
 use super::revocation::in_force;
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
@@ -27,7 +28,7 @@ use super::upstream::{ServerTrusts, open_registry};
 use super::watching::Behind;
 use crate::adapters::clock::DoubtedClock;
 use crate::adapters::cutoff::CutOff;
-use crate::adapters::http::{HttpState, Resource};
+use crate::adapters::http::{HttpState, MemoryOutbox, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
@@ -65,6 +66,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Its clock, and why it is not believed.
     pub clock: Arc<DoubtedClock>,
+    /// Answers that a retry may ask for again.
+    pub(super) outbox: Arc<MemoryOutbox>,
     /// Policies.
     pub policies: Arc<PolicyStore>,
     /// Limits.
@@ -107,7 +110,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn open(config: &Config, doubted: Arc<DoubtedClock>) -> Result<Self, StartError> {
+    pub(super) async fn open(config: &Config, doubted: Arc<DoubtedClock>) -> Result<(Self, Retries), StartError> {
         let clock: Arc<dyn Clock> = doubted.clone();
         let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
@@ -121,7 +124,7 @@ impl Parts {
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
         // Before anything is recorded by this process.
-        go_on_from(config, &doubted, ledger.last_time());
+        let begun = go_on_from(config, &doubted, ledger.last_time());
         let kek = ledger_config.content_kek.clone();
         super::audit::keep_officer_key(&ledger, config)?;
         let lists = in_force(&trust, &registry_trusts);
@@ -129,7 +132,7 @@ impl Parts {
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
-        let outbox = Arc::new(super::retries::outbox(config, &kek, clock.clone())?);
+        let retries = super::retries::open(config, &kek, begun, clock.clone())?;
         let registry = open_registry(config, &registry_trusts, (&acts, &policies.current()), clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
@@ -150,13 +153,14 @@ impl Parts {
             notary: Notary::new(issuer, ring.statements().clone()),
             ledger: ledger.clone(),
             observer: behind.feed.clone(),
-            outbox,
+            outbox: retries.outbox.clone(),
             batches: BatchTurns::new(config.limits.batch_calls),
             stopping: AtomicBool::new(false),
         });
-        Ok(Self {
+        let parts = Self {
             gate,
             clock: doubted,
+            outbox: retries.outbox.clone(),
             policies,
             limiter,
             floods,
@@ -178,7 +182,8 @@ impl Parts {
             spent,
             acts,
             enrolments,
-        })
+        };
+        Ok((parts, retries))
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
@@ -234,11 +239,14 @@ impl Parts {
     }
 }
 
-/// A clock that shows an earlier time than the log's last entry has is not believed, unless the operator says that the log's time was wrong.
-fn go_on_from(config: &Config, clock: &DoubtedClock, last: Timestamp) {
-    if config.ledger.clock_was_ahead_until.is_none_or(|until| last > until) {
-        clock.go_on_from(last);
+/// A clock that shows an earlier time than the log's last entry has is not believed, unless the operator says that the log's time was wrong. The
+/// instant from which time goes on.
+fn go_on_from(config: &Config, clock: &DoubtedClock, last: Timestamp) -> Timestamp {
+    if config.ledger.clock_was_ahead_until.is_some_and(|until| last <= until) {
+        return clock.now();
     }
+    clock.go_on_from(last);
+    last.max(clock.now())
 }
 
 fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {

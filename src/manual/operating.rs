@@ -34,6 +34,7 @@
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
 //! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
+//! | `ledger/retry-secrets` | secrets of the last half hour by which retries are known again (Retries, below); may be lost | written by itself |
 //! | `ledger/quota.json` | what agencies and units with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
@@ -55,7 +56,6 @@
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
 //! | `accepting` | the node is stopping | wait |
 //!
-//! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
 //! **The clock at a start.** A wall clock that moves on evenly is believed as it is when the gateway starts, with two exceptions: a witness that contradicts it
 //! ([`super::log`]), and the log, whose time never decreases. If it is the log that is wrong, because a clock was ahead when it was written, two things say so: a
 //! cosignature of the witness that shows it, or `ledger.clock_was_ahead_until = "2027-01-31T12:00:00Z"` in `estelam.toml`: up to that instant the log's time counts for nothing
@@ -63,6 +63,7 @@
 //! out without a witness: nothing on the machine knows better. Have one, or have the time synchronised before the service starts (`time-sync.target` of systemd, and its
 //! `systemd-time-wait-sync.service`).
 //!
+//! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
 //! breaker, how long its look-ups take, what last went wrong there; and until when two officials ordered deletions, class by class, and what is due and
 //! stays for want of an order. It exits 1 where the gateway is not ready.
 //!
@@ -132,6 +133,25 @@
 //! `pki/registry-client/` and `pki/registry/events-key.pem`; the demo does so by itself. It keeps what each gateway acknowledged, sends everything after
 //! that as one new token, at most twice a second, and after failures waits 0.2 to 30 s, or as long as `Retry-After` says. Of several nodes behind one URL
 //! only the one that a push reaches hears of it sooner; the others follow the poll.
+//!
+//! # Retries
+//!
+//! A retry under an `Idempotency-Key` finds its answer for ten minutes. What is kept, and where it ends:
+//!
+//! | what | bound |
+//! |---|---|
+//! | keys | the rates of the policies: an agency cannot have more answers in ten minutes than 600 times its rates of `counter` and `background`, and refused tries keep none. About 250 bytes each: a thousand answers a second under a key take 150 MB |
+//! | answers | `limits.retry_mib` (256) of memory in all, about 2.5 kB each: the last 100,000. Where it is full the agency that has most gives up its oldest, and nobody else any |
+//! | across a crash | what the log has: a mark of the key and one of the body, no answer |
+//!
+//! A key whose answer is not there any more is answered anew: tied to the first (`retry_of`), not counted against the quota again, and another body is refused as before. After
+//! a start the last ten minutes of the log are read while the gateway answers already, the newest first. Until they are, a key that was not found yet waits up
+//! to three seconds and is 503 then; so it goes for ten minutes where they cannot be read (alarm `retries-not-read`). A key is never taken for a new one that the log
+//! may have. `ledger/retry-secrets` is what bodies are known again by; each of its two secrets is written over within half an hour, so that nobody can find out later what was
+//! asked. It is in no copy. If it is lost, keys from before are `key-reused` until their ten minutes are over. `keys rotate content` changes the marks: keys from before it
+//! are new ones after the next start.
+//!
+//! `estelam_retry_keys`, `estelam_retry_answers_bytes`, `estelam_retry_log_read` (1 once the log has been read), `estelam_retry_answers_given_up_total`.
 //!
 //! # A disk that runs full
 //!

@@ -11,6 +11,7 @@ mod metadata;
 mod meters;
 mod ops;
 mod outbox;
+mod past;
 mod receipt;
 mod respond;
 mod revoke;
@@ -38,7 +39,8 @@ pub use self::audit::{AuditState, Cases, Contested, HolderState, NotToday, Sessi
 pub use self::events::{EventDesk, TakenEvent, Untaken};
 pub use self::metadata::OPENAPI;
 pub use self::ops::{NodeStatus, OpsState, Readiness};
-pub use self::outbox::{KEPT_FOR, MemoryOutbox, Recorded};
+pub use self::outbox::{KEPT_FOR, MemoryOutbox};
+pub use self::past::{Past, Recorded};
 pub use self::routes::{GATEWAY_ROUTES, gateway, ops, public};
 pub use self::stranger::refuse_stranger;
 pub use self::unreadable::refuse_unreadable;

@@ -63,7 +63,7 @@ pub use audit::{OfficerKey, OfflineAudit};
 pub use backup::{NoRoom, backup_all, check_room};
 pub use bulk::load;
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
-pub use entries::{LogEntries, StoredContent, StoredEntry};
+pub use entries::{LogEntries, StoredContent, StoredEntry, StoredMark};
 pub use fence::{Answered, answered_in, is_copy};
 pub use keys::{ContentKek, generate_officer_key, open_trail_key};
 pub use offline::OfflineChain;
