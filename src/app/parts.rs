@@ -28,7 +28,7 @@ use super::upstream::{ServerTrusts, open_registry};
 use super::watching::Behind;
 use crate::adapters::clock::DoubtedClock;
 use crate::adapters::cutoff::CutOff;
-use crate::adapters::http::{HttpState, MemoryOutbox, Resource};
+use crate::adapters::http::{HttpState, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
 use crate::adapters::policy_files::{Archive, PolicyStore};
 use crate::adapters::quota::{AddressLimiter, GovernorLimiter, RefusalFloods};
@@ -66,8 +66,6 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Its clock, and why it is not believed.
     pub clock: Arc<DoubtedClock>,
-    /// Answers that a retry may ask for again.
-    pub(super) outbox: Arc<MemoryOutbox>,
     /// Policies.
     pub policies: Arc<PolicyStore>,
     /// Limits.
@@ -122,9 +120,7 @@ impl Parts {
         let registry_trusts = ServerTrusts::open(config, &clock)?;
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
-        let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
-        // Before anything is recorded by this process.
-        let begun = go_on_from(config, &doubted, ledger.last_time());
+        let (OpenLog { ledger, reader, config: ledger_config }, begun) = log_to_go_on(config, &ring, &doubted)?;
         let kek = ledger_config.content_kek.clone();
         super::audit::keep_officer_key(&ledger, config)?;
         let lists = in_force(&trust, &registry_trusts);
@@ -160,7 +156,6 @@ impl Parts {
         let parts = Self {
             gate,
             clock: doubted,
-            outbox: retries.outbox.clone(),
             policies,
             limiter,
             floods,
@@ -239,14 +234,16 @@ impl Parts {
     }
 }
 
-/// A clock that shows an earlier time than the log's last entry has is not believed, unless the operator says that the log's time was wrong. The
-/// instant from which time goes on.
-fn go_on_from(config: &Config, clock: &DoubtedClock, last: Timestamp) -> Timestamp {
+/// The log, and the instant from which its time goes on. A clock that shows an earlier time than the last entry has is not believed, unless the operator says
+/// that the log's time was wrong.
+fn log_to_go_on(config: &Config, ring: &KeyRing, clock: &Arc<DoubtedClock>) -> Result<(OpenLog, Timestamp), StartError> {
+    let log = open_log(config, ring, clock.clone())?;
+    let last = log.ledger.last_time();
     if config.ledger.clock_was_ahead_until.is_some_and(|until| last <= until) {
-        return clock.now();
+        return Ok((log, clock.now()));
     }
     clock.go_on_from(last);
-    last.max(clock.now())
+    Ok((log, last.max(clock.now())))
 }
 
 fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {

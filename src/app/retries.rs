@@ -115,7 +115,7 @@ impl Reading {
     /// Whether anybody still wants to know.
     fn add(&self, marks: Vec<StoredMark>) -> bool {
         let Some(past) = self.past.upgrade().filter(|past| !past.is_over(self.clock.now())) else { return false };
-        past.add(marks.into_iter().map(|StoredMark { key, body, first, time }| Recorded { key, body, first, at: time }));
+        past.add(marks.into_iter().map(|StoredMark { key, of_body, first, time }| Recorded { key, of_body, first, at: time }));
         true
     }
 }

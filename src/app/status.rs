@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::deletion::Deletion;
 use super::parts::Parts;
 use crate::adapters::clock::DoubtedClock;
-use crate::adapters::http::{MemoryOutbox, NodeStatus, Readiness};
+use crate::adapters::http::{NodeStatus, Readiness};
 use crate::adapters::registry::{CachedRegistry, EndpointState, PoolState};
 use crate::adapters::store::SqliteLedger;
 use crate::core::ledger::{Ledger, LogReader};
@@ -20,7 +20,6 @@ struct Status {
     ledger: Arc<SqliteLedger>,
     gate: Arc<Gate>,
     clock: Arc<DoubtedClock>,
-    outbox: Arc<MemoryOutbox>,
     deletion: Arc<Deletion>,
 }
 
@@ -32,7 +31,6 @@ pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>, deletion: Arc<Del
         ledger: parts.ledger.clone(),
         gate: parts.gate.clone(),
         clock: parts.clock.clone(),
-        outbox: parts.outbox.clone(),
         deletion,
     })
 }
@@ -58,7 +56,7 @@ impl NodeStatus for Status {
 
     fn measure(&self) {
         self.registry.measure();
-        self.outbox.measure();
+        self.gate.outbox.measure();
     }
 }
 

@@ -100,6 +100,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Takes a slot back after a try: its answer is kept while there is room, and that there was one for ten minutes. Where nothing is, or may
     /// be, on record, the key is free again unless another try holds the slot.
     fn settle(&self, agency: &AgencyId, slot: Arc<Slot>);
+
+    /// Sets the gauges to what is so now.
+    fn measure(&self) {}
 }
 
 /// Answers once per key. Only answers (200) are kept: a refusal is judged anew on every try, and takes up no room.

@@ -49,14 +49,6 @@ impl MemoryOutbox {
         self.bodies.store(Arc::new(secrets.map(|secret| hmac::Key::new(HMAC_SHA256, secret)).collect()));
     }
 
-    /// Sets the gauges to what is so now.
-    pub fn measure(&self) {
-        let (keys, bytes) = self.kept().size();
-        gauge!("estelam_retry_keys").set(keys as f64);
-        gauge!("estelam_retry_answers_bytes").set(bytes as f64);
-        gauge!("estelam_retry_log_read").set(if self.past.is_read(self.clock.now()) { 1.0 } else { 0.0 });
-    }
-
     fn tag(&self, certificate: &[u8; 32], key: &str) -> Tag {
         tag_of(&self.secret, certificate, key.as_bytes())
     }
@@ -78,13 +70,13 @@ impl MemoryOutbox {
     fn new_slot(&self, (tag, digest): (Tag, &[u8; 32]), of: Option<Uuid>, signed: bool) -> Arc<Slot> {
         let bodies = self.bodies.load();
         // Without a secret there is nothing to be told from another body by: no entry may be marked so.
-        let tags = bodies.first().map(|secret| RetryTags { key: written(&tag), body: written(&tag_of(secret, &tag, digest)) });
+        let tags = bodies.first().map(|secret| RetryTags { key: written(&tag), of_body: written(&tag_of(secret, &tag, digest)) });
         Arc::new(Slot::new((tag, tags), of, signed))
     }
 
     /// Whether the log's answer under a key was to this body. What cannot be told any more was not.
     fn is_of(&self, found: &Found, (tag, digest): (Tag, &[u8; 32])) -> bool {
-        found.body.is_none_or(|body| self.bodies.load().iter().any(|secret| tag_of(secret, &tag, digest) == body))
+        found.of_body.is_none_or(|body| self.bodies.load().iter().any(|secret| tag_of(secret, &tag, digest) == body))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -135,6 +127,13 @@ impl Outbox for MemoryOutbox {
                 kept.forget(agency, &tag);
             }
         }
+    }
+
+    fn measure(&self) {
+        let (keys, bytes) = self.kept().size();
+        gauge!("estelam_retry_keys").set(keys as f64);
+        gauge!("estelam_retry_answers_bytes").set(bytes as f64);
+        gauge!("estelam_retry_log_read").set(if self.past.is_read(self.clock.now()) { 1.0 } else { 0.0 });
     }
 }
 

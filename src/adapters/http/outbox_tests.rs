@@ -60,8 +60,8 @@ impl Bench {
 }
 
 fn recorded(slot: &Slot, first: u128) -> Recorded {
-    let RetryTags { key, body } = slot.retry().tags.unwrap();
-    Recorded { key: key.into(), body: Some(body.into()), first: Uuid::from_u128(first), at: Timestamp::UNIX_EPOCH }
+    let RetryTags { key, of_body } = slot.retry().tags.unwrap();
+    Recorded { key: key.into(), of_body: Some(of_body.into()), first: Uuid::from_u128(first), at: Timestamp::UNIX_EPOCH }
 }
 
 #[tokio::test]
@@ -88,13 +88,13 @@ async fn another_body_under_a_key_of_the_log_is_refused_by_its_mark() {
     renewed.outbox.keep_bodies([[9; 32], [8; 32]].iter());
     assert_eq!(renewed.claim("bank", "k", 3).await.unwrap_err(), NoSlot::KeyReused);
     let again = renewed.slot("k").await.retry();
-    assert!(again.of.is_some() && again.tags.unwrap().body != marked.retry().tags.unwrap().body, "marked anew");
+    assert!(again.of.is_some() && again.tags.unwrap().of_body != marked.retry().tags.unwrap().of_body, "marked anew");
     // Where it is gone nobody can tell.
     let gone = bench(vec![recorded(&marked, 5)], 1);
     gone.outbox.keep_bodies([[9; 32]].iter());
     assert_eq!(gone.claim("bank", "k", 2).await.unwrap_err(), NoSlot::KeyReused);
     // An entry of an earlier build has no mark of the body: it passes as before.
-    let earlier = bench(vec![Recorded { body: None, ..recorded(&marked, 5) }], 1);
+    let earlier = bench(vec![Recorded { of_body: None, ..recorded(&marked, 5) }], 1);
     assert_eq!(earlier.claim("bank", "k", 3).await.unwrap().retry().of, Some(Uuid::from_u128(5)));
 }
 
@@ -103,7 +103,7 @@ async fn one_body_has_another_mark_under_every_key() {
     let bench = bench(Vec::new(), 0);
     let tags = |slot: Arc<Slot>| slot.retry().tags.unwrap();
     let (first, second) = (tags(bench.slot("k").await), tags(bench.slot("l").await));
-    assert!(first.key != second.key && first.body != second.body && first.key != first.body);
+    assert!(first.key != second.key && first.of_body != second.of_body && first.key != first.of_body);
 }
 
 #[tokio::test(start_paused = true)]

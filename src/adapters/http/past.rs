@@ -20,7 +20,7 @@ pub struct Recorded {
     /// Its mark.
     pub key: String,
     /// That of its body; none in entries of earlier builds.
-    pub body: Option<String>,
+    pub of_body: Option<String>,
     /// Its `answer_id`, or that of the answer which it was a retry of.
     pub first: Uuid,
     /// When it was recorded.
@@ -31,7 +31,7 @@ pub struct Recorded {
 #[derive(Clone, Copy)]
 pub(super) struct Found {
     /// The tag of its body, if the entry has one.
-    pub body: Option<Tag>,
+    pub of_body: Option<Tag>,
     /// The first answer under it.
     pub first: Uuid,
     until: Timestamp,
@@ -64,10 +64,10 @@ impl Past {
     /// Adds what was read, the newest first. Of several answers under a key the first counts: what came after is a retry of it.
     pub fn add(&self, recorded: impl Iterator<Item = Recorded>) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        for Recorded { key, body, first, at } in recorded {
+        for Recorded { key, of_body, first, at } in recorded {
             if let Some(tag) = read_tag(&key) {
-                let body = body.as_deref().map(|body| read_tag(body).unwrap_or_default());
-                found.insert(tag, Found { body, first, until: at.checked_add(KEPT_FOR).unwrap_or(at) });
+                let of_body = of_body.as_deref().map(|tag| read_tag(tag).unwrap_or_default());
+                found.insert(tag, Found { of_body, first, until: at.checked_add(KEPT_FOR).unwrap_or(at) });
             }
         }
         drop(found);

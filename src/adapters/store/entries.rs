@@ -51,7 +51,7 @@ pub struct StoredMark {
     /// The tag of its key.
     pub key: String,
     /// That of its body, if it has one.
-    pub body: Option<String>,
+    pub of_body: Option<String>,
     /// Its `answer_id`, or that of the answer which it was a retry of.
     pub first: Uuid,
     /// When the call came, by its id; ledger time stands still after a clock that was ahead.
@@ -124,21 +124,21 @@ impl LogEntries {
         let Some((header, sealed)) = header.zip(row.sealed.as_ref()) else { return Ok(None) };
         let Opened::Plain(plain) = self.contents.open(&self.conn, row.content_key, &row.id, sealed)? else { return Ok(None) };
         let bytes = plain.get(SALT..).unwrap_or_default();
-        let (mut key, mut body, mut of) = (None, None, None);
+        let (mut key, mut of_body, mut of) = (None, None, None);
         let seen = content::glance(bytes, |name, text| match name {
             b"retry" => key = Some(text.to_owned()),
-            b"retry_body" => body = Some(text.to_owned()),
+            b"retry_body" => of_body = Some(text.to_owned()),
             b"retry_of" => of = text.parse().ok(),
             _ => {}
         });
         if seen.is_none()
             && let Ok(read) = content::decode(bytes)
         {
-            (key, body, of) = (read.content.retry, read.content.retry_body, read.content.retry_of.and_then(|of| of.parse().ok()));
+            (key, of_body, of) = (read.content.retry, read.content.retry_body, read.content.retry_of.and_then(|of| of.parse().ok()));
         }
         let id = Uuid::from_slice(&row.id).unwrap_or_default();
         let time = made_at(id).map_or(header.time, |made| made.min(header.time));
-        Ok(key.map(|key| StoredMark { key, body, first: of.unwrap_or(id), time }))
+        Ok(key.map(|key| StoredMark { key, of_body, first: of.unwrap_or(id), time }))
     }
 
     fn read(

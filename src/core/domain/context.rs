@@ -65,7 +65,7 @@ pub struct RetryTags {
     pub key: Box<str>,
     /// Keyed under another secret, over the first one and SHA-256 of the body: two entries of one body have nothing in common unless their
     /// keys are the same, and nobody can try numbers against it who has not the installation's secrets.
-    pub body: Box<str>,
+    pub of_body: Box<str>,
 }
 
 /// A good signature of an agency over its request, as the log keeps it.

@@ -60,7 +60,7 @@ fn common(context: &CallContext, now: Timestamp) -> EntryContent {
         signature: context.signature.as_deref().map(|signature| signature.commitment.to_string()),
         signed_by: context.signature.as_deref().map(|signature| signature.key.to_string()),
         retry: tags.map(|tags| tags.key.to_string()),
-        retry_body: tags.map(|tags| tags.body.to_string()),
+        retry_body: tags.map(|tags| tags.of_body.to_string()),
         retry_of: context.retry.as_deref().and_then(|retry| retry.of).map(|of| of.to_string()),
         latency_us: u64::try_from(latency).unwrap_or(0),
         ..EntryContent::default()

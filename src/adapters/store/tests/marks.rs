@@ -29,7 +29,7 @@ fn every_answer_with_a_mark_since_an_instant_is_read_back_the_newest_first() {
     let mut read = Vec::new();
     let mut pieces = 0;
     log.marks(Timestamp::from_second(300).unwrap(), &mut |marks| {
-        read.extend(marks.into_iter().map(|mark| (mark.first.as_u128(), mark.key, mark.body)));
+        read.extend(marks.into_iter().map(|mark| (mark.first.as_u128(), mark.key, mark.of_body)));
         pieces += 1;
         true
     })
