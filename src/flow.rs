@@ -28,7 +28,7 @@ use crate::core::{decision, ledger, policy, registry};
 
 use self::advice::{Asker, with_advice};
 pub use self::gate::{Gate, Incoming};
-pub use self::retry::{KeyReused, Outbox, Slot};
+pub use self::retry::{NoSlot, Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
 pub use self::tenure::Tenure;
 pub use self::turns::{BatchTurn, BatchTurns};

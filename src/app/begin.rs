@@ -48,7 +48,7 @@ async fn record_start(
     let signing: Vec<_> = ring.records().iter().filter(|record| record.state == KeyState::Active).map(|record| &record.kid).collect();
     let lists: serde_json::Map<_, _> = lists.iter().map(|trust| (trust.of.to_owned(), trust.numbers())).collect();
     let details = json!({ "version": env!("CARGO_PKG_VERSION"), "demo": config.demo, "cut_off": list.version(), "keys": signing,
-        "revocation_lists": lists });
+        "revocation_lists": lists, "clock_was_ahead_until": config.ledger.clock_was_ahead_until });
     let act = Act::new("service", "service-started", GATEWAY).policies(&*policies.current().version).details(&details);
     acts.record(act, |_| ()).await.map_err(|error| StartError(format!("{UNRECORDED}: {error}")))?;
     let known = acts.known().cut_off;

@@ -1,5 +1,6 @@
 //! Events that the registry pushes: whose they are, that each counts once, and what they invalidate.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use serde_json::json;
 use super::StartError;
 use super::memories::EVENTS;
 use super::parts::Parts;
-use crate::adapters::http::{EventDesk, Untaken};
+use crate::adapters::http::{EventDesk, TakenEvent, Untaken};
 use crate::adapters::registry::CachedRegistry;
 use crate::adapters::tokens::{EventVerifier, ReplayStore};
 use crate::config::Config;
@@ -19,7 +20,7 @@ use crate::core::domain::refusal::LimitNotice;
 use crate::core::identity::PeerChain;
 use crate::core::limit::Allowance;
 use crate::core::registry::event::{EventProfile, RegistryEvent, SetError, SetRejected};
-use crate::core::token::Replays as _;
+use crate::core::token::SingleUse;
 
 /// Events a second, each of which is an entry, and how many may come at once. The registry puts what changes meanwhile into one.
 const PER_SECOND: u32 = 2;
@@ -30,6 +31,7 @@ pub(super) struct Events {
     sender: AgencyId,
     verifier: EventVerifier,
     spent: ReplayStore,
+    taking: Taking,
     allowance: Mutex<Option<Allowance>>,
     registry: Arc<CachedRegistry>,
 }
@@ -59,6 +61,7 @@ pub(super) fn desk(parts: &Parts, config: &Config) -> Result<Option<Arc<dyn Even
         sender,
         verifier: EventVerifier::new(keys, profile),
         spent,
+        taking: Taking::default(),
         allowance: Mutex::default(),
         registry: parts.registry.clone(),
     })))
@@ -76,19 +79,47 @@ impl EventDesk for Events {
         if spent { Ok(()) } else { Err(limit("registry-events", PER_SECOND.into(), 1)) }
     }
 
-    async fn take(&self, compact: &str, now: Timestamp) -> Result<String, Untaken> {
+    async fn take(&self, compact: &str, now: Timestamp) -> Result<TakenEvent, Untaken> {
         let RegistryEvent { once, changes } = self.verifier.verify(compact, now).map_err(|why| Untaken::Rejected(counted(why)))?;
         // Before it is spent, so that it may come again.
         self.registry.may_heed(&changes).map_err(|wait_s| Untaken::TooSoon(limit("registry-flush", 1, wait_s)))?;
-        match self.spent.spend(&self.sender, &once, now).await {
-            Ok(true) => {}
-            Ok(false) => return Err(Untaken::Rejected(counted(SetRejected(SetError::InvalidRequest, "this event was taken before")))),
-            Err(_) => return Err(Untaken::Unavailable),
+        let held = Held::begin(&self.taking, &once).ok_or(Untaken::Unavailable)?;
+        if self.spent.is_spent(&self.sender, &once) {
+            return Err(Untaken::Rejected(counted(SetRejected(SetError::InvalidRequest, "this event was taken before"))));
         }
         self.registry.heed(&changes);
-        metrics::counter!("estelam_registry_events_total", "outcome" => "heeded").increment(1);
         let (cursor, subjects) = (changes.cursor, changes.subjects.len());
-        Ok(json!({ "cursor": cursor, "subjects": subjects, "decrees": changes.decrees, "everything": changes.everything }).to_string())
+        let details = json!({ "cursor": cursor, "subjects": subjects, "decrees": changes.decrees, "everything": changes.everything });
+        Ok(TakenEvent { once, details: details.to_string(), held: Box::new(held) })
+    }
+
+    async fn spend(&self, event: &TakenEvent, now: Timestamp) -> Result<(), Untaken> {
+        self.spent.spend_acknowledged(&self.sender, &event.once, now).await.map_err(|_| Untaken::Unavailable)?;
+        metrics::counter!("estelam_registry_events_total", "outcome" => "heeded").increment(1);
+        Ok(())
+    }
+}
+
+/// The ids of events that are just being taken.
+type Taking = Arc<Mutex<HashSet<String>>>;
+
+/// An event that is being taken, until this is dropped.
+struct Held {
+    taking: Taking,
+    jti: String,
+}
+
+impl Held {
+    /// None where the same event is being taken already.
+    fn begin(taking: &Taking, once: &SingleUse) -> Option<Self> {
+        let first = taking.lock().unwrap_or_else(PoisonError::into_inner).insert(once.jti.to_string());
+        first.then(|| Self { taking: taking.clone(), jti: once.jti.to_string() })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.jti);
     }
 }
 

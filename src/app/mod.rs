@@ -29,6 +29,7 @@ pub mod pushing;
 mod readiness;
 pub mod registry;
 mod retries;
+mod retry_secrets;
 pub mod review;
 mod revocation;
 mod room;
@@ -51,7 +52,7 @@ use std::sync::Arc;
 use actix_server::Server;
 use actix_web::web::Data;
 
-use crate::adapters::clock::WitnessedClock;
+use crate::adapters::clock::DoubtedClock;
 use crate::adapters::http::{self, HttpState, OpsState};
 use crate::adapters::tls::handshake::TlsMode;
 use crate::adapters::tls::serve::{ListenerSpec, serve};
@@ -105,11 +106,10 @@ pub async fn start(
     exposed::refuse_exposed(&config)?;
     let memories = memories::Memories::of(&config)?;
     memories.demand()?;
-    let witnessed = config.ledger.witness_checkpoint.as_ref().map(|_| WitnessedClock::over(clock.clone()));
-    let clock: Arc<dyn Clock> = witnessed.clone().map_or(clock, |witnessed| witnessed);
-    let mut parts = parts::Parts::open(&config, clock.clone()).await?;
-    let witnessing = match &witnessed {
-        Some(clock) => Some(witnessing::Witnessing::begin(&config, &parts, clock.clone()).await?),
+    let clock = DoubtedClock::over(clock);
+    let (mut parts, retries) = parts::Parts::open(&config, clock.clone()).await?;
+    let witnessing = match &config.ledger.witness_checkpoint {
+        Some(_) => Some(witnessing::Witnessing::begin(&config, &parts, clock.clone()).await?),
         None => None,
     };
     let (outside, courier) = (std::mem::take(&mut parts.outside), parts.behind.courier.take());
@@ -133,7 +133,8 @@ pub async fn start(
     running.keep_issuers(outside);
     running.also(purging);
     running.also(enrolments.keep());
-    running.also(timekeeping::keep(running.parts().gate.clone(), witnessed));
+    running.also(timekeeping::keep(running.parts().gate.clone(), clock));
+    running.also(retries.keep());
     if let Some(witnessing) = witnessing {
         running.also(witnessing.keep());
     }

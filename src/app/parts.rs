@@ -9,6 +9,7 @@ use actix_web::web::Data;
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use rustls::ServerConfig;
 
 use super::StartError;
@@ -19,11 +20,13 @@ use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::origins::{OpenLog, open_log, origins_of};
+use super::retries::Retries;
 use super::revocation::in_force;
 use super::spent::SpentFile;
 use super::standing::{NodeStanding, grace, open_cut_off};
 use super::upstream::{ServerTrusts, open_registry};
 use super::watching::Behind;
+use crate::adapters::clock::DoubtedClock;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::{HttpState, Resource};
 use crate::adapters::keys::{KeyRing, KeyStore};
@@ -61,6 +64,8 @@ const CONNECTIONS_OF_THE_REGISTRY: usize = 4;
 pub struct Parts {
     /// The request path.
     pub gate: Arc<Gate>,
+    /// Its clock, and why it is not believed.
+    pub clock: Arc<DoubtedClock>,
     /// Policies.
     pub policies: Arc<PolicyStore>,
     /// Limits.
@@ -103,7 +108,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub(super) async fn open(config: &Config, doubted: Arc<DoubtedClock>) -> Result<(Self, Retries), StartError> {
+        let clock: Arc<dyn Clock> = doubted.clone();
         let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
         super::keys::tell_missing(&keys);
@@ -114,7 +120,7 @@ impl Parts {
         let registry_trusts = ServerTrusts::open(config, &clock)?;
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
-        let OpenLog { ledger, reader, config: ledger_config } = open_log(config, &ring, clock.clone())?;
+        let (OpenLog { ledger, reader, config: ledger_config }, begun) = log_to_go_on(config, &ring, &doubted)?;
         let kek = ledger_config.content_kek.clone();
         super::audit::keep_officer_key(&ledger, config)?;
         let lists = in_force(&trust, &registry_trusts);
@@ -122,7 +128,7 @@ impl Parts {
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
         let spent = restored(config, &limiter, &clock, &kek)?;
-        let outbox = Arc::new(super::retries::outbox(config, &kek, clock.clone())?);
+        let retries = super::retries::open(config, &kek, begun, clock.clone())?;
         let registry = open_registry(config, &registry_trusts, (&acts, &policies.current()), clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
@@ -143,13 +149,14 @@ impl Parts {
             notary: Notary::new(issuer, ring.statements().clone()),
             ledger: ledger.clone(),
             observer: behind.feed.clone(),
-            outbox,
+            outbox: retries.outbox.clone(),
             batches: BatchTurns::new(config.limits.batch_calls),
             patience: Duration::from_millis(config.registry.query_ms()),
             stopping: AtomicBool::new(false),
         });
-        Ok(Self {
+        let parts = Self {
             gate,
+            clock: doubted,
             policies,
             limiter,
             floods,
@@ -171,7 +178,8 @@ impl Parts {
             spent,
             acts,
             enrolments,
-        })
+        };
+        Ok((parts, retries))
     }
 
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
@@ -225,6 +233,18 @@ impl Parts {
             ..ConnectionLimits::default()
         }
     }
+}
+
+/// The log, and the instant from which its time goes on. A clock that shows an earlier time than the last entry has is not believed, unless the operator says
+/// that the log's time was wrong.
+fn log_to_go_on(config: &Config, ring: &KeyRing, clock: &Arc<DoubtedClock>) -> Result<(OpenLog, Timestamp), StartError> {
+    let log = open_log(config, ring, clock.clone())?;
+    let last = log.ledger.last_time();
+    if config.ledger.clock_was_ahead_until.is_some_and(|until| last <= until) {
+        return Ok((log, clock.now()));
+    }
+    clock.go_on_from(last);
+    Ok((log, last.max(clock.now())))
 }
 
 fn open_policies(config: &Config) -> Result<Arc<PolicyStore>, StartError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::enrolments::Enrolments;
 use super::parts::Parts;
 use super::upstream::ServerTrusts;
+use crate::adapters::clock::DoubtedClock;
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::Readiness;
 use crate::adapters::keys::KeyStore;
@@ -16,6 +17,7 @@ use crate::flow::Gate;
 
 struct NodeReadiness {
     gate: Arc<Gate>,
+    clock: Arc<DoubtedClock>,
     registry: Arc<CachedRegistry>,
     ledger: Arc<SqliteLedger>,
     trust: Arc<CertificateTrust>,
@@ -29,6 +31,7 @@ struct NodeReadiness {
 pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
     Arc::new(NodeReadiness {
         gate: parts.gate.clone(),
+        clock: parts.clock.clone(),
         registry: parts.registry.clone(),
         ledger: parts.ledger.clone(),
         trust: parts.trust.clone(),
@@ -79,6 +82,10 @@ impl Readiness for NodeReadiness {
         let registry = (!self.registry.ready()).then_some("registry");
         let people = self.registry.people_ready().filter(|ready| !ready).map(|_| "people-registry");
         registry.into_iter().chain(people).collect()
+    }
+
+    fn advice(&self) -> Option<(&'static str, String)> {
+        self.clock.doubt().map(|doubt| ("clock", format!("{}: {}", doubt.code(), doubt.advice())))
     }
 
     fn policy_version(&self) -> Arc<str> {

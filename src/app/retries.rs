@@ -1,44 +1,121 @@
-//! Retries across a crash: which answers the log has under an `Idempotency-Key` from the last minutes before the start.
+//! Retries across a crash: which answers the log has under an `Idempotency-Key` from the last minutes before the start. They are read, the newest
+//! first, while the gateway answers already, so that a start takes no longer after a busy time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::StartError;
-use crate::adapters::http::{KEPT_FOR, MemoryOutbox, Recorded};
-use crate::adapters::store::{ContentKek, LedgerError, LogEntries, Origins, StoredContent, StoredEntry};
+use super::retry_secrets::RetrySecrets;
+use crate::adapters::http::{KEPT_FOR, MemoryOutbox, Past, Recorded};
+use crate::adapters::store::{ContentKek, LedgerError, LogEntries, Origins, StoredMark};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
-use crate::core::ledger::EntryKind;
 
-/// Idempotency keys kept at a time.
-const KEYS: usize = 100_000;
-/// Entries that are looked at, so that a start takes no longer after a busy time. Whoever asks again does so within seconds.
-const ENTRIES: u64 = 50_000;
 /// What the secret of the marks is derived for.
 const PURPOSE: &str = "estelam retry marks v1";
+/// Between two attempts to read a log that cannot be read.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How often it is seen whether the secret of bodies is due to be replaced.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// The outbox of a gateway that starts. The log must be open, so that all of it is there.
-pub(super) fn outbox(config: &Config, kek: &ContentKek, clock: Arc<dyn Clock>) -> Result<MemoryOutbox, StartError> {
-    let since = clock.now().checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
-    let before = recorded(config, kek, since).map_err(|error| StartError(format!("the last retries cannot be read: {error}")))?;
-    Ok(MemoryOutbox::new(KEYS, &kek.derive(PURPOSE), before.into_iter(), clock))
+/// What a running gateway knows of retries.
+pub(super) struct Retries {
+    pub(super) outbox: Arc<MemoryOutbox>,
+    secrets: RetrySecrets,
+    clock: Arc<dyn Clock>,
 }
 
-fn recorded(config: &Config, kek: &ContentKek, since: Timestamp) -> Result<Vec<Recorded>, LedgerError> {
-    let mut found = Vec::new();
-    for (_, dir) in Origins::open(&config.ledger.dir, &config.ledger.origin)?.all() {
-        if let Some(mut log) = LogEntries::open_if_there(&dir, kek)? {
-            log.newest(since, ENTRIES, &mut |entry| found.extend(marked(entry)))?;
+/// That of a gateway that starts. The log must be open, so that all of it is there; `begun` is now, by whatever is later
+/// of clock and log.
+///
+/// # Errors
+/// The secrets of bodies can neither be read nor made.
+pub(super) fn open(config: &Config, kek: &ContentKek, begun: Timestamp, clock: Arc<dyn Clock>) -> Result<Retries, StartError> {
+    let secrets = RetrySecrets::open(&config.ledger.dir, kek, clock.now())?;
+    let past = Arc::new(Past::before(begun));
+    let room = usize::try_from(config.limits.retry_mib << 20).unwrap_or(usize::MAX);
+    let outbox = Arc::new(MemoryOutbox::new(room, &kek.derive(PURPOSE), past.clone(), clock.clone()));
+    outbox.keep_bodies(secrets.all().iter().map(|secret| &**secret));
+    let reading = Reading {
+        config: config.clone(),
+        kek: kek.clone(),
+        since: begun.checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN),
+        past: Arc::downgrade(&past),
+        clock: clock.clone(),
+    };
+    let thread = thread::Builder::new().name("retries".to_owned()).spawn(move || reading.run());
+    thread.map_err(|error| StartError(format!("the last retries cannot be read: {error}")))?;
+    Ok(Retries { outbox, secrets, clock })
+}
+
+impl Retries {
+    /// Replaces the secret of bodies whenever it is due, until the task is dropped.
+    pub(super) async fn keep(self) {
+        let Self { outbox, mut secrets, clock } = self;
+        let mut tick = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tick.tick().await;
+            let now = clock.now();
+            let renewing = tokio::task::spawn_blocking(move || {
+                let renewed = secrets.renew_if_due(now);
+                (secrets, renewed)
+            });
+            let Ok((kept, renewed)) = renewing.await else { return };
+            secrets = kept;
+            match renewed {
+                Ok(true) => outbox.keep_bodies(secrets.all().iter().map(|secret| &**secret)),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the secret by which bodies of retries are known again cannot be replaced; it goes on")
+                }
+            }
         }
     }
-    Ok(found)
 }
 
-/// An answer under a key; none for every other entry.
-fn marked(entry: StoredEntry) -> Option<Recorded> {
-    let StoredContent::Kept(content) = entry.content else { return None };
-    let mark = content.retry.filter(|_| entry.kind == EntryKind::Answer)?;
-    let first = content.retry_of.and_then(|of| of.parse().ok()).unwrap_or(entry.id);
-    Some(Recorded { mark, first, at: entry.time })
+/// Reads the log once.
+struct Reading {
+    config: Config,
+    kek: ContentKek,
+    since: Timestamp,
+    /// Gone with the gateway.
+    past: Weak<Past>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Reading {
+    fn run(self) {
+        let mut told = false;
+        while let Err(error) = self.read() {
+            let Some(past) = self.past.upgrade().filter(|past| !past.is_over(self.clock.now())) else { return };
+            drop(past);
+            if !told {
+                metrics::counter!("estelam_alarms_total", "alarm" => "retries-not-read").increment(1);
+                tracing::error!(%error, "which answers the log has under an `Idempotency-Key` cannot be read; unknown keys are told to ask again");
+                told = true;
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// The present log first: it has the newest.
+    fn read(&self) -> Result<(), LedgerError> {
+        for (_, dir) in Origins::open(&self.config.ledger.dir, &self.config.ledger.origin)?.all().into_iter().rev() {
+            if let Some(mut log) = LogEntries::open_if_there(&dir, &self.kek)? {
+                log.marks(self.since, &mut |marks| self.add(marks))?;
+            }
+        }
+        self.past.upgrade().iter().for_each(|past| past.end());
+        Ok(())
+    }
+
+    /// Whether anybody still wants to know.
+    fn add(&self, marks: Vec<StoredMark>) -> bool {
+        let Some(past) = self.past.upgrade().filter(|past| !past.is_over(self.clock.now())) else { return false };
+        past.add(marks.into_iter().map(|StoredMark { key, of_body, first, time }| Recorded { key, of_body, first, at: time }));
+        true
+    }
 }

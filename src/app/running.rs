@@ -88,10 +88,14 @@ impl Running {
                 return Ok(());
             }
             if tokio::time::Instant::now() > deadline {
-                return Err(StartError(format!("not ready: {}", missing.join(", "))));
+                return Err(StartError(format!("not ready: {}", missing.join(", ")) + &self.why()));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    fn why(&self) -> String {
+        self.readiness.advice().map_or_else(String::new, |(part, why)| format!(" ({part}: {why})"))
     }
 
     /// The parts, for tests that reach behind the listeners.

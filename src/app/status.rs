@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::deletion::Deletion;
 use super::parts::Parts;
+use crate::adapters::clock::DoubtedClock;
 use crate::adapters::http::{NodeStatus, Readiness};
 use crate::adapters::registry::{CachedRegistry, EndpointState, PoolState};
 use crate::adapters::store::SqliteLedger;
@@ -18,12 +19,20 @@ struct Status {
     registry: Arc<CachedRegistry>,
     ledger: Arc<SqliteLedger>,
     gate: Arc<Gate>,
+    clock: Arc<DoubtedClock>,
     deletion: Arc<Deletion>,
 }
 
 /// The status of these parts.
 pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>, deletion: Arc<Deletion>) -> Arc<dyn NodeStatus> {
-    Arc::new(Status { readiness, registry: parts.registry.clone(), ledger: parts.ledger.clone(), gate: parts.gate.clone(), deletion })
+    Arc::new(Status {
+        readiness,
+        registry: parts.registry.clone(),
+        ledger: parts.ledger.clone(),
+        gate: parts.gate.clone(),
+        clock: parts.clock.clone(),
+        deletion,
+    })
 }
 
 impl NodeStatus for Status {
@@ -36,6 +45,7 @@ impl NodeStatus for Status {
             "parts": parts,
             "degraded": self.readiness.degraded(),
             "time": self.gate.clock.now().to_string(),
+            "clock": self.clock.doubt().map(|doubt| json!({ "doubt": doubt.code(), "do": doubt.advice() })),
             "policy_version": &*self.readiness.policy_version(),
             "cut_off_version": self.readiness.cut_off_version(),
             "registry": self.registry(),
@@ -46,6 +56,7 @@ impl NodeStatus for Status {
 
     fn measure(&self) {
         self.registry.measure();
+        self.gate.outbox.measure();
     }
 }
 

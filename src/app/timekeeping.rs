@@ -1,9 +1,10 @@
-//! A clock that cannot be believed, because it jumped or the witness contradicts it, stops answers, tokens and purges; when it happened is an entry of the access log.
+//! A clock that cannot be believed, because it jumped, or the witness or the log contradicts it, stops answers, tokens and purges; when it happened is an
+//! entry of the access log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::adapters::clock::WitnessedClock;
+use crate::adapters::clock::{Doubt, DoubtedClock};
 use crate::core::domain::context::CallContext;
 use crate::core::ledger::EntryKind;
 use crate::core::signing::Delivery;
@@ -13,35 +14,30 @@ use crate::flow::{self, Gate};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Records each change until the task is dropped.
-pub(super) async fn keep(gate: Arc<Gate>, witnessed: Option<Arc<WitnessedClock>>) {
-    let mut held = true;
-    let contradicted = || witnessed.as_ref().is_some_and(|clock| clock.is_contradicted());
+pub(super) async fn keep(gate: Arc<Gate>, clock: Arc<DoubtedClock>) {
+    let mut known = None;
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tick.tick().await;
-        held = record(&gate, held, contradicted()).await;
+        known = record(&gate, known, clock.doubt()).await;
     }
 }
 
 /// Says what holds now, and has recorded it where it differs from before; a change that could not be recorded is tried again.
-async fn record(gate: &Gate, held: bool, contradicted: bool) -> bool {
-    let holds = gate.clock.holds();
-    if holds == held {
-        return held;
+async fn record(gate: &Gate, known: Option<Doubt>, doubt: Option<Doubt>) -> Option<Doubt> {
+    if doubt == known {
+        return known;
     }
-    let code = match (holds, contradicted) {
-        (true, _) => "clock-holds-again",
-        (false, true) => "clock-contradicted",
-        (false, false) => "clock-jumped",
-    };
-    if holds {
-        tracing::warn!("the clock can be believed again; answers go on");
-    } else {
-        metrics::counter!("estelam_alarms_total", "alarm" => code).increment(1);
-        tracing::error!("{code}: the clock is off by more than 30 s; nothing is signed until it is set right or the gateway is restarted");
+    let code = doubt.map_or("clock-holds-again", Doubt::code);
+    match doubt {
+        None => tracing::warn!("the clock can be believed again; answers go on"),
+        Some(doubt) => {
+            metrics::counter!("estelam_alarms_total", "alarm" => code).increment(1);
+            tracing::error!("{code}: the clock is off by more than 30 s; nothing is signed, purged or issued: {}", doubt.advice());
+        }
     }
     let reply = flow::deliver(gate, delivery(code, gate.clock.now())).await;
-    if reply.status() == 200 { holds } else { held }
+    if reply.status() == 200 { doubt } else { known }
 }
 
 fn delivery(code: &'static str, now: jiff::Timestamp) -> Delivery {

@@ -10,7 +10,7 @@ use super::StartError;
 use super::origins::origins_of;
 use super::parts::Parts;
 use super::witnessed::{Seen, last_seen};
-use crate::adapters::clock::WitnessedClock;
+use crate::adapters::clock::{Doubt, DoubtedClock};
 use crate::adapters::keys::KeyStore;
 use crate::adapters::store::SqliteLedger;
 use crate::config::Config;
@@ -25,7 +25,7 @@ pub(super) struct Witnessing {
     config: Config,
     keys: Arc<KeyStore>,
     ledger: Arc<SqliteLedger>,
-    clock: Arc<WitnessedClock>,
+    clock: Arc<DoubtedClock>,
     /// The text of the file when it was last read; none inside where it was not there.
     read: Option<Option<String>>,
 }
@@ -35,11 +35,16 @@ impl Witnessing {
     ///
     /// # Errors
     /// The file holds no checkpoint of ours that the witness cosigned.
-    pub(super) async fn begin(config: &Config, parts: &Parts, clock: Arc<WitnessedClock>) -> Result<Self, StartError> {
+    pub(super) async fn begin(config: &Config, parts: &Parts, clock: Arc<DoubtedClock>) -> Result<Self, StartError> {
         let mut begun = Self { config: config.clone(), keys: parts.keys.clone(), ledger: parts.ledger.clone(), clock, read: None };
         if let Some(seen) = begun.changed()? {
             let entry = begun.last_entry(&seen).await;
-            begun.judge(&seen, entry);
+            if entry.is_some_and(|entry| witness_time::judge(seen.cosigned, Some(entry), Timestamp::MAX).is_err()) {
+                // The log's time was ahead of the witness's: no clock has to pass it.
+                begun.clock.believe_over_log();
+            }
+            // It is no use where the clock was set back since: the log's time never decreases, so that it says nothing of the clock as it is now.
+            begun.judge(&seen, entry.filter(|entry| *entry <= begun.clock.now()));
         }
         Ok(begun)
     }
@@ -59,7 +64,9 @@ impl Witnessing {
             Ok(None) => {}
             Ok(Some(seen)) => {
                 let published = self.published(&seen);
-                self.judge(&seen, published);
+                if self.judge(&seen, published) && published.is_some() {
+                    self.clock.believe_over_log();
+                }
             }
             Err(error) => tracing::warn!(%error, "the witness's checkpoint is not taken up"),
         }
@@ -82,24 +89,21 @@ impl Witnessing {
         ours.then(|| self.ledger.published_at(seen.checkpoint.size)).flatten()
     }
 
-    /// The time of the last entry of a checkpoint from before this start. It is no use where the clock was set back since: the log's time
-    /// never decreases, so that it says nothing of the clock as it is now.
+    /// The time of the last entry of a checkpoint from before this start.
     async fn last_entry(&self, seen: &Seen) -> Option<Timestamp> {
         if seen.checkpoint.origin != self.ledger.origin() {
             return None;
         }
-        let time = self.ledger.time_of(seen.checkpoint.size.checked_sub(1)?).await.ok().flatten()?;
-        (time <= self.clock.now()).then_some(time)
+        self.ledger.time_of(seen.checkpoint.size.checked_sub(1)?).await.ok().flatten()
     }
 
-    fn judge(&self, seen: &Seen, published: Option<Timestamp>) {
+    /// Whether the two clocks agree.
+    fn judge(&self, seen: &Seen, published: Option<Timestamp>) -> bool {
         let judged = witness_time::judge(seen.cosigned, published, self.clock.now());
         if let Err(doubt) = judged {
-            tracing::error!(
-                "{doubt}: nothing is signed, purged or issued; set the clock right and restart the gateway, or bring a checkpoint that the witness \
-                 has cosigned since"
-            );
+            tracing::error!("{doubt}: nothing is signed, purged or issued; {}", Doubt::Contradicted.advice());
         }
         self.clock.contradict(judged.is_err());
+        judged.is_ok()
     }
 }

@@ -102,6 +102,7 @@ impl Config {
             ("limits.tokens_per_address", limits.tokens_per_address.into(), 1..=MOST_AT_ONCE),
             ("limits.refusals_per_second", limits.refusals_per_second.into(), 1..=MOST_AT_ONCE),
             ("limits.flood_hold_ms", limits.flood_hold_ms, 0..=*WAIT_MS.end()),
+            ("limits.retry_mib", limits.retry_mib, 1..=MOST_MIB),
             ("limits.batch_calls", limits.batch_calls as u64, 1..=MOST_AT_ONCE),
         ] {
             if value < *allowed.start() {

@@ -33,6 +33,9 @@ pub struct Limits {
     pub flood_hold_ms: u64,
     /// Queries of batches that are worked on at once; the others wait until it is their turn, so that a counter never waits for many.
     pub batch_calls: usize,
+    /// MiB of memory that recorded answers take for retries under an `Idempotency-Key`. Where it is full, the agency that has most of it gives up its
+    /// oldest: a retry is answered anew then, tied to its first answer and not counted again.
+    pub retry_mib: u64,
 }
 
 impl Default for Limits {
@@ -51,6 +54,7 @@ impl Default for Limits {
             refusals_per_second: 200,
             flood_hold_ms: 500,
             batch_calls: 8,
+            retry_mib: 256,
         }
     }
 }

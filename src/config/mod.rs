@@ -19,6 +19,7 @@ mod template;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::core::domain::place::{line_of, utf8};
@@ -216,6 +217,10 @@ pub struct Ledger {
     /// File with the last checkpoint that the witness cosigned; a log that does not continue it is not opened.
     #[serde(default)]
     pub witness_checkpoint: Option<PathBuf>,
+    /// What the operator says of the log's own time: up to this instant it was given by a clock that was ahead, so that the clock of this machine, which
+    /// shows less, is believed all the same. Left out: a clock behind the log's last entry is not.
+    #[serde(default)]
+    pub clock_was_ahead_until: Option<Timestamp>,
     /// MiB of the disk that answers have for themselves.
     #[serde(default = "default_reserve")]
     pub reserve_mib: u64,

@@ -87,6 +87,8 @@ pub fn installation(names: &Names) -> String {
         limits: "\
 # Token requests a second from one address.
 # tokens_per_address = 500
+# MiB of memory for answers that a retry may ask for once more.
+# retry_mib = 256
 ",
     };
     written(names, &own)

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{Gate, Incoming, answer, conclude};
 use crate::core::domain::agency::{AgencyId, Scope};
-use crate::core::domain::context::RetryMark;
+use crate::core::domain::context::{RetryMark, RetryTags};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::policy::SCOPE_WITHDRAWN;
 use crate::core::reply::Reply;
@@ -18,51 +19,90 @@ use crate::core::token::VerifiedCall;
 /// The place of one answer that may be delivered again.
 #[derive(Debug)]
 pub struct Slot {
-    retry: RetryMark,
+    place: [u8; 16],
+    tags: Option<RetryTags>,
+    /// The answer under this key that is on record from before.
+    of: Option<Uuid>,
     /// The answer, once there is one.
     reply: OnceCell<Reply>,
     /// Whether any of the tries was signed: then nobody gets its answer without a signature.
     signed: AtomicBool,
-    /// The first try whose answer may be on record although nobody got it: the later ones are retries of it.
-    in_doubt: OnceLock<Uuid>,
+    /// The first try whose answer is on record, or may be although nobody got it: the later ones are retries of it.
+    recorded: OnceLock<Uuid>,
 }
 
 impl Slot {
-    /// One without an answer.
-    pub fn new(retry: RetryMark) -> Self {
-        Self { retry, reply: OnceCell::new(), signed: AtomicBool::new(false), in_doubt: OnceLock::new() }
+    /// One without an answer: where it belongs, and what its entries are tied together by; the answer that is on record from before; and whether
+    /// that was to a signed request.
+    pub fn new((place, tags): ([u8; 16], Option<RetryTags>), of: Option<Uuid>, signed: bool) -> Self {
+        Self { place, tags, of, reply: OnceCell::new(), signed: AtomicBool::new(signed), recorded: OnceLock::new() }
     }
 
-    /// The mark of its tries.
-    pub fn mark(&self) -> &str {
-        &self.retry.mark
+    /// Where it belongs.
+    pub const fn place(&self) -> &[u8; 16] {
+        &self.place
     }
 
     /// What ties the next try to those before it.
     pub fn retry(&self) -> RetryMark {
-        RetryMark { of: self.retry.of.or_else(|| self.in_doubt.get().copied()), ..self.retry.clone() }
+        RetryMark { tags: self.tags.clone(), of: self.of.or_else(|| self.recorded.get().copied()) }
     }
 
-    /// Whether nothing was answered in it, and nothing may be on record either.
-    fn is_unused(&self) -> bool {
-        !self.reply.initialized() && self.in_doubt.get().is_none()
+    /// The first answer that is, or may be, on record under its key, if one of its own tries is.
+    pub fn first(&self) -> Option<Uuid> {
+        self.recorded.get().map(|own| self.of.unwrap_or(*own))
+    }
+
+    /// Whether any of the tries was signed.
+    pub fn was_signed(&self) -> bool {
+        self.signed.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory that its answer takes; none without one.
+    pub fn bytes(&self) -> Option<usize> {
+        self.reply.get().map(|reply| reply.body().len() + SLOT_BYTES)
     }
 }
 
-/// The key was claimed by another body.
+/// What a slot with an answer takes beside the body of the answer.
+const SLOT_BYTES: usize = 512;
+
+/// Why a key has no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyReused;
+pub enum NoSlot {
+    /// It was claimed by another body.
+    KeyReused,
+    /// Nobody can tell yet: the log has not been read since the start.
+    LogUnread,
+}
+
+impl NoSlot {
+    const fn refusal(self) -> (RefusalCode, &'static str) {
+        match self {
+            Self::KeyReused => (RefusalCode::KeyReused, "use a new `Idempotency-Key` for a new request"),
+            Self::LogUnread => {
+                let what = "the access log's last minutes are still being read after a start; ask again with the same `Idempotency-Key`";
+                (RefusalCode::LedgerUnavailable, what)
+            }
+        }
+    }
+}
 
 /// Remembers answers for ten minutes by certificate and key, and across a restart which answers were recorded.
+#[async_trait]
 pub trait Outbox: Send + Sync + 'static {
     /// The slot of a key on an agency's certificate, made for the body with this SHA-256 if there is none. The digest lives in memory alone.
     ///
     /// # Errors
-    /// [`KeyReused`].
-    fn slot(&self, agency: &AgencyId, certificate: &[u8; 32], key: &str, digest: [u8; 32]) -> Result<Arc<Slot>, KeyReused>;
+    /// [`NoSlot`].
+    async fn slot(&self, agency: &AgencyId, certificate: &[u8; 32], key: &str, digest: [u8; 32]) -> Result<Arc<Slot>, NoSlot>;
 
-    /// Gives back a slot in which nothing was answered, unless another try holds it: the key is free again.
-    fn release(&self, agency: &AgencyId, slot: Arc<Slot>);
+    /// Takes a slot back after a try: its answer is kept while there is room, and that there was one for ten minutes. Where nothing is, or may
+    /// be, on record, the key is free again unless another try holds the slot.
+    fn settle(&self, agency: &AgencyId, slot: Arc<Slot>);
+
+    /// Sets the gauges to what is so now.
+    fn measure(&self) {}
 }
 
 /// Answers once per key. Only answers (200) are kept: a refusal is judged anew on every try, and takes up no room.
@@ -74,14 +114,15 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
         return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
     }
     let agency = call.agency().agency().clone();
-    let Ok(slot) = gate.outbox.slot(&agency, &call.agency().peer().thumbprint, key, incoming.body_digest()) else {
-        let refusal = call.refuse(RefusalCode::KeyReused, "use a new `Idempotency-Key` for a new request");
-        return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
+    let slot = match gate.outbox.slot(&agency, &call.agency().peer().thumbprint, key, incoming.body_digest()).await {
+        Ok(slot) => slot,
+        Err(none) => {
+            let (code, detail) = none.refusal();
+            return conclude(gate, Conclusion::Refusal(call.refuse(code, detail)), incoming.format).await;
+        }
     };
     let reply = in_slot(gate, call, incoming, &slot).await;
-    if slot.is_unused() {
-        gate.outbox.release(&agency, slot);
-    }
+    gate.outbox.settle(&agency, slot);
     reply
 }
 
@@ -99,12 +140,13 @@ async fn in_slot(gate: &Gate, call: VerifiedCall, incoming: &Incoming, slot: &Sl
             fresh = true;
             // A crash or a disk that hangs loses replies, not always the record: such a request is answered anew, tied to its first answer,
             // and counted once. Which try that was is known only now that this one's turn has come.
-            let call = if marked { call.retrying(slot.retry()) } else { call };
+            let retry = slot.retry();
+            let call = call.retrying(RetryMark { tags: retry.tags.filter(|_| marked), ..retry });
             let (conclusion, _turn) = answer(gate, call, incoming).await;
             let is_answer = matches!(conclusion, Conclusion::Answer(_));
             let reply = conclude(gate, conclusion, incoming.format).await;
-            if is_answer && reply.may_be_recorded() {
-                let _ = slot.in_doubt.set(incoming.context.request_id);
+            if is_answer && (reply.status() == 200 || reply.may_be_recorded()) {
+                let _ = slot.recorded.set(incoming.context.request_id);
             }
             if reply.status() == 200 { Ok(reply) } else { Err(reply) }
         })
@@ -133,4 +175,39 @@ fn may_have(gate: &Gate, call: VerifiedCall, slot: &Slot) -> Result<VerifiedCall
         return Err(call.refuse(RefusalCode::ScopeMissing, SCOPE_WITHDRAWN));
     }
     Ok(call)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// What tries do to a slot, for tests of who keeps them.
+    impl Slot {
+        /// It is answered, and that is on record.
+        pub(crate) fn answer(&self, id: Uuid, bytes: usize) {
+            self.recorded.set(id).unwrap();
+            self.reply.set(Reply::of_bytes(vec![b'x'; bytes])).unwrap();
+        }
+
+        /// Its answer may be on record.
+        pub(crate) fn doubt(&self, id: Uuid) {
+            self.recorded.set(id).unwrap();
+        }
+
+        /// One of its tries is signed.
+        pub(crate) fn sign(&self) {
+            self.signed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_is_on_record_under_a_key_is_its_first_answer() {
+        let slot = |of| Slot::new(([0; 16], None), of, false);
+        let (new, tied) = (slot(None), slot(Some(Uuid::from_u128(1))));
+        assert_eq!((new.first(), tied.first(), tied.retry().of), (None, None, Some(Uuid::from_u128(1))), "nothing is of its own");
+        new.doubt(Uuid::from_u128(2));
+        tied.doubt(Uuid::from_u128(2));
+        assert_eq!((new.first(), tied.first()), (Some(Uuid::from_u128(2)), Some(Uuid::from_u128(1))));
+    }
 }

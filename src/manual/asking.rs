@@ -27,11 +27,15 @@
 //! needed, leave `identifier` and `check` out: a body that has them is answered without a `req`, and neither they nor that you sent them is kept in any form.
 //! An `Idempotency-Key` makes a retry after a broken connection safe: the recorded answer comes once more with
 //! `"redelivered": true` and the header `Idempotency-Replayed: true`, in the format of the first reply. Another body under the same key is
-//! `409 key-reused`. If the gateway crashed in between, the reply is gone and you get a new answer under a new `answer_id`, decided on what is
-//! known now; the log ties it to the first (`retry_of`) and it does not count against your quota again; so it is after a 503 whose record may have come late. A key
-//! that looks like the number of a person is not remembered across a crash. A key is kept for ten minutes, and only once it was answered (or perhaps
-//! recorded): after a refusal it is free again. 100,000 keys of all agencies are kept at once; where that is not enough, whoever has most of them loses
-//! the oldest, and nobody else any.
+//! `409 key-reused`, after a crash too. If the gateway crashed in between, the reply is gone and you get a new answer under a new `answer_id`, decided on what is
+//! known now; the log ties it to the first (`retry_of`) and it does not count against your quota again; so it is after a 503 whose record may have come late, and
+//! where so many answers were given since that the first is not at hand any more ([`operating`](super::operating), Retries). A key that looks like the number of a
+//! person is not remembered across a crash. A key is kept for ten minutes, and only once it was answered (or perhaps recorded): after a refusal it is free
+//! again. No other agency's keys push yours out. In the first seconds after a start a key that nobody knows yet may be 503: ask again with it.
+//!
+//! A 503 always means the same: rely on nothing, it may be on record all the same, ask again with the same key and body after `Retry-After`. That differs at random
+//! from call to call (1 to 4 s; 30 to 45 where the disk is full), so that all who were turned away at once do not come back at once; it says nothing about what you
+//! asked. Wait as long as it says, each of your clients for itself.
 //!
 //! # Signing requests
 //!

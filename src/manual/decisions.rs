@@ -16,13 +16,8 @@
 //! - **2026-11-23, content commitments are over plain content**, so that an entry can be opened to a third party without sharing the
 //!   day's key; the stored bytes are encrypted.
 //! - **2026-11-23, epochs start with the process.** Tag keys live in memory only, so a restart begins a new epoch on the same day.
-//! - **2026-11-23, retries live in memory.** Idempotency keys are kept for ten minutes per process; after a restart a retry is a new query
-//!   with an entry of its own. Looked at again on 2026-11-24 and left so. To know a retry again something of its body must lie on the disk, and a
-//!   body without a `nonce` is guessable: all but the number stands in the entry, so that any digest whose key the disk has too (and one
-//!   that survives a restart is there) gives the number away in a billion tries. The keys that would make it safe are those of the epoch, which
-//!   are in memory alone on purpose. The log could not give the answer back either: it has the digest of a statement, not the statement;
-//!   and a reply made of stored bytes would need a way to make a `Reply` without a `Recorded`. A second answer to the same question is harmless,
-//!   and recorded.
+//! - **2026-11-23, answers for retries live in memory.** The log cannot give one back: it has the digest of a statement, not the statement; and a reply made of
+//!   stored bytes would need a way to make a `Reply` without a `Recorded`. A second answer to the same question is harmless, and recorded.
 //! - **2026-11-23, the registry is a process of its own** in the demo too, and ends when its standard input closes, so that killing the
 //!   demo leaves nothing behind.
 //! - **2026-11-23, three refusal codes more than the contract lists**: `certificate-not-accepted` (403, a certificate that stopped being good on a
@@ -342,8 +337,9 @@
 //! - **2026-11-28, RS256 is not taken from SPDCI registries** though one public implementation signs so: one algorithm per key, and RSA's is PS256 everywhere.
 //! - **2026-11-28, Prism's own examples do not fit the descriptions that it takes them from** (empty times, a number for an id), so that `--errors` on a mock
 //!   refuses every answer: the mock judges our search, Prism as a proxy with `--errors` judges search and answer.
-//! - **2026-11-28, retries across a crash are tied by the key alone.** The mark in the entry is a tag over certificate and `Idempotency-Key`, so another body under
-//!   the same key is found out only while the process lives; after a crash it passes as a retry, once per key. The first 50,000 entries back are looked at.
+//! - **2026-11-29, retries across a crash are tied by key and body.** A body without a `nonce` is guessable: all but the number stands in the entry, so a digest whose key the disk
+//!   has too gives the number away in a billion tries. The epoch's keys are in memory alone and gone with a crash; so the secret is one of its own on the disk, and written
+//!   over within half an hour (`ledger/retry-secrets`). An index of marks on the disk would cost each keyed answer a random write; the log is read once after a start instead.
 //! - **2026-11-28, a full disk stops reads of the log first, then refusals, and answers last**, and what stops is a bare 503 and no 401 or 403 without a record:
 //!   contract §4 lets that one reply alone leave unrecorded. Withheld refusals are counted in memory and the counts recorded later, so that a guesser is seen.
 //! - **2026-11-28, the reserve is a file with blocks of its own**, given back in eighths. Room inside the database (`PRAGMA`, chunk sizes) would not help its

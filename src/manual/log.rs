@@ -18,6 +18,10 @@
 //! Of a signed request the content keeps the key (`signed_by`) and a commitment to the signature (`signature`): HMAC-SHA-256 over the JWS, keyed by its
 //! `jti`, which only the agency has ([`crate::core::domain::context::RequestSignature`]). Refusals of a call whose signature was good keep them too.
 //!
+//! An answer under an `Idempotency-Key` keeps two marks: `retry`, a keyed tag over certificate and key, and `retry_body`, one over the first and the body's digest under a
+//! secret that is written over within half an hour ([`super::operating`], Retries). A digest whose key stays would tell a body without a nonce to whoever tries all numbers; this
+//! one tells nobody anything after that. `retry_of` is the first answer to the same request. A key that may be somebody's number leaves neither mark.
+//!
 //! # On the disk
 //!
 //! An entry is durable once it is in the journal (`ledger/journal.0` and `.1`, two files of fixed length written in turn, one frame
@@ -242,7 +246,8 @@
 //!
 //! A running gateway holds each checkpoint that is brought there against its clock too: the cosignature was made after the checkpoint was published and before it
 //! came back, so that its instant must lie between the two, give or take 30 s. At a start the time of the checkpoint's last entry stands for the first. Where it
-//! does not, nothing is signed, purged or issued ([`super::operating`]) until a newer cosignature agrees or the gateway is restarted with a right clock.
+//! does not, nothing is signed, purged or issued ([`super::operating`]) until a newer cosignature agrees or the gateway is restarted with a right clock. Without a witness a
+//! start is held against the log's last entry alone: that finds out a clock that is behind, and none that is ahead.
 //!
 //! # One log after another
 //!

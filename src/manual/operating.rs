@@ -34,6 +34,7 @@
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
 //! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
+//! | `ledger/retry-secrets` | secrets of the last half hour by which retries are known again (Retries, below); may be lost | written by itself |
 //! | `ledger/quota.json` | what agencies and units with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
@@ -52,8 +53,15 @@
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
-//! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | set the clock right; or, if it is right now, restart the gateway, or bring a newer checkpoint of the witness |
+//! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
 //! | `accepting` | the node is stopping | wait |
+//!
+//! **The clock at a start.** A wall clock that moves on evenly is believed as it is when the gateway starts, with two exceptions: a witness that contradicts it
+//! ([`super::log`]), and the log, whose time never decreases. If it is the log that is wrong, because a clock was ahead when it was written, two things say so: a
+//! cosignature of the witness that shows it, or `ledger.clock_was_ahead_until = "2027-01-31T12:00:00Z"` in `estelam.toml`: up to that instant the log's time counts for nothing
+//! against the clock. It stands in the entry `service-started`; entries keep the log's time until the clock has passed it. A clock that is far *ahead* at a start cannot be found
+//! out without a witness: nothing on the machine knows better. Have one, or have the time synchronised before the service starts (`time-sync.target` of systemd, and its
+//! `systemd-time-wait-sync.service`).
 //!
 //! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
 //! breaker, how long its look-ups take, what last went wrong there; and until when two officials ordered deletions, class by class, and what is due and
@@ -134,7 +142,8 @@
 //! goes on where it was, so that a push that is lost or wrong hides nothing; a cursor that the feed does not confirm within 20 s is not believed.
 //! What is remembered never outlives the process, so that what was acknowledged is not undone by a crash.
 //!
-//! 202 says: spent, heeded and recorded (`registry-event`, kept like a refusal). Errors are those of RFC 8935 §2.4, recorded like every refusal; nothing is
+//! 202 says: heeded, recorded (`registry-event`, kept like a refusal) and spent, in this order. What fails in between is 503, and the same token is taken when it
+//! is sent again; one that is just being taken is 503 too. Errors are those of RFC 8935 §2.4, recorded like every refusal; nothing is
 //! invalidated then. Two events a second are taken and twenty at once; one that makes everything useless once in five seconds; decrees are
 //! loaded for pushes once a second. More is 429: the sender puts what changes meanwhile into one event, and the poll is not bound by this.
 //! `estelam_registry_events_total{outcome}` counts.
@@ -143,6 +152,25 @@
 //! `pki/registry-client/` and `pki/registry/events-key.pem`; the demo does so by itself. It keeps what each gateway acknowledged, sends everything after
 //! that as one new token, at most twice a second, and after failures waits 0.2 to 30 s, or as long as `Retry-After` says. Of several nodes behind one URL
 //! only the one that a push reaches hears of it sooner; the others follow the poll.
+//!
+//! # Retries
+//!
+//! A retry under an `Idempotency-Key` finds its answer for ten minutes. What is kept, and where it ends:
+//!
+//! | what | bound |
+//! |---|---|
+//! | keys | the rates of the policies: an agency cannot have more answers in ten minutes than 600 times its rates of `counter` and `background`, and refused tries keep none. About 250 bytes each: a thousand answers a second under a key take 150 MB |
+//! | answers | `limits.retry_mib` (256) of memory in all, about 2.5 kB each: the last 100,000. Where it is full the agency that has most gives up its oldest, and nobody else any |
+//! | across a crash | what the log has: a mark of the key and one of the body, no answer |
+//!
+//! A key whose answer is not there any more is answered anew: tied to the first (`retry_of`), not counted against the quota again, and another body is refused as before. After
+//! a start the last ten minutes of the log are read while the gateway answers already, the newest first. Until they are, a key that was not found yet waits up
+//! to three seconds and is 503 then; so it goes for ten minutes where they cannot be read (alarm `retries-not-read`). A key is never taken for a new one that the log
+//! may have. `ledger/retry-secrets` is what bodies are known again by; each of its two secrets is written over within half an hour, so that nobody can find out later what was
+//! asked. It is in no copy. If it is lost, keys from before are `key-reused` until their ten minutes are over. `keys rotate content` changes the marks: keys from before it
+//! are new ones after the next start.
+//!
+//! `estelam_retry_keys`, `estelam_retry_answers_bytes`, `estelam_retry_log_read` (1 once the log has been read), `estelam_retry_answers_given_up_total`.
 //!
 //! # A disk that runs full
 //!
@@ -156,7 +184,7 @@
 //! | nothing, and the reserve is used up | `gone`, `disk-gone` (the entry comes later) | everything; `/health/ready` is red |
 //!
 //! Answers, tokens and administrative acts go on until the last stage; a disk that others fill in one go turns nobody away as long as the reserve has
-//! something to give. What stops is a bare 503 `ledger-unavailable` with the agency's `advice`, a `detail` that says why and `Retry-After: 30`: the one reply
+//! something to give. What stops is a bare 503 `ledger-unavailable` with the agency's `advice`, a `detail` that says why and a `Retry-After` of 30 to 45 s: the one reply
 //! that may leave unrecorded (contract §4), and it is given before anything is looked up. Refusals that were withheld are counted by certificate, second and
 //! code, and the counts are recorded once there is room. Each stage ends with an eighth more than it begins with. The reserve is made again from what is
 //! beyond the floor. `estelam_ledger_disk_free_bytes`, `estelam_ledger_reserve_bytes`, `estelam_ledger_not_taken_total{what}`.
@@ -236,7 +264,8 @@
 //! |---|---|---|
 //! | `revocation-lists-grace`, `revocation-lists-overdue`, `revocation-lists-refused`, `cut-off-list-unreadable` | revocation lists that are old or do not verify; the local list cannot be read | see [`trust`](super::trust) |
 //! | `rules-not-signed` | policies lie there that two officials have not signed; those before stay in force | see [`trust`](super::trust) |
-//! | `clock-jumped`, `clock-contradicted`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
+//! | `retries-not-read` | the last ten minutes of the log cannot be read, so that unknown `Idempotency-Key`s are 503 | look at the log's disk, run `estelam log verify`; it is tried every five seconds |
+//! | `clock-jumped`, `clock-contradicted`, `clock-behind-log`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
 //! | `key-file-missing` | the file of a key was not there at the start; the gateway runs and does not get ready | as for the part `keys` above |
 //! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
 //! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |

@@ -1,7 +1,7 @@
 //! The real clock, the only reader of the system's time, and a clock that tests set by hand.
 
+mod doubted;
 mod steady;
-mod witnessed;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::core::domain::clock::Clock;
 
+pub use doubted::{Doubt, DoubtedClock};
 pub use steady::SteadyClock;
-pub use witnessed::WitnessedClock;
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]

@@ -20,6 +20,7 @@ use crate::core::limit::Tier;
 use crate::core::registry::event::{SetError, SetRejected};
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
+use crate::core::token::SingleUse;
 use crate::flow::{self, Incoming};
 
 /// Largest event in bytes: as many changed subjects as the feed lists at once.
@@ -39,11 +40,27 @@ pub trait EventDesk: Send + Sync + 'static {
     /// What to tell the sender.
     fn admit(&self, now: Timestamp) -> Result<(), LimitNotice>;
 
-    /// Judges an event, spends it durably and heeds it. Says what changed, as JSON for the log.
+    /// Judges an event and heeds it. It is not spent yet: what fails from here on must be good again when it is sent again.
     ///
     /// # Errors
     /// Why not; then nothing was heeded.
-    async fn take(&self, compact: &str, now: Timestamp) -> Result<String, Untaken>;
+    async fn take(&self, compact: &str, now: Timestamp) -> Result<TakenEvent, Untaken>;
+
+    /// Spends an event that was heeded and is on record.
+    ///
+    /// # Errors
+    /// [`Untaken::Unavailable`]: it is as good as before.
+    async fn spend(&self, event: &TakenEvent, now: Timestamp) -> Result<(), Untaken>;
+}
+
+/// An event that was heeded.
+pub struct TakenEvent {
+    /// What it is spent by.
+    pub once: SingleUse,
+    /// What changed, as JSON for the log.
+    pub details: String,
+    /// As long as this lives the same event is not taken beside it.
+    pub held: Box<dyn Send + Sync>,
 }
 
 /// Why an event is not taken.
@@ -52,7 +69,7 @@ pub enum Untaken {
     Rejected(SetRejected),
     /// Too many of its sort came in a short time.
     TooSoon(LimitNotice),
-    /// Its single use cannot be recorded at present.
+    /// Its single use cannot be recorded at present, or it is just being taken.
     Unavailable,
 }
 
@@ -79,13 +96,40 @@ pub(super) async fn take(state: Data<HttpState>, request: HttpRequest, payload: 
 
 async fn answer(state: Arc<HttpState>, incoming: Incoming) -> Reply {
     match taken(&state, &incoming).await {
-        Ok(delivery) => flow::deliver(&state.gate, delivery).await,
+        Ok(Outcome::Heeded(event, context)) => acknowledged(&state, incoming, *event, context).await,
+        Ok(Outcome::Rejected(delivery)) => flow::deliver(&state.gate, delivery).await,
         Err(refusal) => flow::refuse(&state.gate, refusal).await,
     }
 }
 
-async fn taken(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<Refusal>> {
-    let Some(desk) = state.events.as_ref().filter(|desk| desk.is_sender(&incoming.peer)) else { return not_the_sender(state, incoming) };
+/// Nothing is acknowledged but what has effect and is on record, and nothing is spent before that.
+async fn acknowledged(state: &HttpState, incoming: Incoming, event: TakenEvent, context: CallContext) -> Reply {
+    let gate = &state.gate;
+    // Its record has the name of the call; what is said of a failure after that is another one.
+    let failed = CallContext { request_id: CallContext::new("events", gate.clock.now()).request_id, ..context.clone() };
+    let compact = incoming.body.as_deref().ok().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
+    let reply = flow::deliver(gate, accepted(context, compact, event.details.clone())).await;
+    let Some(desk) = state.events.as_ref().filter(|_| reply.status() == StatusCode::ACCEPTED) else { return reply };
+    match desk.spend(&event, gate.clock.now()).await {
+        Ok(()) => reply,
+        Err(_) => flow::refuse(gate, unkept(failed)).await,
+    }
+}
+
+/// What becomes of an event that came in order.
+enum Outcome {
+    Heeded(Box<TakenEvent>, CallContext),
+    Rejected(Delivery),
+}
+
+fn unkept(context: CallContext) -> Box<Refusal> {
+    Refusal::new(context, RefusalCode::LedgerUnavailable, "the event cannot be kept; send it again")
+}
+
+async fn taken(state: &HttpState, incoming: &Incoming) -> Result<Outcome, Box<Refusal>> {
+    let Some(desk) = state.events.as_ref().filter(|desk| desk.is_sender(&incoming.peer)) else {
+        return not_the_sender(state, incoming).map(Outcome::Rejected);
+    };
     let gate = &*state.gate;
     let (context, now) = (flow::identify_registry(gate, incoming)?, gate.clock.now());
     if let Err(limit) = desk.admit(now) {
@@ -95,7 +139,7 @@ async fn taken(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<R
         return Err(Refusal::new(context, RefusalCode::LedgerUnavailable, "the clock jumped; send the event again later"));
     }
     if let Some(oddity) = oddity(incoming) {
-        return Ok(rejected(context, SetRejected(SetError::InvalidRequest, oddity)));
+        return Ok(Outcome::Rejected(rejected(context, SetRejected(SetError::InvalidRequest, oddity))));
     }
     if !is_event(incoming.content_type.as_deref()) {
         return Err(Refusal::new(context, RefusalCode::UnsupportedMediaType, "send `application/secevent+jwt`"));
@@ -105,10 +149,10 @@ async fn taken(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box<R
     };
     let compact = std::str::from_utf8(body).unwrap_or_default();
     match desk.take(compact, now).await {
-        Ok(details) => Ok(accepted(context, compact, details)),
-        Err(Untaken::Rejected(why)) => Ok(rejected(context, why)),
+        Ok(event) => Ok(Outcome::Heeded(Box::new(event), context)),
+        Err(Untaken::Rejected(why)) => Ok(Outcome::Rejected(rejected(context, why))),
         Err(Untaken::TooSoon(limit)) => Err(limited(context, limit)),
-        Err(Untaken::Unavailable) => Err(Refusal::new(context, RefusalCode::LedgerUnavailable, "the event cannot be kept; send it again")),
+        Err(Untaken::Unavailable) => Err(unkept(context)),
     }
 }
 

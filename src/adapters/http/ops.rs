@@ -20,6 +20,11 @@ pub trait Readiness: Send + Sync + 'static {
         self.parts().iter().all(|(part, ready)| *ready || degraded.contains(part))
     }
 
+    /// A part that is not ready for a reason that its name does not tell: why, and what to do.
+    fn advice(&self) -> Option<(&'static str, String)> {
+        None
+    }
+
     /// The version of the policy in force.
     fn policy_version(&self) -> Arc<str>;
 
@@ -60,6 +65,8 @@ struct Health {
     ready: bool,
     parts: std::collections::BTreeMap<&'static str, bool>,
     degraded: Vec<&'static str>,
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    advice: std::collections::BTreeMap<&'static str, String>,
     policy_version: Arc<str>,
     cut_off_version: String,
     certificates_version: String,
@@ -83,6 +90,7 @@ pub(super) async fn ready(state: Data<OpsState>) -> HttpResponse {
         ready,
         parts,
         degraded,
+        advice: state.readiness.advice().into_iter().collect(),
         policy_version: state.readiness.policy_version(),
         cut_off_version: state.readiness.cut_off_version(),
         certificates_version: state.readiness.certificates_version(),

@@ -16,6 +16,8 @@ use crate::core::ledger::{EntryContent, EntryKind};
 
 /// Entries read in one go.
 const CHUNK: u64 = 1024;
+/// Length of the salt before a content.
+const SALT: usize = 32;
 
 /// One entry as it was read.
 #[derive(Debug)]
@@ -41,6 +43,19 @@ pub enum StoredContent {
     Deleted,
     /// It does not open or is in no known form.
     Unreadable,
+}
+
+/// The retry mark of an answer.
+#[derive(Debug)]
+pub struct StoredMark {
+    /// The tag of its key.
+    pub key: String,
+    /// That of its body, if it has one.
+    pub of_body: Option<String>,
+    /// Its `answer_id`, or that of the answer which it was a retry of.
+    pub first: Uuid,
+    /// When the call came, by its id; ledger time stands still after a clock that was ahead.
+    pub time: Timestamp,
 }
 
 /// A log that is open for reading alone.
@@ -82,13 +97,48 @@ impl LogEntries {
         self.read(from, to, progress, each)
     }
 
-    /// The same from an instant to the end, but no more than the newest `most`.
+    /// Hands over every answer with a retry mark from an instant to the end, the newest first, some entries' at a time; ends where `each` says
+    /// no.
     ///
     /// # Errors
     /// The database fails.
-    pub fn newest(&mut self, from: Timestamp, most: u64, each: &mut dyn FnMut(StoredEntry)) -> Result<(), LedgerError> {
-        let (from, end) = (self.first_at(from)?, self.size()?);
-        self.read(from.max(end.saturating_sub(most)), end, &mut |_, _| (), each)
+    pub fn marks(&mut self, from: Timestamp, each: &mut dyn FnMut(Vec<StoredMark>) -> bool) -> Result<(), LedgerError> {
+        let (from, mut end) = (self.first_at(from)?, self.size()?);
+        while end > from {
+            let start = end.saturating_sub(CHUNK).max(from);
+            let mut marks = Vec::new();
+            for row in self.rows(start, end)?.into_iter().rev() {
+                marks.extend(self.mark(&row)?);
+            }
+            if !each(marks) {
+                return Ok(());
+            }
+            end = start;
+        }
+        Ok(())
+    }
+
+    /// The mark of an answer, if it has one. Of millions few have one, so a content is looked through before it is taken apart.
+    fn mark(&mut self, row: &Row) -> Result<Option<StoredMark>, LedgerError> {
+        let header = Header::decode(&row.header).ok().filter(|header| header.kind == EntryKind::Answer);
+        let Some((header, sealed)) = header.zip(row.sealed.as_ref()) else { return Ok(None) };
+        let Opened::Plain(plain) = self.contents.open(&self.conn, row.content_key, &row.id, sealed)? else { return Ok(None) };
+        let bytes = plain.get(SALT..).unwrap_or_default();
+        let (mut key, mut of_body, mut of) = (None, None, None);
+        let seen = content::glance(bytes, |name, text| match name {
+            b"retry" => key = Some(text.to_owned()),
+            b"retry_body" => of_body = Some(text.to_owned()),
+            b"retry_of" => of = text.parse().ok(),
+            _ => {}
+        });
+        if seen.is_none()
+            && let Ok(read) = content::decode(bytes)
+        {
+            (key, of_body, of) = (read.content.retry, read.content.retry_body, read.content.retry_of.and_then(|of| of.parse().ok()));
+        }
+        let id = Uuid::from_slice(&row.id).unwrap_or_default();
+        let time = made_at(id).map_or(header.time, |made| made.min(header.time));
+        Ok(key.map(|key| StoredMark { key, of_body, first: of.unwrap_or(id), time }))
     }
 
     fn read(
@@ -168,8 +218,14 @@ impl LogEntries {
     }
 }
 
+/// The instant in a version 7 id.
+fn made_at(id: Uuid) -> Option<Timestamp> {
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+}
+
 fn read(plain: &[u8]) -> StoredContent {
-    let decoded = plain.split_at_checked(32).and_then(|(_, bytes)| content::decode(bytes).ok());
+    let decoded = plain.split_at_checked(SALT).and_then(|(_, bytes)| content::decode(bytes).ok());
     decoded.map_or(StoredContent::Unreadable, |decoded| StoredContent::Kept(Box::new(decoded.content)))
 }
 

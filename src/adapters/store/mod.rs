@@ -63,7 +63,7 @@ pub use audit::{OfficerKey, OfflineAudit};
 pub use backup::{NoRoom, backup_all, check_room};
 pub use bulk::load;
 pub use config::{JOURNAL_BYTES, LedgerConfig, LedgerError};
-pub use entries::{LogEntries, StoredContent, StoredEntry};
+pub use entries::{LogEntries, StoredContent, StoredEntry, StoredMark};
 pub use fence::{Answered, answered_in, is_copy};
 pub use keys::{ContentKek, generate_officer_key, open_trail_key};
 pub use offline::OfflineChain;
@@ -199,6 +199,11 @@ impl SqliteLedger {
             self.shared.queue.turn_away(HANGS);
         }
         hangs
+    }
+
+    /// Time of the last entry; the earliest there is of a log without one.
+    pub fn last_time(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.shared.last_time.load(Ordering::Acquire)).unwrap_or(Timestamp::MIN)
     }
 
     /// Lets answers go on into this reserve once the disk has no room for anything else. The first one stays.

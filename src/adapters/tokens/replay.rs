@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use async_trait::async_trait;
@@ -59,6 +59,30 @@ impl ReplayStore {
         let thread = thread::Builder::new().name("assertions".to_owned()).spawn(move || journal.run(&wanted))?;
         Ok(Self { spent: Mutex::new(Shares::new(known, BOUNDS)), writer, thread: Some(thread) })
     }
+
+    /// Whether something was spent, as far as this process knows.
+    pub fn is_spent(&self, client: &AgencyId, once: &SingleUse) -> bool {
+        key_of(client, &once.jti).is_none_or(|key| self.shares().knows(client, &key))
+    }
+
+    /// Spends what its sender sends again unless it hears that it counted: what could not be recorded is as good as before.
+    ///
+    /// # Errors
+    /// It cannot be made durable, so it must not be acknowledged.
+    pub async fn spend_acknowledged(&self, client: &AgencyId, once: &SingleUse, now: Timestamp) -> Result<(), ReplaysUnavailable> {
+        let spent = self.spend(client, once, now).await;
+        if spent.is_err()
+            && let Some(key) = key_of(client, &once.jti)
+        {
+            self.shares().take_back(client, &key);
+        }
+        spent.map(drop)
+    }
+
+    /// A panic while the lock was held cannot leave the shares half-changed.
+    fn shares(&self) -> MutexGuard<'_, Shares> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
@@ -66,8 +90,8 @@ impl Replays for ReplayStore {
     async fn spend(&self, client: &AgencyId, once: &SingleUse, now: Timestamp) -> Result<bool, ReplaysUnavailable> {
         let key = key_of(client, &once.jti).ok_or(ReplaysUnavailable)?;
         let (expires_at, now) = (once.expires_at.as_second(), now.as_second());
-        // A panic while the lock was held cannot leave the shares half-changed. From here on it is spent, whatever becomes of the record.
-        let first = self.spent.lock().unwrap_or_else(PoisonError::into_inner).first_use(client, key, expires_at, now)?;
+        // From here on it is spent, whatever becomes of the record.
+        let first = self.shares().first_use(client, key, expires_at, now)?;
         if !first {
             return Ok(false);
         }

@@ -138,6 +138,22 @@ async fn nothing_counts_where_nothing_can_be_recorded() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_recorded_is_good_again_for_a_sender_that_was_not_told_that_it_counted() {
+    let (_dir, path) = folder();
+    let mut store = ReplayStore::open(&path, at(0)).unwrap();
+    let (once, client) = (assertion("one", 300), agency("school"));
+    let (closed, _) = mpsc::channel();
+    let writer = std::mem::replace(&mut store.writer, closed);
+    assert_eq!(store.spend_acknowledged(&client, &once, at(1)).await, Err(ReplaysUnavailable));
+    assert!(!store.is_spent(&client, &once));
+    store.writer = writer;
+    assert_eq!(store.spend_acknowledged(&client, &once, at(2)).await, Ok(()));
+    assert!(store.is_spent(&client, &once) && !store.is_spent(&agency("bank"), &once));
+    drop(store);
+    assert!(ReplayStore::open(&path, at(3)).unwrap().is_spent(&client, &once));
+}
+
+#[tokio::test]
 async fn a_full_disk_tears_no_frame_and_the_next_start_knows_what_was_spent() {
     let (_dir, path) = folder();
     let mut journal = Journal::of(Pieces::begin(&path, &[]).unwrap(), HashMap::new());

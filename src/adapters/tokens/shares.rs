@@ -80,6 +80,19 @@ impl Shares {
         Ok(true)
     }
 
+    /// Whether it was spent.
+    pub(super) fn knows(&self, client: &AgencyId, key: &Spent) -> bool {
+        self.earlier.contains_key(key) || self.agencies.get(client).is_some_and(|share| share.spent.contains_key(key))
+    }
+
+    /// Makes good again what this process has spent.
+    pub(super) fn take_back(&mut self, client: &AgencyId, key: &Spent) {
+        let Some(share) = self.agencies.get_mut(client) else { return };
+        if share.spent.remove(key).is_some() && share.spent.len() >= self.bounds.own {
+            self.common -= 1;
+        }
+    }
+
     fn forget_expired(&mut self, now: i64) {
         let own = self.bounds.own;
         self.common -= self.agencies.values_mut().map(|share| share.forget_expired(now, own)).sum::<usize>();
@@ -137,6 +150,21 @@ mod tests {
         assert_eq!(spend(&mut shares, "school", 20, 9, (40, 30)), 6, "what others let expire is free, though they do not come again");
         let held = |client: &str| shares.agencies.get(&AgencyId::parse(client).unwrap()).unwrap().spent.len();
         assert_eq!((held("bank"), held("clinic"), held("school"), shares.common), (0, 0, 8, 6));
+    }
+
+    #[test]
+    fn what_is_taken_back_gives_its_room_back_once() {
+        let mut shares = Shares::new(HashMap::new(), SMALL);
+        let bank = AgencyId::parse("bank").unwrap();
+        assert_eq!(spend(&mut shares, "bank", 0, 4, (10, 0)), 4);
+        let key = |number: u8| std::array::from_fn(|at| if at == 0 { b'b' } else { number });
+        for _ in 0..2 {
+            shares.take_back(&bank, &key(0));
+        }
+        assert_eq!((shares.common, shares.knows(&bank, &key(0)), shares.knows(&bank, &key(1))), (1, false, true));
+        assert_eq!(spend(&mut shares, "bank", 0, 4, (10, 0)), 1);
+        shares.forget_expired(10);
+        assert_eq!(shares.common, 0);
     }
 
     #[test]

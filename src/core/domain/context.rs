@@ -51,11 +51,21 @@ pub struct CallContext {
 /// Ties retries of one request together, also across a crash that the first reply was lost in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryMark {
-    /// A keyed tag over certificate and key, in base64url; deleted with the entry's content. Nothing of the body is in it: whoever has the
-    /// installation's secrets could try numbers against that.
-    pub mark: Box<str>,
-    /// The answer that was recorded for the same request before the gateway started.
+    /// What the next tries are known by; none where the key may be somebody's number.
+    pub tags: Option<RetryTags>,
+    /// The answer to the same request that is, or may be, on record already.
     pub of: Option<Uuid>,
+}
+
+/// What tells a retry from another request under the same key, as the log keeps it: 128 bits each in base64url, deleted with the entry's
+/// content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryTags {
+    /// Keyed, over certificate and key.
+    pub key: Box<str>,
+    /// Keyed under another secret, over the first one and SHA-256 of the body: two entries of one body have nothing in common unless their
+    /// keys are the same, and nobody can try numbers against it who has not the installation's secrets.
+    pub of_body: Box<str>,
 }
 
 /// A good signature of an agency over its request, as the log keeps it.

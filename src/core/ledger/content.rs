@@ -77,6 +77,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
     object.text_if("reason", content.reason.as_deref());
     object.text_if("reference", content.reference.as_deref());
     object.text_if("retry", content.retry.as_deref());
+    object.text_if("retry_body", content.retry_body.as_deref());
     object.text_if("retry_of", content.retry_of.as_deref());
     object.text("route", &content.route);
     object.text_if("service", content.service.as_deref());
@@ -173,6 +174,7 @@ struct Known<'b> {
     reason: Option<Text>,
     reference: Option<Text>,
     retry: Option<Text>,
+    retry_body: Option<Text>,
     retry_of: Option<Text>,
     service: Option<Text>,
     signature: Option<Text>,
@@ -228,6 +230,9 @@ mod tests {
             details: text("{}"),
             freshness: Some("live".into()),
             as_of: Some(Timestamp::UNIX_EPOCH),
+            retry: text("a2V5"),
+            retry_body: text("Ym9keQ"),
+            retry_of: text("00000000-0000-0000-0000-000000000007"),
             signature: text("c2ln"),
             signed_by: text("request-1"),
             basis: text("{\"a\":\"\u{1}\u{7f}\\ \u{631}\"}\n"),
@@ -244,7 +249,7 @@ mod tests {
         encode(&mut bytes, Uuid::from_u128(7), &content, Some(&tags));
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
-        assert_eq!(value.as_object().unwrap().len(), 27);
+        assert_eq!(value.as_object().unwrap().len(), 30);
     }
 
     #[test]
@@ -292,7 +297,7 @@ mod tests {
         assert_eq!(glance(&bytes, |name, text| texts.push((name.to_vec(), text))), Some(Uuid::from_u128(7)));
         let read = decode(&bytes).unwrap().content;
         assert!(texts.contains(&(b"actor".to_vec(), read.actor.as_deref().unwrap())) && texts.contains(&(b"route".to_vec(), "verify")));
-        assert_eq!(texts.len(), 21, "all but the basis, the details, numbers, instants and the id");
+        assert_eq!(texts.len(), 24, "all but the basis, the details, numbers, instants and the id");
     }
 
     proptest! {

@@ -140,9 +140,12 @@ pub struct EntryContent {
     /// The key that made it.
     #[serde(default)]
     pub signed_by: Option<String>,
-    /// What ties retries of one request together (see [`RetryMark`](super::domain::context::RetryMark)).
+    /// What ties retries of one request together (see [`RetryTags`](super::domain::context::RetryTags)).
     #[serde(default)]
     pub retry: Option<String>,
+    /// What tells them from another request under the same key; none in entries of earlier builds.
+    #[serde(default)]
+    pub retry_body: Option<String>,
     /// `answer_id` of the answer to the same request that a crash lost on its way; this one does not count again.
     #[serde(default)]
     pub retry_of: Option<String>,

@@ -13,8 +13,25 @@ use super::signing::Conclusion;
 
 pub use problem::MEDIA_TYPE as PROBLEM;
 
-/// Seconds after which whoever was turned away for want of room asks again.
-const ROOM_AGAIN_S: u32 = 30;
+/// Seconds after which whoever got a 503 asks again: it passes by itself, mostly soon.
+const AGAIN: Wait = Wait { least_s: 1, spread_s: 3 };
+/// The same for want of room on the disk.
+const ROOM_AGAIN: Wait = Wait { least_s: 30, spread_s: 15 };
+
+/// A time to wait that differs from call to call, so that all who were turned away at once do not come back at once.
+struct Wait {
+    least_s: u32,
+    spread_s: u32,
+}
+
+impl Wait {
+    /// The seconds for a call. The call's id decides, whose bits are random and drawn before anything of the call is read: so the wait tells nothing
+    /// that was asked.
+    fn of(&self, request_id: Uuid) -> u32 {
+        let [.., a, b, c, d] = request_id.into_bytes();
+        self.least_s + u32::from_be_bytes([a, b, c, d]) % (self.spread_s + 1)
+    }
+}
 
 /// What the caller wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,12 +148,12 @@ impl Reply {
     /// The only reply without a record: the ledger or the signer failed. It says nothing of the call but its id, and what the agency's
     /// policy says to do in an outage.
     pub fn bare(request_id: Uuid, advice: Option<OutageStep>) -> Self {
-        Self::unavailable(1, problem::bare(request_id, RefusalCode::LedgerUnavailable, advice, None))
+        Self::unavailable(AGAIN.of(request_id), problem::bare(request_id, RefusalCode::LedgerUnavailable, advice, None))
     }
 
     /// The same where its cause is known and does not pass in a moment: a disk without room.
     pub fn bare_for(request_id: Uuid, advice: Option<OutageStep>, why: &'static str) -> Self {
-        Self::unavailable(ROOM_AGAIN_S, problem::bare(request_id, RefusalCode::LedgerUnavailable, advice, Some(why)))
+        Self::unavailable(ROOM_AGAIN.of(request_id), problem::bare(request_id, RefusalCode::LedgerUnavailable, advice, Some(why)))
     }
 
     fn unavailable(retry_after_s: u32, body: Vec<u8>) -> Self {
@@ -199,7 +216,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
         Conclusion::Delivery(delivery) => Reply {
             status: delivery.status,
             content_type: delivery.content_type,
-            headers: problem::again_headers(delivery.status),
+            headers: problem::again_headers(delivery.status, delivery.context.request_id),
             body: delivery.body.clone().into(),
             label: delivery.code,
             on_grid: false,
@@ -209,5 +226,55 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
         },
         // Recorded for auditors; there is nobody to tell.
         Conclusion::Flood(_) => Reply { status: 200, ..Reply::silence() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::core::domain::context::CallContext;
+
+    impl Reply {
+        /// Some reply with a body, for tests of who keeps replies.
+        pub(crate) fn of_bytes(body: Vec<u8>) -> Self {
+            Self { status: 200, body: body.into(), ..Self::silence() }
+        }
+    }
+
+    fn wait(reply: &Reply) -> u32 {
+        let (_, seconds) = reply.headers().iter().find(|(name, _)| *name == "Retry-After").unwrap();
+        seconds.parse().unwrap()
+    }
+
+    /// How often each wait was told to so many calls of one instant.
+    fn told(reply: impl Fn(Uuid) -> Reply) -> BTreeMap<u32, u32> {
+        let mut told = BTreeMap::new();
+        for _ in 0..4000 {
+            *told.entry(wait(&reply(CallContext::new("verify", Timestamp::UNIX_EPOCH).request_id))).or_default() += 1;
+        }
+        told
+    }
+
+    #[test]
+    fn those_turned_away_at_once_are_told_to_come_back_apart() {
+        let soon = told(|id| Reply::bare(id, None));
+        assert_eq!(soon.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+        let room = told(|id| Reply::bare_for(id, None, "the disk is full"));
+        assert_eq!(room.keys().copied().collect::<Vec<_>>(), (30..=45).collect::<Vec<_>>());
+        // Alike often: a quarter and a sixteenth of them each, give or take a third.
+        assert!(soon.values().all(|often| (667..1333).contains(often)) && room.values().all(|often| (160..340).contains(often)));
+    }
+
+    #[test]
+    fn the_wait_of_a_call_is_decided_by_its_id_alone() {
+        let id = Uuid::from_u128(7);
+        assert_eq!((wait(&Reply::bare(id, None)), wait(&Reply::bare(id, Some(OutageStep::Proceed)))), (4, 4));
+        assert_eq!(problem::again_headers(503, id), [("Retry-After", "4".to_owned())]);
+        assert_eq!(problem::again_headers(200, id), []);
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::AGAIN;
 use super::answer::Ledger;
 use crate::core::domain::reason::OutageStep;
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
@@ -84,16 +85,16 @@ pub(super) fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     if let Some(limit) = &refusal.limit {
         headers.extend(limit_headers(limit));
     }
-    headers.extend(again_headers(refusal.code.status()));
+    headers.extend(again_headers(refusal.code.status(), refusal.context.request_id));
     if refusal.code == RefusalCode::MethodNotAllowed && !refusal.allow.is_empty() {
         headers.push(("Allow", refusal.allow.to_owned()));
     }
     headers
 }
 
-/// With every 503: it passes by itself, mostly soon.
-pub(super) fn again_headers(status: u16) -> Vec<(&'static str, String)> {
-    if status == 503 { vec![("Retry-After", "1".to_owned())] } else { Vec::new() }
+/// With every 503.
+pub(super) fn again_headers(status: u16, request_id: Uuid) -> Vec<(&'static str, String)> {
+    if status == 503 { vec![("Retry-After", AGAIN.of(request_id).to_string())] } else { Vec::new() }
 }
 
 /// RFC 6750 §3: no error code when there was no token at all.

@@ -45,6 +45,7 @@ fn class_of(conclusion: &Conclusion) -> RetentionClass {
 
 fn common(context: &CallContext, now: Timestamp) -> EntryContent {
     let latency = now.duration_since(context.received).as_micros();
+    let tags = context.retry.as_deref().and_then(|retry| retry.tags.as_ref());
     EntryContent {
         route: context.route.into(),
         agency: context.agency.as_ref().map(ToString::to_string),
@@ -58,7 +59,8 @@ fn common(context: &CallContext, now: Timestamp) -> EntryContent {
         policy_version: context.policy_version.as_deref().map(str::to_owned),
         signature: context.signature.as_deref().map(|signature| signature.commitment.to_string()),
         signed_by: context.signature.as_deref().map(|signature| signature.key.to_string()),
-        retry: context.retry.as_deref().map(|retry| retry.mark.to_string()),
+        retry: tags.map(|tags| tags.key.to_string()),
+        retry_body: tags.map(|tags| tags.of_body.to_string()),
         retry_of: context.retry.as_deref().and_then(|retry| retry.of).map(|of| of.to_string()),
         latency_us: u64::try_from(latency).unwrap_or(0),
         ..EntryContent::default()

@@ -86,7 +86,7 @@ fn told(system: &System) -> Vec<String> {
 /// The one problem that may leave unrecorded, with what to do meanwhile.
 fn assert_bare(reply: &Reply, why: &str) {
     assert_eq!((reply.status, reply.code()), (503, "ledger-unavailable"), "{reply:?}");
-    assert_eq!(reply.header("retry-after"), "30");
+    assert!((30..=45).contains(&reply.header("retry-after").parse::<u32>().unwrap()), "{reply:?}");
     assert!(reply.json["detail"].as_str().is_some_and(|detail| detail.contains(why)), "{reply:?}");
     assert!(reply.json["ledger"].is_null() && reply.json["statement"].is_null() && reply.json["decision"].is_null(), "{reply:?}");
 }

@@ -2,6 +2,7 @@
 //! invalidates nothing.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +16,7 @@ use estelam::core::signing::{ALERT_EVENT, Algorithm, Signer};
 use estelam::registry::decrees;
 use estelam::registry::feed::SubjectKey;
 use reqwest::header::CONTENT_TYPE;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::changes::DECREE;
@@ -238,6 +240,32 @@ async fn an_event_that_was_taken_is_not_taken_again_after_a_restart() {
     let system = system.restarted_as(issuer).await;
     let again = Sender::new(&system).post(event).await;
     assert_eq!((again.status, &again.json["err"]), (400, &json!("invalid_request")), "{}", again.json);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_whose_record_failed_is_taken_when_it_is_sent_again_and_counts_once() {
+    let system = System::at(TODAY, &somebody("active")).await;
+    let sender = Sender::new(&system);
+    let event = sender.signed(&sender.claims("lost"));
+    system.running.parts().ledger.settled().await.unwrap();
+    let database = Connection::open(system.config.ledger.dir.join("ledger.sqlite")).unwrap();
+    database.busy_timeout(Duration::from_secs(5)).unwrap();
+    database.execute_batch("CREATE TRIGGER broken BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'broken'); END").unwrap();
+    // The journal still has this one; the database behind it fails on it.
+    assert_eq!(sender.post(sender.signed(&sender.claims("before"))).await.status, 202);
+    system.until("the broken ledger", |system| !system.running.parts().ledger.ready()).await;
+    let entries = system.entries();
+    let failed = sender.post(event.clone()).await;
+    assert_eq!((failed.status, failed.code()), (503, "ledger-unavailable"), "{}", failed.json);
+    assert_eq!(system.entries(), entries, "nothing is on record");
+    database.execute_batch("DROP TRIGGER broken").unwrap();
+    system.until("the ledger", |system| system.running.parts().ledger.ready()).await;
+    let again = sender.post(event.clone()).await;
+    assert_eq!(again.status, 202, "{}", again.json);
+    assert_eq!(last_entry(&system).await, (json!("registry-event"), json!("event-accepted")));
+    let once_more = sender.post(event).await;
+    assert_eq!((once_more.status, &once_more.json["err"]), (400, &json!("invalid_request")), "{}", once_more.json);
     system.stop().await;
 }
 

@@ -297,7 +297,8 @@ async fn check_stopping(table: &mut Table) {
     let request = table.system.query("bank", &good()).await;
     table.system.running.parts().gate.stopping.store(true, Ordering::Relaxed);
     let reply = table.check(request, 503, "shutting-down").await;
-    assert_eq!((reply.header("retry-after"), reply.header("connection")), ("1", "close"));
+    assert_eq!(reply.header("connection"), "close");
+    assert!((1..=4).contains(&reply.header("retry-after").parse::<u32>().unwrap()));
 }
 
 /// More than the lanes hold: a batch is turned away at once, on record, while a counter still waits.

@@ -109,6 +109,39 @@ async fn retry_across_a_restart_is_tied_to_its_first_answer_and_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_body_under_a_key_that_the_log_has_is_refused_after_restarts_too() {
+    let other = async |system: &System, key: &str| {
+        let mut body = query("telecom", "amayesh-no", "A170000001", "sim");
+        body["reference"] = "another".into();
+        send(system.query("telecom", &body).await.header("idempotency-key", key)).await
+    };
+    let mut system = System::today().await;
+    let first = keyed(&system, "k-1").await;
+    assert_eq!(first.status, 200, "{}", first.json);
+    let content = super::record::content(&system, first.json["answer_id"].as_str().unwrap());
+    let (key, body) = (content["retry"].as_str().unwrap(), content["retry_body"].as_str().unwrap());
+    assert!(key.len() == 22 && body.len() == 22 && key != body);
+    for _ in 0..2 {
+        system = system.restarted(|_| ()).await;
+        let (entries, look_ups) = (system.entries(), system.look_ups());
+        let refused = other(&system, "k-1").await;
+        assert_eq!((refused.status, refused.code()), (409, "key-reused"), "{}", refused.json);
+        assert_eq!((system.entries(), system.look_ups()), (entries + 2, look_ups), "a token and the refusal");
+        assert_eq!(keyed(&system, "k-1").await.status, 200, "the same body is a retry");
+        assert_eq!(other(&system, "k-1").await.code(), "key-reused");
+    }
+    // Without the secret nobody can tell which body it was: neither is believed to be the first.
+    system = system.restarted(|log| std::fs::remove_file(log.join("retry-secrets")).unwrap()).await;
+    assert_eq!(keyed(&system, "k-1").await.code(), "key-reused");
+    assert_eq!(keyed(&system, "k-2").await.status, 200);
+    // Ten minutes after the last try the key is a new one.
+    system.advance(600);
+    let system = system.restarted(|_| ()).await;
+    assert_eq!(other(&system, "k-1").await.status, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_days_quota_of_a_branch_outlives_restarts_too() {
     let ask = async |system: &System, branch: &str| {
         system.advance(1);

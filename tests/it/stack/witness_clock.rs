@@ -1,4 +1,4 @@
-//! The witness's clock beside the gateway's: where they differ by more than 30 seconds nothing is signed, purged or issued.
+//! The witness's clock beside the gateway's, and the log's own time: where they differ by more than 30 seconds nothing is signed, purged or issued.
 
 use std::path::PathBuf;
 
@@ -15,6 +15,7 @@ use super::fixtures::query;
 use super::harness::{FORM, System, send};
 use super::purging::purge;
 use super::record;
+use crate::openapi::assert_described;
 
 /// A witness, and where the operator puts what it cosigned.
 struct Witness {
@@ -154,4 +155,92 @@ async fn a_running_gateway_holds_each_new_cosignature_against_its_clock() {
     witness.cosign(&system, -10);
     answers(&system).await;
     system.stop().await;
+}
+
+/// What the operator's listener says at a path.
+async fn ops(system: &System, path: &str) -> serde_json::Value {
+    let url = format!("http://{}{path}", system.config.listen.ops);
+    system.client("clinic").get(url).send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_with_a_clock_behind_the_logs_last_entry_signs_nothing_until_it_has_passed_it() {
+    let system = System::today().await;
+    system.advance(3600);
+    answers(&system).await;
+    system.advance(-3600);
+    let system = system.restarted_unready(|_| ()).await;
+    assert!(!system.running.parts().gate.clock.holds(), "known before the first call");
+    until_told(&system, &["clock-behind-log"]).await;
+    stands_still(&system).await;
+    let (ready, status) = (ops(&system, "/health/ready").await, ops(&system, "/status").await);
+    assert_eq!(
+        (&ready["ready"], &ready["parts"]["clock"], &status["clock"]["doubt"]),
+        (&false.into(), &false.into(), &"clock-behind-log".into())
+    );
+    for said in [&ready["advice"]["clock"], &status["clock"]["do"]] {
+        assert!(said.as_str().unwrap().contains("`ledger.clock_was_ahead_until`"), "{said}");
+    }
+    assert_described("Health", &ready);
+    let error = system.running.parts().clock.doubt().unwrap().advice();
+    assert!(error.contains("restart the gateway"));
+    // Half a minute before it is not there yet.
+    system.advance(3570);
+    stands_still(&system).await;
+    system.advance(31);
+    answers(&system).await;
+    until_told(&system, &["clock-behind-log", "clock-holds-again"]).await;
+    assert_eq!(ops(&system, "/status").await["clock"], serde_json::Value::Null);
+    system.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_who_says_that_the_logs_time_was_ahead_is_believed_and_it_is_on_record() {
+    let system = System::today().await;
+    system.advance(3600);
+    answers(&system).await;
+    let ahead = system.clock.now();
+    system.advance(-3600);
+    // A statement about an earlier time is none about this one.
+    let early = ahead - SignedDuration::from_secs(10);
+    let system = system.restarted_unready(|config| config.ledger.clock_was_ahead_until = Some(early)).await;
+    until_told(&system, &["clock-behind-log"]).await;
+    let until = ahead + SignedDuration::from_secs(60);
+    let system = system.restarted_with(|config| config.ledger.clock_was_ahead_until = Some(until)).await;
+    answers(&system).await;
+    let started = record::all(&system).into_iter().rfind(|entry| entry["code"] == "service-started").unwrap();
+    let details: serde_json::Value = serde_json::from_str(started["basis"].as_str().unwrap()).unwrap();
+    assert_eq!(details["clock_was_ahead_until"], until.to_string());
+    system.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_seconds_behind_the_log_are_within_what_clocks_differ_by() {
+    let system = System::today().await;
+    system.advance(30);
+    answers(&system).await;
+    system.advance(-30);
+    let system = system.restarted_with(|_| ()).await;
+    answers(&system).await;
+    assert_eq!(told(&system), Vec::<String>::new());
+    system.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_behind_the_log_is_believed_once_the_witness_cosigns_what_is_published_now() {
+    let system = System::today().await;
+    let witness = Witness::of(&system);
+    witness.cosign(&system, 0);
+    system.advance(3600);
+    answers(&system).await;
+    system.advance(-3500);
+    // What the witness saw before it all says nothing against a clock that is an hour behind.
+    let system = system.restarted_unready(witness.configure()).await;
+    until_told(&system, &["clock-behind-log"]).await;
+    stands_still(&system).await;
+    published(&system).await;
+    witness.cosign(&system, 0);
+    answers(&system).await;
+    until_told(&system, &["clock-behind-log", "clock-holds-again"]).await;
+    system.running.stop().await;
 }

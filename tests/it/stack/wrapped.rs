@@ -16,7 +16,7 @@ use estelam::core::policy::Permit;
 use estelam::core::registry::{Need, Registry, RegistryAnswer, RegistryUnavailable};
 use estelam::core::reply::Format;
 use estelam::core::signing::Notary;
-use estelam::flow::{Gate, Incoming};
+use estelam::flow::{Gate, Incoming, Outbox};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -24,6 +24,16 @@ use super::harness::System;
 
 /// The gate of a running system with another registry or ledger.
 pub fn gate(system: &System, registry: Option<Arc<dyn Registry>>, ledger: Option<Arc<dyn Ledger>>) -> Arc<Gate> {
+    gate_with(system, registry, ledger, system.running.parts().gate.outbox.clone())
+}
+
+/// The same with another memory of retries.
+pub fn gate_with(
+    system: &System,
+    registry: Option<Arc<dyn Registry>>,
+    ledger: Option<Arc<dyn Ledger>>,
+    outbox: Arc<dyn Outbox>,
+) -> Arc<Gate> {
     let parts = system.running.parts();
     let (gate, policies) = (&parts.gate, parts.policies.clone());
     let signer = KeyRing::open(&system.config.keys).unwrap().statements().clone();
@@ -42,7 +52,7 @@ pub fn gate(system: &System, registry: Option<Arc<dyn Registry>>, ledger: Option
         notary: Notary::new(system.config.issuer.as_str().into(), signer),
         ledger: ledger.unwrap_or_else(|| gate.ledger.clone()),
         observer: gate.observer.clone(),
-        outbox: gate.outbox.clone(),
+        outbox,
         stopping: AtomicBool::new(false),
     })
 }

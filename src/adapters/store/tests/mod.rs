@@ -5,6 +5,7 @@ mod chain;
 mod copies;
 mod flips;
 mod gone;
+mod marks;
 mod reserve;
 mod restore;
 mod signing;

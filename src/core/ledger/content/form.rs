@@ -53,7 +53,7 @@ fn holds(name: &[u8]) -> Option<Holds> {
         b"count" | b"latency_us" => Holds::Number,
         b"actor" | b"agency" | b"agency_tag" | b"assurance" | b"basis" | b"branch" | b"certificate" | b"code" | b"decision" | b"decree"
         | b"decrees_version" | b"details" | b"epoch" | b"freshness" | b"policy_version" | b"purpose" | b"reason" | b"reference"
-        | b"retry" | b"retry_of" | b"route" | b"service" | b"signature" | b"signed_by" | b"trail_tag" => Holds::Text,
+        | b"retry" | b"retry_body" | b"retry_of" | b"route" | b"service" | b"signature" | b"signed_by" | b"trail_tag" => Holds::Text,
         _ => return None,
     })
 }
