@@ -177,6 +177,7 @@ fn verified(config: &LedgerConfig, content_kek: Option<ContentKek>) -> (f64, f64
         checkpoint_keys: config.checkpoint_keys().unwrap(),
         content_kek,
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: SystemClock.now(),
     };
     let (begun, cpu) = (Instant::now(), cpu_seconds());

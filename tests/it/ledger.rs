@@ -72,6 +72,7 @@ impl Log {
             checkpoint_keys: self.config.checkpoint_keys().unwrap(),
             content_kek: Some(self.config.content_kek.clone()),
             seen_checkpoint: None,
+            purges: PurgeGrounds::default(),
             now: at("2026-11-24T00:00:00Z"),
         }
     }

@@ -51,6 +51,15 @@ impl PurgeOrder {
     }
 }
 
+/// Orders with the signatures under them, for who checks a purge afterwards.
+pub trait SignedOrders: Send + Sync {
+    /// The order that a statement names, if two officials signed it, both in office together on a day before `by` or on that day.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the rest of a sentence.
+    fn signed(&self, named: &NamedOrder, by: Date) -> Result<PurgeOrder, String>;
+}
+
 /// The orders that are on record and not ended, whatever their days, and whether a purge needs one.
 #[derive(Clone, Debug)]
 pub struct Ordered {

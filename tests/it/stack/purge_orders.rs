@@ -195,6 +195,7 @@ fn still_verifies(system: &System) {
         content_kek: Some(ledger.content_kek),
         dir: ledger.dir,
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: "2030-01-01T00:00:00Z".parse().unwrap(),
     };
     assert!(verify_all(&origins_of(&system.config).unwrap(), &options, &mut |_, _| ()).unwrap().present.contents_deleted > 0);

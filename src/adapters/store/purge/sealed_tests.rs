@@ -40,6 +40,7 @@ pub(super) fn verify_chain(log: &Log) -> Result<ChainReport, VerifyError> {
         checkpoint_keys: log.config.checkpoint_keys().unwrap(),
         content_kek: Some(log.config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: at("2030-01-01T00:00:00Z"),
     };
     verify_all(&origins, &options, &mut |_, _| {})

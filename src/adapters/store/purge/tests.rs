@@ -94,6 +94,7 @@ pub(super) fn verify_in(config: &LedgerConfig, dir: &Path) -> Result<VerifyRepor
         checkpoint_keys: config.checkpoint_keys().unwrap(),
         content_kek: Some(config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: at("2030-01-01T00:00:00Z"),
     };
     verify(&options, &mut |_, _| {})

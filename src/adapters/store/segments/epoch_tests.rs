@@ -20,6 +20,7 @@ fn verified(log: &Log) -> Result<VerifyReport, VerifyError> {
         checkpoint_keys: log.config.checkpoint_keys().unwrap(),
         content_kek: Some(log.config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: at("2026-02-01T00:00:00Z"),
     };
     verify(&options, &mut |_, _| {})

@@ -55,7 +55,8 @@ pub fn verify_all(origins: &Origins, options: &VerifyOptions, progress: &mut dyn
         goes_on(origin, dir, sealed.last(), &of_log)?;
         let last = number + 1 == logs.len();
         let later = later_purges(origins, origin, &of_log)?;
-        let report = match verify_one(&Log { options: &of_log, later: &later }, last, progress) {
+        let log = Log { options: &of_log, later: &later, origins: Some(origins) };
+        let report = match verify_one(&log, last, progress) {
             Ok(report) if last => return Ok(ChainReport { present: report, sealed }),
             Ok(report) => report,
             Err(fault) if last => return Err(fault),
@@ -75,7 +76,7 @@ fn verify_one(log: &Log<'_>, last: bool, progress: &mut dyn FnMut(u64, u64)) -> 
 }
 
 /// What later logs record of deletions in this one, each checked against its entry there.
-fn later_purges(origins: &Origins, origin: &str, options: &VerifyOptions) -> Result<Vec<PurgeStatement>, VerifyError> {
+fn later_purges(origins: &Origins, origin: &str, options: &VerifyOptions) -> Result<Vec<(u64, PurgeStatement)>, VerifyError> {
     if origin == origins.present() || !schema::database(&options.dir).exists() {
         return Ok(Vec::new());
     }

@@ -86,7 +86,7 @@ pub(super) struct Walk {
     /// Epochs that were found in the table.
     epochs: HashSet<String>,
     /// Purges that later logs record, checked already.
-    later: Vec<PurgeStatement>,
+    later: Vec<(u64, PurgeStatement)>,
     now: Timestamp,
     /// Ledger time of the entry before.
     pub(super) time: Timestamp,
@@ -100,7 +100,7 @@ pub(super) type Deleted = HashMap<i64, u64>;
 
 impl Walk {
     /// With what the log records of purges, and what later ones do.
-    pub(super) fn new(conn: &Connection, options: &VerifyOptions, later: &[PurgeStatement]) -> Result<Self, VerifyError> {
+    pub(super) fn new(conn: &Connection, options: &VerifyOptions, later: &[(u64, PurgeStatement)]) -> Result<Self, VerifyError> {
         let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
         let purged = Purged::load(conn, later)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
         let (plain, later) = (Zeroizing::new(Vec::new()), later.to_vec());
@@ -165,15 +165,19 @@ impl Walk {
     ) -> rusqlite::Result<Result<(), BadEntry>> {
         self.report.contents_deleted += 1;
         *self.deleted.entry(row.content_key).or_default() += 1;
-        if self.purged.until(row.content_key).is_none()
+        if self.purged.of(row.content_key).is_none()
             && let Ok(purged) = Purged::load(conn, &self.later)?
         {
             // The running service may have recorded it since.
             self.purged = purged;
         }
-        Ok(match self.purged.until(row.content_key) {
+        Ok(match self.purged.of(row.content_key) {
             None => Err(unrecorded),
-            Some(until) if kept_until(header.time, header.class) > until.min(self.now) => Err(BadEntry::ContentNotDue),
+            Some((purge, _, until)) if kept_until(header.time, header.class) > until.min(self.now) => {
+                Err(BadEntry::ContentNotDue { purge })
+            }
+            // What was ordered for one class is no order for another.
+            Some((purge, class, _)) if class != header.class => Err(BadEntry::ContentClass { purge }),
             Some(_) => Ok(()),
         })
     }

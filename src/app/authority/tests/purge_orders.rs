@@ -138,6 +138,7 @@ impl Archive {
             checkpoint_keys: settings.checkpoint_keys().unwrap(),
             content_kek: Some(settings.content_kek.clone()),
             seen_checkpoint: None,
+            purges: PurgeGrounds::default(),
             now: at("2030-01-01T00:00:00Z"),
         };
         verify_all(&origins_of(&self.home.config).unwrap(), &options, &mut |_, _| ()).unwrap().present.contents_deleted
