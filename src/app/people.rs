@@ -2,6 +2,7 @@
 //! enrolled beside the files.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -60,11 +61,13 @@ impl People {
         Some(Self::Officials { present: lists.into_iter().next_back()?, ever })
     }
 
-    /// Whether two of these were ever in office together, on a day or before it.
-    pub(super) fn were_in_office(&self, names: &[&str], by: Date) -> bool {
+    /// Whether two of these were in office together on one of these days.
+    pub(super) fn were_in_office(&self, names: &[&str], days: RangeInclusive<Date>) -> bool {
         let Self::Officials { ever, .. } = self else { return true };
         let signed: Vec<&Official> = ever.iter().filter(|official| names.contains(&&*official.id)).collect();
-        let together = |one: &Official, other: &Official| one.id != other.id && one.from.max(other.from) <= one.to.min(other.to).min(by);
+        let (first, last) = days.into_inner();
+        let from = |one: &Official, other: &Official| one.from.max(other.from).max(first);
+        let together = |one: &Official, other: &Official| one.id != other.id && from(one, other) <= one.to.min(other.to).min(last);
         signed.iter().any(|one| signed.iter().any(|other| together(one, other)))
     }
 

@@ -110,8 +110,8 @@ impl OrderBook {
 }
 
 impl SignedOrders for OrderBook {
-    fn signed(&self, named: &NamedOrder, by: Date) -> Result<PurgeOrder, String> {
-        let order = self.0.signed(&named.id, by)?;
+    fn signed(&self, named: &NamedOrder, began: Option<Date>, by: Date) -> Result<PurgeOrder, String> {
+        let order = self.0.signed(&named.id, began, by)?;
         if hash_of::<StandingOrder>(&order) == named.hash {
             return Ok(order);
         }

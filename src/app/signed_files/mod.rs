@@ -99,11 +99,12 @@ impl<K: Kind> SignedFiles<K> {
         Ok(People::of_lists(lists).map(|people| Self { dir, people, kind: PhantomData }))
     }
 
-    /// One that two people signed who were in office together on a day or before it. Whether it had effect, and until when, the log says.
+    /// One that two people signed, both in office on the day on which it began; where that is not known, together on some day until `by`. Whether it
+    /// had effect, and until when, the log says.
     ///
     /// # Errors
     /// The file is not there, a signature in it does not hold, or there are not two such signatures.
-    pub(super) fn signed(&self, id: &str, by: Date) -> Result<K::Subject, String> {
+    pub(super) fn signed(&self, id: &str, began: Option<Date>, by: Date) -> Result<K::Subject, String> {
         let path = self.path(id).map_err(|error| error.to_string())?;
         let file = self.read(&path).map_err(|error| error.to_string())?;
         self.sound(&path, &file)?;
@@ -111,8 +112,9 @@ impl<K: Kind> SignedFiles<K> {
         if !self.two_signed(&file, Step::Begin) {
             return Err(format!("`{}` is not signed by two officials", path.display()));
         }
-        if !self.people.were_in_office(&names, by) {
-            return Err(format!("no two of those who signed `{}` were in office together by {by}", path.display()));
+        if !self.people.were_in_office(&names, began.unwrap_or(Date::MIN)..=began.unwrap_or(by)) {
+            let when = began.map_or_else(|| format!("until {by}"), |began| format!("on {began}, when it began"));
+            return Err(format!("no two of those who signed `{}` were in office together {when}", path.display()));
         }
         Ok(file.subject)
     }

@@ -10,15 +10,21 @@ use super::{Log, VerifyError};
 use crate::adapters::store::continues;
 use crate::adapters::store::purge::recorded;
 use crate::core::ledger::checkpoint::Checkpoint;
+use crate::core::ledger::content;
 use crate::core::ledger::cosignature::WitnessKey;
 use crate::core::ledger::leaf::Header;
 use crate::core::ledger::note::NoteError;
-use crate::core::ledger::purge_order::{PurgeOrder, SignedOrders};
+use crate::core::ledger::purge_order::SignedOrders;
 use crate::core::ledger::retention::{PurgeStatement, day_of};
 use crate::core::ledger::succession::renamed;
 
 /// A purge is recorded a little after it was decided, perhaps when the last day of its order is just over.
 const RECORDED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// Route and codes of the entries that an order began, and that it was ended.
+const ORDERS: &str = "purge-orders";
+const BEGUN: &str = "purge-order-begun";
+const ENDED: &str = "purge-order-ended";
 
 /// What is known of witnesses and officials from elsewhere.
 #[derive(Clone, Default)]
@@ -35,6 +41,75 @@ impl fmt::Debug for PurgeGrounds {
     }
 }
 
+/// What the log has on orders: that they began and were ended, as far as the contents of those entries could be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OrderActs {
+    acts: Vec<OrderAct>,
+    /// Administrative contents that are deleted or were not opened: any of them may have been one.
+    unseen: u64,
+}
+
+/// An order began, or was ended before its last day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OrderAct {
+    /// The entry; none of an earlier log.
+    index: Option<u64>,
+    time: Timestamp,
+    hash: String,
+    ended: bool,
+}
+
+/// What such an entry commits to, as far as it matters here.
+#[derive(serde::Deserialize)]
+struct OrderDetails {
+    hash: String,
+}
+
+impl OrderActs {
+    /// Takes up an administrative entry: salt₂ ‖ content.
+    pub(super) fn take(&mut self, index: u64, time: Timestamp, plain: &[u8]) {
+        let read = plain.split_at_checked(32).and_then(|(_, bytes)| content::decode(bytes).ok());
+        let Some(content) = read.map(|read| read.content).filter(|content| content.route == ORDERS) else { return };
+        let ended = match content.code.as_deref() {
+            Some(BEGUN) => false,
+            Some(ENDED) => true,
+            _ => return,
+        };
+        let details = content.basis.as_deref().and_then(|basis| serde_json::from_str::<OrderDetails>(basis).ok());
+        self.acts.extend(details.map(|OrderDetails { hash }| OrderAct { index: Some(index), time, hash, ended }));
+    }
+
+    /// An administrative entry whose content is not read.
+    pub(super) const fn miss(&mut self) {
+        self.unseen += 1;
+    }
+
+    /// Both.
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.acts.extend_from_slice(&other.acts);
+        self.unseen += other.unseen;
+        self
+    }
+
+    /// The same, as what earlier logs have.
+    pub(super) fn of_earlier(mut self) -> Self {
+        self.acts.iter_mut().for_each(|act| act.index = None);
+        self
+    }
+
+    /// When an order began before an entry, by its hash; none where nobody can tell any more.
+    fn began(&self, hash: &str, before: u64) -> Result<Option<Timestamp>, String> {
+        let of_order = || self.acts.iter().filter(|act| act.hash == hash && act.index.is_none_or(|index| index < before));
+        if let Some(ended) = of_order().find(|act| act.ended) {
+            return Err(format!("it was ended on {}", day_of(ended.time)));
+        }
+        match of_order().map(|act| act.time).min() {
+            None if self.unseen == 0 => Err("the log does not have that it began".to_owned()),
+            began => Ok(began),
+        }
+    }
+}
+
 /// What was checked.
 #[derive(Default)]
 pub(super) struct Checked {
@@ -44,10 +119,10 @@ pub(super) struct Checked {
 }
 
 /// Checks every purge that a log records, those of sealed logs too, in the order of their entries.
-pub(super) fn check(conn: &Connection, log: &Log<'_>) -> Result<Checked, VerifyError> {
+pub(super) fn check(conn: &Connection, log: &Log<'_>, acts: OrderActs) -> Result<Checked, VerifyError> {
     let grounds = &log.options.purges;
     let purges = recorded(conn)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
-    let mut checked = Checked::default();
+    let (mut checked, acts) = (Checked::default(), acts.and(log.before));
     for (index, statement) in &purges {
         let bad = |what: String| VerifyError::PurgeGround { index: *index, what };
         checked.purges += 1;
@@ -56,7 +131,7 @@ pub(super) fn check(conn: &Connection, log: &Log<'_>) -> Result<Checked, VerifyE
             checked.witnessed += 1;
         }
         if let Some(orders) = &grounds.orders {
-            ordered(&**orders, statement, time_of(conn, *index)?).map_err(bad)?;
+            ordered((&**orders, &acts), (*index, statement), time_of(conn, *index)?).map_err(bad)?;
             checked.ordered += 1;
         }
     }
@@ -104,8 +179,13 @@ fn cosigned(witnesses: &[WitnessKey], note: &str) -> Result<Timestamp, NoteError
     latest
 }
 
-/// Every key was destroyed under an order that the statement names, that two officials signed, and that covers the day and the class.
-fn ordered(orders: &dyn SignedOrders, statement: &PurgeStatement, recorded: Timestamp) -> Result<(), String> {
+/// Every key was destroyed under an order that the statement names, that two officials signed, that had begun and not ended, and that covers the
+/// day and the class.
+fn ordered(
+    (orders, acts): (&dyn SignedOrders, &OrderActs),
+    (index, statement): (u64, &PurgeStatement),
+    recorded: Timestamp,
+) -> Result<(), String> {
     let last = recorded.checked_sub(RECORDED_WITHIN).unwrap_or(Timestamp::MIN).max(statement.as_of);
     for key in &statement.keys {
         let what = format!("the `{}` contents of {} were deleted", key.class.code(), key.day);
@@ -113,7 +193,11 @@ fn ordered(orders: &dyn SignedOrders, statement: &PurgeStatement, recorded: Time
         let Some(named) = statement.orders.iter().find(|order| order.id == *id) else {
             return Err(format!("{what} under the order `{id}`, which it does not name by its hash"));
         };
-        let order: PurgeOrder = orders.signed(named, day_of(recorded)).map_err(|why| format!("{what} under the order `{id}`: {why}"))?;
+        let bad = |why: String| format!("{what} under the order `{id}`: {why}");
+        let began = acts.began(&named.hash, index).map(|began| began.map(day_of));
+        // Whoever signed is looked at first: that it began is on record because they did.
+        let order = orders.signed(named, began.as_ref().ok().copied().flatten(), day_of(recorded)).map_err(bad)?;
+        began.map_err(bad)?;
         if ![day_of(statement.as_of), day_of(last)].iter().all(|day| order.covers(*day, key.class)) {
             return Err(format!("{what} under the order `{id}`, which does not cover that day or class"));
         }

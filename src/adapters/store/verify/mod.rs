@@ -32,6 +32,7 @@ pub use chain::{ChainReport, SealedReport, verify_all};
 use entry::{Deleted, Row, Walk};
 use expected::Expected;
 pub use fault::{BadEntry, VerifyError};
+use grounds::OrderActs;
 pub use grounds::PurgeGrounds;
 use piece::{Piece, Pieces};
 
@@ -73,6 +74,9 @@ pub struct VerifyReport {
     pub purges_witnessed: u64,
     /// Those of them that two officials ordered, checked against their keys; none where none were given.
     pub purges_ordered: u64,
+    /// What it has on orders to delete.
+    #[serde(skip)]
+    acts: OrderActs,
     /// Root of the tree of all entries.
     #[serde(skip)]
     pub root: Hash,
@@ -83,7 +87,7 @@ pub struct VerifyReport {
 /// # Errors
 /// [`VerifyError`]: the first entry, node or checkpoint that is wrong, or why nothing could be read.
 pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
-    verify_log(&Log { options, later: &[], origins: None }, progress)
+    verify_log(&Log { options, later: &[], origins: None, before: &OrderActs::default() }, progress)
 }
 
 /// A log, and the purges in it that later logs record.
@@ -92,6 +96,8 @@ struct Log<'o> {
     later: &'o [(u64, PurgeStatement)],
     /// All logs of the installation, where it is one of them.
     origins: Option<&'o Origins>,
+    /// What earlier logs have on orders.
+    before: &'o OrderActs,
 }
 
 fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
@@ -116,7 +122,8 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
     let entries = join.frontier.size();
     join.expected.finish(entries)?;
     join.deletions(log)?;
-    let grounds = grounds::check(&join.conn, log)?;
+    let walked = stored.and(&rest);
+    let grounds = grounds::check(&join.conn, log, walked.acts.clone())?;
     Ok(VerifyReport {
         entries,
         purges: grounds.purges,
@@ -125,7 +132,7 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
         checkpoints: join.expected.checked,
         covered: join.expected.good,
         root: join.frontier.root(),
-        ..stored.and(&rest)
+        ..walked
     })
 }
 
@@ -148,8 +155,9 @@ fn open(options: &VerifyOptions) -> rusqlite::Result<Connection> {
 
 impl VerifyReport {
     /// The contents of both.
-    fn and(&self, other: &Self) -> Self {
+    fn and(self, other: &Self) -> Self {
         Self {
+            acts: self.acts.and(&other.acts),
             contents_checked: self.contents_checked + other.contents_checked,
             contents_unopened: self.contents_unopened + other.contents_unopened,
             contents_deleted: self.contents_deleted + other.contents_deleted,
