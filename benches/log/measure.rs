@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::{ManualClock, SystemClock};
 use estelam::adapters::store::{
-    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeJob, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, restore_all, verify,
+    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeGrounds, PurgeJob, SqliteLedger, VerifyOptions, Witnessed, backup_all, load,
+    restore_all, verify,
 };
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};

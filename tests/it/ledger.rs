@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::store::{
-    BadEntry, ContentKek, JOURNAL_BYTES, LedgerConfig, LedgerError, SqliteLedger, VerifyError, VerifyOptions, VerifyReport,
+    BadEntry, ContentKek, JOURNAL_BYTES, LedgerConfig, LedgerError, PurgeGrounds, SqliteLedger, VerifyError, VerifyOptions, VerifyReport,
     generate_officer_key, open_trail_key, verify,
 };
 use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};

@@ -75,6 +75,9 @@ pub struct OpenAnswer {
     pub opened: bool,
     /// The trail roots of the holder's numbers, epoch by epoch. Numbers that others have too are left out.
     pub trails: Vec<OpenedTrail>,
+    /// Whether the holder may be a minor today; registries of earlier builds do not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub minor: bool,
 }
 
 /// The trail roots of one person's numbers in one epoch (see [`TrailRoot`](crate::core::ledger::subject::TrailRoot)), which join this person's
@@ -116,7 +119,7 @@ pub trait HolderDesk: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`RegistryUnavailable`].
-    async fn open(&self, request: OpenRequest<'_>) -> Result<Option<Vec<OpenedTrail>>, RegistryUnavailable>;
+    async fn open(&self, request: OpenRequest<'_>) -> Result<Option<OpenAnswer>, RegistryUnavailable>;
 }
 
 /// A message did not go out.

@@ -119,9 +119,12 @@ impl HolderDesk {
     pub fn hand_in(&self, store: &Store, asked: &OpenRequest<'_>, now: Timestamp) -> Result<OpenAnswer, StoreError> {
         let person = self.lock().accept(asked, now);
         // Alike in what is read, whether it opens or not.
-        let numbers = store.read(|snapshot| sims::numbers(snapshot, person.unwrap_or(sims::NOBODY)))?;
+        let (numbers, minor) = store.read(|snapshot| {
+            let person = person.unwrap_or(sims::NOBODY);
+            Ok::<_, StoreError>((sims::numbers(snapshot, person)?, sims::is_minor(snapshot, person, tehran_day(now))?))
+        })?;
         match (person, &self.key) {
-            (Some(_), Some(key)) => Ok(OpenAnswer { opened: true, trails: self.trails(key, &numbers, asked) }),
+            (Some(_), Some(key)) => Ok(OpenAnswer { opened: true, trails: self.trails(key, &numbers, asked), minor }),
             _ => Ok(OpenAnswer::default()),
         }
     }

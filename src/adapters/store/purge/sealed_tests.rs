@@ -4,7 +4,9 @@
 use super::tests::{Log, at, found_in_files, hold, log, secrets};
 use super::*;
 use crate::adapters::store::test_signer::signer;
-use crate::adapters::store::{ChainReport, LogChain, Origins, SuccessionOrder, VerifyError, VerifyOptions, succeed, verify_all};
+use crate::adapters::store::{
+    ChainReport, LogChain, Origins, PurgeGrounds, SuccessionOrder, VerifyError, VerifyOptions, succeed, verify_all,
+};
 use crate::core::ledger::LogReader as _;
 use crate::core::ledger::succession::Ending;
 

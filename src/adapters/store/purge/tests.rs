@@ -13,7 +13,8 @@ use crate::adapters::clock::ManualClock;
 use crate::adapters::store::fault::Faults;
 use crate::adapters::store::test_signer::signer;
 use crate::adapters::store::{
-    BadEntry, ContentKek, LedgerConfig, Origins, VerifyError, VerifyOptions, VerifyReport, backup_all, generate_officer_key, verify,
+    BadEntry, ContentKek, LedgerConfig, Origins, PurgeGrounds, VerifyError, VerifyOptions, VerifyReport, backup_all, generate_officer_key,
+    verify,
 };
 use crate::core::ledger::LogReader as _;
 

@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use super::tests::{Log, at, log, three_days, trace};
 use crate::adapters::store::{
-    BadEntry, OfficerKey, OfflineAudit, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, generate_officer_key, open_trail_key,
-    verify,
+    BadEntry, OfficerKey, OfflineAudit, PurgeGrounds, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, generate_officer_key,
+    open_trail_key, verify,
 };
 use crate::core::ledger::audit::{LogAudit as _, OpenedKey, SealedEpoch, TrailSearch};
 

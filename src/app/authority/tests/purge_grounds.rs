@@ -141,9 +141,9 @@ async fn a_purge_that_two_officials_did_not_order_is_named() {
 
     for (signers, why) in [
         (&[][..], "cannot be read"),
-        (&[0], "is not signed by two officials"),
-        (&[0, 0], "is not signed by two officials"),
-        (&[2, 0], "no two of those who signed"),
+        (&[0][..], "is not signed by two officials"),
+        (&[0, 0][..], "is not signed by two officials"),
+        (&[2, 0][..], "no two of those who signed"),
     ] {
         let archive = self::archive().await;
         match signers {
