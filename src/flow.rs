@@ -138,7 +138,7 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut
     }
     match still_good(gate, decision.permit().call()) {
         Ok(()) => Ok(decision),
-        Err((code, detail)) => Err(decision.into_parts().0.refuse(code, detail)),
+        Err((code, detail)) => Err(decision.refuse(code, detail)),
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use estelam::adapters::clock::{ManualClock, SystemClock};
 use estelam::adapters::store::{
-    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeJob, SqliteLedger, VerifyOptions, Witnessed, backup_all, load, restore_all, verify,
+    ContentKek, LedgerConfig, OfficerKey, Origins, PurgeGrounds, PurgeJob, SqliteLedger, VerifyOptions, Witnessed, backup_all, load,
+    restore_all, verify,
 };
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};
@@ -177,6 +178,7 @@ fn verified(config: &LedgerConfig, content_kek: Option<ContentKek>) -> (f64, f64
         checkpoint_keys: config.checkpoint_keys().unwrap(),
         content_kek,
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: SystemClock.now(),
     };
     let (begun, cpu) = (Instant::now(), cpu_seconds());

@@ -2,11 +2,13 @@
 //! enrolled beside the files.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
@@ -51,6 +53,22 @@ impl People {
         let both = folder.officials(now).and_then(|present| Ok((present.file, folder.ever(now)?)));
         let (present, ever) = both.map_err(|what| StartError(format!("the officials, who sign in `{}`: {what}", dir.display())))?;
         Ok(Self::Officials { present, ever })
+    }
+
+    /// Officials whom somebody knows from elsewhere, by every version of their list; none without a version.
+    pub(super) fn of_lists(lists: Vec<OfficialsFile>) -> Option<Self> {
+        let ever = lists.iter().flat_map(|list| list.officials.clone()).collect();
+        Some(Self::Officials { present: lists.into_iter().next_back()?, ever })
+    }
+
+    /// Whether two of these were in office together on one of these days.
+    pub(super) fn were_in_office(&self, names: &[&str], days: RangeInclusive<Date>) -> bool {
+        let Self::Officials { ever, .. } = self else { return true };
+        let signed: Vec<&Official> = ever.iter().filter(|official| names.contains(&&*official.id)).collect();
+        let (first, last) = days.into_inner();
+        let from = |one: &Official, other: &Official| one.from.max(other.from).max(first);
+        let together = |one: &Official, other: &Official| one.id != other.id && from(one, other) <= one.to.min(other.to).min(last);
+        signed.iter().any(|one| signed.iter().any(|other| together(one, other)))
     }
 
     /// Those of a demo; no folder is nobody.

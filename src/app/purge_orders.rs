@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::StartError;
 use super::acts::{Acts, Known, KnownSigned};
+use super::authority::OfficialsFile;
 use super::signed_files::{Kind, OutOfOffice, SignedFiles, Subject, Words, hash_of};
 use crate::config::Config;
-use crate::core::ledger::purge_order::{Ordered, PurgeOrder};
-use crate::core::ledger::retention::Step;
+use crate::core::ledger::purge_order::{Ordered, PurgeOrder, SignedOrders};
+use crate::core::ledger::retention::{NamedOrder, Step};
 
 /// The folder of purge orders.
 pub type PurgeOrders = SignedFiles<StandingOrder>;
@@ -87,4 +88,33 @@ pub(super) async fn ordered(config: &Config, acts: &Acts, now: Timestamp) -> Res
     let orders = PurgeOrders::of(config, now)?.take_up(acts, now).await?;
     let named = orders.into_iter().map(|order| (order.clone(), hash_of::<StandingOrder>(&order))).collect();
     Ok(Ordered::new(!config.demo, named))
+}
+
+/// Orders of an installation, held against officials whom an auditor knows from elsewhere.
+pub struct OrderBook(PurgeOrders);
+
+impl OrderBook {
+    /// With every version of the officials' list that counts; none without one.
+    ///
+    /// # Errors
+    /// A file is no list of officials, or the installation has no folder of orders.
+    pub fn open(config: &Config, lists: &[PathBuf]) -> Result<Option<Self>, StartError> {
+        let read = |path: &PathBuf| {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| StartError(format!("cannot read `{name}`: {error}")))?;
+            OfficialsFile::parse(&name, &text).map_err(StartError)
+        };
+        let lists = lists.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(PurgeOrders::known_by(config, lists)?.map(Self))
+    }
+}
+
+impl SignedOrders for OrderBook {
+    fn signed(&self, named: &NamedOrder, began: Option<Date>, by: Date) -> Result<PurgeOrder, String> {
+        let order = self.0.signed(&named.id, began, by)?;
+        if hash_of::<StandingOrder>(&order) == named.hash {
+            return Ok(order);
+        }
+        Err("the order of that name is another one than the purge names by its hash".to_owned())
+    }
 }

@@ -240,7 +240,7 @@ impl Watching {
     /// Reads every day that is not recorded yet again from the log. Where that fails, what was counted stands, and it is tried again.
     fn read_again(&self, state: &mut State) {
         let snapshot = self.policies.current();
-        let fresh = Watcher::new(snapshot.watch.clone(), kinds(&snapshot));
+        let fresh = state.watcher.anew(snapshot.watch.clone(), kinds(&snapshot));
         let before = (std::mem::take(&mut state.tally), std::mem::replace(&mut state.watcher, fresh), state.read_to);
         let today = tehran_day(self.clock.now());
         let from = state.cursor.map_or(today, |cursor| cursor.tomorrow().unwrap_or(cursor).max(days_before(today, READ_AGAIN)));
@@ -253,6 +253,7 @@ impl Watching {
         let (tally, watcher, read_to) = before;
         state.tally.at_least(&tally);
         let Err(error) = read else {
+            state.watcher.keep_holders(watcher);
             state.blind = None;
             return;
         };

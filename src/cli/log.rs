@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::audit::{CaseCommand, Export, Holder, Person, Prove, QueryEntries, SampleCommand, Summary};
@@ -18,9 +19,13 @@ use super::witness::Witness;
 use super::{CliError, Failure};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store::{SealedReport, VerifyOptions, verify_all};
+use crate::adapters::store::{PurgeGrounds, SealedReport, VerifyOptions, VerifyReport, verify_all};
 use crate::app;
+use crate::app::purge_orders::OrderBook;
+use crate::config::Config;
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::cosignature::WitnessKey;
+use crate::core::ledger::purge_order::SignedOrders;
 
 /// Check the access log.
 #[derive(Debug, Subcommand)]
@@ -32,6 +37,8 @@ pub(super) enum Log {
         /// A checkpoint that you kept from before; the log must be consistent with it
         #[arg(long)]
         checkpoint: Option<PathBuf>,
+        #[command(flatten)]
+        grounds: Grounds,
         /// Print the report as JSON
         #[arg(long)]
         json: bool,
@@ -83,7 +90,7 @@ impl Log {
 
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self {
-            Self::Verify { place, checkpoint, json } => Self::verify(&place, checkpoint, json),
+            Self::Verify { place, checkpoint, grounds, json } => verify(&place, checkpoint, &grounds, json),
             Self::Query(query) => query.run(),
             Self::Defer(defer) => defer.run(),
             Self::Holder(holder) => holder.run(),
@@ -102,45 +109,94 @@ impl Log {
             Self::Witness(witness) => witness.run(),
         }
     }
+}
 
-    fn verify(place: &Place, checkpoint: Option<PathBuf>, json: bool) -> Result<ExitCode, CliError> {
-        let config = place.config()?;
-        let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
-        let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;
-        let seen = match &checkpoint {
-            Some(path) => Some(std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?),
-            None => None,
+/// What purges must rest on, as the auditor knows it.
+#[derive(Debug, Args)]
+pub(super) struct Grounds {
+    /// A witness's verifier key, as it was got from the witness: every purge must rest on a checkpoint that it cosigned. Once for each key
+    #[arg(long, value_name = "FILE")]
+    witness_key: Vec<PathBuf>,
+    /// A list of officials (`officials.toml`), as it was got from them: every purge must rest on an order that two of them signed. Once for each
+    /// version
+    #[arg(long, value_name = "FILE")]
+    officials: Vec<PathBuf>,
+}
+
+impl Grounds {
+    fn read(&self, config: &Config) -> Result<PurgeGrounds, CliError> {
+        let witness = |path: &PathBuf| {
+            let named = format!("`{}`", path.display());
+            WitnessKey::parse(&std::fs::read_to_string(path).doing(&named)?).doing(&named)
         };
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} entries, {per_sec}, {eta} left");
-        bar.set_style(style.doing("the progress bar")?);
-        let mut progress = |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        };
-        let options = VerifyOptions {
-            checkpoint_keys: ledger.checkpoint_keys().doing("the checkpoint key")?,
-            content_kek: Some(ledger.content_kek),
-            dir: ledger.dir,
-            seen_checkpoint: seen,
-            now: SystemClock.now(),
-        };
-        let origins = app::origins::origins_of(&config).doing("the ledger")?;
-        let begun = std::time::Instant::now();
-        let report = verify_all(&origins, &options, &mut progress).doing("the log does not hold")?;
-        bar.finish_and_clear();
-        if json {
-            println!("{}", serde_json::to_string(&report).doing("cannot print the report")?);
-        } else {
-            for SealedReport { origin, report } in &report.sealed {
-                println!("sealed log `{origin}`: {} entries and {} checkpoints hold", report.entries, report.checkpoints);
-            }
-            let walked = report.sealed.iter().map(|log| log.report.entries).sum::<u64>() + report.present.entries;
-            let report = report.present;
-            println!("{} entries and {} checkpoints hold; {} contents opened", report.entries, report.checkpoints, report.contents_checked);
-            println!("the last checkpoint covers {} entries; `--checkpoint FILE` compares with one that you kept", report.covered);
-            println!("{:.0} entries/s", walked as f64 / begun.elapsed().as_secs_f64().max(1e-6));
-        }
-        Ok(ExitCode::SUCCESS)
+        let orders = OrderBook::open(config, &self.officials).doing("the officials")?;
+        Ok(PurgeGrounds {
+            witnesses: self.witness_key.iter().map(witness).collect::<Result<_, _>>()?,
+            orders: orders.map(|book| Arc::new(book) as Arc<dyn SignedOrders>),
+        })
     }
+
+    /// What of the purges was checked, and what was not.
+    fn told(&self, reports: &[&VerifyReport]) -> Vec<String> {
+        let sum = |of: fn(&VerifyReport) -> u64| reports.iter().map(|report| of(report)).sum::<u64>();
+        let purges = sum(|report| report.purges);
+        if purges == 0 {
+            return Vec::new();
+        }
+        let witnessed = if self.witness_key.is_empty() {
+            "NOT checked: whether a witness vouches for the time; give its key with `--witness-key FILE`".to_owned()
+        } else {
+            format!("a witness vouches for the time of {}", sum(|report| report.purges_witnessed))
+        };
+        let ordered = if self.officials.is_empty() {
+            "NOT checked: whether two officials ordered them; give their list with `--officials FILE`".to_owned()
+        } else {
+            format!("two officials ordered {}", sum(|report| report.purges_ordered))
+        };
+        vec![format!("{purges} purges, each recorded before its deletions, which were due by the time that it says"), witnessed, ordered]
+    }
+}
+
+fn verify(place: &Place, checkpoint: Option<PathBuf>, grounds: &Grounds, json: bool) -> Result<ExitCode, CliError> {
+    let config = place.config()?;
+    let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
+    let ledger = app::ledger_config(&config, &keys).doing("the ledger")?;
+    let seen = match &checkpoint {
+        Some(path) => Some(std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?),
+        None => None,
+    };
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} entries, {per_sec}, {eta} left");
+    bar.set_style(style.doing("the progress bar")?);
+    let mut progress = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let options = VerifyOptions {
+        checkpoint_keys: ledger.checkpoint_keys().doing("the checkpoint key")?,
+        content_kek: Some(ledger.content_kek),
+        dir: ledger.dir,
+        seen_checkpoint: seen,
+        purges: grounds.read(&config)?,
+        now: SystemClock.now(),
+    };
+    let origins = app::origins::origins_of(&config).doing("the ledger")?;
+    let begun = std::time::Instant::now();
+    let report = verify_all(&origins, &options, &mut progress).doing("the log does not hold")?;
+    bar.finish_and_clear();
+    if json {
+        println!("{}", serde_json::to_string(&report).doing("cannot print the report")?);
+    } else {
+        for SealedReport { origin, report } in &report.sealed {
+            println!("sealed log `{origin}`: {} entries and {} checkpoints hold", report.entries, report.checkpoints);
+        }
+        let reports: Vec<&VerifyReport> = report.sealed.iter().map(|log| &log.report).chain([&report.present]).collect();
+        grounds.told(&reports).iter().for_each(|line| println!("{line}"));
+        let walked = report.sealed.iter().map(|log| log.report.entries).sum::<u64>() + report.present.entries;
+        let report = report.present;
+        println!("{} entries and {} checkpoints hold; {} contents opened", report.entries, report.checkpoints, report.contents_checked);
+        println!("the last checkpoint covers {} entries; `--checkpoint FILE` compares with one that you kept", report.covered);
+        println!("{:.0} entries/s", walked as f64 / begun.elapsed().as_secs_f64().max(1e-6));
+    }
+    Ok(ExitCode::SUCCESS)
 }

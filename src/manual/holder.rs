@@ -23,14 +23,14 @@
 //! office ── number ──▶ gateway ── number ──▶ registry ── code ──▶ the holder's SIM
 //! office ◀─ the holder says the code
 //! office ── code ────▶ gateway ── code, sealed trail keys ──▶ registry
-//!                      gateway ◀── trail tags of this person's numbers ──
+//!                      gateway ◀── trail roots of this person's numbers ──
 //! office ◀── view ──── gateway
 //! ```
 //!
 //! Each epoch's trail key is sealed to the data-protection officer, and once more to the registry's desk for holders (`[holder] public_key`; its private
 //! half is `holder.key` in the registry's folder). The gateway cannot open it, the registry has no log, and the registry opens it only for a code
-//! that it sent itself. So neither an office nor the gateway, nor a copy of its disk, can follow anybody without that person's telephone. The gateway
-//! never learns the telephone number. The sealed keys go when the epoch's last content goes.
+//! that it sent itself. So neither an office nor the gateway, nor a copy of its disk, can follow anybody without that person's telephone. A trail root gives every agency's tag of one
+//! number in one epoch; the gateway wipes it after the search. It never learns the telephone number. The sealed keys go when the epoch's last content goes.
 //!
 //! # What keeps it from being abused
 //!

@@ -10,10 +10,16 @@
 //!
 //! The header's bytes are described in [`crate::core::ledger::leaf`], the content in [`crate::core::ledger::EntryContent`].
 //! Neither holds a number, a name or a birth date; the content holds no unkeyed digest at all, and the header only the statement's. Whom an entry is about stands there
-//! only as two keyed tags: the agency tag joins one agency's entries about one person within one epoch (at most a day); the trail
-//! tag joins all agencies' entries within one epoch, and its key is sealed to the data-protection officer before the first use,
-//! and to the registry's desk for holders where holders' own views are offered ([`super::holder`]).
-//! Both keys live in memory and are gone with the epoch.
+//! only as two keyed tags ([`crate::core::ledger::subject`] has the bytes). Each joins one agency's entries about one number within one epoch (at most a day),
+//! and nothing else: both are others for each agency. The agency tag's secret is kept nowhere; the trail tags of all agencies come of one key an epoch, which is
+//! sealed to the data-protection officer before the first use, and to the registry's desk for holders where holders' own views are offered ([`super::holder`]).
+//! So nobody but who opens that key joins a person's entries across agencies or days. Both keys live in memory and are gone with the epoch. Earlier builds wrote
+//! one trail tag for all agencies; trails and views find their entries too, and within such an epoch the disk and the content keys are enough to join agencies.
+//!
+//! *What is left to whoever has the disk and the content keys* (an operator): that entries of one agency and epoch are about one number; and what the entries say. Answers from
+//! the cache share with the one that fetched it the registry's instant (`as_of`), for as long as the agency's policy lets facts be remembered, and a rare document looks alike
+//! wherever it is shown (kind, series, printed days, age, province): neither is a tag, and both are needed to decide again. Whoever reads the live process's memory has the keys of the present epoch,
+//! and the numbers that are asked about.
 //!
 //! Of a signed request the content keeps the key (`signed_by`) and a commitment to the signature (`signature`): HMAC-SHA-256 over the JWS, keyed by its
 //! `jti`, which only the agency has ([`crate::core::domain::context::RequestSignature`]). Refusals of a call whose signature was good keep them too.
@@ -79,9 +85,19 @@
 //! 4. the checkpoint is signed by the log's key.
 //!
 //! `estelam log verify --dir DIR` walks every log of the installation and names the first entry that does not hold: header, leaf, tree, every
-//! checkpoint, each content against its commitment, the index by which answers are found, each deletion's due date, that each epoch which a content
+//! checkpoint, each content against its commitment, the index by which answers are found, each deletion's due date and class by what its purge says, that each epoch which a content
 //! names still has its sealed trail key under that name, and that each log goes on from the end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
 //! processor and the same memory for a log of any length.
+//!
+//! What a purge rests on is checked against keys that the auditor got elsewhere. Without them `log verify` says that it was not checked, and `--json` counts 0 of `purges`.
+//!
+//! | given | what each purge must have; the first that has not is named |
+//! |---|---|
+//! | `--witness-key FILE`, once for each key | a checkpoint that the witness cosigned, of a tree that is the beginning of a log here, at an instant not before the one up to which due dates were counted |
+//! | `--officials FILE` (an `officials.toml`), once for each version | for every key that it destroyed an order by its hash, signed by two of those officials, both in office when it began, begun and not ended on record before, that covers day and class |
+//!
+//! The orders' files (`purge-orders/`) are read where they lie: keep those that are over. Where the entry that an order began is gone (after a year), two who signed it must have
+//! been in office together on some day until the purge.
 //!
 //! # Administrative acts
 //!
@@ -151,7 +167,8 @@
 //! its log was sealed stays open and answerable. One that is listed, had entries and is not there is named (`missing_logs`) by every query, trail and
 //! count that it may belong to, which then is not `complete`, as no holder's view is; the alarm `log-missing` says so at the start. Trail keys are bound to their log's origin, which `/v1/log/epochs` says and `trail_keys` repeats.
 //!
-//! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. In an installation `estelam log person …
+//! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. The search asks each part of the index which agencies it has
+//! entries of, and looks for their tags of that day alone. In an installation `estelam log person …
 //! --officer-key FILE --dir KIT`, on the officer's machine with the officer's kit, fetches the sealed keys of the period (`--from`, `--to`), opens them there and sends those keys along; the gateway makes
 //! the tags, searches and wipes the keys. Without keys it searches the epoch in memory alone and says `complete: false`. The demo's gateway has the officer's
 //! key (`audit.officer_key`), which only a `demo = true` configuration takes. Offline, `estelam log person --officer-key FILE --scheme …` searches a folder or a restored copy
@@ -188,7 +205,10 @@
 //!
 //! # Deletion
 //!
-//! Contents are kept by retention class: `detail` 90 days, `minor` 30, `admin` one year, from ledger time. Then the key of a day and class is
+//! Contents are kept by retention class: `detail` 90 days, `minor` 30, `admin` one year, from ledger time. `minor` is whatever is known to be about a minor: the answer, a refusal
+//! after it was decided, the officer's look at the trail, the holder's view and what is contested in it (the registry says so with the numbers; a year of birth counts as the younger age).
+//! Where nobody knows it, it is `detail`: refusals before the look-up, a code that is asked for, a wrong one. So is every `not-established`, whoever bears the number: the class stands in
+//! the header, which agencies get with proofs. Then the key of a day and class is
 //! destroyed and contents with salt₂ are overwritten; header, salt₁, content commitment and leaf stay, so the tree still verifies. A gateway does
 //! it every hour, `estelam log purge` at once: it asks the process that has the log open by `ledger/purge-request.json`, or does it itself.
 //! `--day DAY --class CLASS` asks for one; if it is not due, or not ordered, the whole run is refused. `--dry-run` only says what would go, and under which
@@ -197,7 +217,7 @@
 //! A purge is an administrative entry before it takes effect. Its header commits to a statement that the log keeps for ever (table `purge`): the
 //! instant up to which due dates were counted, the keys (day, class, counts), the orders with their hashes, the holds in force, the witness's checkpoint if
 //! there was one. A statement without an order is of a demo, or of a build that needed none. `log
-//! verify` takes a missing content only where such a statement names its key and it was due at that instant, and no statement may name
+//! verify` takes a missing content only where such a statement names its key and class and it was due at that instant, and no statement may name
 //! an instant after its own entry. A crash at any point leaves a log that verifies; the next purge finishes it, also where the log was sealed meanwhile.
 //!
 //! The host's clock alone makes nothing due: where a witness is configured (`ledger.witness_checkpoint`), the instant at which it cosigned the checkpoint that

@@ -57,9 +57,12 @@
 //! A table holds a million keys a rule at most; `estelam_watch_passed_over_total` says when one was full. Nothing of it is on the disk but
 //! `ledger/watch.json`: up to which day alerts are recorded.
 //!
-//! After a restart the days that are not recorded yet (seven at most) are read again from the log. The log has no numbers, so that three things are
-//! counted from the restart on only: runs of numbers, honeypots, and a person across it (the epoch's tags are others). If more calls come than the
-//! watch can take (200,000 within half a second), it reads the day again too: `estelam_watch_read_again_total`.
+//! A person is one holder by whichever number, as soon as the registry has said whose the number is (`key` of a look-up, a keyed hash; other registries than ours
+//! may leave it out): what was counted by the number until then goes along. Refusals before a look-up count by the number.
+//!
+//! After a restart the days that are not recorded yet (seven at most) are read again from the log. The log has no numbers, and nothing in it joins two agencies' entries about one
+//! person, so that three things are counted from the restart on only: runs of numbers, honeypots, and who is followed by many agencies. If more calls come than the
+//! watch can take (200,000 within half a second), it reads the day again too (`estelam_watch_read_again_total`), and keeps what it had counted of holders.
 //!
 //! # Webhook
 //!

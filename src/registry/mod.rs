@@ -132,7 +132,7 @@ mod tests {
         let (_dir, store, schemes) = demo();
         import_demo_people(&store, &schemes).unwrap();
         let person = store.lookup("amayesh-no", "A170000001").unwrap().remove(0);
-        let wire = serde_json::to_string(&person.to_wire("amayesh-no", "A170000001")).unwrap();
+        let wire = serde_json::to_string(&person.to_wire("amayesh-no", "A170000001", None)).unwrap();
         assert!(wire.contains("1370-05-12") && !wire.contains("A170000001") && !wire.contains("90000"), "{wire}");
     }
 }

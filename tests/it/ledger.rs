@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use estelam::adapters::clock::ManualClock;
 use estelam::adapters::store::{
-    BadEntry, ContentKek, JOURNAL_BYTES, LedgerConfig, LedgerError, SqliteLedger, VerifyError, VerifyOptions, VerifyReport,
+    BadEntry, ContentKek, JOURNAL_BYTES, LedgerConfig, LedgerError, PurgeGrounds, SqliteLedger, VerifyError, VerifyOptions, VerifyReport,
     generate_officer_key, open_trail_key, verify,
 };
 use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
@@ -72,6 +72,7 @@ impl Log {
             checkpoint_keys: self.config.checkpoint_keys().unwrap(),
             content_kek: Some(self.config.content_kek.clone()),
             seen_checkpoint: None,
+            purges: PurgeGrounds::default(),
             now: at("2026-11-24T00:00:00Z"),
         }
     }

@@ -25,7 +25,7 @@ use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
 use crate::core::limit::Tier;
 use crate::core::policy::Permit;
-use crate::core::registry::holder::{HolderDesk, OpenRequest, OpenedTrail};
+use crate::core::registry::holder::{HolderDesk, OpenAnswer, OpenRequest};
 use crate::core::registry::{Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable};
 
 /// The registry as the gateway sees it.
@@ -196,9 +196,9 @@ impl HolderDesk for CachedRegistry {
         self.inner.register().holder_code(&key_of(identifier), office).await
     }
 
-    async fn open(&self, request: OpenRequest<'_>) -> Result<Option<Vec<OpenedTrail>>, RegistryUnavailable> {
+    async fn open(&self, request: OpenRequest<'_>) -> Result<Option<OpenAnswer>, RegistryUnavailable> {
         let answer = self.inner.register().holder_open(&request).await?;
-        Ok(answer.opened.then_some(answer.trails))
+        Ok(Some(answer).filter(|answer| answer.opened))
     }
 }
 

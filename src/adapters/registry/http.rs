@@ -121,7 +121,7 @@ impl Upstream for HttpRegistry {
         let limit = self.timeout * 4;
         let answer: IdentifiersAnswer = self.ask(|client| client.post(self.identifiers.clone()).json(&body), limit, LOOKUP_CAP).await?;
         self.timely(answer.as_of, asked)?;
-        Ok(answer.persons.into_iter().map(|person| KnownPerson { identifiers: person.identifiers }).collect())
+        Ok(answer.persons.into_iter().map(|person| KnownPerson { identifiers: person.identifiers, minor: person.minor }).collect())
     }
 
     async fn holder_code(&self, key: &Key, office: &str) -> Result<String, RegistryUnavailable> {

@@ -143,6 +143,6 @@ impl Upstream for SpdciRegistry {
         // An officer waits for it, nobody at a counter.
         let answer = self.answer(&asked, self.timeout * 4).await.map_err(NoAnswer::why)?;
         let people = answer.identities(&asked, self.clock.now())?;
-        Ok(people.into_iter().map(|person| KnownPerson { identifiers: person.identifiers }).collect())
+        Ok(people.into_iter().map(|person| KnownPerson { identifiers: person.identifiers, minor: person.minor }).collect())
     }
 }

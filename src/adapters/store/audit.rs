@@ -119,7 +119,7 @@ impl LogAudit for SqliteLedger {
         let epochs = self.epochs(search.from, search.to).await?;
         let current = self.shared.keys.load_full();
         let keys = Keys { origin: &self.shared.origin, sealed: false, current: Some(&current), officer: self.officer() };
-        let (sought, unopened) = keys.tags(&epochs, &search);
+        let (sought, unopened) = keys.roots(&epochs, &search);
         let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
         Ok(keys.assembled(found, (search.from, search.to), (epochs.len(), unopened), size))
     }
@@ -180,7 +180,7 @@ impl OfflineAudit {
         let size = self.size()?;
         let epochs = epochs(&self.conn, (search.from, search.to), None, None)?;
         let keys = Keys { origin: &self.origin, sealed: false, current: None, officer };
-        let (sought, unopened) = keys.tags(&epochs, search);
+        let (sought, unopened) = keys.roots(&epochs, search);
         let found = segments::trail(&mut self.index, &self.conn, &self.contents, &sought, size).map_err(fault)?;
         Ok(keys.assembled(found, (search.from, search.to), (epochs.len(), unopened), size))
     }

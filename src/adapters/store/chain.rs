@@ -132,7 +132,7 @@ impl EndedLog {
         let (size, span) = (self.size, (search.from, search.to));
         let epochs = self.epochs(span).await?;
         let keys = Keys { origin: &self.origin, sealed: true, current: None, officer: present.officer() };
-        let (sought, unopened) = keys.tags(&epochs, search);
+        let (sought, unopened) = keys.roots(&epochs, search);
         let found = self.readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
         let found = keys.assembled(found, span, (epochs.len(), unopened), size);
         let of_log = |(trace, row): (usize, AuditRow)| (trace, row.of_log(self.number, Some(self.origin.clone())));

@@ -1,4 +1,4 @@
-//! The holder's own view of the log: epochs whose trail keys are sealed to the registry, and the entries with the tags that it told.
+//! The holder's own view of the log: epochs whose trail keys are sealed to the registry, and the entries with the tags that come of what it told.
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::Connection;
+use zeroize::Zeroizing;
 
 use super::SqliteLedger;
 use super::audit::{day_number, number_of};
@@ -16,6 +17,7 @@ use crate::core::ledger::audit::AuditRow;
 use crate::core::ledger::holder::{HolderEntries, HolderEntry, HolderLog, SealedTrails};
 use crate::core::ledger::leaf::Header;
 use crate::core::ledger::retention::day_of;
+use crate::core::ledger::subject::TrailRoot;
 use crate::core::ledger::tree::Hash;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
 use crate::core::registry::holder::{OpenedTrail, SealedTrail};
@@ -70,7 +72,7 @@ impl EndedLog {
     }
 }
 
-/// The entries with the tags of these trails among the first `size` of a log, and whether others may be the holder's too.
+/// The entries of these trails among the first `size` of a log, and whether others may be the holder's too.
 async fn entries(readers: &Readers, trails: &[OpenedTrail], from: Timestamp, size: u64) -> Result<HolderEntries, LogUnreadable> {
     let sought: Vec<Sought> = trails.iter().flat_map(sought).collect();
     let found = readers.search(move |index, conn, contents| segments::trail(index, conn, contents, &sought, size)).await?;
@@ -108,6 +110,9 @@ fn sealed(conn: &Connection, first: Date, origin: Option<&str>) -> rusqlite::Res
 
 fn sought(trail: &OpenedTrail) -> Vec<Sought> {
     let day = day_number(&trail.epoch);
-    let tag = |text: &String| URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Hash::try_from(bytes).ok());
-    trail.tags.iter().filter_map(tag).map(|tag| Sought { day, tag, trace: 0 }).collect()
+    let root = |text: &String| {
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
+        Hash::try_from(bytes.as_slice()).ok().map(TrailRoot::new)
+    };
+    trail.roots.iter().filter_map(root).map(|root| Sought { day, root, trace: 0 }).collect()
 }

@@ -76,7 +76,7 @@ pub use rewrap::rewrap;
 pub use sealed::LogChain;
 pub use signing::CheckpointSigner;
 pub use succession::{SuccessionOrder, seal, succeed};
-pub use verify::{BadEntry, ChainReport, SealedReport, VerifyError, VerifyOptions, VerifyReport, verify, verify_all};
+pub use verify::{BadEntry, ChainReport, PurgeGrounds, SealedReport, VerifyError, VerifyOptions, VerifyReport, verify, verify_all};
 pub use witnessed::{NotWitnessed, continues, entries_in};
 
 use crate::core::domain::clock::Clock;

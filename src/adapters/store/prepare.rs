@@ -49,7 +49,7 @@ fn tags_of(subject: &Identifier, agency: Option<&str>, keys: &DayKeys) -> Subjec
     SubjectTags {
         epoch: keys.epoch.clone(),
         agency: agency.map(|agency| keys.tags.agency_tag(agency, scheme, value)),
-        trail: keys.tags.trail_tag(scheme, value),
+        trail: keys.tags.trail_tag(agency.unwrap_or_default(), scheme, value),
     }
 }
 

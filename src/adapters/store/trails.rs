@@ -11,7 +11,7 @@ use super::day::DayKeys;
 use super::segments::{Damage, Sought, Trail};
 use crate::core::ledger::audit::{OpenedKey, SealedEpoch, Trace, TrailFound, TrailSearch};
 use crate::core::ledger::retention::day_of;
-use crate::core::ledger::subject::{trail_key_check, trail_tag_under};
+use crate::core::ledger::subject::{TrailRoot, trail_key_check};
 use crate::core::ledger::tree::Hash;
 
 /// What the trail key of an epoch comes to, so that no other counts as opened; it goes with the epoch.
@@ -48,16 +48,16 @@ pub(super) struct Keys<'k> {
 }
 
 impl Keys<'_> {
-    /// The tags of all traces under keys in memory, given or opened; and the epochs that nobody opened.
-    pub(super) fn tags(&self, epochs: &[SealedEpoch], search: &TrailSearch) -> (Vec<Sought>, Vec<String>) {
+    /// What all traces' tags come from under keys in memory, given or opened; and the epochs that nobody opened.
+    pub(super) fn roots(&self, epochs: &[SealedEpoch], search: &TrailSearch) -> (Vec<Sought>, Vec<String>) {
         let (mut sought, mut unopened) = (Vec::new(), Vec::new());
         for epoch in epochs {
             let day = day_number(&epoch.name);
             if let Some(current) = self.current.filter(|current| current.epoch == epoch.name) {
-                let tag = |(trace, asked): (usize, &Trace)| Sought { day, tag: current.tags.trail_tag(&asked.scheme, &asked.value), trace };
-                sought.extend(search.traces.iter().enumerate().map(tag));
+                let root = |asked: &Trace| current.tags.trail_root(&asked.scheme, &asked.value);
+                sought.extend(all(day, search, root));
             } else if let Some(key) = self.given(epoch, search).or_else(|| self.opened(epoch)) {
-                sought.extend(tags_under(&key, day, search));
+                sought.extend(all(day, search, |asked| TrailRoot::under(&key, &asked.scheme, &asked.value)));
             } else {
                 unopened.push(self.name_of(&epoch.name));
             }
@@ -94,9 +94,8 @@ impl Keys<'_> {
     }
 }
 
-fn tags_under(key: &[u8; 32], day: i64, search: &TrailSearch) -> Vec<Sought> {
-    let tag = |(trace, asked): (usize, &Trace)| Sought { day, tag: trail_tag_under(key, &asked.scheme, &asked.value), trace };
-    search.traces.iter().enumerate().map(tag).collect()
+fn all(day: i64, search: &TrailSearch, root: impl Fn(&Trace) -> TrailRoot) -> impl Iterator<Item = Sought> {
+    search.traces.iter().enumerate().map(move |(trace, asked)| Sought { day, root: root(asked), trace })
 }
 
 /// Days since 1970 of the first and the last epoch that entries of a span can be of: an entry may take its place a little after its epoch's day.

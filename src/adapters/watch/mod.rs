@@ -44,6 +44,7 @@ enum Of<'a> {
     Value(&'a str, &'a str),
     Run(&'a str, &'a str),
     Trail(&'a str),
+    Person(u64),
 }
 
 impl Observer for Feed {
@@ -85,6 +86,7 @@ impl Feed {
             branch,
             actor: content.actor.as_deref().map(|actor| self.keys.hash_one(Of::Actor(branch, actor))),
             holder: content.trail_tag.as_deref().map(|tag| self.keys.hash_one(Of::Trail(tag))),
+            person: None,
             place: None,
             honeypot: false,
             batch: false,
@@ -94,13 +96,18 @@ impl Feed {
     }
 
     fn sighting(&self, conclusion: &Conclusion) -> Option<Sighting> {
-        let (code, honeypot, subject) = match conclusion {
+        let (code, honeypot, subject, person) = match conclusion {
             Conclusion::Answer(decision) => {
                 let reason = decision.verdict().reason;
                 let nobody = reason == ReasonCode::NotEstablished;
-                (reason.code(), nobody && decision.seen().is_some_and(|seen| seen.blocked), decision.permit().identifier())
+                (
+                    reason.code(),
+                    nobody && decision.seen().is_some_and(|seen| seen.blocked),
+                    decision.permit().identifier(),
+                    decision.person_key(),
+                )
             }
-            Conclusion::Refusal(refusal) => (refusal.code.code(), false, refusal.context.subject.as_ref()),
+            Conclusion::Refusal(refusal) => (refusal.code.code(), false, refusal.context.subject.as_ref(), None),
             Conclusion::Delivery(_) | Conclusion::Flood(_) => return None,
         };
         let context = conclusion.context();
@@ -114,6 +121,7 @@ impl Feed {
             branch,
             actor: context.actor.as_deref().map(|actor| self.keys.hash_one(Of::Actor(branch, actor))),
             holder: whom.map(|(scheme, value)| self.keys.hash_one(Of::Value(scheme, value))),
+            person: person.map(|key| self.keys.hash_one(Of::Person(key))),
             place: whom
                 .and_then(|(scheme, value)| run_of(value).map(|(run, at)| Place { run: self.keys.hash_one(Of::Run(scheme, run)), at })),
             honeypot,

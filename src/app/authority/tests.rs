@@ -5,6 +5,7 @@
 mod deferrals;
 mod elsewhere;
 mod owners;
+mod purge_grounds;
 mod purge_orders;
 
 use std::net::SocketAddr;

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ pub use self::kind::{Kind, OutOfOffice, Subject, Words};
 
 use super::StartError;
 use super::acts::{Act, Acts, KnownSigned, OFFICIALS};
-use super::authority::version_of;
+use super::authority::{OfficialsFile, version_of};
 use super::people::{FOUR_EYES, People, Signature};
 use crate::config::Config;
 use crate::core::ledger::retention::{Step, day_of};
@@ -87,6 +88,35 @@ impl<K: Kind> SignedFiles<K> {
     /// A public key is not usable.
     pub fn open(dir: &Path) -> Result<Self, StartError> {
         Ok(Self { dir: dir.to_owned(), people: People::enrolled(dir)?, kind: PhantomData })
+    }
+
+    /// The files of an installation, held against officials whom somebody knows from elsewhere; none without a list of them.
+    ///
+    /// # Errors
+    /// The installation has no such folder.
+    pub(super) fn known_by(config: &Config, lists: Vec<OfficialsFile>) -> Result<Option<Self>, StartError> {
+        let dir = K::folder(config)?;
+        Ok(People::of_lists(lists).map(|people| Self { dir, people, kind: PhantomData }))
+    }
+
+    /// One that two people signed, both in office on the day on which it began; where that is not known, together on some day until `by`. Whether it
+    /// had effect, and until when, the log says.
+    ///
+    /// # Errors
+    /// The file is not there, a signature in it does not hold, or there are not two such signatures.
+    pub(super) fn signed(&self, id: &str, began: Option<Date>, by: Date) -> Result<K::Subject, String> {
+        let path = self.path(id).map_err(|error| error.to_string())?;
+        let file = self.read(&path).map_err(|error| error.to_string())?;
+        self.sound(&path, &file)?;
+        let names: Vec<&str> = file.begun_by.iter().map(|signature| &*signature.by).collect();
+        if !self.two_signed(&file, Step::Begin) {
+            return Err(format!("`{}` is not signed by two officials", path.display()));
+        }
+        if !self.people.were_in_office(&names, began.unwrap_or(Date::MIN)..=began.unwrap_or(by)) {
+            let when = began.map_or_else(|| format!("until {by}"), |began| format!("on {began}, when it began"));
+            return Err(format!("no two of those who signed `{}` were in office together {when}", path.display()));
+        }
+        Ok(file.subject)
     }
 
     /// Lets somebody sign: in a demo. Elsewhere the officials do.

@@ -200,7 +200,7 @@ impl Explain {
         };
         let found = then.map_or_else(|| look_up(None), Ok)?;
         let persons: Result<Vec<Person>, _> =
-            found.persons.iter().map(|person| Person::try_from_wire(&person.to_wire(scheme, &value))).collect();
+            found.persons.iter().map(|person| Person::try_from_wire(&person.to_wire(scheme, &value, None))).collect();
         let persons = persons.doing("a record of the registry is not understood")?;
         let now = SystemClock.now();
         let decrees = own_decrees(&store, &dir, now)?;

@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::basis_day::DaySpan;
 use crate::core::domain::context::Asked;
-use crate::core::domain::date::{Validity, age_on, birth_of_age, tehran_day};
+use crate::core::domain::date::{ADULT_AGE, Validity, age_on, birth_of_age, tehran_day};
 use crate::core::domain::document::{Document, DocumentKind, DocumentState, Facets};
 use crate::core::domain::name::NameMatch;
 use crate::core::domain::person::{Marks, Person};
 use crate::core::registry::{Freshness, RegistryAnswer};
-
-/// Full years from which a holder is no minor (domain §8: a minor's entries are kept for a shorter time).
-const ADULT_AGE: u16 = 18;
 
 /// What a decision was derived from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

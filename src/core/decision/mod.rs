@@ -24,6 +24,7 @@ use serde::Serialize;
 
 use super::domain::document::DocumentKind;
 use super::domain::reason::ReasonCode;
+use super::domain::refusal::{Refusal, RefusalCode};
 use super::domain::request::Check;
 use super::limit::Seen;
 use super::policy::Permit;
@@ -112,6 +113,19 @@ impl Decision {
         self.facts
     }
 
+    /// Whether the holder is known to be a minor on the day asked.
+    pub fn is_about_a_minor(&self) -> bool {
+        self.verdict.basis.is_minor() == Some(true)
+    }
+
+    /// Turns the call into a refusal after all; what is known of the holder's age goes with it.
+    pub fn refuse(self, code: RefusalCode, detail: impl Into<String>) -> Box<Refusal> {
+        let minor = self.is_about_a_minor();
+        let mut refusal = self.facts.into_permit().refuse(code, detail);
+        refusal.context.minor = minor;
+        refusal
+    }
+
     /// Whether it could not be made on remembered facts and may be on live ones.
     pub fn needs_fresher_facts(&self) -> bool {
         self.verdict.reason == ReasonCode::TooStale && self.verdict.freshness == Freshness::Cached
@@ -120,6 +134,15 @@ impl Decision {
     /// Whether nothing could be decided because too many wait for the registry.
     pub fn comes_of_overload(&self) -> bool {
         self.verdict.reason == ReasonCode::RegistryUnavailable && self.facts.come_of_overload()
+    }
+
+    /// The registry's key of the one person behind the number, for counting in memory alone; `None` where there are none or several, or one who
+    /// must look like nobody.
+    pub fn person_key(&self) -> Option<u64> {
+        match &*self.facts.answer().as_ref().ok()?.persons {
+            [person] if !person.blocked => person.marks.key,
+            _ => None,
+        }
     }
 
     /// What those who protect holders count; `None` where nothing was found out about anybody.

@@ -38,6 +38,8 @@ pub struct CallContext {
     pub reference: Option<String>,
     /// The accepted identifier. The ledger turns it into keyed tags; nothing else may keep it.
     pub subject: Option<Identifier>,
+    /// Whether the subject is known to be a minor: then the entry is kept for a minor's time, answer or not.
+    pub minor: bool,
     /// The policy snapshot under which the call is judged.
     pub policy_version: Option<Arc<str>>,
     /// What the body gave, once it was read.
@@ -150,6 +152,7 @@ impl CallContext {
             purpose: None,
             reference: None,
             subject: None,
+            minor: false,
             policy_version: None,
             asked: None,
             signature: None,

@@ -221,6 +221,14 @@ pub fn age_on(birth: &PartialDate, day: civil::Date) -> (u16, u16) {
     (full_years(birth.last, day), full_years(birth.first, day))
 }
 
+/// Full years of age from which on nobody is a minor.
+pub const ADULT_AGE: u16 = 18;
+
+/// Whether somebody may be a minor on a civil day.
+pub fn is_minor(birth: &PartialDate, day: civil::Date) -> bool {
+    age_on(birth, day).0 < ADULT_AGE
+}
+
 /// The civil days from which the least and the most full years that a birth date allows are `years`, as [`age_on`] counts them.
 pub fn days_of_age(birth: &PartialDate, years: u16) -> [Option<civil::Date>; 2] {
     [birth.last, birth.first].map(|born| birthday(born, years))

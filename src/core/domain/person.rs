@@ -45,6 +45,8 @@ pub struct Marks {
     pub papers: Vec<PaperMark>,
     /// The name, for a hint alone; none where the registry holds no name.
     pub name: Option<NameKey>,
+    /// The registry's keyed hash of the person, the same by whichever number; for counting in memory alone, never kept. None where it does not say.
+    pub key: Option<u64>,
 }
 
 /// One document that bears the number asked for.

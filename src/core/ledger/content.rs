@@ -27,7 +27,7 @@ pub struct SubjectTags {
     pub epoch: String,
     /// Under the agency's key of the epoch; absent when no agency asked.
     pub agency: Option<Hash>,
-    /// Under the trail key of the epoch.
+    /// Under the trail key of the epoch, of this agency alone.
     pub trail: Hash,
 }
 

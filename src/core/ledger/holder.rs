@@ -114,7 +114,7 @@ pub const NOT_ALL: Gap = Gap {
     en: "This list is not complete: part of the last 90 days could not be opened. Ask the data-protection officer about it.",
 };
 
-/// Finds entries by trail tags that the registry told for the holder's code.
+/// Finds entries by the trail roots that the registry told for the holder's code.
 #[async_trait]
 pub trait HolderLog: Send + Sync + 'static {
     /// The epochs since an instant with their trail keys.
@@ -123,7 +123,7 @@ pub trait HolderLog: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn sealed_trails(&self, from: Timestamp) -> Result<SealedTrails, LogUnreadable>;
 
-    /// The entries with these tags, and whether others may have them.
+    /// The entries of these trails, and whether there may be others.
     ///
     /// # Errors
     /// [`LogUnreadable`].

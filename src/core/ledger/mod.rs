@@ -159,7 +159,7 @@ pub struct EntryContent {
     /// Subject tag under the agency's key of the epoch; set by the ledger.
     #[serde(default)]
     pub agency_tag: Option<String>,
-    /// Subject tag under the trail key of the epoch; set by the ledger.
+    /// Subject tag under the trail key of the epoch, another one for each agency (see [`subject`]); set by the ledger.
     #[serde(default)]
     pub trail_tag: Option<String>,
     /// The epoch of the tags; set by the ledger.

@@ -51,6 +51,16 @@ impl PurgeOrder {
     }
 }
 
+/// Orders with the signatures under them, for who checks a purge afterwards.
+pub trait SignedOrders: Send + Sync {
+    /// The order that a statement names, if two officials signed it, both in office on the day on which it began; where nobody can tell that day any
+    /// more, together on some day until `by`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the rest of a sentence.
+    fn signed(&self, named: &NamedOrder, began: Option<Date>, by: Date) -> Result<PurgeOrder, String>;
+}
+
 /// The orders that are on record and not ended, whatever their days, and whether a purge needs one.
 #[derive(Clone, Debug)]
 pub struct Ordered {

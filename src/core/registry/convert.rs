@@ -83,6 +83,7 @@ impl Person {
             marks: Marks {
                 papers: wire.papers.iter().map(PaperMark::try_from_wire).collect::<Result<_, _>>()?,
                 name: wire.name_key.clone(),
+                key: wire.key.as_deref().map(key).transpose()?,
             },
         })
     }
@@ -203,6 +204,11 @@ fn household_role(role: Option<&str>) -> Result<Option<String>, ConvertError> {
         Some(role @ ("head" | "member")) => Ok(Some(role.to_owned())),
         Some(_) => Err(ConvertError::Word("household_role")),
     }
+}
+
+fn key(text: &str) -> Result<u64, ConvertError> {
+    let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u64::from_str_radix(text, 16).ok().filter(|_| digits).ok_or(ConvertError::Word("key"))
 }
 
 fn date(field: &'static str, wire: Option<&WireDate>) -> Result<Option<PartialDate>, ConvertError> {

@@ -1,13 +1,14 @@
 //! The holder's own view of the access log (domain §8): what the gateway asks of the registry for it, and how a code reaches the holder.
 //!
 //! The registry knows whose number is whose and which SIM is registered; the gateway has the log. A code goes from the registry to the
-//! holder and comes back through an office. Only then does the registry tell the gateway the trail tags of this one person's numbers: the
-//! trail keys are sealed to the registry too, so that without the holder's code neither side alone finds anything.
+//! holder and comes back through an office. Only then does the registry tell the gateway what the trail tags of this one person's numbers come
+//! from: the trail keys are sealed to the registry too, so that without the holder's code neither side alone finds anything.
 
 use std::borrow::Cow;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use super::RegistryUnavailable;
 use crate::core::domain::identifier::Identifier;
@@ -72,20 +73,37 @@ pub struct SealedTrail {
 pub struct OpenAnswer {
     /// Whether the code was the right one.
     pub opened: bool,
-    /// The tags of the holder's numbers, epoch by epoch. Numbers that others have too are left out.
+    /// The trail roots of the holder's numbers, epoch by epoch. Numbers that others have too are left out.
     pub trails: Vec<OpenedTrail>,
+    /// Whether the holder may be a minor today; registries of earlier builds do not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub minor: bool,
 }
 
-/// The tags of one person's numbers in one epoch.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The trail roots of one person's numbers in one epoch (see [`TrailRoot`](crate::core::ledger::subject::TrailRoot)), which join this person's
+/// entries of all agencies. Wiped when dropped, never shown.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct OpenedTrail {
     /// The epoch.
     pub epoch: String,
     /// The origin of its log, as it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// Trail tags, base64url.
-    pub tags: Vec<String>,
+    /// Trail roots, base64url; the member's name is from when they were the tags themselves.
+    #[serde(rename = "tags")]
+    pub roots: Vec<String>,
+}
+
+impl Drop for OpenedTrail {
+    fn drop(&mut self) {
+        self.roots.zeroize();
+    }
+}
+
+impl std::fmt::Debug for OpenedTrail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpenedTrail({}, …)", self.epoch)
+    }
 }
 
 /// The gateway's way to the registry's desk for holders.
@@ -101,7 +119,7 @@ pub trait HolderDesk: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`RegistryUnavailable`].
-    async fn open(&self, request: OpenRequest<'_>) -> Result<Option<Vec<OpenedTrail>>, RegistryUnavailable>;
+    async fn open(&self, request: OpenRequest<'_>) -> Result<Option<OpenAnswer>, RegistryUnavailable>;
 }
 
 /// A message did not go out.

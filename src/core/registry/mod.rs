@@ -132,6 +132,8 @@ pub trait Registry: Send + Sync + 'static {
 pub struct KnownPerson {
     /// The numbers.
     pub identifiers: Vec<KnownIdentifier>,
+    /// Whether this person may be a minor today.
+    pub minor: bool,
 }
 
 /// One number of a person.

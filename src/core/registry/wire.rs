@@ -57,6 +57,9 @@ pub struct IdentifiersAnswer {
 pub struct WireIdentities {
     /// The numbers.
     pub identifiers: Vec<WireIdentifier>,
+    /// Whether this person may be a minor today; registries of earlier builds do not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub minor: bool,
 }
 
 /// One number. Wiped when dropped, never shown by `Debug`.
@@ -106,6 +109,9 @@ pub struct WirePerson {
     /// How the name is spelt and sounds, for a hint; no name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_key: Option<crate::core::domain::name::NameKey>,
+    /// The registry's keyed hash of the person, the same by whichever number: 16 hex digits. The gateway counts by it in memory and keeps it nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// What tells one document that bears the number asked for from others of that number.

@@ -35,10 +35,13 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
     Entry { kind, class: class_of(conclusion), time: now, id: context.request_id, statement_digest, subject, content }
 }
 
+/// The class stands in the header, which an agency gets with the proof of its answer: it must tell nothing that the answer does not. So what
+/// comes to nothing (`not-established`) is of one class, whoever bears the number.
 fn class_of(conclusion: &Conclusion) -> RetentionClass {
     match conclusion {
-        Conclusion::Answer(decision) if decision.verdict().basis.is_minor() == Some(true) => RetentionClass::Minor,
+        Conclusion::Answer(decision) if decision.is_about_a_minor() => RetentionClass::Minor,
         Conclusion::Delivery(delivery) if delivery.kind == EntryKind::Admin => RetentionClass::Admin,
+        Conclusion::Delivery(_) | Conclusion::Refusal(_) if conclusion.context().minor => RetentionClass::Minor,
         _ => RetentionClass::Detail,
     }
 }
@@ -90,4 +93,41 @@ fn short_hex(thumbprint: &[u8; 32]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::refusal::{Refusal, RefusalCode};
+    use crate::core::signing::Delivery;
+
+    fn class(minor: bool, kind: Option<EntryKind>) -> RetentionClass {
+        let context = CallContext { minor, ..CallContext::new("verify", Timestamp::UNIX_EPOCH) };
+        let conclusion = match kind {
+            None => Conclusion::Refusal(Refusal::new(context, RefusalCode::TokenInvalid, "the token ended meanwhile")),
+            Some(kind) => {
+                let (status, content_type, body, statement) = (200, "application/json", String::new(), String::new());
+                Conclusion::Delivery(Box::new(Delivery {
+                    context,
+                    kind,
+                    code: "person",
+                    details: None,
+                    status,
+                    content_type,
+                    body,
+                    statement,
+                }))
+            }
+        };
+        of(&conclusion, [0; 32], Timestamp::UNIX_EPOCH).class
+    }
+
+    #[test]
+    fn whatever_is_known_to_be_about_a_minor_is_kept_for_a_minors_time() {
+        for kind in [None, Some(EntryKind::LogRead)] {
+            assert_eq!(class(true, kind), RetentionClass::Minor, "{kind:?}");
+            assert_eq!(class(false, kind), RetentionClass::Detail, "{kind:?}");
+        }
+        assert_eq!(class(true, Some(EntryKind::Admin)), RetentionClass::Admin);
+    }
 }

@@ -56,6 +56,20 @@ impl Count {
         }
     }
 
+    /// Takes in what was counted apart of the same key.
+    pub(super) fn take(&mut self, other: &Self) {
+        self.raised |= other.raised;
+        match &other.tally {
+            Tally::Calls(calls) => {
+                if let Tally::Calls(own) = &mut self.tally {
+                    *own = own.saturating_add(*calls);
+                }
+            }
+            Tally::Different(things) => things.iter().for_each(|thing| self.add(*thing, other.agency)),
+            Tally::Agencies(seen, count) => seen.iter().take(usize::from(*count)).for_each(|agency| self.add(0, *agency)),
+        }
+    }
+
     pub(super) fn value(&self) -> u32 {
         match &self.tally {
             Tally::Calls(calls) => *calls,

@@ -1,5 +1,6 @@
 //! Counts sightings by the rules and says what breaks one. A table is bounded; what finds no room is counted as passed over.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub struct Watcher {
     tables: Vec<HashMap<u64, Count>>,
     agencies: Agencies,
     today: Option<Today>,
+    /// Numbers of which the registry said today whose they are.
+    persons: HashMap<u64, u64>,
     passed_over: u64,
 }
 
@@ -52,7 +55,7 @@ struct Today {
 }
 
 /// Agencies by small numbers, for as long as the watcher lives.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Agencies {
     places: HashMap<AgencyId, u16>,
     known: Vec<AgencyId>,
@@ -74,7 +77,7 @@ impl Watcher {
     /// A watcher that has seen nothing.
     pub fn new(rules: Arc<WatchRules>, kinds: Arc<Kinds>) -> Self {
         let tables = rules.rules.iter().map(|_| HashMap::new()).collect();
-        Self { rules, kinds, tables, agencies: Agencies::default(), today: None, passed_over: 0 }
+        Self { rules, kinds, tables, agencies: Agencies::default(), today: None, persons: HashMap::new(), passed_over: 0 }
     }
 
     /// Goes on under other rules: one that stays as it was keeps what it counted.
@@ -95,12 +98,13 @@ impl Watcher {
         let today = *self.today.get_or_insert_with(|| Today::of(sighting.at));
         let second = u32::try_from(sighting.at.duration_since(today.begins).as_secs()).unwrap_or(0);
         let agency = self.agencies.place(&sighting.agency);
+        let holder = self.holder(sighting);
         let kind = self.kinds.get(&sighting.agency).map_or("", |kind| &**kind);
         for (rule, table) in self.rules.rules.iter().zip(&mut self.tables) {
             if !rule.is_about(sighting, kind) || !self.rules.in_hours(rule, kind, today.day, second) {
                 continue;
             }
-            let Some((who, key, thing)) = rule.keys(sighting, agency, second / HOUR_S) else { continue };
+            let Some((who, key, thing)) = rule.keys(sighting, (agency, holder), second / HOUR_S) else { continue };
             if table.len() >= KEYS && !table.contains_key(&key) {
                 self.passed_over += 1;
                 continue;
@@ -123,7 +127,52 @@ impl Watcher {
             }
             *table = HashMap::new();
         }
+        self.persons = HashMap::new();
         self.today = None;
+    }
+
+    /// One that has counted nothing, and knows agencies by the same numbers: for reading the day again.
+    pub fn anew(&self, rules: Arc<WatchRules>, kinds: Arc<Kinds>) -> Self {
+        Self { agencies: self.agencies.clone(), ..Self::new(rules, kinds) }
+    }
+
+    /// Takes over what was counted of holders on the same day before it was read again: nobody can tell from the log which entries of several agencies
+    /// are about one person.
+    pub fn keep_holders(&mut self, before: Self) {
+        let Some(today) = before.today.filter(|today| self.today.is_none_or(|own| own.day == today.day)) else { return };
+        self.today = Some(today);
+        self.persons = before.persons;
+        let mut tables: Vec<_> = before.rules.rules.iter().cloned().zip(before.tables).collect();
+        for (rule, table) in self.rules.rules.iter().zip(&mut self.tables).filter(|(rule, _)| rule.who == Who::Holder) {
+            table.extend(taken(&mut tables, rule));
+        }
+    }
+
+    /// The key of whom a call is about: the person's once the registry has said whose the number is. What was counted by the number goes along.
+    fn holder(&mut self, sighting: &Sighting) -> Option<u64> {
+        let number = sighting.holder?;
+        let known = self.persons.get(&number).copied();
+        let Some(person) = sighting.person.filter(|person| known != Some(*person)) else { return Some(known.unwrap_or(number)) };
+        if self.persons.len() >= KEYS && known.is_none() {
+            self.passed_over += 1;
+            return Some(number);
+        }
+        self.persons.insert(number, person);
+        if known.is_none() {
+            for (rule, table) in self.rules.rules.iter().zip(&mut self.tables).filter(|(rule, _)| rule.who == Who::Holder) {
+                rule.windows().for_each(|window| moved(table, window(number), window(person)));
+            }
+        }
+        Some(person)
+    }
+}
+
+/// Puts what was counted under one key to what was counted under another.
+fn moved(table: &mut HashMap<u64, Count>, from: u64, to: u64) {
+    let Some(count) = table.remove(&from) else { return };
+    match table.entry(to) {
+        Entry::Occupied(mut known) => known.get_mut().take(&count),
+        Entry::Vacant(free) => _ = free.insert(count),
     }
 }
 
@@ -180,13 +229,20 @@ impl Rule {
             && (self.kinds.is_empty() || self.kinds.iter().any(|known| known == kind))
     }
 
+    /// The keys that one who is counted under, window by window of a day.
+    fn windows(&self) -> impl Iterator<Item = impl Fn(u64) -> u64> {
+        let hours = if self.per == Window::Hour { 24 } else { 0 };
+        let hourly = (0..hours).map(Some);
+        hourly.chain((hours == 0).then_some(None)).map(|hour| move |who| hour.map_or(who, |hour| mixed(who, hour)))
+    }
+
     /// Whose call it is, the key that it is counted under, and what is counted; `None` where the call has no such thing.
-    fn keys(&self, sighting: &Sighting, agency: u16, hour: u32) -> Option<(u64, u64, u32)> {
+    fn keys(&self, sighting: &Sighting, (agency, holder): (u16, Option<u64>), hour: u32) -> Option<(u64, u64, u32)> {
         let who = match self.who {
             Who::Agency => u64::from(agency),
             Who::Branch => sighting.branch,
             Who::Actor => sighting.actor?,
-            Who::Holder => sighting.holder?,
+            Who::Holder => holder?,
         };
         let key = match self.per {
             Window::Day => who,

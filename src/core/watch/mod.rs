@@ -31,8 +31,10 @@ pub struct Sighting {
     pub branch: u64,
     /// The named clerk or account of that branch.
     pub actor: Option<u64>,
-    /// Whom it was about; the same whichever agency asks.
+    /// Whom it was about, by the number; the same whichever agency asks. What was read back from the log has another for each agency and epoch.
     pub holder: Option<u64>,
+    /// Whom it was about, by whichever number, where the registry said.
+    pub person: Option<u64>,
     /// Where the number stands; `None` for a value that ends in no digit, and for what was read back from the log.
     pub place: Option<Place>,
     /// Whether the number is a honeypot or a protected record.

@@ -159,7 +159,9 @@ mod tests {
             assert_eq!(lookup(&store, &schemes, honeypot.scheme, &honeypot.value, None).unwrap().persons.len(), 1);
             let found = store.lookup(honeypot.scheme, &honeypot.value).unwrap();
             assert!(
-                found.iter().all(|person| person.to_wire(honeypot.scheme, &honeypot.value).blocked && person.source == HONEYPOT_SOURCE)
+                found
+                    .iter()
+                    .all(|person| person.to_wire(honeypot.scheme, &honeypot.value, None).blocked && person.source == HONEYPOT_SOURCE)
             );
         }
         assert!(mint_honeypots(&store, MOST + 1).is_err());

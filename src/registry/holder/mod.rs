@@ -1,5 +1,5 @@
-//! The registry's desk for holders: sends a code to the registered SIM, and tells the tags of a person's own numbers to whoever brings it
-//! back (see [`crate::core::registry::holder`]).
+//! The registry's desk for holders: sends a code to the registered SIM, and tells the trail roots of a person's own numbers to whoever
+//! brings it back (see [`crate::core::registry::holder`]).
 //!
 //! Codes are in memory alone: a restart makes them void. Nobody and somebody without a SIM get a handle as well, and take the same reads.
 
@@ -23,7 +23,7 @@ pub use self::sims::register;
 use self::sims::{Holder, Number};
 use super::store::{Store, StoreError};
 use crate::core::domain::date::tehran_day;
-use crate::core::ledger::subject::trail_tag_under;
+use crate::core::ledger::subject::TrailRoot;
 use crate::core::registry::holder::{CODE_DIGITS, CODE_LASTS_S, CODE_TRIES, CodeRequest, CodeSender, OpenAnswer, OpenRequest, OpenedTrail};
 use crate::files;
 
@@ -119,9 +119,12 @@ impl HolderDesk {
     pub fn hand_in(&self, store: &Store, asked: &OpenRequest<'_>, now: Timestamp) -> Result<OpenAnswer, StoreError> {
         let person = self.lock().accept(asked, now);
         // Alike in what is read, whether it opens or not.
-        let numbers = store.read(|snapshot| sims::numbers(snapshot, person.unwrap_or(sims::NOBODY)))?;
+        let (numbers, minor) = store.read(|snapshot| {
+            let person = person.unwrap_or(sims::NOBODY);
+            Ok::<_, StoreError>((sims::numbers(snapshot, person)?, sims::is_minor(snapshot, person, tehran_day(now))?))
+        })?;
         match (person, &self.key) {
-            (Some(_), Some(key)) => Ok(OpenAnswer { opened: true, trails: self.trails(key, &numbers, asked) }),
+            (Some(_), Some(key)) => Ok(OpenAnswer { opened: true, trails: self.trails(key, &numbers, asked), minor }),
             _ => Ok(OpenAnswer::default()),
         }
     }
@@ -130,8 +133,8 @@ impl HolderDesk {
         let trail = |sealed: &crate::core::registry::holder::SealedTrail| {
             let bytes = STANDARD.decode(&sealed.sealed).ok()?;
             let trail = (self.open_key)(key, sealed.origin.as_deref().unwrap_or(&asked.origin), &sealed.epoch, &bytes)?;
-            let tag = |number: &Number| URL_SAFE_NO_PAD.encode(trail_tag_under(&trail, &number.scheme, &number.value));
-            Some(OpenedTrail { epoch: sealed.epoch.clone(), origin: sealed.origin.clone(), tags: numbers.iter().map(tag).collect() })
+            let root = |number: &Number| URL_SAFE_NO_PAD.encode(TrailRoot::under(&trail, &number.scheme, &number.value).expose());
+            Some(OpenedTrail { epoch: sealed.epoch.clone(), origin: sealed.origin.clone(), roots: numbers.iter().map(root).collect() })
         };
         asked.epochs.iter().take(EPOCHS).filter_map(trail).collect()
     }

@@ -1,10 +1,11 @@
 //! Which SIM is registered for whom, and which numbers are one person's alone.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
 
-use crate::registry::store::{Store, StoreError, instant};
+use crate::registry::store::{Store, StoreError, date, instant, may_be_minor};
 
 /// No person has this row.
 pub(super) const NOBODY: i64 = 0;
@@ -52,6 +53,13 @@ pub(super) fn numbers(connection: &Connection, person: i64) -> Result<Vec<Number
         }
     }
     Ok(own)
+}
+
+/// Whether one of a person's records has a birth date by which the person may be a minor on a day.
+pub(super) fn is_minor(connection: &Connection, person: i64, day: Date) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached(&format!("SELECT birth, birth_calendar FROM person WHERE id IN ({RECORDS})"))?;
+    let births = select.query_map([person], |row| date(row, 0, 1))?.collect::<Result<Vec<_>, _>>()?;
+    Ok(births.iter().any(|birth| may_be_minor(birth.as_ref(), day)))
 }
 
 fn heads(connection: &Connection, scheme: &str, value: &str) -> Result<Vec<i64>, StoreError> {

@@ -60,14 +60,14 @@ impl Place {
 }
 
 #[test]
-fn the_right_code_opens_once_and_gives_the_tags_of_this_person_alone() {
+fn the_right_code_opens_once_and_gives_the_trail_roots_of_this_person_alone() {
     let place = place();
     let (handle, code) = place.begin(HOLDER, "office", 0);
     let code = code.unwrap();
     let opened = place.hand_in(&handle, &code, "office", 599);
-    let wanted = URL_SAFE_NO_PAD.encode(trail_tag_under(&[9; 32], SCHEME, HOLDER));
+    let wanted = URL_SAFE_NO_PAD.encode(TrailRoot::under(&[9; 32], SCHEME, HOLDER).expose());
     assert!(opened.opened);
-    assert_eq!((opened.trails.len(), &opened.trails[0].tags), (1, &vec![wanted]));
+    assert_eq!((opened.trails.len(), &opened.trails[0].roots), (1, &vec![wanted]));
     assert!(!place.hand_in(&handle, &code, "office", 599).opened, "a second time");
     assert_eq!(place.sent.0.lock().unwrap()[0].0, "+989120000001");
 }

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
 use super::{RegistryState, problem};
+use crate::core::domain::date::tehran_day;
 use crate::core::registry::wire::{ChangesAnswer, DecreesAnswer, IdentifiersAnswer, LookupAnswer, LookupRequest};
 use crate::registry::decrees::{DecreeError, Officials, served};
 use crate::registry::feed::changes_after;
-use crate::registry::store::StoreError;
+use crate::registry::store::{StoreError, StoredPerson};
 
 /// Longest that a poll of the change feed is held, in seconds.
 const LONGEST_POLL_S: u64 = 25;
@@ -49,7 +50,7 @@ pub(super) async fn identifiers(state: State, request: HttpRequest, body: web::B
     let reading = web::block(move || {
         let question: LookupRequest<'_> = serde_json::from_slice(&body).map_err(|_| None)?;
         let as_of = state.clock.now();
-        let persons = state.store.identifiers(&question.scheme, &question.value).map_err(Some)?;
+        let persons = state.store.identifiers(&question.scheme, &question.value, tehran_day(as_of)).map_err(Some)?;
         Ok::<_, Option<StoreError>>(IdentifiersAnswer { as_of, persons })
     });
     match reading.await {
@@ -116,7 +117,8 @@ fn found(state: &RegistryState, question: &LookupRequest<'_>) -> Result<LookupAn
     let as_of = state.clock.now();
     let subject = state.subjects.subject(&question.scheme, &question.value);
     let (version, persons, more) = state.store.lookup_with_cursor(&question.scheme, &question.value, MOST_PEOPLE)?;
-    let persons = persons.iter().map(|person| person.to_wire(&question.scheme, &question.value)).collect();
+    let key = |person: &StoredPerson| Some(state.subjects.person(&person.source, &person.person));
+    let persons = persons.iter().map(|person| person.to_wire(&question.scheme, &question.value, key(person))).collect();
     Ok(LookupAnswer { version, as_of, subject, persons, more })
 }
 

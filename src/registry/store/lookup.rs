@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use super::StoreError;
-use crate::core::domain::date::Calendar;
+use crate::core::domain::date::{Calendar, PartialDate, is_minor};
 use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
 use crate::core::domain::name::NameKey;
 use crate::core::registry::wire::{WireDate, WireDocument, WireIdentifier, WireIdentities, WirePaper, WirePerson};
@@ -75,8 +76,8 @@ impl StoredPerson {
         self.merged.push(format!("{}/{}", other.source, other.person));
     }
 
-    /// What the gateway may learn for the number it asked about: no name, no number, no household.
-    pub fn to_wire(&self, scheme: &str, value: &str) -> WirePerson {
+    /// What the gateway may learn for the number it asked about: no name, no number, no household. `key` is the registry's hash of the person.
+    pub fn to_wire(&self, scheme: &str, value: &str, key: Option<String>) -> WirePerson {
         let asked = self.documents.iter().filter(|document| document.scheme == scheme && document.value == value);
         let papers = asked.map(|StoredDocument { facts, country, .. }| WirePaper {
             kind: Some(facts.kind),
@@ -93,6 +94,7 @@ impl StoredPerson {
             documents: self.documents.iter().map(|document| document.facts.clone()).collect(),
             papers: papers.collect(),
             name_key: self.name.as_deref().and_then(NameKey::of),
+            key,
         }
     }
 }
@@ -171,18 +173,24 @@ fn named(connection: &Connection, mut ids: Vec<i64>, at: &str) -> Result<Vec<Sto
 }
 
 /// Everybody behind an identifier with all their numbers.
-pub(super) fn identities(connection: &Connection, scheme: &str, value: &str) -> Result<Vec<WireIdentities>, StoreError> {
+pub(super) fn identities(connection: &Connection, scheme: &str, value: &str, day: Date) -> Result<Vec<WireIdentities>, StoreError> {
     let mut found = Vec::new();
     for person in persons(connection, scheme, value, None)? {
+        let minor = may_be_minor(person.birth.as_ref(), day);
         let numbers: BTreeSet<(String, String)> = person.documents.into_iter().map(|document| (document.scheme, document.value)).collect();
         let mut identifiers = Vec::new();
         for (scheme, value) in numbers {
             let shared = heads(connection, &scheme, &value, NOW, 2)?.len() > 1;
             identifiers.push(WireIdentifier { scheme, value, shared });
         }
-        found.push(WireIdentities { identifiers });
+        found.push(WireIdentities { identifiers, minor });
     }
     Ok(found)
+}
+
+/// Whether somebody born then may be a minor on a day; without a birth date that is understood nobody is known to be.
+pub(in crate::registry) fn may_be_minor(birth: Option<&WireDate>, day: Date) -> bool {
+    birth.and_then(|birth| PartialDate::parse(&birth.date, birth.calendar).ok()).is_some_and(|birth| is_minor(&birth, day))
 }
 
 /// One person from all the records that count as one, the leading one first: what it leaves open the others fill.
@@ -254,7 +262,7 @@ fn documents(connection: &Connection, head: i64, at: &str) -> Result<Vec<StoredD
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn date(row: &Row<'_>, text: usize, calendar: usize) -> rusqlite::Result<Option<WireDate>> {
+pub(in crate::registry) fn date(row: &Row<'_>, text: usize, calendar: usize) -> rusqlite::Result<Option<WireDate>> {
     let date: Option<String> = row.get(text)?;
     let calendar = optional_code(row, calendar, Calendar::parse)?;
     Ok(date.zip(calendar).map(|(date, calendar)| WireDate { date, calendar }))

@@ -7,12 +7,14 @@ mod migrations;
 pub use draft::Draft;
 pub(in crate::registry) use lookup::instant;
 pub use lookup::{StoredDocument, StoredPerson};
+pub(in crate::registry) use lookup::{date, may_be_minor};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::core::registry::wire::WireIdentities;
@@ -161,12 +163,13 @@ impl Store {
         })
     }
 
-    /// Everybody to whom a normalised identifier leads, each with every number, present and past, and whether others have it too.
+    /// Everybody to whom a normalised identifier leads, each with every number, present and past, and whether others have it too; and whether
+    /// they may be minors on a day.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub fn identifiers(&self, scheme: &str, value: &str) -> Result<Vec<WireIdentities>, StoreError> {
-        self.read(|snapshot| lookup::identities(snapshot, scheme, value))
+    pub fn identifiers(&self, scheme: &str, value: &str, day: Date) -> Result<Vec<WireIdentities>, StoreError> {
+        self.read(|snapshot| lookup::identities(snapshot, scheme, value, day))
     }
 
     /// Everybody to whom the identifier led by what this registry knew at an instant: records merged or split since then stand as

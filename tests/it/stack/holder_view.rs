@@ -21,14 +21,15 @@ use super::workshop::{document, person};
 use crate::foreign_keys::ForeignKey;
 use crate::openapi::assert_described;
 
-const NUMBER: &str = "A170000001";
+pub(super) const NUMBER: &str = "A170000001";
 const SISTER: &str = "A170000071";
 const NO_SIM: &str = "A170000072";
+pub(super) const CHILD: &str = "A170000073";
 const UNKNOWN: &str = "A170009999";
 const SIM: &str = "+989120000001";
 
 /// A system, and the key of the offices' requests.
-struct Place {
+pub(super) struct Place {
     system: System,
     key: ForeignKey,
 }
@@ -46,17 +47,21 @@ impl Place {
         Self { system: self.system.restarted(|_| ()).await, key: self.key }
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.system.stop().await;
     }
 }
 
-async fn system() -> Place {
-    let people = [("sister", SISTER), ("nosim", NO_SIM)];
-    let people = people.map(|(key, value)| person(key, &document("amayesh-no", value, "amayesh", Some(17), "1402/03/31"))).concat();
+pub(super) async fn system() -> Place {
+    let people = [("sister", SISTER), ("nosim", NO_SIM), ("child", CHILD)];
+    let people = people.map(|(key, value)| {
+        let born = if value == CHILD { "1395/01/01" } else { "1370/01/01" };
+        person(key, &document("amayesh-no", value, "amayesh", Some(17), "1402/03/31")).replace("1370/01/01", born)
+    });
+    let people = people.concat();
     let system = System::at(super::harness::TODAY, &people).await;
     let now = estelam::core::domain::clock::Clock::now(&*system.clock);
-    for (value, sim) in [(NUMBER, SIM), (SISTER, "+989120000002")] {
+    for (value, sim) in [(NUMBER, SIM), (SISTER, "+989120000002"), (CHILD, "+989120000003")] {
         system.registry_store(|store| estelam::registry::holder::register(store, "amayesh-no", value, sim, now).unwrap());
     }
     let key = ForeignKey::es256();
@@ -66,7 +71,7 @@ async fn system() -> Place {
 }
 
 /// One step at an office (`kefalat`, `kefalat.BRANCH`), signed as it must be.
-async fn step(system: &Place, office: &str, mut body: Value) -> Reply {
+pub(super) async fn step(system: &Place, office: &str, mut body: Value) -> Reply {
     const PATH: &str = "/v1/log/holder";
     body["actor"] = json!("clerk-3");
     let token = send(
@@ -99,7 +104,7 @@ fn messages(system: &System) -> Vec<(String, String)> {
 }
 
 /// Has a code sent and reads it from the holder's telephone.
-async fn code(system: &Place, office: &str, value: &str) -> (String, String) {
+pub(super) async fn code(system: &Place, office: &str, value: &str) -> (String, String) {
     let before = messages(system).len();
     let reply = ask_code(system, office, value).await;
     assert_eq!(reply.status, 202, "{}", reply.json);
@@ -107,7 +112,7 @@ async fn code(system: &Place, office: &str, value: &str) -> (String, String) {
     (reply.json["handle"].as_str().unwrap().to_owned(), messages(system).pop().unwrap().1)
 }
 
-async fn open(system: &Place, office: &str, handle: &str, code: &str) -> Reply {
+pub(super) async fn open(system: &Place, office: &str, handle: &str, code: &str) -> Reply {
     step(system, office, json!({"handle": handle, "code": code})).await
 }
 

@@ -30,6 +30,7 @@ mod kits;
 mod legal;
 mod legal_table;
 mod list_source;
+mod minors;
 mod neighbours;
 mod officials;
 mod outage;

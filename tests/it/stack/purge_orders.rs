@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use estelam::adapters::keys::FileSigner;
 use estelam::adapters::policy_files::{self, PolicyStore};
-use estelam::adapters::store::{VerifyOptions, open_offline, verify_all};
+use estelam::adapters::store::{PurgeGrounds, VerifyOptions, open_offline, verify_all};
 use estelam::app::authority::{Approval, AuthorityFolder, Kind, Proposal};
+use estelam::app::purge_orders::OrderBook;
 use estelam::app::{key_place, ledger_config, origins::origins_of};
 use estelam::config::{Config, template};
 use estelam::core::domain::clock::Clock;
@@ -63,6 +65,7 @@ fn install(config: &mut Config) {
     };
     let folder = AuthorityFolder::of(config);
     let text = format!("quorum = 2\n{}{}{}", official("one"), official("two"), listed_of_the_registry(&dir));
+    std::fs::write(dir.join("officials.toml"), &text).unwrap();
     let officials = folder.init("officials.toml", &text).unwrap();
     let at = TODAY.parse().unwrap();
     let hash = PolicyStore::open(&config.policies).unwrap().current().version.to_string();
@@ -183,6 +186,8 @@ async fn outside_a_demo_two_officials_order_and_end_deletions_and_one_operator_n
     }
     assert!(acts(&system, &kek(&system)).iter().any(|act| act.code.as_deref() == Some("purge-order-ended")));
     still_verifies(&system);
+    let unreadable = log(dir, &format!("verify --witness-key {}", dir.join("cosigned").display()));
+    assert!(unreadable.status.code() == Some(1) && said(&unreadable).contains("cosigned"), "{}", said(&unreadable));
     system.stop_registry().await;
     system.running.stop().await;
 }
@@ -190,14 +195,20 @@ async fn outside_a_demo_two_officials_order_and_end_deletions_and_one_operator_n
 fn still_verifies(system: &System) {
     let keys = estelam::adapters::keys::KeyRing::open_at(&key_place(&system.config)).unwrap();
     let ledger = ledger_config(&system.config, &keys).unwrap();
+    let dir = system.dir.path();
+    let witness = WitnessKey::parse(&std::fs::read_to_string(dir.join("witness.key")).unwrap()).unwrap();
+    let book = OrderBook::open(&system.config, &[dir.join("officials.toml")]).unwrap().unwrap();
     let options = VerifyOptions {
         checkpoint_keys: ledger.checkpoint_keys().unwrap(),
         content_kek: Some(ledger.content_kek),
         dir: ledger.dir,
         seen_checkpoint: None,
+        purges: PurgeGrounds { witnesses: vec![witness], orders: Some(Arc::new(book)) },
         now: "2030-01-01T00:00:00Z".parse().unwrap(),
     };
-    assert!(verify_all(&origins_of(&system.config).unwrap(), &options, &mut |_, _| ()).unwrap().present.contents_deleted > 0);
+    let report = verify_all(&origins_of(&system.config).unwrap(), &options, &mut |_, _| ()).unwrap().present;
+    assert!(report.contents_deleted > 0 && report.purges > 0);
+    assert_eq!((report.purges_witnessed, report.purges_ordered), (report.purges, report.purges));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use estelam::adapters::keys::KeyRing;
 use estelam::adapters::store::open_offline;
+use estelam::core::ledger::RetentionClass;
+use estelam::core::ledger::leaf::Header;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -16,6 +18,13 @@ pub fn latest(system: &System) -> Value {
     let store = open_offline(&system.config.ledger.dir).unwrap();
     let id: Vec<u8> = store.query_row("SELECT id FROM entry ORDER BY idx DESC LIMIT 1", [], |row| row.get(0)).unwrap();
     content(system, &Uuid::from_slice(&id).unwrap().to_string())
+}
+
+/// How long the latest entry is kept, as its header says.
+pub fn latest_class(system: &System) -> RetentionClass {
+    let store = open_offline(&system.config.ledger.dir).unwrap();
+    let header: Vec<u8> = store.query_row("SELECT header FROM entry ORDER BY idx DESC LIMIT 1", [], |row| row.get(0)).unwrap();
+    Header::decode(&header).unwrap().class
 }
 
 /// The contents of all entries, in order.

@@ -18,6 +18,7 @@ use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{System, send};
 use super::record;
+use super::workshop::{document, person};
 
 /// A teller tries a purpose that banks do not have.
 async fn try_wrong_purpose(system: &System, times: usize) {
@@ -95,6 +96,31 @@ async fn a_honeypot_is_seen_at_its_first_touch() {
     let question = query("school", minted[0].scheme, &minted[0].value, "education-school");
     assert_eq!(system.ask("school", &question).await.outcome(), "indeterminate not-established");
     assert_eq!(counted(&system), one("honeypot-hit", "school"));
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agencies_that_share_out_one_persons_two_numbers_are_counted_together() {
+    let papers = [
+        document("amayesh-no", "A170000074", "amayesh", Some(17), "1402/03/31"),
+        document("yekta", "9123456784", "smart-card", None, "1410/01/01"),
+    ];
+    let system = System::at(super::harness::TODAY, &person("two-numbers", &papers.join(","))).await;
+    for (agency, service, number) in [
+        ("school", "education-school", ("amayesh-no", "A170000074")),
+        ("clinic", "treatment", ("yekta", "9123456784")),
+        ("insurer", "insurance-health", ("amayesh-no", "A170000074")),
+        ("bank", "bank-card", ("yekta", "9123456784")),
+    ] {
+        assert_eq!(system.ask(agency, &query(agency, number.0, number.1, service)).await.status, 200, "{agency}");
+    }
+    assert_eq!(counted(&system), []);
+    assert_eq!(system.ask("telecom", &query("telecom", "yekta", "9123456784", "sim")).await.status, 200);
+    assert_eq!(counted(&system), one("tracked-holder", "telecom"));
+    // What joins the two numbers is in memory alone: each entry has a tag of its own.
+    let tags: std::collections::HashSet<String> =
+        record::all(&system).iter().filter_map(|content| content["trail_tag"].as_str().map(str::to_owned)).collect();
+    assert_eq!(tags.len(), 5);
     system.stop().await;
 }
 

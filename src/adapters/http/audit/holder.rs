@@ -22,6 +22,7 @@ use crate::core::domain::date::{jalali, tehran_day};
 use crate::core::domain::document::coded_enum;
 use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 use crate::core::domain::request::{RequestIdentifier, object};
+use crate::core::ledger::RetentionClass;
 use crate::core::ledger::holder::{Gap, HolderLog, NOT_ALL, ViewDay, ViewLine, shown, view};
 use crate::core::ledger::retention::Hold;
 use crate::core::policy::accept_identifier;
@@ -260,7 +261,10 @@ async fn open(
         epochs: sealed.trails.clone(),
     };
     let trails = match holder.desk.open(request).await {
-        Ok(Some(trails)) => trails,
+        Ok(Some(opened)) => {
+            context.minor = opened.minor;
+            opened.trails
+        }
         Ok(None) => return Err(not_accepted(context)),
         Err(_) => {
             return Err(refused(context, RefusalCode::RegistryUnavailable, "the registry does not answer; ask for another code later"));
@@ -270,11 +274,14 @@ async fn open(
     let all_opened = sealed.are_all_in(&trails);
     let found = holder.log.entries_of(trails, from).await.map_err(unreadable(context.clone()))?;
     let complete = all_opened && found.whole;
+    // A registry that does not say it: what was asked about a minor is about this person.
+    context.minor |= found.entries.iter().any(|entry| entry.class == RetentionClass::Minor);
+    let minor = context.minor;
     let lines = view(&shown(found.entries, &deferrals, now), &(state.gate.policy)());
     let (of_lines, opened, kept) = (lines.iter().map(|line| line.entries.clone()).collect(), handle.to_owned(), state.clone());
     let then: Then = Box::new(move |recorded| {
         if recorded && let Some(holder) = &kept.holder {
-            holder.sessions.opened(&opened, of_lines, now);
+            holder.sessions.opened(&opened, (of_lines, minor), now);
         }
     });
     let first = tehran_day(from);
@@ -329,8 +336,8 @@ async fn contested(
         Err(why) => return Err(no_line(context, &why)),
     };
     let contesting = Contesting { state: state.clone(), handle, line: ask.line, recorded: false };
-    let ContestedLine { identifier, entries, case } = line;
-    context.subject = Some(identifier);
+    let ContestedLine { identifier, minor, entries, case } = line;
+    (context.subject, context.minor) = (Some(identifier), minor);
     // The ids stand in the case alone: who audits patterns must not learn which entries are one person's.
     let details = json!({ "entries": entries.len(), "why": ask.why }).to_string();
     let (number, of_case) = (case.clone(), entries);

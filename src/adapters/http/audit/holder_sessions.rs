@@ -32,6 +32,8 @@ pub struct Session {
     office: String,
     identifier: Identifier,
     until: Timestamp,
+    /// Whether the holder turned out to be a minor.
+    minor: bool,
     /// Its lines, once the view was opened.
     lines: Option<Vec<Line>>,
 }
@@ -47,6 +49,7 @@ struct Line {
 /// A line that is contested now.
 pub(super) struct ContestedLine {
     pub(super) identifier: Identifier,
+    pub(super) minor: bool,
     pub(super) entries: Vec<Uuid>,
     pub(super) case: String,
 }
@@ -66,7 +69,7 @@ pub(super) enum NoLine {
 impl Session {
     pub(super) fn new(office: String, identifier: Identifier, now: Timestamp) -> Self {
         let until = now.checked_add(SignedDuration::from_secs(CODE_LASTS_S)).unwrap_or(now);
-        Self { office, identifier, until, lines: None }
+        Self { office, identifier, until, minor: false, lines: None }
     }
 }
 
@@ -110,9 +113,10 @@ impl Sessions {
         out.get(handle).filter(|session| session.office == office && session.lines.is_none()).map(|session| session.identifier.clone())
     }
 
-    pub(super) fn opened(&self, handle: &str, lines: Vec<Vec<Uuid>>, now: Timestamp) {
+    pub(super) fn opened(&self, handle: &str, (lines, minor): (Vec<Vec<Uuid>>, bool), now: Timestamp) {
         if let Some(session) = self.lock().get_mut(handle) {
             session.lines = Some(lines.into_iter().map(|entries| Line { entries, case: None, taken: false }).collect());
+            session.minor = minor;
             session.until = now.checked_add(CONTESTABLE).unwrap_or(now);
         }
     }
@@ -128,7 +132,7 @@ impl Sessions {
         if std::mem::replace(&mut line.taken, true) {
             return Err(NoLine::Contested(case));
         }
-        Ok(ContestedLine { identifier: session.identifier.clone(), entries: line.entries.clone(), case })
+        Ok(ContestedLine { identifier: session.identifier.clone(), minor: session.minor, entries: line.entries.clone(), case })
     }
 
     /// Whether contesting a line is on record; else it can be contested again.

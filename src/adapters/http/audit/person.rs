@@ -217,17 +217,20 @@ async fn recorded(state: &HttpState, context: &CallContext, number: &str, case: 
     Err(unreadable(context.clone())(LogUnreadable("the case could not be recorded")))
 }
 
-async fn opened(state: &HttpState, context: CallContext, case: &str, mut search: TrailSearch) -> Result<Delivery, Box<Refusal>> {
+async fn opened(state: &HttpState, mut context: CallContext, case: &str, mut search: TrailSearch) -> Result<Delivery, Box<Refusal>> {
     let Some(subject) = context.subject.clone() else { return Err(unreadable(context)(LogUnreadable("no subject"))) };
     let Ok(persons) = state.audit.identities.identifiers(&subject).await else {
         let detail = "the registry does not say whose this number is, and without it nobody's trail is shown; ask again later";
         return Err(Refusal::new(context, RefusalCode::RegistryUnavailable, detail));
     };
+    context.minor = persons.iter().any(|person| person.minor);
     let asked = Trace { scheme: subject.scheme().to_owned(), value: Zeroizing::new(subject.expose_value().to_owned()) };
     let (traces, shared) = traces(&asked, persons.as_slice());
     let (identifiers, from, to) = (traces.len(), search.from, search.to);
     search.traces = traces;
     let found = state.audit.log.trail(search).await.map_err(unreadable(context.clone()))?;
+    // A registry that does not say it: what was asked about a minor is about one of these people.
+    context.minor |= found.rows.iter().any(|(_, row)| row.is_about_a_minor());
     let newest: Vec<&(usize, AuditRow)> = found.rows.iter().rev().take(MOST).collect();
     let part = |ambiguous: bool| {
         let is = |(trace, row): &(usize, AuditRow)| row.is_ambiguous() || shared.get(*trace).copied().unwrap_or(true);

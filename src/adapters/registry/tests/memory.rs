@@ -34,6 +34,7 @@ fn somebody() -> Person {
         marks: Marks {
             papers: vec![PaperMark { series: Some(17), country: Some("AF".to_owned()), ..PaperMark::default() }],
             name: NameKey::of("محمد حسینی"),
+            key: None,
         },
     }
 }

@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 pub(super) use apply::HELD;
 pub(super) use plan::is_stored;
-pub(super) use record::{Purged, make_tables};
+pub(super) use record::{Purged, make_tables, recorded};
 pub(super) use sealed::{Deleted, later_statements};
 
 use self::plan::{Due, Plan};

@@ -15,7 +15,7 @@ use crate::adapters::store::{generate_officer_key, open_trail_key};
 use crate::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
 use crate::core::ledger::audit::{LogAudit, OpenedKey, SealedEpoch, Trace, TrailSearch};
 use crate::core::ledger::holder::HolderLog;
-use crate::core::ledger::subject::trail_tag_under;
+use crate::core::ledger::subject::TrailRoot;
 use crate::core::registry::holder::OpenedTrail;
 
 const SCHEME: &str = "amayesh-no";
@@ -73,8 +73,8 @@ impl Keys {
         let keys = reader.epochs(None, None).await.unwrap().iter().map(of).collect();
         let trails = reader.sealed_trails(at(FROM)).await.unwrap().trails.into_iter().map(|trail| {
             let key = key(&self.desk, trail.origin.as_deref(), &trail.epoch, &STANDARD.decode(&trail.sealed).unwrap());
-            let tags = vec![URL_SAFE_NO_PAD.encode(trail_tag_under(&key, SCHEME, NUMBER))];
-            OpenedTrail { epoch: trail.epoch, origin: trail.origin, tags }
+            let roots = vec![URL_SAFE_NO_PAD.encode(TrailRoot::under(&key, SCHEME, NUMBER).expose())];
+            OpenedTrail { epoch: trail.epoch, origin: trail.origin, roots }
         });
         let conn = log.sql();
         let mut select = conn.prepare("SELECT seq, name, sealed FROM epoch").unwrap();

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::core::ledger::EntryKind;
 use crate::core::ledger::leaf::Header;
 use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tree::sha256;
+use crate::core::ledger::{EntryKind, RetentionClass};
 
 /// `purge.idx` is the entry that recorded it, `said` its statement; `done` is 0 until every byte is gone.
 /// `later_purge` has those that a later log recorded, after this one had ended: its origin and entry.
@@ -33,6 +33,10 @@ pub(in crate::adapters::store) struct Purged(HashMap<i64, PurgedContents>);
 /// What is recorded of the contents under a key that was destroyed.
 #[derive(Clone, Copy, Debug)]
 struct PurgedContents {
+    /// The entry of the purge.
+    purge: u64,
+    /// Their retention class, as the purge says.
+    class: RetentionClass,
     /// Up to which instant they were due.
     until: Timestamp,
     /// How many there were.
@@ -46,26 +50,24 @@ impl Purged {
     /// Reads and checks every record: the entry that it names must be there, administrative, commit to exactly this statement, and be of
     /// no earlier ledger time than the instant that due dates were counted up to.
     ///
-    /// `later` are those that later logs record, checked already.
-    pub(in crate::adapters::store) fn load(conn: &Connection, later: &[PurgeStatement]) -> rusqlite::Result<Result<Self, BadRecord>> {
+    /// `later` are those that later logs record, each with its entry there, checked already.
+    pub(in crate::adapters::store) fn load(
+        conn: &Connection,
+        later: &[(u64, PurgeStatement)],
+    ) -> rusqlite::Result<Result<Self, BadRecord>> {
         let mut purged = Self::default();
-        later.iter().for_each(|statement| purged.add(statement));
-        if !exists(conn)? {
-            return Ok(Ok(purged));
-        }
-        for (index, statement) in statements(conn)? {
-            match check(conn, index, &statement, None)? {
-                Ok(statement) if statement.log.is_some() => {}
-                Ok(statement) => purged.add(&statement),
-                Err(what) => return Ok(Err((index, what))),
-            }
+        later.iter().for_each(|(index, statement)| purged.add(*index, statement));
+        match recorded(conn)? {
+            Ok(all) => all.iter().filter(|(_, said)| said.log.is_none()).for_each(|(index, said)| purged.add(*index, said)),
+            Err(bad) => return Ok(Err(bad)),
         }
         Ok(Ok(purged))
     }
 
-    /// Up to which instant contents under this key were due when it was destroyed; none when no record names it.
-    pub(in crate::adapters::store) fn until(&self, key: i64) -> Option<Timestamp> {
-        self.0.get(&key).map(|purged| purged.until)
+    /// The entry of the purge that destroyed a key, the class that it says, and the instant up to which contents under it were due; none when no
+    /// record names it.
+    pub(in crate::adapters::store) fn of(&self, key: i64) -> Option<(u64, RetentionClass, Timestamp)> {
+        self.0.get(&key).map(|purged| (purged.purge, purged.class, purged.until))
     }
 
     /// How many contents under this key were deleted.
@@ -74,13 +76,29 @@ impl Purged {
     }
 
     /// A key that is named twice was not destroyed the first time: the greater number is of the purge that was carried out, or more.
-    fn add(&mut self, statement: &PurgeStatement) {
+    fn add(&mut self, purge: u64, statement: &PurgeStatement) {
         for key in &statement.keys {
-            let known = self.0.entry(key.key).or_insert(PurgedContents { until: statement.as_of, entries: key.entries });
+            let new = PurgedContents { purge, class: key.class, until: statement.as_of, entries: key.entries };
+            let known = self.0.entry(key.key).or_insert(new);
             known.until = known.until.max(statement.as_of);
             known.entries = known.entries.max(key.entries);
         }
     }
+}
+
+/// Every record of this log with its entry, those about sealed logs too; or the first that does not fit its entry.
+pub(in crate::adapters::store) fn recorded(conn: &Connection) -> rusqlite::Result<Result<Vec<(u64, PurgeStatement)>, BadRecord>> {
+    let mut found = Vec::new();
+    if !exists(conn)? {
+        return Ok(Ok(found));
+    }
+    for (index, statement) in statements(conn)? {
+        match check(conn, index, &statement, None)? {
+            Ok(statement) => found.push((index, statement)),
+            Err(what) => return Ok(Err((index, what))),
+        }
+    }
+    Ok(Ok(found))
 }
 
 /// Whether the log has the table at all.

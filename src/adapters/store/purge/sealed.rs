@@ -170,18 +170,18 @@ impl Store {
 /// A purge of a sealed log whose record does not hold: (entry that it names, what is wrong).
 pub(in crate::adapters::store) type BadLater = (u64, &'static str);
 
-/// The statements of purges that later logs record about the one in a folder, each checked against its entry there.
+/// The statements of purges that later logs record about the one in a folder, each with its entry there and checked against it.
 pub(in crate::adapters::store) fn later_statements(
     origin: &str,
     dir: &Path,
     dir_of: &dyn Fn(&str) -> Option<PathBuf>,
-) -> Result<Result<Vec<PurgeStatement>, BadLater>, LedgerError> {
+) -> Result<Result<Vec<(u64, PurgeStatement)>, BadLater>, LedgerError> {
     let mut found = Vec::new();
     for (recorded_in, index, text) in record::later(&schema::open_reader(&schema::database(dir))?)? {
         let Some(place) = dir_of(&recorded_in) else { return Ok(Err((index, "it names a log that is none of this installation"))) };
         let conn: Connection = crate::adapters::store::recovery::open_offline(&place)?;
         match record::check(&conn, index, &text, Some(origin))? {
-            Ok(statement) => found.push(statement),
+            Ok(statement) => found.push((index, statement)),
             Err(what) => return Ok(Err((index, what))),
         }
     }

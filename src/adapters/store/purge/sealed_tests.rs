@@ -4,7 +4,9 @@
 use super::tests::{Log, at, found_in_files, hold, log, secrets};
 use super::*;
 use crate::adapters::store::test_signer::signer;
-use crate::adapters::store::{ChainReport, LogChain, Origins, SuccessionOrder, VerifyError, VerifyOptions, succeed, verify_all};
+use crate::adapters::store::{
+    ChainReport, LogChain, Origins, PurgeGrounds, SuccessionOrder, VerifyError, VerifyOptions, succeed, verify_all,
+};
 use crate::core::ledger::LogReader as _;
 use crate::core::ledger::succession::Ending;
 
@@ -40,6 +42,7 @@ pub(super) fn verify_chain(log: &Log) -> Result<ChainReport, VerifyError> {
         checkpoint_keys: log.config.checkpoint_keys().unwrap(),
         content_kek: Some(log.config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: at("2030-01-01T00:00:00Z"),
     };
     verify_all(&origins, &options, &mut |_, _| {})

@@ -13,7 +13,8 @@ use crate::adapters::clock::ManualClock;
 use crate::adapters::store::fault::Faults;
 use crate::adapters::store::test_signer::signer;
 use crate::adapters::store::{
-    BadEntry, ContentKek, LedgerConfig, Origins, VerifyError, VerifyOptions, VerifyReport, backup_all, generate_officer_key, verify,
+    BadEntry, ContentKek, LedgerConfig, Origins, PurgeGrounds, VerifyError, VerifyOptions, VerifyReport, backup_all, generate_officer_key,
+    verify,
 };
 use crate::core::ledger::LogReader as _;
 
@@ -94,6 +95,7 @@ pub(super) fn verify_in(config: &LedgerConfig, dir: &Path) -> Result<VerifyRepor
         checkpoint_keys: config.checkpoint_keys().unwrap(),
         content_kek: Some(config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: at("2030-01-01T00:00:00Z"),
     };
     verify(&options, &mut |_, _| {})
@@ -246,7 +248,7 @@ async fn deletion_without_a_record_or_before_its_time_is_found() {
     let log = log();
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 40).await;
-    ledger.purge(log.job()).await.unwrap();
+    let purge = ledger.purge(log.job()).await.unwrap().entry.unwrap();
     drop(ledger);
     let bad = |expected: BadEntry| match log.verify() {
         Err(VerifyError::Entry { what, .. }) => assert_eq!(what, expected),
@@ -256,9 +258,23 @@ async fn deletion_without_a_record_or_before_its_time_is_found() {
     bad(BadEntry::ContentGone);
     let purged: i64 = log.sql().query_row("SELECT content_key FROM entry WHERE idx = 0", [], |row| row.get(0)).unwrap();
     log.sql().execute("UPDATE entry SET content_key = ?1 WHERE idx = 1", [purged]).unwrap();
-    bad(BadEntry::ContentNotDue);
+    bad(BadEntry::ContentNotDue { purge });
     log.sql().execute("UPDATE purge SET said = replace(said, '2026', '2027')", []).unwrap();
     assert!(matches!(log.verify(), Err(VerifyError::Purge { .. })));
+}
+
+#[tokio::test]
+async fn content_that_was_deleted_as_one_of_another_class_is_found() {
+    let log = log();
+    let ledger = log.open();
+    log.live(&ledger, "2026-01-01T08:00:00Z", 110).await;
+    let purge = ledger.purge(log.job()).await.unwrap().entry.unwrap();
+    drop(ledger);
+    let minor = "(SELECT content_key FROM entry WHERE idx = 0)";
+    log.sql().execute(&format!("UPDATE entry SET content_key = {minor} WHERE idx = 1"), []).unwrap();
+    let found = log.verify();
+    let bad = BadEntry::ContentClass { purge };
+    assert!(matches!(found, Err(VerifyError::Entry { index: 1, what }) if what == bad), "{found:?}");
 }
 
 #[tokio::test]

@@ -144,13 +144,11 @@ pub(super) fn pages_of(firsts: &[u8], wanted: &TagPrefix) -> std::ops::Range<usi
 
 /// Places of a prefix in a page.
 pub(super) fn places(page: &[u8], wanted: &TagPrefix) -> Vec<u32> {
-    let tags = page.as_chunks::<TAG_LEN>().0.iter();
-    let place = |tag: &[u8; TAG_LEN]| {
-        let (prefix, place) = tag.split_at(8);
-        let place = place.try_into().map(u32::from_be_bytes).unwrap_or(u32::MAX);
-        (prefix == wanted && place != u32::MAX).then_some(place)
-    };
-    tags.filter_map(place).collect()
+    let tags = page.as_chunks::<TAG_LEN>().0;
+    // In order; what fills the last page up comes after every tag.
+    let first = tags.partition_point(|tag| tag.split_at(8).0 < wanted.as_slice());
+    let found = tags.iter().skip(first).map(|tag| tag.split_at(8)).take_while(|(prefix, _)| *prefix == wanted.as_slice());
+    found.map(|(_, place)| place.try_into().map_or(u32::MAX, u32::from_be_bytes)).filter(|place| *place != u32::MAX).collect()
 }
 
 #[cfg(test)]

@@ -110,6 +110,9 @@ pub(super) trait Part {
     /// A field's column.
     fn column(&self, field: Field) -> Result<Cow<'_, Column>, Self::Error>;
 
+    /// The values in a field's column, each once.
+    fn values(&self, field: Field) -> Result<Cow<'_, [String]>, Self::Error>;
+
     /// The code of a value in a field's column; none when no entry has it.
     fn code(&self, field: Field, value: &str) -> Result<Option<u32>, Self::Error>;
 
@@ -122,8 +125,8 @@ pub(super) trait Part {
     /// Ledger times of the entries, microseconds.
     fn times(&self) -> Result<Cow<'_, [i64]>, Self::Error>;
 
-    /// Places of the entries whose trail tag begins so.
-    fn tagged(&self, prefix: &TagPrefix) -> Result<Vec<u32>, Self::Error>;
+    /// Places of the entries whose trail tag begins in one of these ways, given in order, each with what stands beside it there.
+    fn tagged(&self, wanted: &[(TagPrefix, usize)]) -> Result<Vec<(u32, usize)>, Self::Error>;
 }
 
 /// Columns in memory are always there.
@@ -137,6 +140,13 @@ impl Part for Columns {
     fn column(&self, field: Field) -> Result<Cow<'_, Column>, Self::Error> {
         let place = Field::ALL.iter().position(|known| *known == field).unwrap_or(usize::MAX);
         Ok(self.fields.get(place).map_or_else(|| Cow::Owned(Column::default()), Cow::Borrowed))
+    }
+
+    fn values(&self, field: Field) -> Result<Cow<'_, [String]>, Self::Error> {
+        Ok(match self.column(field)? {
+            Cow::Borrowed(column) => Cow::Borrowed(&column.dictionary),
+            Cow::Owned(column) => Cow::Owned(column.dictionary),
+        })
     }
 
     fn code(&self, field: Field, value: &str) -> Result<Option<u32>, Self::Error> {
@@ -156,7 +166,12 @@ impl Part for Columns {
         Ok(Cow::Borrowed(&self.times))
     }
 
-    fn tagged(&self, wanted: &TagPrefix) -> Result<Vec<u32>, Self::Error> {
-        Ok(self.tags.iter().filter(|(prefix, _)| prefix == wanted).map(|(_, place)| *place).collect())
+    fn tagged(&self, wanted: &[(TagPrefix, usize)]) -> Result<Vec<(u32, usize)>, Self::Error> {
+        let fitting = |(prefix, place): &(TagPrefix, u32)| {
+            let first = wanted.partition_point(|(other, _)| other < prefix);
+            let same = wanted.iter().skip(first).take_while(|(other, _)| other == prefix);
+            same.map(|(_, with)| (*place, *with)).collect::<Vec<_>>()
+        };
+        Ok(self.tags.iter().flat_map(fitting).collect())
     }
 }

@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use super::tests::{Log, at, log, three_days, trace};
 use crate::adapters::store::{
-    BadEntry, OfficerKey, OfflineAudit, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, generate_officer_key, open_trail_key,
-    verify,
+    BadEntry, OfficerKey, OfflineAudit, PurgeGrounds, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, generate_officer_key,
+    open_trail_key, verify,
 };
 use crate::core::ledger::audit::{LogAudit as _, OpenedKey, SealedEpoch, TrailSearch};
 
@@ -20,6 +20,7 @@ fn verified(log: &Log) -> Result<VerifyReport, VerifyError> {
         checkpoint_keys: log.config.checkpoint_keys().unwrap(),
         content_kek: Some(log.config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: at("2026-02-01T00:00:00Z"),
     };
     verify(&options, &mut |_, _| {})

@@ -163,6 +163,10 @@ impl Part for FilePart<'_> {
         Ok(Cow::Owned(Column { dictionary, codes }))
     }
 
+    fn values(&self, field: Field) -> Result<Cow<'_, [String]>, Unusable> {
+        codec::read_dictionary(&self.block(place_of(field)? * 2)?).map(Cow::Owned).ok_or(Unusable)
+    }
+
     fn code(&self, field: Field, value: &str) -> Result<Option<u32>, Unusable> {
         let code = codec::code_in(&self.block(place_of(field)? * 2)?, value.as_bytes()).ok_or(Unusable)?;
         Ok((code > 0).then_some(code))
@@ -180,11 +184,19 @@ impl Part for FilePart<'_> {
         Ok(Cow::Owned(codec::read_times(&self.block(after_fields(1))?)))
     }
 
-    fn tagged(&self, prefix: &TagPrefix) -> Result<Vec<u32>, Unusable> {
-        let pages = codec::pages_of(&self.block(after_fields(2))?, prefix);
-        let mut places = Vec::new();
-        for page in pages {
-            places.extend(codec::places(&self.block(after_fields(3) + page)?, prefix));
+    fn tagged(&self, wanted: &[(TagPrefix, usize)]) -> Result<Vec<(u32, usize)>, Unusable> {
+        let firsts = self.block(after_fields(2))?;
+        let (mut places, mut open) = (Vec::new(), None);
+        for (prefix, with) in wanted {
+            for page in codec::pages_of(&firsts, prefix) {
+                // They are asked for in order, so that each page is opened once.
+                let bytes = match open.take() {
+                    Some((number, bytes)) if number == page => bytes,
+                    _ => self.block(after_fields(3) + page)?,
+                };
+                places.extend(codec::places(&bytes, prefix).into_iter().map(|place| (place, *with)));
+                open = Some((page, bytes));
+            }
         }
         Ok(places)
     }

@@ -18,6 +18,8 @@ mod draw;
 mod epoch_tests;
 mod file;
 mod index;
+#[cfg(test)]
+mod join_tests;
 mod list;
 mod rows;
 mod search;

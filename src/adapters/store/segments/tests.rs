@@ -71,7 +71,7 @@ pub(super) fn trace(number: u64) -> Trace {
 }
 
 /// Entry `number` of a day: who asks, how and about whom follows from the number.
-fn entry(number: u64, time: Timestamp) -> (Entry, Vec<(Field, String)>) {
+pub(super) fn entry(number: u64, time: Timestamp) -> (Entry, Vec<(Field, String)>) {
     let pick = |words: &[&str], step: u64| words[usize::try_from(number / step).unwrap() % words.len()].to_owned();
     let agency = pick(&["bank", "school", "clinic"], 1);
     let refused = number.is_multiple_of(5);

@@ -1,4 +1,5 @@
-//! A trail: the entries with certain trail tags. Each part is asked for the first bytes of a tag, the entry then for the whole.
+//! A trail: the entries about certain numbers. Each agency has trail tags of its own, so that a part first says of which agencies it has entries.
+//! It is then asked for the first bytes of those agencies' tags, the entry for the whole.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,20 +8,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::Connection;
 
-use super::columns::{Part, prefix};
+use super::columns::{Part, TagPrefix, prefix};
 use super::damage::Damage;
 use super::index::Index;
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
-use crate::core::ledger::audit::AuditRow;
-use crate::core::ledger::tree::Hash;
+use crate::core::ledger::EntryContent;
+use crate::core::ledger::audit::{AuditRow, Field};
+use crate::core::ledger::subject::TrailRoot;
 
-/// A tag to look for.
+/// A number to look for in one epoch.
 pub(in crate::adapters::store) struct Sought {
     /// UTC day of its epoch, days since 1970.
     pub(in crate::adapters::store) day: i64,
-    /// The tag.
-    pub(in crate::adapters::store) tag: Hash,
+    /// What every agency's tag of it comes from.
+    pub(in crate::adapters::store) root: TrailRoot,
     /// The place of its identifier in the search.
     pub(in crate::adapters::store) trace: usize,
 }
@@ -38,7 +40,7 @@ pub(in crate::adapters::store) struct Trail {
     pub(in crate::adapters::store) lost: Vec<String>,
 }
 
-/// Finds the entries with these tags among the first `size`.
+/// Finds the entries about these numbers among the first `size`.
 pub(in crate::adapters::store) fn trail(
     index: &mut Index,
     conn: &Connection,
@@ -47,18 +49,19 @@ pub(in crate::adapters::store) fn trail(
     size: u64,
 ) -> Result<Trail, SegmentError> {
     index.follow(conn, contents, size, u64::MAX)?;
-    let mut by_day: HashMap<i64, Vec<&Sought>> = HashMap::new();
-    sought.iter().for_each(|one| by_day.entry(one.day).or_default().push(one));
-    let mut places = places(index, conn, contents, &by_day)?;
-    places.retain(|(index, _, _)| *index < size);
+    let mut by_day: HashMap<i64, OfDay<'_>> = HashMap::new();
+    for (number, one) in (0..).zip(sought) {
+        by_day.entry(one.day).or_default().sought.push((number, one));
+    }
+    let mut places = places(index, conn, contents, &mut by_day)?;
+    places.retain(|(index, _)| *index < size);
     places.sort_unstable();
     places.dedup();
     let (mut found, mut damaged) = (Vec::new(), Vec::new());
-    for (place, trace, tag) in places {
+    for (place, number) in places {
+        let Some(one) = sought.get(number) else { continue };
         match rows::one(conn, contents, place) {
-            Ok(Some(full)) if full.content.trail_tag.as_deref() == Some(URL_SAFE_NO_PAD.encode(tag).as_str()) => {
-                found.push((trace, full.into_row()));
-            }
+            Ok(Some(full)) if one.is_of(&full.content) => found.push((one.trace, full.into_row())),
             Ok(_) => {}
             Err(SegmentError::Damaged(one)) => damaged.push(one),
             Err(error) => return Err(error),
@@ -71,27 +74,64 @@ pub(in crate::adapters::store) fn trail(
     Ok(Trail { rows: found, damaged: index.damaged(conn, contents, size)?, lost: index.lost_epochs(conn)? })
 }
 
-/// Index of an entry that may have a tag, place of the identifier, tag.
-type Candidate = (u64, usize, Hash);
+impl Sought {
+    /// Whether an entry has the tag of its agency, or the one that earlier builds wrote for all agencies.
+    fn is_of(&self, content: &EntryContent) -> bool {
+        let Some(found) = &content.trail_tag else { return false };
+        let tag = self.root.tag(content.agency.as_deref().unwrap_or_default());
+        [&tag, self.root.earlier_tag()].iter().any(|tag| URL_SAFE_NO_PAD.encode(tag) == *found)
+    }
+}
+
+/// Index of an entry that may be about a number, and the place of that number among those that are looked for.
+type Candidate = (u64, usize);
+
+/// What is looked for in the entries of one day.
+#[derive(Default)]
+struct OfDay<'s> {
+    sought: Vec<(usize, &'s Sought)>,
+    /// First bytes of the tags of agencies that were met, and of which number each is.
+    met: HashMap<String, Vec<(TagPrefix, usize)>>,
+}
+
+impl OfDay<'_> {
+    /// First bytes of the tags that entries of these agencies can have, in order.
+    fn tags(&mut self, agencies: &[String]) -> Vec<(TagPrefix, usize)> {
+        let sought = &self.sought;
+        let mut tags: Vec<_> = sought.iter().map(|(number, one)| (prefix(one.root.earlier_tag()), *number)).collect();
+        // An entry without an agency has no value in that column.
+        for agency in agencies.iter().map(String::as_str).chain([""]) {
+            if let Some(known) = self.met.get(agency) {
+                tags.extend(known);
+                continue;
+            }
+            let of_agency: Vec<_> = sought.iter().map(|(number, one)| (prefix(&one.root.tag(agency)), *number)).collect();
+            tags.extend(&of_agency);
+            self.met.insert(agency.to_owned(), of_agency);
+        }
+        tags.sort_unstable();
+        tags
+    }
+}
 
 /// The entries that parts point to.
 fn places(
     index: &mut Index,
     conn: &Connection,
     contents: &Mutex<Contents>,
-    by_day: &HashMap<i64, Vec<&Sought>>,
+    by_day: &mut HashMap<i64, OfDay<'_>>,
 ) -> Result<Vec<Candidate>, SegmentError> {
     let mut found = Vec::new();
     let keys: Vec<i64> = index.in_memory().map(|(key, _)| key).collect();
     let days = keys.into_iter().map(|key| index.day_of(conn, key)).collect::<Result<Vec<_>, _>>()?;
     for (day, (_, columns)) in days.into_iter().zip(index.in_memory()) {
         // Where a key is gone its entries may be of any day.
-        for wanted in by_day.iter().filter(|(wanted, _)| day.is_none_or(|day| day == **wanted)).map(|(_, wanted)| wanted) {
+        for (_, wanted) in by_day.iter_mut().filter(|(wanted, _)| day.is_none_or(|day| day == **wanted)) {
             found.extend(in_part(columns, wanted)?);
         }
     }
     for listed in index.list.parts.clone() {
-        let Some(wanted) = by_day.get(&listed.day) else { continue };
+        let Some(wanted) = by_day.get_mut(&listed.day) else { continue };
         match index.with_part(conn, contents, &listed, |part| in_part(part, wanted))? {
             None => {}
             Some(Ok(of_part)) => found.extend(of_part),
@@ -104,20 +144,13 @@ fn places(
     Ok(found)
 }
 
-fn in_part<P: Part>(part: &P, wanted: &[&Sought]) -> Result<Vec<Candidate>, P::Error> {
-    let mut found = Vec::new();
-    let mut indices = None;
-    for sought in wanted {
-        let places = part.tagged(&prefix(&sought.tag))?;
-        if places.is_empty() {
-            continue;
-        }
-        let indices = match &mut indices {
-            Some(indices) => indices,
-            none => none.insert(part.indices()?),
-        };
-        let of = |place: &u32| usize::try_from(*place).ok().and_then(|place| indices.get(place)).copied();
-        found.extend(places.iter().filter_map(of).map(|index| (index, sought.trace, sought.tag)));
+fn in_part<P: Part>(part: &P, wanted: &mut OfDay<'_>) -> Result<Vec<Candidate>, P::Error> {
+    let tags = wanted.tags(&part.values(Field::Agency)?);
+    let places = part.tagged(&tags)?;
+    if places.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(found)
+    let indices = part.indices()?;
+    let of = |place: u32| usize::try_from(place).ok().and_then(|place| indices.get(place)).copied();
+    Ok(places.into_iter().filter_map(|(place, number)| Some((of(place)?, number))).collect())
 }

@@ -10,7 +10,7 @@ use crate::core::ledger::EntryContent;
 use crate::core::ledger::audit::{Field, Filter, LogAudit, OpenedKey, Search, Trace, TrailSearch};
 use crate::core::ledger::holder::{HolderLog, SealedTrails};
 use crate::core::ledger::purge_order::Ordered;
-use crate::core::ledger::subject::trail_tag_under;
+use crate::core::ledger::subject::TrailRoot;
 use crate::core::ledger::succession::Ending;
 use crate::core::registry::holder::{OpenedTrail, SealedTrail};
 
@@ -74,8 +74,8 @@ impl House {
         let opened = |trail: SealedTrail| {
             let origin = trail.origin.as_deref().unwrap_or(chain.log_origin());
             let key = open_trail_key(&self.desk, origin, &trail.epoch, &STANDARD.decode(&trail.sealed).unwrap()).unwrap();
-            let tag = URL_SAFE_NO_PAD.encode(trail_tag_under(&key, "amayesh-no", "A000000003"));
-            OpenedTrail { epoch: trail.epoch, origin: trail.origin, tags: vec![tag] }
+            let root = URL_SAFE_NO_PAD.encode(TrailRoot::under(&key, "amayesh-no", "A000000003").expose());
+            OpenedTrail { epoch: trail.epoch, origin: trail.origin, roots: vec![root] }
         };
         sealed.trails.clone().into_iter().map(opened).collect()
     }

@@ -11,6 +11,7 @@ fn verified(config: &LedgerConfig, dir: &std::path::Path, seen: Option<String>) 
         checkpoint_keys: config.checkpoint_keys().unwrap(),
         content_kek: Some(config.content_kek.clone()),
         seen_checkpoint: seen,
+        purges: PurgeGrounds::default(),
         now: Timestamp::from_second(4_000_000_000).unwrap(),
     };
     verify(&options, &mut |_, _| {}).unwrap()

@@ -103,6 +103,7 @@ impl Image {
             checkpoint_keys: self.config.checkpoint_keys().unwrap(),
             content_kek: Some(self.config.content_kek.clone()),
             seen_checkpoint: Some(self.seen.clone()),
+            purges: PurgeGrounds::default(),
             now: Timestamp::UNIX_EPOCH,
         };
         if verify(&options, &mut |_, _| {}).is_err() {

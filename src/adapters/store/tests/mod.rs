@@ -107,6 +107,7 @@ impl Log {
             checkpoint_keys: config.checkpoint_keys().unwrap(),
             content_kek: Some(config.content_kek),
             seen_checkpoint: None,
+            purges: PurgeGrounds::default(),
             now: Timestamp::UNIX_EPOCH,
         };
         verify(&options, &mut |_, _| {}).unwrap().entries
@@ -201,6 +202,7 @@ async fn answered_entries_verify_before_they_reach_the_database() {
         checkpoint_keys: log.config.checkpoint_keys().unwrap(),
         content_kek: Some(log.config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: Timestamp::UNIX_EPOCH,
     };
     assert_eq!(verify(&options, &mut |_, _| {}).unwrap().entries, 5);

@@ -66,6 +66,7 @@ impl House {
             checkpoint_keys: present.checkpoint_keys().unwrap(),
             content_kek: Some(present.content_kek),
             seen_checkpoint: seen,
+            purges: PurgeGrounds::default(),
             now: at(90_000),
         };
         verify_all(&self.origins(), &options, &mut |_, _| {})
@@ -265,7 +266,14 @@ async fn flipped_bit_in_the_list_of_origins_is_found() {
         let dir = origins.dir_of(origins.present());
         let config = LedgerConfig { dir: dir.clone(), origin: origins.present().into(), ..house.config.clone() };
         let present = house.config.checkpoint_keys().unwrap();
-        let options = VerifyOptions { dir: dir.clone(), checkpoint_keys: present, content_kek: None, seen_checkpoint: None, now: at_end() };
+        let options = VerifyOptions {
+            dir: dir.clone(),
+            checkpoint_keys: present,
+            content_kek: None,
+            seen_checkpoint: None,
+            purges: PurgeGrounds::default(),
+            now: at_end(),
+        };
         assert!(verify_all(&origins, &options, &mut |_, _| {}).is_err(), "byte {at}: {origins:?}");
         let written = dir.join("ledger.sqlite").exists().then(|| SqliteLedger::open(config, signer(), Arc::new(StillClock)).is_ok());
         assert_ne!(written, Some(true), "byte {at}: a log was opened under a name that it does not have");

@@ -38,6 +38,7 @@ fn entries_of(config: &LedgerConfig) -> u64 {
         checkpoint_keys: config.checkpoint_keys().unwrap(),
         content_kek: Some(config.content_kek.clone()),
         seen_checkpoint: None,
+        purges: PurgeGrounds::default(),
         now: Timestamp::UNIX_EPOCH,
     };
     verify(&options, &mut |_, _| {}).unwrap().entries

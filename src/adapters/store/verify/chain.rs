@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::fault::VerifyError;
+use super::grounds::OrderActs;
 use super::{Log, VerifyOptions, VerifyReport, verify_log};
 use crate::adapters::store::origins::Origins;
 use crate::adapters::store::purge::later_statements;
@@ -44,7 +45,7 @@ pub fn verify_all(origins: &Origins, options: &VerifyOptions, progress: &mut dyn
     if let Some(other) = seen.filter(|seen| !logs.iter().any(|(origin, _)| origin == seen)) {
         return Err(VerifyError::OtherLog(other.to_owned()));
     }
-    let mut sealed: Vec<SealedReport> = Vec::new();
+    let (mut sealed, mut before) = (Vec::<SealedReport>::new(), OrderActs::default());
     for (number, (origin, dir)) in logs.iter().enumerate() {
         let of_log = VerifyOptions {
             dir: dir.clone(),
@@ -55,12 +56,14 @@ pub fn verify_all(origins: &Origins, options: &VerifyOptions, progress: &mut dyn
         goes_on(origin, dir, sealed.last(), &of_log)?;
         let last = number + 1 == logs.len();
         let later = later_purges(origins, origin, &of_log)?;
-        let report = match verify_one(&Log { options: &of_log, later: &later }, last, progress) {
+        let log = Log { options: &of_log, later: &later, origins: Some(origins), before: &before };
+        let report = match verify_one(&log, last, progress) {
             Ok(report) if last => return Ok(ChainReport { present: report, sealed }),
             Ok(report) => report,
             Err(fault) if last => return Err(fault),
             Err(fault) => return Err(VerifyError::Sealed { origin: origin.clone(), fault: Box::new(fault) }),
         };
+        before = before.and(&report.acts.clone().of_earlier());
         sealed.push(SealedReport { origin: origin.clone(), report });
     }
     Err(VerifyError::Stopped)
@@ -75,7 +78,7 @@ fn verify_one(log: &Log<'_>, last: bool, progress: &mut dyn FnMut(u64, u64)) -> 
 }
 
 /// What later logs record of deletions in this one, each checked against its entry there.
-fn later_purges(origins: &Origins, origin: &str, options: &VerifyOptions) -> Result<Vec<PurgeStatement>, VerifyError> {
+fn later_purges(origins: &Origins, origin: &str, options: &VerifyOptions) -> Result<Vec<(u64, PurgeStatement)>, VerifyError> {
     if origin == origins.present() || !schema::database(&options.dir).exists() {
         return Ok(Vec::new());
     }

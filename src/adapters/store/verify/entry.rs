@@ -16,7 +16,7 @@ use crate::adapters::store::purge::{Purged, is_stored};
 use crate::core::ledger::leaf::{HEADER_LEN, Header, header_commitment, leaf};
 use crate::core::ledger::retention::{PurgeStatement, kept_until};
 use crate::core::ledger::tree::{Hash, sha256};
-use crate::core::ledger::{RetentionClass, content};
+use crate::core::ledger::{EntryKind, RetentionClass, content};
 
 /// The rows of a range in the order that [`Row::of`] reads them.
 pub(super) const SELECT: &str = "SELECT idx, id, leaf, salt, header, content_commitment, content_key, sealed FROM entry
@@ -86,7 +86,7 @@ pub(super) struct Walk {
     /// Epochs that were found in the table.
     epochs: HashSet<String>,
     /// Purges that later logs record, checked already.
-    later: Vec<PurgeStatement>,
+    later: Vec<(u64, PurgeStatement)>,
     now: Timestamp,
     /// Ledger time of the entry before.
     pub(super) time: Timestamp,
@@ -100,7 +100,7 @@ pub(super) type Deleted = HashMap<i64, u64>;
 
 impl Walk {
     /// With what the log records of purges, and what later ones do.
-    pub(super) fn new(conn: &Connection, options: &VerifyOptions, later: &[PurgeStatement]) -> Result<Self, VerifyError> {
+    pub(super) fn new(conn: &Connection, options: &VerifyOptions, later: &[(u64, PurgeStatement)]) -> Result<Self, VerifyError> {
         let contents = options.content_kek.as_ref().map(Contents::load).transpose()?;
         let purged = Purged::load(conn, later)?.map_err(|(index, what)| VerifyError::Purge { index, what })?;
         let (plain, later) = (Zeroizing::new(Vec::new()), later.to_vec());
@@ -132,6 +132,9 @@ impl Walk {
         let Some(sealed) = row.sealed else { return self.deleted(conn, row, header, BadEntry::ContentGone) };
         let Some(contents) = &mut self.contents else {
             self.report.contents_unopened += 1;
+            if header.class == RetentionClass::Admin {
+                self.report.acts.miss();
+            }
             return Ok(Ok(()));
         };
         let Some(key) = contents.key(conn, row.content_key)? else {
@@ -144,6 +147,9 @@ impl Walk {
         }
         let (epochs, mut unknown) = (&self.epochs, None);
         let checked = check_plain(&self.plain, row, |epoch| unknown = (!epochs.contains(epoch)).then(|| epoch.to_owned()));
+        if checked.is_ok() && header.kind == EntryKind::Admin {
+            self.report.acts.take(u64::try_from(row.index).unwrap_or(u64::MAX), header.time, &self.plain);
+        }
         match unknown.filter(|_| checked.is_ok() && header.class != RetentionClass::Admin) {
             None => Ok(checked),
             Some(epoch) if has_epoch(conn, &epoch)? => {
@@ -164,16 +170,23 @@ impl Walk {
         unrecorded: BadEntry,
     ) -> rusqlite::Result<Result<(), BadEntry>> {
         self.report.contents_deleted += 1;
+        if header.class == RetentionClass::Admin {
+            self.report.acts.miss();
+        }
         *self.deleted.entry(row.content_key).or_default() += 1;
-        if self.purged.until(row.content_key).is_none()
+        if self.purged.of(row.content_key).is_none()
             && let Ok(purged) = Purged::load(conn, &self.later)?
         {
             // The running service may have recorded it since.
             self.purged = purged;
         }
-        Ok(match self.purged.until(row.content_key) {
+        Ok(match self.purged.of(row.content_key) {
             None => Err(unrecorded),
-            Some(until) if kept_until(header.time, header.class) > until.min(self.now) => Err(BadEntry::ContentNotDue),
+            Some((purge, _, until)) if kept_until(header.time, header.class) > until.min(self.now) => {
+                Err(BadEntry::ContentNotDue { purge })
+            }
+            // What was ordered for one class is no order for another.
+            Some((purge, class, _)) if class != header.class => Err(BadEntry::ContentClass { purge }),
             Some(_) => Ok(()),
         })
     }

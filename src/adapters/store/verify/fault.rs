@@ -42,8 +42,17 @@ pub enum BadEntry {
     #[error("the trail key of its epoch is gone, or stands under another name: no trail finds it; put the table `epoch` back from a copy")]
     EpochGone,
     /// A purge deleted the content although its time was not over.
-    #[error("its content was purged before its retention time was over")]
-    ContentNotDue,
+    #[error("the purge at entry {purge} deleted its content before its retention time was over")]
+    ContentNotDue {
+        /// The entry that records the purge.
+        purge: u64,
+    },
+    /// A purge deleted the content as one of another retention class.
+    #[error("the purge at entry {purge} deleted its content as one of another retention class")]
+    ContentClass {
+        /// The entry that records the purge.
+        purge: u64,
+    },
 }
 
 /// Why a log does not verify.
@@ -100,6 +109,14 @@ pub enum VerifyError {
         index: u64,
         /// What is wrong.
         what: &'static str,
+    },
+    /// A purge does not rest on what it must rest on.
+    #[error("the purge at entry {index} does not hold: {what}")]
+    PurgeGround {
+        /// The entry that records it.
+        index: u64,
+        /// What is wrong.
+        what: String,
     },
     /// More contents are gone than purges say.
     #[error(

@@ -7,6 +7,7 @@ mod chain;
 mod entry;
 mod expected;
 mod fault;
+mod grounds;
 mod index;
 mod piece;
 
@@ -20,6 +21,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::config::LedgerError;
 use super::journal::Frame;
 use super::keys::ContentKek;
+use super::origins::Origins;
 use super::purge::Purged;
 use super::{recovery, schema};
 use crate::core::ledger::note::NoteKey;
@@ -30,6 +32,8 @@ pub use chain::{ChainReport, SealedReport, verify_all};
 use entry::{Deleted, Row, Walk};
 use expected::Expected;
 pub use fault::{BadEntry, VerifyError};
+use grounds::OrderActs;
+pub use grounds::PurgeGrounds;
 use piece::{Piece, Pieces};
 
 /// What to verify, and what is known about it from elsewhere.
@@ -43,6 +47,8 @@ pub struct VerifyOptions {
     pub content_kek: Option<ContentKek>,
     /// A checkpoint that somebody kept (the signed note itself).
     pub seen_checkpoint: Option<String>,
+    /// What purges must rest on, as far as it is known.
+    pub purges: PurgeGrounds,
     /// The present instant: nothing that is deleted may fall due after it.
     pub now: Timestamp,
 }
@@ -62,6 +68,15 @@ pub struct VerifyReport {
     pub contents_unopened: u64,
     /// Contents deleted when due, by a purge that is an entry of the log itself.
     pub contents_deleted: u64,
+    /// Purges that it records, each with its statement compared with its entry.
+    pub purges: u64,
+    /// Those of them whose time a witness vouches for, checked against its key; none where no key was given.
+    pub purges_witnessed: u64,
+    /// Those of them that two officials ordered, checked against their keys; none where none were given.
+    pub purges_ordered: u64,
+    /// What it has on orders to delete.
+    #[serde(skip)]
+    acts: OrderActs,
     /// Root of the tree of all entries.
     #[serde(skip)]
     pub root: Hash,
@@ -72,13 +87,17 @@ pub struct VerifyReport {
 /// # Errors
 /// [`VerifyError`]: the first entry, node or checkpoint that is wrong, or why nothing could be read.
 pub fn verify(options: &VerifyOptions, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
-    verify_log(&Log { options, later: &[] }, progress)
+    verify_log(&Log { options, later: &[], origins: None, before: &OrderActs::default() }, progress)
 }
 
 /// A log, and the purges in it that later logs record.
 struct Log<'o> {
     options: &'o VerifyOptions,
-    later: &'o [PurgeStatement],
+    later: &'o [(u64, PurgeStatement)],
+    /// All logs of the installation, where it is one of them.
+    origins: Option<&'o Origins>,
+    /// What earlier logs have on orders.
+    before: &'o OrderActs,
 }
 
 fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, VerifyError> {
@@ -103,12 +122,17 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
     let entries = join.frontier.size();
     join.expected.finish(entries)?;
     join.deletions(log)?;
+    let walked = stored.and(&rest);
+    let grounds = grounds::check(&join.conn, log, walked.acts.clone())?;
     Ok(VerifyReport {
         entries,
+        purges: grounds.purges,
+        purges_witnessed: grounds.witnessed,
+        purges_ordered: grounds.ordered,
         checkpoints: join.expected.checked,
         covered: join.expected.good,
         root: join.frontier.root(),
-        ..stored.and(&rest)
+        ..walked
     })
 }
 
@@ -131,8 +155,9 @@ fn open(options: &VerifyOptions) -> rusqlite::Result<Connection> {
 
 impl VerifyReport {
     /// The contents of both.
-    fn and(&self, other: &Self) -> Self {
+    fn and(self, other: &Self) -> Self {
         Self {
+            acts: self.acts.and(&other.acts),
             contents_checked: self.contents_checked + other.contents_checked,
             contents_unopened: self.contents_unopened + other.contents_unopened,
             contents_deleted: self.contents_deleted + other.contents_deleted,

@@ -107,7 +107,7 @@ struct Lane {
 }
 
 impl Lane {
-    fn open(options: &VerifyOptions, later: &[PurgeStatement]) -> Result<Self, VerifyError> {
+    fn open(options: &VerifyOptions, later: &[(u64, PurgeStatement)]) -> Result<Self, VerifyError> {
         let conn = super::open(options)?;
         let walk = Walk::new(&conn, options, later)?;
         Ok(Self { conn, walk })

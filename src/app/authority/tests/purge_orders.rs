@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::*;
 use crate::adapters::clock::ManualClock;
 use crate::adapters::keys::KeyRing;
-use crate::adapters::store::{LogEntries, StoredContent, VerifyOptions, generate_officer_key, verify_all};
+use crate::adapters::store::{
+    LogEntries, PurgeGrounds, StoredContent, VerifyError, VerifyOptions, VerifyReport, generate_officer_key, verify_all,
+};
 use crate::app::origins::{OpenLog, open_log, origins_of};
 use crate::app::purge::{PurgeRequest, Purger, Purges};
 use crate::app::purge_orders::PurgeOrders;
@@ -22,19 +24,19 @@ use crate::core::ledger::{EntryContent, EntryKind, LogReader as _, RetentionClas
 const FIRST: &str = "2026-08-01T08:00:00Z";
 
 /// An installation with a log of 34 days, of which the contents about minors of the first three are due.
-struct Archive {
-    home: Home,
-    clock: Arc<ManualClock>,
-    log: OpenLog,
+pub(super) struct Archive {
+    pub(super) home: Home,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) log: OpenLog,
     purger: Purger,
     next: u128,
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-async fn archive() -> Archive {
+pub(super) async fn archive() -> Archive {
     let home = home();
     let config = &home.config;
     for path in [&config.ledger.dpo_public_key, &config.holder.as_ref().unwrap().public_key] {
@@ -75,15 +77,19 @@ impl Archive {
         }
     }
 
-    fn orders(&self) -> PurgeOrders {
+    pub(super) fn acts(&self) -> &Arc<Acts> {
+        &self.purger.acts
+    }
+
+    pub(super) fn orders(&self) -> PurgeOrders {
         PurgeOrders::of(&self.home.config, self.clock.now()).unwrap()
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.home.config.ledger.purge_orders.join("year-1.json")
     }
 
-    fn key(&self, official: usize) -> &OfficialKey {
+    pub(super) fn key(&self, official: usize) -> &OfficialKey {
         &self.home.keys[official]
     }
 
@@ -132,19 +138,25 @@ impl Archive {
     }
 
     fn verify(&self) -> u64 {
+        self.verified(PurgeGrounds::default()).unwrap().contents_deleted
+    }
+
+    /// As an auditor checks it who knows this of witnesses and officials.
+    pub(super) fn verified(&self, purges: PurgeGrounds) -> Result<VerifyReport, VerifyError> {
         let settings = &self.log.config;
         let options = VerifyOptions {
             dir: settings.dir.clone(),
             checkpoint_keys: settings.checkpoint_keys().unwrap(),
             content_kek: Some(settings.content_kek.clone()),
             seen_checkpoint: None,
+            purges,
             now: at("2030-01-01T00:00:00Z"),
         };
-        verify_all(&origins_of(&self.home.config).unwrap(), &options, &mut |_, _| ()).unwrap().present.contents_deleted
+        verify_all(&origins_of(&self.home.config).unwrap(), &options, &mut |_, _| ()).map(|report| report.present)
     }
 }
 
-fn order() -> PurgeOrder {
+pub(super) fn order() -> PurgeOrder {
     let text = r#"{"id":"year-1","reason":"decision 4","from":"2026-09-01","to":"2026-09-30"}"#;
     serde_json::from_str(text).unwrap()
 }

@@ -341,6 +341,7 @@ fn person(case: &AnswerFile) -> WirePerson {
         documents: case.documents.iter().map(|document| wire_document(document.get_ref())).collect(),
         papers: papers(&case.documents),
         name_key: None,
+        key: None,
     }
 }
 

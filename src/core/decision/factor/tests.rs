@@ -55,7 +55,8 @@ fn with_papers(papers: &[(Option<u16>, Option<&str>)]) -> Person {
         .map(|(series, country)| PaperMark { series: *series, country: country.map(str::to_owned), ..PaperMark::default() })
         .collect();
     Person {
-        marks: Marks { papers, name: NameKey::of("نجیب‌الله حسینی") }, ..person("1370/05/12", vec![amayesh(17, "1402/03/31")])
+        marks: Marks { papers, name: NameKey::of("نجیب‌الله حسینی"), key: None },
+        ..person("1370/05/12", vec![amayesh(17, "1402/03/31")])
     }
 }
 
@@ -139,7 +140,7 @@ fn with_two_documents(papers: &[(DocumentKind, &str)]) -> Person {
         expires: (!expires.is_empty()).then(|| date(expires)),
         ..PaperMark::default()
     };
-    let marks = Marks { papers: papers.iter().map(mark).collect(), name: None };
+    let marks = Marks { papers: papers.iter().map(mark).collect(), name: None, key: None };
     Person { marks, ..person("1370/05/12", vec![amayesh(17, "1402/03/31"), passport]) }
 }
 
@@ -163,7 +164,7 @@ fn an_expiry_date_is_that_of_the_number_s_own_document() {
 #[test]
 fn a_series_given_says_which_document_s_date_is_meant() {
     let mark = |series, expires| PaperMark { series: Some(series), expires: Some(date(expires)), ..PaperMark::default() };
-    let marks = Marks { papers: vec![mark(16, "1401/03/31"), mark(17, "1402/03/31")], name: None };
+    let marks = Marks { papers: vec![mark(16, "1401/03/31"), mark(17, "1402/03/31")], name: None, key: None };
     let renewed = Person { marks, ..person("1370/05/12", vec![amayesh(16, "1401/03/31"), amayesh(17, "1402/03/31")]) };
     let admits = |series, expires| Factor::read(Some(&printed(expires)), Claims { series, country: None }).admits(&renewed);
     assert!(admits(None, "1401/03/31") && admits(Some(16), "1401/03/31") && !admits(Some(17), "1401/03/31"));

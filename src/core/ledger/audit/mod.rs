@@ -32,10 +32,10 @@ pub use takes::Takes;
 pub use values::FieldValues;
 pub use view::{EntryView, ProofView};
 
-use super::leaf::HEADER_LEN;
+use super::leaf::{HEADER_LEN, Header};
 use super::reader::LogUnreadable;
 use super::tree::Hash;
-use super::{EntryContent, EntryKind};
+use super::{EntryContent, EntryKind, RetentionClass};
 use crate::core::domain::reason::ReasonCode;
 
 /// One entry as an auditor may see it: checked against its leaf, without subject tags.
@@ -105,6 +105,11 @@ impl AuditRow {
     /// The content without subject tags.
     pub const fn content(&self) -> &EntryContent {
         &self.content
+    }
+
+    /// Whether it is kept for a minor's time.
+    pub fn is_about_a_minor(&self) -> bool {
+        Header::decode(&self.header).is_ok_and(|header| header.class == RetentionClass::Minor)
     }
 
     /// Whether it was answered that several people bear the number: then nobody knows whose entry it is, whoever bears the number now.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::super::RegistryUnavailable;
 use super::super::wire::{WireDate, WireDocument, WireIdentifier, WireIdentities, WirePaper, WirePerson};
 use super::{Asked, unavailable};
-use crate::core::domain::date::{Calendar, PartialDate};
+use crate::core::domain::date::{Calendar, PartialDate, is_minor, tehran_day};
 use crate::core::domain::document::{DocumentKind, DocumentState, Facets};
 use crate::core::domain::name::NameKey;
 use crate::core::domain::person::Person;
@@ -83,6 +83,7 @@ pub(super) fn person(record: &Value, asked: &Asked<'_>) -> Result<Person, Regist
         blocked: attribute.blocked,
         documents: attribute.documents.into_iter().map(WireDocument::from).collect(),
         papers: attribute.papers,
+        key: None,
         name_key: name(&levels).and_then(|name| NameKey::of(&name)),
     };
     let person = Person::try_from_wire(&wire).map_err(|_| NOT_UNDERSTOOD)?;
@@ -103,7 +104,10 @@ pub(super) fn identities(record: &Value, asked: &Asked<'_>) -> Result<WireIdenti
     if identifiers.iter().all(|one| one.shared) {
         return unavailable("a record in its answer is not of the number asked for");
     }
-    Ok(WireIdentities { identifiers })
+    // Without a birth date that is understood nobody is known to be a minor.
+    let birth = attribute(&levels).and_then(|attribute| agreed_birth(&levels, attribute.birth.as_ref())).ok().flatten();
+    let minor = birth.is_some_and(|birth| is_minor(&birth, tehran_day(asked.at)));
+    Ok(WireIdentities { identifiers, minor })
 }
 
 impl From<Paper> for WireDocument {

@@ -27,6 +27,7 @@ fn call(time: &str) -> Sighting {
         branch: 1,
         actor: Some(2),
         holder: Some(3),
+        person: None,
         place: Some(Place { run: 4, at: 5 }),
         honeypot: false,
         batch: false,
@@ -93,9 +94,50 @@ hours = "off"
 
 #[test]
 fn one_holder_at_many_agencies_names_the_agency_that_was_too_many() {
-    let rules = rules("[[rule]]\nid = \"tracked\"\nwho = \"holder\"\ncounts = \"agencies\"\nper = \"day\"\nmore_than = 2\n");
-    let by = |name: &str| Sighting { agency: AgencyId::parse(name).unwrap(), ..call("10:00:00") };
-    assert_eq!(raised(&rules, &[by("bank"), by("school"), by("bank"), by("clinic")]), ["tracked clinic 2026-11-21"]);
+    let calls = ["bank", "school", "bank", "clinic"].map(|name| by(name, 3, None));
+    assert_eq!(raised(&rules(TRACKED), &calls), ["tracked clinic 2026-11-21"]);
+}
+
+const TRACKED: &str = "[[rule]]\nid = \"tracked\"\nwho = \"holder\"\ncounts = \"agencies\"\nper = \"day\"\nmore_than = 2\n";
+
+fn by(name: &str, number: u64, person: Option<u64>) -> Sighting {
+    Sighting { agency: AgencyId::parse(name).unwrap(), holder: Some(number), person, ..call("10:00:00") }
+}
+
+#[test]
+fn two_numbers_of_one_person_are_one_holder_where_the_registry_said_so() {
+    let rules = rules(TRACKED);
+    let calls = |person: [Option<u64>; 3]| [by("bank", 1, person[0]), by("school", 2, person[1]), by("clinic", 2, person[2])];
+    assert!(raised(&rules, &calls([None; 3])).is_empty(), "nobody knows");
+    assert!(raised(&rules, &calls([Some(7), Some(8), Some(8)])).is_empty(), "two people");
+    assert_eq!(raised(&rules, &calls([Some(7); 3])), ["tracked clinic 2026-11-21"]);
+    assert_eq!(raised(&rules, &calls([Some(7), None, Some(7)])), ["tracked clinic 2026-11-21"], "a refusal before it was known counts too");
+    assert_eq!(raised(&rules, &[by("bank", 1, Some(7)), by("school", 2, Some(7)), by("clinic", 1, None)]), ["tracked clinic 2026-11-21"]);
+    let next_day = Sighting { at: "2026-11-22T10:00:00+03:30".parse().unwrap(), ..by("clinic", 2, None) };
+    assert!(raised(&rules, &[by("bank", 1, Some(7)), by("school", 2, Some(7)), next_day]).is_empty(), "nothing of it outlives the day");
+}
+
+#[test]
+fn what_was_counted_of_a_person_by_the_hour_goes_along_too() {
+    let rules = rules(&TRACKED.replace("\"day\"", "\"hour\""));
+    let calls = [by("bank", 1, Some(7)), by("school", 2, None), by("clinic", 2, Some(7))];
+    assert_eq!(raised(&rules, &calls), ["tracked clinic 2026-11-21"]);
+    let hour_later = Sighting { at: calls[2].at + jiff::SignedDuration::from_hours(1), ..calls[2].clone() };
+    assert!(raised(&rules, &[calls[0].clone(), calls[1].clone(), hour_later]).is_empty());
+}
+
+#[test]
+fn reading_the_day_again_takes_nothing_from_what_was_counted_of_holders() {
+    let rules = rules(TRACKED);
+    let (mut before, mut alerts) = (Watcher::new(rules.clone(), kinds()), Vec::new());
+    [by("bank", 1, None), by("school", 1, Some(7))].iter().for_each(|call| before.see(call, &mut alerts));
+    let mut again = before.anew(rules, kinds());
+    // Of the log each agency has keys of its own.
+    [by("bank", 11, None), by("school", 12, None)].iter().for_each(|call| again.see(call, &mut alerts));
+    again.keep_holders(before);
+    assert_eq!(alerts, []);
+    again.see(&by("clinic", 1, None), &mut alerts);
+    assert_eq!(alerts.iter().map(|raised| (raised.agency.as_str(), raised.who)).collect::<Vec<_>>(), [("clinic", 7)]);
 }
 
 #[test]

@@ -79,6 +79,9 @@ impl Week {
         for plot in &self.plots {
             today.plot(plot, &self.offices);
         }
+        // Of a refusal, and of what comes to nothing, the registry said of nobody whose number it is.
+        let untold = |sighting: &&mut Sighting| sighting.code.starts_with("not-") || sighting.code.ends_with("-not-allowed");
+        today.day.sightings.iter_mut().filter(untold).for_each(|sighting| sighting.person = None);
         today.day.sightings.sort_by_key(|sighting| sighting.at);
         today.day
     }
@@ -100,6 +103,11 @@ struct Person(u64);
 impl Person {
     const fn key(self) -> u64 {
         mixed(0xB0D1, self.0)
+    }
+
+    /// The key of one of the person's two numbers: of the card, or of an older paper.
+    const fn number(self, older: bool) -> u64 {
+        mixed(if older { 0x01DE } else { 0xCA2D }, self.0)
     }
 
     /// Where the number stands; its last digit is a check digit.
@@ -125,7 +133,8 @@ impl Today {
             agency: office.trade.agency(),
             branch: office.key,
             actor: Some(clerk),
-            holder: Some(person.key()),
+            holder: Some(person.number(false)),
+            person: Some(person.key()),
             place: Some(person.place()),
             honeypot: false,
             batch: false,

@@ -129,15 +129,16 @@ impl Today {
         names
     }
 
-    /// Accomplices at several agencies ask about one person, again and again.
+    /// Accomplices at several agencies ask about one person, again and again; the cautious by two numbers, each at fewer agencies than a rule bears.
     fn follow(&mut self, plot: &Plot, offices: &[Office], dice: &mut Seeded) -> Vec<u64> {
         let person = Person(dice.below(PEOPLE));
-        for trade in by_trade(offices).iter().take(usize::try_from(plot.between(5, 6)).unwrap_or(6)) {
+        for (place, trade) in by_trade(offices).iter().enumerate().take(usize::try_from(plot.between(5, 6)).unwrap_or(6)) {
             let Some(office) = one(trade, dice) else { continue };
             let (Some((from, until)), Some(clerk)) = (self.open(&office.trade), one(&office.clerks, dice)) else { continue };
             for _ in 0..dice.between(1, 3) {
                 let second = dice.between(from, until - 1);
-                self.ask(office, clerk.key, second, person);
+                let older = plot.boldness < 50 && place % 2 == 1;
+                self.ask(office, clerk.key, second, person).holder = Some(person.number(older));
             }
         }
         vec![person.key()]
