@@ -227,7 +227,7 @@ impl Prove {
             let client = Client::open(&self.place, &self.agency)?;
             let token = client.token(None).await?;
             let answer = client.read(&token, &format!("/v1/log/proof/{}", self.id)).await?;
-            Ok((answer, log_keys(&client).await?))
+            Ok((answer, log_keys(&client).await?.0))
         })?;
         let bundle: ProofBundle = serde_json::from_value(answer.clone()).doing("the proof is malformed")?;
         let checkpoint = Checkpoint::open(&bundle.checkpoint, &keys).doing("the proof's checkpoint")?;

@@ -149,7 +149,8 @@ impl Raw {
         let decoded = Header::decode(&header).ok()?;
         let fits = leaf(&header_commitment(&salt, &header), &content_commitment).as_slice() == self.leaf;
         let id = Uuid::from_slice(&self.id).ok()?;
-        fits.then_some(LeafParts { index: self.index, time: decoded.time, kind: decoded.kind, id, salt, header, content_commitment })
+        let Header { time, class, kind, .. } = decoded;
+        fits.then_some(LeafParts { index: self.index, time, kind, class, id, salt, header, content_commitment })
     }
 }
 

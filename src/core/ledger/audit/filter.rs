@@ -183,6 +183,8 @@ pub struct Query {
     pub paging: Paging,
     /// `format`, where the resource takes it.
     pub format: Option<String>,
+    /// `origin`, where the resource takes it.
+    pub origin: Option<String>,
 }
 
 /// A query is not understood. It names the parameter, never its value: that may be anything.
@@ -244,6 +246,7 @@ impl Query {
                 _ => return Err(bad("`order` is `newest` or `oldest`")),
             },
             ("format", _) if takes.format => self.format = Some(value.to_owned()),
+            ("origin", _) if takes.origin => self.origin = Some(value.to_owned()),
             _ if takes.id == Some(name) => {
                 self.filter.id = Some(value.parse().map_err(|_| BadQuery(format!("`{name}` is no UUID")))?);
             }
@@ -330,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_a_resource_does_not_take_is_refused_by_its_name() {
-        for text in ["limit=100", "cursor=AAAA", "order=oldest", "format=csv", "agency=bank", "answer_id=x"] {
+        for text in ["limit=100", "cursor=AAAA", "order=oldest", "format=csv", "origin=x", "agency=bank", "answer_id=x"] {
             let error = parse_for(Takes::SPAN, text).unwrap_err();
             assert!(error.contains(text.split('=').next().unwrap()), "{error}");
         }

@@ -8,6 +8,7 @@ mod damaged;
 mod filter;
 mod fold;
 mod sample;
+mod stretch;
 mod summary;
 mod takes;
 mod values;
@@ -27,6 +28,7 @@ pub use damaged::DamagedEntry;
 pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
 pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
+pub use stretch::{Cover, LogList, Stretch};
 pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Summary, Tally, is_over, joined};
 pub use takes::Takes;
 pub use values::FieldValues;
@@ -35,7 +37,7 @@ pub use view::{EntryView, ProofView};
 use super::leaf::HEADER_LEN;
 use super::reader::LogUnreadable;
 use super::tree::Hash;
-use super::{EntryContent, EntryKind};
+use super::{EntryContent, EntryKind, RetentionClass};
 use crate::core::domain::reason::ReasonCode;
 
 /// One entry as an auditor may see it: checked against its leaf, without subject tags.
@@ -47,6 +49,8 @@ pub struct AuditRow {
     pub time: Timestamp,
     /// What it is about.
     pub kind: EntryKind,
+    /// How long its content is kept.
+    pub class: RetentionClass,
     /// `answer_id` or `request_id`.
     pub id: Uuid,
     /// salt₁.
@@ -71,6 +75,8 @@ pub struct LeafParts {
     pub time: Timestamp,
     /// What it is about.
     pub kind: EntryKind,
+    /// How long its content is kept.
+    pub class: RetentionClass,
     /// `answer_id` or `request_id`.
     pub id: Uuid,
     /// salt₁.
@@ -92,8 +98,8 @@ impl AuditRow {
     /// A row from an entry; its subject tags are dropped.
     pub fn new(parts: LeafParts, mut content: Box<EntryContent>) -> Self {
         (content.agency_tag, content.trail_tag, content.epoch) = (None, None, None);
-        let LeafParts { index, time, kind, id, salt, header, content_commitment } = parts;
-        Self { index, time, kind, id, salt, header, content_commitment, log: 0, origin: None, content }
+        let LeafParts { index, time, kind, class, id, salt, header, content_commitment } = parts;
+        Self { index, time, kind, class, id, salt, header, content_commitment, log: 0, origin: None, content }
     }
 
     /// The same as an entry of this log of a chain.
@@ -128,8 +134,8 @@ pub struct Search {
     pub size: Option<u64>,
     /// The log that `size` is the size of, and the last that is searched; the present one if not given.
     pub head: Option<u16>,
-    /// Only in the present log.
-    pub present_only: bool,
+    /// Only in the log of this number.
+    pub only: Option<u16>,
     /// From the oldest on instead of from the newest.
     pub oldest_first: bool,
     /// Whether all that fit are counted.
@@ -265,17 +271,21 @@ pub trait LogAudit: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Summary, LogUnreadable>;
 
-    /// A signed checkpoint over all that is durable: size and note.
-    ///
-    /// # Errors
-    /// [`LogUnreadable`].
-    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable>;
+    /// Every log; of those that are not there the ones that may have entries from an instant on.
+    fn logs(&self, from: Option<Timestamp>) -> LogList;
 
-    /// For each gap `from..to` between entries the roots of the subtrees that cover it, from left to right (see [`subtrees`]).
+    /// The checkpoints under which all entries of a log stand, by size. Of the present log the last one covers all that is durable; of a sealed one it is its own last,
+    /// and then its seal where that did not reach the end. Where a leaf near the end is lost there is an earlier one before, up to which all is proved.
     ///
     /// # Errors
-    /// [`LogUnreadable`].
-    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable>;
+    /// [`LogUnreadable`], also where there is no such log.
+    async fn stretches(&self, log: u16) -> Result<Vec<Stretch>, LogUnreadable>;
+
+    /// What proves rows of a stretch (by index, ascending), of which all before `at` is proved already; with `end` also that nothing but the gap comes after them.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`], also where there is no such log.
+    async fn cover(&self, stretch: Stretch, at: u64, rows: Vec<u64>, end: bool) -> Result<Cover, LogUnreadable>;
 
     /// Searches for the entries about some identifiers. Keys that were given are wiped before this returns.
     ///
