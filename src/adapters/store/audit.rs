@@ -16,7 +16,7 @@ use super::segments::{self, Index, SegmentError};
 use super::trails::{Keys, epochs};
 use super::{SqliteLedger, export, nodes, recovery};
 use crate::core::ledger::audit::{
-    AuditRow, Cover, Found, LogAudit, LogList, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch,
+    Cover, Found, LogAudit, LogList, Picked, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch,
 };
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
@@ -93,9 +93,8 @@ impl LogAudit for SqliteLedger {
         self.readers.search(move |index, conn, contents| segments::draw(index, conn, contents, (&search, &seed), size)).await
     }
 
-    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable> {
-        let indices: Vec<u64> = places.into_iter().map(|(_, index)| index).collect();
-        self.readers.search(move |_, conn, contents| segments::some(conn, contents, &indices)).await
+    async fn pick(&self, _: u16, indices: Vec<u64>) -> Result<Picked, LogUnreadable> {
+        self.readers.search(move |_, conn, contents| segments::pick(conn, contents, &indices)).await
     }
 
     async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable> {

@@ -15,7 +15,7 @@ use super::trails::{Keys, Span, epochs};
 use super::{export, segments};
 use crate::core::ledger::LogUnreadable;
 use crate::core::ledger::audit::{
-    AuditRow, Cover, Found, Gather, LogAudit, LogList, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch,
+    AuditRow, Cover, Found, Gather, LogAudit, LogList, Picked, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch,
 };
 use crate::core::ledger::holder::{HolderEntries, HolderLog, SealedTrails};
 use crate::core::ledger::retention::day_of;
@@ -56,16 +56,16 @@ impl LogAudit for LogChain {
         Ok(Found { head: self.number, rows: self.numbered(found.rows), ..found })
     }
 
-    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable> {
-        let mut all = Vec::new();
-        for ended in &self.ended {
-            let indices: Vec<u64> = places.iter().filter(|(log, _)| *log == ended.number).map(|(_, index)| *index).collect();
-            let rows = ended.readers.search(move |_, conn, contents| segments::some(conn, contents, &indices)).await?;
-            all.extend(rows.into_iter().map(|row| row.of_log(ended.number, Some(ended.origin.clone()))));
+    async fn pick(&self, log: u16, indices: Vec<u64>) -> Result<Picked, LogUnreadable> {
+        if log == self.number {
+            let picked = self.present.pick(log, indices).await?;
+            return Ok(Picked { rows: self.numbered(picked.rows), ..picked });
         }
-        let present = places.into_iter().filter(|(log, _)| *log == self.number).collect();
-        all.extend(self.numbered(self.present.rows(present).await?));
-        Ok(all)
+        let ended = self.ended(log)?;
+        let picked = ended.readers.search(move |_, conn, contents| segments::pick(conn, contents, &indices)).await?;
+        let rows = picked.rows.into_iter().map(|row| row.of_log(log, Some(ended.origin.clone()))).collect();
+        let damaged = picked.damaged.into_iter().map(|damaged| damaged.of_log(Some(&ended.origin))).collect();
+        Ok(Picked { rows, damaged, ..picked })
     }
 
     async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable> {

@@ -9,6 +9,7 @@ mod holder_sessions;
 mod justification;
 mod manifest;
 mod person;
+mod redrawn;
 mod rows;
 mod samples;
 mod summary;

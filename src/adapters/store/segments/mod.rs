@@ -27,7 +27,7 @@ mod tests;
 mod trail;
 
 pub(super) use damage::Damage;
-pub(super) use draw::{draw, some};
+pub(super) use draw::{draw, pick};
 pub(super) use index::Index;
 pub(super) use search::search;
 pub(super) use tally::{DAY_US, tally, uncounted};

@@ -161,6 +161,17 @@ pub struct Found {
     pub missing: Vec<String>,
 }
 
+/// Entries that were asked for by their indices.
+#[derive(Debug, Default)]
+pub struct Picked {
+    /// Those that can be read, in that order.
+    pub rows: Vec<AuditRow>,
+    /// Indices of those whose content was deleted.
+    pub gone: Vec<u64>,
+    /// Those that nobody can read.
+    pub damaged: Vec<DamagedEntry>,
+}
+
 /// The trail key of an epoch, as only the data-protection officer can open it.
 #[derive(Clone, Debug)]
 pub struct SealedEpoch {
@@ -253,11 +264,11 @@ pub trait LogAudit: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable>;
 
-    /// Some entries by log and index, in that order, without those whose content was deleted.
+    /// Some entries of a log by index.
     ///
     /// # Errors
-    /// [`LogUnreadable`].
-    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable>;
+    /// [`LogUnreadable`], also where there is no such log.
+    async fn pick(&self, log: u16, indices: Vec<u64>) -> Result<Picked, LogUnreadable>;
 
     /// The epochs of a period, by time.
     ///

@@ -22,6 +22,11 @@ impl LogList {
         self.logs.iter().find(|(_, known)| **known == *origin).map(|(number, _)| *number)
     }
 
+    /// The origin of a log.
+    pub fn origin_of(&self, number: u16) -> Option<&Arc<str>> {
+        self.logs.iter().find(|(known, _)| *known == number).map(|(_, origin)| origin)
+    }
+
     /// The number of the present log.
     pub fn present(&self) -> u16 {
         self.logs.last().map_or(0, |(number, _)| *number)
