@@ -15,9 +15,7 @@ use super::keys::{ContentKek, open_trail_key};
 use super::segments::{self, Index, SegmentError};
 use super::trails::{Keys, epochs};
 use super::{SqliteLedger, export, nodes, recovery};
-use crate::core::ledger::audit::{
-    Cover, Found, LogAudit, LogList, Picked, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch,
-};
+use crate::core::ledger::audit::{Cover, Found, LogAudit, LogList, Picked, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch};
 use crate::core::ledger::retention::day_of;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
 

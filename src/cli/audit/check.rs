@@ -272,7 +272,8 @@ fn stretch(under: &Value, trusted: &Trusted) -> Result<Stretch, String> {
     }
     // A log's key is its successor's too, and signs the seal under its name.
     let of_chain: Vec<NoteKey> = trusted.keys.iter().filter(|key| is_of_one_chain(key.name(), origin)).cloned().collect();
-    let checkpoint = Checkpoint::open(note, &renamed(&of_chain, claimed)).map_err(|error| format!("the checkpoint of `{claimed}`: {error}"))?;
+    let checkpoint =
+        Checkpoint::open(note, &renamed(&of_chain, claimed)).map_err(|error| format!("the checkpoint of `{claimed}`: {error}"))?;
     if under.get("tree_size").and_then(Value::as_u64) != Some(checkpoint.size) {
         return Err(format!("`tree_size` is not that of the checkpoint of `{claimed}`"));
     }

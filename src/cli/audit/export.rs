@@ -161,10 +161,16 @@ fn told(checked: &Checked) {
         println!("{} rows hold under the checkpoint of {} entries of `{}`", stretch.rows, stretch.checkpoint.size, stretch.origin);
     }
     if checked.unproved() > 0 {
-        println!("{} of them lead to no checkpoint, since entries beside them are lost: for these you have the gateway's word", checked.unproved());
+        println!(
+            "{} of them lead to no checkpoint, since entries beside them are lost: for these you have the gateway's word",
+            checked.unproved()
+        );
     }
     if checked.gone > 0 {
-        println!("{} rows less than were counted at its beginning: their contents were deleted meanwhile, or cannot be read any more", checked.gone);
+        println!(
+            "{} rows less than were counted at its beginning: their contents were deleted meanwhile, or cannot be read any more",
+            checked.gone
+        );
     }
     table::damaged(&checked.damaged);
     table::missing(&checked.missing_logs);

@@ -129,8 +129,25 @@ async fn prepared(
     let head = Some(Bytes::from(line + format.head()));
     let (number, at, bound, here, rows, due, damaged) = (0, 0, 0, 0, 0, None, Vec::new());
     let (digest, filter, done) = (Digest::new(&SHA256), query.filter, false);
-    let export =
-        Export { state, context, connection, tenure, format, filter, extent, number, at, bound, here, rows, due, damaged, digest, head, done };
+    let export = Export {
+        state,
+        context,
+        connection,
+        tenure,
+        format,
+        filter,
+        extent,
+        number,
+        at,
+        bound,
+        here,
+        rows,
+        due,
+        damaged,
+        digest,
+        head,
+        done,
+    };
     Ok((delivery, export))
 }
 

@@ -27,7 +27,8 @@ impl Extent {
     /// Of one log, or of all.
     pub(super) async fn of(log: &dyn LogAudit, filter: &Filter, only: Option<u16>) -> Result<Self, LogUnreadable> {
         let list = log.logs(filter.from);
-        let chosen: Vec<u16> = list.logs.iter().map(|(number, _)| *number).filter(|number| only.is_none_or(|only| only == *number)).collect();
+        let chosen: Vec<u16> =
+            list.logs.iter().map(|(number, _)| *number).filter(|number| only.is_none_or(|only| only == *number)).collect();
         let missing = if only.is_none() { list.missing.clone() } else { Vec::new() };
         let mut extent = Self { stretches: Vec::new(), counts: Vec::new(), damaged: Vec::new(), missing, not_covered: Vec::new() };
         for number in chosen {

@@ -231,8 +231,10 @@ async fn item(state: &HttpState, drawn: &Drawn, own: Option<&str>) -> Result<Opt
     let said: HashMap<u64, Said> = of_sample(state, drawn.id, own).await?;
     let entries: Vec<Item<'_>> = rows.iter().map(|row| Item { entry: view(row, own), justification: said.get(&row.index) }).collect();
     let open = entries.iter().filter(|entry| entry.justification.is_none()).count();
-    Ok(Some(json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": open, "entries": entries, "gone": gone,
-        "damaged": damaged })))
+    Ok(Some(
+        json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": open, "entries": entries, "gone": gone,
+        "damaged": damaged }),
+    ))
 }
 
 /// A sample of a log that is not there.

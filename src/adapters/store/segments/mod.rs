@@ -17,6 +17,8 @@ mod draw;
 #[cfg(test)]
 mod epoch_tests;
 mod file;
+#[cfg(test)]
+mod filter_tests;
 mod index;
 mod list;
 mod rows;

@@ -42,8 +42,7 @@ pub(super) async fn house() -> House {
         ledger.settled().await.unwrap();
         drop(ledger);
         if log < 2 {
-            let order = SuccessionOrder { why: Ending::ByHand, witnessed: None, now: house.clock.now(), signer: &*signer() };
-            succeed(&house.settings(), &mut house.origins(), &order).unwrap();
+            house.succeed();
         }
     }
     house
@@ -59,7 +58,13 @@ impl House {
         LedgerConfig { dir: origins.dir_of(origins.present()), origin: origins.present().into(), ..self.config.clone() }
     }
 
-    fn present(&self) -> Arc<SqliteLedger> {
+    /// Seals the present log and begins the next.
+    pub(super) fn succeed(&self) {
+        let order = SuccessionOrder { why: Ending::ByHand, witnessed: None, now: self.clock.now(), signer: &*signer() };
+        succeed(&self.settings(), &mut self.origins(), &order).unwrap();
+    }
+
+    pub(super) fn present(&self) -> Arc<SqliteLedger> {
         SqliteLedger::open(self.settings(), signer(), self.clock.clone()).unwrap()
     }
 

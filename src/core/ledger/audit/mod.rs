@@ -5,6 +5,7 @@
 mod chain;
 mod cursor;
 mod damaged;
+mod field;
 mod filter;
 mod fold;
 mod sample;
@@ -25,7 +26,8 @@ use zeroize::Zeroizing;
 pub use chain::Gather;
 pub use cursor::{BadCursor, Cursor};
 pub use damaged::DamagedEntry;
-pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
+pub use field::Field;
+pub use filter::{BadQuery, Filter, Paging, Query, in_column, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
 pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
 pub use stretch::{Cover, LogList, Stretch};

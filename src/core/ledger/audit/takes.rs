@@ -28,7 +28,9 @@ impl Takes {
 
 /// A parameter that the resource does not take. One that others take is named; any other may be anything.
 pub(super) fn unknown(name: &str) -> BadQuery {
-    let elsewhere = ["limit", "cursor", "order", "format", "origin", "answer_id"].into_iter().find(|known| *known == name);
+    let elsewhere = ["limit", "cursor", "order", "format", "origin", "answer_id", "signed", "min_latency_ms", "max_latency_ms"]
+        .into_iter()
+        .find(|known| *known == name);
     match elsewhere.or(Field::parse(name).map(Field::code)) {
         Some(known) => BadQuery(format!("this resource does not take `{known}`; the API description lists what it takes")),
         None => BadQuery("there is a parameter that this resource does not have; the API description lists them".to_owned()),
