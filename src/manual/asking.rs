@@ -95,6 +95,6 @@
 //! # When an auditor asks why
 //!
 //! `GET /v1/log/samples` lists the entries of yours that an auditor drew at random, until when you are asked (`due`), and what you said. They say no more of a holder
-//! than your answers did: no exact reason, no decree, no latency. Follow `next` as long as there is one: a page may be empty. Answer each by `POST /v1/log/samples/{sample_id}/justification` with `{"index": …, "ground": "holder-present", "reference": "file-77"}`: a
+//! than your answers did: no exact reason, no decree, no latency. Entries whose content was deleted meanwhile are named in `gone`, those that nobody can read in `damaged`. Follow `next` as long as there is one: a page may be empty. Answer each by `POST /v1/log/samples/{sample_id}/justification` with `{"index": …, "ground": "holder-present", "reference": "file-77"}`: a
 //! ground from the list of the API description, and your own file in which the papers are. There is no free text, since it would hold names. You may correct
 //! yourself four times; the last answer counts, and all of them stay in the log.

@@ -382,8 +382,8 @@
 //! - **2026-11-28, a justification is a ground from a closed list and a file number of the agency's own**: names in free text cannot be screened for. Who wants the story
 //!   asks the agency for the file.
 //! - **2026-11-28, a request's signature is over the query string too**, in the claim `path`: what an officer asked for (the period of the epochs) is what was signed.
-//! - **2026-11-28, a search over several logs goes log by log** (`Gather`, pure, held against a model page by page): an index is of one log, so cursors name the log. Exports and new
-//!   samples stay within the present one, since each is held against one checkpoint.
+//! - **2026-11-28, a search over several logs goes log by log** (`Gather`, pure, held against a model page by page): an index is of one log, so cursors name the log. Exports go
+//!   log by log, each under its own checkpoints; a sample stays within one, since its ranks are of indices.
 //! - **2026-11-28, a purge's record says how many contents its key had, and `log verify` counts them.** Without that a held content could be taken away under the name of a
 //!   key that was destroyed lawfully; with it also a deletion before its time is still found after the lawful one.
 //! - **2026-11-28, `log verify` takes a content in the form that we write in one pass** (members in order, known names, no copy) and reads through JSON only what is not in that

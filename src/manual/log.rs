@@ -141,7 +141,7 @@
 //!
 //! ```text
 //! estelam log query --as security-auditor --agency bank --from 2026-11-23          # newest first, with the exact number
-//! estelam log query --as security-auditor --code purpose-not-allowed --json        # any field: see `estelam log query --help`
+//! estelam log query --as security-auditor --code purpose-not-allowed --json        # any field: see the table below
 //! estelam log summary --as security-auditor                                       # counts per day and agency
 //! estelam log export --as security-auditor --agency bank --out bank.ndjson         # `--format csv`: `'` stands before what looks like a formula
 //! estelam log export --check bank.ndjson --prove                                   # against the checkpoint in it; `--checkpoint FILE`: and yours
@@ -159,12 +159,28 @@
 //! (`of_no_entry`), since it may be a name. What looks like a number of a person, or cannot be a value of its field, is refused, and so is every parameter that a
 //! resource does not take. A justification is a ground from a closed list and the agency's own file number, at most five times an entry; the last one counts.
 //!
+//! **Filters.** All that is named must fit. `GET /v1/log/entries`, `/export`, the `filter` of a sample and the commands (`--min-latency-ms` for `min_latency_ms` …) take the same:
+//!
+//! | filter | what |
+//! |---|---|
+//! | `agency`, `branch`, `certificate`, `actor` | who asked; the first 16 hex digits of the certificate's SHA-256 |
+//! | `service`, `purpose`, `reference` | what for; of a look-up its case, of a justification its sample, of a sample its seed |
+//! | `decision`, `reason`, `code`, `kind`, `route` | how it ended, and what it was |
+//! | `policy_version`, `decrees_version`, `decree`, `freshness` | by which rules, on how fresh facts |
+//! | `min_latency_ms`, `max_latency_ms` | from arrival to conclusion, both ends in it; up to an hour |
+//! | `signed` (`yes`, `no`), `signed_by`, `retry_of` | signature of the request, and its key; retries of an answer across a crash |
+//! | `class` | retention class |
+//! | `answer_id`, `from`, `to` | one entry; a span of ledger time |
+//!
+//! There is none by a person, nor by the hash of a request: the log has neither. An answer in hand names its entry (`answer_id`); a signed request in hand is found by
+//! agency, time and `signed_by`, and told by its `signature`. The counts of days (`/summary`) take whole days and `agency` alone.
+//!
 //! **Pages.** A cursor holds the size of the log that is searched and the last index; entries that come meanwhile shift nothing, and `count` is
 //! exact for `tree_size`. Entries whose content was deleted are found no more.
 //!
 //! **Sealed logs** (below) are searched with the present one: by filter, by person, by the holder, in the counts of days, with and without a gateway. Their entries have `origin`
-//! beside `index`; `count` covers all logs. Exports and samples are of the present log alone, for each is held against one checkpoint; a sample that was drawn before
-//! its log was sealed stays open and answerable. One that is listed, had entries and is not there is named (`missing_logs`) by every query, trail and
+//! beside `index`; `count` covers all logs. Exports are of all of them too, log by log, or of one by `origin=`; a sample is of one log (the present one, or `origin`), and both
+//! name in `not_covered` what they were not asked for. A sample that was drawn before its log was sealed stays open and answerable. One that is listed, had entries and is not there is named (`missing_logs`) by every query, trail and
 //! count that it may belong to, which then is not `complete`, as no holder's view is; the alarm `log-missing` says so at the start. Trail keys are bound to their log's origin, which `/v1/log/epochs` says and `trail_keys` repeats.
 //!
 //! **Trails.** A trail tag can be made only with its epoch's trail key, and that is sealed to the officer's key. The search asks each part of the index which agencies it has
@@ -186,20 +202,36 @@
 //! as they are for a year, so that deletions change nothing. Days with entries that nobody can read stand in `damaged_days`, their buckets are not `complete`, and
 //! they are kept, with that mark, only once some of their contents may be deleted: until then what is put right is counted.
 //!
-//! **Exports.** First line: the manifest (filter, `tree_size`, `count`, signed checkpoint). Rows: oldest first, each with salt₁, header and content
-//! commitment, which make its leaf, and the `gap` before it: the roots of the largest aligned subtrees that cover the entries in between. Last line: the gap to the end,
+//! **Exports.** First line: the manifest (filter, `count`, and each log in the order of its rows: `origin`, `tree_size`, signed `checkpoint`; all but the last in `earlier`). Of a
+//! sealed log that is its own last checkpoint, and its seal where that did not reach the end. The manifest also names what is not in the file: entries that nobody can read
+//! (`damaged`, as ranges), sealed logs that are not there (`missing_logs`), logs that were not asked for (`not_covered`); with one of the first two it is not
+//! `complete`. Rows: oldest first, each with its `origin`, salt₁, header and content
+//! commitment, which make its leaf, and the `gap` before it: the roots of the largest aligned subtrees that cover the entries in between. A line `part` has the gap to the end of
+//! each checkpoint of `earlier`. Last line: the gap to the end of the last,
 //! the number of rows, SHA-256 of all lines before. A reader keeps the tree's right edge, joins two subtrees of one size as they meet, and must end with the
 //! checkpoint's root: no row can be put in, moved or given another time or kind. First and last line are statements of two entries (`export`,
 //! `export-end`), so that the log's own proofs (`--check FILE --prove` fetches them) cover the file's digest: only they show that no row was hidden in a gap. The other fields are bound to their leaf by salt₂ and the whole content, which holds the tags and
-//! leaves nobody's hands; for them the receiver has the gateway's word under that digest.
+//! leaves nobody's hands; for them the receiver has the gateway's word under that digest. `gone` in the last line are rows that were counted and whose contents went, by a purge or by damage
+//! (`damaged` there), while the file was written.
+//!
+//! **Until when an export may be kept.** A deletion must reach every copy, so each row has `destroy_by`: its entry's time and the days of its `class`, as its header says; the last line has the
+//! first and the last of them, and `--check` tells them. A receiver destroys each row by then, with every copy and whatever was made of it. A file without some of its rows holds no
+//! more, so the simplest is to export by days, destroy the whole file by its `first_destroy_by`, and export anew what may be kept longer. A row whose date has passed when it is exported is kept by a legal
+//! hold or for want of a purge order: the receiver keeps it no longer than what it was asked for needs, and no longer than the hold.
+//!
+//! **Samples.** Of the entries that fit, those come whose SHA-256 with the seed is smallest. Seed, `size`, filter, `origin` and `tree_size` make a sample: asked for again with the `tree_size`
+//! that it had, the same work-list comes however the log has grown, under its own `sample_id`, and nobody is asked twice. It names the entries whose content was deleted since
+//! (`gone`), those that nobody can read (`damaged`), and whether drawing anew from what is left bears it out (`agrees`). `/v1/log/samples` names both of each list as well. Samples of builds that recorded no
+//! origin are listed, not drawn again.
 //!
 //! **Where searches look.** `ledger/segments/` holds columns of entries per content key, in stretches of 65,536 entries, each block encrypted under that content key: codes into
 //! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key` for this
 //! log's origin, so that nobody else can leave one out, nor put another log's list there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
-//! trails name it (`damaged`; of several that lie together the first and the last, and how many), exports and samples of its span are refused, holders' views of its span say that they are not complete. Where
-//! its own time cannot be read it may be of any day between the entries around it, and of no other. A row that is gone took its leaf with it: an export with a row among the
-//! same 256 entries breaks off, since nobody can prove what lies between. Damage is kept as ranges: of more than a thousand, neighbours are joined, so that `entries` is
+//! trails, exports and work-lists name it (`damaged`; of several that lie together the first and the last, and how many), no new sample is drawn from its span, holders' views of its span say that they are not complete. Where
+//! its own time cannot be read it may be of any day between the entries around it, and of no other. A row that is gone took its leaf with it: nobody can prove what lies beside it, so an
+//! export has its rows among the same 256 entries with `gap: null`, and where these are the last ones an earlier checkpoint in `earlier` proves what it can. `--check` refuses such a file unless
+//! `--prove` shows that the gateway gave it out so. Damage is kept as ranges: of more than a thousand, neighbours are joined, so that `entries` is
 //! the most that there can be and some between `index` and `last` are whole. However much there is, searches, counts and deletion go on. Counts that the damaged key of a day keeps
 //! from being kept are told from the entries (`estelam_log_uncounted_days_total`). The index follows the log once a second while fewer than 2,000 entries come in it. A purge removes the files of the keys that it destroys.
 //!

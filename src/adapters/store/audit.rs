@@ -1,7 +1,7 @@
 //! Auditors' questions, answered beside the writer: by a running log, or offline on a folder.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,10 +14,9 @@ use super::contents::Contents;
 use super::keys::{ContentKek, open_trail_key};
 use super::segments::{self, Index, SegmentError};
 use super::trails::{Keys, epochs};
-use super::{SqliteLedger, nodes, recovery};
-use crate::core::ledger::audit::{AuditRow, Found, LogAudit, SealedEpoch, Search, Summary, TrailFound, TrailSearch};
+use super::{SqliteLedger, export, nodes, recovery};
+use crate::core::ledger::audit::{Cover, Found, LogAudit, LogList, Picked, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch};
 use crate::core::ledger::retention::day_of;
-use crate::core::ledger::tree::Hash;
 use crate::core::ledger::{LogReader as _, LogUnreadable};
 
 /// Entries that one step in the background looks at.
@@ -92,9 +91,8 @@ impl LogAudit for SqliteLedger {
         self.readers.search(move |index, conn, contents| segments::draw(index, conn, contents, (&search, &seed), size)).await
     }
 
-    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable> {
-        let indices: Vec<u64> = places.into_iter().map(|(_, index)| index).collect();
-        self.readers.search(move |_, conn, contents| segments::some(conn, contents, &indices)).await
+    async fn pick(&self, _: u16, indices: Vec<u64>) -> Result<Picked, LogUnreadable> {
+        self.readers.search(move |_, conn, contents| segments::pick(conn, contents, &indices)).await
     }
 
     async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable> {
@@ -106,12 +104,16 @@ impl LogAudit for SqliteLedger {
         self.told(from, to, now).await
     }
 
-    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable> {
-        self.covering().await
+    fn logs(&self, _: Option<Timestamp>) -> LogList {
+        LogList { logs: vec![(0, Arc::from(&*self.shared.origin))], missing: Vec::new() }
     }
 
-    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable> {
-        self.covered(gaps).await
+    async fn stretches(&self, log: u16) -> Result<Vec<Stretch>, LogUnreadable> {
+        self.stretches_as(log).await
+    }
+
+    async fn cover(&self, stretch: Stretch, at: u64, rows: Vec<u64>, end: bool) -> Result<Cover, LogUnreadable> {
+        export::cover(&self.readers, stretch, at, rows, end).await
     }
 
     async fn trail(&self, search: TrailSearch) -> Result<TrailFound, LogUnreadable> {

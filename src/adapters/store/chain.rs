@@ -1,6 +1,8 @@
 //! Auditors' questions and the holder's over every log of an installation: the present one and those that were sealed before it.
 //!
-//! Exports, samples and what they rest on are of the present log alone: each is checked against one checkpoint.
+//! Samples, and what the proofs of exports rest on, are of one log at a time: each is checked against a checkpoint of that log.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,19 +11,25 @@ use jiff::civil::Date;
 use super::audit::number_of;
 use super::missing::Missing;
 use super::sealed::{EndedLog, LogChain};
-use super::segments;
 use super::trails::{Keys, Span, epochs};
+use super::{export, segments};
 use crate::core::ledger::LogUnreadable;
-use crate::core::ledger::audit::{AuditRow, Found, Gather, LogAudit, SealedEpoch, Search, Summary, TrailFound, TrailSearch};
+use crate::core::ledger::audit::{
+    AuditRow, Cover, Found, Gather, LogAudit, LogList, Picked, SealedEpoch, Search, Stretch, Summary, TrailFound, TrailSearch,
+};
 use crate::core::ledger::holder::{HolderEntries, HolderLog, SealedTrails};
 use crate::core::ledger::retention::day_of;
-use crate::core::ledger::tree::Hash;
 use crate::core::registry::holder::OpenedTrail;
 
 #[async_trait]
 impl LogAudit for LogChain {
     async fn search(&self, search: Search) -> Result<Found, LogUnreadable> {
-        if search.present_only || (self.ended.is_empty() && self.missing.is_empty()) {
+        if let Some(ended) = search.only.filter(|only| *only != self.number) {
+            let ended = self.ended(ended)?;
+            let found = ended.search(search).await?;
+            return Ok(ended.named(found));
+        }
+        if search.only.is_some() || (self.ended.is_empty() && self.missing.is_empty()) {
             let found = self.present.search(search).await?;
             return Ok(Found { head: self.number, rows: self.numbered(found.rows), ..found });
         }
@@ -39,20 +47,25 @@ impl LogAudit for LogChain {
     }
 
     async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable> {
+        if let Some(ended) = search.only.filter(|only| *only != self.number) {
+            let ended = self.ended(ended)?;
+            let found = ended.draw(search, seed).await?;
+            return Ok(ended.named(found));
+        }
         let found = self.present.draw(search, seed).await?;
         Ok(Found { head: self.number, rows: self.numbered(found.rows), ..found })
     }
 
-    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable> {
-        let mut all = Vec::new();
-        for ended in &self.ended {
-            let indices: Vec<u64> = places.iter().filter(|(log, _)| *log == ended.number).map(|(_, index)| *index).collect();
-            let rows = ended.readers.search(move |_, conn, contents| segments::some(conn, contents, &indices)).await?;
-            all.extend(rows.into_iter().map(|row| row.of_log(ended.number, Some(ended.origin.clone()))));
+    async fn pick(&self, log: u16, indices: Vec<u64>) -> Result<Picked, LogUnreadable> {
+        if log == self.number {
+            let picked = self.present.pick(log, indices).await?;
+            return Ok(Picked { rows: self.numbered(picked.rows), ..picked });
         }
-        let present = places.into_iter().filter(|(log, _)| *log == self.number).collect();
-        all.extend(self.numbered(self.present.rows(present).await?));
-        Ok(all)
+        let ended = self.ended(log)?;
+        let picked = ended.readers.search(move |_, conn, contents| segments::pick(conn, contents, &indices)).await?;
+        let rows = picked.rows.into_iter().map(|row| row.of_log(log, Some(ended.origin.clone()))).collect();
+        let damaged = picked.damaged.into_iter().map(|damaged| damaged.of_log(Some(&ended.origin))).collect();
+        Ok(Picked { rows, damaged, ..picked })
     }
 
     async fn epochs(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<SealedEpoch>, LogUnreadable> {
@@ -80,12 +93,21 @@ impl LogAudit for LogChain {
         Ok(told)
     }
 
-    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable> {
-        self.present.covering_checkpoint().await
+    fn logs(&self, from: Option<Timestamp>) -> LogList {
+        let ended = self.ended.iter().map(|ended| (ended.number, ended.origin.clone()));
+        let present = (self.number, Arc::from(self.present.log_origin()));
+        LogList { logs: ended.chain([present]).collect(), missing: Missing::named(&self.missing, from) }
     }
 
-    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable> {
-        self.present.cover(gaps).await
+    async fn stretches(&self, log: u16) -> Result<Vec<Stretch>, LogUnreadable> {
+        if log == self.number { self.present.stretches_as(log).await } else { self.ended(log)?.stretches().await }
+    }
+
+    async fn cover(&self, stretch: Stretch, at: u64, rows: Vec<u64>, end: bool) -> Result<Cover, LogUnreadable> {
+        if stretch.log == self.number {
+            return self.present.cover(stretch, at, rows, end).await;
+        }
+        export::cover(&self.ended(stretch.log)?.readers, stretch, at, rows, end).await
     }
 
     async fn trail(&self, search: TrailSearch) -> Result<TrailFound, LogUnreadable> {
@@ -110,6 +132,10 @@ fn add(all: &mut TrailFound, found: TrailFound) {
 }
 
 impl LogChain {
+    fn ended(&self, number: u16) -> Result<&EndedLog, LogUnreadable> {
+        self.ended.iter().find(|ended| ended.number == number).ok_or(LogUnreadable("that sealed log is not there; put its folder back"))
+    }
+
     fn numbered(&self, rows: Vec<AuditRow>) -> Vec<AuditRow> {
         rows.into_iter().map(|row| row.of_log(self.number, None)).collect()
     }
@@ -120,6 +146,30 @@ impl EndedLog {
     async fn search(&self, search: Search) -> Result<Found, LogUnreadable> {
         let size = search.size.unwrap_or(self.size).min(self.size);
         self.readers.search(move |index, conn, contents| segments::search(index, conn, contents, &search, size)).await
+    }
+
+    /// The same of a sample.
+    async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable> {
+        let size = search.size.unwrap_or(self.size).min(self.size);
+        self.readers.search(move |index, conn, contents| segments::draw(index, conn, contents, (&search, &seed), size)).await
+    }
+
+    /// What it found, as of this log.
+    fn named(&self, found: Found) -> Found {
+        let rows = found.rows.into_iter().map(|row| row.of_log(self.number, Some(self.origin.clone()))).collect();
+        let damaged = found.damaged.into_iter().map(|damaged| damaged.of_log(Some(&self.origin))).collect();
+        Found { head: self.number, rows, damaged, ..found }
+    }
+
+    /// Its own last checkpoint, and the seal for what that does not reach.
+    async fn stretches(&self) -> Result<Vec<Stretch>, LogUnreadable> {
+        let stretch = |size, note: &Arc<str>| Stretch { log: self.number, origin: self.origin.clone(), size, checkpoint: note.clone() };
+        let own = self.own.iter().filter(|(size, _)| *size <= self.size).map(|(size, note)| stretch(*size, note));
+        let mut stretches: Vec<Stretch> = own.collect();
+        if stretches.last().is_none_or(|own| own.size < self.size) {
+            stretches.push(stretch(self.size, &self.seal));
+        }
+        self.readers.run(move |conn, _| export::proved(conn, stretches)).await
     }
 
     async fn epochs(&self, span: Span) -> Result<Vec<SealedEpoch>, LogUnreadable> {

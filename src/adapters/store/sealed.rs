@@ -38,6 +38,10 @@ pub(super) struct EndedLog {
     pub(super) origin: Arc<str>,
     /// Entries at its end.
     pub(super) size: u64,
+    /// Its last own checkpoint with its size; none where it never had one.
+    pub(super) own: Option<(u64, Arc<str>)>,
+    /// The checkpoint of its end, under its successor's name.
+    pub(super) seal: Arc<str>,
     config: LedgerConfig,
     pub(super) readers: Readers,
     later: Vec<PathBuf>,
@@ -57,16 +61,17 @@ impl LogChain {
                 continue;
             }
             let Some((_, seal, statement)) = Origins::statement_in(new)? else { continue };
-            let note: Option<String> = schema::open_reader(&path)?
-                .query_row("SELECT note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1", [], |row| row.get(0))
-                .optional()?;
-            let note: Arc<str> = note.map_or_else(|| seal.as_str().into(), Into::into);
+            let select = "SELECT size, note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1";
+            let own: Option<(u64, String)> =
+                schema::open_reader(&path)?.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let own: Option<(u64, Arc<str>)> = own.map(|(size, note)| (size, note.into()));
+            let note = own.as_ref().map_or_else(|| seal.as_str().into(), |(_, note)| note.clone());
             let readers = Readers::new(path, Contents::load(&config.content_kek)?);
             let config = LedgerConfig { dir: old.clone(), origin: origin.clone(), ..config.clone() };
             let later = all.iter().skip(usize::from(number) + 1).map(|(_, dir)| dir.clone());
             let later = later.filter(|dir| schema::database(dir).exists()).collect();
             let (origin, size) = (Arc::from(origin.as_str()), statement.from.size);
-            ended.push(EndedLog { number, origin, size, config, readers: readers.clone(), later });
+            ended.push(EndedLog { number, origin, size, own, seal: seal.as_str().into(), config, readers: readers.clone(), later });
             sealed.push(Arc::new(SealedLog { readers, note, seal, size }));
         }
         let number = u16::try_from(all.len().saturating_sub(1)).unwrap_or(u16::MAX);

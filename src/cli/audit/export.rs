@@ -1,28 +1,25 @@
 //! `estelam log export`: all that fits a filter into a file, and the check of such a file against a checkpoint.
 
-use std::io::{BufRead, BufReader, IsTerminal};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aws_lc_rs::digest::{Context as Digest, SHA256};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use indicatif::ProgressBar;
-use serde_json::Value;
 
+use super::check::{Checked, Line, Trusted, check};
 use super::filter::{FilterArgs, query_string};
-use super::log_keys;
 use super::receiver::Receiver;
+use super::{log_keys, table};
+use crate::adapters::clock::SystemClock;
 use crate::cli::client::Client;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure, block_on};
+use crate::core::domain::clock::Clock;
 use crate::core::ledger::ProofBundle;
-use crate::core::ledger::audit::Fold;
 use crate::core::ledger::checkpoint::Checkpoint;
-use crate::core::ledger::leaf::{Header, header_commitment, leaf};
 use crate::core::ledger::note::NoteKey;
-use crate::core::ledger::tree::{Hash, leaf_hash};
+use crate::core::ledger::succession::renamed;
 
 /// Export entries into a file, or check one that you were given
 #[derive(Debug, Args)]
@@ -37,22 +34,25 @@ pub(in crate::cli) struct Export {
     /// `ndjson` or `csv`
     #[arg(long, default_value = "ndjson", value_parser = ["ndjson", "csv"])]
     format: String,
+    /// Only the log of this origin, for example one that was sealed; all logs if left out
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
     /// Where to write; standard output if left out
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Check this file instead: every row's leaf, and that all of them fold up to the checkpoint in its first line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format"])]
+    /// Check this file instead: every row's leaf, and that all of them fold up to the checkpoints in its first line; then says what the file lacks, and until when it may be kept
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format", "origin"])]
     check: Option<PathBuf>,
     /// With `--check`: fetch the proofs of the first and the last line, which say that this very file left the gateway. Without them whoever edited it could hide
     /// a row that the filter fits behind the hashes of a gap
     #[arg(long, requires = "check")]
     prove: bool,
-    /// The log's verifier key (`GET /checkpoint.key`), for `--check`; the keys of all logs are asked of the running gateway if left out
+    /// The log's verifier key (`GET /checkpoint.key`), for `--check`; where keys were rotated once for each. The keys of all logs are asked of the running gateway if left out
     #[arg(long, value_name = "FILE", requires = "check")]
-    log_key: Option<PathBuf>,
-    /// A checkpoint that you have from elsewhere, of the same size, which must have the same root
+    log_key: Vec<PathBuf>,
+    /// A checkpoint that you have from elsewhere, of a log and a size that the file has too: it must have the same root. Once for each that you have
     #[arg(long, value_name = "FILE", requires = "check")]
-    checkpoint: Option<PathBuf>,
+    checkpoint: Vec<PathBuf>,
 }
 
 impl Export {
@@ -68,6 +68,7 @@ impl Export {
         let token = client.token(Some("log:patterns")).await?;
         let mut parameters = self.filter.parameters();
         parameters.push(("format", self.format.clone()));
+        parameters.extend(self.origin.clone().map(|origin| ("origin", origin)));
         let mut response = client.stream(&token, &format!("/v1/log/export{}", query_string(&parameters))).await?;
         let mut receiver = Receiver::open(self.out.as_deref())?;
         let bar = if self.out.is_some() && std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
@@ -81,35 +82,38 @@ impl Export {
     }
 
     fn check(&self, file: &Path) -> Result<ExitCode, CliError> {
-        let keys = match &self.log_key {
-            Some(path) => {
-                let key = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
-                vec![NoteKey::parse(key.trim()).doing("the log's verifier key")?]
-            }
-            None => block_on(log_keys(&Client::open(&self.place, &self.agency)?))?,
-        };
-        let checked = check(file, &keys).map_err(|what| CliError::failed(format_args!("`{}` does not hold: {what}", file.display())))?;
-        if let Some(path) = &self.checkpoint {
-            let text = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
-            let other = Checkpoint::open(&text, &keys).doing(format_args!("`{}`", path.display()))?;
-            if (other.size, other.root) != (checked.checkpoint.size, checked.checkpoint.root) {
-                return Err(CliError::failed(format_args!(
-                    "`{}` is of another tree: it has {} entries, the export's checkpoint {}",
-                    path.display(),
-                    other.size,
-                    checked.checkpoint.size
-                )));
-            }
+        let trusted = self.trusted()?;
+        let checked = check(file, &trusted).map_err(|what| CliError::failed(format_args!("`{}` does not hold: {what}", file.display())))?;
+        for path in &self.checkpoint {
+            compared(path, &checked, &trusted)?;
         }
         if self.prove {
-            block_on(self.proven(&checked, &keys))?;
+            block_on(self.proven(&checked, &trusted.keys))?;
+        } else if !checked.is_proved() {
+            return Err(CliError::failed(format_args!(
+                "`{}`: {} rows, or the end of a log, lead to no checkpoint, since entries beside them are lost: `--prove` shows whether the gateway gave it out so",
+                file.display(),
+                checked.unproved()
+            )));
         }
-        println!("{} rows hold under the checkpoint of {} entries", checked.rows, checked.checkpoint.size);
+        told(&checked);
         match self.prove {
             true => println!("the log has the statements of its first and last line: it is the file that the gateway gave out"),
             false => println!("`--prove` shows besides that it is the file that the gateway gave out, and no row was hidden in a gap"),
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn trusted(&self) -> Result<Trusted, CliError> {
+        if self.log_key.is_empty() {
+            let (keys, origins) = block_on(async { log_keys(&Client::open(&self.place, &self.agency)?).await })?;
+            return Ok(Trusted { keys, origins });
+        }
+        let read = |path: &PathBuf| {
+            let key = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
+            NoteKey::parse(key.trim()).doing("the log's verifier key")
+        };
+        Ok(Trusted { keys: self.log_key.iter().map(read).collect::<Result<_, _>>()?, origins: Vec::new() })
     }
 
     /// That first and last line are statements of entries of the log.
@@ -125,128 +129,58 @@ impl Export {
     }
 }
 
-struct Checked {
-    rows: u64,
-    checkpoint: Checkpoint,
-    first: Line,
-    last: Line,
-}
-
-/// A line that is the statement of an entry.
-struct Line {
-    /// The entry's id.
-    id: String,
-    json: String,
-    what: &'static str,
-}
-
-impl Line {
-    fn new(part: &Value, (name, json, what): (&str, &str, &'static str)) -> Result<Self, String> {
-        let id = part.get(name).and_then(Value::as_str).filter(|id| id.parse::<uuid::Uuid>().is_ok());
-        Ok(Self { id: id.ok_or(format!("`{name}` is missing"))?.to_owned(), json: json.to_owned(), what })
-    }
-}
-
-/// Checks a whole file, line by line.
-fn check(file: &Path, keys: &[NoteKey]) -> Result<Checked, String> {
-    let reader = BufReader::new(std::fs::File::open(file).map_err(|error| error.to_string())?);
-    let (mut fold, mut digest, mut rows) = (Fold::default(), Digest::new(&SHA256), 0_u64);
-    let (mut manifest, mut columns, mut last) = (None::<(Checkpoint, Line, Option<u64>)>, None::<Vec<String>>, None::<Line>);
-    for (number, line) in (1..).zip(reader.lines()) {
-        let line = line.map_err(|error| error.to_string())?;
-        let at = |what: String| format!("line {number}: {what}");
-        if last.is_some() {
-            return Err(at("there is more after the last line".to_owned()));
+/// That a checkpoint from elsewhere is of the tree that a stretch of the file is of.
+fn compared(path: &Path, checked: &Checked, trusted: &Trusted) -> Result<(), CliError> {
+    let text = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
+    let claimed = Checkpoint::claimed_origin(&text).unwrap_or_default();
+    let other = Checkpoint::open(&text, &renamed(&trusted.keys, claimed)).doing(format_args!("`{}`", path.display()))?;
+    let same_size = checked.stretches.iter().find(|stretch| {
+        let size = stretch.checkpoint.size == other.size;
+        size && (stretch.origin == other.origin || stretch.checkpoint.origin == other.origin)
+    });
+    match same_size {
+        Some(stretch) if stretch.checkpoint.root == other.root => Ok(()),
+        Some(_) => Err(CliError::failed(format_args!("`{}` is of another tree: the log forked", path.display()))),
+        None => {
+            let sizes: Vec<String> =
+                checked.stretches.iter().map(|stretch| format!("{} of `{}`", stretch.checkpoint.size, stretch.checkpoint.origin)).collect();
+            Err(CliError::failed(format_args!(
+                "`{}` is of another tree: it has {} entries of `{}`, the export's checkpoints {}",
+                path.display(),
+                other.size,
+                other.origin,
+                sizes.join(", ")
+            )))
         }
-        let remark = line.strip_prefix("# ").unwrap_or(&line);
-        let json: Option<Value> = serde_json::from_str(remark).ok();
-        if let Some(said) = json.as_ref().and_then(|json| json.get("manifest")).filter(|_| number == 1) {
-            let note = said.get("checkpoint").and_then(Value::as_str).unwrap_or_default();
-            let checkpoint = Checkpoint::open(note, keys).map_err(|error| at(error.to_string()))?;
-            let first = Line::new(said, ("export_id", remark, "first")).map_err(at)?;
-            manifest = Some((checkpoint, first, said.get("count").and_then(Value::as_u64)));
-        } else if let Some(end) = json.as_ref().and_then(|json| json.get("end")) {
-            let (size, count) = manifest.as_ref().map_or((0, None), |(checkpoint, _, count)| (checkpoint.size, *count));
-            fold.gap(size, &hashes(end.get("gap")).ok_or_else(|| at("a hash is malformed".to_owned()))?)
-                .map_err(|error| at(error.to_string()))?;
-            let hex = digest.clone().finish().as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-            if end.get("sha256").and_then(Value::as_str) != Some(&hex)
-                || end.get("rows").and_then(Value::as_u64) != Some(rows)
-                || count != Some(rows)
-            {
-                return Err(at("its rows are not those that the first and the last line count".to_owned()));
-            }
-            last = Some(Line::new(end, ("recorded_as", remark, "last")).map_err(at)?);
-        } else if line.starts_with("index,") && columns.is_none() {
-            columns = Some(line.split(',').map(str::to_owned).collect());
-        } else {
-            let row = json.or_else(|| from_csv(columns.as_deref()?, &line)).ok_or_else(|| at("it is no row".to_owned()))?;
-            take(&mut fold, &row).map_err(at)?;
-            rows += 1;
+    }
+}
+
+/// Says what holds, what the file lacks, and until when it may be kept.
+fn told(checked: &Checked) {
+    for stretch in &checked.stretches {
+        println!("{} rows hold under the checkpoint of {} entries of `{}`", stretch.rows, stretch.checkpoint.size, stretch.origin);
+    }
+    if checked.unproved() > 0 {
+        println!(
+            "{} of them lead to no checkpoint, since entries beside them are lost: for these you have the gateway's word",
+            checked.unproved()
+        );
+    }
+    if checked.gone > 0 {
+        println!(
+            "{} rows less than were counted at its beginning: their contents were deleted meanwhile, or cannot be read any more",
+            checked.gone
+        );
+    }
+    table::damaged(&checked.damaged);
+    table::missing(&checked.missing_logs);
+    for origin in &checked.not_covered {
+        println!("it was asked of one log; {origin} is not in it");
+    }
+    if let Some((first, last)) = checked.due.filter(|_| checked.rows > 0) {
+        println!("its rows are to be destroyed by {first} at the earliest and {last} at the latest: see `destroy_by` of each");
+        if first <= SystemClock.now() {
+            println!("some of them should have been destroyed by now, unless a legal hold keeps them");
         }
-        digest.update(line.as_bytes());
-        digest.update(b"\n");
-    }
-    let (checkpoint, first, _) = manifest.ok_or("it does not begin with a manifest")?;
-    let last = last.ok_or("it breaks off: the last line is missing")?;
-    if fold.root() != checkpoint.root {
-        return Err("its rows do not fold up to the checkpoint's root: one was altered, left out or put in".to_owned());
-    }
-    Ok(Checked { rows, checkpoint, first, last })
-}
-
-/// Takes one row: header and leaf must fit what the row says.
-fn take(fold: &mut Fold, row: &Value) -> Result<(), String> {
-    let proof = row.get("proof").ok_or("it has no proof")?;
-    let bytes = |name: &str| proof.get(name).and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok());
-    let salt: Hash = bytes("salt").and_then(|bytes| bytes.try_into().ok()).ok_or("`salt` is malformed")?;
-    let header: [u8; 43] = bytes("header").and_then(|bytes| bytes.try_into().ok()).ok_or("`header` is malformed")?;
-    let content: Hash = bytes("content_commitment").and_then(|bytes| bytes.try_into().ok()).ok_or("`content_commitment` is malformed")?;
-    let decoded = Header::decode(&header).map_err(|error| error.to_string())?;
-    let index = row.get("index").and_then(Value::as_u64).ok_or("`index` is missing")?;
-    let text = |name: &str| row.get(name).and_then(Value::as_str);
-    let time = text("time").and_then(|time| time.parse::<jiff::Timestamp>().ok());
-    if time != Some(decoded.time) || text("kind") != Some(decoded.kind.code()) {
-        return Err("its time or kind is not that of its header".to_owned());
-    }
-    let gap = hashes(proof.get("gap")).ok_or("a hash is malformed")?;
-    fold.gap(index, &gap).map_err(|error| error.to_string())?;
-    fold.leaf(leaf_hash(&leaf(&header_commitment(&salt, &header), &content)));
-    Ok(())
-}
-
-fn hashes(list: Option<&Value>) -> Option<Vec<Hash>> {
-    let list = list?.as_array()?;
-    list.iter().map(|hash| STANDARD.decode(hash.as_str()?).ok()?.try_into().ok()).collect()
-}
-
-/// A row of the CSV form as the NDJSON form has it.
-fn from_csv(columns: &[String], line: &str) -> Option<Value> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
-    let record = reader.records().next()?.ok()?;
-    let cell = |name: &str| columns.iter().position(|column| column == name).and_then(|place| record.get(place)).map(bare);
-    let gap: Vec<&str> = cell("gap")?.split_whitespace().collect();
-    Some(serde_json::json!({
-        "index": cell("index")?.parse::<u64>().ok()?, "time": cell("time")?, "kind": cell("kind")?,
-        "proof": { "salt": cell("salt")?, "header": cell("header")?, "content_commitment": cell("content_commitment")?, "gap": gap },
-    }))
-}
-
-/// A cell without the mark that keeps spreadsheets from taking it for a formula: base64 may begin with a plus sign.
-fn bare(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|text| text.starts_with(['=', '+', '-', '@'])).unwrap_or(cell)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn cells_that_would_be_formulas_are_read_as_they_were() {
-        let columns = ["index", "time", "kind", "salt", "header", "content_commitment", "gap"].map(str::to_owned);
-        let row = from_csv(&columns, "7,2026-11-23T10:00:00Z,answer,\"'+uiw\",\"'/A\",U8U5,\"'+aa= bb=\"").unwrap();
-        assert_eq!((&row["proof"]["salt"], &row["proof"]["header"]), (&Value::from("+uiw"), &Value::from("'/A")));
-        assert_eq!(row["proof"]["gap"], serde_json::json!(["+aa=", "bb="]));
     }
 }

@@ -57,6 +57,24 @@ pub(in crate::cli) struct FilterArgs {
     /// Retries of this answer across a crash
     #[arg(long)]
     retry_of: Option<String>,
+    /// Id of the agency's key that signed the request
+    #[arg(long)]
+    signed_by: Option<String>,
+    /// `yes`: only signed requests; `no`: only others
+    #[arg(long)]
+    signed: Option<String>,
+    /// Version of the decrees it was decided by
+    #[arg(long)]
+    decrees_version: Option<String>,
+    /// Retention class: `detail`, `minor`, `admin`
+    #[arg(long)]
+    class: Option<String>,
+    /// What took at least so many milliseconds
+    #[arg(long, value_name = "MS")]
+    min_latency_ms: Option<String>,
+    /// What took at most so many milliseconds
+    #[arg(long, value_name = "MS")]
+    max_latency_ms: Option<String>,
     /// The id of an answer or refusal
     #[arg(long)]
     answer_id: Option<String>,
@@ -88,6 +106,12 @@ impl FilterArgs {
             ("kind", &self.kind),
             ("route", &self.route),
             ("retry_of", &self.retry_of),
+            ("signed_by", &self.signed_by),
+            ("signed", &self.signed),
+            ("decrees_version", &self.decrees_version),
+            ("class", &self.class),
+            ("min_latency_ms", &self.min_latency_ms),
+            ("max_latency_ms", &self.max_latency_ms),
             ("answer_id", &self.answer_id),
             ("from", &self.from),
             ("to", &self.to),

@@ -1,6 +1,7 @@
 //! `estelam log query`, `person`, `case`, `export`, `summary`, `sample`, `prove`: auditors' questions from a terminal, through the gateway or offline on an installation.
 
 mod case;
+mod check;
 mod export;
 mod filter;
 mod holder;
@@ -29,11 +30,11 @@ pub(super) use more::{Prove, SampleCommand, Summary};
 pub(super) use person::Person;
 pub(super) use query::QueryEntries;
 
-/// The keys of every log of an installation, of those that nobody else has, as its public listener lists them.
-async fn log_keys(client: &Client) -> Result<Vec<NoteKey>, CliError> {
+/// The keys of every log of an installation, of those that nobody else has, as its public listener lists them; and the origins of its logs, the oldest first.
+async fn log_keys(client: &Client) -> Result<(Vec<NoteKey>, Vec<String>), CliError> {
     let lives: PublishedKeys = serde_json::from_str(&client.public("/.well-known/estelam-keys.json").await?).doing("the list of keys")?;
     let trusted = lives.trusted().ok_or_else(|| CliError::failed("the gateway's list of keys contradicts itself"))?;
-    Ok(trusted.log.into_iter().filter(|log| log.compromised.is_none()).map(|log| log.key).collect())
+    Ok((trusted.log.into_iter().filter(|log| log.compromised.is_none()).map(|log| log.key).collect(), trusted.origins))
 }
 
 /// Opens the logs of an installation for reading; the gateway may run meanwhile.

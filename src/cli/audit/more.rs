@@ -80,7 +80,7 @@ fn text(value: &Value, name: &str) -> String {
 /// Random work-lists that ask agencies to justify what they asked
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum SampleCommand {
-    /// Draw one; the same seed on a log of the same size draws the same entries
+    /// Draw one; the same seed on a log of the same size draws the same entries, also later by `--tree-size`
     Draw {
         #[command(flatten)]
         place: Place,
@@ -94,6 +94,12 @@ pub(in crate::cli) enum SampleCommand {
         /// Until when agencies are asked to answer
         #[arg(long)]
         due: Option<String>,
+        /// The log to draw from, for example one that was sealed; the present one if left out
+        #[arg(long)]
+        origin: Option<String>,
+        /// Draw from so many entries of it: with seed, size and filter of an earlier sample, that one comes again
+        #[arg(long)]
+        tree_size: Option<u64>,
         #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
         agency: String,
         #[arg(long)]
@@ -130,13 +136,16 @@ pub(in crate::cli) enum SampleCommand {
 impl SampleCommand {
     pub(in crate::cli) fn run(self) -> Result<ExitCode, CliError> {
         match self {
-            Self::Draw { place, filter, size, seed, due, agency, json } => {
+            Self::Draw { place, filter, size, seed, due, origin, tree_size, agency, json } => {
                 let filter: serde_json::Map<String, Value> =
                     filter.parameters().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
                 let mut body = json!({ "size": size, "filter": filter });
-                for (name, value) in [("seed", seed), ("due", due)] {
+                let given = |value: Option<String>| value.map(Value::from);
+                for (name, value) in
+                    [("seed", given(seed)), ("due", given(due)), ("origin", given(origin)), ("tree_size", tree_size.map(Value::from))]
+                {
                     if let (Some(value), Some(members)) = (value, body.as_object_mut()) {
-                        members.insert(name.to_owned(), json!(value));
+                        members.insert(name.to_owned(), value);
                     }
                 }
                 let answer = block_on(sent(&place, (&agency, "log:patterns"), "/v1/log/samples", &body))?;
@@ -144,8 +153,11 @@ impl SampleCommand {
                     println!("{answer}");
                 } else {
                     let from = answer.get("drawn_from").map(Value::to_string).unwrap_or_default();
-                    println!("sample {} of {from} entries, seed {}", text(&answer, "sample_id"), text(&answer, "seed"));
+                    let size = answer.get("tree_size").map(Value::to_string).unwrap_or_default();
+                    let (id, seed) = (text(&answer, "sample_id"), text(&answer, "seed"));
+                    println!("sample {id} of {from} entries, seed {seed}, of the first {size} of `{}`", text(&answer, "origin"));
                     println!("{}", table::entries(&list(&answer, "entries")));
+                    lacks(&answer);
                 }
             }
             Self::List { place, agency, json } => {
@@ -168,10 +180,14 @@ fn grounds() -> Vec<&'static str> {
 }
 
 fn shown(answer: &Value) {
+    if answer.get("complete") == Some(&Value::Bool(false)) {
+        println!("samples may be missing: not all of the log can be read; run `estelam log verify`");
+    }
     for sample in list(answer, "samples") {
         println!("sample {}, {} open", text(&sample, "sample_id"), sample.get("open").map(Value::to_string).unwrap_or_default());
         let entries = list(&sample, "entries");
         println!("{}", table::entries(&entries));
+        lacks(&sample);
         for entry in entries {
             if let Some(said) = entry.get("justification").filter(|said| !said.is_null()) {
                 let index = entry.get("index").map(Value::to_string).unwrap_or_default();
@@ -181,18 +197,40 @@ fn shown(answer: &Value) {
     }
 }
 
+/// Says what of a sample is not shown.
+fn lacks(sample: &Value) {
+    for index in list(sample, "gone") {
+        println!("entry {index} of it was deleted when it was due");
+    }
+    for damaged in list(sample, "damaged") {
+        let index = damaged.get("index").map(Value::to_string).unwrap_or_default();
+        println!("entry {index} of it cannot be read: run `estelam log verify`");
+    }
+    table::missing(&list(sample, "missing_logs"));
+    match sample.get("agrees") {
+        Some(Value::Bool(true)) => println!("drawn anew it is the same"),
+        Some(Value::Bool(false)) => println!("drawn anew it is another one: run `estelam log verify`"),
+        Some(_) => println!("it cannot be drawn anew while entries of the log are damaged"),
+        None => {}
+    }
+    for origin in list(sample, "not_covered") {
+        println!("it is of one log; {origin} has none of it: draw another with `--origin`");
+    }
+}
+
 /// Every page of the list.
 async fn every(place: &Place, agency: &str) -> Result<Value, CliError> {
     let client = Client::open(place, agency)?;
     let token = client.token(None).await?;
-    let (mut samples, mut cursor) = (Vec::new(), None);
+    let (mut samples, mut cursor, mut complete) = (Vec::new(), None, true);
     loop {
         let parameters: Vec<_> = cursor.take().map(|cursor: String| ("cursor", cursor)).into_iter().collect();
         let page = client.read(&token, &format!("/v1/log/samples{}", query_string(&parameters))).await?;
         samples.extend(list(&page, "samples"));
+        complete &= page.get("complete") != Some(&Value::Bool(false));
         cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if cursor.is_none() {
-            return Ok(json!({ "samples": samples }));
+            return Ok(json!({ "samples": samples, "complete": complete }));
         }
     }
 }
@@ -227,7 +265,7 @@ impl Prove {
             let client = Client::open(&self.place, &self.agency)?;
             let token = client.token(None).await?;
             let answer = client.read(&token, &format!("/v1/log/proof/{}", self.id)).await?;
-            Ok((answer, log_keys(&client).await?))
+            Ok((answer, log_keys(&client).await?.0))
         })?;
         let bundle: ProofBundle = serde_json::from_value(answer.clone()).doing("the proof is malformed")?;
         let checkpoint = Checkpoint::open(&bundle.checkpoint, &keys).doing("the proof's checkpoint")?;

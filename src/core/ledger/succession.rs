@@ -149,6 +149,11 @@ pub fn is_successor(origin: &str, first: &str) -> bool {
     suffix_of(origin).is_some_and(|(before, _)| before == origin_without_suffix(first))
 }
 
+/// Whether two origins are of logs that go on from the same first one.
+pub fn is_of_one_chain(one: &str, other: &str) -> bool {
+    origin_without_suffix(one) == origin_without_suffix(other)
+}
+
 /// The origin of the seal that a new log puts on the one before it.
 pub fn seal_origin(new: &str) -> String {
     format!("{new}{SEALED}")

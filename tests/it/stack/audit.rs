@@ -58,6 +58,12 @@ async fn auditor_finds_entries_by_every_field_with_exact_counts_and_is_on_record
     assert_eq!(count("agency=school&from=2026-11-23&to=2026-11-23&route=verify").await, 1);
     assert_eq!(count("agency=school&to=2026-11-22").await, 0);
     assert_eq!(count("agency=nobody").await, 0);
+    let decrees =
+        patterns(&system, "/v1/log/entries?agency=bank&kind=answer").await["entries"][0]["decrees_version"].as_str().unwrap().to_owned();
+    assert_eq!(count(&format!("agency=bank&decrees_version={decrees}")).await, 3);
+    assert_eq!([count("agency=bank&signed=no&kind=answer").await, count("agency=bank&signed=yes").await], [3, 0]);
+    assert_eq!([count("kind=answer&class=detail").await, count("kind=answer&class=minor").await], [4, 0]);
+    assert_eq!([count("kind=answer&max_latency_ms=3600000").await, count("kind=answer&min_latency_ms=3600000").await], [4, 0]);
     let page = patterns(&system, "/v1/log/entries?agency=clinic&route=verify").await;
     let entry = &page["entries"][0];
     assert_eq!(

@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use estelam::adapters::keys::FileSigner;
 use estelam::adapters::store::generate_officer_key;
-use estelam::core::ledger::audit::LogAudit;
+use estelam::core::ledger::audit::{LogAudit, Stretch};
 use estelam::core::signing::Algorithm;
 use serde_json::{Value, json};
 
@@ -37,7 +37,9 @@ async fn without_last_row(system: &System, text: &str) -> String {
     let (rows, last) = (lines.len() - 1, lines.last().unwrap()["index"].as_u64().unwrap());
     let size = lines[0]["manifest"]["tree_size"].as_u64().unwrap();
     lines[0]["manifest"]["count"] = json!(rows);
-    let gap = system.running.parts().ledger.cover(vec![(last + 1, size)]).await.unwrap().pop().unwrap();
+    let text = |name: &str| lines[0]["manifest"][name].as_str().unwrap().into();
+    let stretch = Stretch { log: 0, origin: text("origin"), size, checkpoint: text("checkpoint") };
+    let gap = system.running.parts().ledger.cover(stretch, last + 1, Vec::new(), true).await.unwrap().gaps.pop().unwrap().unwrap();
     end["end"]["gap"] = gap.iter().map(|hash| json!(base64(hash))).collect();
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());

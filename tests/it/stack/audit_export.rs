@@ -68,6 +68,15 @@ async fn export_folds_up_to_its_checkpoint_and_does_not_once_a_row_is_changed() 
             (Some(count as u64), Some(count as u64))
         );
         assert!(rows.is_none_or(|rows| rows == count), "{filter}: {count}");
+        // A content is kept so many days from its entry's time, wherever it is.
+        for row in &lines[1..=count] {
+            let days = if row["class"] == "admin" { 365 } else { 90 };
+            let instant = |name: &str| row[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+            assert_eq!(instant("destroy_by").duration_since(instant("time")), jiff::SignedDuration::from_hours(24 * days), "{row}");
+        }
+        let instant = |text: &Value| text.as_str().map(|text| text.parse::<jiff::Timestamp>().unwrap());
+        let first = lines[1..=count].iter().filter_map(|row| instant(&row["destroy_by"])).min();
+        assert_eq!(instant(&lines.last().unwrap()["end"]["first_destroy_by"]), first, "{filter}");
         assert!(holds(&lines, &key), "{filter}");
         assert!(!text.contains("trail_tag") && !text.contains("A170000001"));
         if count < 2 {
@@ -130,6 +139,11 @@ async fn summary_tells_whole_tens_of_days_and_keeps_them_when_the_day_is_over() 
         "order=oldest",
         "format=csv",
         "cursor=AAAA",
+        "signed=no",
+        "min_latency_ms=1",
+        "max_latency_ms=1",
+        "class=minor",
+        "origin=x",
     ] {
         let reply = read(&system, ("security-auditor", "log:patterns"), &format!("/v1/log/summary?{query}")).await;
         assert_eq!((reply.status, reply.code()), (400, "malformed-request"), "{query}");

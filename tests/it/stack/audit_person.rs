@@ -307,9 +307,14 @@ async fn an_entry_whose_time_nobody_can_read_touches_the_days_around_it_and_no_o
     assert_eq!((today.get("damaged"), &today["complete"]), (None, &json!(true)), "{today}");
     let export = async |filter: &str| {
         let token = token(&system, "security-auditor", "log:patterns").await;
-        send(system.request("security-auditor", "GET", &format!("/v1/log/export?{filter}")).bearer_auth(token)).await.status
+        let reply = send(system.request("security-auditor", "GET", &format!("/v1/log/export?{filter}")).bearer_auth(token)).await;
+        let text = String::from_utf8(reply.body).unwrap();
+        serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()["manifest"].clone()
     };
-    assert_eq!((export("from=2026-11-24").await, export("to=2026-11-23").await), (200, 503));
+    let (today, yesterday) = (export("from=2026-11-24").await, export("to=2026-11-23").await);
+    assert_eq!((&today["complete"], &today["damaged"]), (&json!(true), &json!([])), "{today}");
+    let damaged = (&yesterday["complete"], &yesterday["damaged"][0]["index"]);
+    assert_eq!(damaged, (&json!(false), &json!(first - 1)), "{yesterday}");
     let summary = patterns(&system, "/v1/log/summary").await;
     assert_eq!(summary["damaged_days"], json!(["2026-11-23"]), "{summary}");
     assert_described("LogSummary", &summary);

@@ -7,6 +7,7 @@ mod alarm;
 mod audit;
 mod audit_cli;
 mod audit_export;
+mod audit_parts;
 mod audit_person;
 mod batches;
 mod changes;

@@ -53,7 +53,7 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         log: paging.cursor.map(|cursor| cursor.log),
         size: paging.cursor.map(|cursor| cursor.size),
         head: paging.cursor.map(|cursor| cursor.head),
-        present_only: false,
+        only: None,
         oldest_first: paging.oldest_first,
         counted: true,
     };

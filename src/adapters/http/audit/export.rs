@@ -1,8 +1,8 @@
 //! `GET /v1/log/export`: everything that fits a filter, row by row, in a file that whoever gets it can check.
 //!
-//! The first line is the manifest, the statement of the export's own entry, which is durable before it leaves. Rows follow as they are read; memory does
-//! not grow with them. The last line counts them, closes the gap to the end of the log and has the digest of all bytes before it; it is the statement of
-//! a second entry. A file without it is not whole.
+//! The first line is the manifest, the statement of the export's own entry, which is durable before it leaves. Rows follow as they are read, log by log; memory does
+//! not grow with them. A line after each stretch that a checkpoint covers closes the gap to its end. The last line counts the rows, closes the last gap and
+//! has the digest of all bytes before it; it is the statement of a second entry. A file without it is not whole.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use futures_util::stream;
-use serde::Serialize;
+use jiff::Timestamp;
 use serde_json::json;
 
-use super::asked::Asked;
-use super::rows::Format;
+use super::manifest::{Extent, Manifest};
+use super::rows::{Format, destroy_by};
 use super::{HttpState, context_of, limited, queried, unreadable};
 use crate::adapters::http::{incoming, respond};
 use crate::adapters::tls::connection::ConnectionHandle;
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{DamagedEntry, Filter, Found, Search, Takes};
+use crate::core::ledger::audit::{AuditRow, DamagedEntry, Filter, Search, Stretch, Takes};
 use crate::core::ledger::{EntryKind, LogUnreadable};
 use crate::core::reply::Reply;
 use crate::core::signing::Delivery;
@@ -33,7 +33,7 @@ use crate::flow::{self, Incoming, Tenure};
 const PAGE: usize = 500;
 const ROUTE: &str = "log-export";
 /// An export is whole and oldest first: it takes no paging.
-const TAKES: Takes = Takes { format: true, ..Takes::FILTER };
+const TAKES: Takes = Takes { format: true, origin: true, ..Takes::FILTER };
 
 /// An export on its way.
 struct Export {
@@ -43,26 +43,25 @@ struct Export {
     tenure: Tenure,
     format: Format,
     filter: Filter,
-    size: u64,
-    /// Entries before this one are in the file, as rows or in gaps.
+    /// What it covers, and how many rows were counted.
+    extent: Extent,
+    /// The stretch that is read.
+    number: usize,
+    /// Entries of its log before this one are proved, as rows or in gaps.
     at: u64,
-    /// The next row is looked for from here on.
+    /// The next row of its log is looked for from here on.
     bound: u64,
+    /// Rows of the stretch, and of all.
+    here: u64,
     rows: u64,
+    /// The first and the last instant by which a row is to be destroyed.
+    due: Option<(Timestamp, Timestamp)>,
+    /// What could not be read, as the last page of each log said.
+    damaged: Vec<(u16, Vec<DamagedEntry>)>,
     digest: Digest,
     /// The first lines, until they are sent.
     head: Option<Bytes>,
     done: bool,
-}
-
-/// What an export leaves in the log of its own question.
-#[derive(Serialize)]
-struct Details {
-    #[serde(flatten)]
-    asked: Asked,
-    format: &'static str,
-    tree_size: u64,
-    count: Option<u64>,
 }
 
 /// A whole export.
@@ -109,17 +108,13 @@ async fn prepared(
     let malformed = |detail: &str| Refusal::new(context.clone(), RefusalCode::MalformedRequest, detail);
     let query = queried(&state, text, TAKES).map_err(|detail| malformed(&detail))?;
     let format = Format::parse(query.format.as_deref()).ok_or_else(|| malformed("`format` is `ndjson` or `csv`"))?;
-    let log = &state.audit.log;
-    let (size, checkpoint) = log.covering_checkpoint().await.map_err(unreadable(context.clone()))?;
-    let search = Search { filter: query.filter.clone(), size: Some(size), counted: true, present_only: true, ..Search::default() };
-    let count = whole(log.search(search).await).map_err(unreadable(context.clone()))?.count;
-    let manifest = json!({ "manifest": {
-        "export_id": context.request_id, "origin": state.gate.ledger.origin(), "format": format.code(), "filter": &query.filter,
-        "tree_size": size, "count": count, "checkpoint": checkpoint,
-    } });
-    let line = format.remark(&manifest.to_string());
-    let asked = Asked::new(&state, &query.filter, count.is_some_and(|count| count > 0)).await.map_err(unreadable(context.clone()))?;
-    let details = serde_json::to_string(&Details { asked, format: format.code(), tree_size: size, count }).ok();
+    let log = &*state.audit.log;
+    let only = super::one_log(log, query.origin.as_deref()).map_err(|fault| fault.refusal(&context))?;
+    let extent = Extent::of(log, &query.filter, only).await.map_err(unreadable(context.clone()))?;
+    let manifest = Manifest::new(&context, format.code(), &query.filter, &extent);
+    let details = manifest.details(&state).await.map_err(unreadable(context.clone()))?;
+    let manifest = json!({ "manifest": manifest }).to_string();
+    let line = format.remark(&manifest);
     let delivery = Delivery {
         context: context.clone(),
         kind: EntryKind::LogRead,
@@ -127,13 +122,33 @@ async fn prepared(
         details,
         status: 200,
         content_type: format.media_type(),
-        statement: manifest.to_string(),
+        statement: manifest,
         body: String::new(),
     };
     tenure.still_good(&state.gate, &context)?;
     let head = Some(Bytes::from(line + format.head()));
-    let (digest, filter) = (Digest::new(&SHA256), query.filter);
-    Ok((delivery, Export { state, context, connection, tenure, format, filter, size, at: 0, bound: 0, rows: 0, digest, head, done: false }))
+    let (number, at, bound, here, rows, due, damaged) = (0, 0, 0, 0, 0, None, Vec::new());
+    let (digest, filter, done) = (Digest::new(&SHA256), query.filter, false);
+    let export = Export {
+        state,
+        context,
+        connection,
+        tenure,
+        format,
+        filter,
+        extent,
+        number,
+        at,
+        bound,
+        here,
+        rows,
+        due,
+        damaged,
+        digest,
+        head,
+        done,
+    };
+    Ok((delivery, export))
 }
 
 fn streamed(export: Export) -> HttpResponse {
@@ -155,14 +170,6 @@ fn streamed(export: Export) -> HttpResponse {
     response
 }
 
-/// An export has every row that fits, or there is none.
-fn whole(found: Result<Found, LogUnreadable>) -> Result<Found, LogUnreadable> {
-    let found = found?;
-    let Some(DamagedEntry { index, .. }) = found.damaged.first() else { return Ok(found) };
-    tracing::error!(index, "nothing is exported of a span with an entry that does not fit its leaf");
-    Err(LogUnreadable("an entry of the span does not fit its leaf"))
-}
-
 impl Export {
     /// The next bytes; none at the end.
     async fn step(&mut self) -> Result<Option<Bytes>, LogUnreadable> {
@@ -176,31 +183,64 @@ impl Export {
             return Ok(None);
         }
         self.goes_on().await?;
+        let Some(stretch) = self.extent.stretches.get(self.number).cloned() else { return Ok(None) };
         let search = Search {
             filter: self.filter.clone(),
             limit: PAGE,
             bound: Some(self.bound),
-            size: Some(self.size),
+            size: Some(stretch.size),
             oldest_first: true,
-            present_only: true,
+            only: Some(stretch.log),
             ..Search::default()
         };
-        let found = whole(self.state.audit.log.search(search).await)?;
-        let Some(last) = found.rows.last().map(|row| row.index) else { return self.end().await.map(Some) };
-        let mut gaps = Vec::with_capacity(found.rows.len());
-        for row in &found.rows {
-            gaps.push((self.at, row.index));
-            self.at = row.index + 1;
+        let found = self.state.audit.log.search(search).await?;
+        self.damaged.retain(|(log, _)| *log != stretch.log);
+        self.damaged.push((stretch.log, found.damaged));
+        match found.rows.is_empty() {
+            false => self.some(stretch, &found.rows).await.map(Some),
+            true if self.number + 1 < self.extent.stretches.len() => self.close(stretch).await.map(Some),
+            true => self.end(stretch).await.map(Some),
         }
-        let covers = self.state.audit.log.cover(gaps).await?;
+    }
+
+    /// Some rows.
+    async fn some(&mut self, stretch: Stretch, rows: &[AuditRow]) -> Result<Bytes, LogUnreadable> {
+        let origin = stretch.origin.clone();
+        let indices: Vec<u64> = rows.iter().map(|row| row.index).collect();
+        self.bound = indices.last().map_or(self.bound, |last| last + 1);
+        let cover = self.state.audit.log.cover(stretch, self.at, indices, false).await?;
+        self.at = cover.at;
         let mut text = String::new();
-        for (row, gap) in found.rows.iter().zip(&covers) {
-            self.format.row(&mut text, row, gap);
+        for (row, gap) in rows.iter().zip(&cover.gaps) {
+            self.format.row(&mut text, (row, &origin), gap.as_deref());
+            let due = destroy_by(row);
+            self.due = Some(self.due.map_or((due, due), |(first, last)| (first.min(due), last.max(due))));
         }
-        self.rows += found.rows.len() as u64;
-        self.bound = last + 1;
+        self.rows += rows.len() as u64;
+        self.here += rows.len() as u64;
         self.digest.update(text.as_bytes());
-        Ok(Some(Bytes::from(text)))
+        Ok(Bytes::from(text))
+    }
+
+    /// The line behind a stretch after which another comes.
+    async fn close(&mut self, stretch: Stretch) -> Result<Bytes, LogUnreadable> {
+        let (origin, size, log) = (stretch.origin.clone(), stretch.size, stretch.log);
+        let gap = self.last_gap(stretch).await?;
+        let part = json!({ "part": { "origin": &*origin, "tree_size": size, "rows": self.here, "gap": gap } });
+        let line = self.format.remark(&part.to_string());
+        (self.number, self.here) = (self.number + 1, 0);
+        if self.extent.stretches.get(self.number).is_none_or(|next| next.log != log) {
+            (self.at, self.bound) = (0, 0);
+        }
+        self.digest.update(line.as_bytes());
+        Ok(Bytes::from(line))
+    }
+
+    /// The gap to the end of a stretch, in base64.
+    async fn last_gap(&mut self, stretch: Stretch) -> Result<Option<Vec<String>>, LogUnreadable> {
+        let mut cover = self.state.audit.log.cover(stretch, self.at, Vec::new(), true).await?;
+        self.at = cover.at;
+        Ok(cover.gaps.pop().flatten().map(|gap| super::rows::base64(&gap)))
     }
 
     /// Whoever may have no more of it gets no more, and that is on record.
@@ -221,19 +261,22 @@ impl Export {
     }
 
     /// The last line, once it is on record.
-    async fn end(&mut self) -> Result<Bytes, LogUnreadable> {
+    async fn end(&mut self, stretch: Stretch) -> Result<Bytes, LogUnreadable> {
         self.done = true;
-        let cover = self.state.audit.log.cover(vec![(self.at, self.size)]).await?.pop().unwrap_or_default();
+        let gap = self.last_gap(stretch).await?;
+        // More than were counted: what was damaged was put right meanwhile, and the manifest says otherwise.
+        let gone = self.extent.count().checked_sub(self.rows).ok_or(LogUnreadable("an entry was put right meanwhile; export again"))?;
         let digest = self.digest.clone().finish();
         let hex = digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let context = self.own_context();
-        let end = json!({ "end": { "export_id": self.context.request_id, "rows": self.rows, "sha256": hex, "recorded_as": context.request_id,
-            "gap": super::rows::base64(&cover) } });
+        let end = json!({ "end": { "export_id": self.context.request_id, "rows": self.rows, "gone": gone, "damaged": self.extent.not_told(&self.damaged),
+            "first_destroy_by": self.due.map(|(first, _)| first), "last_destroy_by": self.due.map(|(_, last)| last), "sha256": hex,
+            "recorded_as": context.request_id, "gap": gap } });
         let delivery = Delivery {
             context,
             kind: EntryKind::LogRead,
             code: "export-end",
-            details: serde_json::to_string(&json!({ "export_id": self.context.request_id, "rows": self.rows })).ok(),
+            details: serde_json::to_string(&json!({ "export_id": self.context.request_id, "rows": self.rows, "gone": gone })).ok(),
             status: 200,
             content_type: self.format.media_type(),
             statement: end.to_string(),

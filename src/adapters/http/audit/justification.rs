@@ -95,8 +95,9 @@ async fn is_asked(state: &HttpState, (id, index): (Uuid, u64), agency: &str) -> 
     if drawn.sample.by_agency.get(agency).is_some_and(|own| own.contains(&index)) {
         return Ok(true);
     }
-    let rows = state.audit.log.rows(vec![(drawn.log, index)]).await?;
-    Ok(rows.iter().any(|row| row.content().agency.as_deref() == Some(agency)))
+    let Some(log) = drawn.log else { return Ok(false) };
+    let picked = state.audit.log.pick(log, vec![index]).await?;
+    Ok(picked.rows.iter().any(|row| row.content().agency.as_deref() == Some(agency)))
 }
 
 /// What was said last about each entry of a sample, by one agency or by all.

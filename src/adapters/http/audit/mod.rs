@@ -7,7 +7,9 @@ mod export;
 mod holder;
 mod holder_sessions;
 mod justification;
+mod manifest;
 mod person;
+mod redrawn;
 mod rows;
 mod samples;
 mod summary;
@@ -158,6 +160,35 @@ fn parsed<'p>(state: &HttpState, parameters: impl Iterator<Item = (&'p str, &'p 
     let policy = (state.gate.policy)();
     let looks = |value: &str| policy.schemes.looks_like_identifier(value);
     Query::parse(parameters, takes, &looks).map_err(|error| error.to_string())
+}
+
+/// Why one log cannot be chosen.
+enum NoSuchLog {
+    /// The installation has none of this origin.
+    Unknown,
+    /// It was sealed and is not there.
+    Missing,
+}
+
+impl NoSuchLog {
+    fn refusal(self, context: &CallContext) -> Box<Refusal> {
+        let (code, detail) = match self {
+            Self::Unknown => (RefusalCode::MalformedRequest, "`origin` is no log of this installation; `GET /log/origins` lists them"),
+            Self::Missing => (RefusalCode::LedgerUnavailable, "the sealed log of this `origin` is not there; its folder is to be put back"),
+        };
+        Refusal::new(context.clone(), code, detail)
+    }
+}
+
+/// The number of the log that is asked for; none where none is named.
+fn one_log(log: &dyn LogAudit, origin: Option<&str>) -> Result<Option<u16>, NoSuchLog> {
+    let Some(origin) = origin else { return Ok(None) };
+    let list = log.logs(None);
+    match list.number_of(origin) {
+        Some(number) => Ok(Some(number)),
+        None if list.missing.iter().any(|missing| missing == origin) => Err(NoSuchLog::Missing),
+        None => Err(NoSuchLog::Unknown),
+    }
 }
 
 /// What is said of a query string where the body says everything.

@@ -2,13 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::core::ledger::RetentionClass;
 use crate::core::ledger::audit::{AuditRow, EntryView, ProofView};
+use crate::core::ledger::retention::kept_until;
 use crate::core::ledger::tree::Hash;
 
 /// Columns of the CSV form, in their order.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 34] = [
     "index",
     "time",
     "agency",
@@ -32,6 +35,13 @@ const COLUMNS: [&str; 27] = [
     "decree",
     "freshness",
     "latency_us",
+    "decrees_version",
+    "assurance",
+    "retry_of",
+    "details",
+    "origin",
+    "class",
+    "destroy_by",
     "salt",
     "header",
     "content_commitment",
@@ -51,6 +61,8 @@ pub(super) enum Format {
 struct Row<'r> {
     #[serde(flatten)]
     entry: EntryView<'r>,
+    class: RetentionClass,
+    destroy_by: Timestamp,
     proof: Proof,
 }
 
@@ -58,7 +70,13 @@ struct Row<'r> {
 struct Proof {
     #[serde(flatten)]
     leaf: ProofView,
-    gap: Vec<String>,
+    /// None where the row lies with one whose leaf is lost: then nothing leads from it to the checkpoint.
+    gap: Option<Vec<String>>,
+}
+
+/// Until when whoever gets a row may keep it: as long as its content is kept here.
+pub(super) fn destroy_by(row: &AuditRow) -> Timestamp {
+    kept_until(row.time, row.class)
 }
 
 /// Hashes in base64.
@@ -105,8 +123,14 @@ impl Format {
         }
     }
 
-    pub(super) fn row(self, out: &mut String, row: &AuditRow, gap: &[Hash]) {
-        let entry = Row { entry: EntryView::from(row), proof: Proof { leaf: ProofView::from(row), gap: base64(gap) } };
+    /// A row of the log of `origin`.
+    pub(super) fn row(self, out: &mut String, (row, origin): (&AuditRow, &str), gap: Option<&[Hash]>) {
+        let entry = Row {
+            entry: EntryView { origin: Some(origin), ..EntryView::from(row) },
+            class: row.class,
+            destroy_by: destroy_by(row),
+            proof: Proof { leaf: ProofView::from(row), gap: gap.map(base64) },
+        };
         match self {
             // Serialising strings and numbers into memory cannot fail.
             Self::Ndjson => out.push_str(&serde_json::to_string(&entry).unwrap_or_default()),
@@ -116,9 +140,13 @@ impl Format {
     }
 }
 
+/// The cell of a row without a proof; one without a hash between it and the row before is empty.
+const NO_GAP: &str = "-";
+
 /// The header line.
 const HEAD: &str = "index,time,agency,branch,actor,service,purpose,decision,reason,code,count,policy_version,kind,route,answer_id,request_id,\
-                    certificate,reference,signed_by,signature,decree,freshness,latency_us,salt,header,content_commitment,gap\n";
+                    certificate,reference,signed_by,signature,decree,freshness,latency_us,decrees_version,assurance,retry_of,details,origin,class,\
+                    destroy_by,salt,header,content_commitment,gap\n";
 
 fn csv(row: &Row<'_>) -> String {
     let value = serde_json::to_value(row).unwrap_or_default();
@@ -127,6 +155,7 @@ fn csv(row: &Row<'_>) -> String {
         match found {
             Some(serde_json::Value::String(text)) => text.clone(),
             Some(serde_json::Value::Number(number)) => number.to_string(),
+            Some(serde_json::Value::Null) if *name == "gap" => NO_GAP.to_owned(),
             Some(serde_json::Value::Array(hashes)) => hashes.iter().filter_map(|hash| hash.as_str()).collect::<Vec<_>>().join(" "),
             _ => String::new(),
         }

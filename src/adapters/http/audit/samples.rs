@@ -16,13 +16,14 @@ use uuid::Uuid;
 
 use super::asked::Asked;
 use super::justification::{Said, of_sample};
-use super::{HttpState, IN_THE_BODY, answered, context_of, delivery, limited, parsed, queried, read_json, unreadable};
+use super::redrawn::{Question, Shown, redrawn};
+use super::{HttpState, IN_THE_BODY, answered, context_of, delivery, limited, one_log, parsed, queried, read_json, unreadable};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::context::CallContext;
 use crate::core::domain::random::random;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::LogUnreadable;
-use crate::core::ledger::audit::{AuditRow, Cursor, EntryView, Field, Filter, LARGEST_SAMPLE, Sample, Search, Takes};
+use crate::core::ledger::audit::{AuditRow, Cursor, EntryView, Field, Filter, LARGEST_SAMPLE, LogList, Picked, Sample, Search, Takes};
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
 
@@ -42,6 +43,9 @@ struct Draw {
     #[serde(default)]
     filter: BTreeMap<String, String>,
     due: Option<Date>,
+    /// The log to draw from, and how many of its entries.
+    origin: Option<String>,
+    tree_size: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -75,7 +79,7 @@ fn malformed(context: &CallContext, detail: impl Into<String>) -> Box<Refusal> {
 
 async fn drawn(state: Arc<HttpState>, incoming: Incoming, text: String) -> Result<Delivery, Box<Refusal>> {
     let call = flow::authenticate(&state.gate, &incoming, Scope::LogPatterns).await?;
-    let context = context_of(&state, limited(&state, call)?);
+    let mut context = context_of(&state, limited(&state, call)?);
     if !text.is_empty() {
         return Err(malformed(&context, IN_THE_BODY));
     }
@@ -84,23 +88,33 @@ async fn drawn(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         let detail = "`size` is 1 to 100, `seed` up to 64 letters, digits, `.`, `_`, `-` that do not look like the number of a person";
         return Err(malformed(&context, detail));
     }
-    let seed = match ask.seed.or_else(new_seed) {
-        Some(seed) => seed,
-        None => return Err(unreadable(context)(LogUnreadable("no random bytes"))),
-    };
+    let (log, list) = (&*state.audit.log, state.audit.log.logs(None));
+    let number = one_log(log, ask.origin.as_deref()).map_err(|fault| fault.refusal(&context))?.unwrap_or_else(|| list.present());
+    let origin = list.origin_of(number).map_or_else(String::new, ToString::to_string);
     let parameters = ask.filter.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let query = parsed(&state, parameters, Takes::FILTER).map_err(|detail| malformed(&context, format!("`filter`: {detail}")))?;
     let filter = query.filter.with(Field::Route, "verify");
-    let search = Search { filter: filter.clone(), limit: ask.size, ..Search::default() };
-    let found = state.audit.log.draw(search, seed.clone()).await.map_err(unreadable(context.clone()))?;
+    let Some(seed) = ask.seed.or_else(new_seed) else { return Err(unreadable(context)(LogUnreadable("no random bytes"))) };
+    // By it a sample is found when it is drawn again.
+    context.reference = Some(seed.clone());
+    let search = Search { filter: filter.clone(), limit: ask.size, size: ask.tree_size, only: Some(number), ..Search::default() };
+    if let Some(tree_size) = ask.tree_size {
+        let question = Question { seed: &seed, origin: &origin, tree_size, size: ask.size, filter: &filter };
+        if let Some(earlier) = question.recorded(&state, &list).await.map_err(unreadable(context.clone()))? {
+            return redrawn(&state, context, (earlier, question), search).await;
+        }
+    }
+    let found = log.draw(search, seed.clone()).await.map_err(unreadable(context.clone()))?;
+    if ask.tree_size.is_some_and(|wanted| wanted != found.size) {
+        return Err(malformed(&context, "`tree_size` is more than the log has entries"));
+    }
     let indices = found.rows.iter().map(|row| row.index).collect();
-    let (drawn_from, by_agency) = (found.count.unwrap_or(0), by_agency(&found.rows));
-    let sample = Sample { drawn_by: seed, tree_size: found.size, drawn_from, indices, by_agency, due: ask.due };
+    let (drawn_from, by_agency, not_covered) = (found.count.unwrap_or(0), by_agency(&found.rows), list.beside(&origin));
+    let sample = Sample { drawn_by: seed, origin: Some(origin), tree_size: found.size, drawn_from, indices, by_agency, due: ask.due };
     let asked = Asked::new(&state, &filter, drawn_from > 0).await.map_err(unreadable(context.clone()))?;
     let details = serde_json::to_string(&Details { asked, sample: &sample }).ok();
-    let entries: Vec<EntryView<'_>> = found.rows.iter().map(EntryView::from).collect();
-    let body = json!({ "sample_id": context.request_id, "seed": &sample.drawn_by, "tree_size": sample.tree_size, "drawn_from": sample.drawn_from,
-        "due": sample.due, "entries": entries });
+    let shown = Shown { id: context.request_id, sample: &sample, rows: &found.rows, not_covered, again: None };
+    let body = shown.body();
     Ok(delivery(context, DRAWN, details, &body))
 }
 
@@ -125,22 +139,28 @@ fn by_agency(rows: &[AuditRow]) -> BTreeMap<String, Vec<u64>> {
     of
 }
 
-/// A sample with where it stands in the log: its entries are of the same one.
+/// A sample with where its entries are.
 pub(super) struct Drawn {
     pub(super) id: Uuid,
-    pub(super) log: u16,
+    /// The log that it was drawn from; none where that is not there.
+    pub(super) log: Option<u16>,
     time: Timestamp,
     pub(super) sample: Sample,
+    /// The filter, as it was recorded.
+    pub(super) filter: Value,
 }
 
 impl Drawn {
-    fn read(row: &AuditRow) -> Option<Self> {
+    pub(super) fn read(row: &AuditRow, list: &LogList) -> Option<Self> {
         #[derive(Deserialize)]
         struct Details {
             sample: Sample,
+            #[serde(default)]
+            filter: Value,
         }
-        let details: Details = serde_json::from_str(row.content().details.as_deref()?).ok()?;
-        Some(Self { id: row.id, log: row.log, time: row.time, sample: details.sample })
+        let Details { sample, filter } = serde_json::from_str(row.content().details.as_deref()?).ok()?;
+        let log = sample.origin.as_deref().map_or(Some(row.log), |origin| list.number_of(origin));
+        Some(Self { id: row.id, log, time: row.time, sample, filter })
     }
 
     /// The entries of an agency; of samples of earlier builds all, since those do not say whose they are.
@@ -156,10 +176,11 @@ impl Drawn {
 /// The sample of this id, if it was drawn.
 pub(super) async fn sample_of(state: &HttpState, id: Uuid) -> Result<Option<Drawn>, LogUnreadable> {
     let search = Search { filter: samples(Filter { id: Some(id), ..Filter::default() }), limit: 1, ..Search::default() };
-    Ok(state.audit.log.search(search).await?.rows.first().and_then(Drawn::read))
+    let list = state.audit.log.logs(None);
+    Ok(state.audit.log.search(search).await?.rows.first().and_then(|row| Drawn::read(row, &list)))
 }
 
-fn samples(filter: Filter) -> Filter {
+pub(super) fn samples(filter: Filter) -> Filter {
     filter.with(Field::Route, ROUTE).with(Field::Code, DRAWN)
 }
 
@@ -180,14 +201,15 @@ async fn listed(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resu
         ..Search::default()
     };
     let found = state.audit.log.search(search).await.map_err(unreadable(context.clone()))?;
-    let mut shown = Vec::new();
-    for drawn in found.rows.iter().filter_map(Drawn::read) {
+    let (mut shown, list) = (Vec::new(), state.audit.log.logs(None));
+    for drawn in found.rows.iter().filter_map(|row| Drawn::read(row, &list)) {
         shown.extend(item(&state, &drawn, own.as_deref()).await.map_err(unreadable(context.clone()))?);
     }
     let last = found.rows.last().filter(|_| found.more).map(|row| (row.log, row.index));
     let next = last.map(|last| Cursor::new(&filter, false, (found.head, found.size), last).to_string());
     let details = json!({ "filter": &filter }).to_string();
-    Ok(delivery(context, "samples", Some(details), &json!({ "samples": shown, "next": next })))
+    let complete = found.damaged.is_empty() && found.missing.is_empty();
+    Ok(delivery(context, "samples", Some(details), &json!({ "samples": shown, "next": next, "complete": complete })))
 }
 
 /// A sample as it is shown: to an agency its own entries, and nothing where it has none.
@@ -196,15 +218,30 @@ async fn item(state: &HttpState, drawn: &Drawn, own: Option<&str>) -> Result<Opt
     if indices.is_empty() {
         return Ok(None);
     }
-    let mut rows = state.audit.log.rows(indices.into_iter().map(|index| (drawn.log, index)).collect()).await?;
+    let Some(log) = drawn.log else { return Ok(Some(lost(drawn))) };
+    let Picked { mut rows, mut gone, mut damaged } = state.audit.log.pick(log, indices).await?;
     rows.retain(|row| own.is_none_or(|own| row.content().agency.as_deref() == Some(own)));
-    if rows.is_empty() {
+    if own.is_some() && drawn.sample.by_agency.is_empty() {
+        // Whose they were nobody knows any more.
+        (gone, damaged) = (Vec::new(), Vec::new());
+    }
+    if rows.is_empty() && gone.is_empty() && damaged.is_empty() {
         return Ok(None);
     }
     let said: HashMap<u64, Said> = of_sample(state, drawn.id, own).await?;
     let entries: Vec<Item<'_>> = rows.iter().map(|row| Item { entry: view(row, own), justification: said.get(&row.index) }).collect();
     let open = entries.iter().filter(|entry| entry.justification.is_none()).count();
-    Ok(Some(json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": open, "entries": entries })))
+    Ok(Some(
+        json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": open, "entries": entries, "gone": gone,
+        "damaged": damaged }),
+    ))
+}
+
+/// A sample of a log that is not there.
+fn lost(drawn: &Drawn) -> Value {
+    let none: [u64; 0] = [];
+    json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": 0, "entries": none, "gone": none, "damaged": none,
+        "missing_logs": [&drawn.sample.origin] })
 }
 
 /// An entry as an auditor sees it, or the agency that it is of.

@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::{HttpState, answered, context_of, delivery, limited, queried, unreadable};
 use crate::core::domain::agency::Scope;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::ledger::audit::{Bucket, Field, STEP, Summary, Takes};
+use crate::core::ledger::audit::{Bucket, Field, Filter, STEP, Summary, Takes};
 use crate::core::ledger::retention::day_of;
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
@@ -45,7 +45,9 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
     // A filter chooses whole buckets: it must not be able to count anything by itself.
     let midnight = |at: jiff::Timestamp| at.as_nanosecond().rem_euclid(86_400_000_000_000) == 0;
     let whole = filter.from.into_iter().chain(filter.to).all(midnight);
-    if !whole || filter.id.is_some() || filter.fields.keys().any(|field| *field != Field::Agency) {
+    let mut bare = Filter { from: filter.from, to: filter.to, ..Filter::default() };
+    bare.fields.extend(filter.fields.get(&Field::Agency).map(|agency| (Field::Agency, agency.clone())));
+    if !whole || filter != bare {
         let detail = "a summary is asked for by whole days (`from`, `to`) and `agency` alone";
         return Err(Refusal::new(context, RefusalCode::MalformedRequest, detail));
     }

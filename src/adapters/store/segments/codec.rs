@@ -3,7 +3,7 @@
 //! ```text
 //! dictionary  for each value: length (u16) ‖ UTF-8
 //! codes       width (u8: 1, 2 or 4) ‖ one code each
-//! indices     u64 each         times  i64 each
+//! indices     u64 each         times  i64 each         latencies  u32 each
 //! tags        prefix (8) ‖ place (u32), sorted; in pages of TAGS_PER_PAGE, and before them the first prefix of every page
 //! ```
 
@@ -117,6 +117,14 @@ pub(super) fn times(values: &[i64]) -> Vec<u8> {
 
 pub(super) fn read_times(bytes: &[u8]) -> Vec<i64> {
     bytes.as_chunks::<8>().0.iter().map(|eight| i64::from_be_bytes(*eight)).collect()
+}
+
+pub(super) fn latencies(values: &[u32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
+}
+
+pub(super) fn read_latencies(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks::<4>().0.iter().map(|four| u32::from_be_bytes(*four)).collect()
 }
 
 /// The first prefixes of the pages, and the pages.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::rows::Glimpse;
-use crate::core::ledger::audit::Field;
+use crate::core::ledger::audit::{Field, in_column};
 use crate::core::ledger::tree::Hash;
 
 /// A field of every entry: codes into a dictionary, 0 for no value, n for the dictionary's entry n − 1.
@@ -52,6 +52,8 @@ pub(super) struct Columns {
     pub(super) extent: Extent,
     pub(super) indices: Vec<u64>,
     pub(super) times: Vec<i64>,
+    /// Microseconds from arrival to conclusion.
+    pub(super) latencies: Vec<u32>,
     pub(super) fields: Vec<Column>,
     /// Trail tag prefix and place of the entry, in the order of entries.
     pub(super) tags: Vec<(TagPrefix, u32)>,
@@ -77,6 +79,7 @@ impl Columns {
         self.extent.latest = self.extent.latest.max(time);
         self.indices.push(index);
         self.times.push(time);
+        self.latencies.push(in_column(entry.latency_us));
         for ((value, column), known) in entry.fields.values().zip(&mut self.fields).zip(&mut self.known) {
             let code = match value {
                 None => 0,
@@ -125,6 +128,9 @@ pub(super) trait Part {
     /// Ledger times of the entries, microseconds.
     fn times(&self) -> Result<Cow<'_, [i64]>, Self::Error>;
 
+    /// Microseconds from arrival to conclusion.
+    fn latencies(&self) -> Result<Cow<'_, [u32]>, Self::Error>;
+
     /// Places of the entries whose trail tag begins in one of these ways, given in order, each with what stands beside it there.
     fn tagged(&self, wanted: &[(TagPrefix, usize)]) -> Result<Vec<(u32, usize)>, Self::Error>;
 }
@@ -164,6 +170,10 @@ impl Part for Columns {
 
     fn times(&self) -> Result<Cow<'_, [i64]>, Self::Error> {
         Ok(Cow::Borrowed(&self.times))
+    }
+
+    fn latencies(&self) -> Result<Cow<'_, [u32]>, Self::Error> {
+        Ok(Cow::Borrowed(&self.latencies))
     }
 
     fn tagged(&self, wanted: &[(TagPrefix, usize)]) -> Result<Vec<(u32, usize)>, Self::Error> {

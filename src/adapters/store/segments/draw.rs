@@ -10,7 +10,7 @@ use super::index::Index;
 use super::search::{select_indices, within};
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
-use crate::core::ledger::audit::{AuditRow, Found, Search, rank};
+use crate::core::ledger::audit::{Found, Picked, Search, rank};
 
 /// Draws `wanted.limit` of the entries that fit among the first `size`; the count is of all that fit.
 pub(in crate::adapters::store) fn draw(
@@ -31,13 +31,17 @@ pub(in crate::adapters::store) fn draw(
     })?;
     let mut drawn: Vec<u64> = smallest.into_iter().map(|(_, entry)| entry).collect();
     drawn.sort_unstable();
-    let rows = match some(conn, contents, &drawn) {
-        Err(SegmentError::Damaged(one)) => {
-            index.note_all(conn, contents, vec![one])?;
-            return Err(SegmentError::Damaged(one));
+    let mut rows = Vec::with_capacity(drawn.len());
+    for entry in drawn {
+        match rows::one(conn, contents, entry) {
+            Ok(full) => rows.extend(full.map(rows::Full::into_row)),
+            Err(SegmentError::Damaged(one)) => {
+                index.note_all(conn, contents, vec![one])?;
+                return Err(SegmentError::Damaged(one));
+            }
+            Err(error) => return Err(error),
         }
-        read => read?,
-    };
+    }
     // A sample of what can be read is none of what was asked for; and only now is it known what cannot.
     match within(index, conn, contents, wanted, size)?.first() {
         Some(damaged) => Err(SegmentError::Damaged(Damage::one(damaged.index, None, None))),
@@ -45,15 +49,16 @@ pub(in crate::adapters::store) fn draw(
     }
 }
 
-/// Some entries by index, without those that have no content any more.
-pub(in crate::adapters::store) fn some(
-    conn: &Connection,
-    contents: &Mutex<Contents>,
-    indices: &[u64],
-) -> Result<Vec<AuditRow>, SegmentError> {
-    let mut found = Vec::with_capacity(indices.len());
+/// Some entries by index, and which of them are gone or nobody can read.
+pub(in crate::adapters::store) fn pick(conn: &Connection, contents: &Mutex<Contents>, indices: &[u64]) -> Result<Picked, SegmentError> {
+    let mut picked = Picked { rows: Vec::with_capacity(indices.len()), ..Picked::default() };
     for entry in indices {
-        found.extend(rows::one(conn, contents, *entry)?.map(rows::Full::into_row));
+        match rows::one(conn, contents, *entry) {
+            Ok(Some(full)) => picked.rows.push(full.into_row()),
+            Ok(None) => picked.gone.push(*entry),
+            Err(SegmentError::Damaged(one)) => picked.damaged.push(one.named()),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(found)
+    Ok(picked)
 }

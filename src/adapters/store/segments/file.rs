@@ -1,10 +1,10 @@
 //! A part as a file: every block encrypted by itself under the content key, so that a search opens only what it needs.
 //!
 //! ```text
-//! "estelam segment 2\n" ‖ length of the sealed directory (u32 BE) ‖ sealed directory (JSON) ‖ sealed blocks
+//! "estelam segment 3\n" ‖ length of the sealed directory (u32 BE) ‖ sealed directory (JSON) ‖ sealed blocks
 //! sealed        nonce (12) ‖ AES-256-GCM ciphertext ‖ tag
 //! bound to      "estelam segment v1" ‖ content key (i64 BE) ‖ first, last index (u64 BE) ‖ block number (u32 BE; the directory's is the largest)
-//! blocks        for each field its dictionary and its codes; indices; times; the tag pages' first prefixes; the tag pages
+//! blocks        for each field its dictionary and its codes; indices; times; latencies; the tag pages' first prefixes; the tag pages
 //! ```
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ use super::columns::{Column, Columns, Extent, Part, TagPrefix};
 use crate::adapters::store::keys;
 use crate::core::ledger::audit::Field;
 
-const MAGIC: &[u8; 18] = b"estelam segment 2\n";
+const MAGIC: &[u8; 18] = b"estelam segment 3\n";
 /// Block number of the directory.
 const DIRECTORY: u32 = u32::MAX;
 /// Largest directory that is read.
@@ -78,7 +78,7 @@ const fn after_fields(more: usize) -> usize {
 pub(super) fn write(dir: &Path, listed: &Listed, key: &LessSafeKey, columns: &Columns) -> Result<(), SegmentError> {
     let (firsts, pages) = codec::tags(&columns.tags);
     let of_fields = columns.fields.iter().flat_map(|column| [codec::dictionary(&column.dictionary), codec::codes(&column.codes)]);
-    let fixed = [codec::indices(&columns.indices), codec::times(&columns.times), firsts];
+    let fixed = [codec::indices(&columns.indices), codec::times(&columns.times), codec::latencies(&columns.latencies), firsts];
     let (mut directory, mut body) = (Directory { extent: columns.extent, blocks: Vec::new() }, Vec::new());
     for (number, plain) in (0..).zip(of_fields.chain(fixed).chain(pages)) {
         let sealed = listed.seal(key, number, plain).ok_or(SegmentError::Crypto)?;
@@ -184,15 +184,19 @@ impl Part for FilePart<'_> {
         Ok(Cow::Owned(codec::read_times(&self.block(after_fields(1))?)))
     }
 
+    fn latencies(&self) -> Result<Cow<'_, [u32]>, Unusable> {
+        Ok(Cow::Owned(codec::read_latencies(&self.block(after_fields(2))?)))
+    }
+
     fn tagged(&self, wanted: &[(TagPrefix, usize)]) -> Result<Vec<(u32, usize)>, Unusable> {
-        let firsts = self.block(after_fields(2))?;
+        let firsts = self.block(after_fields(3))?;
         let (mut places, mut open) = (Vec::new(), None);
         for (prefix, with) in wanted {
             for page in codec::pages_of(&firsts, prefix) {
                 // They are asked for in order, so that each page is opened once.
                 let bytes = match open.take() {
                     Some((number, bytes)) if number == page => bytes,
-                    _ => self.block(after_fields(3) + page)?,
+                    _ => self.block(after_fields(4) + page)?,
                 };
                 places.extend(codec::places(&bytes, prefix).into_iter().map(|place| (place, *with)));
                 open = Some((page, bytes));

@@ -19,8 +19,13 @@ const FILE: &str = "parts";
 /// Ranges of damaged entries of which each new one is a line of the service's own log.
 const TOLD: usize = 100;
 
-#[derive(Default, Serialize, Deserialize)]
+/// What the parts hold: a list of an earlier build is of parts that lack columns, and is begun anew.
+const FORM: u8 = 3;
+
+#[derive(Serialize, Deserialize)]
 pub(super) struct List {
+    #[serde(default)]
+    pub(super) form: u8,
     /// Entries before this one are in the parts listed.
     pub(super) covered: u64,
     pub(super) parts: Vec<Listed>,
@@ -30,14 +35,21 @@ pub(super) struct List {
     pub(super) epochs: BTreeMap<i64, BTreeSet<String>>,
 }
 
+impl Default for List {
+    fn default() -> Self {
+        let (parts, damaged, epochs) = (Vec::new(), Ranges::default(), BTreeMap::new());
+        Self { form: FORM, covered: 0, parts, damaged, epochs }
+    }
+}
+
 impl List {
-    /// Reads it. One that is not there, does not open, is another log's or says more entries than there are is begun anew.
+    /// Reads it. One that is not there, does not open, is another log's, is of an earlier build or says more entries than there are is begun anew.
     pub(super) fn read(dir: &Path, conn: &Connection, contents: &Mutex<Contents>) -> Result<Self, SegmentError> {
         let sealed = std::fs::read(dir.join(FILE)).unwrap_or_default();
         let (origin, size) = (origin(conn)?, nodes::stored_size(conn)?);
         let plain = contents.lock().unwrap_or_else(PoisonError::into_inner).open_list(&origin, &sealed);
         let list = plain.and_then(|plain| serde_json::from_slice::<Self>(&plain).ok());
-        Ok(list.filter(|list| list.covered <= size).unwrap_or_default())
+        Ok(list.filter(|list| list.form == FORM && list.covered <= size).unwrap_or_default())
     }
 
     /// Writes it, whole or not at all. A log without files needs none.

@@ -17,6 +17,8 @@ mod draw;
 #[cfg(test)]
 mod epoch_tests;
 mod file;
+#[cfg(test)]
+mod filter_tests;
 mod index;
 #[cfg(test)]
 mod join_tests;
@@ -29,7 +31,7 @@ mod tests;
 mod trail;
 
 pub(super) use damage::Damage;
-pub(super) use draw::{draw, some};
+pub(super) use draw::{draw, pick};
 pub(super) use index::Index;
 pub(super) use search::search;
 pub(super) use tally::{DAY_US, tally, uncounted};

@@ -49,6 +49,7 @@ pub(super) struct Glimpse<'e> {
     pub(super) index: u64,
     pub(super) time: Timestamp,
     pub(super) fields: FieldValues<'e>,
+    pub(super) latency_us: u64,
     pub(super) trail_tag: Option<&'e str>,
     pub(super) epoch: Option<&'e str>,
 }
@@ -100,12 +101,13 @@ impl Raw {
         if !keys::open_into(key, &self.id, sealed, plain) || sha256(plain).as_slice() != self.content_commitment {
             return Err(damaged());
         }
-        let LeafParts { index, time, kind, id, .. } = self.parts().ok_or_else(damaged)?;
+        let LeafParts { index, time, kind, class, id, .. } = self.parts().ok_or_else(damaged)?;
         let (_, bytes) = plain.split_at_checked(32).ok_or_else(damaged)?;
-        let (mut fields, mut trail_tag, mut epoch) = (FieldValues::default(), None, None);
+        let (mut fields, mut latency_us, mut trail_tag, mut epoch) = (FieldValues::default(), u64::MAX, None, None);
         let seen = content::glance(bytes, |name, text| match name {
             b"trail_tag" => trail_tag = Some(text),
             b"epoch" => epoch = Some(text),
+            b"latency_us" => latency_us = text.parse().unwrap_or(u64::MAX),
             _ => fields.take(name, text),
         });
         let decoded;
@@ -113,16 +115,17 @@ impl Raw {
             Some(found) => found,
             None => {
                 decoded = content::decode(bytes).map_err(|_| damaged())?;
-                (fields, trail_tag) = (FieldValues::of(kind, &decoded.content), decoded.content.trail_tag.as_deref());
-                epoch = decoded.content.epoch.as_deref();
+                (fields, trail_tag) = (FieldValues::of((kind, class), &decoded.content), decoded.content.trail_tag.as_deref());
+                (epoch, latency_us) = (decoded.content.epoch.as_deref(), decoded.content.latency_us);
                 decoded.id
             }
         };
         fields.set(Field::Kind, kind.code());
+        fields.set(Field::Class, class.code());
         if found != id {
             return Err(damaged());
         }
-        show(&Glimpse { index, time, fields, trail_tag, epoch });
+        show(&Glimpse { index, time, fields, latency_us, trail_tag, epoch });
         Ok(())
     }
 
@@ -149,7 +152,8 @@ impl Raw {
         let decoded = Header::decode(&header).ok()?;
         let fits = leaf(&header_commitment(&salt, &header), &content_commitment).as_slice() == self.leaf;
         let id = Uuid::from_slice(&self.id).ok()?;
-        fits.then_some(LeafParts { index: self.index, time: decoded.time, kind: decoded.kind, id, salt, header, content_commitment })
+        let Header { time, class, kind, .. } = decoded;
+        fits.then_some(LeafParts { index: self.index, time, kind, class, id, salt, header, content_commitment })
     }
 }
 

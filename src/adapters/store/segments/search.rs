@@ -9,7 +9,7 @@ use super::file::Listed;
 use super::index::Index;
 use super::{SegmentError, rows};
 use crate::adapters::store::contents::Contents;
-use crate::core::ledger::audit::{AuditRow, DamagedEntry, Found, Search};
+use crate::core::ledger::audit::{AuditRow, DamagedEntry, Field, Found, Search};
 
 /// What a part has of a search.
 #[derive(Default)]
@@ -183,7 +183,7 @@ fn at_once(extent: &super::columns::Extent, wanted: &Search, size: u64, rows: bo
         return Some(0);
     }
     let whole = extent.last < size && extent.earliest >= from && extent.latest < to;
-    (whole && !rows && wanted.filter.fields.is_empty()).then_some(extent.entries)
+    (whole && !rows && wanted.filter.is_of_time_alone()).then_some(extent.entries)
 }
 
 /// The span of ledger time, microseconds, its end not in it.
@@ -209,6 +209,9 @@ fn merge(all: &mut Selected, one: Selected, wanted: &Search) {
     all.first.truncate(wanted.limit + 1);
 }
 
+/// The code of an entry that has no value.
+const NO_VALUE: u32 = 0;
+
 /// What a part has. With `rows` false only the count.
 fn select<P: Part>(part: &P, wanted: &Search, size: u64, rows: bool) -> Result<Selected, P::Error> {
     let (extent, filter) = (part.extent(), &wanted.filter);
@@ -231,6 +234,14 @@ fn select<P: Part>(part: &P, wanted: &Search, size: u64, rows: bool) -> Result<S
     }
     for (field, code) in codes {
         part.keep(field, code, &mut fits)?;
+    }
+    if let Some(signed) = filter.signed {
+        let mut without = vec![true; fits.len()];
+        part.keep(Field::SignedBy, NO_VALUE, &mut without)?;
+        fits.iter_mut().zip(without).for_each(|(fits, without)| *fits &= without != signed);
+    }
+    if let Some(span) = filter.latency_us() {
+        keep(&mut fits, &part.latencies()?, |latency| span.contains(&latency));
     }
     let cut = extent.last >= size;
     let any = fits.iter().any(|fits| *fits);

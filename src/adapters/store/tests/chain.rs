@@ -42,8 +42,7 @@ pub(super) async fn house() -> House {
         ledger.settled().await.unwrap();
         drop(ledger);
         if log < 2 {
-            let order = SuccessionOrder { why: Ending::ByHand, witnessed: None, now: house.clock.now(), signer: &*signer() };
-            succeed(&house.settings(), &mut house.origins(), &order).unwrap();
+            house.succeed();
         }
     }
     house
@@ -59,7 +58,13 @@ impl House {
         LedgerConfig { dir: origins.dir_of(origins.present()), origin: origins.present().into(), ..self.config.clone() }
     }
 
-    fn present(&self) -> Arc<SqliteLedger> {
+    /// Seals the present log and begins the next.
+    pub(super) fn succeed(&self) {
+        let order = SuccessionOrder { why: Ending::ByHand, witnessed: None, now: self.clock.now(), signer: &*signer() };
+        succeed(&self.settings(), &mut self.origins(), &order).unwrap();
+    }
+
+    pub(super) fn present(&self) -> Arc<SqliteLedger> {
         SqliteLedger::open(self.settings(), signer(), self.clock.clone()).unwrap()
     }
 
@@ -135,8 +140,11 @@ async fn entries_of_sealed_logs_are_found_page_by_page_with_exact_counts() {
     assert_eq!((origins.len(), origins.contains(&None)), (3, true), "the present log and two that were sealed: {origins:?}");
     let one = Search { filter: Filter { id: Some(Uuid::from_u128(6)), ..Filter::default() }, limit: 2, ..Search::default() };
     assert_eq!(ids(&chain.search(one).await.unwrap().rows), [6]);
-    let present = Search { filter: of_verify(), limit: 200, present_only: true, ..Search::default() };
-    assert_eq!(chain.search(present).await.unwrap().rows.len(), 60, "an export is of one log");
+    for only in 0..3 {
+        let one = Search { filter: of_verify(), limit: 200, only: Some(only), ..Search::default() };
+        let found = chain.search(one).await.unwrap();
+        assert_eq!((found.rows.len(), found.rows.iter().all(|row| row.log == only)), (60, true), "a part of an export is of one log");
+    }
     drop(chain);
     let mut offline = OfflineChain::open(&house.origins(), &house.config.content_kek).unwrap();
     while offline.prepare().unwrap() > 0 {}

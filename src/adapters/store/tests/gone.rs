@@ -37,7 +37,8 @@ async fn a_sealed_log_that_was_taken_away_is_named_in_every_answer_until_it_is_p
         // It ended before the next one began: of what came after that it has nothing.
         let later = Filter { from: Some(at("2026-01-01T08:05:00Z")), ..of_verify() };
         assert!(chain.search(Search { filter: later, ..all() }).await.unwrap().missing.is_empty());
-        assert!(chain.search(Search { present_only: true, ..all() }).await.unwrap().missing.is_empty());
+        assert!(chain.search(Search { only: Some(2), ..all() }).await.unwrap().missing.is_empty());
+        assert!(chain.search(Search { only: Some(0), ..all() }).await.is_err() && chain.stretches(0).await.is_err());
         assert!(chain.sealed_trails(at("2026-01-02T00:00:00Z")).await.unwrap().whole);
     }
     let mut offline = OfflineChain::open(&house.origins(), &house.config.content_kek).unwrap();

@@ -3,6 +3,7 @@
 
 mod chain;
 mod copies;
+mod exports;
 mod flips;
 mod gone;
 mod marks;

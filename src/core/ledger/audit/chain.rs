@@ -75,7 +75,7 @@ mod tests {
 
     use super::super::{AuditRow, LeafParts};
     use super::*;
-    use crate::core::ledger::EntryKind;
+    use crate::core::ledger::{EntryKind, RetentionClass};
 
     /// Logs of these many entries, of which every third one fits.
     struct Logs(Vec<u64>);
@@ -112,6 +112,7 @@ mod tests {
             index,
             time: Timestamp::UNIX_EPOCH,
             kind: EntryKind::Answer,
+            class: RetentionClass::Detail,
             id: Uuid::nil(),
             salt: [0; 32],
             header: [0; 43],

@@ -1,6 +1,7 @@
 //! Which entries are meant: every field of an entry that can be asked for, a span of time, one id.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,101 +9,15 @@ use jiff::tz::TimeZone;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use uuid::Uuid;
 
-use super::AuditRow;
 use super::cursor::Cursor;
 use super::takes::{Takes, unknown};
-use crate::core::domain::document::coded_enum;
-use crate::core::domain::reason::{Outcome, ReasonCode};
+use super::{AuditRow, Field};
 use crate::core::ledger::tree::{Hash, sha256};
-use crate::core::ledger::{EntryContent, EntryKind};
-use crate::core::registry::Freshness;
 
 /// Longest value of a field.
 const LONGEST_VALUE: usize = 128;
-
-coded_enum! {
-    /// A field of entries that can be asked for.
-    Field {
-        /// Agency.
-        Agency = "agency",
-        /// Branch.
-        Branch = "branch",
-        /// First 16 hex digits of the certificate's SHA-256.
-        Certificate = "certificate",
-        /// Actor.
-        Actor = "actor",
-        /// Service.
-        Service = "service",
-        /// Purpose.
-        Purpose = "purpose",
-        /// Agency's reference; of a look-up in the log its case.
-        Reference = "reference",
-        /// Outcome code of an answer.
-        Decision = "decision",
-        /// Exact reason code of an answer.
-        Reason = "reason",
-        /// Code of a refusal or of another delivery.
-        Code = "code",
-        /// Policy version.
-        PolicyVersion = "policy_version",
-        /// Decree named.
-        Decree = "decree",
-        /// Freshness code.
-        Freshness = "freshness",
-        /// What the entry is about.
-        Kind = "kind",
-        /// Route name.
-        Route = "route",
-        /// The answer to the same request that a crash lost on its way.
-        RetryOf = "retry_of",
-    }
-}
-
-impl Field {
-    /// Whether a text can be a value of this field. Where the values are a closed list, or have a form of their own, nothing else can be; anywhere else
-    /// it is a word that does not look like the number of a person, nor do the parts of a decree's id, which has its day in it.
-    fn admits(self, value: &str, looks_like_identifier: &dyn Fn(&str) -> bool) -> bool {
-        let hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        match self {
-            Self::Kind => EntryKind::parse(value).is_some(),
-            Self::Decision => Outcome::parse(value).is_some(),
-            Self::Reason => ReasonCode::parse(value).is_some(),
-            Self::Freshness => Freshness::parse(value).is_some(),
-            Self::Certificate => hex(value, 16),
-            Self::PolicyVersion => value.strip_prefix("sha256:").is_some_and(|digest| hex(digest, 64)),
-            Self::RetryOf => value.parse::<Uuid>().is_ok(),
-            Self::Decree => !value.split('-').any(looks_like_identifier),
-            _ => !looks_like_identifier(value),
-        }
-    }
-
-    /// Whether the values are a closed list that holds nothing of anybody.
-    pub const fn is_closed(self) -> bool {
-        matches!(self, Self::Kind | Self::Decision | Self::Reason | Self::Freshness)
-    }
-
-    /// The value of this field in an entry.
-    pub fn of(self, kind: EntryKind, content: &EntryContent) -> Option<&str> {
-        match self {
-            Self::Agency => content.agency.as_deref(),
-            Self::Branch => content.branch.as_deref(),
-            Self::Certificate => content.certificate.as_deref(),
-            Self::Actor => content.actor.as_deref(),
-            Self::Service => content.service.as_deref(),
-            Self::Purpose => content.purpose.as_deref(),
-            Self::Reference => content.reference.as_deref(),
-            Self::Decision => content.decision.as_deref(),
-            Self::Reason => content.reason.as_deref(),
-            Self::Code => content.code.as_deref(),
-            Self::PolicyVersion => content.policy_version.as_deref(),
-            Self::Decree => content.decree.as_deref(),
-            Self::Freshness => content.freshness.as_deref(),
-            Self::Kind => Some(kind.code()),
-            Self::Route => Some(&content.route),
-            Self::RetryOf => content.retry_of.as_deref(),
-        }
-    }
-}
+/// The longest latency that can be asked for: an hour.
+const LONGEST_LATENCY_MS: u32 = 3_600_000;
 
 /// Which entries are meant: those that fit everything named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,6 +26,12 @@ pub struct Filter {
     pub fields: BTreeMap<Field, String>,
     /// The id of an answer or refusal.
     pub id: Option<Uuid>,
+    /// Whether the request was signed.
+    pub signed: Option<bool>,
+    /// Least and most milliseconds from arrival to conclusion; what is no call took none.
+    pub min_latency_ms: Option<u32>,
+    /// See above.
+    pub max_latency_ms: Option<u32>,
     /// From this instant of ledger time on.
     pub from: Option<Timestamp>,
     /// Before this instant of ledger time.
@@ -122,7 +43,23 @@ impl Filter {
     pub fn fits(&self, row: &AuditRow) -> bool {
         self.within(row.time)
             && self.id.is_none_or(|id| id == row.id)
-            && self.fields.iter().all(|(field, value)| field.of(row.kind, row.content()) == Some(value))
+            && self.fields.iter().all(|(field, value)| field.of((row.kind, row.class), row.content()) == Some(value))
+            && self.signed.is_none_or(|signed| signed == row.content().signed_by.is_some())
+            && self.latency_us().is_none_or(|span| span.contains(&in_column(row.content().latency_us)))
+    }
+
+    /// The microseconds that it may have taken, as columns have them; none where all are meant.
+    pub fn latency_us(&self) -> Option<RangeInclusive<u32>> {
+        if self.min_latency_ms.is_none() && self.max_latency_ms.is_none() {
+            return None;
+        }
+        let us = |ms: u32| ms.saturating_mul(1000);
+        Some(self.min_latency_ms.map_or(0, us)..=self.max_latency_ms.map_or(u32::MAX, us))
+    }
+
+    /// Whether it asks for a span of time and nothing else.
+    pub fn is_of_time_alone(&self) -> bool {
+        *self == Self { from: self.from, to: self.to, ..Self::default() }
     }
 
     /// Whether an instant lies in the span.
@@ -153,6 +90,9 @@ impl Serialize for Filter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members: BTreeMap<&str, String> = self.fields.iter().map(|(field, value)| (field.code(), value.clone())).collect();
         members.extend(self.id.map(|id| ("answer_id", id.to_string())));
+        members.extend(self.signed.map(|signed| ("signed", if signed { "yes" } else { "no" }.to_owned())));
+        members.extend(self.min_latency_ms.map(|ms| ("min_latency_ms", ms.to_string())));
+        members.extend(self.max_latency_ms.map(|ms| ("max_latency_ms", ms.to_string())));
         members.extend(self.from.map(|from| ("from", from.to_string())));
         members.extend(self.to.map(|to| ("to", to.to_string())));
         let mut map = serializer.serialize_map(Some(members.len()))?;
@@ -183,6 +123,8 @@ pub struct Query {
     pub paging: Paging,
     /// `format`, where the resource takes it.
     pub format: Option<String>,
+    /// `origin`, where the resource takes it.
+    pub origin: Option<String>,
 }
 
 /// A query is not understood. It names the parameter, never its value: that may be anything.
@@ -215,6 +157,9 @@ impl Query {
         if query.filter.from.zip(query.filter.to).is_some_and(|(from, to)| from >= to) {
             return Err(BadQuery("`from` is not before `to`, so that nothing could be found".to_owned()));
         }
+        if query.filter.min_latency_ms.zip(query.filter.max_latency_ms).is_some_and(|(min, max)| min > max) {
+            return Err(BadQuery("`min_latency_ms` is more than `max_latency_ms`, so that nothing could be found".to_owned()));
+        }
         match &query.paging.cursor {
             Some(cursor) if !cursor.fits(&query.filter, query.paging.oldest_first) => {
                 Err(BadQuery("the `cursor` belongs to another filter or order; begin without one".to_owned()))
@@ -244,9 +189,17 @@ impl Query {
                 _ => return Err(bad("`order` is `newest` or `oldest`")),
             },
             ("format", _) if takes.format => self.format = Some(value.to_owned()),
+            ("origin", _) if takes.origin => self.origin = Some(value.to_owned()),
             _ if takes.id == Some(name) => {
                 self.filter.id = Some(value.parse().map_err(|_| BadQuery(format!("`{name}` is no UUID")))?);
             }
+            ("signed", _) if takes.fields => match value {
+                "yes" => self.filter.signed = Some(true),
+                "no" => self.filter.signed = Some(false),
+                _ => return Err(bad("`signed` is `yes` or `no`")),
+            },
+            ("min_latency_ms", _) if takes.fields => self.filter.min_latency_ms = Some(latency_of(name, value)?),
+            ("max_latency_ms", _) if takes.fields => self.filter.max_latency_ms = Some(latency_of(name, value)?),
             _ => {
                 let Some(field) = Field::parse(name).filter(|_| takes.fields) else { return Err(unknown(name)) };
                 self.take_field(field, value, looks_like_identifier)?;
@@ -267,6 +220,18 @@ impl Query {
         self.filter.fields.insert(field, value.to_owned());
         Ok(())
     }
+}
+
+/// A number of milliseconds, of so few digits that it is nobody's number.
+fn latency_of(name: &str, value: &str) -> Result<u32, BadQuery> {
+    let digits = value.len() <= 7 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let ms = value.parse().ok().filter(|ms| digits && *ms <= LONGEST_LATENCY_MS);
+    ms.ok_or_else(|| BadQuery(format!("`{name}` is no number of milliseconds from 0 to {LONGEST_LATENCY_MS}")))
+}
+
+/// A latency as the columns have it: microseconds, and beyond an hour and some minutes the largest that there is.
+pub fn in_column(latency_us: u64) -> u32 {
+    u32::try_from(latency_us).unwrap_or(u32::MAX)
 }
 
 /// An instant, or a whole UTC day: its beginning, or its end where a span ends with it.
@@ -309,7 +274,8 @@ mod tests {
                 Field::Reason => "valid-by-decree".to_owned(),
                 Field::Freshness => "live".to_owned(),
                 Field::Certificate => hex.to_owned(),
-                Field::PolicyVersion => format!("sha256:{}", hex.repeat(4)),
+                Field::Class => "minor".to_owned(),
+                Field::PolicyVersion | Field::DecreesVersion => format!("sha256:{}", hex.repeat(4)),
                 Field::RetryOf => "01900000-0000-7000-8000-00000000000a".to_owned(),
                 Field::Decree => "d1-1402-04-07".to_owned(),
                 _ => "x".to_owned(),
@@ -330,7 +296,17 @@ mod tests {
 
     #[test]
     fn what_a_resource_does_not_take_is_refused_by_its_name() {
-        for text in ["limit=100", "cursor=AAAA", "order=oldest", "format=csv", "agency=bank", "answer_id=x"] {
+        for text in [
+            "limit=100",
+            "cursor=AAAA",
+            "order=oldest",
+            "format=csv",
+            "origin=x",
+            "agency=bank",
+            "answer_id=x",
+            "signed=yes",
+            "min_latency_ms=1",
+        ] {
             let error = parse_for(Takes::SPAN, text).unwrap_err();
             assert!(error.contains(text.split('=').next().unwrap()), "{error}");
         }
@@ -360,10 +336,29 @@ mod tests {
             "service=9990000018",
             "decree=9990000018",
             "agency=",
+            "signed=9990000018",
+            "class=9990000018",
+            "signed_by=9990000018",
+            "decrees_version=9990000018",
+            "min_latency_ms=9990000018",
+            "max_latency_ms=9990000018",
+            "max_latency_ms=3600001",
+            "max_latency_ms=+1",
+            "min_latency_ms=2&max_latency_ms=1",
         ] {
             let error = parse(text).unwrap_err();
-            assert!(!error.contains("9990000018"), "{error}");
+            let name = text.split('=').next().unwrap();
+            assert!(!error.contains("9990000018") && (error.contains(name) || name == "nobody"), "{error}");
         }
+    }
+
+    #[test]
+    fn latencies_are_whole_milliseconds_both_ends_in_and_beyond_the_column_all_alike() {
+        let span = |text: &str| parse(text).unwrap().filter.latency_us();
+        assert_eq!(span("agency=bank"), None);
+        assert_eq!([span("min_latency_ms=2"), span("max_latency_ms=3")], [Some(2000..=u32::MAX), Some(0..=3000)]);
+        assert_eq!(span("min_latency_ms=3600000&max_latency_ms=3600000"), Some(3_600_000_000..=3_600_000_000));
+        assert_eq!(in_column(u64::MAX), u32::MAX);
     }
 
     #[test]

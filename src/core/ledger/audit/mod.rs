@@ -5,9 +5,11 @@
 mod chain;
 mod cursor;
 mod damaged;
+mod field;
 mod filter;
 mod fold;
 mod sample;
+mod stretch;
 mod summary;
 mod takes;
 mod values;
@@ -24,9 +26,11 @@ use zeroize::Zeroizing;
 pub use chain::Gather;
 pub use cursor::{BadCursor, Cursor};
 pub use damaged::DamagedEntry;
-pub use filter::{BadQuery, Field, Filter, Paging, Query, instant_of};
+pub use field::Field;
+pub use filter::{BadQuery, Filter, Paging, Query, in_column, instant_of};
 pub use fold::{Fold, FoldFault, subtrees};
 pub use sample::{Ground, Justification, LARGEST_SAMPLE, Sample, rank};
+pub use stretch::{Cover, LogList, Stretch};
 pub use summary::{ActorCount, Bucket, STEP, ServiceCount, Summary, Tally, is_over, joined};
 pub use takes::Takes;
 pub use values::FieldValues;
@@ -47,6 +51,8 @@ pub struct AuditRow {
     pub time: Timestamp,
     /// What it is about.
     pub kind: EntryKind,
+    /// How long its content is kept.
+    pub class: RetentionClass,
     /// `answer_id` or `request_id`.
     pub id: Uuid,
     /// salt₁.
@@ -71,6 +77,8 @@ pub struct LeafParts {
     pub time: Timestamp,
     /// What it is about.
     pub kind: EntryKind,
+    /// How long its content is kept.
+    pub class: RetentionClass,
     /// `answer_id` or `request_id`.
     pub id: Uuid,
     /// salt₁.
@@ -92,8 +100,8 @@ impl AuditRow {
     /// A row from an entry; its subject tags are dropped.
     pub fn new(parts: LeafParts, mut content: Box<EntryContent>) -> Self {
         (content.agency_tag, content.trail_tag, content.epoch) = (None, None, None);
-        let LeafParts { index, time, kind, id, salt, header, content_commitment } = parts;
-        Self { index, time, kind, id, salt, header, content_commitment, log: 0, origin: None, content }
+        let LeafParts { index, time, kind, class, id, salt, header, content_commitment } = parts;
+        Self { index, time, kind, class, id, salt, header, content_commitment, log: 0, origin: None, content }
     }
 
     /// The same as an entry of this log of a chain.
@@ -133,8 +141,8 @@ pub struct Search {
     pub size: Option<u64>,
     /// The log that `size` is the size of, and the last that is searched; the present one if not given.
     pub head: Option<u16>,
-    /// Only in the present log.
-    pub present_only: bool,
+    /// Only in the log of this number.
+    pub only: Option<u16>,
     /// From the oldest on instead of from the newest.
     pub oldest_first: bool,
     /// Whether all that fit are counted.
@@ -158,6 +166,17 @@ pub struct Found {
     pub damaged: Vec<DamagedEntry>,
     /// Origins of logs that were sealed, may have entries of the span, and are not there.
     pub missing: Vec<String>,
+}
+
+/// Entries that were asked for by their indices.
+#[derive(Debug, Default)]
+pub struct Picked {
+    /// Those that can be read, in that order.
+    pub rows: Vec<AuditRow>,
+    /// Indices of those whose content was deleted.
+    pub gone: Vec<u64>,
+    /// Those that nobody can read.
+    pub damaged: Vec<DamagedEntry>,
 }
 
 /// The trail key of an epoch, as only the data-protection officer can open it.
@@ -252,11 +271,11 @@ pub trait LogAudit: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn draw(&self, search: Search, seed: String) -> Result<Found, LogUnreadable>;
 
-    /// Some entries by log and index, in that order, without those whose content was deleted.
+    /// Some entries of a log by index.
     ///
     /// # Errors
-    /// [`LogUnreadable`].
-    async fn rows(&self, places: Vec<(u16, u64)>) -> Result<Vec<AuditRow>, LogUnreadable>;
+    /// [`LogUnreadable`], also where there is no such log.
+    async fn pick(&self, log: u16, indices: Vec<u64>) -> Result<Picked, LogUnreadable>;
 
     /// The epochs of a period, by time.
     ///
@@ -270,17 +289,21 @@ pub trait LogAudit: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn summary(&self, from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<Summary, LogUnreadable>;
 
-    /// A signed checkpoint over all that is durable: size and note.
-    ///
-    /// # Errors
-    /// [`LogUnreadable`].
-    async fn covering_checkpoint(&self) -> Result<(u64, String), LogUnreadable>;
+    /// Every log; of those that are not there the ones that may have entries from an instant on.
+    fn logs(&self, from: Option<Timestamp>) -> LogList;
 
-    /// For each gap `from..to` between entries the roots of the subtrees that cover it, from left to right (see [`subtrees`]).
+    /// The checkpoints under which all entries of a log stand, by size. Of the present log the last one covers all that is durable; of a sealed one it is its own last,
+    /// and then its seal where that did not reach the end. Where a leaf near the end is lost there is an earlier one before, up to which all is proved.
     ///
     /// # Errors
-    /// [`LogUnreadable`].
-    async fn cover(&self, gaps: Vec<(u64, u64)>) -> Result<Vec<Vec<Hash>>, LogUnreadable>;
+    /// [`LogUnreadable`], also where there is no such log.
+    async fn stretches(&self, log: u16) -> Result<Vec<Stretch>, LogUnreadable>;
+
+    /// What proves rows of a stretch (by index, ascending), of which all before `at` is proved already; with `end` also that nothing but the gap comes after them.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`], also where there is no such log.
+    async fn cover(&self, stretch: Stretch, at: u64, rows: Vec<u64>, end: bool) -> Result<Cover, LogUnreadable>;
 
     /// Searches for the entries about some identifiers. Keys that were given are wiped before this returns.
     ///

@@ -23,6 +23,9 @@ pub struct Sample {
     /// The seed; no secret, whoever has it can draw again.
     #[serde(rename = "seed")]
     pub drawn_by: String,
+    /// The origin of the log that it was drawn from; none in samples of earlier builds, which are of the log that records them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// The size of the log that it was drawn from.
     pub tree_size: u64,
     /// How many entries fitted.
@@ -35,6 +38,19 @@ pub struct Sample {
     /// Until when the agencies are asked to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Date>,
+}
+
+impl Sample {
+    /// Whether drawing anew bears out what was drawn: of `size` entries under the same seed, from the same ones. `again` are those that were drawn now, `gone` those of
+    /// the sample that cannot be drawn any more: others may have come in their place, behind all of the sample in the order of its seed.
+    pub fn agrees(&self, size: usize, again: &[u64], gone: &[u64]) -> bool {
+        let left: Vec<u64> = self.indices.iter().copied().filter(|index| !gone.contains(index)).collect();
+        let last = self.indices.iter().map(|index| rank(&self.drawn_by, *index)).max();
+        // All that fitted were drawn: nothing can have come in the place of any.
+        let none_left = self.indices.len() < size;
+        let mut more = again.iter().filter(|index| !self.indices.contains(index));
+        left.iter().all(|index| again.contains(index)) && more.all(|index| !none_left && Some(rank(&self.drawn_by, *index)) > last)
+    }
 }
 
 coded_enum! {
@@ -79,6 +95,38 @@ pub struct Justification {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The `size` smallest of some entries.
+    fn drawn(size: usize, from: impl Iterator<Item = u64>) -> Vec<u64> {
+        let mut all: Vec<u64> = from.collect();
+        all.sort_by_key(|index| rank("seed", *index));
+        all.truncate(size);
+        all
+    }
+
+    #[test]
+    fn a_sample_is_borne_out_after_deletions_and_another_one_is_not() {
+        for size in [5, 100] {
+            let indices = drawn(size, 0..40);
+            let sample = Sample {
+                drawn_by: "seed".into(),
+                origin: None,
+                tree_size: 40,
+                drawn_from: 40,
+                indices: indices.clone(),
+                by_agency: BTreeMap::new(),
+                due: None,
+            };
+            assert!(sample.agrees(size, &indices, &[]));
+            let gone = [indices.first().copied().unwrap_or_default(), 41];
+            let left = drawn(size, (0..40).filter(|index| !gone.contains(index)));
+            assert!(sample.agrees(size, &left, &gone) && left.len() == size.min(39));
+            assert!(!sample.agrees(size, &left, &[]), "one is not there and nobody says why");
+            let other = drawn(size, (0..40).filter(|index| Some(index) != indices.get(1)));
+            assert!(!sample.agrees(size, &other, &[]));
+            assert!(!sample.agrees(size, &drawn(size, 0..200), &[]), "{size}: of a longer log others come first");
+        }
+    }
 
     #[test]
     fn rank_never_changes() {

@@ -1,7 +1,7 @@
 //! The fields of one entry, taken from its content one by one.
 
 use super::Field;
-use crate::core::ledger::{EntryContent, EntryKind};
+use crate::core::ledger::{EntryContent, EntryKind, RetentionClass};
 
 /// The fields of one entry, without a copy.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,9 +9,9 @@ pub struct FieldValues<'e>([Option<&'e str>; Field::ALL.len()]);
 
 impl<'e> FieldValues<'e> {
     /// Those of a content.
-    pub fn of(kind: EntryKind, content: &'e EntryContent) -> Self {
+    pub fn of(header: (EntryKind, RetentionClass), content: &'e EntryContent) -> Self {
         let mut values = Self::default();
-        values.0.iter_mut().zip(Field::ALL).for_each(|(value, field)| *value = field.of(kind, content));
+        values.0.iter_mut().zip(Field::ALL).for_each(|(value, field)| *value = field.of(header, content));
         values
     }
 
@@ -33,6 +33,8 @@ impl<'e> FieldValues<'e> {
             b"freshness" => Field::Freshness,
             b"route" => Field::Route,
             b"retry_of" => Field::RetryOf,
+            b"signed_by" => Field::SignedBy,
+            b"decrees_version" => Field::DecreesVersion,
             _ => return,
         };
         self.set(field, text);
@@ -75,6 +77,8 @@ mod tests {
             freshness: Some("13".into()),
             route: "14".into(),
             retry_of: text("15"),
+            signed_by: text("16"),
+            decrees_version: text("17"),
             ..EntryContent::default()
         };
         let mut bytes = Vec::new();
@@ -82,7 +86,8 @@ mod tests {
         let mut taken = FieldValues::default();
         crate::core::ledger::content::glance(&bytes, |name, text| taken.take(name, text)).unwrap();
         taken.set(Field::Kind, EntryKind::Answer.code());
+        taken.set(Field::Class, RetentionClass::Minor.code());
         assert!(taken.values().all(|value| value.is_some()));
-        assert!(taken.values().eq(FieldValues::of(EntryKind::Answer, &content).values()));
+        assert!(taken.values().eq(FieldValues::of((EntryKind::Answer, RetentionClass::Minor), &content).values()));
     }
 }

@@ -14,8 +14,8 @@ enum Holds {
     Id,
 }
 
-/// The id of a content in the usual form; none of anything else. `text` gets the name and the bytes of every text, as they stand between its
-/// quotes: with a backslash where something is escaped.
+/// The id of a content in the usual form; none of anything else. `text` gets the name and the bytes of every number, and of every text, as they stand
+/// between its quotes: with a backslash where something is escaped.
 pub(super) fn id_of<'b>(bytes: &'b [u8], mut text: impl FnMut(&[u8], &'b [u8])) -> Option<Uuid> {
     // In one go for all strings: what they may hold is UTF-8 without control characters.
     if bytes.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < b' ' || std::str::from_utf8(bytes).is_err() {
@@ -29,7 +29,7 @@ pub(super) fn id_of<'b>(bytes: &'b [u8], mut text: impl FnMut(&[u8], &'b [u8])) 
             Holds::Id => id = Some(Uuid::try_parse_ascii(members.plain()?).ok()?),
             Holds::Instant => drop(std::str::from_utf8(members.plain()?).ok()?.parse::<Timestamp>().ok()?),
             Holds::Number => {
-                members.number()?;
+                text(name, members.number()?);
                 latency |= name == b"latency_us";
             }
             Holds::Text => {
@@ -108,13 +108,13 @@ impl<'b> Members<'b> {
     }
 
     /// A whole number that fits 64 bits, written as JSON demands.
-    fn number(&mut self) -> Option<()> {
+    fn number(&mut self) -> Option<&'b [u8]> {
         let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, rest) = self.rest.split_at_checked(length)?;
         if !(1..=19).contains(&length) || (length > 1 && digits.first() == Some(&b'0')) {
             return None;
         }
         self.rest = rest;
-        Some(())
+        Some(digits)
     }
 }
