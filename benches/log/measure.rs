@@ -13,7 +13,7 @@ use estelam::core::domain::clock::Clock as _;
 use estelam::core::ledger::audit::{Field, Filter, LogAudit as _, Search, Trace, TrailSearch};
 use estelam::core::ledger::purge_order::Ordered;
 use estelam::core::ledger::retention::day_of;
-use estelam::core::ledger::{Entry, Ledger as _, RetentionClass};
+use estelam::core::ledger::{Entry, Ledger as _, LogReader as _, RetentionClass};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
@@ -36,10 +36,10 @@ pub fn point(
 ) -> String {
     let loaded = grow(entries, config, signer, town);
     let how_long = if wanted.smoke { Duration::from_millis(50) } else { Duration::from_secs(3) };
-    let (append, cpu) = append(config, signer, (town, entries), how_long);
+    let Appended { each_us: append, cpu_us: cpu, size } = append(config, signer, (town, entries), how_long);
     let asked = questions(config, signer, (town, entries), officer);
     let Questions { index_us: index, page_ms: page, query_ms: query, rare_ms: rare, person_ms: person } = asked;
-    let bytes = bytes_of(&config.dir) / entries;
+    let bytes = bytes_of(&config.dir) / size;
     let (walked, _) = verified(config, None);
     let (verified, verify_cpu) = verified(config, Some(config.content_kek.clone()));
     let (backed_up, restored) = if entries <= wanted.copies_to { copied(config, signer) } else { (f64::NAN, f64::NAN) };
@@ -66,8 +66,18 @@ fn grow(to: u64, config: &LedgerConfig, signer: &Arc<BenchSigner>, town: &Town) 
     to.saturating_sub(from) as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// Wall and processor time of one entry, in microseconds, with as many callers as a busy gateway has.
-fn append(config: &LedgerConfig, signer: &Arc<BenchSigner>, (town, size): (&Town, u64), how_long: Duration) -> (f64, f64) {
+/// What appending costs.
+struct Appended {
+    /// Wall time of one entry, microseconds.
+    each_us: f64,
+    /// Processor time of one entry, microseconds.
+    cpu_us: f64,
+    /// Entries in the log afterwards.
+    size: u64,
+}
+
+/// Appends with as many callers as a busy gateway has.
+fn append(config: &LedgerConfig, signer: &Arc<BenchSigner>, (town, size): (&Town, u64), how_long: Duration) -> Appended {
     let now = town.time(size);
     let ledger = SqliteLedger::open(config.clone(), signer.clone(), Arc::new(ManualClock::new(now))).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -82,7 +92,8 @@ fn append(config: &LedgerConfig, signer: &Arc<BenchSigner>, (town, size): (&Town
         ledger.settled().await.unwrap();
         entries
     }) as f64;
-    (begun.elapsed().as_secs_f64() * 1e6 / entries, (cpu_seconds() - cpu) * 1e6 / entries)
+    let (wall, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    Appended { each_us: wall * 1e6 / entries, cpu_us: cpu * 1e6 / entries, size: ledger.size() }
 }
 
 /// Some entries of one instant, made before the measuring begins.

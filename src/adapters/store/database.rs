@@ -150,14 +150,20 @@ impl Store {
     /// One transaction that is synced, and with it everything before.
     pub(super) fn durably<T>(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         self.conn.pragma_update(None, "synchronous", "full")?;
+        let value = self.visibly(action)?;
+        self.conn.pragma_update(None, "synchronous", "normal")?;
+        self.durable = self.size;
+        Ok(value)
+    }
+
+    /// One transaction that readers see when this returns, and that a power cut may undo until the next [`Self::durably`]: for what is done again then.
+    pub(super) fn visibly<T>(&mut self, action: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         self.fence.check_in(&transaction)?;
         let value = action(&transaction)?;
         self.faults.pass(CommitPoint::Before)?;
         transaction.commit()?;
         self.faults.pass(CommitPoint::After)?;
-        self.conn.pragma_update(None, "synchronous", "normal")?;
-        self.durable = self.size;
         Ok(value)
     }
 }

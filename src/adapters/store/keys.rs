@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 
 use super::config::LedgerError;
 
+/// Bytes of the tag behind what AES-256-GCM encrypted.
+const TAG_LEN: usize = 16;
+
 /// A secret of 32 bytes that is wiped when dropped.
 pub(super) type Secret = Zeroizing<[u8; 32]>;
 
@@ -177,15 +180,17 @@ pub(super) fn open(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroi
     open_into(key, aad, sealed, &mut plain).then_some(plain)
 }
 
-/// The same into a buffer that is used again and again; false when the key does not open it.
+/// The same into a buffer that is used again and again; false, and nothing in it, when the key does not open it.
 pub(super) fn open_into(key: &LessSafeKey, aad: &[u8], sealed: &[u8], plain: &mut Zeroizing<Vec<u8>>) -> bool {
-    plain.clear();
-    let Some((nonce, ciphertext)) = sealed.split_first_chunk::<NONCE_LEN>() else { return false };
-    plain.extend_from_slice(ciphertext);
-    let opened = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), plain);
-    let Some(length) = opened.ok().map(|opened| opened.len()) else { return false };
-    plain.truncate(length);
-    true
+    let parts = sealed.split_first_chunk::<NONCE_LEN>().and_then(|(nonce, rest)| Some((nonce, rest.split_last_chunk::<TAG_LEN>()?)));
+    let opened = parts.is_some_and(|(nonce, (ciphertext, tag))| {
+        plain.resize(ciphertext.len(), 0);
+        key.open_separate_gather(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), ciphertext, tag, plain).is_ok()
+    });
+    if !opened {
+        plain.clear();
+    }
+    opened
 }
 
 fn content_key_aad(day: i64, class: u8) -> Aad<Vec<u8>> {

@@ -33,6 +33,7 @@ mod recovery;
 mod reserve;
 mod restore;
 mod rewrap;
+mod row;
 mod schema;
 mod sealed;
 mod segments;

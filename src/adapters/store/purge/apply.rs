@@ -49,9 +49,10 @@ impl Store {
         })
     }
 
-    /// Deletes contents whose key is destroyed, salt₂ with them. A key that is still there is left alone.
+    /// Deletes contents whose key is destroyed, salt₂ with them. A key that is still there is left alone. What a power cut brings back nobody can
+    /// read, and as long as [`Self::finish_purge`] is not durable the next purge deletes it again.
     pub(super) fn clear(&mut self, key: i64, from: u64, to: u64) -> Result<(), LedgerError> {
-        self.durably(|transaction| {
+        self.visibly(|transaction| {
             if super::plan::is_stored(transaction, key)? {
                 return Ok(());
             }

@@ -4,7 +4,8 @@
 //! The order makes a crash harmless at every point: 1. what would be deleted is decided; 2. an administrative entry says so and is durable;
 //! 3. its statement is kept; 4. contents under a legal hold are encrypted again under a new key, in the transaction that stores it; 5. the
 //! old key is destroyed; 6. contents are overwritten in small transactions; 7. trail keys of days without content go; 8. the write-ahead log
-//! is emptied. Before 5 nothing is lost; after 5 the next purge finishes what is left.
+//! is emptied. Before 5 nothing is lost; after 5 the next purge finishes what is left. Each step is synced before the next, but for the many
+//! transactions of 6, which the sync of 7 makes durable.
 
 mod apply;
 #[cfg(test)]

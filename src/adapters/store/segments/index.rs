@@ -11,7 +11,7 @@ use super::columns::{Columns, Part as _};
 use super::damage::Damage;
 use super::file::{self, FilePart, Listed};
 use super::list::List;
-use super::rows::{self, Stretch};
+use super::rows;
 use super::{CHUNK, STRETCH, SegmentError};
 use crate::adapters::store::contents::Contents;
 
@@ -79,8 +79,7 @@ impl Index {
         let until = size.min(self.seen.saturating_add(most));
         while self.seen < until {
             let end = (self.seen + CHUNK).min(until);
-            let stretch = rows::range(conn, self.seen, end)?;
-            self.take(conn, contents, stretch)?;
+            self.take(conn, contents, (self.seen, end))?;
             self.seen = end;
             if self.writes && self.seen - self.list.covered >= STRETCH {
                 self.write_stretch(conn, contents)?;
@@ -89,16 +88,17 @@ impl Index {
         Ok(())
     }
 
-    fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, stretch: Stretch) -> Result<(), SegmentError> {
+    fn take(&mut self, conn: &Connection, contents: &Mutex<Contents>, stretch: (u64, u64)) -> Result<(), SegmentError> {
+        // Before the rows are read: a key that is destroyed since is forgotten after this.
         let (mut contents, mut plain) = (contents.lock().unwrap_or_else(PoisonError::into_inner), Zeroizing::default());
-        for raw in stretch.rows {
+        let missing = rows::each(conn, stretch, |raw| {
             let seen = raw.glimpse(conn, &mut contents, &mut plain, |entry| {
-                self.tail.entry(raw.key).or_default().add(entry);
-                entry.epoch.into_iter().for_each(|epoch| self.list.name_epoch(raw.key, epoch));
+                self.tail.entry(raw.key()).or_default().add(entry);
+                entry.epoch.into_iter().for_each(|epoch| self.list.name_epoch(raw.key(), epoch));
             });
-            seen.or_else(|error| self.list.note(error).map(drop))?;
-        }
-        self.note_missing(stretch.missing)
+            seen.or_else(|error| self.list.note(error).map(drop))
+        })?;
+        self.note_missing(missing)
     }
 
     fn note_missing(&mut self, missing: Vec<u64>) -> Result<(), SegmentError> {
@@ -194,16 +194,18 @@ impl Index {
         while at < to {
             let end = (at + CHUNK).min(to);
             let mut open = contents.lock().unwrap_or_else(PoisonError::into_inner);
-            let stretch = rows::range(conn, at, end)?;
-            for raw in stretch.rows.into_iter().filter(|raw| raw.key == key) {
+            let missing = rows::each(conn, (at, end), |raw| {
+                if raw.key() != key {
+                    return Ok(());
+                }
                 let seen = raw.glimpse(conn, &mut open, &mut plain, |entry| {
                     columns.add(entry);
                     entry.epoch.into_iter().for_each(|epoch| self.list.name_epoch(key, epoch));
                 });
-                seen.or_else(|error| self.list.note(error).map(drop))?;
-            }
+                seen.or_else(|error| self.list.note(error).map(drop))
+            })?;
             drop(open);
-            self.note_missing(stretch.missing)?;
+            self.note_missing(missing)?;
             at = end;
         }
         if columns.indices.is_empty() {

@@ -1,10 +1,9 @@
 //! Entries from the log, opened and checked against their leaves.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -12,24 +11,17 @@ use super::SegmentError;
 use super::damage::Damage;
 use crate::adapters::store::contents::{Contents, Opened};
 use crate::adapters::store::keys;
+use crate::adapters::store::row::{COLUMNS, Row, SELECT_RANGE};
 use crate::core::ledger::EntryContent;
 use crate::core::ledger::audit::{AuditRow, Field, FieldValues, LeafParts};
 use crate::core::ledger::content;
 use crate::core::ledger::leaf::{Header, header_commitment, leaf};
 use crate::core::ledger::tree::{Hash, sha256};
 
-const COLUMNS: &str = "idx, id, leaf, salt, header, content_commitment, content_key, sealed";
-
 /// An entry as it is stored.
-pub(super) struct Raw {
+pub(super) struct Raw<'r> {
     pub(super) index: u64,
-    id: Vec<u8>,
-    leaf: Vec<u8>,
-    salt: Vec<u8>,
-    header: Vec<u8>,
-    content_commitment: Vec<u8>,
-    pub(super) key: i64,
-    sealed: Option<Vec<u8>>,
+    row: Row<'r>,
 }
 
 /// An entry with its content.
@@ -54,30 +46,28 @@ pub(super) struct Glimpse<'e> {
     pub(super) epoch: Option<&'e str>,
 }
 
-impl Raw {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            index: row.get(0)?,
-            id: row.get(1)?,
-            leaf: row.get(2)?,
-            salt: row.get(3)?,
-            header: row.get(4)?,
-            content_commitment: row.get(5)?,
-            key: row.get(6)?,
-            sealed: row.get(7)?,
-        })
+impl<'r> Raw<'r> {
+    fn of(row: &'r rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let row = Row::of(row)?;
+        // No index below zero is ever asked for.
+        Ok(Self { index: u64::try_from(row.index).unwrap_or(u64::MAX), row })
+    }
+
+    /// Its content key.
+    pub(super) const fn key(&self) -> i64 {
+        self.row.content_key
     }
 
     /// Opens it; none when a recorded purge deleted its content.
-    pub(super) fn open(self, conn: &Connection, contents: &mut Contents) -> Result<Option<Full>, SegmentError> {
-        let Some(sealed) = &self.sealed else { return self.deleted(conn, contents).map(|()| None) };
-        let plain = match contents.open(conn, self.key, &self.id, sealed)? {
+    fn open(&self, conn: &Connection, contents: &mut Contents) -> Result<Option<Full>, SegmentError> {
+        let Some(sealed) = self.row.sealed else { return self.deleted(conn, contents).map(|()| None) };
+        let plain = match contents.open(conn, self.key(), self.row.id, sealed)? {
             Opened::Plain(plain) => plain,
             Opened::NoKey => return self.deleted(conn, contents).map(|()| None),
             Opened::Damaged => return Err(self.damaged()),
         };
         let damaged = || self.damaged();
-        let commitment = Hash::try_from(self.content_commitment.as_slice()).map_err(|_| damaged())?;
+        let commitment = Hash::try_from(self.row.content_commitment).map_err(|_| damaged())?;
         let decoded = plain.split_at_checked(32).and_then(|(_, bytes)| crate::core::ledger::content::decode(bytes).ok());
         let decoded = decoded.filter(|_| sha256(&plain) == commitment).ok_or_else(damaged)?;
         let parts = self.parts().ok_or_else(damaged)?;
@@ -95,10 +85,10 @@ impl Raw {
         plain: &mut Zeroizing<Vec<u8>>,
         show: impl FnOnce(&Glimpse<'_>),
     ) -> Result<(), SegmentError> {
-        let Some(sealed) = &self.sealed else { return self.deleted(conn, contents) };
-        let Some(key) = contents.key(conn, self.key)? else { return self.deleted(conn, contents) };
+        let Some(sealed) = self.row.sealed else { return self.deleted(conn, contents) };
+        let Some(key) = contents.key(conn, self.key())? else { return self.deleted(conn, contents) };
         let damaged = || self.damaged();
-        if !keys::open_into(key, &self.id, sealed, plain) || sha256(plain).as_slice() != self.content_commitment {
+        if !keys::open_into(key, self.row.id, sealed, plain) || sha256(plain) != self.row.content_commitment {
             return Err(damaged());
         }
         let LeafParts { index, time, kind, class, id, .. } = self.parts().ok_or_else(damaged)?;
@@ -132,11 +122,11 @@ impl Raw {
     /// A content that is not there, or whose key is not, was deleted only where a recorded purge destroyed that key: a purge does so first and
     /// overwrites the contents later. Elsewhere it is damaged.
     fn deleted(&self, conn: &Connection, contents: &mut Contents) -> Result<(), SegmentError> {
-        if contents.is_destroyed(conn, self.key)? { Ok(()) } else { Err(self.damaged()) }
+        if contents.is_destroyed(conn, self.key())? { Ok(()) } else { Err(self.damaged()) }
     }
 
     fn damaged(&self) -> SegmentError {
-        SegmentError::Damaged(Damage::one(self.index, Some(self.key), self.time()))
+        SegmentError::Damaged(Damage::one(self.index, Some(self.key()), self.time()))
     }
 
     /// Ledger time in microseconds, where the header fits the leaf.
@@ -146,41 +136,43 @@ impl Raw {
 
     /// What its leaf is made of, if it is.
     fn parts(&self) -> Option<LeafParts> {
-        let salt = Hash::try_from(self.salt.as_slice()).ok()?;
-        let header: [u8; 43] = self.header.as_slice().try_into().ok()?;
-        let content_commitment = Hash::try_from(self.content_commitment.as_slice()).ok()?;
+        let salt = Hash::try_from(self.row.salt).ok()?;
+        let header: [u8; 43] = self.row.header.try_into().ok()?;
+        let content_commitment = Hash::try_from(self.row.content_commitment).ok()?;
         let decoded = Header::decode(&header).ok()?;
-        let fits = leaf(&header_commitment(&salt, &header), &content_commitment).as_slice() == self.leaf;
-        let id = Uuid::from_slice(&self.id).ok()?;
+        let fits = leaf(&header_commitment(&salt, &header), &content_commitment) == self.row.leaf;
+        let id = Uuid::from_slice(self.row.id).ok()?;
         let Header { time, class, kind, .. } = decoded;
         fits.then_some(LeafParts { index: self.index, time, kind, class, id, salt, header, content_commitment })
     }
 }
 
-/// A stretch of the log as it is stored.
-pub(super) struct Stretch {
-    pub(super) rows: Vec<Raw>,
-    /// Indices that no row has.
-    pub(super) missing: Vec<u64>,
-}
-
-/// Entries `from..to`, all of which must be there.
-pub(super) fn range(conn: &Connection, from: u64, to: u64) -> Result<Stretch, SegmentError> {
-    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx"))?;
-    let rows = select.query_map((from, to), Raw::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut missing = Vec::new();
-    if rows.len() as u64 != to.saturating_sub(from) {
-        let there: HashSet<u64> = rows.iter().map(|raw| raw.index).collect();
-        missing.extend((from..to).filter(|index| !there.contains(index)));
+/// Shows the entries `from..to` in their order; gives the indices that no row has.
+pub(super) fn each(
+    conn: &Connection,
+    (from, to): (u64, u64),
+    mut show: impl FnMut(&Raw<'_>) -> Result<(), SegmentError>,
+) -> Result<Vec<u64>, SegmentError> {
+    let mut select = conn.prepare_cached(SELECT_RANGE)?;
+    let (mut rows, mut next, mut missing) = (select.query((from, to))?, from, Vec::new());
+    while let Some(row) = rows.next()? {
+        let raw = Raw::of(row)?;
+        missing.extend(next..raw.index);
+        next = raw.index.saturating_add(1);
+        show(&raw)?;
     }
-    Ok(Stretch { rows, missing })
+    missing.extend(next..to);
+    Ok(missing)
 }
 
 /// One entry, opened; none when a recorded purge deleted its content.
 pub(super) fn one(conn: &Connection, contents: &Mutex<Contents>, index: u64) -> Result<Option<Full>, SegmentError> {
+    // Before the row is read: a key that is destroyed since is forgotten after this.
+    let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE idx = ?1"))?;
-    let raw = select.query_row([index], Raw::read).optional()?.ok_or(SegmentError::Damaged(Damage::one(index, None, None)))?;
-    raw.open(conn, &mut contents.lock().unwrap_or_else(PoisonError::into_inner))
+    let mut rows = select.query([index])?;
+    let row = rows.next()?.ok_or(SegmentError::Damaged(Damage::one(index, None, None)))?;
+    Raw::of(row)?.open(conn, &mut contents)
 }
 
 /// Entries looked at for one whose time is known.
@@ -198,8 +190,9 @@ pub(super) fn time_after(conn: &Connection, index: u64) -> Result<Option<i64>, S
 
 fn beside(conn: &Connection, which: &str, index: u64) -> Result<Option<i64>, SegmentError> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM entry WHERE {which} LIMIT {AROUND}"))?;
-    for raw in select.query_map([index], Raw::read)? {
-        if let Some(time) = raw?.time() {
+    let mut rows = select.query([index])?;
+    while let Some(row) = rows.next()? {
+        if let Some(time) = Raw::of(row)?.time() {
             return Ok(Some(time));
         }
     }

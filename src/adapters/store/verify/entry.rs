@@ -4,78 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use rusqlite::types::Type;
 use zeroize::Zeroizing;
 
 use super::fault::{BadEntry, VerifyError};
 use super::{VerifyOptions, VerifyReport};
 use crate::adapters::store::contents::Contents;
-use crate::adapters::store::journal::Placed;
 use crate::adapters::store::keys;
 use crate::adapters::store::purge::{Purged, is_stored};
+use crate::adapters::store::row::Row;
 use crate::core::ledger::leaf::{HEADER_LEN, Header, header_commitment, leaf};
 use crate::core::ledger::retention::{PurgeStatement, kept_until};
 use crate::core::ledger::tree::{Hash, sha256};
 use crate::core::ledger::{EntryKind, RetentionClass, content};
-
-/// The rows of a range in the order that [`Row::of`] reads them.
-pub(super) const SELECT: &str = "SELECT idx, id, leaf, salt, header, content_commitment, content_key, sealed FROM entry
-                                 WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
-
-/// One row of `entry`, whatever the lengths of its fields, where SQLite has it.
-pub(super) struct Row<'r> {
-    index: i64,
-    id: &'r [u8],
-    leaf: &'r [u8],
-    salt: &'r [u8],
-    header: &'r [u8],
-    content_commitment: &'r [u8],
-    content_key: i64,
-    sealed: Option<&'r [u8]>,
-}
-
-impl<'r> Row<'r> {
-    /// A row of [`SELECT`].
-    pub(super) fn of(row: &'r rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            index: row.get(0)?,
-            id: blob(row, 1)?,
-            leaf: blob(row, 2)?,
-            salt: blob(row, 3)?,
-            header: blob(row, 4)?,
-            content_commitment: blob(row, 5)?,
-            content_key: row.get(6)?,
-            sealed: row.get_ref(7)?.as_blob_or_null().map_err(|_| not_bytes(7))?,
-        })
-    }
-
-    /// The entry's id.
-    pub(super) const fn id(&self) -> &'r [u8] {
-        self.id
-    }
-
-    /// An entry of the journal as the database would have it.
-    pub(super) fn of_journal(index: u64, entry: &'r Placed, leaf: &'r Hash) -> Self {
-        Self {
-            index: i64::try_from(index).unwrap_or(i64::MAX),
-            id: &entry.id,
-            leaf,
-            salt: &entry.salt,
-            header: &entry.header,
-            content_commitment: &entry.content_commitment,
-            content_key: entry.content_key,
-            sealed: Some(&entry.sealed),
-        }
-    }
-}
-
-fn blob<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
-    row.get_ref(column)?.as_blob().map_err(|_| not_bytes(column))
-}
-
-fn not_bytes(column: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, "entry".into(), Type::Blob)
-}
 
 /// What carries over from one entry to the next.
 pub(super) struct Walk {

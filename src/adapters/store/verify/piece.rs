@@ -9,9 +9,10 @@ use std::thread::Scope;
 
 use jiff::Timestamp;
 
-use super::entry::{Deleted, Row, SELECT, Walk};
+use super::entry::{Deleted, Walk};
 use super::fault::{BadEntry, VerifyError};
 use super::{Log, VerifyOptions, VerifyReport};
+use crate::adapters::store::row::{Row, SELECT_RANGE};
 use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tile::TILE_WIDTH;
 use crate::core::ledger::tree::{Frontier, Hash, leaf_hash};
@@ -124,7 +125,7 @@ impl Lane {
     }
 
     fn fill(&mut self, piece: &mut Piece, first: u64, end: u64, hasher: &RandomState) -> Result<(), VerifyError> {
-        let mut select = self.conn.prepare_cached(SELECT)?;
+        let mut select = self.conn.prepare_cached(SELECT_RANGE)?;
         // The first read also finds rows before 0.
         let from = if first == 0 { i64::MIN } else { i64::try_from(first).unwrap_or(i64::MAX) };
         let mut rows = select.query((from, end))?;
@@ -132,7 +133,7 @@ impl Lane {
         while let Some(row) = rows.next()? {
             let row = Row::of(row)?;
             let leaf = self.walk.check(&self.conn, index, &row)?;
-            piece.ids = piece.ids.wrapping_add(hasher.hash_one((row.id(), index)));
+            piece.ids = piece.ids.wrapping_add(hasher.hash_one((row.id, index)));
             let since = piece.times.map_or(self.walk.time, |(since, _)| since);
             piece.times = Some((since, self.walk.time));
             if index.is_multiple_of(u64::from(TILE_WIDTH)) {
