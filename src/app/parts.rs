@@ -121,14 +121,13 @@ impl Parts {
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let (OpenLog { ledger, reader, config: ledger_config }, begun) = log_to_go_on(config, &ring, &doubted)?;
-        let kek = ledger_config.content_kek.clone();
         super::audit::keep_officer_key(&ledger, config)?;
         let lists = in_force(&trust, &registry_trusts);
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &lists).await?;
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
         let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
-        let spent = restored(config, &limiter, &clock, &kek)?;
-        let retries = super::retries::open(config, &kek, begun, clock.clone())?;
+        let spent = restored(config, &limiter, &clock, &ledger_config.content_kek)?;
+        let retries = super::retries::open(config, &ledger_config.content_kek, begun, clock.clone())?;
         let registry = open_registry(config, &registry_trusts, (&acts, &policies.current()), clock.clone()).await?;
         let issuer: Arc<str> = config.issuer.as_str().into();
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;

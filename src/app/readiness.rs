@@ -85,7 +85,7 @@ impl Readiness for NodeReadiness {
     }
 
     fn advice(&self) -> Option<(&'static str, String)> {
-        self.clock.doubt().map(|doubt| ("clock", format!("{}: {}", doubt.code(), doubt.advice())))
+        self.clock.doubt().map(|doubt| ("clock", doubt.told()))
     }
 
     fn policy_version(&self) -> Arc<str> {

@@ -33,6 +33,11 @@ impl Doubt {
         }
     }
 
+    /// Both in one line.
+    pub fn told(self) -> String {
+        format!("{}: {}", self.code(), self.advice())
+    }
+
     /// What to do.
     pub const fn advice(self) -> &'static str {
         match self {
