@@ -71,11 +71,11 @@ impl Pool {
         }
     }
 
-    /// One look-up, within the caller's own deadline.
+    /// One look-up, within the caller's own deadline, at the address of the place `first` if that is in order; after the last one comes the first.
     ///
     /// # Errors
     /// Why no address answered.
-    pub(super) async fn look_up(&self, key: &Key, caller: &Caller) -> Result<Fetched, RegistryUnavailable> {
+    pub(super) async fn look_up(&self, key: &Key, caller: &Caller, first: usize) -> Result<Fetched, RegistryUnavailable> {
         // What no address can be asked is no failure of theirs.
         if !self.endpoints.iter().any(|endpoint| endpoint.upstream().takes(key.scheme())) {
             return Err(NOT_TAKEN);
@@ -83,7 +83,7 @@ impl Pool {
         // Where every address is given a pause nobody waits in a lane.
         self.open()?;
         let slot = self.lanes.enter(caller).await?;
-        let mut candidate = self.admitted(0)?;
+        let mut candidate = self.admitted(first)?;
         self.retries.earn();
         self.hedges.earn();
         let mut wait = FIRST_WAIT;

@@ -76,7 +76,7 @@ async fn ask(pool: &Pool) -> Result<Fetched, RegistryUnavailable> {
 }
 
 async fn ask_for(pool: &Pool, value: &str) -> Result<Fetched, RegistryUnavailable> {
-    pool.look_up(&Key::new("yekta", value), &Caller { agency: None, lane: Lane::Counter }).await
+    pool.look_up(&Key::new("yekta", value), &Caller { agency: None, lane: Lane::Counter }, 0).await
 }
 
 #[tokio::test(start_paused = true)]
