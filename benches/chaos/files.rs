@@ -9,8 +9,11 @@ use crate::scene::{Case, FRESH, NOT_TAKEN, Row, Scene};
 const NOTICED_WITHIN: Duration = Duration::from_secs(15);
 const GOES_ON: &str = "what was in force goes on, and an alarm";
 
-/// Files that are damaged, and the alarm that says so.
-pub const DAMAGED: [(Case, fn(&Path) -> PathBuf, &str); 3] = [
+/// What is promised, which file of an installation, and the alarm that says so.
+type Damage = (Case, fn(&Path) -> PathBuf, &'static str);
+
+/// Files that are damaged.
+pub const DAMAGED: [Damage; 3] = [
     (Case::new("a policy file is cut off", GOES_ON, FRESH), |dir| dir.join("policies/agencies/clinic.toml"), "policy-refused"),
     (Case::new("a revocation list is cut off", GOES_ON, FRESH), a_list, "revocation-lists-refused"),
     (Case::new("the list of what is cut off is cut off", GOES_ON, FRESH), |dir| dir.join("cutoff/list.json"), "cut-off-list-unreadable"),
@@ -23,7 +26,7 @@ fn a_list(dir: &Path) -> PathBuf {
 }
 
 /// Half of the file is gone for a while.
-pub async fn damaged(scene: &Scene, (case, file, alarm): (Case, fn(&Path) -> PathBuf, &str)) -> Row {
+pub async fn damaged(scene: &Scene, (case, file, alarm): Damage) -> Row {
     let file = file(scene.site.installation.dir());
     // One that is not there yet says that nothing is.
     let whole = std::fs::read(&file).ok();
@@ -44,9 +47,9 @@ pub async fn damaged(scene: &Scene, (case, file, alarm): (Case, fn(&Path) -> Pat
     scene.row(case, &outcomes, ended).await
 }
 
-/// The folder of the signing keys is away for a while: what is signed must be signed with a key that is there.
+/// The folder of the signing keys is away for a while: that is told at once; what is in memory signs on until the next start.
 pub async fn keys_gone(scene: &Scene) -> Row {
-    const CASE: Case = Case::new("the signing keys are gone", "503 with advice, and not ready", NOT_TAKEN);
+    const CASE: Case = Case::new("the signing keys are gone", "not ready; 503, or signed by the keys that it has", FRESH).or(NOT_TAKEN);
     let dir = scene.site.installation.dir();
     let (keys, away) = (dir.join("keys"), dir.join("keys-away"));
     std::fs::rename(&keys, &away).unwrap();
