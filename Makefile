@@ -50,24 +50,24 @@ bench-log: tools ## The access log at one and ten million entries (ARGS="--point
 	cargo bench --locked --bench log -- $(ARGS)
 
 .PHONY: timing
-timing: tools ## Whether unknown, blocked and unprovable can be told apart by time (minutes)
-	cargo bench --locked --bench timing
+timing: tools ## Whether unknown, blocked and unprovable can be told apart by time (minutes; ARGS="--requests N")
+	cargo bench --locked --bench timing -- $(ARGS)
 
 .PHONY: cutoff
-cutoff: tools ## From the command to the first refused request, p99
-	cargo bench --locked --bench cutoff
+cutoff: tools ## From the command to the first refused request, p99 (ARGS="--rounds N")
+	cargo bench --locked --bench cutoff -- $(ARGS)
 
 .PHONY: freshness
-freshness: tools ## From the registry's commit to the last answer that does not know of it, p99; with the feed down at most max_age
-	cargo bench --locked --bench freshness
+freshness: tools ## From the registry's commit to the last answer that does not know of it, p99; with the feed down at most max_age (ARGS="--rounds N")
+	cargo bench --locked --bench freshness -- $(ARGS)
 
 .PHONY: chaos
-chaos: tools ## Everything around the gateway breaks, one thing after another; what was promised, what happened (minutes)
-	cargo bench --locked --bench chaos
+chaos: tools ## Everything around the gateway breaks, one thing after another, then ten minutes for leaks: what was promised, what happened (ARGS="--minutes N", "--only GROUP")
+	cargo bench --locked --bench chaos -- $(ARGS)
 
 .PHONY: lanes
 lanes: tools ## What somebody at a counter notices of another agency's batch, and of another agency's flood
-	cargo bench --locked --bench verify -- --lanes
+	cargo bench --locked --bench verify -- --lanes $(ARGS)
 
 .PHONY: memory
 memory: tools ## A million remembered people against the stated limit (`registry.cache_mib`); minutes

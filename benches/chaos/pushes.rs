@@ -10,13 +10,18 @@ use estelam::core::registry::event::REGISTRY_EVENT;
 use estelam::core::signing::{Algorithm, Signer};
 use serde_json::{Value, json};
 
-use crate::cases::{FRESH, Row, Scene};
+use crate::card::line;
+use crate::scene::{Case, FRESH, Row, Scene};
 
 /// People are asked for again within this after a change that only the poll tells.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
 /// Pushes that are taken at once, and each second.
 const AT_ONCE: u64 = 20;
 const A_SECOND: u64 = 2;
+
+const FORGED: Case = Case::new("pushes forged, late, repeated", "refused; what is remembered answers", &["entitled cached"]);
+const FLOOD: Case = Case::new("300 pushes at once", "a few are taken, 429; the counter is served", FRESH);
+const LOST: Case = Case::new("a push is lost", "the poll tells of the change", FRESH);
 
 /// The sender of events, with its certificate and key as the registry has them.
 pub struct Pusher {
@@ -64,7 +69,7 @@ fn signed(key: &FileSigner, claims: &Value) -> String {
 impl Scene {
     fn expect(&self, what: &str, found: impl PartialEq<u16> + std::fmt::Debug, wanted: u16) {
         if found != wanted {
-            self.clinic.broken.lock().unwrap().push(format!("{what}: {found:?} instead of {wanted}"));
+            self.broken(format!("{what}: {found:?} instead of {wanted}"));
         }
     }
 }
@@ -80,7 +85,8 @@ pub async fn forged_late_repeated(scene: &Scene, pusher: &Pusher) -> Row {
     let event = pusher.signed(&pusher.everything(cursor, 0));
     scene.expect("an event", pusher.post(event.clone()).await, 202);
     scene.expect("the same event again", pusher.post(event).await, 400);
-    scene.row("pushes forged, late, repeated", "refused; what is remembered answers", &outcomes, &["entitled cached"]).await
+    let ended = Instant::now();
+    scene.row(FORGED, &outcomes, ended).await
 }
 
 /// A sender that pushes without a pause while a counter is served.
@@ -101,12 +107,13 @@ pub async fn flood(scene: &Scene, pusher: &Pusher) -> Row {
     let most = AT_ONCE + A_SECOND * (begun.elapsed().as_secs() + 1);
     let looked_up = scene.site.registry.look_ups() - looked_up;
     if taken > most || refused == 0 || other > 0 {
-        scene.clinic.broken.lock().unwrap().push(format!("{taken} of at most {most} were taken, {other} strange replies"));
+        scene.broken(format!("{taken} of at most {most} were taken, {other} strange replies"));
     }
     if looked_up > 60 {
-        scene.clinic.broken.lock().unwrap().push("more look-ups than questions".to_owned());
+        scene.broken("more look-ups than questions");
     }
-    let mut row = scene.row("300 pushes at once", "a few are taken, 429; the counter is served", &outcomes, FRESH).await;
+    let ended = Instant::now();
+    let mut row = scene.row(FLOOD, &outcomes, ended).await;
     row.happened = format!("{taken} taken, {refused} refused, {looked_up} look-ups; {}", row.happened);
     row
 }
@@ -115,27 +122,17 @@ pub async fn flood(scene: &Scene, pusher: &Pusher) -> Row {
 pub async fn lost(scene: &Scene) -> Row {
     let mut outcomes = scene.asked(6, None).await;
     let before = scene.site.cursor().await;
-    let file = scene.site.installation.dir().join("somebody-new.csv");
-    std::fs::write(&file, NEWCOMER).unwrap();
-    let file = file.display().to_string();
-    let imported = scene.site.installation.run(&["registry", "import", &file]);
+    scene.import("somebody-new.csv", &line("chaos-1", "A170000777", "")).await;
     let begun = Instant::now();
-    if !imported.status.success() || scene.site.cursor().await <= before {
-        scene.clinic.broken.lock().unwrap().push(format!("nothing changed: {}", String::from_utf8_lossy(&imported.stderr)));
-    }
+    scene.demand(scene.site.cursor().await > before, || "nothing changed".to_owned());
     while scene.site.known_cursor().await <= before && begun.elapsed() < TOLD_WITHIN {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let told = begun.elapsed();
-    if told >= TOLD_WITHIN {
-        scene.clinic.broken.lock().unwrap().push("the poll did not tell of it".to_owned());
-    }
+    scene.demand(told < TOLD_WITHIN, || "the poll did not tell of it".to_owned());
+    let ended = Instant::now();
     outcomes.extend(scene.asked(6, None).await);
-    let mut row = scene.row("a push is lost", "the poll tells of the change", &outcomes, FRESH).await;
+    let mut row = scene.row(LOST, &outcomes, ended).await;
     row.happened = format!("known after {} ms; {}", told.as_millis(), row.happened);
     row
 }
-
-/// Somebody whom the register did not have.
-const NEWCOMER: &str = "person,scheme,value,kind,series,issued,expires,calendar,state,birth,birth_calendar,nationality,province,legal_status,name,\
-                        father_name,household,household_role\nchaos-1,amayesh-no,A170000777,amayesh,17,,1406/01/01,jalali,,1370,jalali,AF,,,,,,\n";

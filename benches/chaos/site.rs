@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 
 use crate::registry::Scripted;
 use crate::support::{Installation, Process};
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub struct Site {
     pub installation: Installation,
     pub registry: Scripted,
+    /// An operator's client.
+    ops: reqwest::Client,
     gateway: Option<Process>,
 }
 
@@ -45,17 +47,27 @@ impl Site {
         let file = installation.dir().join("estelam.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         let real = text.lines().find_map(|line| line.strip_prefix("url = \"")?.strip_suffix('"')).unwrap().to_owned();
-        let registry = Scripted::start(installation.dir(), installation.http("gateway-client"), real.clone()).await;
-        std::fs::write(&file, text.replacen(&real, &format!("https://localhost:{}", registry.port), 1)).unwrap();
+        let registry = Scripted::start(installation.dir(), installation.http("gateway-client"), real.clone());
+        std::fs::write(&file, text.replacen(&real, &registry.url(0), 1)).unwrap();
         compile(&installation.dir().join("faults.so"));
-        Self { installation, registry, gateway: None }
+        let ops = installation.http("operator");
+        Self { installation, registry, ops, gateway: None }
     }
 
     /// Starts the gateway and waits until it is ready.
     pub async fn start(&mut self) {
-        let (preload, full, clock) = (self.at("faults.so"), self.at("full"), self.at("clock"));
-        let faults = [("LD_PRELOAD", preload), ("CHAOS_FULL", full), ("CHAOS_HANG", self.at("hang")), ("CHAOS_CLOCK", clock)];
-        self.gateway = Some(self.installation.start_with(&faults).await);
+        self.gateway = Some(self.installation.start_with(&self.faults()).await);
+    }
+
+    /// The same without waiting.
+    pub fn begin(&mut self) {
+        self.gateway = Some(self.installation.begin_with(&self.faults()));
+    }
+
+    fn faults(&self) -> [(&'static str, PathBuf); 5] {
+        let files =
+            [("LD_PRELOAD", "faults.so"), ("CHAOS_FULL", "full"), ("CHAOS_HANG", "hang"), ("CHAOS_EIO", "eio"), ("CHAOS_CLOCK", "clock")];
+        files.map(|(variable, name)| (variable, self.at(name)))
     }
 
     /// SIGKILL.
@@ -63,6 +75,30 @@ impl Site {
         if let Some(gateway) = self.gateway.take() {
             gateway.kill();
         }
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    /// The exit code of a gateway that ends by itself; none where it does not.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let (mut gateway, begun) = (self.gateway.take()?, Instant::now());
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = gateway.ended() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
+    }
+
+    /// Changes the configuration, which counts from the next start on.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let file = self.at("estelam.toml");
+        let text = change(std::fs::read_to_string(&file).unwrap());
+        std::fs::write(file, text).unwrap();
     }
 
     /// Holds the gateway as it is, or lets it go on.
@@ -73,6 +109,21 @@ impl Site {
     /// Fills the disk under the access log, or empties it.
     pub fn fill_disk(&self, full: bool) {
         self.fault("full", full);
+    }
+
+    /// Lets the disk under the access log take nothing, and say this error.
+    pub fn break_disk(&self, errno: rustix::io::Errno) {
+        std::fs::write(self.at("full"), errno.raw_os_error().to_string()).unwrap();
+    }
+
+    /// Lets the next sync of the access log fail.
+    pub fn fail_sync(&self) {
+        self.fault("eio", true);
+    }
+
+    /// Whether that sync is still to come.
+    pub fn sync_is_to_fail(&self) -> bool {
+        self.at("eio").exists()
     }
 
     /// Lets every sync of the access log hang, or go on.
@@ -91,12 +142,12 @@ impl Site {
         std::fs::rename(draft, self.at("clock")).unwrap();
     }
 
-    /// Leaves the gateway so many more file descriptors than it has open, or as many as it had at first.
+    /// Leaves the gateway so many more file descriptors than it has open, or as many as it took at first.
     pub fn limit_descriptors(&self, more: Option<u64>) {
         let open = self.descriptors() as u64;
         // The hard limit is inherited from this process, and only lowered by those who may not raise it again.
-        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        let current = more.map_or(current, |more| Some(open + more));
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let current = more.map_or(maximum, |more| Some(open + more));
         prlimit(Some(self.pid()), Resource::Nofile, Rlimit { current, maximum }).unwrap();
     }
 
@@ -167,9 +218,43 @@ impl Site {
         self.registry.cursor().await
     }
 
+    /// Whether the gateway is ready, and no part of it worse than it should be.
+    pub async fn nothing_amiss(&self) -> bool {
+        let url = format!("http://127.0.0.1:{}/health/ready", self.installation.ops());
+        let Ok(reply) = self.ops.get(url).send().await else { return false };
+        let ready = reply.status() == 200;
+        let said: serde_json::Value = reply.json().await.unwrap_or_default();
+        ready && said["degraded"].as_array().is_some_and(Vec::is_empty)
+    }
+
+    /// How many entries the last checkpoint has.
+    pub async fn checkpoint(&self) -> u64 {
+        let Ok(reply) = self.ops.get(self.installation.public("/checkpoint")).send().await else { return 0 };
+        let note = reply.text().await.unwrap_or_default();
+        note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0)
+    }
+
+    /// Shows the last that the gateway said.
+    pub fn show_log(&self) {
+        let log = self.installation.log();
+        let lines: Vec<_> = log.lines().rev().take(8).collect();
+        lines.iter().rev().for_each(|line| eprintln!("chaos:        {line}"));
+    }
+
+    /// The alarms that went up so far, by name.
+    pub async fn alarms(&self) -> std::collections::BTreeMap<String, u64> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.installation.ops());
+        let text = self.ops.get(url).send().await.unwrap().text().await.unwrap();
+        let alarm = |line: &str| {
+            let (name, count) = line.strip_prefix("estelam_alarms_total{alarm=\"")?.split_once("\"")?;
+            Some((name.to_owned(), count.rsplit(' ').next()?.parse().ok()?))
+        };
+        text.lines().filter_map(alarm).collect()
+    }
+
     async fn status(&self) -> serde_json::Value {
         let url = format!("http://127.0.0.1:{}/status", self.installation.ops());
-        self.installation.http("operator").get(url).send().await.unwrap().json().await.unwrap()
+        self.ops.get(url).send().await.unwrap().json().await.unwrap()
     }
 
     fn pid(&self) -> Pid {
@@ -185,4 +270,10 @@ fn compile(library: &Path) {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/chaos/faults.c");
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(library).args([source, "-ldl"]).status();
     assert!(compiled.unwrap().success(), "`{source}` does not compile");
+}
+
+/// As many file descriptors as the system grants, for this process and those that it starts.
+pub fn take_all_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _as_before = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

@@ -3,17 +3,18 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::cases::{FRESH, Row, Scene};
-use crate::client::Asker;
+use crate::scene::{Case, FRESH, Row, Scene};
 use crate::site::Site;
 
 /// MiB of the disk: the floor of a demo is 64, its reserve 8, its journal 16.
 const DISK_MIB: u64 = 160;
 const MIB: u64 = 1 << 20;
+
+const CASE: Case = Case::new("others fill the log's disk", "reads stop, then refusals; answers go on", FRESH).within(90);
 
 /// Whether this user may mount something in a name space of its own.
 fn can_mount() -> bool {
@@ -51,8 +52,7 @@ pub async fn row() -> Option<Row> {
         return None;
     }
     let site = Site::build_on_disk(DISK_MIB).await;
-    let asker = Arc::new(Asker::new(&site, "clinic").await);
-    let scene = Scene { bank: Arc::clone(&asker), clinic: asker, site };
+    let scene = Scene::of(site).await;
     let others = Others(scene.site.inside("ledger/others"));
     let mut told = Vec::new();
     let mut outcomes = scene.asked(5, None).await;
@@ -62,7 +62,7 @@ pub async fn row() -> Option<Row> {
         let (read, refused) = (scene.status_of("security-auditor", "/v1/log/entries").await, scene.status_of("clinic", "/nothing").await);
         let wanted = if room == "low" { (503, 404) } else { (503, 503) };
         if (read, refused) != wanted {
-            scene.clinic.broken.lock().unwrap().push(format!("{room}: a read got {read}, a refusal {refused}"));
+            scene.broken(format!("{room}: a read got {read}, a refusal {refused}"));
         }
         outcomes.extend(scene.asked(30, None).await);
         told.push(format!("{left} MiB left: {room}"));
@@ -74,14 +74,15 @@ pub async fn row() -> Option<Row> {
     }
     let last = scene.asked(5, None).await;
     if last.iter().any(|outcome| outcome.said != "ledger-unavailable") {
-        scene.clinic.broken.lock().unwrap().push("an answer without room for its record".to_owned());
+        scene.broken("an answer without room for its record");
     }
     others.go();
+    let ended = Instant::now();
+    let mut row = scene.row(CASE, &outcomes, ended).await;
     scene.site.until("room again", async || scene.site.disk_room().await == "ample").await;
     told.push("all taken: 503 with advice; freed".to_owned());
-    let mut row = scene.row("others fill the log's disk", "reads stop, then refusals; answers go on", &outcomes, FRESH).await;
     let entries = scene.site.verify_inside();
-    let highest = scene.clinic.highest.load(std::sync::atomic::Ordering::SeqCst);
+    let highest = scene.clinic.highest();
     if highest >= entries {
         row.kept = false;
         row.happened += &format!("; BROKEN: entry {highest} was told of and is not among {entries}");

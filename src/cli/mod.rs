@@ -93,6 +93,7 @@ enum Verb {
 /// Runs the command line. Exit codes: 0 ok, 1 failed, 2 usage, 3 not entitled, 4 indeterminate.
 pub fn run() -> ExitCode {
     harden::no_core_dumps();
+    harden::open_files();
     end_quietly_when_nobody_reads();
     match dispatch(Cli::parse().verb) {
         Ok(code) => code,

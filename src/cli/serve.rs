@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{CliError, Failure, block_on};
+use super::{CliError, Failure, block_on, harden};
 use crate::adapters::clock::SteadyClock;
 use crate::app::{self, Listeners, Observability};
 use crate::config::Config;
@@ -30,6 +30,9 @@ impl Serve {
             (None, None) => return Err(CliError::usage("say which installation: `--dir DIR` or `--config FILE`")),
         };
         let config = Config::read(&path).doing("the configuration is not usable")?;
+        if let Some(warning) = harden::too_few_files(config.limits.connections) {
+            eprintln!("estelam: warning: {warning}");
+        }
         let observability = Observability::install().doing("cannot set up logging")?;
         block_on(async {
             let mut told_to_stop = app::StopSignal::listen().doing("cannot wait for a signal")?;

@@ -303,3 +303,11 @@ async fn a_registry_that_is_down_does_not_stop_the_gateway_from_starting() {
     let gateway = connect(config, None, clock()).await.unwrap();
     assert!(!gateway.ready() && gateway.decrees().is_none());
 }
+
+#[actix_web::test]
+async fn an_answer_says_to_which_question_it_is() {
+    let service = start(Some(GATEWAY));
+    let asked = |mark: String| service.client().get(service.url("/registry/v1/decrees")).header("estelam-question", mark).send();
+    assert_eq!(asked("0123".into()).await.unwrap().headers()["estelam-question"], "0123");
+    assert!(asked("0".repeat(65)).await.unwrap().headers().get("estelam-question").is_none(), "longer than anybody needs");
+}

@@ -47,6 +47,12 @@ impl Process {
         self.0.id()
     }
 
+    /// How it ended, if it has.
+    #[allow(dead_code, reason = "for the fault bench")]
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
     /// SIGKILL: no handler, no destructor, no flush.
     pub fn kill(mut self) {
         self.0.kill().unwrap();
@@ -198,6 +204,14 @@ impl Installation {
         self.ready(serve, self.ports[2]).await
     }
 
+    /// The same without waiting for anything.
+    #[allow(dead_code, reason = "for the fault bench")]
+    pub fn begin_with(&self, environment: &[(&str, PathBuf)]) -> Process {
+        let mut serve = command(&["serve", "--dir"], self.dir());
+        serve.envs(environment.iter().map(|(name, value)| (name, value)));
+        self.begin(serve)
+    }
+
     /// The same by another command, which is given the gateway's own to become it.
     pub async fn start_wrapped(&self, mut wrapper: Command) -> Process {
         wrapper.arg(env!("CARGO_BIN_EXE_estelam")).args(["serve", "--dir"]).arg(self.dir()).env("ESTELAM_LOG", "warn");
@@ -217,11 +231,14 @@ impl Installation {
         (self.ready(serve, ports[2]).await, [ports[0], ports[2]])
     }
 
-    async fn ready(&self, mut serve: Command, ops: u16) -> Process {
-        let http = self.http("operator");
+    fn begin(&self, mut serve: Command) -> Process {
         let log = File::options().create(true).append(true).open(self.dir().join("serve.log")).unwrap();
-        let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let mut process = Process(child);
+        Process(serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    async fn ready(&self, serve: Command, ops: u16) -> Process {
+        let http = self.http("operator");
+        let mut process = self.begin(serve);
         let begun = Instant::now();
         let url = format!("http://127.0.0.1:{ops}/health/ready");
         while !http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {

@@ -308,9 +308,14 @@ impl Inner {
 
     /// Loads, and loads again if a change overtook the answer on its way, or if the address that answered had not heard of it: elsewhere then.
     async fn load(&self, mark: Mark, key: &Key, company: &Company) -> Loaded<Entry> {
+        let asked = self.changes.asked_now();
         for _ in 0..=self.pool.addresses().min(2) {
             let (epoch, known) = (self.changes.epoch(), self.changes.newest());
             let (place, fetched) = self.pool.look_up(key, company).await?;
+            // Where this process stood still, the answer may be here before the timer has told how long that was.
+            if self.changes.is_stale(asked, self.timeout * 2) {
+                return Err(TOO_LONG);
+            }
             if self.register.is_none() {
                 self.changes.seen(fetched.version);
             }

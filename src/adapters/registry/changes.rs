@@ -62,6 +62,7 @@ impl ChangeLog {
         let state = self.read();
         state.epoch != epoch
             || fetched.version < state.floor
+            || state.disowns(fetched)
             || state.subjects.get(&fetched.subject).is_some_and(|changed| fetched.version < *changed)
     }
 
@@ -83,6 +84,16 @@ impl ChangeLog {
     /// The instant of a question about decrees, for [`Self::decrees_loaded`].
     pub(super) fn asked_now(&self) -> u64 {
         self.contact.now()
+    }
+
+    /// Whether what was asked for at `asked` comes too late to say anything of now: this process stood still, and the reply lay there.
+    pub(super) fn is_stale(&self, asked: u64, bound: Duration) -> bool {
+        u128::from(self.contact.now().saturating_sub(asked)) > bound.as_millis()
+    }
+
+    /// The same of a batch of the feed.
+    pub(super) fn is_stale_batch(&self, asked: u64) -> bool {
+        self.is_stale(asked, self.bound)
     }
 
     /// Takes note of decrees asked for at `asked`. A list that is older than what look-ups show says nothing about those of now.
@@ -235,6 +246,12 @@ impl ChangeLog {
 }
 
 impl State {
+    /// Whether an answer claims a cursor that the feed has not come to and that no look-up shows any more: a change would never be newer than
+    /// that. One without a subject is of a registry that has no cursor.
+    fn disowns(&self, fetched: &Fetched) -> bool {
+        self.ahead.is_none() && self.cursor.is_some_and(|cursor| fetched.version > cursor) && !fetched.subject.is_empty()
+    }
+
     fn is_news(&self, pushed: &Changes) -> bool {
         self.cursor.is_none_or(|cursor| cursor < pushed.cursor)
     }

@@ -12,9 +12,12 @@ use rustls::ClientConfig;
 use super::config::{RegistryClientConfig, RegistryClientError, ServerCheck, tls};
 use super::refusal::certificate_fault;
 use crate::core::domain::clock::Clock;
+use crate::core::domain::random::random;
+use crate::core::registry::wire::QUESTION;
 use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
+const TO_ANOTHER: RegistryUnavailable = RegistryUnavailable("its answer is to another question");
 const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 
 /// The connections to one address.
@@ -50,12 +53,43 @@ impl Channel {
     ) -> Result<Vec<u8>, RegistryUnavailable> {
         let asked = self.current()?;
         let response = request(&asked.client).timeout(limit).send().await.map_err(|error| fault(&error))?;
+        self.received(&asked, response, cap).await
+    }
+
+    /// The same, where the registry says again to which question the answer is ([`QUESTION`]).
+    pub(super) async fn send_marked(
+        &self,
+        request: impl FnOnce(&Client) -> RequestBuilder,
+        limit: Duration,
+        cap: usize,
+    ) -> Result<Vec<u8>, RegistryUnavailable> {
+        let mark = random().map(u128::from_be_bytes).ok_or(RegistryUnavailable("no question can be made for it"))?;
+        let mark = format!("{mark:032x}");
+        let asked = self.current()?;
+        let request = request(&asked.client).header(QUESTION, &mark).timeout(limit);
+        let response = request.send().await.map_err(|error| fault(&error))?;
+        if response.headers().get_all(QUESTION).iter().any(|said| said.as_bytes() != mark.as_bytes()) {
+            // Whatever comes next over that connection may be to the question before it.
+            self.give_up(&asked);
+            return Err(TO_ANOTHER);
+        }
+        self.received(&asked, response, cap).await
+    }
+
+    async fn received(&self, asked: &Current, response: Response, cap: usize) -> Result<Vec<u8>, RegistryUnavailable> {
         let body = read(checked(response)?, cap).await?;
         // What was said over a connection that has lost our trust meanwhile does not count.
         if asked.generation != (self.server.generation)() {
             return Err(RegistryUnavailable(NOT_ACCEPTED));
         }
         Ok(body)
+    }
+
+    /// Uses none of these connections again.
+    fn give_up(&self, asked: &Current) {
+        if let Ok(client) = client(&self.tls, self.connect_timeout) {
+            self.current.store(Arc::new(Current { generation: asked.generation, client }));
+        }
     }
 
     /// The client in use, if every certificate that its connections may have is still good; else a new one without any.

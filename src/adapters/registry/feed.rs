@@ -3,6 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::cache::{CachedRegistry, Inner};
 use crate::core::registry::RegistryUnavailable;
 
@@ -10,8 +12,12 @@ use crate::core::registry::RegistryUnavailable;
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500)];
 
+/// From one poll to the next at least: a registry that answers at once whatever it is asked is not asked without a pause.
+const APART: Duration = Duration::from_millis(20);
+
 const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
 const WITHHOLDS: RegistryUnavailable = RegistryUnavailable("its change feed does not tell what its look-ups show");
+const STALE: RegistryUnavailable = RegistryUnavailable("what it told of changes lay here for too long");
 
 /// Follows the feed until the registry is shut down or dropped.
 pub(super) fn start(registry: &Arc<CachedRegistry>) {
@@ -22,8 +28,12 @@ pub(super) fn start(registry: &Arc<CachedRegistry>) {
 async fn follow(inner: Weak<Inner>) {
     let mut failures = 0;
     while let Some(inner) = inner.upgrade() {
+        let begun = Instant::now();
         match step(&inner).await {
-            Ok(()) => failures = 0,
+            Ok(()) => {
+                failures = 0;
+                tokio::time::sleep_until(begun + APART).await;
+            }
             Err(RegistryUnavailable(why)) => {
                 if failures == 0 {
                     tracing::warn!(
@@ -54,7 +64,7 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
             })
         }
     };
-    let pushed = inner.changes.pushed();
+    let (pushed, asked) = (inner.changes.pushed(), inner.changes.asked_now());
     let mut poll = std::pin::pin!(inner.fetch_changes(&after));
     let (from, changes) = loop {
         tokio::select! {
@@ -65,6 +75,9 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
             changes = &mut poll => break changes?,
         }
     };
+    if inner.changes.is_stale_batch(asked) {
+        return Err(STALE);
+    }
     if inner.changes.lags(&changes, from) {
         return Err(inner.register().leave(from, BEHIND));
     }

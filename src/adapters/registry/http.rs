@@ -77,7 +77,7 @@ impl HttpRegistry {
         limit: Duration,
         cap: usize,
     ) -> Result<T, RegistryUnavailable> {
-        let body = self.channel.send(request, limit, cap).await?;
+        let body = self.channel.send_marked(request, limit, cap).await?;
         serde_json::from_slice(&body).map_err(|_| NOT_THE_CONTRACT)
     }
 
@@ -102,7 +102,7 @@ impl Upstream for HttpRegistry {
         let asked = self.clock.now();
         let body = LookupRequest { scheme: key.scheme().into(), value: key.value().into() };
         let request = |client: &Client| client.post(self.lookup.clone()).json(&body);
-        let answer = lookup_answer(&self.channel.send(request, self.timeout, LOOKUP_CAP).await.map_err(of_look_up)?)?;
+        let answer = lookup_answer(&self.channel.send_marked(request, self.timeout, LOOKUP_CAP).await.map_err(of_look_up)?)?;
         let as_of = self.timely(answer.as_of, asked)?;
         let persons = persons_from(&answer).map_err(|_| NoAnswer::Number(NOT_UNDERSTOOD))?;
         if answer.subject.is_empty() || answer.subject.len() > MAX_SUBJECT {

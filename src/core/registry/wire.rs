@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::domain::document::Facets;
 
+/// Header field by which a question is known: the gateway draws its value for each, and a registry says it again with the answer, so that an
+/// answer to another question, as a proxy gives that has mixed up two, is found out. Of a registry that does not say it nothing is held against that.
+pub const QUESTION: &str = "estelam-question";
+
 /// `POST /registry/v1/lookup`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

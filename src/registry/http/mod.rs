@@ -103,6 +103,7 @@ pub fn configure(state: web::Data<RegistryState>) -> impl Fn(&mut web::ServiceCo
             .service(
                 web::scope("/registry/v1")
                     .wrap(actix_web::middleware::from_fn(guard::allowed_only))
+                    .wrap(actix_web::middleware::from_fn(guard::question_again))
                     .route("/lookup", web::post().to(routes::look_up))
                     .route("/identifiers", web::post().to(routes::identifiers))
                     .route("/holder-code", web::post().to(holder::code))

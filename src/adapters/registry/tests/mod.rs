@@ -3,6 +3,7 @@
 
 mod caching;
 mod company;
+mod doubtful;
 mod failover;
 mod fake;
 mod feeds;

@@ -13,6 +13,7 @@ use super::super::upstream::{Key, Upstream};
 use super::fake::{check, start};
 use super::mini_pki::{MiniPki, Pem};
 use crate::adapters::clock::ManualClock;
+use crate::core::registry::wire::QUESTION;
 use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
 const GOOD: &str = r#"{"version":1,"as_of":"2026-11-23T10:00:00Z","subject":"s","persons":[]}"#;
@@ -86,6 +87,19 @@ async fn a_certificate_that_falls_at_one_address_ends_the_connections_to_every_a
     assert_eq!(connections_after_calls().await, [1, 1]);
     generation.fetch_add(1, Ordering::SeqCst);
     assert_eq!(connections_after_calls().await, [2, 2]);
+}
+
+#[actix_web::test]
+async fn an_answer_to_another_question_is_none_and_its_connection_is_not_used_again() {
+    let pki = MiniPki::new();
+    let another = || HttpResponse::Ok().insert_header((QUESTION, "0123")).content_type("application/json").body(GOOD);
+    let (port, connections) = serve_counted(&pki, another);
+    let client = client(&pki, &pki.client, port);
+    for calls in 1..=2 {
+        let asked = client.look_up(&Key::new("yekta", "1")).await;
+        assert_eq!(asked.unwrap_err(), NoAnswer::Registry(RegistryUnavailable("its answer is to another question")));
+        assert_eq!(connections.load(Ordering::SeqCst), calls);
+    }
 }
 
 #[actix_web::test]
