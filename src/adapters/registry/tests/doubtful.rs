@@ -12,7 +12,7 @@ use super::super::lanes::{Caller, Lane};
 use super::super::upstream::{Changes, Upstream};
 use super::fake::{bench, fake, start};
 use crate::adapters::clock::ManualClock;
-use crate::core::registry::{Freshness, Need, RegistryUnavailable};
+use crate::core::registry::{Freshness, RegistryUnavailable};
 
 const LATE: RegistryUnavailable = RegistryUnavailable("it took too long");
 const STALE: RegistryUnavailable = RegistryUnavailable("what it told of changes lay here for too long");
