@@ -121,7 +121,6 @@ impl Parts {
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
         let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
         let (OpenLog { ledger, reader, config: ledger_config }, begun) = log_to_go_on(config, &ring, &doubted)?;
-        super::audit::keep_officer_key(&ledger, config)?;
         let lists = in_force(&trust, &registry_trusts);
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &lists).await?;
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
@@ -238,6 +237,7 @@ impl Parts {
 /// that the log's time was wrong.
 fn log_to_go_on(config: &Config, ring: &KeyRing, clock: &Arc<DoubtedClock>) -> Result<(OpenLog, Timestamp), StartError> {
     let log = open_log(config, ring, clock.clone())?;
+    super::audit::keep_officer_key(&log.ledger, config)?;
     let last = log.ledger.last_time();
     if config.ledger.clock_was_ahead_until.is_some_and(|until| last <= until) {
         return Ok((log, clock.now()));
