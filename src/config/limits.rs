@@ -34,8 +34,8 @@ pub struct Limits {
     /// Milliseconds for which such a connection is held before it closes, so that a flood cannot spend our time on handshakes; twice as long in
     /// each further second of the flood, up to sixteen times.
     pub flood_hold_ms: u64,
-    /// Queries of batches that are worked on at once, a quarter of them beside a counter; the others wait until it is their turn, so that a counter
-    /// never waits for many.
+    /// Queries of batches that are worked on at once, and that begin every three milliseconds beside a counter. The others wait until it is their turn,
+    /// so that a counter never waits for many.
     pub batch_calls: usize,
 }
 

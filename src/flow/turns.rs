@@ -1,20 +1,22 @@
 //! Turns of batches: so many of their queries are worked on at once, and agencies take turns, so that none waits behind all of another's.
 //!
-//! Beside a counter they are fewer, and none begins while a query of a counter is worked on; but whenever such a query ends, one of a batch may begin,
-//! so that a batch never stands still. Nothing here looks at a clock.
+//! Beside a counter they come at a pace that leaves the processor idle for most of the time, and none begins while a query of a counter is worked on. At full
+//! speed the log's threads would want the processor as much as those that answer, and a counter would wait for a time slice of theirs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::core::domain::agency::AgencyId;
 use crate::core::limit::Turns;
 
 /// So many turns in a row without a query of a counter among them, and batches have the node for themselves.
 const ALONE_AFTER: usize = 20_000;
-/// Beside a counter there is one turn for so many that there are otherwise.
-const FEWER: usize = 4;
+/// How often so many may begin beside a counter.
+const BEAT: Duration = Duration::from_millis(3);
 
 /// The turns of one gateway.
 #[derive(Clone)]
@@ -30,11 +32,15 @@ struct Shared {
     /// Queries of batches that wait.
     waiting: AtomicUsize,
     at_once: usize,
+    /// Told when one has to wait.
+    wanted: Notify,
     state: Mutex<State>,
 }
 
 struct State {
     taken: usize,
+    /// Turns that may still begin beside a counter before the next beat.
+    left: usize,
     waiting: Turns<oneshot::Sender<BatchTurn>>,
 }
 
@@ -49,11 +55,11 @@ pub struct CounterCall<'t> {
 }
 
 impl BatchTurns {
-    /// So many at once, a quarter of them beside a counter.
+    /// So many at once; beside a counter so many begin with each beat.
     pub fn new(at_once: usize) -> Self {
-        let state = Mutex::new(State { taken: 0, waiting: Turns::default() });
+        let state = Mutex::new(State { taken: 0, left: at_once, waiting: Turns::default() });
         let [counters, since, waiting] = [0, ALONE_AFTER, 0].map(AtomicUsize::new);
-        Self { shared: Arc::new(Shared { counters, since, waiting, at_once, state }) }
+        Self { shared: Arc::new(Shared { counters, since, waiting, at_once, wanted: Notify::new(), state }) }
     }
 
     /// Waits for a turn; and whether there was none at once.
@@ -68,6 +74,7 @@ impl BatchTurns {
             self.shared.waiting.store(state.waiting.len(), Ordering::SeqCst);
             waiting
         };
+        self.shared.wanted.notify_one();
         // A counter's query that ended at this very moment has not seen that somebody waits.
         self.hand_out(false);
         // Nobody drops the other end without handing a turn over.
@@ -83,23 +90,42 @@ impl BatchTurns {
         CounterCall { turns: self }
     }
 
-    /// Turns that nobody has and that may begin.
-    pub fn free(&self) -> usize {
-        self.allowed().saturating_sub(self.lock().taken)
+    /// Keeps the pace beside a counter for as long as it is awaited. Without it nobody who waits there has a turn.
+    pub async fn keep_pace(&self) {
+        let mut beats = tokio::time::interval(BEAT);
+        // A beat that comes late does not put off those after it, and those that nobody wanted are not made up for.
+        beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            self.shared.wanted.notified().await;
+            while self.shared.waiting.load(Ordering::SeqCst) > 0 {
+                beats.tick().await;
+                self.beat();
+            }
+        }
     }
 
-    fn allowed(&self) -> usize {
-        let alone = self.shared.since.load(Ordering::Relaxed) >= ALONE_AFTER;
-        if alone { self.shared.at_once } else { (self.shared.at_once / FEWER).max(1) }
+    fn beat(&self) {
+        self.lock().left = self.shared.at_once;
+        self.hand_out(false);
+    }
+
+    /// Turns that nobody has.
+    pub fn free(&self) -> usize {
+        self.shared.at_once.saturating_sub(self.lock().taken)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.shared.since.load(Ordering::Relaxed) >= ALONE_AFTER
     }
 
     fn may_begin(&self, state: &State, held_back: bool) -> bool {
-        !held_back && state.taken < self.allowed()
+        !held_back && state.taken < self.shared.at_once && (state.left > 0 || self.is_alone())
     }
 
     fn begin(&self, state: &mut State) -> BatchTurn {
         state.taken += 1;
-        if self.shared.since.load(Ordering::Relaxed) < ALONE_AFTER {
+        if !self.is_alone() {
+            state.left = state.left.saturating_sub(1);
             self.shared.since.fetch_add(1, Ordering::Relaxed);
         }
         BatchTurn { turns: self.clone() }
@@ -151,6 +177,8 @@ impl Drop for CounterCall<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::pin::Pin;
+
     use futures_util::FutureExt;
 
     use super::*;
@@ -173,56 +201,98 @@ mod tests {
         assert!(of_bank.iter_mut().all(|waiting| waiting.as_mut().now_or_never().is_none()));
     }
 
-    /// Whether somebody who waits has a turn now.
-    macro_rules! begins {
-        ($waiting:expr) => {
-            $waiting.as_mut().now_or_never()
-        };
+    /// How many of those that wait have a turn now; theirs end when the value is dropped.
+    fn begun(waiting: &mut Vec<Waiting<'_>>) -> Vec<BatchTurn> {
+        let mut turns = Vec::new();
+        waiting.retain_mut(|one| match one.as_mut().now_or_never() {
+            None => true,
+            Some((turn, _)) => {
+                turns.extend(turn);
+                false
+            }
+        });
+        turns
+    }
+
+    type Waiting<'t> = Pin<Box<dyn Future<Output = (Option<BatchTurn>, bool)> + 't>>;
+
+    fn waiting<'t>(turns: &'t BatchTurns, agency: &'t AgencyId, queries: usize) -> Vec<Waiting<'t>> {
+        (0..queries).map(|_| Box::pin(turns.take(agency)) as Waiting<'_>).collect()
     }
 
     #[test]
     fn no_query_of_a_batch_begins_while_one_of_a_counter_is_worked_on_and_one_does_when_it_ends() {
-        let (turns, bank) = (BatchTurns::new(8), AgencyId::parse("bank").unwrap());
+        let (turns, bank) = (BatchTurns::new(4), AgencyId::parse("bank").unwrap());
         let (first, second) = (turns.counter(), turns.counter());
-        let mut waiting: Vec<_> = (0..5).map(|_| Box::pin(turns.take(&bank))).collect();
-        assert!(waiting.iter_mut().all(|waiting| begins!(waiting).is_none()));
+        let mut waiting = waiting(&turns, &bank, 6);
+        assert!(begun(&mut waiting).is_empty());
         drop(first);
         // One for the query that has ended, though the other is still worked on.
-        let (one, waited) = begins!(waiting.remove(0)).unwrap();
-        assert!(waited && waiting.iter_mut().all(|waiting| begins!(waiting).is_none()));
+        let one = begun(&mut waiting);
+        assert_eq!((one.len(), waiting.len()), (1, 5));
         drop(one);
-        assert!(waiting.iter_mut().all(|waiting| begins!(waiting).is_none()), "and none in its place");
+        assert!(begun(&mut waiting).is_empty(), "and none in its place");
         drop(second);
-        let begun: Vec<_> = waiting.iter_mut().filter_map(|waiting| begins!(waiting)).collect();
-        assert_eq!(begun.len(), 2, "in the gap a quarter of eight at once");
-        waiting.drain(..2);
-        drop(begun);
-        assert_eq!(waiting.iter_mut().filter_map(|waiting| begins!(waiting)).count(), 2);
+        assert_eq!(begun(&mut waiting).len(), 3, "with the one before, four until the next beat");
+    }
+
+    #[test]
+    fn beside_a_counter_so_many_begin_with_each_beat_and_no_more_are_worked_on_at_once() {
+        let (turns, bank) = (BatchTurns::new(4), AgencyId::parse("bank").unwrap());
+        drop(turns.counter());
+        let mut waiting = waiting(&turns, &bank, 20);
+        drop(begun(&mut waiting));
+        assert_eq!((begun(&mut waiting).len(), waiting.len()), (0, 16), "those that have ended make room only with the beat");
+        turns.beat();
+        let mut now = begun(&mut waiting);
+        assert_eq!(now.len(), 4);
+        now.truncate(3);
+        turns.beat();
+        now.extend(begun(&mut waiting));
+        assert_eq!(now.len(), 4, "three of those before are still worked on");
+        let counter = turns.counter();
+        drop(now);
+        turns.beat();
+        assert_eq!(begun(&mut waiting).len(), 0, "a counter's query is worked on");
+        drop(counter);
+        assert_eq!(begun(&mut waiting).len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_beside_a_counter_ends_at_the_stated_pace() {
+        let (turns, bank) = (BatchTurns::new(8), AgencyId::parse("bank").unwrap());
+        let begun = tokio::time::Instant::now();
+        let batch = async {
+            for query in 0..2000 {
+                // As often as there are queries of a counter: twenty of them a second.
+                if query % 100 == 0 {
+                    drop(turns.counter());
+                }
+                drop(turns.take(&bank).await);
+            }
+        };
+        tokio::select! {
+            () = turns.keep_pace() => {}
+            () = batch => {}
+        }
+        assert!((700..=800).contains(&begun.elapsed().as_millis()), "2,600 a second, not 2,000 in {:?}", begun.elapsed());
     }
 
     #[test]
     fn batches_have_the_node_for_themselves_until_somebody_comes_to_a_counter_and_long_after_the_last() {
         let (turns, bank) = (BatchTurns::new(8), AgencyId::parse("bank").unwrap());
-        let at_once = || {
-            let taken: Vec<_> = std::iter::from_fn(|| turns.take(&bank).now_or_never()).collect();
-            taken.len()
-        };
-        assert_eq!(at_once(), 8);
+        // One after the other, without a beat.
+        let in_a_row = || (0..20).take_while(|_| turns.take(&bank).now_or_never().is_some()).count();
+        assert_eq!(in_a_row(), 20);
         drop(turns.counter());
-        assert_eq!(at_once(), 2);
-        // Those two count already.
-        for _ in 2..ALONE_AFTER {
-            assert_eq!(turns.free(), 2);
-            drop(turns.take(&bank).now_or_never().unwrap());
+        assert_eq!(in_a_row(), 8);
+        for _ in 2..ALONE_AFTER / 8 {
+            turns.beat();
+            assert_eq!(in_a_row(), 8);
         }
-        assert_eq!((turns.free(), at_once()), (8, 8));
-    }
-
-    #[test]
-    fn there_is_always_one_turn_at_least() {
-        let turns = BatchTurns::new(1);
-        drop(turns.counter());
-        assert_eq!(turns.free(), 1);
+        turns.beat();
+        assert_eq!(in_a_row(), 20, "the last eight that count, and then as many as come");
+        assert_eq!((turns.free(), in_a_row()), (8, 20));
     }
 
     #[test]
