@@ -130,7 +130,11 @@ pub(super) async fn establish(
 }
 
 /// The handshake itself, on whatever thread it is awaited.
-pub(super) async fn handshake(socket: TcpStream, config: Arc<ServerConfig>, deadline: Duration) -> Result<TlsStream<TcpStream>, TlsRefusal> {
+pub(super) async fn handshake(
+    socket: TcpStream,
+    config: Arc<ServerConfig>,
+    deadline: Duration,
+) -> Result<TlsStream<TcpStream>, TlsRefusal> {
     let handshake = TlsAcceptor::from(config).accept(socket).into_fallible();
     match tokio::time::timeout(deadline, handshake).await {
         Ok(Ok(tls)) => Ok(tls),
