@@ -196,7 +196,12 @@ mod tests {
         let holds: Vec<_> = [0, 100, 999].map(|now| hold(at(now))).into();
         assert_eq!(holds, [1, 1, 0], "the same second; and half a second later one more may be told");
         assert!(floods.is_flooding(&call(1)) && !floods.is_flooding(&call(2)));
-        let longer: Vec<_> = (1..8).map(|second| { told(&floods, 1, 2, at(second * 1000)); hold(at(second * 1000)) }).collect();
+        let longer: Vec<_> = (1..8)
+            .map(|second| {
+                told(&floods, 1, 2, at(second * 1000));
+                hold(at(second * 1000))
+            })
+            .collect();
         assert_eq!(longer, [2, 4, 8, 16, 16, 16, 16]);
         floods.take(at(26_999), true);
         assert!(floods.is_flooding(&call(1)), "its allowance is not back yet");
