@@ -27,11 +27,12 @@ use crate::core::token::{self, VerifiedCall};
 use crate::core::{decision, ledger, policy, registry};
 
 use self::advice::{Asker, with_advice};
+use self::gate::Turn;
 pub use self::gate::{Gate, Incoming};
 pub use self::retry::{NoSlot, Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
 pub use self::tenure::Tenure;
-pub use self::turns::{BatchTurn, BatchTurns};
+pub use self::turns::{BatchTurn, BatchTurns, CounterCall};
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
 pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
@@ -41,13 +42,8 @@ pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
         Ok(call) => answer(&gate, call, &incoming).await,
         Err(refusal) => (Conclusion::Refusal(refusal), None),
     };
-    // A batch's turn ends when its answer is on record.
-    let (conclusion, _turn) = conclusion;
-    conclude(&gate, conclusion, incoming.format).await
+    conclude_in_turn(&gate, conclusion, incoming.format).await
 }
-
-/// A batch's turn; none for a counter.
-type Turn = Option<BatchTurn>;
 
 /// The first two stages: a good certificate, a good token of the same agency, one of the scopes; and which it was.
 fn admit(gate: &Gate, incoming: &Incoming, scopes: &[Scope]) -> Result<(VerifiedCall, Scope), Box<Refusal>> {
@@ -94,7 +90,7 @@ pub fn identify_registry(gate: &Gate, incoming: &Incoming) -> Result<CallContext
 }
 
 /// The stages in the middle, however they end, and the turn in which they were gone through.
-async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclusion, Turn) {
+async fn answer<'g>(gate: &'g Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclusion, Turn<'g>) {
     let mut turn = None;
     match decide(gate, call, incoming, &mut turn).await {
         Ok(decision) => (Conclusion::Answer(Box::new(decision)), turn),
@@ -103,7 +99,12 @@ async fn answer(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclu
 }
 
 /// Permit, look-up, decision, and a last look at what may have changed meanwhile.
-async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut Turn) -> Result<decision::Decision, Box<Refusal>> {
+async fn decide<'g>(
+    gate: &'g Gate,
+    call: VerifiedCall,
+    incoming: &Incoming,
+    turn: &mut Turn<'g>,
+) -> Result<decision::Decision, Box<Refusal>> {
     let (now, clock_holds) = gate.clock.reading();
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), now)?;
     if !gate.ledger.room().takes_answers() {
@@ -119,7 +120,7 @@ async fn decide(gate: &Gate, call: VerifiedCall, incoming: &Incoming, turn: &mut
     let by = gate.deadline();
     let mut facts = registry::look_up(permit, &*gate.registry, by).await;
     // Whoever waits for the registry is in nobody's way.
-    let Ok((own_turn, waited)) = gate.turn(facts.permit().tier(), facts.permit().call().agency().agency(), by).await else {
+    let Ok((own_turn, waited)) = gate.turn(facts.permit(), by).await else {
         return Err(overloaded(gate, facts.into_permit()));
     };
     *turn = own_turn;
@@ -159,7 +160,7 @@ fn alarm_if_unruled(decision: &decision::Decision) {
 
 /// Decides; what comes to nothing on remembered facts, or to a "no" on facts that are not fresh enough for one, is asked again live.
 /// A batch's turn ends there: whoever waits for the registry keeps nobody waiting, and the registry's own lanes hold batches back.
-async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn) -> decision::Decision {
+async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn<'_>) -> decision::Decision {
     if decision::needs_live_confirmation(&facts) {
         *turn = None;
         facts = Box::pin(registry::confirm_live(facts, &*gate.registry)).await;
@@ -178,7 +179,7 @@ async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn) -> de
 
 /// Counts the outcome for the holder's protection; one that may not be told becomes that of a number which is nobody's, by the same
 /// look-ups.
-async fn guarded(gate: &Gate, decision: decision::Decision, turn: &mut Turn) -> decision::Decision {
+async fn guarded(gate: &Gate, decision: decision::Decision, turn: &mut Turn<'_>) -> decision::Decision {
     let counted = policy::asked(decision.permit()).zip(decision.seen());
     match counted.map(|(asked, seen)| gate.shield.settle(&asked, seen, gate.clock.now())) {
         None | Some(Settled::Told) => decision,
@@ -192,15 +193,25 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
     token::still_good(call, &*gate.tokens, now)
 }
 
+/// The last three stages in the turn of the middle ones, which ends with them: so does a batch's, and so long is a counter's query worked on.
+async fn conclude_in_turn(gate: &Gate, (conclusion, mut turn): (Conclusion, Turn<'_>), format: Format) -> Reply {
+    if let (Conclusion::Refusal(refusal), None) = (&conclusion, &turn) {
+        turn = gate.turn_to_refuse(refusal).await;
+    }
+    let reply = conclude(gate, conclusion, format).await;
+    drop(turn);
+    reply
+}
+
 /// The last three stages, the same for answers, refusals and deliveries: sign, record, reply. One of a flood of refusals is counted
 /// instead, and nothing leaves.
 pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Reply {
     // What is our own failing is told each time, with what to do meanwhile; it spends nothing of the allowance.
     if let Conclusion::Refusal(refusal) = &conclusion
         && refusal.code.status() < 500
-        && gate.floods.refused(&refusal.context, refusal.code, gate.clock.now()) == Passage::Counted
+        && let Passage::Counted(times) = gate.floods.refused(&refusal.context, refusal.code, gate.clock.now())
     {
-        return Reply::silence();
+        return Reply::silence(times);
     }
     let asker = Asker::of(conclusion.context());
     let (now, clock_holds) = gate.clock.reading();
@@ -234,7 +245,7 @@ pub fn no_reading(gate: &Gate, incoming: &Incoming) -> Option<Reply> {
 
 /// Concludes with a refusal.
 pub async fn refuse(gate: &Gate, refusal: Box<Refusal>) -> Reply {
-    conclude(gate, Conclusion::Refusal(refusal), Format::Json).await
+    conclude_in_turn(gate, (Conclusion::Refusal(refusal), None), Format::Json).await
 }
 
 /// Concludes with the delivery of something that is not an answer.

@@ -221,6 +221,7 @@ impl Parts {
             },
             total: limits.connections,
             per_address: limits.connections_per_address,
+            handshakes_per_second: limits.handshakes_per_address,
             per_agency: Arc::new(move |agency| {
                 let other = if sender.as_ref() == Some(agency) { CONNECTIONS_OF_THE_REGISTRY } else { CONNECTIONS_OF_A_STRANGER };
                 policies.current().agencies.get(agency).map_or(other, |policy| policy.max_connections)

@@ -61,6 +61,8 @@ impl Running {
         let place = keys.place().clone();
         tasks.push(tokio::spawn(keys::keep(move || users.take_up(&keys, GATEWAY), place, rules, parts.gate.clock.clone())));
         tasks.push(tokio::spawn(parts.spent.clone().keep()));
+        let batches = parts.gate.batches.clone();
+        tasks.push(tokio::spawn(async move { batches.keep_pace().await }));
         tasks.push(tokio::spawn(parts.behind.watching.clone().keep()));
         Self { handles, table, tasks, recorders, ending, parts, readiness, _watches: watches }
     }

@@ -93,6 +93,7 @@ impl Config {
             ("limits.workers", limits.workers as u64, 1..=MOST_WORKERS),
             ("limits.connections", limits.connections as u64, 1..=MOST_AT_ONCE),
             ("limits.connections_per_address", limits.connections_per_address as u64, 1..=MOST_AT_ONCE),
+            ("limits.handshakes_per_address", limits.handshakes_per_address.into(), 1..=MOST_AT_ONCE),
             ("limits.handshake_ms", limits.handshake_ms, WAIT_MS),
             ("limits.head_ms", limits.head_ms, WAIT_MS),
             ("limits.body_ms", limits.body_ms, WAIT_MS),

@@ -12,6 +12,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one address.
     pub connections_per_address: usize,
+    /// TLS handshakes that are begun a second for one address, and `connections_per_address` at once after a quiet time. Further ones wait.
+    pub handshakes_per_address: u32,
     /// Milliseconds for the TLS handshake.
     pub handshake_ms: u64,
     /// Milliseconds for a request's head, on every request of a connection.
@@ -29,9 +31,11 @@ pub struct Limits {
     /// Refusals a second of one certificate that are told and recorded one by one, and twenty times as many at once. More are counted,
     /// and their connections closed.
     pub refusals_per_second: u32,
-    /// Milliseconds for which such a connection is held before it closes, so that a flood cannot spend our time on handshakes.
+    /// Milliseconds for which such a connection is held before it closes, so that a flood cannot spend our time on handshakes; twice as long in
+    /// each further second of the flood, up to sixteen times.
     pub flood_hold_ms: u64,
-    /// Queries of batches that are worked on at once; the others wait until it is their turn, so that a counter never waits for many.
+    /// Queries of batches that are worked on at once, and that begin every three milliseconds beside a counter. The others wait until it is their turn,
+    /// so that a counter never waits for many.
     pub batch_calls: usize,
     /// MiB of memory that recorded answers take for retries under an `Idempotency-Key`. Where it is full, the agency that has most of it gives up its
     /// oldest: a retry is answered anew then, tied to its first answer and not counted again.
@@ -44,6 +48,7 @@ impl Default for Limits {
             workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             connections: 10_000,
             connections_per_address: 256,
+            handshakes_per_address: 100,
             handshake_ms: 5_000,
             head_ms: 5_000,
             body_ms: 5_000,

@@ -6,20 +6,24 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
+use futures_util::future::Either;
 
 use super::retry::Outbox;
-use super::turns::{BatchTurn, BatchTurns};
-use crate::core::domain::agency::AgencyId;
+use super::turns::{BatchTurn, BatchTurns, CounterCall};
 use crate::core::domain::clock::{Clock, Deadline};
 use crate::core::domain::context::CallContext;
+use crate::core::domain::refusal::Refusal;
 use crate::core::identity::{PeerChain, Trust};
 use crate::core::ledger::{Ledger, Observer};
 use crate::core::limit::{Floods, Limiter, Shield, Tier};
-use crate::core::policy::{BodyTooLarge, RequestInput, Snapshot};
+use crate::core::policy::{BodyTooLarge, Permit, RequestInput, Snapshot};
 use crate::core::registry::Registry;
 use crate::core::reply::Format;
 use crate::core::signing::Notary;
 use crate::core::token::{SignatureField, SignatureVerifier, TokenVerifier};
+
+/// A batch's turn, or that somebody at a counter is served; none as long as the registry is waited for.
+pub(super) type Turn<'g> = Option<Either<CounterCall<'g>, BatchTurn>>;
 
 /// The ports of the request path, wired once at start.
 pub struct Gate {
@@ -63,16 +67,24 @@ impl Gate {
         Deadline::after(self.patience, &*self.clock)
     }
 
-    /// Waits for a batch's turn; somebody at a counter has none to wait for. The turn ends when the value is dropped. Also whether there
-    /// was none at once.
+    /// Waits for a batch's turn; somebody at a counter has none to wait for, unless the certificate floods. The turn ends when the value is dropped.
+    /// Also whether there was none at once.
     ///
     /// # Errors
     /// [`NoTurn`] came in time.
-    pub(super) async fn turn(&self, tier: Tier, agency: &AgencyId, by: Deadline) -> Result<(Option<BatchTurn>, bool), NoTurn> {
-        if tier != Tier::Background {
-            return Ok((None, false));
+    pub(super) async fn turn(&self, permit: &Permit, by: Deadline) -> Result<(Turn<'_>, bool), NoTurn> {
+        if permit.tier() != Tier::Background && !self.floods.is_flooding(permit.call().agency().context()) {
+            return Ok((Some(Either::Left(self.batches.counter())), false));
         }
-        tokio::time::timeout(by.left(&*self.clock), self.batches.take(agency)).await.map_err(|_| NoTurn)
+        let taken = tokio::time::timeout(by.left(&*self.clock), self.batches.take(permit.call().agency().agency())).await;
+        let (turn, waited) = taken.map_err(|_| NoTurn)?;
+        Ok((turn.map(Either::Right), waited))
+    }
+
+    /// What is refused to a certificate that floods waits for a batch's turn too: signing and recording it is as much work as an answer.
+    pub(super) async fn turn_to_refuse(&self, refusal: &Refusal) -> Turn<'_> {
+        let agency = refusal.context.agency.as_ref().filter(|_| self.floods.is_flooding(&refusal.context))?;
+        self.batches.take(agency).await.0.map(Either::Right)
     }
 
     /// Whether the node is stopping and takes no new call.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{Gate, Incoming, answer, conclude};
+use super::{Gate, Incoming, answer, conclude_in_turn};
 use crate::core::domain::agency::{AgencyId, Scope};
 use crate::core::domain::context::{RetryMark, RetryTags};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
@@ -111,14 +111,14 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
     let well_formed = (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
     if !well_formed {
         let refusal = call.refuse(RefusalCode::MalformedRequest, "an `Idempotency-Key` is 1 to 64 visible ASCII characters");
-        return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await;
+        return conclude_in_turn(gate, (Conclusion::Refusal(refusal), None), incoming.format).await;
     }
     let agency = call.agency().agency().clone();
     let slot = match gate.outbox.slot(&agency, &call.agency().peer().thumbprint, key, incoming.body_digest()).await {
         Ok(slot) => slot,
         Err(none) => {
             let (code, detail) = none.refusal();
-            return conclude(gate, Conclusion::Refusal(call.refuse(code, detail)), incoming.format).await;
+            return conclude_in_turn(gate, (Conclusion::Refusal(call.refuse(code, detail)), None), incoming.format).await;
         }
     };
     let reply = in_slot(gate, call, incoming, &slot).await;
@@ -129,7 +129,7 @@ pub(super) async fn once(gate: &Gate, call: VerifiedCall, incoming: &Incoming) -
 async fn in_slot(gate: &Gate, call: VerifiedCall, incoming: &Incoming, slot: &Slot) -> Reply {
     let call = match may_have(gate, call, slot) {
         Ok(call) => call,
-        Err(refusal) => return conclude(gate, Conclusion::Refusal(refusal), incoming.format).await,
+        Err(refusal) => return conclude_in_turn(gate, (Conclusion::Refusal(refusal), None), incoming.format).await,
     };
     // A key that may be somebody's number leaves no mark.
     let marked = !incoming.idempotency_key.as_deref().is_some_and(|key| (gate.policy)().schemes.looks_like_identifier(key));
@@ -142,9 +142,9 @@ async fn in_slot(gate: &Gate, call: VerifiedCall, incoming: &Incoming, slot: &Sl
             // and counted once. Which try that was is known only now that this one's turn has come.
             let retry = slot.retry();
             let call = call.retrying(RetryMark { tags: retry.tags.filter(|_| marked), ..retry });
-            let (conclusion, _turn) = answer(gate, call, incoming).await;
-            let is_answer = matches!(conclusion, Conclusion::Answer(_));
-            let reply = conclude(gate, conclusion, incoming.format).await;
+            let in_turn = answer(gate, call, incoming).await;
+            let is_answer = matches!(in_turn.0, Conclusion::Answer(_));
+            let reply = conclude_in_turn(gate, in_turn, incoming.format).await;
             if is_answer && (reply.status() == 200 || reply.may_be_recorded()) {
                 let _ = slot.recorded.set(incoming.context.request_id);
             }

@@ -1,20 +1,46 @@
 //! Turns of batches: so many of their queries are worked on at once, and agencies take turns, so that none waits behind all of another's.
+//!
+//! Beside a counter they come at a pace that leaves the processor idle for most of the time, and none begins while a query of a counter is worked on. At full
+//! speed the log's threads would want the processor as much as those that answer, and a counter would wait for a time slice of theirs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::core::domain::agency::AgencyId;
 use crate::core::limit::Turns;
 
+/// So many turns in a row without a query of a counter among them, and batches have the node for themselves.
+const ALONE_AFTER: usize = 20_000;
+/// How often so many may begin beside a counter.
+const BEAT: Duration = Duration::from_millis(3);
+
 /// The turns of one gateway.
 #[derive(Clone)]
 pub struct BatchTurns {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Queries of counters that are worked on.
+    counters: AtomicUsize,
+    /// Turns that began since the last one of them.
+    since: AtomicUsize,
+    /// Queries of batches that wait.
+    waiting: AtomicUsize,
+    at_once: usize,
+    /// Told when one has to wait.
+    wanted: Notify,
+    state: Mutex<State>,
 }
 
 struct State {
-    free: usize,
+    taken: usize,
+    /// Turns that may still begin beside a counter before the next beat.
+    left: usize,
     waiting: Turns<oneshot::Sender<BatchTurn>>,
 }
 
@@ -23,61 +49,136 @@ pub struct BatchTurn {
     turns: BatchTurns,
 }
 
+/// A query of a counter that is worked on.
+pub struct CounterCall<'t> {
+    turns: &'t BatchTurns,
+}
+
 impl BatchTurns {
-    /// So many at once.
+    /// So many at once; beside a counter so many begin with each beat.
     pub fn new(at_once: usize) -> Self {
-        Self { state: Arc::new(Mutex::new(State { free: at_once, waiting: Turns::default() })) }
+        let state = Mutex::new(State { taken: 0, left: at_once, waiting: Turns::default() });
+        let [counters, since, waiting] = [0, ALONE_AFTER, 0].map(AtomicUsize::new);
+        Self { shared: Arc::new(Shared { counters, since, waiting, at_once, wanted: Notify::new(), state }) }
     }
 
     /// Waits for a turn; and whether there was none at once.
     pub async fn take(&self, agency: &AgencyId) -> (Option<BatchTurn>, bool) {
         let waiting = {
             let mut state = self.lock();
-            if state.free > 0 {
-                state.free -= 1;
-                return (Some(BatchTurn { turns: self.clone() }), false);
+            if state.waiting.is_empty() && self.may_begin(&state, self.shared.counters.load(Ordering::SeqCst) > 0) {
+                return (Some(self.begin(&mut state)), false);
             }
             let (ready, waiting) = oneshot::channel();
             state.waiting.push(Some(agency.clone()), ready);
+            self.shared.waiting.store(state.waiting.len(), Ordering::SeqCst);
             waiting
         };
+        self.shared.wanted.notify_one();
+        // A counter's query that ended at this very moment has not seen that somebody waits.
+        self.hand_out(false);
         // Nobody drops the other end without handing a turn over.
         (waiting.await.ok(), true)
     }
 
-    /// Turns that nobody has.
-    pub fn free(&self) -> usize {
-        self.lock().free
+    /// A query of a counter is worked on until the value is dropped. It waits for nothing.
+    pub fn counter(&self) -> CounterCall<'_> {
+        self.shared.counters.fetch_add(1, Ordering::SeqCst);
+        if self.shared.since.load(Ordering::Relaxed) != 0 {
+            self.shared.since.store(0, Ordering::Relaxed);
+        }
+        CounterCall { turns: self }
     }
 
-    /// Hands a turn to whoever is next.
-    fn hand_on(&self) {
-        let next = {
-            let mut state = self.lock();
-            let next = state.waiting.next_where(|next| !next.is_closed());
-            if next.is_none() {
-                state.free += 1;
+    /// Keeps the pace beside a counter for as long as it is awaited. Without it nobody who waits there has a turn.
+    pub async fn keep_pace(&self) {
+        let mut beats = tokio::time::interval(BEAT);
+        // A beat that comes late does not put off those after it, and those that nobody wanted are not made up for.
+        beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            self.shared.wanted.notified().await;
+            while self.shared.waiting.load(Ordering::SeqCst) > 0 {
+                beats.tick().await;
+                self.beat();
             }
-            next
-        };
-        // Whoever has left at this very moment hands it on by dropping it.
-        next.map(|next| next.send(BatchTurn { turns: self.clone() }));
+        }
+    }
+
+    fn beat(&self) {
+        self.lock().left = self.shared.at_once;
+        self.hand_out(false);
+    }
+
+    /// Turns that nobody has.
+    pub fn free(&self) -> usize {
+        self.shared.at_once.saturating_sub(self.lock().taken)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.shared.since.load(Ordering::Relaxed) >= ALONE_AFTER
+    }
+
+    fn may_begin(&self, state: &State, held_back: bool) -> bool {
+        !held_back && state.taken < self.shared.at_once && (state.left > 0 || self.is_alone())
+    }
+
+    fn begin(&self, state: &mut State) -> BatchTurn {
+        state.taken += 1;
+        if !self.is_alone() {
+            state.left = state.left.saturating_sub(1);
+            self.shared.since.fetch_add(1, Ordering::Relaxed);
+        }
+        BatchTurn { turns: self.clone() }
+    }
+
+    /// Hands turns to whoever is next, as many as may begin; one of them whether somebody at a counter is served or not, if `one_beside`.
+    fn hand_out(&self, mut one_beside: bool) {
+        while let Some((next, turn)) = self.next(std::mem::take(&mut one_beside)) {
+            // Whoever has left at this very moment hands it on by dropping it.
+            let _ = next.send(turn);
+        }
+    }
+
+    fn next(&self, beside: bool) -> Option<(oneshot::Sender<BatchTurn>, BatchTurn)> {
+        let mut state = self.lock();
+        let held_back = !beside && self.shared.counters.load(Ordering::SeqCst) > 0;
+        if !self.may_begin(&state, held_back) {
+            return None;
+        }
+        let next = state.waiting.next_where(|next| !next.is_closed());
+        self.shared.waiting.store(state.waiting.len(), Ordering::SeqCst);
+        next.map(|next| (next, self.begin(&mut state)))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for BatchTurn {
     fn drop(&mut self) {
-        self.turns.hand_on();
+        {
+            let mut state = self.turns.lock();
+            state.taken = state.taken.saturating_sub(1);
+        }
+        self.turns.hand_out(false);
+    }
+}
+
+impl Drop for CounterCall<'_> {
+    fn drop(&mut self) {
+        self.turns.shared.counters.fetch_sub(1, Ordering::SeqCst);
+        if self.turns.shared.waiting.load(Ordering::SeqCst) > 0 {
+            self.turns.hand_out(true);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::pin::Pin;
+
     use futures_util::FutureExt;
 
     use super::*;
@@ -98,6 +199,100 @@ mod tests {
         let (third, waited) = of_clinic.now_or_never().unwrap();
         assert!(waited && third.is_some());
         assert!(of_bank.iter_mut().all(|waiting| waiting.as_mut().now_or_never().is_none()));
+    }
+
+    /// How many of those that wait have a turn now; theirs end when the value is dropped.
+    fn begun(waiting: &mut Vec<Waiting<'_>>) -> Vec<BatchTurn> {
+        let mut turns = Vec::new();
+        waiting.retain_mut(|one| match one.as_mut().now_or_never() {
+            None => true,
+            Some((turn, _)) => {
+                turns.extend(turn);
+                false
+            }
+        });
+        turns
+    }
+
+    type Waiting<'t> = Pin<Box<dyn Future<Output = (Option<BatchTurn>, bool)> + 't>>;
+
+    fn waiting<'t>(turns: &'t BatchTurns, agency: &'t AgencyId, queries: usize) -> Vec<Waiting<'t>> {
+        (0..queries).map(|_| Box::pin(turns.take(agency)) as Waiting<'_>).collect()
+    }
+
+    #[test]
+    fn no_query_of_a_batch_begins_while_one_of_a_counter_is_worked_on_and_one_does_when_it_ends() {
+        let (turns, bank) = (BatchTurns::new(4), AgencyId::parse("bank").unwrap());
+        let (first, second) = (turns.counter(), turns.counter());
+        let mut waiting = waiting(&turns, &bank, 6);
+        assert!(begun(&mut waiting).is_empty());
+        drop(first);
+        // One for the query that has ended, though the other is still worked on.
+        let one = begun(&mut waiting);
+        assert_eq!((one.len(), waiting.len()), (1, 5));
+        drop(one);
+        assert!(begun(&mut waiting).is_empty(), "and none in its place");
+        drop(second);
+        assert_eq!(begun(&mut waiting).len(), 3, "with the one before, four until the next beat");
+    }
+
+    #[test]
+    fn beside_a_counter_so_many_begin_with_each_beat_and_no_more_are_worked_on_at_once() {
+        let (turns, bank) = (BatchTurns::new(4), AgencyId::parse("bank").unwrap());
+        drop(turns.counter());
+        let mut waiting = waiting(&turns, &bank, 20);
+        drop(begun(&mut waiting));
+        assert_eq!((begun(&mut waiting).len(), waiting.len()), (0, 16), "those that have ended make room only with the beat");
+        turns.beat();
+        let mut now = begun(&mut waiting);
+        assert_eq!(now.len(), 4);
+        now.truncate(3);
+        turns.beat();
+        now.extend(begun(&mut waiting));
+        assert_eq!(now.len(), 4, "three of those before are still worked on");
+        let counter = turns.counter();
+        drop(now);
+        turns.beat();
+        assert_eq!(begun(&mut waiting).len(), 0, "a counter's query is worked on");
+        drop(counter);
+        assert_eq!(begun(&mut waiting).len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_beside_a_counter_ends_at_the_stated_pace() {
+        let (turns, bank) = (BatchTurns::new(8), AgencyId::parse("bank").unwrap());
+        let begun = tokio::time::Instant::now();
+        let batch = async {
+            for query in 0..2000 {
+                // As often as there are queries of a counter: twenty of them a second.
+                if query % 100 == 0 {
+                    drop(turns.counter());
+                }
+                drop(turns.take(&bank).await);
+            }
+        };
+        tokio::select! {
+            () = turns.keep_pace() => {}
+            () = batch => {}
+        }
+        assert!((700..=800).contains(&begun.elapsed().as_millis()), "2,600 a second, not 2,000 in {:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn batches_have_the_node_for_themselves_until_somebody_comes_to_a_counter_and_long_after_the_last() {
+        let (turns, bank) = (BatchTurns::new(8), AgencyId::parse("bank").unwrap());
+        // One after the other, without a beat.
+        let in_a_row = || (0..20).take_while(|_| turns.take(&bank).now_or_never().is_some()).count();
+        assert_eq!(in_a_row(), 20);
+        drop(turns.counter());
+        assert_eq!(in_a_row(), 8);
+        for _ in 2..ALONE_AFTER / 8 {
+            turns.beat();
+            assert_eq!(in_a_row(), 8);
+        }
+        turns.beat();
+        assert_eq!(in_a_row(), 20, "the last eight that count, and then as many as come");
+        assert_eq!((turns.free(), in_a_row()), (8, 20));
     }
 
     #[test]

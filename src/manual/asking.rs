@@ -87,8 +87,8 @@
 //!
 //! `"receipt": true` asks for a printed receipt that the holder may carry away; see [`receipts`](super::receipts). Only if the holder wishes it.
 //!
-//! A client that goes on being refused, hundreds of times a second, gets no reply any more: its connections close until it is quieter. Stop at the
-//! first refusal that says what to mend.
+//! A client that goes on being refused, hundreds of times a second, gets no reply any more: its connections close, later each second, until it is quieter, and what it
+//! may ask is answered after what others ask. Stop at the first refusal that says what to mend. Keep connections open: from one address 100 new ones a second are begun, further ones wait.
 //!
 //! A statement is for its `aud` until its `exp`. It names no holder and is nobody's credential.
 //!

@@ -351,8 +351,8 @@
 //! - **2026-11-28, still no snapshot of the cache** (looked at again): a cold start is bounded by the lanes and asks for each person once, as a test holds;
 //!   facts of people on the disk of each node, even encrypted, would be a second register.
 //! - **2026-11-28, the cache is bounded by bytes**, each entry weighed when it comes in, rather too heavy than too light; people alone said nothing of memory.
-//! - **2026-11-28, a batch's queries take turns after their look-up**, not before: those who wait for the registry are in nobody's way, and what a counter waits for is
-//!   the one processor. Connections that flood are held for half a second: a handshake costs as much as six answers.
+//! - **2026-11-28, a batch's queries take turns after their look-up**, not before: those who wait for the registry are in nobody's way. What a counter waits for is the
+//!   one processor, so (2026-11-29) none begins while a counter's query is worked on; handshakes have nice threads that yield after a step, as niceness alone keeps its slice.
 //! - **2026-11-28, a hanging disk is watched by batch, not by request**: a timer for each call would cost each of them; the batch's waiters lie where a watchdog finds
 //!   them. Three seconds: longer than any sync that was seen, shorter than anybody at a counter waits.
 //! - **2026-11-28, our own parts bear `/service/NAME`, not `/agency/NAME`,** and are written `service/NAME` wherever an agency's name is kept: no agency's name

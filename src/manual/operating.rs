@@ -128,6 +128,10 @@
 //! had to wait looks again at what is known, so that no answer is older than what the feed has told; whoever has to ask the registry once more gives
 //! the turn up. What is `overloaded` costs nothing of the day's quota, and while the clock does not hold nobody is looked up.
 //!
+//! Beside a counter `limits.batch_calls` (8) begin every three milliseconds, none while a counter's query is worked on; where counters keep the node busy all the
+//! time, one begins whenever a counter's query ends. So a batch beside counters goes at up to 2,600 queries a second; where a node has processors to spare, raise
+//! `limits.batch_calls`. Batches have the node for themselves again when 20,000 of their queries went by without one of a counter.
+//!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
 //! # What the registry pushes
@@ -254,13 +258,24 @@
 //! withdraws verifies nothing from the next fetch on, not even tokens that were accepted before.
 //! `estelam_issuer_keys_fetched_total{issuer,result}` counts fetches. `limits.tokens_per_address` bounds the token endpoint by address.
 //!
+//! # Handshakes
+//!
+//! A TLS handshake costs as much as six answers. Handshakes are made on threads of their own (as many as answer) at a lower priority, so that nobody who is connected
+//! waits for them; where nothing is left of a processor they have a quarter of it. From one address `limits.handshakes_per_address` (100) are begun a second, and `limits.connections_per_address` (256) at once after a quiet time;
+//! further ones wait in the order in which they came and nobody is refused (`estelam_handshakes_put_off_total`), for several agencies may have one address. Whoever
+//! comes last where an address floods waits as long as 256 handshakes take at that pace: 2.6 s. `limits.handshake_ms` counts from when a handshake is begun. Raise both
+//! bounds where all agencies come through one address.
+//!
 //! # Floods of refusals
 //!
 //! A certificate is told `limits.refusals_per_second` refusals a second, and twenty times as many after a quiet time. What comes beyond
 //! is counted (`estelam_refusals_counted_total{code}`) and gets no reply: the connection closes (`estelam_connections_cut_total{reason="flood"}`), and each
 //! second and code becomes one entry of the access log with its `count`. Such a connection is held for `limits.flood_hold_ms` (500) first and counts as
-//! one of the agency's meanwhile, so that a flood does not become one of handshakes. What is our own failing (503) is no part of it: each is told, with
-//! `advice`. Somebody's client is broken, or somebody tries to fill the log: ask the agency.
+//! one of the agency's meanwhile, so that a flood does not become one of handshakes; twice as long in each further second in which it goes on, up to sixteen times.
+//! What is our own failing (503) is no part of it: each is told, with `advice`. Somebody's client is broken, or somebody tries to fill the log: ask the agency.
+//!
+//! Until its allowance is back (twenty seconds without a refusal) a certificate that flooded takes turns with batches: what it asks within its limits is answered, and what
+//! it is refused is told, after the counters of others.
 //!
 //! # Alarms
 //!
@@ -348,7 +363,7 @@
 //! `estelam_requests_total{outcome}`, `estelam_request_seconds{outcome}`, `estelam_registry_*`, `estelam_ledger_*`,
 //! `estelam_tls_refusals_total{listener,reason}`,
 //! `estelam_tls_profile_refusals_total{rule}`, `estelam_connections_cut_total{reason}`, `estelam_connections_open{listener}`,
-//! `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_raised_total`,
+//! `estelam_handshakes_put_off_total`, `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_raised_total`,
 //! `estelam_alerts_total{rule,agency}`. No label names a
 //! person, a clerk or a number.
 //!

@@ -56,22 +56,31 @@ pub fn assert_described(name: &str, reply: &Value) {
 }
 
 fn described(description: &Value, schema: &Value, value: &Value, place: &str) {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return described(description, description.pointer(&reference[1..]).unwrap(), value, place);
-    }
+    let parts = parts(description, schema);
     match value {
         Value::Object(members) => {
-            let required = schema["required"].as_array().map_or_else(Vec::new, |required| texts_of(required));
-            let lacks: Vec<_> = required.into_iter().filter(|name| !members.contains_key(*name)).collect();
+            let required = parts.iter().filter_map(|part| part["required"].as_array()).flat_map(|required| texts_of(required));
+            let lacks: Vec<_> = required.filter(|name| !members.contains_key(*name)).collect();
             assert!(lacks.is_empty(), "`{place}` lacks {lacks:?}");
             for (name, member) in members {
-                let of = schema["properties"].get(name).unwrap_or_else(|| panic!("`{name}` of `{place}` is not described"));
+                let of = parts.iter().find_map(|part| part["properties"].get(name));
+                let of = of.unwrap_or_else(|| panic!("`{name}` of `{place}` is not described"));
                 described(description, of, member, &format!("{place}.{name}"));
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| described(description, &schema["items"], item, place)),
+        Value::Array(items) => {
+            let of = parts.iter().find_map(|part| part.get("items")).unwrap_or(&Value::Null);
+            items.iter().for_each(|item| described(description, of, item, place));
+        }
         _ => {}
     }
+}
+
+/// What a schema is put together of: itself, what it refers to, and all of `allOf`.
+fn parts<'a>(description: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+    let referred = schema["$ref"].as_str().map(|reference| description.pointer(&reference[1..]).unwrap());
+    let further = referred.into_iter().chain(schema["allOf"].as_array().into_iter().flatten());
+    std::iter::once(schema).chain(further.flat_map(|part| parts(description, part))).collect()
 }
 
 fn texts_of(list: &[Value]) -> Vec<&str> {

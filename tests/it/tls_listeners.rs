@@ -1,7 +1,8 @@
 //! The other listeners (server-only TLS, plain) and what is counted about refused handshakes.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use actix_server::ServerHandle;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -9,7 +10,10 @@ use arc_swap::ArcSwap;
 use estelam::adapters::tls::config::{self, ServerIdentity};
 use estelam::adapters::tls::handshake::TlsMode;
 use estelam::adapters::tls::serve::{ListenerSpec, serve};
+use estelam::adapters::tls::table::ConnectionLimits;
 use estelam::core::identity::PeerChain;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -47,6 +51,60 @@ async fn the_public_listener_asks_nobody_for_a_certificate() {
     let tls = TlsConnector::from(Arc::new(client)).connect("127.0.0.1".try_into().unwrap(), tcp).await.unwrap();
     assert_eq!(Connection(tls).get("/").await.unwrap(), "200 anyone");
     handle.stop(true).await;
+    lab.stop().await;
+}
+
+/// Notes on which threads handshakes are made.
+#[derive(Debug)]
+struct Noting {
+    inner: Arc<dyn ResolvesServerCert>,
+    threads: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+impl ResolvesServerCert for Noting {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.threads.lock().unwrap().push(std::thread::current().name().map(str::to_owned));
+        self.inner.resolve(hello)
+    }
+}
+
+#[actix_web::test]
+async fn handshakes_are_made_on_threads_that_answer_nobody() {
+    let lab = Lab::start();
+    let server = lab.pki.issue_server("public").unwrap();
+    let identity = ServerIdentity { certificate: server.cert, key: server.key };
+    let mut settings = config::public(&identity, lab.clock.clone(), false).unwrap();
+    let threads: Arc<Mutex<Vec<_>>> = Arc::default();
+    settings.cert_resolver = Arc::new(Noting { inner: settings.cert_resolver.clone(), threads: threads.clone() });
+    let (address, handle) = start(&lab, "public", TlsMode::ServerOnly(Arc::new(ArcSwap::from_pointee(settings))));
+    let client = Arc::new(config::anonymous_client_config(&lab.pki.ca(), lab.clock.clone()).unwrap());
+    for _ in 0..3 {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let tls = TlsConnector::from(client.clone()).connect("127.0.0.1".try_into().unwrap(), tcp).await.unwrap();
+        assert_eq!(Connection(tls).get("/").await.unwrap(), "200 anyone");
+    }
+    assert_eq!(*threads.lock().unwrap(), vec![Some("handshakes".to_owned()); 3]);
+    handle.stop(true).await;
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn an_address_that_connects_beyond_its_pace_is_served_later_and_not_refused() {
+    let interval = Duration::from_millis(100);
+    let lab = Lab::with(ConnectionLimits { handshakes_per_second: 10, per_address: 3, ..patient() }, false);
+    let client = lab.client(&lab.issue("bank"));
+    let begun = Instant::now();
+    for _ in 0..5 {
+        // Each connection ends before the next one begins, so that none is one too many.
+        assert_eq!(lab.try_request(client.clone()).await.unwrap(), "200 bank");
+        patiently(async {
+            while !lab.table.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    assert!(begun.elapsed() >= 2 * interval, "three at once, then one for each interval");
     lab.stop().await;
 }
 

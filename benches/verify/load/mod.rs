@@ -130,7 +130,14 @@ async fn open_all(order: &Order) -> Result<Vec<Opened>, Fault> {
     let clients = order.callers.iter().map(|caller| pki::client(&order.ca, Some((&caller.cert, &caller.key))));
     let clients = clients.collect::<Result<Vec<_>, _>>()?;
     for (caller, tls) in order.callers.iter().zip(clients).cycle().take(order.connections) {
-        let connection = Connection::open(order.address, tls.clone()).await?;
+        let mut opened = Connection::open(order.address, tls.clone()).await;
+        let begun = Instant::now();
+        // What is left of an earlier flood still has the places of its agency for some seconds.
+        while order.rough && opened.is_err() && begun.elapsed() < DRAIN {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            opened = Connection::open(order.address, tls.clone()).await;
+        }
+        let connection = opened?;
         connections.push((connection, caller.requests.iter().map(|request| request.clone().into_bytes()).collect(), tls));
     }
     Ok(connections)

@@ -45,7 +45,8 @@ pub(super) async fn with(
 pub(super) async fn timed(reply: &Reply, arrival: Arrival, grid: Duration, request: &HttpRequest) -> HttpResponse {
     if reply.is_silent() {
         // As long as it is held, whoever floods has one connection less to do it with.
-        tokio::time::sleep(request.app_data::<Data<HttpState>>().map_or(Duration::ZERO, |state| state.flood_hold)).await;
+        let hold = request.app_data::<Data<HttpState>>().map_or(Duration::ZERO, |state| state.flood_hold);
+        tokio::time::sleep(hold.saturating_mul(reply.held())).await;
         return without_a_word(request, Cut::Flood).await;
     }
     if reply.leaves_on_grid() {

@@ -164,7 +164,7 @@ impl EndedLog {
     /// Its own last checkpoint, and the seal for what that does not reach.
     async fn stretches(&self) -> Result<Vec<Stretch>, LogUnreadable> {
         let stretch = |size, note: &Arc<str>| Stretch { log: self.number, origin: self.origin.clone(), size, checkpoint: note.clone() };
-        let own = self.own.iter().filter(|(size, _)| *size <= self.size).map(|(size, note)| stretch(*size, note));
+        let own = self.own.iter().filter(|(size, _)| (1..=self.size).contains(size)).map(|(size, note)| stretch(*size, note));
         let mut stretches: Vec<Stretch> = own.collect();
         if stretches.last().is_none_or(|own| own.size < self.size) {
             stretches.push(stretch(self.size, &self.seal));

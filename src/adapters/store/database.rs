@@ -11,6 +11,7 @@ use super::fence::{self, Fence};
 use super::filler::Addition;
 use super::journal::{self, Placed};
 use super::keys::Kek;
+use super::manners::Manners;
 use super::{nodes, recovery, schema, succession};
 use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::leaf::Header;
@@ -172,9 +173,11 @@ impl Store {
 pub(super) fn insert(conn: &Connection, additions: &[Addition]) -> Result<(), LedgerError> {
     let mut entry = conn.prepare_cached(INSERT_ENTRY)?;
     let mut node = conn.prepare_cached(INSERT_NODE)?;
+    let mut manners = Manners::begin();
     for addition in additions {
         for (index, (placed, leaf)) in (addition.first..).zip(&addition.entries) {
             insert_entry(&mut entry, index, placed, leaf)?;
+            manners.mind();
         }
         for complete in &addition.nodes {
             node.execute(*complete)?;

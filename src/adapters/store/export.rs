@@ -49,7 +49,8 @@ pub(super) fn proved(conn: &Connection, stretches: Vec<Stretch>) -> rusqlite::Re
     if Tiles::of(first).is_met(conn)? {
         return Ok(stretches);
     }
-    let mut select = conn.prepare_cached("SELECT size, note FROM checkpoint WHERE size < ?1 ORDER BY size DESC LIMIT ?2")?;
+    let mut select =
+        conn.prepare_cached("SELECT size, note FROM checkpoint WHERE size BETWEEN 1 AND ?1 - 1 ORDER BY size DESC LIMIT ?2")?;
     let earlier = select.query_map((first.size, TRIED), |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
     for row in earlier {
         let (size, note) = row?;

@@ -21,6 +21,7 @@ mod holder;
 mod journal;
 mod keys;
 mod line;
+mod manners;
 mod missing;
 mod nodes;
 mod offline;

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::{AlertDescription, CertificateError, Error, ServerConfig};
+use rustls::{AlertDescription, CertificateError, Error, ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::connection::Holder;
+use super::handshake_pool::HandshakePool;
 use super::stream::{GuardedStream, Transport};
 use super::table::{Admission, ConnectionLimits, ConnectionTable, Full};
 use super::trust::CertificateTrust;
@@ -102,47 +104,56 @@ pub(super) async fn establish(
     mode: &TlsMode,
     table: &Arc<ConnectionTable>,
     limits: &ConnectionLimits,
-    refuse: Option<RefuseUnreadable>,
+    (pool, refuse): (Option<&HandshakePool>, Option<RefuseUnreadable>),
 ) -> Result<GuardedStream, TlsRefusal> {
     let address = socket.peer_addr().map_err(|_| TlsRefusal::Client)?;
     // Without it, replies of two writes wait for the client's delayed acknowledgement.
     socket.set_nodelay(true).map_err(|_| TlsRefusal::Client)?;
     let admission = table.admit(listener, address.ip(), limits)?;
-    let transport = match mode {
-        TlsMode::Mutual(trust) => {
-            let tls = handshake(socket, trust.server_config(), limits).await?;
-            identify(&tls, trust, &admission, limits)?;
+    let from = (socket, address.ip());
+    let transport = match (mode, pool) {
+        (TlsMode::Mutual(trust), Some(pool)) => {
+            let judge = trust.clone();
+            let (tls, peer) = pool.shake(from, trust.server_config(), limits, move |session| identify(session, &judge)).await?;
+            hold(peer, trust, &admission, limits)?;
             Transport::Tls(Box::new(tls))
         }
-        TlsMode::ServerOnly(config) => Transport::Tls(Box::new(handshake(socket, config.load_full(), limits).await?)),
-        TlsMode::Plain => Transport::Plain(socket),
+        (TlsMode::ServerOnly(config), Some(pool)) => {
+            let (tls, ()) = pool.shake(from, config.load_full(), limits, |_| Ok(())).await?;
+            Transport::Tls(Box::new(tls))
+        }
+        (TlsMode::Plain, _) => Transport::Plain(from.0),
+        (TlsMode::Mutual(_) | TlsMode::ServerOnly(_), None) => return Err(TlsRefusal::Client),
     };
     admission.handle.established();
     Ok(GuardedStream::new(transport, address, admission, refuse))
 }
 
-async fn handshake(socket: TcpStream, config: Arc<ServerConfig>, limits: &ConnectionLimits) -> Result<TlsStream<TcpStream>, TlsRefusal> {
+/// The handshake itself, on whatever thread it is awaited.
+pub(super) async fn handshake(
+    socket: TcpStream,
+    config: Arc<ServerConfig>,
+    deadline: Duration,
+) -> Result<TlsStream<TcpStream>, TlsRefusal> {
     let handshake = TlsAcceptor::from(config).accept(socket).into_fallible();
-    match tokio::time::timeout(limits.deadlines.handshake, handshake).await {
+    match tokio::time::timeout(deadline, handshake).await {
         Ok(Ok(tls)) => Ok(tls),
         Ok(Err((error, socket))) => {
             // The alert is written. A client that sends certificate, signature and request one by one would be reset before it reads it.
-            unreadable::close(Transport::Plain(socket), None).await;
+            unreadable::end(Transport::Plain(socket)).await;
             Err(refusal(&error))
         }
         Err(_) => Err(TlsRefusal::Slow),
     }
 }
 
-fn identify(
-    tls: &TlsStream<TcpStream>,
-    trust: &Arc<CertificateTrust>,
-    admission: &Admission,
-    limits: &ConnectionLimits,
-) -> Result<(), TlsRefusal> {
+fn identify(session: &ServerConnection, trust: &CertificateTrust) -> Result<Arc<PeerChain>, TlsRefusal> {
     // rustls puts the leaf first.
-    let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first()).ok_or(TlsRefusal::NoCertificate)?;
-    let peer: Arc<PeerChain> = Arc::new(trust.identify(leaf).map_err(|_| TlsRefusal::Profile)?);
+    let leaf = session.peer_certificates().and_then(|chain| chain.first()).ok_or(TlsRefusal::NoCertificate)?;
+    Ok(Arc::new(trust.identify(leaf).map_err(|_| TlsRefusal::Profile)?))
+}
+
+fn hold(peer: Arc<PeerChain>, trust: &Arc<CertificateTrust>, admission: &Admission, limits: &ConnectionLimits) -> Result<(), TlsRefusal> {
     let cap = (limits.per_agency)(&peer.agency);
     admission.hold(Holder { peer: peer.clone(), trust: trust.clone() }, cap, (limits.per_unit)(&peer))?;
     // Judged again now that the table knows it: a reload during the handshake has either seen it or is seen here.
@@ -187,7 +198,7 @@ mod tests {
         let (socket, _) = listener.accept().await.unwrap();
         assert!(!socket.nodelay().unwrap(), "the system's default is the other one, or this test shows nothing");
         let table = ConnectionTable::new();
-        let stream = establish("ops", socket, &TlsMode::Plain, &table, &ConnectionLimits::default(), None).await.unwrap();
+        let stream = establish("ops", socket, &TlsMode::Plain, &table, &ConnectionLimits::default(), (None, None)).await.unwrap();
         assert!(stream.socket().unwrap().nodelay().unwrap());
         assert_eq!(table.len(), 1);
         drop(stream);

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`profile`] (what a client certificate must be), [`verifier`] (the same inside the handshake),
 //! [`config`] (the TLS settings), [`crl`], [`offer`] and [`trust`] (revocation and reload), [`server_trust`] (the same for a server that we ask), then [`serve`] (the accept loop) with
-//! [`handshake`], [`stream`], [`unreadable`], [`connection`], [`table`] and [`body`].
+//! [`handshake`], `handshake_pool`, `handshake_pace`, [`stream`], [`unreadable`], [`connection`], [`table`] and [`body`].
 
 pub mod body;
 pub mod config;
@@ -10,6 +10,8 @@ pub mod connection;
 pub mod crl;
 mod crl_memory;
 pub mod handshake;
+mod handshake_pace;
+mod handshake_pool;
 pub mod material;
 pub mod offer;
 pub mod profile;

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 
 use super::connection::ConnectionHandle;
 use super::handshake::{TlsMode, TlsRefusal, establish};
+use super::handshake_pool::HandshakePool;
 use super::stream::GuardedStream;
 use super::table::{ConnectionLimits, ConnectionTable};
 use super::unreadable::RefuseUnreadable;
@@ -61,6 +62,10 @@ pub fn serve(
     let ListenerSpec { name, listener, tls, limits, workers, refuse_unreadable } = spec;
     cut_after_reload(&tls, &table);
     let address = listener.local_addr()?;
+    let pool = match &tls {
+        TlsMode::Mutual(_) | TlsMode::ServerOnly(_) => Some(Arc::new(HandshakePool::start(workers, &limits)?)),
+        TlsMode::Plain => None,
+    };
     let builder = ServerBuilder::new()
         .workers(workers)
         .disable_signals()
@@ -87,10 +92,13 @@ pub fn serve(
             .on_connect_ext(introduce)
             .finish(apply_fn_factory(app, move |request, app| timed(request, app, head_bytes)));
         let http = apply_fn_factory(http.map_err(drop), until_cut);
-        let (tls, table, limits, refuse) = (tls.clone(), table.clone(), limits.clone(), refuse_unreadable.clone());
+        let (tls, table, limits, means) = (tls.clone(), table.clone(), limits.clone(), (pool.clone(), refuse_unreadable.clone()));
         fn_service(move |socket: TcpStream| {
-            let (tls, table, limits, refuse) = (tls.clone(), table.clone(), limits.clone(), refuse.clone());
-            async move { establish(name, socket, &tls, &table, &limits, refuse).await.map_err(|refusal| count(name, refusal)) }
+            let (tls, table, limits, (pool, refuse)) = (tls.clone(), table.clone(), limits.clone(), means.clone());
+            async move {
+                let established = establish(name, socket, &tls, &table, &limits, (pool.as_deref(), refuse)).await;
+                established.map_err(|refusal| count(name, refusal))
+            }
         })
         .and_then(http)
     };

@@ -23,6 +23,8 @@ pub struct ConnectionLimits {
     pub total: usize,
     /// From one address; IPv6 counts by /64.
     pub per_address: usize,
+    /// TLS handshakes that are begun a second from one address, and [`Self::per_address`] at once after a quiet time; further ones wait.
+    pub handshakes_per_second: u32,
     /// By one agency, on all listeners of the table.
     pub per_agency: Arc<dyn Fn(&AgencyId) -> usize + Send + Sync>,
     /// By one branch or system, where it has a cap of its own.
@@ -37,6 +39,7 @@ impl Default for ConnectionLimits {
             deadlines: Deadlines::default(),
             total: 4096,
             per_address: 512,
+            handshakes_per_second: 100,
             per_agency: Arc::new(|_| 256),
             per_unit: Arc::new(|_| None),
             head_bytes: 16 * 1024,
@@ -257,7 +260,7 @@ fn release<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 }
 
 /// Who counts as one address: IPv4 alone, IPv6 by the /64 that one subscriber gets.
-fn origin(address: IpAddr) -> IpAddr {
+pub(super) fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

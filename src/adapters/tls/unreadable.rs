@@ -60,12 +60,19 @@ pub(super) fn bare_refusal(written: &[u8]) -> Option<(usize, Unreadable)> {
 /// Says the last words on a connection, if any, and closes it so that the client can still read them.
 pub(super) async fn close(mut transport: Transport, words: Option<LastWords>) {
     let said = async {
-        if let Some(words) = words {
-            transport.write_all(&words.await).await?;
+        match words {
+            Some(words) => transport.write_all(&words.await).await,
+            None => Ok(()),
         }
-        transport.shutdown().await
     };
     if matches!(tokio::time::timeout(SAID_WITHIN, said).await, Ok(Ok(()))) {
+        end(transport).await;
+    }
+}
+
+/// Closes a connection so that the client can still read what was written.
+pub(super) async fn end(mut transport: Transport) {
+    if matches!(tokio::time::timeout(SAID_WITHIN, transport.shutdown()).await, Ok(Ok(()))) {
         let _ = tokio::time::timeout(LINGER, discard(transport)).await;
     }
 }

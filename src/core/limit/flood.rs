@@ -17,8 +17,8 @@ const ROUTE: &str = "flood";
 pub enum Passage {
     /// It is signed, recorded and told.
     Told,
-    /// It is counted, and nothing leaves.
-    Counted,
+    /// It is counted, and nothing leaves. Its connection is held so many times as long as that of a flood that begins.
+    Counted(u32),
 }
 
 /// Refusals of one certificate, second and code that were counted together.
@@ -42,6 +42,9 @@ pub struct Flood {
 pub trait Floods: Send + Sync + 'static {
     /// One refusal of the call with this context. A call without a certificate is never counted, so that it is always told.
     fn refused(&self, context: &CallContext, code: RefusalCode, now: Timestamp) -> Passage;
+
+    /// Whether the certificate of a call floods, or has until lately: then whoever asks with it takes turns with batches.
+    fn is_flooding(&self, context: &CallContext) -> bool;
 
     /// Counts a refusal for which the log has no room, so that there is at least a count of it later. Without a certificate there is nobody to
     /// count it for.

@@ -53,7 +53,7 @@ pub struct Reply {
     label: &'static str,
     on_grid: bool,
     close: bool,
-    silent: bool,
+    silent: u32,
     in_doubt: bool,
 }
 
@@ -101,8 +101,13 @@ impl Reply {
         self.close
     }
 
-    /// Whether nothing leaves at all, and the connection ends at once.
+    /// Whether nothing leaves at all, and the connection ends.
     pub const fn is_silent(&self) -> bool {
+        self.silent > 0
+    }
+
+    /// How many times as long as at first its connection is held, where nothing leaves.
+    pub const fn held(&self) -> u32 {
         self.silent
     }
 
@@ -117,8 +122,9 @@ impl Reply {
         Self { in_doubt: true, ..self }
     }
 
-    /// No reply: one of a flood of refusals, that was counted and is not told. Its connection ends without a word.
-    pub fn silence() -> Self {
+    /// No reply: one of a flood of refusals, that was counted and is not told. Its connection is held so many times as long as
+    /// at first, and ends without a word.
+    pub fn silence(held: u32) -> Self {
         let (headers, body) = (Vec::new(), Bytes::new());
         Self {
             status: 429,
@@ -128,7 +134,7 @@ impl Reply {
             label: "flood",
             on_grid: false,
             close: true,
-            silent: true,
+            silent: held,
             in_doubt: false,
         }
     }
@@ -166,7 +172,7 @@ impl Reply {
             label: code.code(),
             on_grid: false,
             close: false,
-            silent: false,
+            silent: 0,
             in_doubt: false,
         }
     }
@@ -197,7 +203,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
                 // Both, so that a registry that fails at once does not tell a remembered number from another.
                 on_grid: matches!(reason, ReasonCode::NotEstablished | ReasonCode::RegistryUnavailable),
                 close: false,
-                silent: false,
+                silent: 0,
                 in_doubt: false,
             }
         }
@@ -210,7 +216,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
             // So that a lane that is full at once does not tell a remembered number from another either.
             on_grid: refusal.code == RefusalCode::Overloaded,
             close: matches!(refusal.code, RefusalCode::CertificateNotAccepted | RefusalCode::ShuttingDown),
-            silent: false,
+            silent: 0,
             in_doubt: false,
         },
         Conclusion::Delivery(delivery) => Reply {
@@ -221,11 +227,11 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
             label: delivery.code,
             on_grid: false,
             close: false,
-            silent: false,
+            silent: 0,
             in_doubt: false,
         },
         // Recorded for auditors; there is nobody to tell.
-        Conclusion::Flood(_) => Reply { status: 200, ..Reply::silence() },
+        Conclusion::Flood(_) => Reply { status: 200, ..Reply::silence(1) },
     }
 }
 
@@ -242,7 +248,7 @@ mod tests {
     impl Reply {
         /// Some reply with a body, for tests of who keeps replies.
         pub(crate) fn of_bytes(body: Vec<u8>) -> Self {
-            Self { status: 200, body: body.into(), ..Self::silence() }
+            Self { status: 200, body: body.into(), ..Self::silence(1) }
         }
     }
 

@@ -67,6 +67,49 @@ async fn a_counter_is_answered_while_a_batch_waits_for_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_query_of_a_batch_begins_while_one_of_a_counter_is_worked_on() {
+    let system = System::today().await;
+    system.token("clinic").await;
+    let turns = system.running.parts().gate.batches.clone();
+    let counter = turns.counter();
+    let before = system.entries();
+    let mut body = query("clinic", "yekta", "9990000018", "treatment");
+    body["priority"] = json!("background");
+    let batch = tokio::spawn(send(system.query("clinic", &body).await));
+    system.until("the look-up", |system| system.look_ups() == 1).await;
+    assert!(!batch.is_finished());
+    assert_eq!((system.entries(), turns.free()), (before, 8), "it waits, though turns are free");
+    drop(counter);
+    assert_eq!(batch.await.unwrap().outcome(), "entitled valid");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_counter_that_waits_for_the_registry_keeps_no_batch_waiting() {
+    let system = System::today().await;
+    let at_the_counter = |year: u16| {
+        let mut body = query("clinic", "amayesh-no", "A170000001", "insurance-health");
+        body["check"] = json!({"birth_year": year, "calendar": "jalali"});
+        body
+    };
+    let mut batch = at_the_counter(1370);
+    batch["priority"] = json!("background");
+    assert_eq!(system.ask("clinic", &batch).await.outcome(), "entitled valid-by-decree");
+    let held = Arc::new(Held { inner: system.running.parts().gate.registry.clone(), came: Notify::new(), go_on: Notify::new() });
+    let wrong = incoming(&system, "clinic", &at_the_counter(1369)).await;
+    let wrong = tokio::spawn(flow::verify(gate(&system, Some(held.clone()), None), wrong));
+    for _ in 0..2 {
+        // First what is remembered, then, since the second factor does not match it, a live look-up.
+        held.came.notified().await;
+        assert_eq!(system.ask("clinic", &batch).await.outcome(), "entitled valid-by-decree");
+        assert!(!wrong.is_finished());
+        held.go_on.notify_one();
+    }
+    assert_eq!(wrong.await.unwrap().label(), "indeterminate");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_waits_for_the_registry_keeps_no_other_batch_waiting() {
     let system = System::configured(one_at_a_time).await;
     let batch = |year: u16| {

@@ -1,5 +1,6 @@
 //! Floods of refusals: past a bound per certificate one signed count per second and code, and a connection that closes without a word.
 
+use estelam::core::domain::agency::AgencyId;
 use serde_json::json;
 
 use super::audit::{patterns, read};
@@ -113,5 +114,41 @@ async fn a_connection_that_floods_is_held_and_others_are_served_meanwhile() {
     }
     assert!(!held.is_finished(), "neither answered nor closed");
     held.abort();
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_floods_takes_turns_with_batches_until_it_is_quiet() {
+    let system = System::configured(|config| {
+        config.limits.refusals_per_second = 1;
+        config.limits.batch_calls = 1;
+    })
+    .await;
+    let answered = query("clinic", "yekta", "9990000018", "treatment");
+    assert_eq!(system.ask("clinic", &answered).await.status, 200);
+    while ask_for_nothing(&system, "clinic").await.is_some() {}
+    let turns = system.running.parts().gate.batches.clone();
+    let (taken, _) = turns.take(&AgencyId::parse("bank").unwrap()).await;
+    system.advance(1);
+    system.running.parts().record_floods(false).await;
+    system.until("the count", |system| record::all(system).iter().any(|content| content["route"] == "flood")).await;
+    let before = system.entries();
+    // Its queries are answered, and its refusals told, when it is their turn.
+    let asked = tokio::spawn(send(system.query("clinic", &answered).await));
+    let refused = tokio::spawn(try_send(system.request("clinic", "GET", "/nothing")));
+    for _ in 0..TOLD {
+        assert_eq!(ask_for_nothing(&system, "bank").await, Some(404));
+    }
+    assert!(!asked.is_finished() && !refused.is_finished());
+    assert_eq!(system.entries(), before + TOLD, "those of the bank alone");
+    drop(taken);
+    assert_eq!(asked.await.unwrap().outcome(), "entitled valid");
+    assert_eq!(refused.await.unwrap().unwrap().status, 404);
+    assert_eq!(system.entries(), before + TOLD + 2);
+    // Twenty seconds without a refusal, and it is at the counter again.
+    system.advance(TOLD as i64 + 1);
+    system.running.parts().record_floods(false).await;
+    let (_taken, _) = turns.take(&AgencyId::parse("bank").unwrap()).await;
+    assert_eq!(system.ask("clinic", &answered).await.status, 200);
     system.stop().await;
 }
