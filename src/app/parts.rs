@@ -128,12 +128,11 @@ impl Parts {
         let spent = restored(config, &limiter, &clock, &ledger_config.content_kek)?;
         let retries = super::retries::open(config, &ledger_config.content_kek, begun, clock.clone())?;
         let registry = open_registry(config, &registry_trusts, (&acts, &policies.current()), clock.clone()).await?;
-        let issuer: Arc<str> = config.issuer.as_str().into();
+        let (issuer, current): (Arc<str>, _) = (config.issuer.as_str().into(), policies.clone());
         let (accepted, outside) = issuers::open(config, &policies, &clock)?;
         let tokens = Arc::new(verifier(issuer.clone(), &ring, limiter.clone(), revocations).with_outside(accepted));
         let replays = replays(config, &clock)?;
         let issuing = Arc::new(issuing(issuer.clone(), &replays, &ring)?);
-        let current = policies.clone();
         let gate = Arc::new(Gate {
             clock,
             trust: trust.clone(),
