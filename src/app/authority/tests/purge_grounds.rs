@@ -4,6 +4,7 @@ use super::purge_orders::{Archive, archive, at, order};
 use super::*;
 use crate::adapters::store::{PurgeGrounds, PurgeJob, VerifyError, Witnessed};
 use crate::app::purge_orders::OrderBook;
+use crate::core::ledger::LogReader as _;
 use crate::core::ledger::cosignature::WitnessKey;
 use crate::core::ledger::purge_order::{Ordered, PurgeOrder, SignedOrders};
 
