@@ -32,17 +32,8 @@ impl Clock for SystemClock {
 
 /// Microseconds since boot, sleep included.
 fn since_boot_us() -> i64 {
-    microseconds(ClockId::Boottime)
-}
-
-/// Microseconds since 1970 by the system's clock.
-fn wall_us() -> i64 {
-    microseconds(ClockId::Realtime)
-}
-
-fn microseconds(clock: ClockId) -> i64 {
-    let time = clock_gettime(clock);
-    time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1000)
+    let boot = clock_gettime(ClockId::Boottime);
+    boot.tv_sec.saturating_mul(1_000_000).saturating_add(boot.tv_nsec / 1000)
 }
 
 /// A clock that stands still until it is set. Nothing in configuration or on the command line can choose it. Time elapses for it as it does,

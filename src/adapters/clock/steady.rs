@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{SystemClock, since_boot_us, wall_us};
+use super::{SystemClock, since_boot_us};
 use crate::core::domain::clock::Clock;
 
 /// A jump of the wall clock by more than this is not believed, in microseconds.
@@ -77,7 +77,7 @@ impl Clock for SteadyClock {
 
 fn read() -> Reading {
     let boot = since_boot_us();
-    Reading { wall: wall_us(), boot }
+    Reading { wall: SystemClock.now().as_microsecond(), boot }
 }
 
 #[cfg(test)]
