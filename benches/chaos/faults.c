@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,10 +40,20 @@ static int takes_nothing(int fd) {
 
 #define REAL(name, type) static type real; if (!real) real = (type)dlsym(RTLD_NEXT, name)
 
+// Waits as long as the disk hangs; whether this sync is the one that is to fail.
+static int fails_to_sync(int fd) {
+    while (suffers("CHAOS_HANG", fd)) usleep(1000);
+    return suffers("CHAOS_EIO", fd) && unlink(getenv("CHAOS_EIO")) == 0;
+}
+
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
     typedef ssize_t (*Real)(int, const void *, size_t, off64_t);
     REAL("pwrite64", Real);
-    return takes_nothing(fd) ? -1 : real(fd, bytes, len, at);
+    if (takes_nothing(fd)) return -1;
+    ssize_t written = real(fd, bytes, len, at);
+    // Such a write is its own sync.
+    if ((fcntl(fd, F_GETFL) & O_DSYNC) && fails_to_sync(fd)) return errno = EIO, -1;
+    return written;
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at) { return pwrite64(fd, bytes, len, at); }
@@ -53,10 +64,8 @@ ssize_t write(int fd, const void *bytes, size_t len) {
     return takes_nothing(fd) ? -1 : real(fd, bytes, len);
 }
 
-// Waits as long as the disk hangs; fails once where it is to.
 static int sync_by(const char *name, int fd) {
-    while (suffers("CHAOS_HANG", fd)) usleep(1000);
-    if (suffers("CHAOS_EIO", fd) && unlink(getenv("CHAOS_EIO")) == 0) return errno = EIO, -1;
+    if (fails_to_sync(fd)) return errno = EIO, -1;
     return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
 }
 

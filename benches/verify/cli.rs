@@ -30,6 +30,9 @@ pub struct Plan {
     /// Instead of all that: the counter's latency alone, beside a batch of another agency, and beside another agency's flood.
     #[arg(long)]
     pub lanes: bool,
+    /// Instead of all that: the floor, this gateway and another build of it in turn, in short windows.
+    #[arg(long, value_name = "PATH", conflicts_with = "lanes")]
+    pub against: Option<PathBuf>,
     /// One short round of everything, to see that it works; the figures mean nothing.
     /// `ESTELAM_BENCH_SMOKE=1` in the environment means the same.
     #[arg(long)]

@@ -3,6 +3,7 @@
 //! The executable plays every part but the gateway: it starts copies of itself as the floor server and as the load generator, each
 //! pinned to a processor of its own, and alternates rounds between the floor and the real gateway. See `rounds` for the order.
 
+mod against;
 mod baseline;
 mod cli;
 mod cpu;
@@ -46,7 +47,11 @@ fn run(cli: Cli) -> Result<(), Fault> {
         None => {
             let plan = cli.plan.with_environment();
             process::limit_own_time(plan.time_limit());
-            if plan.lanes { lanes::run(&plan) } else { rounds::run(&plan) }
+            match &plan.against {
+                Some(other) => against::run(&plan, other),
+                None if plan.lanes => lanes::run(&plan),
+                None => rounds::run(&plan),
+            }
         }
     }
 }

@@ -42,7 +42,8 @@
 //! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
 //! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`** were in
 //!   the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
-//! - **2026-11-23, no link-time optimisation**: thin LTO with one codegen unit was tried; processor time per request did not change beyond the noise.
+//! - **2026-11-29, link-time optimisation** of everything as one unit: 8 to 9 % less processor time per answer, which only many short windows in turn
+//!   (`make bench ARGS="--against OTHER"`) could show; longer ones differ by more. It makes a release build some minutes longer.
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.
 //! - **2026-11-23, the kill test holds the database's write lock in half its rounds**: what is answered then is in the journal alone, so that a
 //!   kill shows whether the journal is enough. (It once showed an answer before its commit; a bare SIGKILL is too slow for that.)
@@ -308,10 +309,10 @@
 //! - **2026-11-28, deletion in a sealed log is recorded by the log that goes on**: the sealed tree takes no entry, and the law does not wait for one.
 //! - **2026-11-28, a clock that jumps is held against the time since boot**, which goes on while a machine sleeps and which nobody sets. Time goes on by it
 //!   meanwhile, so that the log's time is not dragged an hour ahead; what is small is taken over once an hour.
-//! - **2026-11-28, the journal is written past the page cache** (`O_DIRECT`, then `fdatasync`): on the bench's disk 48 instead of 58 µs of processor time
-//!   for a sync of 40 KiB. `O_DSYNC` would save one call more (36 µs) and was left out: a sync of its own can be seen, and taken away, by the kill test.
-//! - **2026-11-28, of a crowd of callers a third is left out of a batch**, so that the processor has calls to work on while the disk syncs. Waiting for all
-//!   of them, as before, made batches of 29 of 32 and left the processor idle for the length of each sync. So few as eight are all waited for.
+//! - **2026-11-29, the journal is written past the page cache, each write its own sync** (`O_DIRECT | O_DSYNC`): a call less than with `fdatasync`, which on
+//!   ext4 without a journal writes the inode's block too (105 → 86 µs a sync, 36 → 31 µs of processor time). The kill test's disk knows such writes.
+//! - **2026-11-29, of a crowd of callers half is left out of a batch**, and whoever brings the last one wanted gives way to the writer: so the processor has
+//!   calls to work on while the disk syncs, and is idle for 6 % of the time instead of 10. So few as eight are all waited for.
 //! - **2026-11-28, the JSON of statements, answers and log contents is written member by member** by sixty lines of ours: `serde_json` looks at every
 //!   byte of every text for escapes and copied 158 pieces a call (a tenth of all instructions outside cryptography). A property test holds both alike.
 //! - **2026-11-28, looked at and left** (instructions by `callgrind`, times by `perf`): SHA-512 (6 % of a call) is aws-lc's scalar code, which it takes on all

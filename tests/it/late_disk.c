@@ -1,4 +1,5 @@
-// A disk that keeps nothing of the log's journal before it is synced, that can be held up, and that can be full. The kill test preloads it into
+// A disk that keeps nothing of the log's journal before it is synced (by a sync, or by a write to a file that was opened with O_DSYNC), that can be
+// held up, and that can be full. The kill test preloads it into
 // the gateway, so that a kill loses what a power failure would lose; the gateway itself knows nothing of it.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -54,24 +55,6 @@ static ssize_t write_now(int fd, const void *bytes, size_t len, off64_t at) {
     return real(fd, bytes, len, at);
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
-    if (is_full(fd)) {
-        errno = ENOSPC;
-        return -1;
-    }
-    if (!is_journal(fd)) return write_now(fd, bytes, len, at);
-    struct late *late = malloc(sizeof *late);
-    if (!late || posix_memalign(&late->bytes, 4096, len)) abort();
-    late->next = NULL, late->fd = fd, late->at = at, late->len = len;
-    memcpy(late->bytes, bytes, len);
-    pthread_mutex_lock(&lock);
-    *end = late, end = &late->next;
-    pthread_mutex_unlock(&lock);
-    return (ssize_t)len;
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at) { return pwrite64(fd, bytes, len, at); }
-
 // Waits while the file that LATE_DISK_HOLD names is there, and tells beside it that it had to.
 static void wait_if_held(void) {
     const char *hold = getenv("LATE_DISK_HOLD");
@@ -100,6 +83,28 @@ static void write_what_is_late(int fd) {
     end = place;
     pthread_mutex_unlock(&lock);
 }
+
+ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
+    if (is_full(fd)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (!is_journal(fd)) return write_now(fd, bytes, len, at);
+    struct late *late = malloc(sizeof *late);
+    if (!late || posix_memalign(&late->bytes, 4096, len)) abort();
+    late->next = NULL, late->fd = fd, late->at = at, late->len = len;
+    memcpy(late->bytes, bytes, len);
+    pthread_mutex_lock(&lock);
+    *end = late, end = &late->next;
+    pthread_mutex_unlock(&lock);
+    if (fcntl(fd, F_GETFL) & O_DSYNC) {
+        wait_if_held();
+        write_what_is_late(fd);
+    }
+    return (ssize_t)len;
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at) { return pwrite64(fd, bytes, len, at); }
 
 static int sync_by(const char *name, int fd) {
     if (is_journal(fd)) {

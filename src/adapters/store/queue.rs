@@ -73,6 +73,8 @@ struct State {
     writer_sleeps: bool,
     /// Entries of the batch before: as many callers may be about to ask again.
     answered: usize,
+    /// How many entries the writer gives way for.
+    wanted: Option<usize>,
 }
 
 impl Queue {
@@ -92,7 +94,12 @@ impl Queue {
             return Err(LedgerUnavailable("its queue is full"));
         }
         state.jobs.push(Job { entry, reply });
+        let last_wanted = state.wanted == Some(state.jobs.len());
         self.wake_writer(state);
+        if last_wanted {
+            // On one processor the writer would hear of it only when every caller has been worked on, and all would wait for the disk together.
+            std::thread::yield_now();
+        }
         Ok(receipt)
     }
 
@@ -163,13 +170,15 @@ impl Queue {
     /// Gives way as long as entries keep coming and are not enough, so that callers on the same processor are in one batch: a sync costs
     /// the same for one and for many. Where nobody else wants the processor this returns at once; it never waits for time to pass.
     fn let_grow<'q>(&'q self, mut state: MutexGuard<'q, State>, enough: usize) -> MutexGuard<'q, State> {
-        let mut before = 0;
-        while before < state.jobs.len() && state.jobs.len() < enough.min(BATCH) {
+        let (mut before, enough) = (0, enough.min(BATCH));
+        state.wanted = Some(enough);
+        while before < state.jobs.len() && state.jobs.len() < enough {
             before = state.jobs.len();
             drop(state);
             std::thread::yield_now();
             state = self.lock();
         }
+        state.wanted = None;
         state
     }
 
@@ -186,10 +195,10 @@ impl Queue {
     }
 }
 
-/// How many of a crowd of callers make up a batch. Of many some are left out: their calls are worked on while the batch is synced, or
+/// How many of a crowd of callers make up a batch. Of many half are left out: their calls are worked on while the batch is synced, or
 /// the processor had nothing to do meanwhile.
 const fn enough_of(crowd: usize) -> usize {
-    if crowd <= FEW { crowd } else { crowd - crowd / 3 }
+    if crowd <= FEW { crowd } else { crowd.div_ceil(2) }
 }
 
 impl Command {
@@ -200,6 +209,18 @@ impl Command {
                 let _ = done.send(Err(NOT_READY));
             }
             Self::Publish => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_callers_half_are_left_for_the_next_batch_and_of_few_nobody() {
+        for (crowd, enough) in [(0, 0), (1, 1), (FEW, FEW), (FEW + 1, 5), (32, 16), (33, 17)] {
+            assert_eq!(enough_of(crowd), enough, "{crowd}");
         }
     }
 }

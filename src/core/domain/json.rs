@@ -25,9 +25,24 @@ impl<'o> Members<'o> {
             self.out.push(b'"');
             self.out.extend_from_slice(value.as_bytes());
             self.out.push(b'"');
-        } else {
+        } else if has_controls(value) {
             // Writing a string into memory cannot fail.
             let _ = serde_json::to_writer(&mut *self.out, value);
+        } else {
+            self.out.push(b'"');
+            self.escaped(value.as_bytes());
+            self.out.push(b'"');
+        }
+    }
+
+    /// JSON within JSON has a quote every few bytes: one byte after the other is cheaper than many short pieces.
+    fn escaped(&mut self, value: &[u8]) {
+        self.out.reserve(2 * value.len());
+        for byte in value {
+            if matches!(byte, b'"' | b'\\') {
+                self.out.push(b'\\');
+            }
+            self.out.push(*byte);
         }
     }
 
@@ -91,6 +106,11 @@ impl<'o> Members<'o> {
 /// Whether a text stands in JSON as it is. No early end, so that the compiler looks at many bytes at once.
 fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'))
+}
+
+/// Whether a text has bytes that JSON writes by number or by a letter.
+fn has_controls(text: &str) -> bool {
+    text.bytes().fold(false, |found, byte| found | (byte < 0x20))
 }
 
 #[cfg(test)]

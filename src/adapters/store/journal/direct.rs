@@ -2,12 +2,18 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 use super::frame::BLOCK;
+
+/// Past the page cache, where the system knows that.
+#[cfg(target_os = "linux")]
+const DIRECT: OFlags = OFlags::DIRECT;
+#[cfg(not(target_os = "linux"))]
+const DIRECT: OFlags = OFlags::empty();
 
 /// A file of fixed length, open for writing.
 pub(super) struct DirectFile {
@@ -19,8 +25,8 @@ pub(super) struct DirectFile {
 impl DirectFile {
     /// Opens a file that is there; one on a file system that has only cached writes is written through the cache.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = match open_direct(path) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => File::options().write(true).open(path)?,
+        let file = match open_with(path, DIRECT) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => open_with(path, OFlags::empty())?,
             opened => opened?,
         };
         Ok(Self { file, buffer: Vec::new() })
@@ -33,18 +39,13 @@ impl DirectFile {
         let begins = self.buffer.as_ptr().align_offset(BLOCK).min(BLOCK);
         self.buffer.resize(begins, 0);
         self.buffer.extend_from_slice(blocks);
-        self.file.write_all_at(self.buffer.get(begins..).unwrap_or_default(), at)?;
-        self.file.sync_data()
+        self.file.write_all_at(self.buffer.get(begins..).unwrap_or_default(), at)
     }
 }
 
-#[cfg(target_os = "linux")]
-fn open_direct(path: &Path) -> io::Result<File> {
-    let flags = i32::try_from(rustix::fs::OFlags::DIRECT.bits()).map_err(io::Error::other)?;
+/// With `O_DSYNC` every write returns when its data are durable, as if `fdatasync` came after it. A sync of its own costs more: on a file system
+/// without a journal it writes the file's inode too, whose times have changed.
+fn open_with(path: &Path, more: OFlags) -> io::Result<File> {
+    let flags = i32::try_from((OFlags::DSYNC | more).bits()).map_err(io::Error::other)?;
     File::options().write(true).custom_flags(flags).open(path)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open_direct(path: &Path) -> io::Result<File> {
-    File::options().write(true).open(path)
 }
