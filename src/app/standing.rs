@@ -36,8 +36,8 @@ impl Standing for NodeStanding {
         self.cutoff.current().bars_certificate(&peer.thumbprint)
     }
 
-    fn others(&self, _now: Timestamp) -> Assurance {
-        self.registry.assurance()
+    fn others(&self, now: Timestamp) -> Assurance {
+        self.registry.assurance_at(now)
     }
 }
 

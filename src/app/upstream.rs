@@ -72,6 +72,11 @@ impl ServerTrusts {
         self.each().map(|trust| trust.assurance()).fold(Assurance::Current, Assurance::max)
     }
 
+    /// The same at an instant that was read already.
+    pub(super) fn assurance_at(&self, now: jiff::Timestamp) -> Assurance {
+        self.each().map(|trust| trust.assurance_at(now)).fold(Assurance::Current, Assurance::max)
+    }
+
     /// Reads all lists again; each registry's take force whole or not at all.
     ///
     /// # Errors

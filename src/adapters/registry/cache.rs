@@ -222,9 +222,10 @@ impl Inner {
             return self.load_alone(mark, key(), (caller(), self.patience(need.by)?)).await.map(|entry| entry.answer(Freshness::Live));
         }
         let known = self.known(mark).await;
-        if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for() && entry.serves(need, self.clock.now())) {
+        let now = self.clock.now();
+        if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for() && entry.serves(need, now)) {
             self.lookups.hit.increment(1);
-            if entry.wants_refreshing(mark, need, self.clock.now()) {
+            if entry.wants_refreshing(mark, need, now) {
                 self.refresh(mark, key, entry);
             }
             return Ok(entry.answer(Freshness::Cached));

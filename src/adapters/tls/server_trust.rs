@@ -101,7 +101,12 @@ impl ServerTrust {
 
     /// How current the oldest revocation list is. Overdue lists close every service that is not life-critical.
     pub fn assurance(&self) -> Assurance {
-        self.judge.load().lists.assurance(self.clock.now())
+        self.assurance_at(self.clock.now())
+    }
+
+    /// The same at an instant that was read already.
+    pub fn assurance_at(&self, now: Timestamp) -> Assurance {
+        self.judge.load().lists.assurance(now)
     }
 
     /// The lists in force.
