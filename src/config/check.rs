@@ -24,18 +24,8 @@ const SHORTEST_POLL_MS: u64 = 100;
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), String> {
-        let listen = &self.listen;
-        if !listen.ops.ip().is_loopback() {
+        if !self.listen.ops.ip().is_loopback() {
             return Err("`listen.ops` must be a loopback address: it has no TLS".to_owned());
-        }
-        for (key, address, before, taken) in [
-            ("listen.public", listen.public, "listen.gateway", listen.gateway),
-            ("listen.ops", listen.ops, "listen.gateway", listen.gateway),
-            ("listen.ops", listen.ops, "listen.public", listen.public),
-        ] {
-            if address == taken && address.port() != 0 {
-                return Err(format!("`{key}` is the address of `{before}`; give each listener one of its own"));
-            }
         }
         if self.trust_domain.is_empty()
             || self.trust_domain.bytes().any(|b| !(b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b)))

@@ -54,17 +54,6 @@ fn values_that_could_never_work_are_refused_where_they_stand() {
 }
 
 #[test]
-fn two_listeners_on_one_address_are_refused_at_the_second() {
-    let (one, two) = ("127.0.0.1:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap());
-    for (public, ops, key) in [(one, two, "public"), (two, one, "ops"), (two, two, "ops")] {
-        let text = template(one, public, ops, 8446, 600);
-        let line = 1 + text.lines().position(|line| line.starts_with(&format!("{key} = "))).unwrap();
-        let said = Config::parse(&text, Path::new("estelam.toml")).unwrap_err().to_string();
-        assert!(said.starts_with(&format!("estelam.toml:{line}: `listen.{key}` is the address of")), "{said}");
-    }
-}
-
-#[test]
 fn a_url_with_an_address_for_a_host_is_taken() {
     for host in ["https://[::1]:8443", "https://127.0.0.1", "https://gate.gov.example:443"] {
         let text = shipped().replacen("issuer = \"https://localhost:0", &format!("issuer = \"{host}"), 1);

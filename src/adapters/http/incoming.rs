@@ -36,7 +36,7 @@ const QUERY_STRING: &str = "leave the query string out; a token goes into the `A
 const QUERIED: &str = "/v1/log/";
 
 /// What is said to whoever wants to go on in another protocol.
-const ANOTHER_PROTOCOL: &str = "this listener speaks HTTP/1.1 and nothing else: leave out `CONNECT` and `Upgrade: websocket`";
+const ANOTHER_PROTOCOL: &str = "leave out `CONNECT` and `Upgrade: websocket`: no other protocol is spoken here";
 
 /// Fields of which a request may have one each: which of two would count is for nobody to guess.
 static SINGLE: [(&HeaderName, &str); 4] = [

@@ -65,7 +65,11 @@ fn month_names_and_other_encodings_are_not_what_a_file_may_hold() {
     assert_eq!(summary.rejected, [("bad-date", 1)].into());
     let utf16: Vec<u8> = format!("\u{FEFF}{HEADER}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let error = office.import("office.csv", utf16).unwrap_err().to_string();
-    assert!(error.contains("not UTF-8"), "{error}");
+    assert!(error.contains("UTF-16"), "{error}");
+    let written = format!("{HEADER}\n{}\n", row(&[("name", "Jos#")]));
+    let windows: Vec<u8> = written.bytes().map(|byte| if byte == b'#' { 0xe9 } else { byte }).collect();
+    let error = office.import("office.csv", windows).unwrap_err().to_string();
+    assert!(error.starts_with("line 2: not UTF-8"), "{error}");
 }
 
 #[rstest::rstest]
