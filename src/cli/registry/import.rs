@@ -64,7 +64,9 @@ impl Import {
     fn finish(&self, filling: Filling, summary: &Summary) -> Result<ExitCode, CliError> {
         let file = self.file.display();
         let why = if summary.rows == 0 {
-            let people = summary.without_document.map_or_else(String::new, |(people, _)| format!(": its {people} people have no document"));
+            let people = summary
+                .without_document
+                .map_or_else(String::new, |(people, _)| format!(", and of its people none has a document ({people})"));
             format!("`{file}` has no row{people}")
         } else {
             let rejects = self.rejects.clone().unwrap_or_else(|| import::rejects_beside(&self.file));
@@ -90,14 +92,12 @@ impl Import {
         if rejected > 0 {
             let rejects = self.rejects.clone().unwrap_or_else(|| import::rejects_beside(&self.file));
             eprintln!(
-                "estelam: {rejected} rows of `{file}` were not accepted; `{}` has each, with its line and what to do",
+                "estelam: rows of `{file}` that were not accepted: {rejected}; `{}` has each, with its line and what to do",
                 rejects.display()
             );
         }
         if let Some((people, first)) = summary.without_document {
-            eprintln!(
-                "estelam: {people} people of `{file}` have no document, so nothing of them was imported; the first is in line {first}"
-            );
+            eprintln!("estelam: people of `{file}` without a document, of whom nothing was imported: {people}, the first in line {first}");
         }
     }
 }

@@ -60,6 +60,7 @@ impl Fault {
             }
             (Reason::BadField, Some(Column::Province)) => "write the province's code of ISO 3166-2, as IR-30, or leave it empty",
             (Reason::BadField, Some(Column::LegalStatus)) => "use the kind of document that the card carries, or leave it empty",
+            (Reason::BadField, Some(Column::Birth)) => "give the date of birth and its calendar",
             (Reason::BadField, Some(_)) => "write a text of at most 500 characters",
         }
     }
