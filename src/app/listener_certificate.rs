@@ -17,6 +17,14 @@ use crate::adapters::tls::material::certificates;
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 
+/// Where now stands between a certificate's dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dates {
+    Ahead,
+    Hold,
+    Over,
+}
+
 /// Where it lies.
 pub(super) struct ListenerCertificate {
     file: PathBuf,
@@ -27,14 +35,22 @@ impl ListenerCertificate {
     /// Looks at the certificate of a configuration. What some clients may take is only logged: they can trust another root, or ask by another name.
     ///
     /// # Errors
-    /// No client would take it: it is out of its dates, or not a server's.
+    /// No client would take it: it has ended, or is not a server's.
     pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let own = Self { file: config.tls.certificate.clone(), clock };
         let fault = |what: &str| StartError(format!("`{}`: {what}", own.file.display()));
-        if !own.is_in_its_dates() {
-            return Err(fault(
-                "the listeners' certificate is not valid now, so every client would refuse it; see the clock, or bring a new one",
-            ));
+        match own.dates() {
+            Dates::Over => {
+                return Err(fault(
+                    "the listeners' certificate has ended, so every client would refuse it; bring a new one, or see the clock",
+                ));
+            }
+            Dates::Ahead => {
+                // The clock may come right by itself.
+                tracing::warn!("by this machine's clock the listeners' certificate is not valid yet: until it is, every client refuses it");
+                return Ok(own);
+            }
+            Dates::Hold => {}
         }
         match own.refused_by_a_client(config) {
             Some(CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. }) => {
@@ -52,11 +68,20 @@ impl ListenerCertificate {
         }
     }
 
-    /// Whether it is within its dates; one that cannot be read just now was readable at the start.
+    /// Whether it is within its dates.
     pub(super) fn is_in_its_dates(&self) -> bool {
+        self.dates() == Dates::Hold
+    }
+
+    /// One that cannot be read just now was readable at the start.
+    fn dates(&self) -> Dates {
         let leaf = std::fs::read(&self.file).ok().and_then(|pem| enrolment::of_pem(&pem));
         let now = self.clock.now();
-        leaf.is_none_or(|leaf| leaf.not_before <= now && now.as_second() <= leaf.not_after.as_second())
+        match leaf {
+            Some(leaf) if now < leaf.not_before => Dates::Ahead,
+            Some(leaf) if now.as_second() > leaf.not_after.as_second() => Dates::Over,
+            _ => Dates::Hold,
+        }
     }
 
     /// Why a client refuses it that knows the root of our kits and asks by the issuer's URL; also `None` where that cannot be told.
@@ -122,18 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn certificate_that_clients_take_is_taken_and_one_out_of_its_dates_is_neither_started_with_nor_ready() {
+    fn certificate_that_clients_take_is_taken_and_one_that_has_ended_is_neither_started_with_nor_ready() {
         let dir = tempfile::tempdir().unwrap();
         let (config, _, clock) = installation(dir.path());
         let own = ListenerCertificate::open(&config, clock.clone()).ok().unwrap();
         assert!(own.is_in_its_dates());
         let now = clock.now();
-        for away in [SignedDuration::from_hours(24 * 400), SignedDuration::from_hours(-2)] {
-            clock.set(now + away);
-            assert!(!own.is_in_its_dates());
-            let said = refusal(&config, &clock).unwrap();
-            assert!(said.contains("pki/gateway/cert.pem`: ") && said.contains("not valid now"), "{said}");
-        }
+        clock.set(now + SignedDuration::from_hours(24 * 400));
+        assert!(!own.is_in_its_dates());
+        let said = refusal(&config, &clock).unwrap();
+        assert!(said.contains("pki/gateway/cert.pem`: ") && said.contains("has ended"), "{said}");
+        clock.set(now - SignedDuration::from_hours(2));
+        assert!(!own.is_in_its_dates(), "not yet");
+        assert_eq!(refusal(&config, &clock), None, "the clock may come right by itself");
     }
 
     #[test]
