@@ -29,9 +29,11 @@ struct Seen {
 
 #[derive(Debug, Default)]
 enum Orders {
-    /// Nobody has looked, or they cannot be read.
+    /// Nobody has looked yet.
     #[default]
-    Unknown,
+    Unseen,
+    /// They cannot be read.
+    Unreadable,
     /// This is a demo.
     NotNeeded,
     /// Until when each class is ordered without a gap.
@@ -67,7 +69,7 @@ impl Deletion {
 
     /// Holds or orders cannot be read; whoever found that says why.
     pub(super) fn unknown(&self) {
-        self.seen().orders = Orders::Unknown;
+        self.seen().orders = Orders::Unreadable;
     }
 
     /// Takes up what a purge of everything that is due found.
@@ -92,14 +94,15 @@ impl Deletion {
     pub(super) fn status(&self) -> Value {
         let seen = self.seen();
         let (needs_order, until) = match &seen.orders {
-            Orders::Unknown => (None, None),
+            Orders::Unseen | Orders::Unreadable => (None, None),
             Orders::NotNeeded => (Some(false), None),
             Orders::Until(until) => (Some(true), Some(until)),
         };
         let until =
             until.map(|until| until.iter().map(|(class, day)| (class.code().to_owned(), json!(day))).collect::<serde_json::Map<_, _>>());
+        let unreadable = matches!(seen.orders, Orders::Unreadable);
         let not_ordered = seen.unordered.map(|left| json!({ "entries": left.entries, "oldest": left.oldest }));
-        json!({ "needs_order": needs_order, "ordered_until": until, "not_ordered": not_ordered })
+        json!({ "needs_order": needs_order, "ordered_until": until, "unreadable": unreadable, "not_ordered": not_ordered })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -130,6 +133,11 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_that_has_not_looked_yet_does_not_say_that_it_cannot_read() {
+        assert_eq!(Deletion::default().status()["unreadable"], false);
+    }
+
+    #[test]
     fn the_end_of_an_order_is_told_from_thirty_days_before_it_unless_another_follows() {
         let deletion = Deletion::default();
         deletion.ordered(&ordered("2026-12-31"), day("2026-11-30"));
@@ -141,8 +149,9 @@ mod tests {
         assert_eq!(deletion.status()["ordered_until"]["detail"], "2027-12-31");
         deletion.ordered(&Ordered::new(true, Vec::new()), day("2026-12-03"));
         assert_eq!(deletion.status()["ordered_until"]["detail"], Value::Null);
+        assert_eq!(deletion.status()["unreadable"], false);
         deletion.unknown();
-        assert_eq!(deletion.status()["ordered_until"], Value::Null);
+        assert_eq!((&deletion.status()["ordered_until"], &deletion.status()["unreadable"]), (&Value::Null, &Value::Bool(true)));
         deletion.ordered(&Ordered::not_needed(), day("2026-12-03"));
         assert_eq!(deletion.status()["needs_order"], false);
     }

@@ -188,7 +188,9 @@ impl Memories {
 
     fn known(&self) -> Result<Option<BTreeSet<String>>, StartError> {
         match fs::read(&self.manifest) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| fault(&self.manifest, &error)),
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|error| fault(&self.manifest, &format_args!("{error}; {MANIFEST_GONE}")))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(fault(&self.manifest, &error)),
         }
@@ -199,6 +201,10 @@ impl Memories {
         put(&self.manifest, &text)
     }
 }
+
+/// What to do where it is not known any more which files there were.
+const MANIFEST_GONE: &str =
+    "restore it from the back-up of the log, or, once you have seen that no file beside it is missing, remove it: it is made anew";
 
 /// Puts a file in place in one step, for its owner alone.
 fn put(file: &Path, bytes: &[u8]) -> Result<(), StartError> {

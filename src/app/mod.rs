@@ -18,6 +18,7 @@ pub mod holds;
 mod issuers;
 mod issuing;
 mod keys;
+mod listener_certificate;
 pub mod memories;
 mod observability;
 pub mod origins;

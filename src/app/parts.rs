@@ -18,6 +18,7 @@ use super::enrolments::Enrolments;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::keys::{key_place, token_keys};
+use super::listener_certificate::ListenerCertificate;
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::origins::{OpenLog, open_log, origins_of};
 use super::retries::Retries;
@@ -80,6 +81,8 @@ pub struct Parts {
     pub behind: Behind,
     /// Certificates and revocation lists.
     pub trust: Arc<CertificateTrust>,
+    /// The certificate that the listeners show.
+    pub(super) listener_certificate: Arc<ListenerCertificate>,
     /// TLS settings of the `public` listener.
     pub public_tls: Arc<ArcSwap<ServerConfig>>,
     /// The local list of what is cut off.
@@ -119,7 +122,7 @@ impl Parts {
         let (cutoff, revocations) = open_cut_off(config, clock.now())?;
         let registry_trusts = ServerTrusts::open(config, &clock)?;
         let standing = NodeStanding { policies: policies.clone(), cutoff: cutoff.clone(), registry: registry_trusts.clone() };
-        let (trust, public_tls) = tls_parts(config, standing, clock.clone())?;
+        let (trust, public_tls, listener_certificate) = tls_parts(config, standing, clock.clone())?;
         let (OpenLog { ledger, reader, config: ledger_config }, begun) = log_to_go_on(config, &ring, &doubted)?;
         let lists = in_force(&trust, &registry_trusts);
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &lists).await?;
@@ -161,6 +164,7 @@ impl Parts {
             alerts,
             behind,
             trust,
+            listener_certificate,
             public_tls,
             cutoff,
             registry,
@@ -299,7 +303,7 @@ fn issuing(issuer: Arc<str>, replays: &Arc<ReplayStore>, ring: &KeyRing) -> Resu
     Ok(Issuing::new(clients, service))
 }
 
-type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>);
+type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>, Arc<ListenerCertificate>);
 
 fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
     let settings = TrustSettings {
@@ -313,8 +317,9 @@ fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> 
         allow_tls12: config.tls.allow_tls12,
     };
     let public = public(&settings.identity, clock.clone(), settings.allow_tls12).map_err(|error| StartError(error.to_string()))?;
+    let certificate = Arc::new(ListenerCertificate::open(config, clock.clone())?);
     let trust = CertificateTrust::open(settings, clock, Arc::new(standing)).map_err(|error| StartError(error.to_string()))?;
-    Ok((trust, Arc::new(ArcSwap::from_pointee(public))))
+    Ok((trust, Arc::new(ArcSwap::from_pointee(public)), certificate))
 }
 
 /// The keys whose checkpoints of a log are believed, the present one first.

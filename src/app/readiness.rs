@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::enrolments::Enrolments;
+use super::listener_certificate::ListenerCertificate;
 use super::parts::Parts;
 use super::upstream::ServerTrusts;
 use crate::adapters::clock::DoubtedClock;
@@ -21,6 +22,7 @@ struct NodeReadiness {
     registry: Arc<CachedRegistry>,
     ledger: Arc<SqliteLedger>,
     trust: Arc<CertificateTrust>,
+    certificate: Arc<ListenerCertificate>,
     keys: Arc<KeyStore>,
     registry_trust: ServerTrusts,
     cutoff: Arc<CutOff>,
@@ -35,6 +37,7 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         registry: parts.registry.clone(),
         ledger: parts.ledger.clone(),
         trust: parts.trust.clone(),
+        certificate: parts.listener_certificate.clone(),
         keys: parts.keys.clone(),
         registry_trust: parts.registry_trusts.clone(),
         cutoff: parts.cutoff.clone(),
@@ -68,6 +71,7 @@ impl Readiness for NodeReadiness {
             ("ledger", self.ledger.ready()),
             ("keys", self.keys.ready()),
             ("clock", self.gate.clock.holds()),
+            ("certificate", self.certificate.is_in_its_dates()),
             // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
             ("revocation-lists", self.lists() < Assurance::Overdue || self.any_life_critical()),
         ];

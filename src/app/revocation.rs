@@ -107,7 +107,7 @@ impl Alarm {
             Some("revocation-lists-late") => tracing::warn!("a revocation list is past half of its life and no newer one has come"),
             Some(alarm) => {
                 metrics::counter!("estelam_alarms_total", "alarm" => alarm).increment(1);
-                tracing::error!(alarm, "revocation lists are past their date: bring newer ones; see operating, `Revocation lists`");
+                tracing::error!(alarm, "revocation lists are past their date: bring newer ones; see the manual, `trust`, Revocation lists");
             }
         }
     }

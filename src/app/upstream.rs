@@ -15,7 +15,7 @@ use super::standing::grace;
 use crate::adapters::keys::FileSigner;
 use crate::adapters::policy_files::Archive;
 use crate::adapters::registry::{self, CachedRegistry, PeopleConfig, RegistryClientConfig, ServerCheck};
-use crate::adapters::tls::material::{MaterialError, private_key};
+use crate::adapters::tls::material::{MaterialError, own_key, private_key};
 use crate::adapters::tls::server_trust::{ServerTrust, ServerTrustSettings};
 use crate::adapters::tokens::verify_foreign;
 use crate::config::{Config, People, Registry};
@@ -119,8 +119,8 @@ fn client(
     trust: &Arc<ServerTrust>,
     (certificate, key): (&Path, &Path),
 ) -> Result<RegistryClientConfig, StartError> {
-    // The key goes on as bytes; whether it lies as a key must, its reading as a key says.
-    private_key(key).map_err(|error| StartError(error.to_string()))?;
+    // Both go on as bytes; whether they are what they must be, and which file is not, reading them as a pair says.
+    own_key(certificate, key).map_err(|error| StartError(error.to_string()))?;
     let judge = trust.clone();
     let server = ServerCheck { verifier: trust.clone(), generation: Arc::new(move || judge.generation()) };
     let mut client = RegistryClientConfig::new(url, server, read(certificate)?, read(key)?);

@@ -1,5 +1,6 @@
 //! The client a person uses: mutual TLS, a bound token, a query, and the checks that make the answer worth something.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,11 +208,11 @@ impl Client {
 
     /// Says why there was no reply: what the connection met is the last of the causes.
     fn unreached(&self, error: &reqwest::Error) -> CliError {
-        let mut cause: &dyn std::error::Error = error;
+        let mut cause: &(dyn Error + 'static) = error;
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        CliError::failed(format_args!("the gateway at {} does not answer: {cause}; is it running?", self.place.gateway))
+        CliError::failed(format_args!("the gateway at {} does not answer: {cause}; {}", self.place.gateway, what_to_see_to(cause)))
     }
 
     /// Reads a public resource as text.
@@ -222,6 +223,22 @@ impl Client {
         let text = response.text().await.doing("the public listener broke off")?;
         if status.is_success() { Ok(text) } else { Err(CliError::failed(format_args!("`{url}` answered {status}"))) }
     }
+}
+
+/// What to see to where no reply came.
+fn what_to_see_to(cause: &(dyn Error + 'static)) -> &'static str {
+    match tls_error(cause) {
+        Some(rustls::Error::InvalidCertificate(_)) => "is it the gateway that listens there, and is the root (`ca`) here its own?",
+        Some(rustls::Error::AlertReceived(_)) => "it refuses this certificate: has it ended, or was it cut off? ask the operator",
+        Some(_) => "what listens there does not speak TLS as the gateway does: is it the right address?",
+        None => "is it running?",
+    }
+}
+
+/// What TLS met; on a connection that stands, it comes inside an error of reading or writing.
+fn tls_error<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let inside = || cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref();
+    cause.downcast_ref().or_else(inside)
 }
 
 /// Code and words of a problem (RFC 9457) or of an error of the token endpoint (RFC 6749 §5.2), on one line; what the policy says to do in an
@@ -242,7 +259,18 @@ fn said(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::said;
+    use super::{said, what_to_see_to};
+
+    #[test]
+    fn connection_that_fails_says_what_to_see_to() {
+        let tls = |error: rustls::Error| what_to_see_to(&error);
+        assert!(tls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)).contains("root"));
+        assert!(tls(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked)).contains("cut off"));
+        assert!(tls(rustls::InvalidMessage::InvalidContentType.into()).contains("right address"));
+        let wrapped = std::io::Error::other(rustls::Error::AlertReceived(rustls::AlertDescription::AccessDenied));
+        assert!(what_to_see_to(&wrapped).contains("cut off"), "as the connection wraps it");
+        assert_eq!(what_to_see_to(&std::io::Error::other("refused")), "is it running?");
+    }
 
     #[test]
     fn refusals_of_both_kinds_are_one_line() {

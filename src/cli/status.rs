@@ -93,6 +93,8 @@ fn deletion(seen: &Value) -> String {
             };
             classes.iter().map(until).collect::<Vec<_>>().join(", ")
         }
+        // A gateway of an earlier version does not say which of the two it is.
+        _ if seen.get("unreadable") == Some(&Value::Bool(false)) => "not looked at since the start; ask again in a few seconds".to_owned(),
         _ => "nothing now: holds or purge orders cannot be read; the log says why".to_owned(),
     };
     match seen.get("not_ordered").filter(|left| left.is_object()) {

@@ -1,4 +1,4 @@
-//! `estelam verify`: one query, its answer in words, its signature and its record checked.
+//! `estelam verify`: one query, its answer in words, its signature checked. (`estelam log prove` checks its place in the log.)
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;

@@ -27,6 +27,11 @@ impl Config {
         if !self.listen.ops.ip().is_loopback() {
             return Err("`listen.ops` must be a loopback address: it has no TLS".to_owned());
         }
+        if self.trust_domain.is_empty()
+            || self.trust_domain.bytes().any(|b| !(b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b)))
+        {
+            return Err("`trust_domain` must be a name of a-z, 0-9, dot, hyphen, underscore, as in `spiffe://<trust-domain>/…`".to_owned());
+        }
         self.check_urls()?;
         self.check_bounds()?;
         if self.ledger.witness_checkpoint.is_some() && self.ledger.witness_key.is_none() {
@@ -60,6 +65,9 @@ impl Config {
         for (key, url) in [("issuer", &self.issuer), ("registry.url", &self.registry.url)].into_iter().chain(further).chain(people) {
             if !url.starts_with("https://") || url.ends_with('/') {
                 return Err(format!("`{key}` must be an `https://` URL without a slash at its end"));
+            }
+            if !names_a_host(url) {
+                return Err(format!("`{key}` must be a URL of the form `https://host` or `https://host:port`"));
             }
         }
         if self.registry.identity.as_ref().is_some_and(|identity| !identity.starts_with("spiffe://")) {
@@ -115,6 +123,25 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether an `https://` URL is of printable ASCII, names a host and a port if any, and neither a user, a query nor a fragment.
+fn names_a_host(url: &str) -> bool {
+    let rest = url.trim_start_matches("https://");
+    let authority = rest.split('/').next().unwrap_or_default();
+    // The colons of an IPv6 address stand in brackets.
+    let after = authority.rfind(']').map_or(0, |end| end + 1);
+    let port = authority.get(after..).and_then(|rest| rest.split_once(':')).map(|(_, port)| port);
+    let host = authority.len() - port.map_or(0, |port| port.len() + 1);
+    rest.bytes().all(|b| b.is_ascii_graphic() && !b"@?#\\\"<>".contains(&b))
+        && host > 0
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// The reader's words on one line; where they say only what was found, with what is wanted.
+pub(super) fn said(message: &str) -> String {
+    let said = message.replace('\n', " ");
+    if said == "invalid socket address syntax" { format!("{said}; write an IP address and a port, as `0.0.0.0:8443`") } else { said }
 }
 
 /// `:LINE` of the key that a message names first in backticks, or of its section; empty where the file has neither.

@@ -331,7 +331,7 @@ impl Config {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
-            ConfigError(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
+            ConfigError(format!("{}:{line}: {}", path.display(), check::said(error.message())))
         })?;
         config.check().map_err(|what| ConfigError(format!("{}{}: {what}", path.display(), check::place_of(text, &what))))?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));

@@ -34,6 +34,16 @@ fn values_that_could_never_work_are_refused_where_they_stand() {
     check("url = \"https", "url = \"http", "must be an `https://` URL");
     check("issuer = \"https", "issuer = \"http", "must be an `https://` URL");
     check("identity = \"spiffe", "identity = \"https", "must be a `spiffe://` URI");
+    for wrong in
+        ["https:// ", "https://:", "https://a:b@", "https://گ", "https://host?", "https://host#", "https://host:x/", "https://host:99999/"]
+    {
+        check("issuer = \"https://", &format!("issuer = \"{wrong}"), "of the form `https://host`");
+        check("url = \"https://", &format!("url = \"{wrong}"), "of the form `https://host`");
+    }
+    for wrong in ["", "Estelam.test", "spiffe://estelam.test", "estelam test", "استعلام"] {
+        check("trust_domain = \"estelam.test", &format!("trust_domain = \"{wrong}"), "`trust_domain` must be a name");
+    }
+    check("gateway = \"127.0.0.1:0\"", "gateway = \"localhost:8443\"", "write an IP address and a port");
     check(
         "sender = \"spiffe://estelam.test/service/",
         "sender = \"spiffe://estelam.test/server/",
@@ -41,6 +51,14 @@ fn values_that_could_never_work_are_refused_where_they_stand() {
     );
     check("sender = \"spiffe://estelam.test/service/", "sender = \"spiffe://estelam.test/agency/", "which could be given to an agency");
     check("issuer = \"spiffe://estelam.test/server/registry", "issuer = \"", "must be the `iss`");
+}
+
+#[test]
+fn a_url_with_an_address_for_a_host_is_taken() {
+    for host in ["https://[::1]:8443", "https://127.0.0.1", "https://gate.gov.example:443"] {
+        let text = shipped().replacen("issuer = \"https://localhost:0", &format!("issuer = \"{host}"), 1);
+        assert!(text.contains(host) && Config::parse(&text, Path::new("estelam.toml")).is_ok(), "{host}");
+    }
 }
 
 #[test]

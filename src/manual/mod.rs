@@ -3,6 +3,8 @@
 //! - [`tour`]: follow one request through every stage, in ten minutes.
 //! - [`installing`]: from nothing to the first answer, outside the demo.
 //! - [`operating`]: an installation's files, its health, what to do when something is red.
+//! - [`metrics`]: every metric, its labels, what it says.
+//! - [`figures`]: what was measured, how, and when.
 //! - [`asking`]: the API from an integrator's chair.
 //! - [`spdci`]: people looked up in a social-protection registry.
 //! - [`identifiers`]: what is compared with what: numbers, dates, names; records of one person.
@@ -15,10 +17,12 @@
 
 pub mod asking;
 pub mod decisions;
+pub mod figures;
 pub mod holder;
 pub mod identifiers;
 pub mod installing;
 pub mod log;
+pub mod metrics;
 pub mod operating;
 pub mod receipts;
 pub mod spdci;

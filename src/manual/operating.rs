@@ -54,6 +54,7 @@
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
+//! | `certificate` | `tls.certificate` is not within its dates: every client refuses it | bring a new one and restart the gateway |
 //! | `accepting` | the node is stopping | wait |
 //!
 //! **The clock at a start.** A wall clock that moves on evenly is believed as it is when the gateway starts, with two exceptions: a witness that contradicts it
@@ -358,27 +359,7 @@
 //!
 //! `make timing` measures whether unknown, blocked and unprovable can be told apart by the time that they take.
 //!
-//! # Metrics
+//! # Metrics and logs
 //!
-//! `estelam_requests_total{outcome}`, `estelam_request_seconds{outcome}`, `estelam_registry_*`, `estelam_ledger_*`,
-//! `estelam_tls_refusals_total{listener,reason}`,
-//! `estelam_tls_profile_refusals_total{rule}`, `estelam_connections_cut_total{reason}`, `estelam_connections_open{listener}`,
-//! `estelam_handshakes_put_off_total`, `estelam_policy_reloads_total{result}`, `estelam_policy_agencies`, `estelam_alarms_total{alarm}`, `estelam_alerts_raised_total`,
-//! `estelam_alerts_total{rule,agency}`. No label names a
-//! person, a clerk or a number.
-//!
-//! Of the registry, taken when the metrics are read:
-//!
-//! | gauge | what |
-//! |---|---|
-//! | `estelam_registry_in_order` | 1 while decrees are loaded, the feed vouches for what is known, and look-ups are answered |
-//! | `estelam_registry_feed_silence_seconds` | for how long the feed has vouched for nothing; beyond 10 s remembered facts are asked for again |
-//! | `estelam_registry_feed_lag_changes`, `estelam_registry_cursor` | changes that look-ups show and the feed has not told; how far it was followed |
-//! | `estelam_registry_decrees_age_seconds` | since the registry last said that these decrees are all there are |
-//! | `estelam_registry_breaker{registry,address}` | of each address (1 is the preferred one), `registry` being `register` or `people`: 0 closed, 1 half open, 2 open |
-//! | `estelam_registry_lagging{registry,address}` | 1 while an address is left alone because its answers were older than what is known |
-//! | `estelam_registry_last_error_age_seconds{registry,address}`, `estelam_registry_lookup_p95_seconds{registry,address}` | since something went wrong there (`estelam status` says what); how long its look-ups take |
-//! | `estelam_registry_lane_in_flight{lane}`, `estelam_registry_lane_waiting{lane}`, `estelam_registry_at_once` | look-ups at the registry and waiting, of the counter and in the background; how many may be there at once |
-//! | `estelam_registry_remembered`, `estelam_registry_remembered_bytes` | people, and memory |
-//!
-//! Logs are JSON lines on standard error; `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`).
+//! `GET /metrics` on `ops`, for Prometheus: every name, label and meaning stands in [`metrics`](super::metrics). Logs are JSON lines on standard error;
+//! `ESTELAM_LOG` sets the level (`info`, `warn`, `debug`). Neither names a person, a clerk or a number.

@@ -1,23 +1,36 @@
 //! One request, straight down.
 //!
-//! Start in [`crate::flow`]: two short functions hold the whole order. Each stage below *consumes* the value before it and
-//! *owns* it, and its fields are private; so what must not happen does not compile.
+//! Start in [`crate::flow`]: one short file holds the whole order. `POST /v1/verify` comes in at [`crate::adapters::http`] (`verify.rs`), which reads the
+//! request and calls [`verify`](crate::flow::verify). Read four functions there, in this order:
 //!
-//! | stage | takes → gives | where | port |
+//! 1. `verify`: the query is let in, answered, concluded. Whatever happens on the way, the reply was recorded before it exists.
+//! 2. `admit`: certificate, token, scope. (`signature::admit_query` around it looks at a signed request's signature.)
+//! 3. `decide`: permit, limits, look-up, decision, and a last look at what may have changed meanwhile.
+//! 4. `conclude`: sign, record, reply; the same for answers and refusals.
+//!
+//! Each stage below *consumes* the value before it and *owns* it, and its fields are private; so what must not happen does not compile.
+//!
+//! | stage | takes → gives | called as | port |
 //! |---|---|---|---|
-//! | connection | socket → `PeerChain` | [`crate::adapters::tls`] | |
-//! | identity | `PeerChain` → `VerifiedAgency` | [`crate::core::identity`] | `Trust` |
-//! | token | `VerifiedAgency` → `VerifiedCall` | [`crate::core::token`] | `TokenVerifier` |
-//! | policy | `VerifiedCall` + body → `Permit` | [`crate::core::policy`] | a snapshot |
-//! | limit | `Permit` → `Permit` | [`crate::core::limit`]; tokens never seen before have a tier of their own | `Limiter`, `Shield`; `Floods` for refusals |
-//! | registry | `Permit` → `Facts` | [`crate::core::registry`] | `Registry` |
-//! | decision | `Facts` → `Decision` | [`crate::core::decision`] | none: a pure function |
-//! | signing | `Decision` or `Refusal` → `Signed` | [`crate::core::signing`] | `Signer` |
-//! | ledger | `Signed` → `Recorded` | [`crate::core::ledger`] | `Ledger` |
-//! | reply | `Recorded` → `Reply` | [`crate::core::reply`] | |
+//! | connection | socket → `PeerChain` | [`crate::adapters::tls`], before the flow | |
+//! | identity | `PeerChain` → `VerifiedAgency` | [`identity::identify`](crate::core::identity::identify) | `Trust` |
+//! | token | `VerifiedAgency` → `VerifiedCall` | [`token::verify`](crate::core::token::verify) | `TokenVerifier` |
+//! | policy | `VerifiedCall` + body → `Permit` | [`policy::permit`](crate::core::policy::permit()) | a snapshot |
+//! | limit | `Permit` → `Permit` | [`policy::admit`](crate::core::policy::admit()), [`policy::screen`](crate::core::policy::screen); the words are in [`crate::core::limit`] | `Limiter`, `Shield`; `Floods` for refusals |
+//! | registry | `Permit` → `Facts` | [`registry::look_up`](crate::core::registry::look_up) | `Registry` |
+//! | decision | `Facts` → `Decision` | [`decision::decide`](crate::core::decision::decide) | none: a pure function |
+//! | signing | `Decision` or `Refusal` → `Signed` | [`signing::sign`](crate::core::signing::sign) | `Signer` |
+//! | ledger | `Signed` → `Recorded` | [`ledger::record`](crate::core::ledger::record) | `Ledger` |
+//! | reply | `Recorded` → `Reply` | [`reply::render`](crate::core::reply::render) | |
+//!
+//! The ports are traits in those modules; [`crate::adapters`] implements them, and [`crate::app`] alone knows which implements which
+//! (`parts.rs` builds the [`Gate`](crate::flow::Gate)).
 //!
 //! A refusal may come out of any stage. It carries what was known so far and takes the same last three stages as an answer.
 //! The only reply without a record is the bare 503. One of a flood of refusals gets no reply at all.
+//!
+//! Leave these for a second reading: retries under an `Idempotency-Key` (`flow/retry.rs`), turns between counters and batches (`flow/turns.rs`), what a 503
+//! still says (`flow/advice.rs`), how long a long read stays allowed (`flow/tenure.rs`).
 //!
 //! # The four misuses that do not compile
 //!

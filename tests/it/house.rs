@@ -34,20 +34,41 @@ fn sources(folder: &str) -> Vec<Source> {
     found
 }
 
-/// The part of a file before its unit tests.
-fn shipped(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap()
+/// A file without what is compiled for tests alone: each `#[cfg(test)]` and the item behind it, wherever it stands.
+fn shipped(text: &str) -> String {
+    let mut kept = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            let indent = line.len() - line.trim_start().len();
+            // The item ends with the first line that stands as far to the left as it does and closes something.
+            let ends = |line: &&str| line.len() - line.trim_start().len() == indent && line.ends_with([';', ',', '}']);
+            lines.find(ends).unwrap_or_else(|| panic!("an item for tests has no end:\n{text}"));
+        } else {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+#[test]
+fn what_follows_an_item_for_tests_is_looked_at_too() {
+    let text = "use a;\n#[cfg(test)]\nmod tests;\nfn b() {}\nimpl C {\n    #[cfg(test)]\n    fn d() {\n        e();\n    }\n    fn f() {}\n}\n\
+                #[cfg(test)]\n#[path = \"g.rs\"]\nmod h {\n    fn i() {}\n}\n";
+    assert_eq!(shipped(text), "use a;\nfn b() {}\nimpl C {\n    fn f() {}\n}\n");
 }
 
 /// Every source file of the product without its unit tests: name and text.
 pub fn shipped_sources() -> Vec<(String, String)> {
     let sources = sources("src").into_iter().filter(|source| !is_tests(source));
-    sources.map(|source| (source.name, shipped(&source.text).to_owned())).collect()
+    sources.map(|source| (source.name, shipped(&source.text))).collect()
 }
 
 /// Every path below `crate::` that a file mentions, without comments; a group is taken apart, a visibility is no mention.
 fn crate_paths(text: &str) -> Vec<String> {
-    let code: Vec<&str> = shipped(text).lines().map(|line| line.split("//").next().unwrap()).collect();
+    let shipped = shipped(text);
+    let code: Vec<&str> = shipped.lines().map(|line| line.split("//").next().unwrap()).collect();
     let mut paths = Vec::new();
     for rest in code.join("\n").replace("(in crate::", "(in ").split("crate::").skip(1) {
         let path: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect();

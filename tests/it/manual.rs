@@ -1,8 +1,12 @@
 //! The manual explains whatever can turn red: each part of the health check, each alarm.
 
+use std::collections::BTreeSet;
+
 use crate::house::shipped_sources;
 
 const OPERATING: &str = include_str!("../../src/manual/operating.rs");
+const METRICS: &str = include_str!("../../src/manual/metrics.rs");
+const README: &str = include_str!("../../README.md");
 
 /// Alarms whose names are put together elsewhere than where they are counted, and in how many places that is.
 const COUNTED_BY_NAME: (usize, [&str; 8]) = (
@@ -51,5 +55,31 @@ fn every_part_of_the_health_check_stands_in_the_manual_with_what_to_do() {
     assert!(parts.contains(&"keys") && parts.contains(&"people-registry") && parts.len() >= 7, "{parts:?}");
     for part in parts {
         assert!(OPERATING.contains(&format!("//! | `{part}` |")), "operating.rs has no row for the part `{part}`");
+    }
+}
+
+/// Names in quotation marks that are a metric's: `estelam_` and then lower-case words.
+fn metrics_of(text: &str) -> impl Iterator<Item = &str> {
+    let names = text.split('"').filter(|part| part.starts_with("estelam_"));
+    names.filter(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+}
+
+#[test]
+fn every_metric_stands_in_the_manual_and_no_other() {
+    let sources = shipped_sources();
+    let counted: BTreeSet<&str> = sources.iter().flat_map(|(_, text)| metrics_of(text)).collect();
+    assert!(counted.len() > 50, "{counted:?}");
+    let explained = METRICS.split('`').skip(1).step_by(2).filter_map(|code| code.split('{').next());
+    let explained: BTreeSet<&str> = explained.filter(|name| name.starts_with("estelam_")).collect();
+    assert_eq!(counted, explained);
+}
+
+#[test]
+fn every_file_that_the_readme_links_to_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links: Vec<&str> = README.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() >= 12, "{links:?}");
+    for link in links {
+        assert!(root.join(link).exists(), "README.md links to `{link}`, which is not there");
     }
 }

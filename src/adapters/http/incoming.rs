@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Payload;
+use bytes::Bytes;
 use memchr::memmem;
 
 use super::HttpState;
@@ -32,6 +34,9 @@ static SIGNATURE: HeaderName = HeaderName::from_static("estelam-signature");
 const QUERY_STRING: &str = "leave the query string out; a token goes into the `Authorization` header field";
 /// Resources that take a query string.
 const QUERIED: &str = "/v1/log/";
+
+/// What is said to whoever wants to go on in another protocol.
+const ANOTHER_PROTOCOL: &str = "leave out `CONNECT` and `Upgrade: websocket`: no other protocol is spoken here";
 
 /// Fields of which a request may have one each: which of two would count is for nobody to guess.
 static SINGLE: [(&HeaderName, &str); 4] = [
@@ -67,7 +72,10 @@ pub(super) async fn read(
 ) -> Option<Incoming> {
     let peer = request.conn_data::<Arc<PeerChain>>()?.clone();
     let context = CallContext::new(route, state.gate.clock.now());
-    let body = match read_body(request, payload, limit).await {
+    let another_protocol = wants_another_protocol(request);
+    // What follows such a head has no end that could be waited for; the connection closes with the reply.
+    let read = if another_protocol { Ok(Bytes::new()) } else { read_body(request, payload, limit).await };
+    let body = match read {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => Err(BodyTooLarge),
         Err(BodyError::Slow | BodyError::Broken) => return None,
@@ -81,7 +89,7 @@ pub(super) async fn read(
         signature: signature(request),
         format: format(request),
         body,
-        oddity: oddity(request),
+        oddity: if another_protocol { Some(ANOTHER_PROTOCOL) } else { oddity(request) },
     })
 }
 
@@ -116,6 +124,12 @@ fn format(request: &HttpRequest) -> Format {
         Some(accept) if accept.trim().eq_ignore_ascii_case("application/jwt") => Format::Statement,
         _ => Format::Json,
     }
+}
+
+/// Whether a request asks for a tunnel or a web socket (RFC 9110 §9.3.6 and §7.8): actix takes all that follows for its body.
+fn wants_another_protocol(request: &HttpRequest) -> bool {
+    let websocket = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket"));
+    request.method() == Method::CONNECT || request.headers().get_all(header::UPGRADE).any(websocket)
 }
 
 fn oddity(request: &HttpRequest) -> Option<&'static str> {

@@ -64,7 +64,10 @@ impl Import {
     fn finish(&self, filling: Filling, summary: &Summary) -> Result<ExitCode, CliError> {
         let file = self.file.display();
         let why = if summary.rows == 0 {
-            format!("`{file}` has no row")
+            let people = summary
+                .without_document
+                .map_or_else(String::new, |(people, _)| format!(", and of its people none has a document ({people})"));
+            format!("`{file}` has no row{people}")
         } else {
             let rejects = self.rejects.clone().unwrap_or_else(|| import::rejects_beside(&self.file));
             format!("no row of `{file}` was accepted, `{}` says why", rejects.display())
@@ -75,10 +78,27 @@ impl Import {
                 return Err(CliError::failed(format_args!("{why}; there is still no registry in `{dir}`")));
             }
             Filling::There(_) if summary.documents == 0 => eprintln!("estelam: {why}; the registry is as it was"),
-            _ => {}
+            _ => self.tell_what_is_left_out(summary),
         }
         filling.done(&self.place)?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Import {
+    fn tell_what_is_left_out(&self, summary: &Summary) {
+        let file = self.file.display();
+        let rejected: u64 = summary.rejected.values().sum();
+        if rejected > 0 {
+            let rejects = self.rejects.clone().unwrap_or_else(|| import::rejects_beside(&self.file));
+            eprintln!(
+                "estelam: rows of `{file}` that were not accepted: {rejected}; `{}` has each, with its line and what to do",
+                rejects.display()
+            );
+        }
+        if let Some((people, first)) = summary.without_document {
+            eprintln!("estelam: people of `{file}` without a document, of whom nothing was imported: {people}, the first in line {first}");
+        }
     }
 }
 

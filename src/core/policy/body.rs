@@ -48,9 +48,17 @@ fn parse(body: &[u8]) -> Result<VerifyRequest, String> {
     let request = object(&mut reader).and_then(|request| reader.end().map(|()| request));
     match request {
         Ok(Some(request)) => Ok(request),
-        Ok(None) => Err("the body is not a JSON object".to_owned()),
+        Ok(None) => Err(NO_OBJECT.to_owned()),
+        // Of another kind of value the reader would name a place that says nothing.
+        Err(error) if error.is_data() && !begins_object(body) => Err(NO_OBJECT.to_owned()),
         Err(error) => Err(describe(&error)),
     }
+}
+
+const NO_OBJECT: &str = "the body is not a JSON object";
+
+fn begins_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// Says where the fault is and of which sort. The reader's own words can hold what was sent, so only the names of our

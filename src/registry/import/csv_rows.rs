@@ -20,6 +20,9 @@ impl Header {
         let [header] = records.as_slice() else {
             return refuse("lines must end in LF or CRLF, and the first must name the columns".to_owned());
         };
+        if let (1, Some(separator)) = (header.len(), [";", "\t", "|"].into_iter().find(|one| record.contains(one))) {
+            return refuse(format!("its fields are separated by {separator:?} and not by commas; save the file as CSV with commas"));
+        }
         let mut columns = Vec::with_capacity(header.len());
         for (place, name) in header.iter().enumerate() {
             let code = text::digits(name).to_ascii_lowercase();
@@ -67,7 +70,7 @@ fn split(record: &str) -> Result<Vec<StringRecord>, csv::Error> {
 fn unknown(place: usize, code: &str) -> String {
     let is_word = code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let name = if is_word { format!(" `{code}`") } else { String::new() };
-    format!("column {place}{name} is unknown; the columns are {}, separated by commas", all_columns())
+    format!("column {place}{name} is unknown; the first line names the columns, which are {}, separated by commas", all_columns())
 }
 
 fn all_columns() -> String {

@@ -37,6 +37,35 @@ pub(super) struct Fault {
     pub column: Option<Column>,
 }
 
+impl Fault {
+    /// What whoever sent the row should do.
+    pub(super) const fn what_to_do(self) -> &'static str {
+        match (self.reason, self.column) {
+            (Reason::MissingField, _) => "fill the column in",
+            (Reason::UnknownScheme, _) => "use a scheme of schemes.toml",
+            (Reason::NotAKey, _) => "give the number of a document: nobody is looked up by this one",
+            (Reason::BadValue, _) => "read the number on the paper again, and keep it as text: spreadsheets round numbers and drop noughts",
+            (Reason::UnknownKind, _) => "use a kind of document that the contract lists",
+            (Reason::BadDate, Some(Column::RecordedAt)) => "write an instant as 2026-11-23T10:00:00Z",
+            (Reason::BadDate, _) => "write YYYY/M/D, YYYY/M or YYYY, and a day that its calendar has",
+            (Reason::BadField, None) => {
+                "give each row as many fields as the header has, or one JSON object of a person a line with the contract's fields alone"
+            }
+            (Reason::BadField, Some(Column::Calendar | Column::BirthCalendar)) => "name the calendar of the dates: jalali or gregorian",
+            (Reason::BadField, Some(Column::Series)) => "write a whole number from 1 to 999",
+            (Reason::BadField, Some(Column::State | Column::BankState | Column::SimState)) => "use a state that the contract lists",
+            (Reason::BadField, Some(Column::HouseholdRole)) => "write head or member, or leave it empty",
+            (Reason::BadField, Some(Column::Nationality | Column::Country)) => {
+                "write the country's code of ISO 3166; of a nationality that of two letters, as AF"
+            }
+            (Reason::BadField, Some(Column::Province)) => "write the province's code of ISO 3166-2, as IR-30, or leave it empty",
+            (Reason::BadField, Some(Column::LegalStatus)) => "use the kind of document that the card carries, or leave it empty",
+            (Reason::BadField, Some(Column::Birth)) => "give the date of birth and its calendar",
+            (Reason::BadField, Some(_)) => "write a text of at most 500 characters",
+        }
+    }
+}
+
 /// A row that was accepted, normalised. Empty fields are `None`.
 pub(super) struct Judged {
     pub person: String,
@@ -107,7 +136,11 @@ pub(super) fn judge(row: &Row, schemes: &SchemeCatalogue) -> Result<Judged, Faul
         check_digit_warning: accepted.check_digit_warning,
         mrz,
     };
-    if row.ragged { Err(Fault { reason: Reason::BadField, column: None }) } else { Ok(judged) }
+    match row.odd.or_else(|| row.too_long()) {
+        Some(column) => Err(fault(Reason::BadField, column)),
+        None if row.ragged => Err(Fault { reason: Reason::BadField, column: None }),
+        None => Ok(judged),
+    }
 }
 
 impl Judged {

@@ -25,7 +25,7 @@ use crate::core::domain::scheme::SchemeCatalogue;
 use csv_rows::Header;
 use judge::{Fault, judge};
 use merge::Merge;
-use records::Records;
+use records::{Records, refuse_mistaken};
 use rejects::Rejects;
 use row::Row;
 use summary::Counter;
@@ -65,10 +65,18 @@ pub enum ImportError {
     /// The source's name is empty.
     #[error("the source has no name: give one with `--source`")]
     Source,
-    /// Not UTF-8.
-    #[error("line {line}: not UTF-8; save the file as UTF-8 and import it again")]
+    /// Not UTF-8, or not text at all.
+    #[error("line {line}: {what}")]
     Encoding {
         /// The first such line.
+        line: u64,
+        /// What it is and what to do.
+        what: &'static str,
+    },
+    /// A line that no row could be.
+    #[error("line {line}: longer than 64 MiB, so it is no row; see whether lines end in LF or CRLF")]
+    LongLine {
+        /// Which line.
         line: u64,
     },
     /// A quote is never closed.
@@ -199,7 +207,9 @@ impl Form {
 /// The first pass: header, encoding and quotes of the whole file, before anything is written.
 fn check(form: Form, input: &mut (impl Read + Seek)) -> Result<(), ImportError> {
     input.seek(SeekFrom::Start(0)).map_err(ImportError::Read)?;
-    let mut records = Records::new(BufReader::new(input), form == Form::Csv);
+    let mut input = BufReader::new(input);
+    refuse_mistaken(&mut input)?;
+    let mut records = Records::new(input, form == Form::Csv);
     let mut record = String::new();
     if form == Form::Csv {
         records.next(&mut record)?;
@@ -232,7 +242,11 @@ fn merge_rows(
     let mut counter = Counter::default();
     let mut passed = 0_u64;
     while let Some(line) = records.next(&mut record)? {
-        for row in rows(layout.as_ref(), line, &record)? {
+        let rows = rows(layout.as_ref(), line, &record)?;
+        if rows.is_empty() && !record.trim().is_empty() {
+            counter.without_document(line);
+        }
+        for row in rows {
             match row.and_then(|row| judge(&row, schemes).map_err(|fault| (row, fault))) {
                 Ok(judged) if counter.accept(&judged) => merge.row(&judged)?,
                 Ok(_duplicate) => {}
@@ -254,14 +268,12 @@ fn merge_rows(
 /// A row, or what was left of one that could not be laid out.
 type Laid = Result<Row, (Row, Fault)>;
 
-/// The rows of one record; a line that is no person is one faulty row.
+/// The rows of one record.
 fn rows(header: Option<&Header>, line: u64, record: &str) -> Result<Vec<Laid>, ImportError> {
-    let no_person = Fault { reason: Reason::BadField, column: None };
-    let laid = match header {
-        Some(header) => Some(header.rows(line, record)?),
-        None => ndjson_rows::rows(line, record),
-    };
-    Ok(laid.map_or_else(|| vec![Err((Row::at(line), no_person))], |rows| rows.into_iter().map(Ok).collect()))
+    match header {
+        Some(header) => Ok(header.rows(line, record)?.into_iter().map(Ok).collect()),
+        None => Ok(ndjson_rows::rows(line, record)),
+    }
 }
 
 #[cfg(test)]

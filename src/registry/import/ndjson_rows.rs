@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::Laid;
+use super::judge::{Fault, Reason};
 use super::row::{Column, Row};
 
 #[derive(Deserialize)]
@@ -12,7 +14,7 @@ use super::row::{Column, Row};
 struct Person {
     #[serde(default)]
     person: Text,
-    birth: Option<Birth>,
+    birth: Option<Part<Birth>>,
     #[serde(default)]
     nationality: Text,
     #[serde(default)]
@@ -21,8 +23,16 @@ struct Person {
     name: Text,
     #[serde(default)]
     father_name: Text,
-    household: Option<Household>,
-    documents: Option<Vec<Document>>,
+    household: Option<Part<Household>>,
+    documents: Option<Vec<Part<Document>>>,
+}
+
+/// A part of a person, or something else in its place: then the documents that it concerns are rejected, and no others.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Part<T> {
+    Is(T),
+    IsNot(IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -65,55 +75,123 @@ struct Document {
 
 /// A string, or what a careless exporter writes instead of one: a whole number or `null`.
 #[derive(Default)]
-struct Text(String);
+struct Text {
+    text: String,
+    /// It was something else, a fraction for one: a number that a spreadsheet may have rounded is not taken for what it was.
+    odd: bool,
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Scalar;
-        impl Visitor<'_> for Scalar {
-            type Value = Text;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a whole number")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
-            }
-            fn visit_unit<E: de::Error>(self) -> Result<Text, E> {
-                Ok(Text::default())
-            }
-        }
         deserializer.deserialize_any(Scalar)
     }
 }
 
-/// Lays one line out into rows, one per document. A blank line is none; `None` is a line that is not a person.
-pub(super) fn rows(line: u64, record: &str) -> Option<Vec<Row>> {
-    if record.trim().is_empty() {
-        return Some(Vec::new());
-    }
-    let person: Person = serde_json::from_str(record).ok()?;
-    let common = common_columns(line, &person);
-    let documents = person.documents.unwrap_or_default();
-    Some(documents.into_iter().map(|document| with_document(common.clone(), document)).collect())
+struct Scalar;
+
+fn plain<E>(text: String) -> Result<Text, E> {
+    Ok(Text { text, odd: false })
 }
 
-fn common_columns(line: u64, person: &Person) -> Row {
-    let mut row = Row::at(line);
-    row.set(Column::Person, &*person.person.0);
-    row.set(Column::Nationality, &*person.nationality.0);
-    row.set(Column::Province, &*person.province.0);
-    row.set(Column::Name, &*person.name.0);
-    row.set(Column::FatherName, &*person.father_name.0);
-    if let Some(birth) = &person.birth {
-        row.set(Column::Birth, &*birth.date.0);
-        row.set(Column::BirthCalendar, &*birth.calendar.0);
+fn odd<E>(text: String) -> Result<Text, E> {
+    Ok(Text { text, odd: true })
+}
+
+impl<'de> Visitor<'de> for Scalar {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a whole number")
     }
-    if let Some(household) = &person.household {
-        row.set(Column::Household, &*household.id.0);
-        row.set(Column::HouseholdRole, &*household.role.0);
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        plain(text.to_owned())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text, E> {
+        plain(number.to_string())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Text, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
+        odd(number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Text, E> {
+        odd(format!("{number:?}"))
+    }
+
+    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Text, E> {
+        odd(truth.to_string())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Text, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        odd(String::new())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Text, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        odd(String::new())
+    }
+}
+
+/// Lays one line out into rows, one per document. A blank line is none; a line that is no person is one faulty row.
+pub(super) fn rows(line: u64, record: &str) -> Vec<Laid> {
+    if record.trim().is_empty() {
+        return Vec::new();
+    }
+    let unread = Fault { reason: Reason::BadField, column: None };
+    let Ok(person) = serde_json::from_str::<Person>(record) else { return vec![Err((Row::at(line), unread))] };
+    let documents = person.documents.unwrap_or_default();
+    let common = common_columns(
+        line,
+        (person.birth, person.household),
+        [
+            (Column::Person, person.person),
+            (Column::Nationality, person.nationality),
+            (Column::Province, person.province),
+            (Column::Name, person.name),
+            (Column::FatherName, person.father_name),
+        ],
+    );
+    let laid = |document| match document {
+        Part::Is(document) => Ok(with_document(common.clone(), document)),
+        Part::IsNot(_) => Err((common.clone(), unread)),
+    };
+    documents.into_iter().map(laid).collect()
+}
+
+fn fill(row: &mut Row, column: Column, Text { text, odd }: Text) {
+    row.set(column, text);
+    if odd {
+        row.odd.get_or_insert(column);
+    }
+}
+
+fn common_columns(line: u64, (birth, household): (Option<Part<Birth>>, Option<Part<Household>>), texts: [(Column, Text); 5]) -> Row {
+    let mut row = Row::at(line);
+    for (column, text) in texts {
+        fill(&mut row, column, text);
+    }
+    match birth {
+        Some(Part::Is(birth)) => {
+            fill(&mut row, Column::Birth, birth.date);
+            fill(&mut row, Column::BirthCalendar, birth.calendar);
+        }
+        Some(Part::IsNot(_)) => row.odd = row.odd.or(Some(Column::Birth)),
+        None => {}
+    }
+    match household {
+        Some(Part::Is(household)) => {
+            fill(&mut row, Column::Household, household.id);
+            fill(&mut row, Column::HouseholdRole, household.role);
+        }
+        Some(Part::IsNot(_)) => row.odd = row.odd.or(Some(Column::Household)),
+        None => {}
     }
     row
 }
@@ -135,7 +213,7 @@ fn with_document(mut row: Row, document: Document) -> Row {
         (Column::BankState, document.bank_state),
         (Column::SimState, document.sim_state),
     ] {
-        row.set(column, text.0);
+        fill(&mut row, column, text);
     }
     row
 }

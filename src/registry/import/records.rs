@@ -1,11 +1,38 @@
 //! Cutting a file into records: physical lines, joined while a CSV quote is open, each known by its first line.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use super::ImportError;
 
 /// A record longer than this is a quote that somebody forgot to close.
 const LONGEST_RECORD: usize = 1 << 20;
+/// A line longer than this (bytes) is no row, and would have to be held in memory.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// What is said of bytes that are not UTF-8.
+const NOT_UTF8: &str = "not UTF-8; save the file as UTF-8 and import it again";
+/// What is said where the file ends within a character.
+const CUT_OFF: &str = "the file ends within a character, so it was cut off; bring it whole and import it again";
+/// How files begin that offices send by mistake, and what is said of them.
+const MISTAKEN: [(&[u8], &str); 5] = [
+    (b"\x1f\x8b", "this is a gzip archive; unpack it and import what is in it"),
+    (b"PK\x03\x04", "this is a spreadsheet or a zip archive; save the sheet as CSV in UTF-8, or unpack the archive"),
+    (b"\xd0\xcf\x11\xe0", "this is a spreadsheet; save the sheet as CSV in UTF-8"),
+    (b"\xff\xfe", "this is UTF-16; save the file as UTF-8 and import it again"),
+    (b"\xfe\xff", "this is UTF-16; save the file as UTF-8 and import it again"),
+];
+
+/// Refuses a file that by its first bytes is of another kind.
+///
+/// # Errors
+/// [`ImportError::Encoding`] says which, and what to do.
+pub(super) fn refuse_mistaken(input: &mut impl BufRead) -> Result<(), ImportError> {
+    let start = input.fill_buf().map_err(ImportError::Read)?;
+    // UTF-16 without a mark: every other byte of a header is nought.
+    let wide = matches!(start, [0, _, 0, _, ..] | [_, 0, _, 0, ..]).then_some("this is UTF-16; save the file as UTF-8 and import it again");
+    let named = MISTAKEN.iter().find(|(first, _)| start.starts_with(first)).map(|(_, what)| *what);
+    named.or(wide).map_or(Ok(()), |what| Err(ImportError::Encoding { line: 1, what }))
+}
 
 /// A reader of records that counts lines and bytes.
 pub(super) struct Records<R> {
@@ -62,8 +89,15 @@ impl<R: BufRead> Records<R> {
 
     fn read_line(&mut self, record: &mut String) -> Result<bool, ImportError> {
         let mut line = Vec::new();
-        let read = self.input.read_until(b'\n', &mut line).map_err(ImportError::Read)?;
-        let text = std::str::from_utf8(&line).map_err(|_| ImportError::Encoding { line: self.line })?;
+        let read = self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(ImportError::Read)?;
+        if read as u64 == LONGEST_LINE {
+            return Err(ImportError::LongLine { line: self.line });
+        }
+        let text = std::str::from_utf8(&line).map_err(|error| {
+            // Only the last line has no end.
+            let cut_off = error.error_len().is_none() && !line.ends_with(b"\n");
+            ImportError::Encoding { line: self.line, what: if cut_off { CUT_OFF } else { NOT_UTF8 } }
+        })?;
         let text = if self.bytes == 0 { text.strip_prefix('\u{FEFF}').unwrap_or(text) } else { text };
         record.push_str(text);
         self.bytes += read as u64;

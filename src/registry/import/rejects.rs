@@ -33,7 +33,7 @@ impl Rejects {
         // Says to whoever looks, also from another container, that this import lives.
         open.lock()?;
         let mut writer = csv::Writer::from_writer(BufWriter::new(open));
-        writer.write_record(["line", "reason", "column"].into_iter().chain(Column::ALL.iter().map(|column| column.code())))?;
+        writer.write_record(["line", "reason", "column", "do"].into_iter().chain(Column::ALL.iter().map(|column| column.code())))?;
         Ok(Self { target, draft, writer, any: false })
     }
 
@@ -42,7 +42,7 @@ impl Rejects {
         self.any = true;
         let (line, column) = (row.line.to_string(), fault.column.map_or("", Column::code));
         let fields = Column::ALL.iter().map(|column| row.get(*column));
-        Ok(self.writer.write_record([line.as_str(), fault.reason.code(), column].into_iter().chain(fields))?)
+        Ok(self.writer.write_record([line.as_str(), fault.reason.code(), column, fault.what_to_do()].into_iter().chain(fields))?)
     }
 
     /// Makes the draft durable; it is not yet in its place.

@@ -61,6 +61,9 @@ impl Column {
     }
 }
 
+/// Characters of the longest field.
+const LONGEST_FIELD: usize = 500;
+
 /// One row as written.
 #[derive(Clone, Default)]
 pub(super) struct Row {
@@ -68,18 +71,25 @@ pub(super) struct Row {
     pub line: u64,
     /// Whether it has fewer or more fields than the header.
     pub ragged: bool,
+    /// A column whose content is of a kind that no text is: a fraction, a truth, a list.
+    pub odd: Option<Column>,
     fields: Vec<String>,
 }
 
 impl Row {
     /// An empty row that begins at a line.
     pub(super) fn at(line: u64) -> Self {
-        Self { line, ragged: false, fields: vec![String::new(); Column::ALL.len()] }
+        Self { line, ragged: false, odd: None, fields: vec![String::new(); Column::ALL.len()] }
     }
 
     /// The text of one column; empty where the file has none.
     pub(super) fn get(&self, column: Column) -> &str {
         self.fields.get(column as usize).map_or("", String::as_str)
+    }
+
+    /// The first column whose text is longer than any that a paper bears.
+    pub(super) fn too_long(&self) -> Option<Column> {
+        Column::ALL.iter().copied().find(|column| self.get(*column).chars().nth(LONGEST_FIELD).is_some())
     }
 
     /// Fills one column in.

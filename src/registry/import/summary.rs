@@ -29,6 +29,9 @@ pub struct Summary {
     pub warned: BTreeMap<&'static str, u64>,
     /// Rejected rows, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// People of the NDJSON form who have no document, so that no row tells of them: how many, and the line of the first.
+    #[serde(skip)]
+    pub without_document: Option<(u64, u64)>,
 }
 
 /// The table for people.
@@ -69,6 +72,12 @@ impl Counter {
     pub(super) fn reject(&mut self, reason: Reason) {
         self.summary.rows += 1;
         *self.summary.rejected.entry(reason.code()).or_default() += 1;
+    }
+
+    /// Notices somebody who has no document.
+    pub(super) fn without_document(&mut self, line: u64) {
+        let (people, first) = self.summary.without_document.unwrap_or((0, line));
+        self.summary.without_document = Some((people + 1, first));
     }
 
     /// Counts a row that was accepted; false when it repeats an earlier one.

@@ -153,7 +153,9 @@ fn header_may_come_in_any_order_with_crlf_quotes_and_blank_lines() {
 #[case(format!("{HEADER},colour"), "column 19 `colour` is unknown")]
 #[case(format!("{HEADER},person"), "column `person` stands there twice")]
 #[case(format!("{HEADER},"), "column 19 has no name")]
-#[case(HEADER.replace(',', ";"), "column 1 is unknown")]
+#[case(HEADER.replace(',', ";"), "separated by \";\" and not by commas")]
+#[case(HEADER.replace(',', "\t"), "separated by \"\\t\" and not by commas")]
+#[case(format!("Report of 1402,,\n{HEADER}"), "column 1 is unknown; the first line names the columns")]
 #[case(String::new(), "the first must name the columns")]
 #[case(format!("{HEADER}\r{HEADER}"), "lines must end in LF or CRLF")]
 fn malformed_header_refuses_the_file(#[case] header: String, #[case] message: &str) {

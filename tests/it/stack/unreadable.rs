@@ -100,6 +100,24 @@ async fn a_request_that_cannot_be_read_is_refused_on_record() {
     system.stop().await;
 }
 
+/// What follows such a head has no end that could be waited for: the refusal comes at once, and nothing behind the head counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_for_another_protocol_is_refused_on_record() {
+    let system = System::today().await;
+    let upgrade = "host: localhost\r\nconnection: Upgrade\r\nupgrade: WebSocket\r\n";
+    for (what, bytes) in [
+        ("a tunnel", b"CONNECT localhost:443 HTTP/1.1\r\nhost: localhost:443\r\n\r\n".to_vec()),
+        ("a tunnel with a body", b"CONNECT localhost:443 HTTP/1.1\r\nhost: l\r\ncontent-length: 2\r\n\r\n{}".to_vec()),
+        ("a web socket", get(upgrade)),
+        ("a web socket without the option", get("host: localhost\r\nupgrade: websocket\r\n")),
+        ("a web socket and a query", post("connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\n{}")),
+        ("a web socket and another request", [get(upgrade), get("host: localhost\r\n")].concat()),
+    ] {
+        check(&system, what, &bytes, 400, "malformed-request").await;
+    }
+    system.stop().await;
+}
+
 /// A client that says that it sends no more, in the middle of a body, and waits for the reply.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_breaks_off_is_refused_on_record() {
