@@ -130,6 +130,14 @@ pub enum VerifyError {
         /// Contents that were purged.
         recorded: u64,
     },
+    /// Counts of a day are not what was kept.
+    #[error("the counts of {day} {what}; put the table `day_count` back from a copy of the log")]
+    Counts {
+        /// The day.
+        day: jiff::civil::Date,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The index by id and the entries differ.
     #[error("the index of entries by id does not fit the entries: some answers cannot be found, or others are found in their place")]
     Index,
@@ -168,6 +176,17 @@ pub enum VerifyError {
         /// Size of the last checkpoint that fits.
         good: u64,
     },
+    /// The journal and the database do not agree.
+    #[error("the journal was written over other first {size} entries than the database has: an entry from {good} to {} was altered", size.saturating_sub(1))]
+    Journal {
+        /// Size at which they differ.
+        size: u64,
+        /// Size of the last checkpoint that fits.
+        good: u64,
+    },
+    /// A log has its first checkpoint before its first entry.
+    #[error("it has entries and no checkpoint: somebody took its checkpoints away, and entry 0 may be altered like any other")]
+    NoCheckpoint,
     /// Entries are gone from the end.
     #[error("{} covers {size} entries, only {total} are stored: entry {total} is missing", named(*seq))]
     Lost {
