@@ -12,6 +12,8 @@ mod altered_tests;
 mod apply;
 #[cfg(test)]
 mod copy_tests;
+#[cfg(test)]
+mod full_tests;
 mod lived;
 #[cfg(test)]
 mod order_tests;

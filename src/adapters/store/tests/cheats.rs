@@ -167,3 +167,19 @@ async fn log_that_was_given_up_signs_and_takes_nothing_any_more() {
     let ledger = SqliteLedger::open(config, signer(), Arc::new(StillClock)).unwrap();
     assert_eq!(ledger.append(entry(2, 0)).await.unwrap().index, 1, "a restart, which compares first, goes on");
 }
+
+#[tokio::test]
+async fn trigger_that_somebody_left_in_the_database_never_acts() {
+    let log = log();
+    log.append(0, 0).await.unwrap();
+    log.ledger.settled().await.unwrap();
+    let Log { _folder, config, ledger, .. } = log;
+    drop(ledger);
+    let conn = Connection::open(config.dir.join("ledger.sqlite")).unwrap();
+    conn.execute_batch("CREATE TRIGGER forget AFTER INSERT ON entry BEGIN UPDATE entry SET sealed = NULL WHERE idx = new.idx; END").unwrap();
+    drop(conn);
+    let opened = SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).err();
+    assert!(matches!(&opened, Some(LedgerError::Inconsistent(what)) if what.contains("`forget`")), "{opened:?}");
+    let found = verify(&options(&config, None), &mut |_, _| {});
+    assert!(matches!(&found, Err(VerifyError::Stranger(name)) if name == "forget"), "{found:?}");
+}

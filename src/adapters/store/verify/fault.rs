@@ -75,6 +75,9 @@ pub enum VerifyError {
     /// A thread that checked entries ended before its time.
     #[error("a thread that checks entries ended before its time; run it again")]
     Stopped,
+    /// Something in the database acts on its own.
+    #[error("its database has the trigger or view `{0}`, which is none of ours: it acts by the hands of whoever reads or writes")]
+    Stranger(String),
     /// A log does not go on from the one before it.
     #[error("the log `{origin}` does not go on from the one before it: {what}")]
     Succession {

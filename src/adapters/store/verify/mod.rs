@@ -112,6 +112,9 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
     if !schema::is_ledger(&conn).map_err(unreadable)? {
         return Err(LedgerError::OtherVersion(path).into());
     }
+    if let Some(name) = schema::stranger(&conn)? {
+        return Err(VerifyError::Stranger(name));
+    }
     let expected = Expected::load(&conn, options)?;
     // In this order, for a running service only adds: the size is read last, so it covers what was read before.
     let tiles = stored_tiles(&conn)?;
