@@ -106,7 +106,8 @@ impl Export {
 
     fn trusted(&self) -> Result<Trusted, CliError> {
         if self.log_key.is_empty() {
-            let keyless = |error| CliError::failed(format_args!("{error}; or give the log's key, got by another way, with `--log-key FILE`"));
+            let keyless =
+                |error| CliError::failed(format_args!("{error}; or give the log's key, got by another way, with `--log-key FILE`"));
             let client = Client::open(&self.place, &self.agency).map_err(keyless)?;
             let (keys, origins) = block_on(log_keys(&client))?;
             return Ok(Trusted { keys, origins });

@@ -187,7 +187,12 @@ async fn every_role_is_kept_out_of_what_is_another_s() {
                 continue;
             }
             assert_eq!((reply.status, reply.code()), (403, "scope-missing"), "{scope} at {} {}: {}", row.method, row.route, reply.json);
-            assert_eq!((system.entries(), system.look_ups()), before, "{scope} at {}: it is on record, and nothing was looked up", row.route);
+            assert_eq!(
+                (system.entries(), system.look_ups()),
+                before,
+                "{scope} at {}: it is on record, and nothing was looked up",
+                row.route
+            );
         }
     }
     assert_eq!(asked, with_token * ROLES.len());

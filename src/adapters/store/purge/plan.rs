@@ -17,7 +17,7 @@ use crate::core::ledger::{RetentionClass, content};
 /// Entries read in one go.
 const CHUNK: u64 = 4096;
 /// An entry may be prepared under a day's key and take its place a little later: never more entries later than this.
-const STRAGGLERS: u64 = 1 << 16;
+const STRAGGLERS: u64 = if cfg!(test) { 64 } else { 1 << 16 };
 
 /// One content key whose day is over.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::fault::VerifyError;
 use super::Log;
+use super::fault::VerifyError;
 use crate::adapters::store::audit::{date_of, number_of};
 use crate::adapters::store::contents::Contents;
 use crate::adapters::store::purge::{is_stored, recorded};

@@ -160,6 +160,12 @@ pub enum VerifyError {
         /// What is wrong.
         fault: NoteError,
     },
+    /// They are numbered without a gap.
+    #[error("stored checkpoint {seq} is gone: what was signed there nobody can tell any more")]
+    CheckpointGone {
+        /// Its number in the store.
+        seq: u64,
+    },
     /// The row and the note disagree.
     #[error("stored checkpoint {seq} is bad: its row says another size than its note")]
     CheckpointSize {
