@@ -19,7 +19,9 @@ use crate::core::ledger::{LogReader as _, RetentionClass};
 const FILES: [&str; 4] = ["ledger.sqlite", "journal.0", "journal.1", "fence"];
 
 fn copied(from: &Path, to: &Path) {
-    FILES.iter().for_each(|name| drop(std::fs::copy(from.join(name), to.join(name)).unwrap()));
+    for name in FILES {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
     fence::settle_here(&to.join("ledger.sqlite")).unwrap();
 }
 
