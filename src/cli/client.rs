@@ -138,7 +138,10 @@ impl Client {
         let (status, body) = (response.status().as_u16(), response.bytes().await.doing("the gateway broke off")?);
         match serde_json::from_slice::<TokenAnswer>(&body) {
             Ok(answer) if status == 200 => Ok(answer.access_token),
-            _ => Err(CliError::failed(format_args!("no token for `{}` (HTTP {status}): {}", self.agency, said(&body)))),
+            _ => {
+                let who = scope.and_then(who_has).filter(|_| status == 400).unwrap_or_default();
+                Err(CliError::failed(format_args!("no token for `{}` (HTTP {status}): {}{who}", self.agency, said(&body))))
+            }
         }
     }
 
@@ -217,11 +220,26 @@ impl Client {
 
     /// Reads a public resource as text.
     pub(super) async fn public(&self, path: &str) -> Result<String, CliError> {
+        String::from_utf8(self.public_bytes(path).await?).doing("the public listener did not answer with text")
+    }
+
+    /// Reads a public resource.
+    pub(super) async fn public_bytes(&self, path: &str) -> Result<Vec<u8>, CliError> {
         let url = format!("{}{path}", self.place.public);
         let response = self.http.get(&url).send().await.doing(format_args!("`{url}` cannot be reached"))?;
         let status = response.status();
-        let text = response.text().await.doing("the public listener broke off")?;
-        if status.is_success() { Ok(text) } else { Err(CliError::failed(format_args!("`{url}` answered {status}"))) }
+        let bytes = response.bytes().await.doing("the public listener broke off")?;
+        if status.is_success() { Ok(bytes.to_vec()) } else { Err(CliError::failed(format_args!("`{url}` answered {status}"))) }
+    }
+}
+
+/// Who may do what an auditor asked for, when another asks.
+fn who_has(scope: &str) -> Option<&'static str> {
+    match scope {
+        "log:patterns" => Some("; patterns are for who audits them, in a demo `--as security-auditor`"),
+        "log:person" => Some("; trails are for the data-protection officer, in a demo `--as dpo`"),
+        "log:holder" => Some("; holders' views are for offices, in a demo `--as kefalat`"),
+        _ => None,
     }
 }
 

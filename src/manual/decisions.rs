@@ -394,3 +394,5 @@
 //! - **2026-11-28, one list that serves several trusts is one act**, recorded before whoever brought it goes on and after live connections were judged by it.
 //! - **2026-11-28, what is gone from the log without a recorded purge is damage**, named or refused wherever it was sought. A search holds this log's own records against the entries
 //!   that commit to them; whether a later log's entry commits to what it put into a sealed one only `log verify` looks at.
+//! - **2026-11-29, the name of an epoch commits to its trail key**: HPKE's base mode tells the officer nothing of who sealed, and contents, which the tree commits to, carry the name.
+//! - **2026-11-29, a gateway that its witness contradicts gives up its own fencing token**: every write and signature looks at it already, and nothing comes back by itself.

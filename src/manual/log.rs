@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The header's bytes are described in [`crate::core::ledger::leaf`], the content in [`crate::core::ledger::EntryContent`].
-//! Neither holds a number, a name or a birth date; the content holds no unkeyed digest at all, and the header only the statement's. Whom an entry is about stands there
+//! For readers outside both are written out below (*Checking it without us*). Neither holds a number, a name or a birth date; the content holds no unkeyed digest at all, and the header only the statement's. Whom an entry is about stands there
 //! only as two keyed tags ([`crate::core::ledger::subject`] has the bytes). Each joins one agency's entries about one number within one epoch (at most a day),
 //! and nothing else: both are others for each agency. The agency tag's secret is kept nowhere; the trail tags of all agencies come of one key an epoch, which is
 //! sealed to the data-protection officer before the first use, and to the registry's desk for holders where holders' own views are offered ([`super::holder`]).
@@ -84,9 +84,21 @@
 //! 3. the audit path leads from the leaf to the root in the checkpoint (RFC 6962 §2.1.1);
 //! 4. the checkpoint is signed by the log's key.
 //!
+//! **Checking it without us.** `tests/e2e/log_reader.py` does all of this with nothing but SHA-256 and Ed25519, from this page alone:
+//!
+//! | what | where and how |
+//! |---|---|
+//! | the log's key | `GET /checkpoint.key`, to be compared by another way: a signed note's verifier key, `ORIGIN+HASH+base64(0x01 ‖ Ed25519 key)` |
+//! | checkpoint | C2SP tlog-checkpoint: origin, size, root in base64, an empty line, `— ORIGIN base64(hash (4) ‖ signature)`; signed are the lines before the empty one |
+//! | tiles | C2SP tlog-tiles: `/tile/L/N[.p/W]` has the hashes of height 8·L, 256 or W of them; `/tile/entries/N[.p/W]` the leaves, each after its length in 16 bits (32). Of a sealed log all below `/log/1` … |
+//! | header | 43 bytes: `0x01` ‖ microseconds since 1970 (signed, 64 bits, big-endian) ‖ class (1 `detail`, 2 `minor`, 3 `admin`) ‖ kind (1 answer, 2 refusal, 3 token, 4 log-read, 5 admin, 6 registry-event) ‖ SHA-256 of the statement |
+//! | `salt`, `header`, `content_commitment` | of a proof, and of a row's `proof` in an export: base64. They make the leaf, which must be entry `index` of the log, or lead there by `inclusion_path` |
+//! | the statement of an answer or refusal | the compact JWS itself; its key in `/.well-known/jwks.json`, of one that signs no more in `/.well-known/estelam-keys.json` |
+//! | that of an export's first and last line | the line without its line feed (in CSV without `# ` before it), under `export_id` and `recorded_as` |
+//!
 //! `estelam log verify --dir DIR` walks every log of the installation and names the first entry that does not hold: header, leaf, tree, every
 //! checkpoint, each content against its commitment, the index by which answers are found, each deletion's due date and class by what its purge says, that each epoch which a content
-//! names still has its sealed trail key under that name, and that each log goes on from the end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
+//! names still has its sealed trail key under that name, the counts of every day of which contents are gone, that database and journal are of one tree, that nothing in the database acts on its own, and that each log goes on from the end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
 //! processor and the same memory for a log of any length.
 //!
 //! What a purge rests on is checked against keys that the auditor got elsewhere. Without them `log verify` says that it was not checked, and `--json` counts 0 of `purges`.
@@ -144,7 +156,8 @@
 //! estelam log query --as security-auditor --code purpose-not-allowed --json        # any field: see the table below
 //! estelam log summary --as security-auditor                                       # counts per day and agency
 //! estelam log export --as security-auditor --agency bank --out bank.ndjson         # `--format csv`: `'` stands before what looks like a formula
-//! estelam log export --check bank.ndjson --prove                                   # against the checkpoint in it; `--checkpoint FILE`: and yours
+//! estelam log export --check bank.ndjson --prove                                   # against the checkpoint in it; `--checkpoint FILE`: and yours, of whatever size
+//! estelam log export --check bank.ndjson --log-key log.key                         # on a machine that has no installation: the log's key by another way
 //! estelam log prove ANSWER_ID                                                      # one entry's proof
 //! estelam log sample draw --size 20 --agency bank; estelam log sample list         # work-lists, and what agencies said
 //! estelam log sample list --as bank; estelam log sample justify SAMPLE INDEX holder-present --reference file-77 --as bank
@@ -226,7 +239,7 @@
 //!
 //! **Where searches look.** `ledger/segments/` holds columns of entries per content key, in stretches of 65,536 entries, each block encrypted under that content key: codes into
 //! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key` for this
-//! log's origin, so that nobody else can leave one out, nor put another log's list there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
+//! log's origin, so that nobody else can leave one out, nor put another log's or an earlier one there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
 //! trails, exports and work-lists name it (`damaged`; of several that lie together the first and the last, and how many), no new sample is drawn from its span, holders' views of its span say that they are not complete. Where
 //! its own time cannot be read it may be of any day between the entries around it, and of no other. A row that is gone took its leaf with it: nobody can prove what lies beside it, so an
@@ -281,10 +294,11 @@
 //! # Witness
 //!
 //! An auditor runs `estelam log witness --url URL --ca FILE --log-key FILE --name NAME --state DIR` on a machine of one's own (`--every 600` to go on).
-//! It fetches the checkpoint, shows by tiles that it continues the last one in `DIR/checkpoint`, and cosigns it there (C2SP cosignature/v1) in one step.
+//! It fetches the checkpoint, shows by tiles that it continues the last one in `DIR/checkpoint`, and cosigns it there (C2SP cosignature/v1) in one step. What lies
+//! there must be cosigned by this very witness; where it is gone nothing is cosigned: a witness that forgets would take a fork for a first checkpoint.
 //! A log that went back or forked is refused: exit 1, the other signed note is kept in `DIR/refused`. With `--every` nothing else ends it: an outage is told and looked
 //! at again. After `keys rotate checkpoints` give the new key beside the one before it (`--log-key OLD --log-key NEW`, or a line each); a checkpoint that none of
-//! them signed is refused. `DIR/witness.key` is its verifier key.
+//! them signed is refused. `DIR/witness.key` is its verifier key, there from the first cosignature on.
 //!
 //! In `estelam.toml`, `ledger.witness_key` names that key's file and `ledger.witness_checkpoint` the last cosigned checkpoint, fetched
 //! before a start. Before the first signature the log is compared with it:
@@ -296,7 +310,11 @@
 //! | is a copy of a folder that may be in use (with or without a witness) | the same |
 //! | has other entries: a fork | nothing is opened or signed. Find out who wrote the other one; then `estelam log succeed` |
 //!
-//! A running gateway holds each checkpoint that is brought there against its clock too: the cosignature was made after the checkpoint was published and before it
+//! A running gateway holds each checkpoint that is brought there against its log in the same way. Where the witness has seen entries that are not here, or a log that goes on
+//! from this one elsewhere, it gives its own up: it signs and answers nothing any more (alarm `log-contradicted`), and the next start does as the table says.
+//! Bring the file often: between two of them nothing else can show that the whole folder was put back from before.
+//!
+//! It holds each against its clock too: the cosignature was made after the checkpoint was published and before it
 //! came back, so that its instant must lie between the two, give or take 30 s. At a start the time of the checkpoint's last entry stands for the first. Where it
 //! does not, nothing is signed, purged or issued ([`super::operating`]) until a newer cosignature agrees or the gateway is restarted with a right clock. Without a witness a
 //! start is held against the log's last entry alone: that finds out a clock that is behind, and none that is ahead.
@@ -305,7 +323,8 @@
 //!
 //! A log that lacks what was published of it can never be signed again under its origin. `ledger/origins.json` lists the logs of an installation;
 //! the first lies in `ledger/`, each later one in `ledger/origins/`, and no file is moved. The new origin is the first one, the day and eight random
-//! digits, so that the same back-up restored twice never gives an origin twice. Entry 0 of the new log commits to a statement that is kept for
+//! digits, so that the same back-up restored twice never gives an origin twice. A log below `ledger/origins/` that was in use and is not listed keeps everything from
+//! opening: the list was taken away, or an older one put back. Entry 0 of the new log commits to a statement that is kept for
 //! ever: where the old log ended (size and root), the witness's last checkpoint of it, and why. The old one is served as it ended: `GET /log/origins`
 //! lists them, `GET /log/1/checkpoint`, `/log/1/checkpoint.key` and `/log/1/tile/…` are the oldest, and proofs of its answers are given as before.
 //! What none of its own checkpoints covers is proved under the *seal*, a checkpoint of its end under the origin `NEW/sealed`.

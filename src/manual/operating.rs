@@ -24,7 +24,7 @@
 //! | `ledger/holder-codes.json` | codes that each office had sent today; not to be lost | |
 //! | `holds/` | legal holds, signed by two officials (in a demo by those whose public keys are in `holds/officials/`) | within seconds |
 //! | `purge-orders/` (`ledger.purge_orders`) | purge orders, signed alike; outside a demo nothing is deleted without one; [`super::log`] | within seconds |
-//! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | the clock is compared whenever the file changes, the log at a restart |
+//! | `ledger.witness_key`, `ledger.witness_checkpoint` in `estelam.toml` | the witness, and what it has seen; see [`super::log`] | clock and log are compared with it whenever the file changes |
 //! | `ledger/reserve` | room that answers have for themselves; made again at a start where it is missing | |
 //! | `ledger/client-assertions` | client assertions and signatures that were used; hashes alone. Those that have expired stay, the last 131,072 of them, in case the clock was wrong that said so | |
 //! | `ledger/registry-events` | the same of pushed events | |
@@ -296,6 +296,7 @@
 //! | `rule-missing` | a service has no rule for today; its answers are indeterminate | add one to `services.toml` |
 //! | `deletion-not-ordered` | contents are due and stay, because no purge order covers them | two officials sign one (`estelam log purge-order`, see [`log`](super::log)) |
 //! | `deletion-order-ends` | the last purge order ends within 30 days | have the next one signed |
+//! | `log-contradicted` | while it runs: the witness has seen entries that are not in the log here, or a log that goes on from it elsewhere; nothing is signed or answered any more | find out who put an older folder in place, or runs a second one; then restart: the start compares again, and seals what is here ([`log`](super::log)) |
 //! | `log-ended` | the access log was sealed and goes on under a new origin | tell its witness and the auditors, see [`log`](super::log) |
 //! | `log-missing` | at the start a log that was sealed was not where the list of origins says; searches, trails, counts and holders' views that it may belong to say that they are not complete | put its folder back (from a copy, if need be), restart the gateway, run `estelam log verify` |
 //! | `decrees-not-of-their-version`, `decrees-rewritten` | the registry's decrees are not what they claim to be, or one that was there is gone or changed (a restored backup does that too); nothing is decided until the registry has them again | find out why; once an official has looked into it, restart the gateway |

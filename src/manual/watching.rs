@@ -49,7 +49,7 @@
 //! An alert says rule, agency, day and how many clerks, branches or holders it was about; never who, never when.
 //! `estelam_alerts_raised_total` counts at once, and nothing else of it. A line of the log (target `estelam::alert`, without the instant) tells the first
 //! of a day. Once the Tehran day is over the access log gets one administrative entry per rule, agency and day (route `watch`; route `alert` for the
-//! bounds on the path), and so do the webhook and `estelam_alerts_total{rule,agency}`.
+//! bounds on the path: `estelam log query --as security-auditor --route watch`), and so do the webhook and `estelam_alerts_total{rule,agency}`.
 //!
 //! # What the watch knows
 //!

@@ -380,6 +380,44 @@ def export_holds(demo, text, form):
     key = base64.b64decode(requests.get(demo.places["public"] + "/checkpoint.key", verify=demo.ca).text.strip().split("+", 2)[2])
     Ed25519PublicKey.from_public_bytes(key[1:]).verify(base64.b64decode(signature.split()[-1])[4:], (body + "\n").encode())
     return len(rows)
+def read_from_outside(demo, *options):
+    """The reader that is written from the manual alone."""
+    script = str(ROOT / "tests" / "e2e" / "log_reader.py")
+    key = demo.dir.parent / "log-reader.key"
+    key.write_text(requests.get(demo.places["public"] + "/checkpoint.key", verify=demo.ca).text)
+    return subprocess.run([sys.executable, "-I", "-B", script, "--public", demo.places["public"], "--ca", demo.ca, "--log-key", str(key), *options],
+                          capture_output=True, text=True)
+
+
+@check
+def an_outsider_checks_log_export_and_answer_by_what_the_manual_says(demo):
+    folder = demo.dir.parent
+    export, kept, proof, statement, jwks = (str(folder / f"outside.{name}") for name in ("ndjson", "kept", "proof", "jwt", "jwks"))
+    pathlib.Path(kept).write_text(requests.get(demo.places["public"] + "/checkpoint", verify=demo.ca).text)
+    bearer = token(demo, "clinic")
+    said = ask(demo, "clinic", {"service": "health-primary", "purpose": "treatment"}, bearer).json()
+    pathlib.Path(statement).write_text(said["statement"])
+    pathlib.Path(jwks).write_text(requests.get(demo.places["public"] + "/.well-known/jwks.json", verify=demo.ca).text)
+    found = curl(demo, "GET", f"{demo.places['gateway']}/v1/log/proof/{said['answer_id']}", "clinic", [f"Authorization: Bearer {bearer}"])
+    pathlib.Path(proof).write_text(found.body.decode())
+    done = run(demo, "log", "export", "--dir", str(demo.dir), "--out", export)
+    assert done.returncode == 0, done.stderr
+    covered = json.loads(pathlib.Path(export).read_text().splitlines()[0])["manifest"]["tree_size"]
+    deadline = time.monotonic() + 15
+    while int(requests.get(demo.places["public"] + "/checkpoint", verify=demo.ca).text.split("\n")[1]) < covered:
+        assert time.monotonic() < deadline, "a checkpoint is published every second"
+    given = ["--export", export, "--kept", kept, "--proof", proof, "--statement", statement, "--jwks", jwks]
+    whole = read_from_outside(demo, *given)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert f"is about the answer {said['answer_id']}" in whole.stdout and "rows of the export are entries of it" in whole.stdout
+    lines = pathlib.Path(export).read_text().splitlines(keepends=True)
+    altered = [line.replace('"class":"detail"', '"class":"minor"', 1) if '"class":"detail"' in line else line for line in lines]
+    pathlib.Path(export).write_text("".join(altered[:-1]) + lines[-1])
+    assert read_from_outside(demo, *given).returncode == 1, "an altered row must be noticed"
+    pathlib.Path(statement).write_text(said["statement"][:-4] + "AAAA")
+    assert read_from_outside(demo, *given[2:]).returncode == 1, "an altered statement must be noticed"
+
+
 def read_by_go(demo, *options):
     """Go's x/mod/sumdb over the public listener."""
     return subprocess.run([str(ROOT / "var" / "go" / "reader"), "-url", demo.places["public"], "-ca", demo.ca, *options], capture_output=True)

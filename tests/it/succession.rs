@@ -289,6 +289,16 @@ async fn witness_goes_on_after_an_outage_and_over_a_rotation_of_the_checkpoint_k
     }
     let both = auditor.witness(&[&auditor.log_key, &new_key]).output().unwrap();
     assert!(both.status.success() && said(&both).contains("seen before, cosigned"), "{}", said(&both));
+    // One that forgot, or remembers what it did not cosign itself, cosigns nothing.
+    let (memory, plain) = (auditor.state.join("checkpoint"), public(&installation, "/checkpoint").await);
+    for altered in [None, Some(plain)] {
+        std::fs::remove_file(&memory).unwrap();
+        altered.into_iter().for_each(|note| std::fs::write(&memory, note).unwrap());
+        let refused = auditor.witness(&[&auditor.log_key, &new_key]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert!(said(&refused).contains("this witness cosigned"), "{}", said(&refused));
+        std::fs::write(&memory, "").unwrap();
+    }
     gateway.kill();
 }
 

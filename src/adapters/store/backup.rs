@@ -27,7 +27,7 @@ pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>),
             continue;
         }
         schema::make_folder(&copy)?;
-        if schema::database(&copy).is_file() {
+        if is_begun(&schema::database(&copy)) {
             copies::update(dir, &copy)?;
             last = end_of(&copy)?;
         } else {
@@ -36,6 +36,11 @@ pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>),
     }
     copies.write()?;
     Ok(last)
+}
+
+/// Whether a copy has anything: one that was cut short before its first transaction has not, and is begun anew.
+fn is_begun(database: &Path) -> bool {
+    std::fs::metadata(database).is_ok_and(|file| file.is_file() && file.len() > 0)
 }
 
 /// The disk that a copy would go to has no room for it.

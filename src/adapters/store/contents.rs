@@ -51,6 +51,11 @@ impl Contents {
         })
     }
 
+    /// Whether the row of a key is as it was written, for its own day and class: it unwraps now, whatever is remembered.
+    pub(super) fn is_whole(&self, conn: &Connection, key: i64) -> rusqlite::Result<bool> {
+        Ok(unwrapped(&self.kek, conn, key)?.is_some())
+    }
+
     /// Whether a recorded purge destroyed a key. What is under any other key that is gone or does not unwrap is damaged.
     pub(super) fn is_destroyed(&mut self, conn: &Connection, key: i64) -> rusqlite::Result<bool> {
         self.destroyed.has(conn, key)

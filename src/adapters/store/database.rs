@@ -73,6 +73,9 @@ impl Store {
         let size = nodes::stored_size(&conn)?;
         let mut store = Self { conn, size, durable: size, fence: fence.clone(), faults };
         let frontier = nodes::frontier(&store.conn, size).map_err(|error| missing(error, size))?;
+        if opening == Opening::Usual {
+            recovery::check_newest(&store.conn, &config.dir, size)?;
+        }
         let (frontier, additions) = recovery::additions(frontier, journal::pending(&config.dir, size)?)?;
         if !additions.is_empty() {
             recovery::check_keys(&store.conn, &additions)?;
@@ -88,7 +91,10 @@ impl Store {
         }
         // Before the journal is written over: what lies in the write-ahead log may never have been synced.
         store.sync()?;
-        check_last_checkpoint(&store.conn, keys, store.size)?;
+        let signed = check_last_checkpoint(&store.conn, keys, store.size)?;
+        if !signed && size > 0 && opening == Opening::Usual {
+            return Err(LedgerError::Inconsistent("it has entries and no checkpoint: one is signed before the first of them".into()));
+        }
         let end = End { frontier, last_time: last_time(&store.conn)? };
         Ok((store, end))
     }
@@ -210,10 +216,10 @@ fn last_time(conn: &Connection) -> Result<i64, LedgerError> {
     }
 }
 
-/// The stored checkpoint of the greatest size must be signed by us and fit the stored tree.
-fn check_last_checkpoint(conn: &Connection, keys: &[NoteKey], size: u64) -> Result<(), LedgerError> {
+/// The stored checkpoint of the greatest size must be signed by us and fit the stored tree; whether there is one.
+fn check_last_checkpoint(conn: &Connection, keys: &[NoteKey], size: u64) -> Result<bool, LedgerError> {
     let select = "SELECT note FROM checkpoint ORDER BY size DESC, seq DESC LIMIT 1";
-    let Some(note) = conn.query_row(select, [], |row| row.get::<_, String>(0)).optional()? else { return Ok(()) };
+    let Some(note) = conn.query_row(select, [], |row| row.get::<_, String>(0)).optional()? else { return Ok(false) };
     let checkpoint = Checkpoint::open(&note, keys)?;
     if checkpoint.size > size {
         let lost = format!("it covers {} entries, only {size} are stored", checkpoint.size);
@@ -221,7 +227,7 @@ fn check_last_checkpoint(conn: &Connection, keys: &[NoteKey], size: u64) -> Resu
     }
     let stored = nodes::frontier(conn, checkpoint.size).map_err(|error| missing(error, checkpoint.size))?;
     if stored.root() == checkpoint.root {
-        Ok(())
+        Ok(true)
     } else {
         Err(LedgerError::Inconsistent(format!("the first {} entries are not those it was signed over", checkpoint.size)))
     }

@@ -10,7 +10,7 @@ use super::keys::{Kek, aead_key, random_secret, seal_trail_key};
 use super::{holder, trails};
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::leaf::class_byte;
-use crate::core::ledger::subject::EpochKeys;
+use crate::core::ledger::subject::{EpochKeys, epoch_name};
 
 /// Keys in memory for one day; the epoch's secrets are wiped when the last user lets go.
 pub(super) struct DayKeys {
@@ -44,8 +44,8 @@ impl DayKeys {
         let day = day_of(time);
         let date = Timestamp::from_microsecond(time).unwrap_or(Timestamp::MAX).to_zoned(TimeZone::UTC).date();
         let seq: i64 = conn.query_row("SELECT coalesce(max(seq), 0) + 1 FROM epoch", [], |row| row.get(0))?;
-        let epoch = format!("{date}.{seq}");
         let (trail, agencies) = (random_secret()?, random_secret()?);
+        let epoch = epoch_name(date, seq, &trail);
         let sealed = seal_trail_key(&config.dpo_public_key, &config.origin, &epoch, &trail)?;
         conn.execute("INSERT INTO epoch (seq, name, sealed) VALUES (?1, ?2, ?3)", (seq, &epoch, sealed))?;
         trails::keep(conn, &epoch, &trail)?;

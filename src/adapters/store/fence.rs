@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use rusqlite::{Connection, OptionalExtension as _};
@@ -50,6 +51,8 @@ pub(super) struct Fence {
     unclean: bool,
     /// Entries that somebody was answered for before this writer.
     answered: u64,
+    /// Given up by this writer itself.
+    given_up: AtomicBool,
 }
 
 impl Fence {
@@ -70,7 +73,7 @@ impl Fence {
         file.write_all_at(&token, 0).and_then(|()| file.write_all_at(&place, PLACE_AT)).and_then(|()| file.sync_all()).map_err(io)?;
         File::open(dir).and_then(|folder| folder.sync_all()).map_err(io)?;
         let unclean = before.map_or_else(|| schema::database(dir).exists(), |token| !token.ends_with(&NOBODY));
-        Ok(Self { file, path, token, unclean, answered })
+        Ok(Self { file, path, token, unclean, answered, given_up: AtomicBool::new(false) })
     }
 
     /// Whether the writer before this one did not end in order.
@@ -99,13 +102,18 @@ impl Fence {
         let ours = read(&self.file).map_err(io)? == Some(self.token);
         // Somebody who removes the file, with the lock or without, must not keep us from hearing of the next writer.
         let there = ours && self.file.metadata().map_err(io)?.nlink() > 0;
-        if there { Ok(()) } else { Err(LedgerError::Fenced) }
+        if there && !self.given_up.load(Ordering::Acquire) { Ok(()) } else { Err(LedgerError::Fenced) }
     }
 
     /// The same within a transaction of the database, which no other writer can overtake.
     pub(super) fn check_in(&self, conn: &Connection) -> Result<(), LedgerError> {
         let holder = conn.prepare_cached("SELECT holder FROM writer")?.query_row([], |row| row.get::<_, [u8; 16]>(0));
-        if self.token.ends_with(&holder?) { Ok(()) } else { Err(LedgerError::Fenced) }
+        if self.token.ends_with(&holder?) && !self.given_up.load(Ordering::Acquire) { Ok(()) } else { Err(LedgerError::Fenced) }
+    }
+
+    /// Gives the log up for good, as if another had taken it over: this process writes and signs nothing any more.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
     }
 
     /// Puts the token into the database, before anything is read there.

@@ -15,6 +15,7 @@ use rustls::crypto::hpke::{EncapsulatedSecret, Hpke as _, HpkePrivateKey, HpkePu
 use zeroize::Zeroizing;
 
 use super::config::LedgerError;
+use crate::core::ledger::subject::is_key_of;
 
 /// Bytes of the tag behind what AES-256-GCM encrypted.
 const TAG_LEN: usize = 16;
@@ -73,7 +74,7 @@ pub fn generate_officer_key() -> Result<([u8; 32], Zeroizing<Vec<u8>>), LedgerEr
 /// Opens a sealed trail key with the officer's private key.
 ///
 /// # Errors
-/// [`LedgerError::Crypto`] when it was sealed to another key, for another log or for another epoch.
+/// [`LedgerError::Crypto`] when it was sealed to another key, for another log or for another epoch, or is not the key that the epoch's name commits to.
 pub fn open_trail_key(private: &[u8], origin: &str, epoch: &str, sealed: &[u8]) -> Result<Zeroizing<[u8; 32]>, LedgerError> {
     let failed = || LedgerError::Crypto("open the trail key of this epoch with this private key");
     let (encapsulated, ciphertext) = sealed.split_at_checked(32).ok_or_else(failed)?;
@@ -87,7 +88,9 @@ pub fn open_trail_key(private: &[u8], origin: &str, epoch: &str, sealed: &[u8]) 
         )
         .map_err(|_| failed())?;
     let key = Zeroizing::new(key);
-    Ok(Zeroizing::new(key.as_slice().try_into().map_err(|_| failed())?))
+    let key: Secret = Zeroizing::new(key.as_slice().try_into().map_err(|_| failed())?);
+    // Anybody can seal a key to the officer: it must be the one that the entries of this epoch were tagged with.
+    if is_key_of(epoch, &key) { Ok(key) } else { Err(failed()) }
 }
 
 /// Seals a trail key to the officer's public key.

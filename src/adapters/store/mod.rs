@@ -82,8 +82,9 @@ pub use verify::{BadEntry, ChainReport, PurgeGrounds, SealedReport, VerifyError,
 pub use witnessed::{NotWitnessed, continues, entries_in};
 
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::room::Room;
-use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
+use crate::core::ledger::{Entry, Ledger, LedgerUnavailable, LogUnreadable, Receipt};
 use crate::core::signing::Signer;
 use day::{DayKeys, day_of};
 use fault::Faults;
@@ -222,6 +223,25 @@ impl SqliteLedger {
     pub fn published_at(&self, size: u64) -> Option<Timestamp> {
         let published = self.shared.published_at.lock().unwrap_or_else(PoisonError::into_inner);
         published.iter().find(|(known, _)| *known == size).map(|(_, at)| *at)
+    }
+
+    /// Whether the log has this tree as its beginning: what a witness saw of it must be.
+    ///
+    /// # Errors
+    /// [`LogUnreadable`]: nobody can tell now.
+    pub async fn continues(&self, seen: &Checkpoint) -> Result<bool, LogUnreadable> {
+        let (size, root) = (seen.size, seen.root);
+        if size > self.shared.size.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        self.settled().await.map_err(|_| LogUnreadable("the log is being reopened"))?;
+        self.readers.run(move |conn, _| Ok(nodes::frontier(conn, size)?.root() == root)).await
+    }
+
+    /// Writes and signs nothing any more, until the process ends: somebody else went on from this log.
+    pub fn give_up(&self) {
+        self.fence.give_up();
+        self.shared.fail();
     }
 
     /// Returns when readers find everything that is durable now.

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
 use super::config::LedgerError;
-use super::{restore, schema};
+use super::{entries_in, restore, schema};
 use crate::core::ledger::succession::{SuccessionStatement, is_successor, suffix_of};
 
 /// The list.
@@ -54,7 +54,30 @@ impl Origins {
             Some((stored, later)) if stored == first && later.iter().all(|origin| is_successor(origin, first)) => {}
             _ => return Err(bad(format!("does not begin with `ledger.origin` (`{first}`), which never changes"))),
         }
-        Ok(Self { root: root.into(), chain })
+        let found = Self { root: root.into(), chain };
+        match found.unlisted()? {
+            Some(dir) => Err(bad(format!("does not have the log in `{}`, which was in use: put the list back", dir.display()))),
+            None => Ok(found),
+        }
+    }
+
+    /// The folder of a later log that was in use and is not listed: whoever takes the list away, or puts an older one back, would have an ended log go
+    /// on. What a crash left behind before the list was written has its first entry alone.
+    fn unlisted(&self) -> Result<Option<PathBuf>, LedgerError> {
+        let folder = self.root.join(LATER);
+        let found = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            found => found.and_then(|found| found.collect::<Result<Vec<_>, _>>()),
+        };
+        let listed: Vec<PathBuf> = self.all().into_iter().map(|(_, dir)| dir).collect();
+        for dir in found.map_err(|source| LedgerError::Io { what: "read", path: folder, source })?.iter().map(fs::DirEntry::path) {
+            let database = schema::database(&dir);
+            let strange = !listed.contains(&dir) && database.is_file() && schema::is_ledger(&schema::open_reader(&database)?)?;
+            if strange && entries_in(&dir)? > 1 {
+                return Ok(Some(dir));
+            }
+        }
+        Ok(None)
     }
 
     /// The origin that is written now.

@@ -41,6 +41,18 @@ pub(super) fn additions(mut frontier: Frontier, frames: Vec<Frame>) -> Result<(F
     Ok((frontier, additions))
 }
 
+/// The newest frame that the database has all of must lead to the tree there: whoever alters entries has the journal to alter too.
+pub(super) fn check_newest(conn: &Connection, dir: &Path, stored: u64) -> Result<(), LedgerError> {
+    let Some((end, root)) = journal::newest(dir, stored)? else { return Ok(()) };
+    match nodes::frontier(conn, end) {
+        Ok(frontier) if frontier.root() == root => Ok(()),
+        Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => {
+            Err(LedgerError::Inconsistent(format!("the journal was written over other first {end} entries than the database has")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Every content key that the entries name must be stored: it was, before the first of them was written.
 pub(super) fn check_keys(conn: &Connection, additions: &[Addition]) -> Result<(), LedgerError> {
     let mut keys: Vec<i64> = additions.iter().flat_map(|addition| &addition.entries).map(|(placed, _)| placed.content_key).collect();

@@ -94,6 +94,9 @@ pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerErr
         }
         _ => return Err(LedgerError::OtherVersion(path)),
     }
+    if let Some(name) = stranger(&conn)? {
+        return Err(LedgerError::Inconsistent(format!("its database has the trigger or view `{name}`, which is none of ours")));
+    }
     purge::make_tables(&conn)?;
     holder::make_table(&conn)?;
     trails::make_table(&conn)?;
@@ -119,6 +122,12 @@ pub(super) fn is_ledger(conn: &Connection) -> rusqlite::Result<bool> {
     let version: Option<i64> = conn.pragma_query_value(None, "user_version", |row| row.get(0)).optional()?;
     let application: Option<i64> = conn.pragma_query_value(None, "application_id", |row| row.get(0)).optional()?;
     Ok(application == Some(APPLICATION_ID) && matches!(version, Some(1..=VERSION)))
+}
+
+/// A trigger or a view: there are none, and one that somebody left there would act by the hands of whoever writes, or read for whoever reads.
+pub(super) fn stranger(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    let select = "SELECT name FROM main.sqlite_schema WHERE type IN ('trigger', 'view') ORDER BY name LIMIT 1";
+    conn.query_row(select, [], |row| row.get(0)).optional()
 }
 
 /// A log of version 1 has everything in its database.

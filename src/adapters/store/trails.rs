@@ -11,7 +11,7 @@ use super::day::DayKeys;
 use super::segments::{Damage, Sought, Trail};
 use crate::core::ledger::audit::{OpenedKey, SealedEpoch, Trace, TrailFound, TrailSearch};
 use crate::core::ledger::retention::day_of;
-use crate::core::ledger::subject::{TrailRoot, trail_key_check};
+use crate::core::ledger::subject::{TrailRoot, is_key_of, trail_key_check};
 use crate::core::ledger::tree::Hash;
 
 /// What the trail key of an epoch comes to, so that no other counts as opened; it goes with the epoch.
@@ -88,7 +88,8 @@ impl Keys<'_> {
 
     fn given(&self, epoch: &SealedEpoch, search: &TrailSearch) -> Option<Zeroizing<[u8; 32]>> {
         let of_log = |given: &OpenedKey| given.origin.as_deref().map_or(!self.sealed, |origin| origin == self.origin);
-        let proved = |given: &OpenedKey| epoch.check.is_none_or(|check| trail_key_check(&given.key) == check);
+        let checked = |given: &OpenedKey| epoch.check.is_none_or(|check| trail_key_check(&given.key) == check);
+        let proved = |given: &OpenedKey| is_key_of(&epoch.name, &given.key) && checked(given);
         let given = search.keys.iter().find(|given| given.epoch == epoch.name && of_log(given) && proved(given));
         given.map(|given| given.key.clone())
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::check::{Checked, Line, Trusted, check};
+use super::compared::compared;
 use super::filter::{FilterArgs, query_string};
 use super::receiver::Receiver;
 use super::{log_keys, table};
@@ -17,9 +18,7 @@ use crate::cli::place::Place;
 use crate::cli::{CliError, Failure, block_on};
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::ProofBundle;
-use crate::core::ledger::checkpoint::Checkpoint;
 use crate::core::ledger::note::NoteKey;
-use crate::core::ledger::succession::renamed;
 
 /// Export entries into a file, or check one that you were given
 #[derive(Debug, Args)]
@@ -50,7 +49,7 @@ pub(in crate::cli) struct Export {
     /// The log's verifier key (`GET /checkpoint.key`), for `--check`; where keys were rotated once for each. The keys of all logs are asked of the running gateway if left out
     #[arg(long, value_name = "FILE", requires = "check")]
     log_key: Vec<PathBuf>,
-    /// A checkpoint that you have from elsewhere, of a log and a size that the file has too: it must have the same root. Once for each that you have
+    /// A checkpoint that you have from elsewhere, of a log that the file has too: one tree must continue the other. Where their sizes differ the public listener's tiles show it. Once for each that you have
     #[arg(long, value_name = "FILE", requires = "check")]
     checkpoint: Vec<PathBuf>,
 }
@@ -85,7 +84,8 @@ impl Export {
         let trusted = self.trusted()?;
         let checked = check(file, &trusted).map_err(|what| CliError::failed(format_args!("`{}` does not hold: {what}", file.display())))?;
         for path in &self.checkpoint {
-            compared(path, &checked, &trusted)?;
+            let open = || Client::open(&self.place, &self.agency);
+            println!("{}", block_on(compared(path, (&checked, &trusted), open))?);
         }
         if self.prove {
             block_on(self.proven(&checked, &trusted.keys))?;
@@ -106,7 +106,10 @@ impl Export {
 
     fn trusted(&self) -> Result<Trusted, CliError> {
         if self.log_key.is_empty() {
-            let (keys, origins) = block_on(async { log_keys(&Client::open(&self.place, &self.agency)?).await })?;
+            let keyless =
+                |error| CliError::failed(format_args!("{error}; or give the log's key, got by another way, with `--log-key FILE`"));
+            let client = Client::open(&self.place, &self.agency).map_err(keyless)?;
+            let (keys, origins) = block_on(log_keys(&client))?;
             return Ok(Trusted { keys, origins });
         }
         let read = |path: &PathBuf| {
@@ -126,32 +129,6 @@ impl Export {
             bundle.check(json, keys).doing(format_args!("the {what} line is not what the gateway gave out"))?;
         }
         Ok(())
-    }
-}
-
-/// That a checkpoint from elsewhere is of the tree that a stretch of the file is of.
-fn compared(path: &Path, checked: &Checked, trusted: &Trusted) -> Result<(), CliError> {
-    let text = std::fs::read_to_string(path).doing(format_args!("cannot read `{}`", path.display()))?;
-    let claimed = Checkpoint::claimed_origin(&text).unwrap_or_default();
-    let other = Checkpoint::open(&text, &renamed(&trusted.keys, claimed)).doing(format_args!("`{}`", path.display()))?;
-    let same_size = checked.stretches.iter().find(|stretch| {
-        let size = stretch.checkpoint.size == other.size;
-        size && (stretch.origin == other.origin || stretch.checkpoint.origin == other.origin)
-    });
-    match same_size {
-        Some(stretch) if stretch.checkpoint.root == other.root => Ok(()),
-        Some(_) => Err(CliError::failed(format_args!("`{}` is of another tree: the log forked", path.display()))),
-        None => {
-            let sizes: Vec<String> =
-                checked.stretches.iter().map(|stretch| format!("{} of `{}`", stretch.checkpoint.size, stretch.checkpoint.origin)).collect();
-            Err(CliError::failed(format_args!(
-                "`{}` is of another tree: it has {} entries of `{}`, the export's checkpoints {}",
-                path.display(),
-                other.size,
-                other.origin,
-                sizes.join(", ")
-            )))
-        }
     }
 }
 

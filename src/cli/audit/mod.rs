@@ -2,6 +2,7 @@
 
 mod case;
 mod check;
+mod compared;
 mod export;
 mod filter;
 mod holder;

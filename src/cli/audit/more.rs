@@ -27,6 +27,7 @@ pub(in crate::cli) struct Summary {
     /// Last day (UTC)
     #[arg(long)]
     to: Option<String>,
+    /// Only this agency's
     #[arg(long)]
     agency: Option<String>,
     /// The auditor in whose name the gateway is asked
@@ -89,6 +90,7 @@ pub(in crate::cli) enum SampleCommand {
         /// How many entries, 1 to 100
         #[arg(long, default_value_t = 20)]
         size: usize,
+        /// What decides which entries come; drawn at random, and told, if left out
         #[arg(long)]
         seed: Option<String>,
         /// Until when agencies are asked to answer
@@ -100,8 +102,10 @@ pub(in crate::cli) enum SampleCommand {
         /// Draw from so many entries of it: with seed, size and filter of an earlier sample, that one comes again
         #[arg(long)]
         tree_size: Option<u64>,
+        /// The auditor in whose name the gateway is asked
         #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
         agency: String,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -109,8 +113,10 @@ pub(in crate::cli) enum SampleCommand {
     List {
         #[command(flatten)]
         place: Place,
+        /// In whose name the gateway is asked: an auditor, or an agency that has entries in a sample
         #[arg(id = "as", long = "as", value_name = "AGENCY", default_value = "security-auditor")]
         agency: String,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -128,6 +134,7 @@ pub(in crate::cli) enum SampleCommand {
         reference: Option<String>,
         #[command(flatten)]
         place: Place,
+        /// The agency that asked
         #[arg(id = "as", long = "as", value_name = "AGENCY")]
         agency: String,
     },

@@ -17,7 +17,18 @@ pub(super) fn entries(entries: &[Value]) -> String {
         let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    std::iter::once(line(&HEAD.map(str::to_owned))).chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n")
+    let (mut lines, mut log) = (vec![line(&HEAD.map(str::to_owned))], None);
+    for (entry, row) in entries.iter().zip(&rows) {
+        // Each log counts from nought: only sealed ones are named in answers.
+        let origin = entry.get("origin").and_then(Value::as_str);
+        if origin != log {
+            lines
+                .push(origin.map_or_else(|| "of the present log:".to_owned(), |origin| format!("of the log `{origin}`, which is sealed:")));
+            log = origin;
+        }
+        lines.push(line(row));
+    }
+    lines.join("\n")
 }
 
 fn row(entry: &Value) -> [String; 8] {
@@ -72,6 +83,12 @@ mod tests {
             "index  time                 agency      actor      service    purpose              outcome   reason or code\n\
              7      2026-11-23 10:00:00  bank/north  teller-17  bank-card  account-maintenance  entitled  valid"
         );
+        let sealed = [
+            json!({"index": 0, "time": "2026-11-24T10:00:00Z"}),
+            json!({"index": 9, "time": "2026-11-23T10:00:00Z", "origin": "log.example"}),
+        ];
+        let told = super::entries(&sealed);
+        assert_eq!(told.lines().nth(2), Some("of the log `log.example`, which is sealed:"), "{told}");
         let flood = [
             json!({"index": 8, "time": "2026-11-23T10:00:01Z", "agency": "bank", "kind": "refusal", "code": "token-invalid", "count": 900}),
         ];

@@ -31,6 +31,8 @@ use crate::core::signing::Algorithm;
 const SEEN: &str = "checkpoint";
 /// The witness's own key.
 const KEY: &str = "witness.pem";
+/// Its verifier key, from the first cosignature on.
+const VERIFIER: &str = "witness.key";
 /// What PEM calls a PKCS#8 key (RFC 7468 §10).
 const KEY_TAG: &str = "PRIVATE KEY";
 /// Of a checkpoint that the log may have signed with a key that the auditor does not have yet.
@@ -84,7 +86,6 @@ impl Witness {
         let signer = self.signer()?;
         let public = <[u8; 32]>::try_from(signer.public_key_bytes()).doing("the witness's key must be an Ed25519 key")?;
         let key = WitnessKey::new(&self.name, public).doing("the witness's name")?;
-        write_atomically(&self.state.join("witness.key"), format!("{key}\n").as_bytes())?;
         block_on(async {
             let tls = anonymous_client_config(&self.ca, Arc::new(SystemClock)).doing("the root certificate")?;
             let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(Duration::from_secs(30));
@@ -113,10 +114,11 @@ impl Witness {
         };
         let place = self.state.join(SEEN);
         let Some(kept) = read_if_there(&place)? else {
-            write_atomically(&place, key.cosign(&note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
+            self.never_cosigned(&place)?;
+            self.cosign((key, signer), &note, &place)?;
             return Ok(format!("{} entries: the first checkpoint seen, cosigned", new.size));
         };
-        let seen = self.kept(log, &kept, &place)?;
+        let seen = self.kept((log, key), &kept, &place)?;
         let judged = match seen.origin == new.origin {
             true => self.judged(http, "", &seen, &new).await.map(|()| format!("continues the {} seen before", seen.size)),
             false => self.followed(http, log, &seen, &new).await,
@@ -129,12 +131,36 @@ impl Witness {
             let ended = suffix_of(&seen.origin).map_or("first", |(_, suffix)| suffix);
             write_atomically(&self.state.join(format!("ended-{ended}")), kept.as_bytes())?;
         }
-        write_atomically(&place, key.cosign(&note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
+        self.cosign((key, signer), &note, &place)?;
         Ok(format!("{} entries: {found}, cosigned", new.size))
     }
 
-    /// The checkpoint that was cosigned last.
-    fn kept(&self, log: &LogKeys, note: &str, place: &Path) -> Result<Checkpoint, Trouble> {
+    fn cosign(&self, (key, signer): (&WitnessKey, &FileSigner), note: &str, place: &Path) -> Result<(), CliError> {
+        write_atomically(place, key.cosign(note, signer, SystemClock.now()).doing("cannot cosign")?.as_bytes())?;
+        write_atomically(&self.state.join(VERIFIER), format!("{key}\n").as_bytes())
+    }
+
+    /// A witness that lost its memory would cosign a fork like a first checkpoint.
+    fn never_cosigned(&self, place: &Path) -> Result<(), Trouble> {
+        if read_if_there(&self.state.join(VERIFIER))?.is_none() {
+            return Ok(());
+        }
+        Err(Trouble::Refusal(CliError::failed(format_args!(
+            "`{}`, the last checkpoint that this witness cosigned, is gone: put it back (a gateway that it was brought to has it). Where nobody has it, \
+             begin a new witness in an empty `--state`, and tell those who rely on this one",
+            place.display()
+        ))))
+    }
+
+    /// The checkpoint that was cosigned last, by this very witness.
+    fn kept(&self, (log, key): (&LogKeys, &WitnessKey), note: &str, place: &Path) -> Result<Checkpoint, Trouble> {
+        if let Err(error) = key.cosigned_at(note) {
+            return Err(Trouble::Refusal(CliError::failed(format_args!(
+                "`{}` is not what this witness cosigned under the name `{}` ({error}); do not delete it, find out who changed it",
+                place.display(),
+                self.name
+            ))));
+        }
         log.open(note).map_err(|error| {
             let place = place.display();
             Trouble::Refusal(match error {

@@ -7,7 +7,11 @@
 //! agency key  HMAC-SHA256(agency secret of the epoch, agency name)
 //! agency tag  HMAC-SHA256(agency key, input)
 //! check       HMAC-SHA256(trail key of the epoch, "estelam trail key check v1")    no input: those have a zero byte
+//! epoch       day (UTC) "." number "." base64url(first 12 bytes of the check)      its name, which contents carry
 //! ```
+//!
+//! A trail key is sealed to a public key, so that anybody could put another in its place. Entries are committed to with the name of their epoch, and the
+//! name with its key: one that was put in its place opens nothing, and the trail says that it was not searched. Names of earlier builds end with the number.
 //!
 //! So two agencies' tags of one person have nothing in common but the root, and that only the trail key gives. Earlier builds kept the root itself
 //! as the trail tag, the same for all agencies: who searches looks for both. No epoch has both, since its keys end with the process that made them.
@@ -16,6 +20,9 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key, Tag};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::civil::Date;
 use zeroize::Zeroizing;
 
 use super::tree::Hash;
@@ -110,6 +117,24 @@ pub fn trail_key_check(trail_key: &[u8; 32]) -> Hash {
     to_hash(&context.sign())
 }
 
+/// Bytes of the check in an epoch's name: nobody finds another key that has the same.
+const CHECK_IN_NAME: usize = 12;
+
+/// The name of an epoch, which commits to its trail key.
+pub fn epoch_name(day: Date, number: i64, trail_key: &[u8; 32]) -> String {
+    format!("{day}.{number}.{}", check_in_name(trail_key))
+}
+
+/// Whether a trail key is the one of the epoch of this name. A name of an earlier build does not say, and fits every key.
+pub fn is_key_of(epoch: &str, trail_key: &[u8; 32]) -> bool {
+    epoch.splitn(3, '.').nth(2).is_none_or(|check| check == check_in_name(trail_key))
+}
+
+fn check_in_name(trail_key: &[u8; 32]) -> String {
+    let check = trail_key_check(trail_key);
+    URL_SAFE_NO_PAD.encode(check.get(..CHECK_IN_NAME).unwrap_or(&check))
+}
+
 fn tag(key: &Key, scheme: &str, value: &str) -> Hash {
     let mut context = Context::with_key(key);
     context.update(scheme.as_bytes());
@@ -155,6 +180,16 @@ mod tests {
     fn officer_finds_the_same_trail_tag() {
         let tag = EpochKeys::new(&[1; 32], &[2; 32]).trail_tag("bank", "yekta", "1");
         assert_eq!(tag, TrailRoot::under(&[1; 32], "yekta", "1").tag("bank"));
+    }
+
+    #[test]
+    fn name_of_an_epoch_fits_its_own_key_alone() {
+        let name = epoch_name(Date::constant(2026, 11, 29), 7, &[1; 32]);
+        assert!(name.starts_with("2026-11-29.7.") && name.len() == 29, "{name}");
+        assert!(is_key_of(&name, &[1; 32]));
+        assert!(!is_key_of(&name, &[2; 32]));
+        assert!(!is_key_of("2026-11-29.7.", &[1; 32]), "a name without its end fits none");
+        assert!(is_key_of("2026-11-29.7", &[2; 32]), "one of an earlier build does not say");
     }
 
     /// Made with another implementation of HMAC, for readers of the log that are written against this page.

@@ -150,6 +150,55 @@ async fn check_tokens(system: &System) {
     }
 }
 
+/// One of each role, with the scope of that role.
+const ROLES: [(&str, &str); 5] =
+    [("bank", "verify"), ("security-auditor", "log:patterns"), ("dpo", "log:person"), ("kefalat", "log:holder"), ("operator", "ops")];
+
+/// The scopes that a route wants one of.
+fn wants(route: &str) -> &'static [&'static str] {
+    match route {
+        "/v1/verify" | "/v1/log/samples/{sample_id}/justification" => &["verify"],
+        "/v1/log/entries" | "/v1/log/export" | "/v1/log/summary" => &["log:patterns"],
+        "/v1/log/epochs" | "/v1/log/person" => &["log:person"],
+        "/v1/log/holder" => &["log:holder"],
+        // The agency that got the answer, or whoever audits; anybody else hears that there is none.
+        "/v1/log/proof/{answer_id}" => &["verify", "log:patterns", "log:person"],
+        // An agency sees what it is asked to answer for.
+        "/v1/log/samples" => &["verify", "log:patterns"],
+        other => panic!("nobody said who may ask `{other}`"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_role_is_kept_out_of_what_is_another_s() {
+    let system = System::today().await;
+    let with_token = GATEWAY_ROUTES.iter().filter(|(_, _, needs_token)| *needs_token).count();
+    let mut asked = 0;
+    for row in rows().iter().zip(GATEWAY_ROUTES).filter(|(_, (_, _, needs_token))| *needs_token).map(|(row, _)| row) {
+        for (agency, scope) in ROLES {
+            let token = super::audit::token(&system, agency, scope).await;
+            let before = (system.entries() + 1, system.look_ups());
+            let reply = send(row.request(&system, &system.client(agency)).bearer_auth(&token)).await;
+            asked += 1;
+            // A list of samples may be drawn by who audits alone.
+            let may = wants(row.route).contains(&scope) && (row.method, row.route, scope) != ("POST", "/v1/log/samples", "verify");
+            if may {
+                assert_ne!(reply.code(), "scope-missing", "{scope} is kept out of {} {}", row.method, row.route);
+                continue;
+            }
+            assert_eq!((reply.status, reply.code()), (403, "scope-missing"), "{scope} at {} {}: {}", row.method, row.route, reply.json);
+            assert_eq!(
+                (system.entries(), system.look_ups()),
+                before,
+                "{scope} at {}: it is on record, and nothing was looked up",
+                row.route
+            );
+        }
+    }
+    assert_eq!(asked, with_token * ROLES.len());
+    system.stop().await;
+}
+
 const INVALID: &str = "invalid_token";
 
 async fn check(system: &System, request: RequestBuilder, code: &str, error: &str) -> Reply {

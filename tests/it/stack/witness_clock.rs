@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use estelam::adapters::keys::FileSigner;
 use estelam::config::Config;
 use estelam::core::domain::clock::Clock;
+use estelam::core::ledger::Ledger as _;
 use estelam::core::ledger::LogReader;
+use estelam::core::ledger::checkpoint::Checkpoint;
 use estelam::core::ledger::cosignature::WitnessKey;
+use estelam::core::ledger::note::NoteKey;
 use estelam::core::signing::Algorithm;
 use jiff::SignedDuration;
 use reqwest::header::CONTENT_TYPE;
@@ -41,6 +44,10 @@ impl Witness {
     fn cosign(&self, system: &System, off_by_s: i64) {
         let at = system.clock.now() + SignedDuration::from_secs(off_by_s);
         let note = self.key.cosign(&system.running.parts().ledger.checkpoint(), &self.signer, at).unwrap();
+        self.bring(&note);
+    }
+
+    fn bring(&self, note: &str) {
         let draft = self.path("witnessed.draft");
         std::fs::write(&draft, note).unwrap();
         std::fs::rename(draft, self.path("witnessed")).unwrap();
@@ -243,4 +250,38 @@ async fn a_clock_behind_the_log_is_believed_once_the_witness_cosigns_what_is_pub
     answers(&system).await;
     until_told(&system, &["clock-behind-log", "clock-holds-again"]).await;
     system.running.stop().await;
+}
+
+/// Has the gateway's own key sign another tree of this origin, as the writer of a second copy would.
+fn of_another_copy(system: &System, size: u64) -> String {
+    let (ring, ledger) = (system.running.parts().keys.current(), &system.running.parts().ledger);
+    let signer = ring.checkpoints();
+    let key = NoteKey::new(ledger.origin(), signer.public_key_bytes().try_into().unwrap()).unwrap();
+    Checkpoint { origin: ledger.origin().to_owned(), size, root: [7; 32] }.sign(&key, signer.as_ref()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_gateway_gives_its_log_up_once_the_witness_has_seen_more_or_other_entries() {
+    for beyond in [1_000, 0] {
+        let system = System::today().await;
+        let witness = Witness::of(&system);
+        witness.cosign(&system, 0);
+        let system = system.restarted_with(witness.configure()).await;
+        answers(&system).await;
+        published(&system).await;
+        witness.cosign(&system, 0);
+        let (entries, shown) = (system.entries(), system.running.parts().ledger.checkpoint());
+        assert!(system.running.parts().ledger.ready(), "what continues the log stops nothing");
+        let foreign = of_another_copy(&system, entries + beyond);
+        witness.bring(&witness.key.cosign(&foreign, &witness.signer, system.clock.now()).unwrap());
+        system.until("a log that is given up", |system| !system.running.parts().ledger.ready()).await;
+        let question = query("clinic", "yekta", "9990000018", "treatment");
+        let asked = system.request("clinic", "POST", "/v1/verify").header(CONTENT_TYPE, "application/json").body(question.to_string());
+        let unsigned = send(asked).await;
+        assert_eq!((unsigned.status, unsigned.code(), unsigned.json.get("statement")), (503, "ledger-unavailable", None));
+        witness.cosign(&system, 0);
+        assert_eq!((system.entries(), system.running.parts().ledger.checkpoint()), (entries, shown), "nothing is signed or recorded");
+        assert!(!system.running.parts().ledger.ready(), "and it does not come back");
+        system.running.stop().await;
+    }
 }

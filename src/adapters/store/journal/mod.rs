@@ -17,7 +17,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 pub(super) use frame::{Frame, FrameBuilder, Placed};
-pub(super) use recover::{holds_any, pending};
+pub(super) use recover::{holds_any, newest, pending};
 
 use self::direct::DirectFile;
 use super::config::LedgerError;

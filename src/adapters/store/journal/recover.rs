@@ -7,6 +7,7 @@ use std::path::Path;
 use super::NAMES;
 use super::frame::{BLOCK, Frame};
 use crate::adapters::store::config::LedgerError;
+use crate::core::ledger::tree::Hash;
 
 /// The frames with entries from index `stored` on, in order and without a gap.
 ///
@@ -35,6 +36,22 @@ pub(in crate::adapters::store) fn pending(dir: &Path, stored: u64) -> Result<Vec
         next = frame.end();
     }
     Ok(frames)
+}
+
+/// The newest whole frame whose entries are all among the first `stored`: where it ends, and the root of the tree there. Frames lie about until newer
+/// ones take their place, so that the journal is a second witness of what the database has.
+pub(in crate::adapters::store) fn newest(dir: &Path, stored: u64) -> Result<Option<(u64, Hash)>, LedgerError> {
+    let mut frames = Vec::new();
+    for name in NAMES {
+        let path = dir.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => scan(&bytes, 0, &mut frames),
+            Err(source) if source.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(LedgerError::Io { what: "read", path, source }),
+        }
+    }
+    let last = frames.iter().filter(|frame| frame.end() <= stored).max_by_key(|frame| frame.end());
+    Ok(last.map(|frame| (frame.end(), frame.root)))
 }
 
 /// Whether any whole frame, however old, has an entry under one of these content keys.

@@ -7,9 +7,13 @@
 //! is emptied. Before 5 nothing is lost; after 5 the next purge finishes what is left. Each step is synced before the next, but for the many
 //! transactions of 6, which the sync of 7 makes durable.
 
+#[cfg(test)]
+mod altered_tests;
 mod apply;
 #[cfg(test)]
 mod copy_tests;
+#[cfg(test)]
+mod full_tests;
 mod lived;
 #[cfg(test)]
 mod order_tests;

@@ -4,11 +4,13 @@
 use zeroize::Zeroizing;
 
 use super::tests::{Log, at, log, three_days, trace};
+use crate::adapters::store::keys::seal_trail_key;
 use crate::adapters::store::{
     BadEntry, OfficerKey, OfflineAudit, PurgeGrounds, SqliteLedger, VerifyError, VerifyOptions, VerifyReport, generate_officer_key,
     open_trail_key, verify,
 };
 use crate::core::ledger::audit::{LogAudit as _, OpenedKey, SealedEpoch, TrailSearch};
+use crate::core::ledger::subject::trail_key_check;
 
 fn person() -> TrailSearch {
     TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }
@@ -89,4 +91,28 @@ async fn a_key_that_is_not_the_epochs_own_opens_nothing() {
     assert_eq!(opened(&ledger, TrailSearch { keys: keys(true), ..person() }).await, (5, Vec::new()));
     conn.execute("DROP TABLE epoch_check", []).unwrap();
     assert_eq!(opened(&ledger, TrailSearch { keys: keys(true), ..person() }).await, (5, Vec::new()));
+}
+
+/// Whoever has the disk can seal any key to the officer: the officer's public key is no secret.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_trail_key_that_was_put_in_the_place_of_an_epochs_own_opens_nothing_and_is_named() {
+    let log = log();
+    let ledger = log.open();
+    three_days(&log, &ledger).await;
+    ledger.keep_officer_key(OfficerKey::new(log.officer.clone()));
+    ledger.settled().await.unwrap();
+    assert_eq!(opened(&ledger, person()).await, (5, Vec::new()));
+    let conn = rusqlite::Connection::open(log.config.dir.join("ledger.sqlite")).unwrap();
+    let name: String = conn.query_row("SELECT name FROM epoch WHERE name LIKE '2026-01-02%'", [], |row| row.get(0)).unwrap();
+    let forged = Zeroizing::new([7; 32]);
+    let sealed = seal_trail_key(&log.config.dpo_public_key, "log.example", &name, &forged).unwrap();
+    conn.execute("UPDATE epoch SET sealed = ?2 WHERE name = ?1", (&name, sealed)).unwrap();
+    conn.execute("UPDATE epoch_check SET code = ?2 WHERE name = ?1", (&name, trail_key_check(&forged).as_slice())).unwrap();
+    let (found, unopened) = opened(&ledger, person()).await;
+    assert!(found < 5 && unopened == [name.clone()], "{found}: {unopened:?}");
+    let given = OpenedKey { epoch: name.clone(), origin: None, key: forged };
+    let (_, unopened) = opened(&ledger, TrailSearch { keys: vec![given], ..person() }).await;
+    assert_eq!(unopened, [name.clone()], "nor by whoever was made to open it");
+    let mut offline = OfflineAudit::open(&log.config.dir, &log.config.content_kek, "log.example").unwrap();
+    assert_eq!(offline.trail(&person(), &[OfficerKey::new(log.officer.clone())]).unwrap().unopened, [name]);
 }

@@ -137,7 +137,7 @@ impl Index {
         damaged.try_for_each(|error| self.list.note(error).map(drop))
     }
 
-    fn write_list(&self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+    fn write_list(&mut self, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
         if self.writes { self.list.write(&self.dir, conn, contents) } else { Ok(()) }
     }
 

@@ -12,6 +12,7 @@ use super::damage::Ranges;
 use super::file::Listed;
 use crate::adapters::store::contents::Contents;
 use crate::adapters::store::nodes;
+use crate::core::ledger::tree::Hash;
 
 /// The list in the folder of its parts, encrypted under the key-encryption key and bound to the log's origin: nobody else can leave a part out,
 /// and no other log's list is one.
@@ -19,8 +20,8 @@ const FILE: &str = "parts";
 /// Ranges of damaged entries of which each new one is a line of the service's own log.
 const TOLD: usize = 100;
 
-/// What the parts hold: a list of an earlier build is of parts that lack columns, and is begun anew.
-const FORM: u8 = 3;
+/// What the parts hold: a list of an earlier build is of parts that lack columns, or says of no tree that they are of it, and is begun anew.
+const FORM: u8 = 4;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct List {
@@ -28,6 +29,9 @@ pub(super) struct List {
     pub(super) form: u8,
     /// Entries before this one are in the parts listed.
     pub(super) covered: u64,
+    /// Root of the tree of these entries when the list was written; none where one was missing. A list of other entries, which somebody put back, would
+    /// hide those that are here.
+    root: Option<Hash>,
     pub(super) parts: Vec<Listed>,
     /// Entries that are in no part, since they do not fit their leaves.
     pub(super) damaged: Ranges,
@@ -38,7 +42,7 @@ pub(super) struct List {
 impl Default for List {
     fn default() -> Self {
         let (parts, damaged, epochs) = (Vec::new(), Ranges::default(), BTreeMap::new());
-        Self { form: FORM, covered: 0, parts, damaged, epochs }
+        Self { form: FORM, covered: 0, root: None, parts, damaged, epochs }
     }
 }
 
@@ -49,15 +53,17 @@ impl List {
         let (origin, size) = (origin(conn)?, nodes::stored_size(conn)?);
         let plain = contents.lock().unwrap_or_else(PoisonError::into_inner).open_list(&origin, &sealed);
         let list = plain.and_then(|plain| serde_json::from_slice::<Self>(&plain).ok());
-        Ok(list.filter(|list| list.form == FORM && list.covered <= size).unwrap_or_default())
+        let Some(list) = list.filter(|list| list.form == FORM && list.covered <= size) else { return Ok(Self::default()) };
+        Ok(if list.root == root(conn, list.covered)? { list } else { Self::default() })
     }
 
     /// Writes it, whole or not at all. A log without files needs none.
-    pub(super) fn write(&self, dir: &Path, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
+    pub(super) fn write(&mut self, dir: &Path, conn: &Connection, contents: &Mutex<Contents>) -> Result<(), SegmentError> {
         if self.parts.is_empty() && !dir.join(FILE).exists() {
             return Ok(());
         }
         std::fs::create_dir_all(dir)?;
+        self.root = root(conn, self.covered)?;
         let (origin, plain) = (origin(conn)?, serde_json::to_vec(self).map_err(|_| SegmentError::Crypto)?);
         let sealed = contents.lock().unwrap_or_else(PoisonError::into_inner).seal_list(&origin, plain).ok_or(SegmentError::Crypto)?;
         let draft = dir.join("parts.tmp");
@@ -87,6 +93,15 @@ impl List {
         if !known.contains(epoch) {
             known.insert(epoch.to_owned());
         }
+    }
+}
+
+/// Root of the tree of the first entries; none where one is missing.
+fn root(conn: &Connection, size: u64) -> rusqlite::Result<Option<Hash>> {
+    match nodes::frontier(conn, size) {
+        Ok(frontier) => Ok(Some(frontier.root())),
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

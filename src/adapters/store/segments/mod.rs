@@ -23,6 +23,8 @@ mod index;
 #[cfg(test)]
 mod join_tests;
 mod list;
+#[cfg(test)]
+mod older_tests;
 mod rows;
 mod search;
 mod tally;

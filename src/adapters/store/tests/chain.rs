@@ -195,7 +195,7 @@ async fn a_holder_sees_what_was_asked_before_a_log_was_sealed() {
     assert!(sealed.whole);
     let trails = house.opened(&chain, &sealed);
     // The newest first: of more than the registry opens the oldest are left out, and that is told.
-    assert!(sealed.trails.first().unwrap().origin.is_none() && sealed.trails.last().unwrap().epoch.ends_with(".1"), "{sealed:?}");
+    assert!(sealed.trails.first().unwrap().origin.is_none() && sealed.trails.last().unwrap().epoch.contains(".1."), "{sealed:?}");
     assert!(sealed.are_all_in(&trails) && !sealed.are_all_in(&trails[..trails.len() - 1]));
     let entries = chain.entries_of(trails, from).await.unwrap();
     assert_eq!((entries.entries.len(), entries.whole), (18, true));

@@ -99,3 +99,15 @@ async fn copy_of_another_log_is_not_brought_up_to_date() {
     std::fs::create_dir(folder.path().join("full")).unwrap();
     assert!(backup_all(&origins(&log), &folder.path().join("full")).is_err(), "a folder of something else is left alone");
 }
+
+#[tokio::test]
+async fn copy_that_was_cut_short_at_its_beginning_is_taken_anew() {
+    let log = log();
+    log.append(0, 0).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (origins, to) = (Origins::open(&log.config.dir, &log.config.origin).unwrap(), folder.path().join("copy"));
+    std::fs::create_dir(&to).unwrap();
+    std::fs::write(to.join("ledger.sqlite"), "").unwrap();
+    assert_eq!(backup_all(&origins, &to).unwrap().0, 1);
+    assert_eq!(verified(&log.config, &to, None).entries, 1);
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod chain;
+mod cheats;
 mod copies;
 mod exports;
 mod flips;

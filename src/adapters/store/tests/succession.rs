@@ -285,3 +285,30 @@ async fn flipped_bit_in_the_list_of_origins_is_found() {
 fn at_end() -> Timestamp {
     at(90_000)
 }
+
+/// An ended log would go on where nothing says any more that it has ended.
+#[tokio::test]
+async fn list_of_origins_that_is_taken_away_or_put_back_from_before_is_missed() {
+    let house = House::new();
+    house.live(0..3).await;
+    house.succeed(Ending::ByHand, None);
+    house.live(3..5).await;
+    let list = house.config.dir.join("origins.json");
+    let earlier = std::fs::read(&list).unwrap();
+    let second = house.present().dir;
+    house.succeed(Ending::ByHand, None);
+    house.live(5..7).await;
+    let later = std::fs::read(&list).unwrap();
+    for (bytes, ended) in [(None, &house.config.dir), (Some(earlier), &second)] {
+        house.sql(ended, "DELETE FROM sealed");
+        match &bytes {
+            Some(bytes) => std::fs::write(&list, bytes).unwrap(),
+            None => std::fs::remove_file(&list).unwrap(),
+        }
+        let refused = Origins::open(&house.config.dir, &house.config.origin).err();
+        assert!(matches!(&refused, Some(LedgerError::Origins { what, .. }) if what.contains("was in use")), "{refused:?}");
+        std::fs::write(&list, &later).unwrap();
+        seal(&house.origins()).unwrap();
+    }
+    house.verify(None).unwrap();
+}

@@ -90,6 +90,9 @@ impl<'o> Expected<'o> {
         let mut rows = select.query((self.read, self.last, BATCH))?;
         while let Some(row) = rows.next()? {
             let (seq, size, note): (u64, u64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if seq != self.read + 1 {
+                return Err(VerifyError::CheckpointGone { seq: self.read + 1 });
+            }
             let read = Checkpoint::open(&note, self.keys).map_err(|fault| VerifyError::Checkpoint { seq, fault })?;
             if read.size != size {
                 return Err(VerifyError::CheckpointSize { seq });

@@ -75,6 +75,9 @@ pub enum VerifyError {
     /// A thread that checked entries ended before its time.
     #[error("a thread that checks entries ended before its time; run it again")]
     Stopped,
+    /// Something in the database acts on its own.
+    #[error("its database has the trigger or view `{0}`, which is none of ours: it acts by the hands of whoever reads or writes")]
+    Stranger(String),
     /// A log does not go on from the one before it.
     #[error("the log `{origin}` does not go on from the one before it: {what}")]
     Succession {
@@ -130,6 +133,14 @@ pub enum VerifyError {
         /// Contents that were purged.
         recorded: u64,
     },
+    /// Counts of a day are not what was kept.
+    #[error("the counts of {day} {what}; put the table `day_count` back from a copy of the log")]
+    Counts {
+        /// The day.
+        day: jiff::civil::Date,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The index by id and the entries differ.
     #[error("the index of entries by id does not fit the entries: some answers cannot be found, or others are found in their place")]
     Index,
@@ -148,6 +159,12 @@ pub enum VerifyError {
         seq: u64,
         /// What is wrong.
         fault: NoteError,
+    },
+    /// They are numbered without a gap.
+    #[error("stored checkpoint {seq} is gone: what was signed there nobody can tell any more")]
+    CheckpointGone {
+        /// Its number in the store.
+        seq: u64,
     },
     /// The row and the note disagree.
     #[error("stored checkpoint {seq} is bad: its row says another size than its note")]
@@ -168,6 +185,17 @@ pub enum VerifyError {
         /// Size of the last checkpoint that fits.
         good: u64,
     },
+    /// The journal and the database do not agree.
+    #[error("the journal was written over other first {size} entries than the database has: an entry from {good} to {} was altered", size.saturating_sub(1))]
+    Journal {
+        /// Size at which they differ.
+        size: u64,
+        /// Size of the last checkpoint that fits.
+        good: u64,
+    },
+    /// A log has its first checkpoint before its first entry.
+    #[error("it has entries and no checkpoint: somebody took its checkpoints away, and entry 0 may be altered like any other")]
+    NoCheckpoint,
     /// Entries are gone from the end.
     #[error("{} covers {size} entries, only {total} are stored: entry {total} is missing", named(*seq))]
     Lost {

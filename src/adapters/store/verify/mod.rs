@@ -4,6 +4,7 @@
 //! checkpoint ([`expected`]). Memory does not grow with the log.
 
 mod chain;
+mod counts;
 mod entry;
 mod expected;
 mod fault;
@@ -19,12 +20,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::config::LedgerError;
-use super::journal::Frame;
+use super::journal::{self, Frame};
 use super::keys::ContentKek;
 use super::origins::Origins;
 use super::purge::Purged;
 use super::row::Row;
-use super::{recovery, schema};
+use super::{nodes, recovery, schema};
 use crate::core::ledger::note::NoteKey;
 use crate::core::ledger::retention::PurgeStatement;
 use crate::core::ledger::tile::{TILE_HEIGHT, TILE_WIDTH};
@@ -69,6 +70,8 @@ pub struct VerifyReport {
     pub contents_unopened: u64,
     /// Contents deleted when due, by a purge that is an entry of the log itself.
     pub contents_deleted: u64,
+    /// Days whose counts are kept, each opened under the key of that day where the key file was given.
+    pub day_counts: u64,
     /// Purges that it records, each with its statement compared with its entry.
     pub purges: u64,
     /// Those of them whose time a witness vouches for, checked against its key; none where no key was given.
@@ -109,6 +112,9 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
     if !schema::is_ledger(&conn).map_err(unreadable)? {
         return Err(LedgerError::OtherVersion(path).into());
     }
+    if let Some(name) = schema::stranger(&conn)? {
+        return Err(VerifyError::Stranger(name));
+    }
     let expected = Expected::load(&conn, options)?;
     // In this order, for a running service only adds: the size is read last, so it covers what was read before.
     let tiles = stored_tiles(&conn)?;
@@ -122,11 +128,14 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
     let rest = join.journal(log, tail)?;
     let entries = join.frontier.size();
     join.expected.finish(entries)?;
+    join.second_witness(options, total)?;
     join.deletions(log)?;
     let walked = stored.and(&rest);
+    let day_counts = counts::check(&join.conn, log)?;
     let grounds = grounds::check(&join.conn, log, walked.acts.clone())?;
     Ok(VerifyReport {
         entries,
+        day_counts,
         purges: grounds.purges,
         purges_witnessed: grounds.witnessed,
         purges_ordered: grounds.ordered,
@@ -242,6 +251,18 @@ impl Join<'_> {
         excess.map_or(Ok(()), |(key, entries)| Err(VerifyError::Deletions { key: *key, missing: *entries, recorded: purged.entries(*key) }))
     }
 
+    /// What nothing but the database says, somebody who has the database could have written anew.
+    fn second_witness(&self, options: &VerifyOptions, stored: u64) -> Result<(), VerifyError> {
+        if let Some((size, root)) = journal::newest(&options.dir, stored)?
+            && nodes::frontier(&self.conn, size)?.root() != root
+        {
+            return Err(VerifyError::Journal { size, good: self.expected.good });
+        }
+        // A sealed log is under its successor's seal.
+        let unsigned = self.frontier.size() > 0 && self.expected.checked == 0;
+        if unsigned && !is_sealed(&self.conn)? { Err(VerifyError::NoCheckpoint) } else { Ok(()) }
+    }
+
     fn compare(&mut self) -> Result<(), VerifyError> {
         self.expected.compare(&self.conn, &self.frontier)
     }
@@ -260,6 +281,12 @@ impl Join<'_> {
         }
         Ok(walk.report)
     }
+}
+
+/// Whether a later log goes on from this one.
+fn is_sealed(conn: &Connection) -> rusqlite::Result<bool> {
+    let known: bool = conn.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sealed')", [], |row| row.get(0))?;
+    Ok(known && conn.query_row("SELECT EXISTS (SELECT 1 FROM sealed)", [], |row| row.get(0))?)
 }
 
 /// Number of stored tile roots of the lowest level; the log had at least 256 entries for each.
