@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::deletion::Deletion;
+use super::key_files::KeyFiles;
 use super::parts::Parts;
 use crate::adapters::clock::DoubtedClock;
 use crate::adapters::http::{NodeStatus, Readiness};
@@ -21,6 +22,7 @@ struct Status {
     gate: Arc<Gate>,
     clock: Arc<DoubtedClock>,
     deletion: Arc<Deletion>,
+    key_files: Arc<KeyFiles>,
 }
 
 /// The status of these parts.
@@ -32,6 +34,7 @@ pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>, deletion: Arc<Del
         gate: parts.gate.clone(),
         clock: parts.clock.clone(),
         deletion,
+        key_files: parts.key_files.clone(),
     })
 }
 
@@ -45,6 +48,7 @@ impl NodeStatus for Status {
             "parts": parts,
             "degraded": self.readiness.degraded(),
             "time": self.gate.clock.now().to_string(),
+            "keys": self.key_files.advice(),
             "clock": self.clock.doubt().map(|doubt| json!({ "doubt": doubt.code(), "do": doubt.advice() })),
             "policy_version": &*self.readiness.policy_version(),
             "cut_off_version": self.readiness.cut_off_version(),

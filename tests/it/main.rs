@@ -27,6 +27,7 @@ mod policy_support;
 mod policy_table;
 mod registry_service;
 mod request_desk;
+mod rotated_content;
 mod secrets;
 mod sigkill;
 mod sigkill_load;
