@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// For so long contents are recorded under a key that is in memory alone.
 const WITHOUT_CONTENT_KEY: Duration = Duration::from_hours(24);
 
-/// Entry, like the alarm, of files with which the next start would fail.
+/// Entry, like the alarm, of files that a restart would not find as they should be.
 const MISSING: &str = "key-file-missing";
 /// Entry of their return.
 const BACK: &str = "key-files-back";
@@ -58,9 +58,9 @@ impl KeyFiles {
         let first = faults.first()?;
         let more = if faults.len() > 1 { format!(" (and {} more)", faults.len() - 1) } else { String::new() };
         let then = match self.until() {
-            None => "the keys in memory go on, and the next start fails".to_owned(),
+            None => "the keys in memory go on, and a restart would not have them".to_owned(),
             Some(until) => {
-                format!("the keys in memory go on, the next start fails, and from {until:.0} on nothing is recorded or answered")
+                format!("the keys in memory go on, a restart would not have them, and from {until:.0} on nothing is recorded or answered")
             }
         };
         Some(format!("{}{more}; {then}", first.why))
@@ -120,7 +120,7 @@ pub(super) async fn keep(gate: Arc<Gate>, files: Arc<KeyFiles>) {
 fn tell(before: &[KeyFault], now: &[KeyFault]) {
     for fault in now.iter().filter(|fault| !before.contains(fault)) {
         metrics::counter!("estelam_alarms_total", "alarm" => "key-file-missing").increment(1);
-        tracing::error!("{}; the keys in memory go on, and the next start fails", fault.why);
+        tracing::error!("{}; the keys in memory go on, and a restart would not have them", fault.why);
     }
     if now.is_empty() && !before.is_empty() {
         tracing::warn!("the files of the keys are in order again");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::enrolments::Enrolments;
 use super::key_files::KeyFiles;
 use super::parts::Parts;
-use super::timekeeping::DISPUTED;
+use super::timekeeping::dispute_told;
 use super::upstream::ServerTrusts;
 use crate::adapters::clock::DoubtedClock;
 use crate::adapters::cutoff::CutOff;
@@ -91,7 +91,7 @@ impl Readiness for NodeReadiness {
     }
 
     fn advice(&self) -> Vec<(&'static str, String)> {
-        let disputed = || self.registry.clocks_apart().then(|| format!("clock-disputed: {DISPUTED}"));
+        let disputed = || self.registry.clocks_apart().then(dispute_told);
         let clock = self.clock.doubt().map(|doubt| doubt.told()).or_else(disputed).map(|why| ("clock", why));
         clock.into_iter().chain(self.key_files.advice().map(|why| ("keys", why))).collect()
     }

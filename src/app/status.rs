@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::deletion::Deletion;
 use super::key_files::KeyFiles;
 use super::parts::Parts;
+use super::timekeeping::DISPUTED;
 use crate::adapters::clock::DoubtedClock;
 use crate::adapters::http::{NodeStatus, Readiness};
 use crate::adapters::registry::{CachedRegistry, EndpointState, PoolState};
@@ -49,7 +50,7 @@ impl NodeStatus for Status {
             "degraded": self.readiness.degraded(),
             "time": self.gate.clock.now().to_string(),
             "keys": self.key_files.advice(),
-            "clock": self.clock.doubt().map(|doubt| json!({ "doubt": doubt.code(), "do": doubt.advice() })),
+            "clock": self.doubt(),
             "policy_version": &*self.readiness.policy_version(),
             "cut_off_version": self.readiness.cut_off_version(),
             "registry": self.registry(),
@@ -65,6 +66,13 @@ impl NodeStatus for Status {
 }
 
 impl Status {
+    /// What contradicts the clock.
+    fn doubt(&self) -> Option<Value> {
+        let disputed = || self.registry.clocks_apart().then(|| ("clock-disputed", DISPUTED));
+        let doubt = self.clock.doubt().map(|doubt| (doubt.code(), doubt.advice())).or_else(disputed);
+        doubt.map(|(doubt, advice)| json!({ "doubt": doubt, "do": advice }))
+    }
+
     fn log(&self) -> Value {
         let disk = self.ledger.reserve().map(|reserve| reserve.state());
         let disk = disk.map(|disk| json!({ "room": disk.room.code(), "free_mib": disk.free >> 20, "reserve_mib": disk.reserve >> 20 }));

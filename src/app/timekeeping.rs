@@ -18,6 +18,11 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) const DISPUTED: &str = "the registry's clock and this machine's are more than a minute apart: nothing of what it says is used, and nothing is deleted, \
                                    until the wrong one of the two is set right; this machine's: set it right and restart the gateway";
 
+/// The same with its code, as other doubts are told.
+pub(super) fn dispute_told() -> String {
+    format!("clock-disputed: {DISPUTED}")
+}
+
 /// Records each change until the task is dropped.
 pub(super) async fn keep(gate: Arc<Gate>, clock: Arc<DoubtedClock>, registry: Arc<CachedRegistry>) {
     let (mut known, mut disputed) = (None, false);

@@ -53,7 +53,7 @@
 //! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly; mostly `degraded` | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
-//! | `keys` | `degraded`: a file of `keys/` or `keys.unlock` is gone, reachable by others, another one, or does not open; the keys in memory go on, and the next start fails. Red: a token does not answer, or what opens the contents has been away for a day | restore the file (the body says which), or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID`; [`trust`](super::trust) says why |
+//! | `keys` | `degraded`: a file of `keys/` or `keys.unlock` is gone, reachable by others, another one, or does not open; the keys in memory go on, and a restart would not have them. Red: a token does not answer, or what opens the contents has been away for a day | restore the file (the body says which), or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID`; [`trust`](super::trust) says why |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`), or was set by more than that while the gateway did not run (`clock-moved`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
 //! | `accepting` | the node is stopping | wait |
 //!
@@ -294,7 +294,7 @@
 //! | `retries-not-read` | the last ten minutes of the log cannot be read, so that unknown `Idempotency-Key`s are 503 | look at the log's disk, run `estelam log verify`; it is tried every five seconds |
 //! | `clock-disputed` | the registry's clock and ours are more than a minute apart | see which is wrong (The clock at a start, above); nothing is deleted meanwhile |
 //! | `clock-jumped`, `clock-moved`, `clock-contradicted`, `clock-behind-log`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
-//! | `key-file-missing` | with a file of the keys as it is now the next start would fail; answers go on. Also an entry, with the files' names, and `key-files-back` | as for the part `keys` above, before anybody restarts the gateway |
+//! | `key-file-missing` | a restart would not find a file of the keys as it should be; answers go on. Also an entry, with the files' names, and `key-files-back` | as for the part `keys` above, before anybody restarts the gateway |
 //! | `content-key-away` | that file was `content.key` or `keys.unlock`, and a day is over: nothing is recorded or answered | put it back; it goes on within a second |
 //! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
 //! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |

@@ -242,7 +242,7 @@
 //!
 //! **A file that goes away while the gateway runs** (or can be reached by others, is another one, does not open) cuts nobody off: a mistake in what puts the files
 //! down reaches every node at once. The files are looked at every second. Part `keys` of the health check is `degraded` then, with alarm (`key-file-missing`) and entry, and it is
-//! put right before the next restart, which would fail. What goes on meanwhile:
+//! put right before the next restart, which fails but for a standby key. What goes on meanwhile:
 //!
 //! | away | what goes on from memory | for how long |
 //! |---|---|---|

@@ -8,7 +8,7 @@ use super::ring::{content_key_from, open_key};
 use super::sealed::Unlock;
 use super::{KeyError, KeyPlace, KeyRing, files};
 
-/// One file with which the next start would fail.
+/// One file that a restart would not find as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFault {
     /// The file or folder.
@@ -33,7 +33,7 @@ pub(super) struct Condition {
 }
 
 impl Condition {
-    /// Everything with which a start from these files would fail, or would not go on with the keys of `ring`.
+    /// Every file with which a start would fail, or would not go on with the keys of `ring` and those made in advance.
     pub(super) fn look(&mut self, place: &KeyPlace, ring: &KeyRing) -> Vec<KeyFault> {
         let list = KeyList::read(&place.dir);
         let faults = self.faults(place, ring, &list);

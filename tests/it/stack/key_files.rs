@@ -8,7 +8,7 @@ use super::harness::{FORM, System, send};
 
 async fn health(system: &System) -> (u16, Value) {
     let url = format!("http://{}/health/ready", system.config.listen.ops);
-    let response = reqwest::get(url).await.unwrap();
+    let response = system.client("clinic").get(url).send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
 }
 
