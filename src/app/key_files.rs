@@ -73,7 +73,12 @@ impl KeyFiles {
     }
 
     fn left(&self) -> Option<Duration> {
-        let since = *self.away.load_full()?;
+        let since = match self.away.load_full() {
+            Some(since) => *since,
+            // Seen just now.
+            None if self.keys.faults().iter().any(|fault| fault.of_contents) => self.clock.elapsed(),
+            None => return None,
+        };
         Some(WITHOUT_CONTENT_KEY.saturating_sub(self.clock.elapsed().saturating_sub(since)))
     }
 

@@ -152,8 +152,8 @@ impl Parts {
             patience: Duration::from_millis(config.registry.query_ms()),
             stopping: AtomicBool::new(false),
         });
-        let key_files = Arc::new(KeyFiles::new(keys.clone(), ledger.clone(), doubted.clone()));
         let parts = Self {
+            key_files: Arc::new(KeyFiles::new(keys.clone(), ledger.clone(), doubted.clone())),
             gate,
             clock: doubted,
             policies,
@@ -172,7 +172,6 @@ impl Parts {
             tokens,
             outside,
             keys,
-            key_files,
             issuer: issuing,
             log: reader,
             spent,

@@ -36,7 +36,9 @@ async fn told(system: &System, code: &str) -> u64 {
 }
 
 async fn until_told(system: &System, code: &str, times: u64) {
+    let deadline = tokio::time::Instant::now() + super::harness::PATIENCE;
     while told(system, code).await < times {
+        assert!(tokio::time::Instant::now() < deadline, "never told: {code}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(told(system, code).await, times);
