@@ -7,7 +7,7 @@ use super::key_files::KeyFiles;
 use super::parts::Parts;
 use super::timekeeping::dispute_told;
 use super::upstream::ServerTrusts;
-use crate::adapters::clock::DoubtedClock;
+use crate::adapters::clock::{Doubt, DoubtedClock};
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::Readiness;
 use crate::adapters::keys::KeyStore;
@@ -92,7 +92,7 @@ impl Readiness for NodeReadiness {
 
     fn advice(&self) -> Vec<(&'static str, String)> {
         let disputed = || self.registry.clocks_apart().then(dispute_told);
-        let clock = self.clock.doubt().map(|doubt| doubt.told()).or_else(disputed).map(|why| ("clock", why));
+        let clock = self.clock.doubt().map(Doubt::told).or_else(disputed).map(|why| ("clock", why));
         clock.into_iter().chain(self.key_files.advice().map(|why| ("keys", why))).collect()
     }
 

@@ -68,7 +68,7 @@ impl NodeStatus for Status {
 impl Status {
     /// What contradicts the clock.
     fn doubt(&self) -> Option<Value> {
-        let disputed = || self.registry.clocks_apart().then(|| ("clock-disputed", DISPUTED));
+        let disputed = || self.registry.clocks_apart().then_some(("clock-disputed", DISPUTED));
         let doubt = self.clock.doubt().map(|doubt| (doubt.code(), doubt.advice())).or_else(disputed);
         doubt.map(|(doubt, advice)| json!({ "doubt": doubt, "do": advice }))
     }
