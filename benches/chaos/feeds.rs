@@ -19,9 +19,12 @@ const AS_OLD_AS_ASKED: &str = "no older than who asks allows";
 const ASKED_ANEW: &str = "beyond 10 s nothing remembered is current";
 
 /// Feeds that fail or tell what is not so, for a second or two.
-pub const CASES: [(Case, Feed); 5] = [
+pub const CASES: [(Case, Feed); 8] = [
     (Case::new("feed goes back", NOBODY_NOTICES, FRESH), Feed::GoesBack),
     (Case::new("feed says everything, without a pause", "undecided at worst; 50 polls a second at most", KNOWN), Feed::Everything),
+    (Case::new("feed says the same again, without a pause", "answers go on; 50 polls a second at most", FRESH), Feed::Again),
+    (Case::new("feed tells of kinds that nobody knows", NOBODY_NOTICES, FRESH), Feed::Kinds),
+    (Case::new("feed names somebody by megabytes", "answers go on; it takes no memory", KNOWN), Feed::LongNames),
     (Case::new("feed never ends", NOBODY_NOTICES, FRESH), Feed::Endless),
     (Case::new("feed answers a page", NOBODY_NOTICES, FRESH), Feed::Page),
     (Case::new("feed answers 500", NOBODY_NOTICES, FRESH), Feed::Fail),
@@ -102,7 +105,7 @@ pub async fn stands_still(scene: &Scene, case: Case, feed: Feed) -> Row {
 }
 
 /// Lists of decrees that are not what they were: none of them is used, and none of before.
-pub const LISTS: [(Case, List, Option<&str>); 5] = [
+pub const LISTS: [(Case, List, Option<&str>); 6] = [
     (Case::new("decrees: one is gone", "undecided, and an alarm", UNDECIDED), List::Shrunk, Some("decrees-rewritten")),
     (Case::new("decrees: one has other words", "undecided, and an alarm", UNDECIDED), List::Altered, Some("decrees-not-signed")),
     (Case::new("decrees: signatures of one official", "undecided, and an alarm", UNDECIDED), List::Forged, Some("decrees-not-signed")),
@@ -111,6 +114,7 @@ pub const LISTS: [(Case, List, Option<&str>); 5] = [
         List::NotOfItsVersion,
         Some("decrees-not-of-their-version"),
     ),
+    (Case::new("decrees: the list has 50 MB", "undecided, and no more is read than fits", UNDECIDED), List::Huge, None),
     (Case::new("decrees: the list never comes", "undecided once it took too long", UNDECIDED), List::Hang, None),
 ];
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::scene::{Case, FRESH, NOT_TAKEN, Row, Scene};
+use crate::scene::{Case, FRESH, Row, Scene};
 
 /// A damaged file is noticed within this; somebody looks every half second.
 const NOTICED_WITHIN: Duration = Duration::from_secs(15);
@@ -47,18 +47,22 @@ pub async fn damaged(scene: &Scene, (case, file, alarm): Damage) -> Row {
     scene.row(case, &outcomes, ended).await
 }
 
-/// The folder of the signing keys is away for a while: that is told at once; what is in memory signs on until the next start.
+/// The folder of the signing keys is away for a while: that is told, and what is in memory signs on until the next start.
 pub async fn keys_gone(scene: &Scene) -> Row {
-    const CASE: Case = Case::new("the signing keys are gone", "not ready; 503, or signed by the keys that it has", FRESH).or(NOT_TAKEN);
+    const CASE: Case = Case::new("the signing keys are gone", "told; ready, and signed by the keys in memory", FRESH);
+    const ALARM: &str = "key-file-missing";
     let dir = scene.site.installation.dir();
     let (keys, away) = (dir.join("keys"), dir.join("keys-away"));
+    let (before, begun) = (scene.site.alarms().await, Instant::now());
     std::fs::rename(&keys, &away).unwrap();
-    let begun = Instant::now();
-    while scene.site.ready().await && begun.elapsed() < NOTICED_WITHIN {
+    while scene.site.alarms().await.get(ALARM) <= before.get(ALARM) && begun.elapsed() < NOTICED_WITHIN {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    scene.demand(!scene.site.ready().await, || "it calls itself ready".to_owned());
-    let outcomes = scene.asked(6, None).await;
+    scene.demand(begun.elapsed() < NOTICED_WITHIN, || format!("no alarm `{ALARM}`"));
+    scene.demand(scene.site.ready().await, || "it is taken from those who ask".to_owned());
+    scene.demand(!scene.site.nothing_amiss().await, || "nothing says that the keys are not in order".to_owned());
+    let mut outcomes = scene.asked(6, Some(0)).await;
+    outcomes.extend(scene.asked(6, None).await);
     let _ = std::fs::remove_dir_all(&keys);
     std::fs::rename(away, keys).unwrap();
     let ended = Instant::now();

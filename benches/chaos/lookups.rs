@@ -14,7 +14,7 @@ const REMEMBERED: &str = "in time: what is remembered, else undecided";
 const NOT_OF_IT: &[&str] = &["entitled cached", "entitled stale", "indeterminate stale"];
 
 /// Each with what is promised of it; the first few are what a short round has.
-pub const CASES: [(Case, Doing); 25] = [
+pub const CASES: [(Case, Doing); 34] = [
     (Case::new("registry slow (0.3 s)", "answers, late", FRESH), Doing::Slow(Duration::from_millis(300))),
     (Case::new("registry slower than the deadline", REMEMBERED, KNOWN), Doing::Slow(Duration::from_secs(3))),
     (Case::new("registry hangs", REMEMBERED, KNOWN), Doing::Hang),
@@ -33,6 +33,15 @@ pub const CASES: [(Case, Doing); 25] = [
     (Case::new("registry's answer has 10,000 headers", REMEMBERED, KNOWN), Doing::HeaderFlood),
     (Case::new("registry's answer comes in drops", REMEMBERED, KNOWN), Doing::Trickle),
     (Case::new("registry answers a page", REMEMBERED, KNOWN), Doing::NotJson),
+    (Case::new("registry answers twice", "answers; what nobody asked for is none", FRESH), Doing::Twice),
+    (Case::new("registry speaks HTTP/1.0", "answers", FRESH), Doing::Http10),
+    (Case::new("registry closes its half after each answer", "answers", FRESH), Doing::HalfCloses),
+    (Case::new("registry says 100 a thousand times first", REMEMBERED, KNOWN), Doing::Continues),
+    (Case::new("registry floods with chunk extensions", REMEMBERED, KNOWN), Doing::ChunkExtensions),
+    (Case::new("registry floods with trailers", REMEMBERED, KNOWN), Doing::Trailers),
+    (Case::new("registry answers gzip, unasked", REMEMBERED, KNOWN), Doing::Gzip),
+    (Case::new("registry answers by another contract", REMEMBERED, KNOWN), Doing::OtherSchema),
+    (Case::new("registry says more than is known", "answers", FRESH), Doing::NewMembers),
     (Case::new("registry mixes two answers up", REMEMBERED, NOT_OF_IT), Doing::Swapped),
     (Case::new("registry answers from before", REMEMBERED, KNOWN), Doing::Old),
     (Case::new("registry's clock is an hour ahead", REMEMBERED, KNOWN), Doing::Clock(HOUR)),

@@ -5,11 +5,13 @@
 //! --points 1000000,10000000   at which numbers of entries; every point grows the log of the one before
 //! --copies-to 1000000         back-up and restore up to this number of entries alone: they take three times the log's disk
 //! --dir DIR                   where the log is made and left; a temporary folder by default
+//! --busy 1200000              after so many answers under an `Idempotency-Key` in ten minutes a start is measured; 0: not
 //! --smoke                     a few thousand entries, whatever the figures: it works
 //! ```
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a measuring program")]
 
 mod measure;
+mod retries;
 mod town;
 
 use std::path::{Path, PathBuf};
@@ -44,10 +46,14 @@ impl Signer for BenchSigner {
     }
 }
 
+/// Answers before a start without `--busy`: two thousand a second for ten minutes.
+const BUSY: u64 = 1_200_000;
+
 /// What the command line asks for.
 struct Wanted {
     points: Vec<u64>,
     copies_to: u64,
+    busy: u64,
     dir: Option<PathBuf>,
     smoke: bool,
 }
@@ -60,7 +66,8 @@ impl Wanted {
         let points = after("--points").map(|list| list.split(',').map(|number| number.parse().unwrap()).collect());
         let usual = if smoke { SMOKE } else { POINTS };
         let copies_to = after("--copies-to").map_or(COPIES_TO, |number| number.parse().unwrap());
-        Self { points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), smoke }
+        let busy = after("--busy").map_or(if smoke { SMOKE[0] } else { BUSY }, |number| number.parse().unwrap());
+        Self { busy, points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), smoke }
     }
 }
 
@@ -80,7 +87,8 @@ fn main() {
     let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, (&config, &officer), &signer, &town, &wanted)).collect();
     let (purged, each) = measure::purge(&config, &signer, &town);
     println!("purge of one day's contents about minors: {purged} entries, {each:.1} µs each");
-    println!("{{\"bench\":\"log\",\"points\":[{}]}}", points.join(","));
+    let start = if wanted.busy == 0 { "null".to_owned() } else { retries::start(wanted.busy, &config, &dir, &signer, &town) };
+    println!("{{\"bench\":\"log\",\"points\":[{}],\"start\":{start}}}", points.join(","));
 }
 
 fn config(dir: &Path, signer: &BenchSigner, dpo_public_key: [u8; 32]) -> LedgerConfig {

@@ -37,17 +37,6 @@ pub fn key_place(config: &Config) -> KeyPlace {
     place
 }
 
-/// Says which keys have no file any more: the gateway starts, as the one that signs is there, but it does not get ready.
-pub(super) fn tell_missing(keys: &KeyStore) {
-    for (kid, file) in keys.missing() {
-        metrics::counter!("estelam_alarms_total", "alarm" => "key-file-missing").increment(1);
-        let file = file.display();
-        tracing::error!(
-            "`{file}` is missing, so the gateway does not get ready; restore it, or give the key up by `estelam keys retire {kid}`"
-        );
-    }
-}
-
 /// How the keys of this configuration change.
 pub fn key_rules(config: &Config) -> Rules {
     let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);

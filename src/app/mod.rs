@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 pub mod authority;
 mod begin;
+mod boot_time;
 mod decree_judge;
 pub mod deferrals;
 pub mod deletion;
@@ -13,10 +14,12 @@ mod events;
 mod exposed;
 mod floods;
 mod folders;
+mod former_marks;
 mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
+mod key_files;
 mod keys;
 mod listener_certificate;
 pub mod memories;
@@ -62,6 +65,7 @@ use crate::config::{Config, Listen};
 use crate::core::domain::clock::Clock;
 
 pub use self::enrolments::Enrolments;
+pub use self::former_marks::hand_on as hand_retries_on;
 pub use self::keys::{key_place, key_rules};
 pub use self::observability::Observability;
 pub use self::parts::{Parts, checkpoint_keys, ledger_config};
@@ -108,6 +112,7 @@ pub async fn start(
     let memories = memories::Memories::of(&config)?;
     memories.demand()?;
     let clock = DoubtedClock::over(clock);
+    let boot_time = boot_time::BootTime::begin(&config.ledger.dir, clock.clone());
     let (mut parts, retries) = parts::Parts::open(&config, clock.clone()).await?;
     let witnessing = match &config.ledger.witness_checkpoint {
         Some(_) => Some(witnessing::Witnessing::begin(&config, &parts, clock.clone()).await?),
@@ -121,12 +126,14 @@ pub async fn start(
     let ops = observability.ops_state(readiness.clone(), status::of(&parts, readiness.clone(), deletion.clone()));
     let servers = listen(&config, &parts, listeners, &table, (state, ops))?;
     let watches = watch::start(&parts, &config)?;
+    let registry = parts.registry.clone();
     let purger = purge::Purger {
         logs: parts.log.clone(),
         config: config.clone(),
         acts: parts.acts.clone(),
         deletion,
         clock: parts.gate.clock.clone(),
+        disputed: Box::new(move || registry.clocks_apart()),
     };
     let purging = purge::keep(purger);
     let (ledger, enrolments) = (parts.ledger.clone(), parts.enrolments.clone());
@@ -134,7 +141,9 @@ pub async fn start(
     running.keep_issuers(outside);
     running.also(purging);
     running.also(enrolments.keep());
-    running.also(timekeeping::keep(running.parts().gate.clone(), clock));
+    running.also(key_files::keep(running.parts().gate.clone(), running.parts().key_files.clone()));
+    running.also(timekeeping::keep(running.parts().gate.clone(), clock, running.parts().registry.clone()));
+    running.also(boot_time.keep(running.parts().registry.clone()));
     running.also(retries.keep());
     if let Some(witnessing) = witnessing {
         running.also(witnessing.keep());

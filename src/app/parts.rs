@@ -17,6 +17,7 @@ use super::acts::Acts;
 use super::enrolments::Enrolments;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
+use super::key_files::KeyFiles;
 use super::keys::{key_place, token_keys};
 use super::listener_certificate::ListenerCertificate;
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
@@ -101,6 +102,7 @@ pub struct Parts {
     pub(super) outside: Vec<Kept>,
     /// Signing keys.
     pub keys: Arc<KeyStore>,
+    pub(super) key_files: Arc<KeyFiles>,
     pub(super) issuer: Arc<Issuing>,
     pub(super) log: Arc<LogChain>,
     pub(super) spent: Arc<SpentFile>,
@@ -115,7 +117,6 @@ impl Parts {
         let clock: Arc<dyn Clock> = doubted.clone();
         let policies = open_policies(config)?;
         let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
-        super::keys::tell_missing(&keys);
         let ring = keys.current();
         let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
         let (limiter, shield, alerts) = counters(&policies.current(), &clock);
@@ -155,6 +156,7 @@ impl Parts {
             stopping: AtomicBool::new(false),
         });
         let parts = Self {
+            key_files: Arc::new(KeyFiles::new(keys.clone(), ledger.clone(), doubted.clone())),
             gate,
             clock: doubted,
             policies,

@@ -125,6 +125,8 @@ pub struct Purger {
     pub deletion: Arc<Deletion>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Whether the registry contradicts that.
+    pub disputed: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Purger {
@@ -135,6 +137,10 @@ impl Purger {
     pub async fn purge(&self, request: &PurgeRequest, by: &'static str) -> Result<Purges, StartError> {
         if !self.clock.holds() {
             return Err(StartError("the clock jumped and cannot be believed; set it right, or restart the gateway, then purge".to_owned()));
+        }
+        // What is deleted by a wrong time is gone; what waits is not.
+        if (self.disputed)() {
+            return Err(StartError(super::timekeeping::DISPUTED.to_owned()));
         }
         let witnessed = self.witnessed(request.witnessed.as_deref())?;
         let (holds, ordered) = self.signed().await?;

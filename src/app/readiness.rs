@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::enrolments::Enrolments;
+use super::key_files::KeyFiles;
 use super::listener_certificate::ListenerCertificate;
 use super::parts::Parts;
+use super::timekeeping::dispute_told;
 use super::upstream::ServerTrusts;
-use crate::adapters::clock::DoubtedClock;
+use crate::adapters::clock::{Doubt, DoubtedClock};
 use crate::adapters::cutoff::CutOff;
 use crate::adapters::http::Readiness;
 use crate::adapters::keys::KeyStore;
@@ -24,6 +26,7 @@ struct NodeReadiness {
     trust: Arc<CertificateTrust>,
     certificate: Arc<ListenerCertificate>,
     keys: Arc<KeyStore>,
+    key_files: Arc<KeyFiles>,
     registry_trust: ServerTrusts,
     cutoff: Arc<CutOff>,
     enrolments: Arc<Enrolments>,
@@ -39,6 +42,7 @@ pub(super) fn of(parts: &Parts) -> Arc<dyn Readiness> {
         trust: parts.trust.clone(),
         certificate: parts.listener_certificate.clone(),
         keys: parts.keys.clone(),
+        key_files: parts.key_files.clone(),
         registry_trust: parts.registry_trusts.clone(),
         cutoff: parts.cutoff.clone(),
         enrolments: parts.enrolments.clone(),
@@ -69,7 +73,7 @@ impl Readiness for NodeReadiness {
             ("accepting", !self.gate.stopping()),
             ("registry", self.registry.ready()),
             ("ledger", self.ledger.ready()),
-            ("keys", self.keys.ready()),
+            ("keys", self.key_files.in_order()),
             ("clock", self.gate.clock.holds()),
             ("certificate", self.certificate.is_in_its_dates()),
             // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
@@ -80,16 +84,20 @@ impl Readiness for NodeReadiness {
     }
 
     fn degraded(&self) -> Vec<&'static str> {
+        // What signs is in memory. A hiccup that takes the files from every node must not take every node from those who ask.
+        let keys = (!self.key_files.in_order() && self.key_files.serve()).then_some("keys");
         if !self.answers_in_an_outage() {
-            return Vec::new();
+            return keys.into_iter().collect();
         }
         let registry = (!self.registry.ready()).then_some("registry");
         let people = self.registry.people_ready().filter(|ready| !ready).map(|_| "people-registry");
-        registry.into_iter().chain(people).collect()
+        keys.into_iter().chain(registry).chain(people).collect()
     }
 
-    fn advice(&self) -> Option<(&'static str, String)> {
-        self.clock.doubt().map(|doubt| ("clock", doubt.told()))
+    fn advice(&self) -> Vec<(&'static str, String)> {
+        let disputed = || self.registry.clocks_apart().then(dispute_told);
+        let clock = self.clock.doubt().map(Doubt::told).or_else(disputed).map(|why| ("clock", why));
+        clock.into_iter().chain(self.key_files.advice().map(|why| ("keys", why))).collect()
     }
 
     fn policy_version(&self) -> Arc<str> {

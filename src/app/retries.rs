@@ -1,6 +1,7 @@
 //! Retries across a crash: which answers the log has under an `Idempotency-Key` from the last minutes before the start. They are read, the newest
 //! first, while the gateway answers already, so that a start takes no longer after a busy time.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::StartError;
+use super::former_marks;
 use super::retry_secrets::RetrySecrets;
 use crate::adapters::http::{KEPT_FOR, MemoryOutbox, Past, Recorded};
 use crate::adapters::store::{ContentKek, LedgerError, LogEntries, Origins, StoredMark};
@@ -15,7 +17,7 @@ use crate::config::Config;
 use crate::core::domain::clock::Clock;
 
 /// What the secret of the marks is derived for.
-const PURPOSE: &str = "estelam retry marks v1";
+pub(super) const PURPOSE: &str = "estelam retry marks v1";
 /// Between two attempts to read a log that cannot be read.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is seen whether the secret of bodies is due to be replaced.
@@ -25,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 pub(super) struct Retries {
     pub(super) outbox: Arc<MemoryOutbox>,
     secrets: RetrySecrets,
+    past: Weak<Past>,
+    dir: PathBuf,
     clock: Arc<dyn Clock>,
 }
 
@@ -34,10 +38,14 @@ pub(super) struct Retries {
 /// # Errors
 /// The secrets of bodies can neither be read nor made.
 pub(super) fn open(config: &Config, kek: &ContentKek, begun: Timestamp, clock: Arc<dyn Clock>) -> Result<Retries, StartError> {
-    let secrets = RetrySecrets::open(&config.ledger.dir, kek, clock.now())?;
+    let dir = config.ledger.dir.clone();
+    let mut secrets = RetrySecrets::open(&dir, kek, clock.now())?;
+    let former = former_marks::known(&dir, kek, begun)?;
+    secrets.know_former(former.iter().map(|former| &*former.bodies));
     let past = Arc::new(Past::before(begun));
     let room = usize::try_from(config.limits.retry_mib << 20).unwrap_or(usize::MAX);
-    let outbox = Arc::new(MemoryOutbox::new(room, &kek.derive(PURPOSE), past.clone(), clock.clone()));
+    let outbox = MemoryOutbox::new(room, &kek.derive(PURPOSE), past.clone(), clock.clone());
+    let outbox = Arc::new(outbox.with_former(former.iter().map(|former| &*former.keys)));
     outbox.keep_bodies(secrets.all().iter().map(|secret| &**secret));
     let reading = Reading {
         config: config.clone(),
@@ -48,17 +56,22 @@ pub(super) fn open(config: &Config, kek: &ContentKek, begun: Timestamp, clock: A
     };
     let thread = thread::Builder::new().name("retries".to_owned()).spawn(move || reading.run());
     thread.map_err(|error| StartError(format!("the last retries cannot be read: {error}")))?;
-    Ok(Retries { outbox, secrets, clock })
+    Ok(Retries { outbox, secrets, past: Arc::downgrade(&past), dir, clock })
 }
 
 impl Retries {
     /// Replaces the secret of bodies whenever it is due, until the task is dropped.
     pub(super) async fn keep(self) {
-        let Self { outbox, mut secrets, clock } = self;
+        let Self { outbox, mut secrets, past, dir, clock } = self;
+        let mut needed = true;
         let mut tick = tokio::time::interval(LOOK_EVERY);
         loop {
             tick.tick().await;
             let now = clock.now();
+            if needed && past.upgrade().is_none_or(|past| past.is_over(now)) {
+                former_marks::forget(&dir);
+                needed = false;
+            }
             let renewing = tokio::task::spawn_blocking(move || {
                 let renewed = secrets.renew_if_due(now);
                 (secrets, renewed)

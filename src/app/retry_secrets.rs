@@ -21,7 +21,7 @@ use crate::core::domain::random::random;
 /// The file's name in the log's folder.
 const FILE: &str = "retry-secrets";
 /// What the other half of each secret is derived for.
-const PURPOSE: &str = "estelam retry bodies v1";
+pub(super) const PURPOSE: &str = "estelam retry bodies v1";
 /// How long a secret marks bodies. It is known for as long again, which must be more than a retry finds its answer.
 const USED_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Bytes of a place.
@@ -34,6 +34,8 @@ type Secret = Zeroizing<[u8; 32]>;
 pub(super) struct RetrySecrets {
     path: PathBuf,
     own: hmac::Key,
+    /// The same of content keys before, as long as the log may have retries from their time.
+    former: Vec<hmac::Key>,
     places: [Option<(i64, Secret)>; 2],
 }
 
@@ -55,16 +57,22 @@ impl RetrySecrets {
         };
         let place = |number: usize| bytes.get(number * PLACE..(number + 1) * PLACE).and_then(read);
         let own = hmac::Key::new(HMAC_SHA256, &*kek.derive(PURPOSE));
-        let mut secrets = Self { path: path.clone(), own, places: [place(0), place(1)] };
+        let mut secrets = Self { path: path.clone(), own, former: Vec::new(), places: [place(0), place(1)] };
         secrets.renew_if_due(now).map_err(|error| fault(&error))?;
         Ok(secrets)
+    }
+
+    /// Knows bodies again that were marked while other content keys were in force, by what was derived from those.
+    pub(super) fn know_former<'s>(&mut self, own: impl Iterator<Item = &'s [u8; 32]>) {
+        self.former = own.map(|own| hmac::Key::new(HMAC_SHA256, own)).collect();
     }
 
     /// All that are known, the one that marks bodies now first.
     pub(super) fn all(&self) -> Vec<Secret> {
         let mut known: Vec<_> = self.places.iter().flatten().collect();
         known.sort_by_key(|(drawn, _)| std::cmp::Reverse(*drawn));
-        known.into_iter().map(|(_, secret)| self.with_own(secret)).collect()
+        let own = std::iter::once(&self.own).chain(&self.former);
+        own.flat_map(|own| known.iter().map(|(_, secret)| mixed(own, secret))).collect()
     }
 
     /// Draws another one where the newest has been used for long enough, over the older one. Whether it did.
@@ -91,12 +99,12 @@ impl RetrySecrets {
         }
         Ok(true)
     }
+}
 
-    fn with_own(&self, secret: &Secret) -> Secret {
-        let mut mixed = Zeroizing::new([0; 32]);
-        mixed.iter_mut().zip(hmac::sign(&self.own, &**secret).as_ref()).for_each(|(to, from)| *to = *from);
-        mixed
-    }
+fn mixed(own: &hmac::Key, secret: &Secret) -> Secret {
+    let mut mixed = Zeroizing::new([0; 32]);
+    mixed.iter_mut().zip(hmac::sign(own, &**secret).as_ref()).for_each(|(to, from)| *to = *from);
+    mixed
 }
 
 fn written(drawn: i64, secret: &Secret) -> Zeroizing<[u8; PLACE]> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::deletion::Deletion;
+use super::key_files::KeyFiles;
 use super::parts::Parts;
+use super::timekeeping::DISPUTED;
 use crate::adapters::clock::DoubtedClock;
 use crate::adapters::http::{NodeStatus, Readiness};
 use crate::adapters::registry::{CachedRegistry, EndpointState, PoolState};
@@ -21,6 +23,7 @@ struct Status {
     gate: Arc<Gate>,
     clock: Arc<DoubtedClock>,
     deletion: Arc<Deletion>,
+    key_files: Arc<KeyFiles>,
 }
 
 /// The status of these parts.
@@ -32,6 +35,7 @@ pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>, deletion: Arc<Del
         gate: parts.gate.clone(),
         clock: parts.clock.clone(),
         deletion,
+        key_files: parts.key_files.clone(),
     })
 }
 
@@ -45,7 +49,8 @@ impl NodeStatus for Status {
             "parts": parts,
             "degraded": self.readiness.degraded(),
             "time": self.gate.clock.now().to_string(),
-            "clock": self.clock.doubt().map(|doubt| json!({ "doubt": doubt.code(), "do": doubt.advice() })),
+            "keys": self.key_files.advice(),
+            "clock": self.doubt(),
             "policy_version": &*self.readiness.policy_version(),
             "cut_off_version": self.readiness.cut_off_version(),
             "registry": self.registry(),
@@ -61,6 +66,13 @@ impl NodeStatus for Status {
 }
 
 impl Status {
+    /// What contradicts the clock.
+    fn doubt(&self) -> Option<Value> {
+        let disputed = || self.registry.clocks_apart().then_some(("clock-disputed", DISPUTED));
+        let doubt = self.clock.doubt().map(|doubt| (doubt.code(), doubt.advice())).or_else(disputed);
+        doubt.map(|(doubt, advice)| json!({ "doubt": doubt, "do": advice }))
+    }
+
     fn log(&self) -> Value {
         let disk = self.ledger.reserve().map(|reserve| reserve.state());
         let disk = disk.map(|disk| json!({ "room": disk.room.code(), "free_mib": disk.free >> 20, "reserve_mib": disk.reserve >> 20 }));

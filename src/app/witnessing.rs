@@ -69,6 +69,7 @@ impl Witnessing {
                 let published = self.published(&seen);
                 if self.judge(&seen, published) && published.is_some() {
                     self.clock.believe_over_log();
+                    self.clock.note_moved(false);
                 }
             }
             Err(error) => tracing::warn!(%error, "the witness's checkpoint is not taken up"),

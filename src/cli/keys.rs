@@ -196,6 +196,8 @@ fn rotate_content(place: &Place) -> Result<(), CliError> {
     for (_, dir) in app::origins::origins_of(&config).doing("the ledger")?.all().into_iter().rev() {
         wrapped += rewrap(&dir, &present, &next).doing("the content key stays as it is; run this again")?;
     }
+    let handed_on = app::hand_retries_on(&config.ledger.dir, &present, &next, SystemClock.now());
+    handed_on.doing("retries would not be known again; the content key stays as it is; run this again")?;
     keeper.promote_content().doing("the new key is not in its place yet; run this again")?;
     println!("{wrapped} keys of contents are under the new content key");
     println!("copies of the log from before open with the former one alone: take a new copy; if others have the key, destroy the old ones");

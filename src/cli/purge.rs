@@ -108,7 +108,7 @@ fn here(config: &Config, request: &PurgeRequest) -> Result<Option<serde_json::Va
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log: Arc<dyn Ledger> = ledger;
         let acts = Acts::open(&config.ledger.dir, &log, clock.clone()).map_err(CliError::failed)?;
-        let purger = Purger { logs, config: config.clone(), acts, deletion: Arc::default(), clock };
+        let purger = Purger { logs, config: config.clone(), acts, deletion: Arc::default(), clock, disputed: Box::new(|| false) };
         purger.purge(request, OPERATOR).await.map_err(CliError::failed)
     })?;
     serde_json::to_value(report).doing("cannot print the report").map(Some)

@@ -52,6 +52,9 @@ fn rows(status: &Value) -> Vec<(String, String)> {
     if let Some(doubt) = status.get("clock").filter(|doubt| doubt.is_object()) {
         rows.push(row("its doubt", format!("{}: {}", shown(doubt.get("doubt")), shown(doubt.get("do")))));
     }
+    if let Some(Value::String(why)) = status.get("keys") {
+        rows.push(row("keys", why.clone()));
+    }
     rows.push(row("policy", at("/policy_version")));
     rows.push(row("decrees", at("/registry/decrees_version")));
     let feed = format!(
@@ -142,6 +145,7 @@ mod tests {
             "ready": false,
             "parts": {"keys": false, "ledger": true, "registry": false},
             "degraded": ["registry"],
+            "keys": "`keys/content.key` is missing",
             "clock": {"doubt": "clock-behind-log", "do": "set it right"},
             "registry": {
                 "cursor": 7, "feed_silent_s": 12, "feed_lag": 3, "decrees_age_s": 2,
@@ -156,6 +160,7 @@ mod tests {
         assert!(text.contains(&"  keys|NOT READY".to_owned()), "{text:?}");
         assert!(text.contains(&"  registry|NOT IN ORDER; what can be answered without it is".to_owned()), "{text:?}");
         assert!(text.contains(&"change feed|silent for 12 s, cursor 7, 3 changes behind what look-ups show".to_owned()), "{text:?}");
+        assert!(text.contains(&"keys|`keys/content.key` is missing".to_owned()), "{text:?}");
         assert!(text.contains(&"its doubt|clock-behind-log: set it right".to_owned()), "{text:?}");
         assert!(text.contains(&"decrees' age|2 s".to_owned()), "{text:?}");
         assert!(text.contains(&"its disk|low: 400 MiB free, 256 MiB for answers alone".to_owned()), "{text:?}");

@@ -32,9 +32,10 @@
 //! | `ledger/memories.json` | which of the files that must not be forgotten there were: `authority.json`, `acts.json`, the lists, assertions and events here, `revoked-tokens` beside the local list. One that is gone keeps the gateway from starting, and the message says how to go on | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
+//! | `ledger/clock` | what the clock showed against the time since the machine's start; may be lost |
 //! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
 //! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
-//! | `ledger/retry-secrets` | secrets of the last half hour by which retries are known again (Retries, below); may be lost | written by itself |
+//! | `ledger/retry-secrets`, `ledger/retry-former` | secrets of the last half hour by which retries are known again (Retries, below); may be lost | written by itself |
 //! | `ledger/quota.json` | what agencies and units with a daily quota spent of the day; may be lost | |
 //! | `registry/` | the reference registry's store; the only place with numbers and names | |
 //!
@@ -52,17 +53,22 @@
 //! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly; mostly `degraded` | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
-//! | `keys` | the file of a signing key, or its token, is gone, or does not open | restore it, or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID` ([`trust`](super::trust)); nothing is signed with a key that is not there |
-//! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
+//! | `keys` | `degraded`: a file of `keys/` or `keys.unlock` is gone, reachable by others, another one, or does not open; the keys in memory go on, and a restart would not have them. Red: a token does not answer, or what opens the contents has been away for a day | restore the file (the body says which), or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID`; [`trust`](super::trust) says why |
+//! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`), or was set by more than that while the gateway did not run (`clock-moved`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
 //! | `certificate` | `tls.certificate` is not within its dates: every client refuses it | bring a new one and restart the gateway |
 //! | `accepting` | the node is stopping | wait |
 //!
 //! **The clock at a start.** A wall clock that moves on evenly is believed as it is when the gateway starts, with two exceptions: a witness that contradicts it
 //! ([`super::log`]), and the log, whose time never decreases. If it is the log that is wrong, because a clock was ahead when it was written, two things say so: a
 //! cosignature of the witness that shows it, or `ledger.clock_was_ahead_until = "2027-01-31T12:00:00Z"` in `estelam.toml`: up to that instant the log's time counts for nothing
-//! against the clock. It stands in the entry `service-started`; entries keep the log's time until the clock has passed it. A clock that is far *ahead* at a start cannot be found
-//! out without a witness: nothing on the machine knows better. Have one, or have the time synchronised before the service starts (`time-sync.target` of systemd, and its
-//! `systemd-time-wait-sync.service`).
+//! against the clock. It stands in the entry `service-started`; entries keep the log's time until the clock has passed it.
+//!
+//! As long as the machine itself was not started anew, the time since its start tells whether its clock was set meanwhile, ahead or back (`ledger/clock`, written while the registry
+//! agrees with the clock). One that was is doubted until the registry, or the witness's next cosignature, agrees with it: set right by an operator, it is believed as soon as the registry
+//! answers. After a start of the machine nothing on it knows better, and a clock that is far *ahead* is contradicted by the registry alone. That makes no
+//! doubt: a registry that lies would stop every gateway. It is told (alarm `clock-disputed`, `advice` of the health check), nothing that the registry says is used, so that a
+//! node which starts so is not ready; and nothing is deleted while it lasts, for that alone could not be undone. Dates in revocation lists are no second voice: they bound the
+//! time from below. So have a witness, or have the time synchronised before the service starts (`time-sync.target` of systemd, and its `systemd-time-wait-sync.service`).
 //!
 //! `estelam status` (and `GET /status`) shows the same with the age of the change feed, the lanes, and each address of the registry: its circuit
 //! breaker, how long its look-ups take, what last went wrong there; and until when two officials ordered deletions, class by class, and what is due and
@@ -178,8 +184,8 @@
 //! a start the last ten minutes of the log are read while the gateway answers already, the newest first. Until they are, a key that was not found yet waits up
 //! to three seconds and is 503 then; so it goes for ten minutes where they cannot be read (alarm `retries-not-read`). A key is never taken for a new one that the log
 //! may have. `ledger/retry-secrets` is what bodies are known again by; each of its two secrets is written over within half an hour, so that nobody can find out later what was
-//! asked. It is in no copy. If it is lost, keys from before are `key-reused` until their ten minutes are over. `keys rotate content` changes the marks: keys from before it
-//! are new ones after the next start.
+//! asked. It is in no copy. If it is lost, keys from before are `key-reused` until their ten minutes are over. `keys rotate content` changes the marks; what those from before
+//! are known by lies in `ledger/retry-former` for ten minutes, sealed under the new key.
 //!
 //! `estelam_retry_keys`, `estelam_retry_answers_bytes`, `estelam_retry_log_read` (1 once the log has been read), `estelam_retry_answers_given_up_total`.
 //!
@@ -287,8 +293,10 @@
 //! | `revocation-lists-grace`, `revocation-lists-overdue`, `revocation-lists-refused`, `cut-off-list-unreadable` | revocation lists that are old or do not verify; the local list cannot be read | see [`trust`](super::trust) |
 //! | `rules-not-signed` | policies lie there that two officials have not signed; those before stay in force | see [`trust`](super::trust) |
 //! | `retries-not-read` | the last ten minutes of the log cannot be read, so that unknown `Idempotency-Key`s are 503 | look at the log's disk, run `estelam log verify`; it is tried every five seconds |
-//! | `clock-jumped`, `clock-contradicted`, `clock-behind-log`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
-//! | `key-file-missing` | the file of a key was not there at the start; the gateway runs and does not get ready | as for the part `keys` above |
+//! | `clock-disputed` | the registry's clock and ours are more than a minute apart | see which is wrong (The clock at a start, above); nothing is deleted meanwhile |
+//! | `clock-jumped`, `clock-moved`, `clock-contradicted`, `clock-behind-log`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
+//! | `key-file-missing` | a restart would not find a file of the keys as it should be; answers go on. Also an entry, with the files' names, and `key-files-back` | as for the part `keys` above, before anybody restarts the gateway |
+//! | `content-key-away` | that file was `content.key` or `keys.unlock`, and a day is over: nothing is recorded or answered | put it back; it goes on within a second |
 //! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
 //! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |
 //! | `refusals-not-recorded` | counts of refusals are lost: floods come, and the log takes nothing (the alarm grows by as many) | look at the log's disk, then at who floods |

@@ -236,9 +236,19 @@
 //! `/.well-known/estelam-keys.json` on the public listener tells the life of every key for good; how anybody judges a paper by it: [`receipts`](super::receipts).
 //!
 //! `signing.algorithm` is `EdDSA` or `ES256` for new keys. For an HSM name its module, token and a file with the PIN under `[signing.pkcs11]`, make keys
-//! by `estelam keys standby USE --hsm`, then `rotate`: they are made in the token, for signing alone, and cannot leave it. A missing file, a wrong secret
-//! or PIN, or a token that is gone: the gateway does not start, or is not ready and answers `ledger-unavailable`; nothing leaves unsigned. It is ready
-//! again by itself once the token is back. A wrong PIN is tried once, so that the token does not lock. `make end-to-end` tries all this with SoftHSM.
+//! by `estelam keys standby USE --hsm`, then `rotate`: they are made in the token, for signing alone, and cannot leave it. With a file missing, a wrong secret
+//! or PIN, or a token that is gone, no gateway starts. A token that goes away while it runs makes it not ready: it answers `ledger-unavailable`, and nothing leaves unsigned. It is
+//! ready again by itself once the token is back. A wrong PIN is tried once, so that the token does not lock. `make end-to-end` tries all this with SoftHSM.
+//!
+//! **A file that goes away while the gateway runs** (or can be reached by others, is another one, does not open) cuts nobody off: a mistake in what puts the files
+//! down reaches every node at once. The files are looked at every second. Part `keys` of the health check is `degraded` then, with alarm (`key-file-missing`) and entry, and it is
+//! put right before the next restart, which fails but for a standby key. What goes on meanwhile:
+//!
+//! | away | what goes on from memory | for how long |
+//! |---|---|---|
+//! | a key for statements, tokens or checkpoints, a standby key, `keys.json` | signing; whoever checks needs the public half, which is published and in the log. Keys are not replaced meanwhile | until the process ends |
+//! | `content.key`, `keys.unlock`, the whole folder | recording; without a backup of them all contents, those of before too, are lost with the process | a day, then part `keys` is red and nothing is recorded or answered (`content-key-away`) until they are back |
+//! | public keys of the data-protection officer and the holders' desk, our TLS keys | everything; read at the start, the officer's is in the log too | until the process ends |
 //!
 //! # Kinds of tokens
 //!

@@ -1,6 +1,7 @@
 //! Integration tests: each module drives one part through its public face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
 
+mod busy_start;
 mod client_assertion;
 mod commands;
 mod counters;
@@ -27,6 +28,7 @@ mod policy_support;
 mod policy_table;
 mod registry_service;
 mod request_desk;
+mod rotated_content;
 mod secrets;
 mod sigkill;
 mod sigkill_load;

@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use estelam::core::registry::version::version_of;
-use estelam::core::registry::wire::DecreesAnswer;
+use estelam::core::registry::wire::{DecreesAnswer, QUESTION};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::doing::{Doing, Feed, List};
-use super::speech::{Asked, Reply, json, json_with, reply};
+use super::speech::{Asked, Reply, in_chunks, json, json_with, reply};
 use super::{Place, Shared};
 
 /// A poll that is told nothing is held for so long.
@@ -62,6 +62,13 @@ async fn look_up(asked: Asked, shared: &Shared, doing: Doing) -> Reply {
         }
         Doing::NotModified => return Reply::Whole(b"HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n".to_vec()),
         Doing::Huge => return Reply::Whole(reply("200 OK", "application/json", &vec![b' '; 8 << 20])),
+        Doing::Gzip => {
+            return Reply::Whole(with_field(
+                &reply("200 OK", "application/json", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3]),
+                "content-encoding: gzip",
+            ));
+        }
+        Doing::OtherSchema => return json(&json!({"contract": 2, "answer": {"people": []}}), &asked.mark),
         Doing::NotJson => return Reply::Whole(reply("200 OK", "text/html", b"<html>a proxy's page</html>")),
         _ => {}
     }
@@ -87,6 +94,17 @@ async fn look_up(asked: Asked, shared: &Shared, doing: Doing) -> Reply {
             let body = said.to_string();
             Reply::Whole(reply("200 OK", "application/json", &body.as_bytes()[..body.len() - 20]))
         }
+        Doing::Twice => Reply::Whole([json_with(&said, mark, ""), json_with(&said, mark, "")].concat()),
+        Doing::HalfCloses => Reply::Last(json_with(&said, mark, "")),
+        Doing::Http10 => {
+            let head = format!("HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n{QUESTION}: {mark}\r\n\r\n{said}");
+            Reply::Last(head.into_bytes())
+        }
+        Doing::Continues => Reply::Whole([b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000), json_with(&said, mark, "")].concat()),
+        Doing::ChunkExtensions => Reply::Whole(in_chunks(&said, mark, &format!(";x={}", "y".repeat(1000)), "")),
+        Doing::Trailers => {
+            Reply::Whole(in_chunks(&said, mark, "", &(0..100_000).map(|n| format!("x-{n}: {n:020}\r\n")).collect::<String>()))
+        }
         Doing::Trickle => Reply::Drops(json_with(&said, mark, "")),
         Doing::HeaderFlood => {
             let fields: String = (0..10_000).map(|number| format!("x-{number}: {number}\r\n")).collect();
@@ -100,6 +118,10 @@ async fn look_up(asked: Asked, shared: &Shared, doing: Doing) -> Reply {
 fn alter(said: &mut Value, doing: Doing) {
     match doing {
         Doing::WrongPerson => said["persons"] = json!([somebody_else()]),
+        Doing::NewMembers => {
+            said["colour"] = json!("green");
+            said["persons"].as_array_mut().into_iter().flatten().for_each(|person| person["colour"] = json!({"is": ["green"]}));
+        }
         Doing::Old => said["version"] = json!(0),
         Doing::Ahead => said["version"] = json!(u64::MAX),
         Doing::Duplicate => {
@@ -112,6 +134,12 @@ fn alter(said: &mut Value, doing: Doing) {
         }
         _ => {}
     }
+}
+
+/// A reply with one more header field.
+fn with_field(reply: &[u8], field: &str) -> Vec<u8> {
+    let first_line = reply.iter().position(|byte| *byte == b'\n').unwrap_or(0) + 1;
+    [&reply[..first_line], field.as_bytes(), b"\r\n", &reply[first_line..]].concat()
 }
 
 /// Nobody's birth year in the questions, and a card that is long over.
@@ -159,6 +187,17 @@ async fn changes(asked: Asked, shared: &Shared, feed: Feed) -> Reply {
             Some(nothing(cursor))
         }
         Feed::Everything => Some(json!({"cursor": after + 1, "subjects": [], "decrees": false, "everything": true})),
+        Feed::Again => {
+            Some(json!({"cursor": after, "subjects": ["somebody"], "decrees": false, "everything": false, "history": query("history")}))
+        }
+        Feed::LongNames => {
+            let name = "x".repeat(2 << 20);
+            Some(json!({"cursor": after + 1, "subjects": [name, format!("{after}{name}")], "decrees": false, "everything": false}))
+        }
+        Feed::Kinds => real(&asked, shared).await.map(|mut told| {
+            (told["policies"], told["kinds"]) = (json!(true), json!([{"kind": "weather", "of": ["somebody"]}]));
+            told
+        }),
         Feed::Decrees => {
             tokio::time::sleep(HELD).await;
             Some(json!({"cursor": after, "subjects": [], "decrees": true, "everything": false, "history": query("history")}))
@@ -173,6 +212,9 @@ async fn decrees(asked: Asked, shared: &Shared, list: List) -> Reply {
     if list == List::Hang {
         return std::future::pending().await;
     }
+    if list == List::Huge {
+        return Reply::Whole(reply("200 OK", "application/json", &vec![b' '; 50 << 20]));
+    }
     let Some(mut said) = real(&asked, shared).await else { return Reply::Close };
     match list {
         List::Shrunk | List::Altered => {
@@ -186,7 +228,7 @@ async fn decrees(asked: Asked, shared: &Shared, list: List) -> Reply {
         }
         List::Forged => forge(&mut said["signatures"]),
         List::NotOfItsVersion => said["version"] = json!(format!("sha256:{}", "0".repeat(64))),
-        List::Pass | List::Hang => {}
+        List::Pass | List::Hang | List::Huge => {}
     }
     json(&said, &asked.mark)
 }

@@ -42,6 +42,24 @@ pub enum Doing {
     WrongPerson,
     /// The answer to another question, as a proxy gives that has mixed up two.
     Swapped,
+    /// The answer, and the same once more, unasked.
+    Twice,
+    /// The answer of HTTP/1.0, as long as the connection.
+    Http10,
+    /// The answer; then its half of the connection is closed.
+    HalfCloses,
+    /// A thousand times 100, and then the answer.
+    Continues,
+    /// The answer byte by byte in chunks, each with a kilobyte of extensions.
+    ChunkExtensions,
+    /// The answer, and megabytes of trailers.
+    Trailers,
+    /// What is said to be gzip of gigabytes.
+    Gzip,
+    /// An answer of another version of the contract.
+    OtherSchema,
+    /// The answer with members that nobody knows.
+    NewMembers,
     /// An answer from before every change.
     Old,
     /// An answer from a change that never was.
@@ -88,6 +106,12 @@ pub enum Feed {
     LeavesOut,
     /// Everything has changed, again and again, without a pause.
     Everything,
+    /// The same people have changed, again and again, from the same place and without a pause.
+    Again,
+    /// Changes of kinds that nobody knows.
+    Kinds,
+    /// Somebody has changed whose name is megabytes long, without a pause.
+    LongNames,
     /// The decrees have changed, and nothing else.
     Decrees,
 }
@@ -108,4 +132,6 @@ pub enum List {
     NotOfItsVersion,
     /// Never answers.
     Hang,
+    /// Fifty megabytes.
+    Huge,
 }

@@ -16,6 +16,8 @@ pub enum Reply {
     Drops(Vec<u8>),
     /// This, and then blanks for ever.
     Endless(Vec<u8>),
+    /// All of it; then no more is sent over the connection, and what comes is read.
+    Last(Vec<u8>),
     /// Nothing, and the connection is closed.
     Close,
 }
@@ -49,6 +51,12 @@ pub async fn with(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, shared:
                     stream.flush().await?;
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
+            }
+            Reply::Last(bytes) => {
+                stream.write_all(&bytes).await?;
+                stream.shutdown().await?;
+                while stream.read_buf(&mut seen).await? > 0 {}
+                return Ok(());
             }
             Reply::Close => return Ok(()),
         }
@@ -91,6 +99,13 @@ pub fn json_with(body: &serde_json::Value, mark: &str, fields: &str) -> Vec<u8> 
     let body = body.to_string();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{QUESTION}: {mark}\r\n{fields}");
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// The same in chunks of a byte, each with that extension, and those trailers.
+pub fn in_chunks(body: &serde_json::Value, mark: &str, extension: &str, trailers: &str) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{QUESTION}: {mark}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let chunks: String = body.to_string().chars().map(|byte| format!("{:x}{extension}\r\n{byte}\r\n", byte.len_utf8())).collect();
+    format!("{head}{chunks}0\r\n{trailers}\r\n").into_bytes()
 }
 
 /// The same without.

@@ -19,6 +19,8 @@ pub enum Doubt {
     Contradicted,
     /// It showed an earlier time at the start than the log's last entry has, and has not passed that yet.
     BehindLog,
+    /// It was set while the gateway did not run, and the registry has not agreed with it yet.
+    Moved,
     /// It moved on otherwise than the clock that nobody sets.
     Jumped,
 }
@@ -29,6 +31,7 @@ impl Doubt {
         match self {
             Self::Contradicted => "clock-contradicted",
             Self::BehindLog => "clock-behind-log",
+            Self::Moved => "clock-moved",
             Self::Jumped => "clock-jumped",
         }
     }
@@ -48,6 +51,10 @@ impl Doubt {
                 "set the clock right and restart the gateway; if it is right, the log was written by a clock that was ahead: let `ledger.clock_was_ahead_until` \
                  say until when, and restart"
             }
+            Self::Moved => {
+                "it was set by more than 30 s while the gateway did not run: if it is right, it is believed once the registry answers, or when the witness's next \
+                 cosignature agrees with it; if not, set it right and restart the gateway"
+            }
             Self::Jumped => "set the clock right; if it is right now, restart the gateway",
         }
     }
@@ -59,12 +66,13 @@ pub struct DoubtedClock {
     contradicted: AtomicBool,
     /// Ledger time that has to be passed, in microseconds.
     behind: AtomicI64,
+    moved: AtomicBool,
 }
 
 impl DoubtedClock {
     /// Over this clock, not contradicted yet.
     pub fn over(inner: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { inner, contradicted: AtomicBool::new(false), behind: AtomicI64::new(NONE) })
+        Arc::new(Self { inner, contradicted: AtomicBool::new(false), behind: AtomicI64::new(NONE), moved: AtomicBool::new(false) })
     }
 
     /// Notes what the witness's latest cosignature says of it.
@@ -84,6 +92,11 @@ impl DoubtedClock {
         self.behind.store(NONE, Ordering::Relaxed);
     }
 
+    /// Notes whether it was set while nobody ran who would have seen it, and nobody outside agrees with it yet.
+    pub fn note_moved(&self, moved: bool) {
+        self.moved.store(moved, Ordering::Relaxed);
+    }
+
     /// Why it is not believed; none where it holds.
     pub fn doubt(&self) -> Option<Doubt> {
         if self.contradicted.load(Ordering::Relaxed) {
@@ -91,6 +104,9 @@ impl DoubtedClock {
         }
         if self.is_behind() {
             return Some(Doubt::BehindLog);
+        }
+        if self.moved.load(Ordering::Relaxed) {
+            return Some(Doubt::Moved);
         }
         (!self.inner.holds()).then_some(Doubt::Jumped)
     }
@@ -118,13 +134,17 @@ impl Clock for DoubtedClock {
         self.inner.elapsed()
     }
 
+    fn boot(&self) -> Option<Box<str>> {
+        self.inner.boot()
+    }
+
     fn holds(&self) -> bool {
         self.doubt().is_none()
     }
 
     fn reading(&self) -> (Timestamp, bool) {
         let (now, holds) = self.inner.reading();
-        (now, holds && !self.contradicted.load(Ordering::Relaxed) && !self.is_behind())
+        (now, holds && !self.contradicted.load(Ordering::Relaxed) && !self.moved.load(Ordering::Relaxed) && !self.is_behind())
     }
 }
 

@@ -28,7 +28,15 @@ impl Clock for SystemClock {
     fn elapsed(&self) -> Duration {
         Duration::from_micros(u64::try_from(since_boot_us()).unwrap_or(0))
     }
+
+    fn boot(&self) -> Option<Box<str>> {
+        let id = std::fs::read_to_string(BOOT_ID).ok()?;
+        Some(id.trim_ascii()).filter(|id| !id.is_empty() && id.len() <= 64).map(Into::into)
+    }
 }
+
+/// Where the system says which run of the machine this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Microseconds since boot, sleep included.
 fn since_boot_us() -> i64 {
@@ -44,12 +52,25 @@ pub struct ManualClock {
     holds: AtomicBool,
     begun: Instant,
     slept_ms: AtomicU64,
+    boot: Option<Box<str>>,
 }
 
 impl ManualClock {
     /// A clock that shows `at`, to the microsecond.
     pub fn new(at: Timestamp) -> Self {
-        Self { at: AtomicI64::new(at.as_microsecond()), holds: AtomicBool::new(true), begun: Instant::now(), slept_ms: AtomicU64::new(0) }
+        Self {
+            at: AtomicI64::new(at.as_microsecond()),
+            holds: AtomicBool::new(true),
+            begun: Instant::now(),
+            slept_ms: AtomicU64::new(0),
+            boot: None,
+        }
+    }
+
+    /// The same on a machine in the run of this name.
+    #[cfg(test)]
+    pub fn of_boot(at: Timestamp, boot: &str) -> Self {
+        Self { boot: Some(boot.into()), ..Self::new(at) }
     }
 
     /// Moves the clock to `at`.
@@ -76,6 +97,10 @@ impl Clock for ManualClock {
 
     fn elapsed(&self) -> Duration {
         self.begun.elapsed() + Duration::from_millis(self.slept_ms.load(Ordering::SeqCst))
+    }
+
+    fn boot(&self) -> Option<Box<str>> {
+        self.boot.clone()
     }
 
     fn holds(&self) -> bool {

@@ -65,6 +65,10 @@ impl Clock for SteadyClock {
         SystemClock.elapsed()
     }
 
+    fn boot(&self) -> Option<Box<str>> {
+        SystemClock.boot()
+    }
+
     fn holds(&self) -> bool {
         self.judge().1
     }

@@ -20,9 +20,9 @@ pub trait Readiness: Send + Sync + 'static {
         self.parts().iter().all(|(part, ready)| *ready || degraded.contains(part))
     }
 
-    /// A part that is not ready for a reason that its name does not tell: why, and what to do.
-    fn advice(&self) -> Option<(&'static str, String)> {
-        None
+    /// The parts that are not ready for a reason that their name does not tell: why, and what to do.
+    fn advice(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     /// The version of the policy in force.

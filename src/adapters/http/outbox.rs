@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use metrics::{counter, gauge};
 use uuid::Uuid;
 
 use super::kept::{Claim, Kept};
-use super::past::{Found, Past};
+use super::past::Past;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::context::RetryTags;
@@ -31,6 +31,8 @@ pub(super) type Tag = [u8; TAG];
 pub struct MemoryOutbox {
     kept: Mutex<Kept>,
     secret: hmac::Key,
+    /// Secrets of marks under which the log may have answers from before the content key was replaced.
+    former: Vec<hmac::Key>,
     bodies: ArcSwap<Vec<hmac::Key>>,
     past: Arc<Past>,
     clock: Arc<dyn Clock>,
@@ -41,7 +43,14 @@ impl MemoryOutbox {
     /// secrets of bodies yet: see [`Self::keep_bodies`].
     pub fn new(most_bytes: usize, secret: &[u8; 32], past: Arc<Past>, clock: Arc<dyn Clock>) -> Self {
         let kept = Mutex::new(Kept::new(most_bytes, clock.now()));
-        Self { kept, secret: hmac::Key::new(HMAC_SHA256, secret), bodies: ArcSwap::default(), past, clock }
+        Self { kept, secret: hmac::Key::new(HMAC_SHA256, secret), former: Vec::new(), bodies: ArcSwap::default(), past, clock }
+    }
+
+    /// Looks in the log for marks under these secrets too.
+    #[must_use]
+    pub fn with_former<'s>(mut self, secrets: impl Iterator<Item = &'s [u8; 32]>) -> Self {
+        self.former = secrets.map(|secret| hmac::Key::new(HMAC_SHA256, secret)).collect();
+        self
     }
 
     /// Marks bodies under the first of these secrets from now on, and knows those again that were marked under any.
@@ -74,9 +83,16 @@ impl MemoryOutbox {
         Arc::new(Slot::new((tag, tags), of, signed))
     }
 
-    /// Whether the log's answer under a key was to this body. What cannot be told any more was not.
-    fn is_of(&self, found: &Found, (tag, digest): (Tag, &[u8; 32])) -> bool {
-        found.of_body.is_none_or(|body| self.bodies.load().iter().any(|secret| tag_of(secret, &tag, digest) == body))
+    /// The first answer that the log has under a key from before this process began.
+    ///
+    /// # Errors
+    /// [`NoSlot`]: it was to another body, or nobody can tell yet. What cannot be told of a body any more was another.
+    async fn recorded(&self, (tag, digest): (Tag, &[u8; 32]), asked: (&[u8; 32], &str), now: Timestamp) -> Result<Option<Uuid>, NoSlot> {
+        let former = self.former.iter().filter(|_| !self.past.is_over(now)).map(|secret| tag_of(secret, asked.0, asked.1.as_bytes()));
+        let tags: Vec<Tag> = std::iter::once(tag).chain(former).collect();
+        let Some((tag, found)) = self.past.find(&tags, now).await.map_err(|_| NoSlot::LogUnread)? else { return Ok(None) };
+        let is_of = |body| self.bodies.load().iter().any(|secret| tag_of(secret, &tag, digest) == body);
+        if found.of_body.is_none_or(is_of) { Ok(Some(found.first)) } else { Err(NoSlot::KeyReused) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -96,16 +112,13 @@ impl Outbox for MemoryOutbox {
                 return known;
             }
         }
-        let before = self.past.find(&tag, now).await.map_err(|_| NoSlot::LogUnread)?;
-        if before.is_some_and(|found| !self.is_of(&found, request)) {
-            return Err(NoSlot::KeyReused);
-        }
+        let before = self.recorded(request, (certificate, key), now).await?;
         let mut kept = self.kept();
         // Another try may have come first while this one waited.
         if let Some(known) = self.remembered(&mut kept, agency, request) {
             return known;
         }
-        let slot = self.new_slot(request, before.map(|found| found.first), false);
+        let slot = self.new_slot(request, before, false);
         kept.claim(agency, tag, Claim::new(now, digest, slot.clone()));
         Ok(slot)
     }

@@ -84,11 +84,11 @@ impl Past {
         self.read.borrow().1 || self.is_over(now)
     }
 
-    /// What the log has of a key.
+    /// What the log has of a key that is known by these tags, and the one of them under which it is there.
     ///
     /// # Errors
     /// [`Unread`]: it was not found in what was read within three seconds, and that is not all.
-    pub(super) async fn find(&self, tag: &Tag, now: Timestamp) -> Result<Option<Found>, Unread> {
+    pub(super) async fn find(&self, tags: &[Tag], now: Timestamp) -> Result<Option<(Tag, Found)>, Unread> {
         if self.is_over(now) {
             self.forget();
             return Ok(None);
@@ -96,14 +96,19 @@ impl Past {
         let (mut read, deadline) = (self.read.subscribe(), Instant::now() + PATIENCE);
         loop {
             let (_, all) = *read.borrow_and_update();
-            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(tag).copied();
+            let found = self.first_of(tags);
             if found.is_some() || all {
-                return Ok(found.filter(|found| now < found.until));
+                return Ok(found.filter(|(_, found)| now < found.until));
             }
             if timeout_at(deadline, read.changed()).await.is_err() {
                 return Err(Unread);
             }
         }
+    }
+
+    fn first_of(&self, tags: &[Tag]) -> Option<(Tag, Found)> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        tags.iter().find_map(|tag| Some((*tag, *found.get(tag)?)))
     }
 
     fn forget(&self) {

@@ -1,5 +1,6 @@
 //! The gateway's own keys: one each for tokens, statements, checkpoints and the ledger's content.
 
+mod condition;
 mod content;
 mod files;
 mod hsm;
@@ -17,6 +18,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use condition::KeyFault;
 pub use hsm::{HsmPlace, HsmSigner};
 pub use life::{KeyKeeper, Rules};
 pub use public::PublicKey;
@@ -87,6 +89,8 @@ pub enum KeyError {
     NoList { path: PathBuf },
     #[error("`{}` is not the key that `keys.json` says; restore both from the same backup", path.display())]
     OtherKey { path: PathBuf },
+    #[error("`{}` is another key than the one that the log's contents are under now; put that one back from its backup", path.display())]
+    OtherContent { path: PathBuf },
     #[error("there is no {} key that signs; run `estelam keys list`", usage.code())]
     NoActive { usage: KeyUse },
     #[error("there is no standby key for {}; run `estelam keys standby {}` first", usage.code(), usage.code())]
@@ -99,6 +103,8 @@ pub enum KeyError {
     Generation,
 }
 
+#[cfg(test)]
+mod condition_tests;
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]

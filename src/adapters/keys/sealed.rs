@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pkcs8::pkcs5::pbes2;
@@ -73,6 +74,14 @@ impl Unlock {
         plain.extend_from_slice(key);
         plain.extend_from_slice(check_of(key).get(..CHECK_LEN)?);
         self.seal_as(SEALED_CONTENT_TAG, &plain)
+    }
+
+    /// By what a sealed file and this secret together are known again, without opening it.
+    pub(super) fn mark(&self, text: &[u8]) -> [u8; 32] {
+        let mark = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), text);
+        let mut out = [0; 32];
+        out.iter_mut().zip(mark.as_ref()).for_each(|(to, from)| *to = *from);
+        out
     }
 
     fn seal_as(&self, tag: &'static str, plain: &[u8]) -> Option<Zeroizing<String>> {

@@ -1,12 +1,12 @@
 //! The keys of a running gateway: the snapshot in force, exchanged whole when the folder changes.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::record::{KeyHome, KeyList, KeyRecord, version_of};
-use super::{KeyError, KeyPlace, KeyRing, files};
+use super::condition::{Condition, KeyFault};
+use super::record::{KeyList, version_of};
+use super::{KeyError, KeyPlace, KeyRing};
 
 /// Holds the key ring that signs now.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct KeyStore {
     ring: ArcSwap<KeyRing>,
     /// One reading at a time: of two, both would take the same change up.
     reading: Mutex<()>,
+    condition: Mutex<Condition>,
+    faults: ArcSwap<Vec<KeyFault>>,
 }
 
 impl KeyStore {
@@ -24,7 +26,13 @@ impl KeyStore {
     /// [`KeyError`].
     pub fn open(place: KeyPlace) -> Result<Self, KeyError> {
         let ring = KeyRing::open_at(&place)?;
-        Ok(Self { place, ring: ArcSwap::from_pointee(ring), reading: Mutex::default() })
+        Ok(Self {
+            place,
+            ring: ArcSwap::from_pointee(ring),
+            reading: Mutex::default(),
+            condition: Mutex::default(),
+            faults: ArcSwap::default(),
+        })
     }
 
     /// Where the keys are.
@@ -61,20 +69,22 @@ impl KeyStore {
         Ok(Some(fresh))
     }
 
-    /// Keys that the list has and whose files are gone: their ids and files. While there is any, [`Self::ready`] says no.
-    pub fn missing(&self) -> Vec<(String, PathBuf)> {
-        let ring = self.ring.load();
-        let file = |record: &KeyRecord| match &record.home {
-            KeyHome::File(name) => Some((record.kid.clone(), self.place.dir.join(name))),
-            KeyHome::Pkcs11(_) | KeyHome::Gone => None,
-        };
-        ring.records().iter().filter_map(file).filter(|(_, file)| !file.exists()).collect()
+    /// Looks at the files of the keys: what is wrong with them now. It opens those that have changed, which may take a while.
+    pub fn look(&self) -> Arc<Vec<KeyFault>> {
+        let mut condition = self.condition.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = Arc::new(condition.look(&self.place, &self.ring.load()));
+        self.faults.store(faults.clone());
+        faults
     }
 
-    /// Whether every key could sign now and would open again: its file is there, its token answers.
-    pub fn ready(&self) -> bool {
+    /// What was wrong with the files when they were looked at last. The keys in memory sign all the same.
+    pub fn faults(&self) -> Arc<Vec<KeyFault>> {
+        self.faults.load_full()
+    }
+
+    /// Whether every signing key could sign now: one from a file is in memory, the token of any other answers.
+    pub fn signs(&self) -> bool {
         let ring = self.ring.load();
-        let answering = [ring.tokens(), ring.statements(), ring.checkpoints()].into_iter().all(|signer| signer.ready());
-        answering && self.place.unlock.exists() && self.place.dir.join(files::CONTENT).exists() && self.missing().is_empty()
+        [ring.tokens(), ring.statements(), ring.checkpoints()].into_iter().all(|signer| signer.ready())
     }
 }

@@ -26,7 +26,12 @@ use crate::core::domain::identifier::Identifier;
 use crate::core::limit::Tier;
 use crate::core::policy::Permit;
 use crate::core::registry::holder::{HolderDesk, OpenAnswer, OpenRequest};
-use crate::core::registry::{Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable};
+use crate::core::registry::{
+    CLOCKS_APART, Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable,
+};
+
+/// So long what an address said of its time counts.
+const APART_FOR: Duration = Duration::from_mins(1);
 
 /// The registry as the gateway sees it.
 pub struct CachedRegistry {
@@ -88,6 +93,12 @@ impl CachedRegistry {
     pub fn ready(&self) -> bool {
         let people = self.inner.register.is_some() || self.inner.pool.answers();
         people && self.inner.decrees.are_loaded() && self.inner.changes.in_order()
+    }
+
+    /// Whether the registry of the decrees is not in order because its clock and ours are more than a minute apart: one of the two is wrong.
+    pub fn clocks_apart(&self) -> bool {
+        let said = |(ago, why): (Duration, &str)| why == CLOCKS_APART.0 && ago < APART_FOR;
+        !self.ready() && self.inner.register().state().endpoints.iter().any(|endpoint| endpoint.last_error.is_some_and(said))
     }
 
     /// Whether it was in order once since the start.

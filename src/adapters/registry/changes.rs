@@ -10,6 +10,7 @@ use super::ahead::Ahead;
 use super::contact::Contact;
 use super::upstream::{Changes, Fetched, Position};
 use crate::core::domain::clock::Clock;
+use crate::core::registry::event::MAX_SUBJECT;
 
 /// Most subjects remembered apart; beyond it the whole cache is forgotten once, which is always safe.
 const MOST_SUBJECTS: usize = 100_000;
@@ -236,6 +237,12 @@ impl ChangeLog {
         self.contact.heard(state.ahead.map(|ahead| ahead.since()));
     }
 
+    /// Bytes of the subjects that it keeps.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.read().subjects.keys().map(|subject| subject.len()).sum()
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -266,9 +273,10 @@ impl State {
         self.subjects.retain(|_, changed| *changed > cursor);
     }
 
-    /// A mark never goes back: a push may have been ahead of the feed.
+    /// A mark never goes back: a push may have been ahead of the feed. No answer that is taken bears a longer subject, so one in a change is nobody
+    /// who is remembered, and takes no memory.
     fn mark(&mut self, changes: &Changes) {
-        for subject in &changes.subjects {
+        for subject in changes.subjects.iter().filter(|subject| subject.len() <= MAX_SUBJECT) {
             let changed = self.subjects.entry(subject.as_str().into()).or_default();
             *changed = changes.cursor.max(*changed);
         }

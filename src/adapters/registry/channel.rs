@@ -10,6 +10,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use rustls::ClientConfig;
 
 use super::config::{RegistryClientConfig, RegistryClientError, ServerCheck, tls};
+use super::names::{Names, Resolver};
 use super::refusal::certificate_fault;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::random::random;
@@ -25,6 +26,7 @@ pub(super) struct Channel {
     current: ArcSwap<Current>,
     server: ServerCheck,
     tls: ClientConfig,
+    names: Arc<Names>,
     connect_timeout: Duration,
 }
 
@@ -38,10 +40,12 @@ impl Channel {
     /// Makes the client; nothing is sent yet.
     pub(super) fn new(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<Self, RegistryClientError> {
         let tls = tls(config, clock)?;
-        let client = client(&tls, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
+        let names = Names::of_system();
+        let client =
+            client(&tls, &names, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
         let server = config.server.clone();
         let current = Current { generation: (server.generation)(), client };
-        Ok(Self { current: ArcSwap::from_pointee(current), server, tls, connect_timeout: config.connect_timeout })
+        Ok(Self { current: ArcSwap::from_pointee(current), server, tls, names, connect_timeout: config.connect_timeout })
     }
 
     /// Sends one request and reads its answer: 200, JSON, at most `cap` bytes, within `limit`.
@@ -87,7 +91,7 @@ impl Channel {
 
     /// Uses none of these connections again.
     fn give_up(&self, asked: &Current) {
-        if let Ok(client) = client(&self.tls, self.connect_timeout) {
+        if let Ok(client) = client(&self.tls, &self.names, self.connect_timeout) {
             self.current.store(Arc::new(Current { generation: asked.generation, client }));
         }
     }
@@ -99,7 +103,7 @@ impl Channel {
         if current.generation == generation {
             return Ok(current);
         }
-        let client = client(&self.tls, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
+        let client = client(&self.tls, &self.names, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
         let anew = Arc::new(Current { generation, client });
         self.current.store(Arc::clone(&anew));
         metrics::counter!("estelam_registry_connections_dropped_total").increment(1);
@@ -112,11 +116,12 @@ pub(super) fn of_look_up(why: RegistryUnavailable) -> NoAnswer {
     if why == TOO_LARGE { NoAnswer::Number(why) } else { NoAnswer::Registry(why) }
 }
 
-fn client(tls: &ClientConfig, connect_timeout: Duration) -> reqwest::Result<Client> {
+fn client(tls: &ClientConfig, names: &Arc<Names>, connect_timeout: Duration) -> reqwest::Result<Client> {
     Client::builder()
         .tls_backend_preconfigured(tls.clone())
         .https_only(true)
         .no_proxy()
+        .dns_resolver(Arc::new(Resolver(Arc::clone(names))))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(connect_timeout)

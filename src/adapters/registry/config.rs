@@ -97,7 +97,8 @@ impl RegistryClientConfig {
             key_pem: key_pem.into(),
             timeout: Duration::from_millis(800),
             waiting: [4096, 1024],
-            connect_timeout: Duration::from_millis(300),
+            // The client tries the other family of addresses after 300 ms, where a name leads to both and one is a black hole.
+            connect_timeout: Duration::from_millis(500),
             poll: Duration::from_secs(4),
             feed_bound: Duration::from_secs(u64::from(DECREES_CURRENT_S)),
             capacity: 200_000,

@@ -28,6 +28,7 @@ mod lanes;
 mod latency;
 mod loads;
 mod mark;
+mod names;
 mod pace;
 mod pool;
 mod pushed;

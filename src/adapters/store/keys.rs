@@ -53,6 +53,16 @@ impl ContentKek {
         secret.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
         secret
     }
+
+    /// Encrypts something small of this purpose; none if the library or the random source fails.
+    pub fn seal(&self, purpose: &str, plain: Vec<u8>) -> Option<Vec<u8>> {
+        seal(&aead_key(&*self.derive(purpose))?, purpose.as_bytes(), plain)
+    }
+
+    /// Opens what [`Self::seal`] made for the same purpose under the same key; none where it is anything else.
+    pub fn open(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&aead_key(&*self.derive(purpose))?, purpose.as_bytes(), sealed)
+    }
 }
 
 impl std::fmt::Debug for ContentKek {

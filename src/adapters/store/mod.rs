@@ -120,6 +120,8 @@ struct Shared {
     published_at: Mutex<VecDeque<(u64, Timestamp)>>,
     reserve: OnceLock<Arc<Reserve>>,
     waiting: Waiting,
+    /// Set while contents must not be recorded, because what opens them is away.
+    withheld: AtomicBool,
 }
 
 impl Shared {
@@ -190,9 +192,18 @@ impl SqliteLedger {
         }))
     }
 
-    /// Whether entries are taken now: false after a failed write until the log was reopened and checked, and on a disk that is full or hangs.
+    /// Whether entries are taken now: false after a failed write until the log was reopened and checked, on a disk that is full or hangs, and while
+    /// they are withheld.
     pub fn ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Acquire) && self.shared.room() < Room::Gone && !self.shared.waiting.hangs()
+        self.shared.ready.load(Ordering::Acquire)
+            && self.shared.room() < Room::Gone
+            && !self.shared.waiting.hangs()
+            && !self.shared.withheld.load(Ordering::Relaxed)
+    }
+
+    /// Takes no more entries, because what opens their contents has been away for too long; or takes them again.
+    pub fn withhold(&self, withheld: bool) {
+        self.shared.withheld.store(withheld, Ordering::Relaxed);
     }
 
     /// Tells those who have waited too long for the disk, and says whether it hangs. To be called at intervals.
@@ -256,6 +267,7 @@ impl SqliteLedger {
         match self.shared.room() {
             Room::Gone => FULL,
             _ if self.shared.waiting.hangs() => HANGS,
+            _ if self.shared.withheld.load(Ordering::Relaxed) => WITHHELD,
             _ => NOT_READY,
         }
     }
@@ -276,6 +288,8 @@ impl SqliteLedger {
 const STOPPED: LedgerUnavailable = LedgerUnavailable("the writer has stopped");
 /// A write failed and the log is being checked.
 const NOT_READY: LedgerUnavailable = LedgerUnavailable("a write failed, the log is being reopened");
+/// The content key is in memory alone for too long.
+const WITHHELD: LedgerUnavailable = LedgerUnavailable("what opens its contents is away");
 /// The reserve is used up.
 const FULL: LedgerUnavailable = LedgerUnavailable("its disk is full");
 

@@ -108,6 +108,7 @@ impl Writer {
             published_at: Mutex::default(),
             reserve: OnceLock::new(),
             waiting: Waiting::default(),
+            withheld: AtomicBool::default(),
         });
         let now = Instant::now();
         let (next_checkpoint, next_calendar) = (now + config.checkpoint_every, now + CALENDAR_EVERY);

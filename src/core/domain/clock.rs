@@ -18,6 +18,11 @@ pub trait Clock: Send + Sync + 'static {
         Duration::try_from(self.now().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
     }
 
+    /// Names the run of the machine since whose beginning [`Clock::elapsed`] counts; none where nobody knows.
+    fn boot(&self) -> Option<Box<str>> {
+        None
+    }
+
     /// Whether the present instant can be believed: it moved on as a clock did that nobody sets.
     fn holds(&self) -> bool {
         true

@@ -80,13 +80,16 @@ impl From<RegistryUnavailable> for NoAnswer {
 /// How far a registry's clock may be from ours.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
+/// One of the two clocks is wrong.
+pub const CLOCKS_APART: RegistryUnavailable = RegistryUnavailable("its clock and ours are more than a minute apart");
+
 /// The instant of an answer to what was asked at `asked` and came by `now`; never later than that.
 ///
 /// # Errors
 /// An answer from the future or from long ago was not made for this call.
 pub fn timely(as_of: Timestamp, asked: Timestamp, now: Timestamp) -> Result<Timestamp, RegistryUnavailable> {
     if as_of.duration_since(now) > CLOCK_SKEW || asked.duration_since(as_of) > CLOCK_SKEW {
-        return Err(RegistryUnavailable("its clock and ours are more than a minute apart"));
+        return Err(CLOCKS_APART);
     }
     Ok(as_of.min(now))
 }

@@ -183,6 +183,12 @@ impl System {
         *self.registry.lock().unwrap() = Some(start_registry(self.dir.path(), listener, &self.clock).0);
     }
 
+    /// The same with a clock of its own.
+    pub fn start_registry_by(&self, clock: &Arc<ManualClock>) {
+        let listener = TcpListener::bind(self.registry_address()).unwrap();
+        *self.registry.lock().unwrap() = Some(start_registry(self.dir.path(), listener, clock).0);
+    }
+
     /// Moves the clock.
     pub fn set(&self, now: &str) {
         self.clock.set(instant(now));

@@ -3,6 +3,8 @@
 use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{Reply, System, send};
+use super::receipts::estelam;
+use super::tools::configured;
 use super::workshop::edit_policy;
 
 /// Where the counts are kept, in the log's folder.
@@ -138,6 +140,44 @@ async fn another_body_under_a_key_that_the_log_has_is_refused_after_restarts_too
     system.advance(600);
     let system = system.restarted(|_| ()).await;
     assert_eq!(other(&system, "k-1").await.status, 200);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retry_across_a_new_content_key_is_tied_to_its_first_answer_and_counts_once() {
+    let mut system = System::today().await;
+    edit_policy(system.dir.path(), "telecom", |text| text.replace("[limits]\n", "[limits]\ndaily_quota = 2\n"));
+    system.running.parts().policies.reload().unwrap();
+    let dir = configured(&system);
+    let first = keyed(&system, "k-1").await;
+    assert_eq!(first.status, 200, "{}", first.json);
+    for round in 1..=2 {
+        // The kept counts are told from the log's by the instant.
+        system.advance(1);
+        system = system
+            .restarted(|log| {
+                let rotated = estelam(&["keys", "rotate", "content", "--dir", &dir]);
+                assert!(rotated.status.success(), "{rotated:?}");
+                assert!(log.join("retry-former").exists());
+            })
+            .await;
+        let mut other = query("telecom", "amayesh-no", "A170000001", "sim");
+        other["reference"] = "another".into();
+        let (entries, look_ups) = (system.entries(), system.look_ups());
+        let refused = send(system.query("telecom", &other).await.header("idempotency-key", "k-1")).await;
+        assert_eq!((refused.status, refused.code()), (409, "key-reused"), "{}", refused.json);
+        assert_eq!((system.entries(), system.look_ups()), (entries + 2, look_ups), "a token and the refusal");
+        let again = keyed(&system, "k-1").await;
+        assert_eq!((again.status, again.json.get("redelivered")), (200, None), "{}", again.json);
+        let tied = patterns(&system, &format!("/v1/log/entries?retry_of={}", first.json["answer_id"].as_str().unwrap())).await;
+        assert_eq!(tied["count"], round);
+    }
+    assert_eq!(ask(&system).await.0, 200);
+    assert_eq!(ask(&system).await, (429, "quota-exhausted".to_owned()), "two were counted");
+    // Ten minutes after the last answer under the key it is a new one.
+    system.advance(600);
+    let system = system.restarted(|_| ()).await;
+    assert_eq!(keyed(&system, "k-1").await.code(), "quota-exhausted");
     system.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use estelam::adapters::clock::ManualClock;
 use estelam::adapters::keys::FileSigner;
 use estelam::config::Config;
 use estelam::core::domain::clock::Clock;
@@ -284,4 +285,30 @@ async fn a_running_gateway_gives_its_log_up_once_the_witness_has_seen_more_or_ot
         assert!(!system.running.parts().ledger.ready(), "and it does not come back");
         system.running.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_contradicts_the_clock_alone_is_told_and_stops_nothing_but_deletions() {
+    let system = System::today().await;
+    system.stop_registry().await;
+    let theirs = std::sync::Arc::new(ManualClock::new(system.clock.now() + SignedDuration::from_secs(120)));
+    system.start_registry_by(&theirs);
+    let system = system.restarted_unready(|_| ()).await;
+    system.until("the registry's word", |system| system.running.parts().registry.clocks_apart()).await;
+    let ready = ops(&system, "/health/ready").await;
+    assert_eq!((&ready["ready"], &ready["parts"]["registry"], &ready["parts"]["clock"]), (&false.into(), &false.into(), &true.into()));
+    assert!(ready["advice"]["clock"].as_str().unwrap().starts_with("clock-disputed"), "{ready}");
+    assert_described("Health", &ready);
+    let told = system.ask("clinic", &query("clinic", "yekta", "9990000018", "treatment")).await;
+    assert_eq!((told.status, told.json["decision"].as_str()), (200, Some("indeterminate")), "what to do is signed and recorded");
+    let refused = purge(&system, "while-disputed", Vec::new()).await;
+    assert!(refused.error.is_some_and(|error| error.contains("a minute apart")), "nothing is deleted");
+    system.stop_registry().await;
+    system.start_registry();
+    system.running.until_ready().await.unwrap();
+    answers(&system).await;
+    system.until("agreement", |system| !system.running.parts().registry.clocks_apart()).await;
+    let done = purge(&system, "after", Vec::new()).await;
+    assert_eq!(done.error, None);
+    system.stop().await;
 }

@@ -193,3 +193,14 @@ async fn gauges_show_what_an_alarm_needs() {
         assert!(text.lines().any(|one| one.starts_with(line)), "{line} is not in\n{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn subjects_that_nobody_can_bear_take_no_memory_and_the_feed_goes_on() {
+    let bench = with_one().await;
+    for cursor in 2..50 {
+        bench.announce(Changes { cursor, subjects: vec!["a".repeat(1 << 20), format!("subject-{cursor}")], ..Changes::default() });
+        assert_eq!(bench.step().await, Ok(()));
+    }
+    assert!(bench.cached.inner().changes.kept_bytes() < 10_000, "{}", bench.cached.inner().changes.kept_bytes());
+    assert_eq!((bench.cached.ready(), bench.cached.cursor()), (true, Some(49)));
+}

@@ -50,7 +50,14 @@ pub(super) async fn archive() -> Archive {
     let ledger: Arc<dyn Ledger> = log.ledger.clone();
     home.books.lock().unwrap().push(ledger.clone());
     let acts = Acts::open(&config.ledger.dir, &ledger, clock.clone()).unwrap();
-    let purger = Purger { logs: log.reader.clone(), config: config.clone(), acts, deletion: Arc::default(), clock: clock.clone() };
+    let purger = Purger {
+        logs: log.reader.clone(),
+        config: config.clone(),
+        acts,
+        deletion: Arc::default(),
+        clock: clock.clone(),
+        disputed: Box::new(|| false),
+    };
     let mut archive = Archive { home, clock, log, purger, next: 0 };
     archive.live(34).await;
     archive
