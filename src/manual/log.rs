@@ -16,10 +16,26 @@
 //! So nobody but who opens that key joins a person's entries across agencies or days. Both keys live in memory and are gone with the epoch. Earlier builds wrote
 //! one trail tag for all agencies; trails and views find their entries too, and within such an epoch the disk and the content keys are enough to join agencies.
 //!
-//! *What is left to whoever has the disk and the content keys* (an operator): that entries of one agency and epoch are about one number; and what the entries say. Answers from
-//! the cache share with the one that fetched it the registry's instant (`as_of`), for as long as the agency's policy lets facts be remembered, and a rare document looks alike
-//! wherever it is shown (kind, series, printed days, age, province): neither is a tag, and both are needed to decide again. Whoever reads the live process's memory has the keys of the present epoch,
-//! and the numbers that are asked about.
+//! *What is left to whoever has the disk and the content keys* (an operator): that entries of one agency and epoch are about one number; and what the entries say. A rare document
+//! looks alike wherever it is shown (kind, series, printed days, age, province): that is no tag, and needed to decide again. Agencies that ask about one person in the same second
+//! stand beside each other, and where hardly anybody is asked about, a remembered answer is about one of few. Whoever reads the live process's memory has the keys of the present
+//! epoch, and the numbers that are asked about.
+//!
+//! *How old the facts were.* One look-up answers several agencies for as long as their policies let facts be remembered, all from one instant of the registry: in their entries it
+//! would be a tag across agencies. An answer tells it to the second (`as_of`), to whom it is owed. Its entry has another instant, before it, which says no more than `freshness` and the
+//! agency's policy do:
+//!
+//! | facts | `as_of` of the entry |
+//! |---|---|
+//! | `live` | the second of the look-up, which is the call's own |
+//! | `cached` or `stale`, inside what policy allows (`max_age`, or `max_stale`) | the oldest instant that it allows, whenever they were looked up |
+//! | the same, where it allows more than two quarters of an hour | the begin of the quarter of an hour, UTC, and of the one before for the present one; the oldest instant allowed for the last two |
+//! | older than policy allows (`too-stale`) | the begin of the quarter of an hour, or of the one before that in which the bound falls |
+//!
+//! Whichever it is, it stands for all look-ups of a quarter of an hour at least, or of all the time that policy allows. It is never later than the truth, and inside the bound exactly where
+//! the truth is, so that every query is decided again as it was. A draft that allows less is replayed as if facts were so old; what it finds too old from the cache would have been
+//! asked for again. Whoever also has the key that signs statements can try the seconds of an answer without a `nonce` against the header's digest; with one (our client and kits
+//! always send it) nobody can. Entries of earlier builds have the instant itself, for as long as their contents are kept.
 //!
 //! Of a signed request the content keeps the key (`signed_by`) and a commitment to the signature (`signature`): HMAC-SHA-256 over the JWS, keyed by its
 //! `jti`, which only the agency has ([`crate::core::domain::context::RequestSignature`]). Refusals of a call whose signature was good keep them too.
@@ -57,7 +73,7 @@
 //! | `b` | what the decision rested on | a refusal |
 //! | `b.n` | people behind the identifier | none |
 //! | `b.c` | whether the second factor matched | none was tested |
-//! | `b.f` | age of the facts in nanoseconds; with `as_of` it gives the instant decided for | 0 |
+//! | `b.f` | nanoseconds from the entry's `as_of` to the instant decided for | 0 |
 //! | `b.a` | least and most full years of the holder on that day | not known |
 //! | `b.w`, `b.p`, `b.h` | nationality, registered province, `head` or `member` of a household | not known |
 //! | `b.x`, `b.v` | province that the query named; age of the decrees in seconds | not named; ten seconds or less |
