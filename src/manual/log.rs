@@ -235,7 +235,8 @@
 //! more, so the simplest is to export by days, destroy the whole file by its `first_destroy_by`, and export anew what may be kept longer. A row whose date has passed when it is exported is kept by a legal
 //! hold or for want of a purge order: the receiver keeps it no longer than what it was asked for needs, and no longer than the hold.
 //!
-//! **Samples.** Of the entries that fit, those come whose SHA-256 with the seed is smallest. Seed, `size`, filter, `origin` and `tree_size` make a sample: asked for again with the `tree_size`
+//! **Samples.** Of the entries that fit, those come whose SHA-256 with the seed is smallest. What nobody can read may have fitted: `left_out` names it (a hundred ranges at most: of more, neighbours
+//! are joined), it is part of the sample's entry, and none that lies in it is drawn, now or when the sample comes again, so that putting it right changes no work-list. Seed, `size`, filter, `origin` and `tree_size` make a sample: asked for again with the `tree_size`
 //! that it had, the same work-list comes however the log has grown, under its own `sample_id`, and nobody is asked twice. It names the entries whose content was deleted since
 //! (`gone`), those that nobody can read (`damaged`), and whether drawing anew from what is left bears it out (`agrees`). `/v1/log/samples` names both of each list as well. Samples of builds that recorded no
 //! origin are listed, not drawn again.
@@ -244,7 +245,7 @@
 //! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key` for this
 //! log's origin, so that nobody else can leave one out, nor put another log's list there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
-//! trails, exports and work-lists name it (`damaged`; of several that lie together the first and the last, and how many), no new sample is drawn from its span, holders' views of its span say that they are not complete. Where
+//! trails, exports and work-lists name it (`damaged`; of several that lie together the first and the last, and how many), a new sample of its span leaves it out and says so, holders' views of its span say that they are not complete. Where
 //! its own time cannot be read it may be of any day between the entries around it, and of no other. A row that is gone took its leaf with it: nobody can prove what lies beside it, so an
 //! export has its rows among the same 256 entries with `gap: null`, and where these are the last ones an earlier checkpoint in `earlier` proves what it can. `--check` refuses such a file unless
 //! `--prove` shows that the gateway gave it out so. Damage is kept as ranges: of more than a thousand, neighbours are joined, so that `entries` is
