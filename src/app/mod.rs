@@ -17,6 +17,7 @@ mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
+mod kept_alerts;
 mod keys;
 pub mod memories;
 mod observability;
