@@ -100,6 +100,21 @@
 //! 3. the audit path leads from the leaf to the root in the checkpoint (RFC 6962 §2.1.1);
 //! 4. the checkpoint is signed by the log's key.
 //!
+//! The checkpoint is the last one, or where a row is lost beside the entry, the first that covered it. The leaf of a row lies with the row alone until its tile has 256 entries,
+//! whose joint hash is then kept apart (a second copy of each leaf would cost every append): so among the 256 beside a lost row only what an earlier checkpoint covered without it can be
+//! proved. An export whose first and last line fall there is made again, by when the tile is full at the latest, and `--prove` shows it.
+//!
+//! *What the header tells an agency.* It has the retention class, and `minor` says that the person is under 18, which the answer may not have told. It stays there: by the class
+//! in the leaf an auditor checks each deletion's due date, and a class that only auditors can open would be another leaf. What it comes to:
+//!
+//! | agency | what `minor` tells it |
+//! |---|---|
+//! | gives a birth year or date that must match (as `check`; in the demo bank, insurer, telecom, Kefalat office) | what it gave itself |
+//! | asks for a service with a least age (`bank-card`) | what the answer says: `entitled`, or `under-age` |
+//! | neither (a school, a clinic, whoever gives the day on which a paper ends) | one bit, of a person that it had established and is told about; never of a number that comes to nothing (`not-established` is always `detail`) |
+//!
+//! Nobody learns it who may not ask about the person; each such look is on record twice, as the answer and as the proof (`log-proof`).
+//!
 //! `estelam log verify --dir DIR` walks every log of the installation and names the first entry that does not hold: header, leaf, tree, every
 //! checkpoint, each content against its commitment, the index by which answers are found, each deletion's due date and class by what its purge says, that each epoch which a content
 //! names still has its sealed trail key under that name, and that each log goes on from the end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
