@@ -5,6 +5,7 @@
 //! --points 1000000,10000000   at which numbers of entries; every point grows the log of the one before
 //! --copies-to 1000000         back-up and restore up to this number of entries alone: they take three times the log's disk
 //! --dir DIR                   where the log is made and left; a temporary folder by default
+//! --agencies 1000             so many agencies ask, in place of five: each has tags of its own, and a person's trail looks for all of them
 //! --smoke                     a few thousand entries, whatever the figures: it works
 //! ```
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a measuring program")]
@@ -49,6 +50,7 @@ struct Wanted {
     points: Vec<u64>,
     copies_to: u64,
     dir: Option<PathBuf>,
+    agencies: Option<u64>,
     smoke: bool,
 }
 
@@ -60,7 +62,8 @@ impl Wanted {
         let points = after("--points").map(|list| list.split(',').map(|number| number.parse().unwrap()).collect());
         let usual = if smoke { SMOKE } else { POINTS };
         let copies_to = after("--copies-to").map_or(COPIES_TO, |number| number.parse().unwrap());
-        Self { points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), smoke }
+        let agencies = after("--agencies").map(|number| number.parse().unwrap());
+        Self { points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), agencies, smoke }
     }
 }
 
@@ -75,7 +78,7 @@ fn main() {
     let most = *wanted.points.iter().max().unwrap();
     let days = i64::try_from(most / PER_DAY + 1).unwrap();
     let first = SystemClock.now() - jiff::SignedDuration::from_hours(24 * days);
-    let town = Town::new(first);
+    let town = Town::new(first, wanted.agencies);
     println!("{}", measure::HEAD);
     let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, (&config, &officer), &signer, &town, &wanted)).collect();
     let (purged, each) = measure::purge(&config, &signer, &town);
