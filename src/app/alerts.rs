@@ -76,26 +76,26 @@ pub(super) async fn keep(
             _ = ending.wait_for(|ends| *ends) => return file.keep(&alerts, gate.clock.now(), true),
             _ = tick.tick() => {}
         }
-        let recorded = record(&gate, &alerts, &publisher).await;
-        file.keep(&alerts, gate.clock.now(), recorded);
+        record(&gate, &alerts, &publisher, &file).await;
     }
 }
 
 impl Parts {
     /// Records the alerts of the days that are over.
     pub async fn record_alerts(&self) {
-        let recorded = record(&self.gate, &self.alerts, &self.behind.publisher).await;
-        self.behind.bounds.keep(&self.alerts, self.gate.clock.now(), recorded);
+        record(&self.gate, &self.alerts, &self.behind.publisher, &self.behind.bounds).await;
         self.behind.watching.step();
         self.behind.watching.record().await;
     }
 }
 
-async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher) -> bool {
-    record_by(alerts, gate.clock.now(), |DayOfAlerts { day, rule, agency, count }| async move {
+async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher, file: &BoundsFile) {
+    let _alone = file.recording.lock().await;
+    let any = record_by(alerts, gate.clock.now(), |DayOfAlerts { day, rule, agency, count }| async move {
         publisher.publish(ROUTE, rule.code(), &agency, day, count, gate.clock.now()).await
     })
-    .await
+    .await;
+    file.keep(alerts, gate.clock.now(), any);
 }
 
 /// An alert that the log does not take is counted until it does. Whether it took any.

@@ -106,6 +106,8 @@ pub(super) struct BoundsFile {
     dir: PathBuf,
     /// What is in it, and the quarter of an hour in which it was looked at last.
     state: Mutex<(Kept, i64)>,
+    /// Held by whoever records alerts, so that none is recorded twice.
+    pub(super) recording: tokio::sync::Mutex<()>,
 }
 
 impl BoundsFile {
@@ -120,7 +122,7 @@ impl BoundsFile {
                 alerts.restore(DayOfAlerts { day: *day, rule, agency, count: *count });
             }
         }
-        Ok(Self { dir: dir.to_owned(), state: Mutex::new((kept, quarter_of(now))) })
+        Ok(Self { dir: dir.to_owned(), state: Mutex::new((kept, quarter_of(now))), recording: tokio::sync::Mutex::default() })
     }
 
     /// Keeps what was raised and not recorded: once in a quarter of an hour, and whenever that tells nothing (`at_once`).
