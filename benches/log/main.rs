@@ -6,6 +6,7 @@
 //! --copies-to 1000000         back-up and restore up to this number of entries alone: they take three times the log's disk
 //! --dir DIR                   where the log is made and left; a temporary folder by default
 //! --busy 1200000              after so many answers under an `Idempotency-Key` in ten minutes a start is measured; 0: not
+//! --agencies 1000             so many agencies ask, in place of five: each has tags of its own, and a person's trail looks for all of them
 //! --smoke                     a few thousand entries, whatever the figures: it works
 //! ```
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a measuring program")]
@@ -55,6 +56,7 @@ struct Wanted {
     copies_to: u64,
     busy: u64,
     dir: Option<PathBuf>,
+    agencies: Option<u64>,
     smoke: bool,
 }
 
@@ -67,7 +69,8 @@ impl Wanted {
         let usual = if smoke { SMOKE } else { POINTS };
         let copies_to = after("--copies-to").map_or(COPIES_TO, |number| number.parse().unwrap());
         let busy = after("--busy").map_or(if smoke { SMOKE[0] } else { BUSY }, |number| number.parse().unwrap());
-        Self { busy, points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), smoke }
+        let agencies = after("--agencies").map(|number| number.parse().unwrap());
+        Self { busy, points: points.unwrap_or(usual.to_vec()), copies_to, dir: after("--dir").map(PathBuf::from), agencies, smoke }
     }
 }
 
@@ -82,7 +85,7 @@ fn main() {
     let most = *wanted.points.iter().max().unwrap();
     let days = i64::try_from(most / PER_DAY + 1).unwrap();
     let first = SystemClock.now() - jiff::SignedDuration::from_hours(24 * days);
-    let town = Town::new(first);
+    let town = Town::new(first, wanted.agencies);
     println!("{}", measure::HEAD);
     let points: Vec<_> = wanted.points.iter().map(|point| measure::point(*point, (&config, &officer), &signer, &town, &wanted)).collect();
     let (purged, each) = measure::purge(&config, &signer, &town);

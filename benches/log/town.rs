@@ -28,11 +28,21 @@ const OUTCOMES: [(&str, &str); 4] =
 pub struct Town {
     catalogue: SchemeCatalogue,
     first: Timestamp,
+    /// How many agencies share the kinds of query.
+    agencies: u64,
 }
 
 impl Town {
-    pub fn new(first: Timestamp) -> Self {
-        Self { catalogue: SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap(), first }
+    pub fn new(first: Timestamp, agencies: Option<u64>) -> Self {
+        Self { catalogue: SchemeCatalogue::parse(SHIPPED_SCHEMES).unwrap(), first, agencies: agencies.unwrap_or(0) }
+    }
+
+    /// The name of an agency of some kind: where there are many, `bank` itself is one of them.
+    fn agency(&self, kind: &str, drawn: u64) -> String {
+        match drawn.checked_rem(self.agencies.div_ceil(5)) {
+            None | Some(0) => kind.to_owned(),
+            Some(number) => format!("{kind}-{number}"),
+        }
     }
 
     /// The instant of entry `number`.
@@ -63,7 +73,7 @@ impl Town {
             subject: Some(self.person((drawn >> 20) % PEOPLE)),
             content: Box::new(EntryContent {
                 route: "verify".into(),
-                agency: text(agency),
+                agency: Some(self.agency(agency, mix(drawn))),
                 branch: Some(format!("branch-{}", drawn >> 24 & 63)),
                 certificate: Some(format!("{:016x}", drawn >> 24 & 63)),
                 actor: Some(format!("clerk-{}", drawn >> 24 & 255)),

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::kept_alerts::BoundsFile;
 use super::parts::Parts;
 use crate::adapters::shield::{ALERT_TARGET, DayOfAlerts, LoggedAlerts};
 use crate::adapters::webhook::Outbox;
@@ -60,41 +61,53 @@ impl Publisher {
     }
 }
 
-/// Records the days that are over, at intervals, until it is told to end; never in the middle of a record.
-pub(super) async fn keep(gate: Arc<Gate>, alerts: Arc<LoggedAlerts>, publisher: Publisher, mut ending: watch::Receiver<bool>) {
+/// Records the days that are over, at intervals, until it is told to end; never in the middle of a record. What was raised meanwhile is kept for the next
+/// start.
+pub(super) async fn keep(
+    gate: Arc<Gate>,
+    alerts: Arc<LoggedAlerts>,
+    publisher: Publisher,
+    file: Arc<BoundsFile>,
+    mut ending: watch::Receiver<bool>,
+) {
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
-            _ = ending.wait_for(|ends| *ends) => return,
+            _ = ending.wait_for(|ends| *ends) => return file.keep(&alerts, gate.clock.now(), true),
             _ = tick.tick() => {}
         }
-        record(&gate, &alerts, &publisher).await;
+        record(&gate, &alerts, &publisher, &file).await;
     }
 }
 
 impl Parts {
     /// Records the alerts of the days that are over.
     pub async fn record_alerts(&self) {
-        record(&self.gate, &self.alerts, &self.behind.publisher).await;
+        record(&self.gate, &self.alerts, &self.behind.publisher, &self.behind.bounds).await;
         self.behind.watching.step();
         self.behind.watching.record().await;
     }
 }
 
-async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher) {
-    record_by(alerts, gate.clock.now(), |DayOfAlerts { day, rule, agency, count }| async move {
+async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher, file: &BoundsFile) {
+    let _alone = file.recording.lock().await;
+    let any = record_by(alerts, gate.clock.now(), |DayOfAlerts { day, rule, agency, count }| async move {
         publisher.publish(ROUTE, rule.code(), &agency, day, count, gate.clock.now()).await
     })
     .await;
+    file.keep(alerts, gate.clock.now(), any);
 }
 
-/// An alert that the log does not take is counted until it does.
-async fn record_by<F: Future<Output = bool>>(alerts: &LoggedAlerts, now: Timestamp, published: impl Fn(DayOfAlerts) -> F) {
+/// An alert that the log does not take is counted until it does. Whether it took any.
+async fn record_by<F: Future<Output = bool>>(alerts: &LoggedAlerts, now: Timestamp, published: impl Fn(DayOfAlerts) -> F) -> bool {
+    let mut any = false;
     for alert in alerts.finished(now) {
         if published(alert.clone()).await {
             alerts.recorded(&alert);
+            any = true;
         }
     }
+    any
 }
 
 /// The line of the operator's log, without the instant.
@@ -143,12 +156,13 @@ mod tests {
         }
         let told = RefCell::new(Vec::new());
         let round = |takes: &'static str| {
-            record_by(&alerts, at("2026-11-24T10:00:00Z"), |alert| {
+            let any = record_by(&alerts, at("2026-11-24T10:00:00Z"), |alert| {
                 told.borrow_mut().push(format!("{} {}", alert.agency, alert.count));
                 std::future::ready(takes.contains(alert.agency.as_str()))
             })
             .now_or_never()
             .unwrap();
+            assert_eq!(any, alerts.all().len() < told.borrow().len());
             told.take()
         };
         assert_eq!(round("bank"), ["bank 1", "school 1"]);

@@ -19,6 +19,7 @@ mod holder;
 pub mod holds;
 mod issuers;
 mod issuing;
+mod kept_alerts;
 mod key_files;
 mod keys;
 mod listener_certificate;

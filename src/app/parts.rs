@@ -128,7 +128,7 @@ impl Parts {
         let lists = in_force(&trust, &registry_trusts);
         let acts = super::begin::acts(config, ledger.clone(), clock.clone(), (&policies, &cutoff, &ring), &lists).await?;
         let enrolments = Enrolments::open(config, &acts, &policies).await?;
-        let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), &clock)?;
+        let behind = Behind::open(config, &keys, &policies, (&ledger, &ledger_config), (&clock, &alerts))?;
         let spent = restored(config, &limiter, &clock, &ledger_config.content_kek)?;
         let retries = super::retries::open(config, &ledger_config.content_kek, begun, clock.clone())?;
         let registry = open_registry(config, &registry_trusts, (&acts, &policies.current()), clock.clone()).await?;

@@ -54,8 +54,9 @@ impl Running {
         let mut tasks: Vec<_> = servers.into_iter().map(|server| tokio::spawn(run(server))).collect();
         tasks.push(tokio::spawn(observability.upkeep()));
         let (ending, ends) = watch::channel(false);
+        let (gate, alerts, behind) = (parts.gate.clone(), parts.alerts.clone(), &parts.behind);
         let recorders = vec![
-            tokio::spawn(alerts::keep(parts.gate.clone(), parts.alerts.clone(), parts.behind.publisher.clone(), ends.clone())),
+            tokio::spawn(alerts::keep(gate, alerts, behind.publisher.clone(), behind.bounds.clone(), ends.clone())),
             tokio::spawn(floods::keep(parts.gate.clone(), parts.floods.clone(), ends.clone())),
             tokio::spawn(parts.acts.clone().keep(ends)),
         ];
@@ -119,6 +120,7 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
+        self.parts.behind.watching.clone().end().await;
         self.ending.send_replace(true);
         for recorder in self.recorders {
             let _ = recorder.await;

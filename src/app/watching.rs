@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::StartError;
 use super::alerts::Publisher;
+use super::kept_alerts::{BoundsFile, Kept, WATCH, quarter_of};
 use super::webhook;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyStore;
+use crate::adapters::shield::LoggedAlerts;
 use crate::adapters::store::{ContentKek, LedgerConfig, LogEntries, SqliteLedger, StoredContent, StoredEntry};
 use crate::adapters::watch::{Feed, Tally, WatchAlert};
 use crate::adapters::webhook::Courier;
@@ -34,8 +35,6 @@ const LINGERS: SignedDuration = SignedDuration::from_secs(5);
 const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// Days that are read again after a long stop.
 const READ_AGAIN: i64 = 7;
-/// Remembers, beside the log, up to which day alerts are recorded.
-const CURSOR: &str = "watch.json";
 /// Route of the entries.
 pub(super) const ROUTE: &str = "watch";
 
@@ -47,6 +46,8 @@ pub struct Behind {
     pub watching: Arc<Watching>,
     /// Records alerts.
     pub(super) publisher: Publisher,
+    /// Keeps what bounds on the path raised.
+    pub(super) bounds: Arc<BoundsFile>,
     /// Carries alerts out, until a task does.
     pub(super) courier: Option<Courier>,
 }
@@ -55,20 +56,21 @@ impl Behind {
     /// Opens it all; nothing runs yet.
     ///
     /// # Errors
-    /// The webhook's configuration, or the cursor beside the log, cannot be used.
+    /// The webhook's configuration, or what is kept beside the log, cannot be used.
     pub(super) fn open(
         config: &Config,
         keys: &Arc<KeyStore>,
         policies: &Arc<PolicyStore>,
         (ledger, log): (&Arc<SqliteLedger>, &LedgerConfig),
-        clock: &Arc<dyn Clock>,
+        (clock, alerts): (&Arc<dyn Clock>, &LoggedAlerts),
     ) -> Result<Self, StartError> {
+        let bounds = Arc::new(BoundsFile::open(&log.dir, alerts, clock.now())?);
         let feed = Arc::new(Feed::default());
         let (outbox, courier) = webhook::open(config, keys, clock)?.unzip();
         let publisher = Publisher { ledger: ledger.clone(), outbox };
         let log = (log.dir.clone(), log.content_kek.clone());
         let watching = Watching::new(feed.clone(), policies.clone(), log, publisher.clone(), clock.clone())?;
-        Ok(Self { feed, watching, publisher, courier })
+        Ok(Self { feed, watching, publisher, bounds, courier })
     }
 }
 
@@ -91,6 +93,9 @@ struct State {
     /// Branches that send batches.
     batches: HashSet<u64>,
     cursor: Option<Date>,
+    /// What is beside the log, and the quarter of an hour in which it was looked at last.
+    kept: Kept,
+    quarter: i64,
     passed_over: u64,
     /// Entries before this one were read from the log.
     read_to: u64,
@@ -98,17 +103,11 @@ struct State {
     blind: Option<Timestamp>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cursor {
-    recorded_through: Date,
-}
-
 impl Watching {
     /// A watch that has counted nothing yet.
     ///
     /// # Errors
-    /// The cursor beside the log cannot be read.
+    /// What is kept beside the log cannot be read.
     pub(super) fn new(
         feed: Arc<Feed>,
         policies: Arc<PolicyStore>,
@@ -116,24 +115,18 @@ impl Watching {
         publisher: Publisher,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StartError> {
-        let path = dir.join(CURSOR);
-        let cursor = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            read => {
-                let read = read.ok().and_then(|bytes| serde_json::from_slice::<Cursor>(&bytes).ok());
-                let what = || StartError(format!("`{}` cannot be read; remove it, and today alone is read again", path.display()));
-                Some(read.ok_or_else(what)?.recorded_through)
-            }
-        };
+        let kept = Kept::read(&dir, WATCH)?;
         let snapshot = policies.current();
         let watcher = Watcher::new(snapshot.watch.clone(), kinds(&snapshot));
         let batches = batches(&feed, &snapshot);
         let state = State {
             watcher,
-            tally: Tally::default(),
+            tally: kept.tally(),
             version: snapshot.version.clone(),
             batches,
-            cursor,
+            cursor: kept.recorded_through,
+            kept,
+            quarter: quarter_of(clock.now()),
             passed_over: 0,
             read_to: 0,
             blind: None,
@@ -215,25 +208,41 @@ impl Watching {
             }
         }
         let through = today.yesterday().ok().filter(|through| all && cursor.is_none_or(|cursor| cursor < *through));
-        if let Some(through) = through {
-            self.remember(through);
+        match through {
+            Some(through) => self.remember(through),
+            None => self.keep_raised(false),
+        }
+    }
+
+    /// Counts what came last, and keeps what was raised for the next start.
+    pub(super) async fn end(self: Arc<Self>) {
+        let last = |watching: &Self| {
+            watching.step();
+            watching.keep_raised(true);
+        };
+        self.behind(last).await;
+    }
+
+    /// Keeps what was raised since it was kept last: at the end, and else once in a quarter of an hour.
+    fn keep_raised(&self, ends: bool) {
+        let quarter = quarter_of(self.clock.now());
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.quarter, quarter) == quarter && !ends {
+            return;
+        }
+        let kept = Kept::of(state.cursor, &state.tally);
+        if kept != state.kept && kept.write(&self.dir, WATCH) {
+            state.kept = kept;
         }
     }
 
     fn remember(&self, through: Date) {
-        let path = self.dir.join(CURSOR);
-        let written = serde_json::to_vec(&Cursor { recorded_through: through })
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| std::fs::write(path.with_extension("new"), bytes))
-            .and_then(|()| std::fs::rename(path.with_extension("new"), &path));
-        match written {
-            Ok(()) => {
-                let mut state = self.lock();
-                state.cursor = Some(through);
-                let next = through.tomorrow().unwrap_or(through);
-                state.tally.forget_before(next);
-            }
-            Err(error) => tracing::warn!(%error, "`{}` cannot be written; days are read again at the next start", path.display()),
+        let mut state = self.lock();
+        let kept = Kept::of(Some(through), &state.tally);
+        if kept.write(&self.dir, WATCH) {
+            (state.cursor, state.kept) = (Some(through), kept);
+            let next = through.tomorrow().unwrap_or(through);
+            state.tally.forget_before(next);
         }
     }
 

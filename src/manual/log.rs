@@ -16,10 +16,26 @@
 //! So nobody but who opens that key joins a person's entries across agencies or days. Both keys live in memory and are gone with the epoch. Earlier builds wrote
 //! one trail tag for all agencies; trails and views find their entries too, and within such an epoch the disk and the content keys are enough to join agencies.
 //!
-//! *What is left to whoever has the disk and the content keys* (an operator): that entries of one agency and epoch are about one number; and what the entries say. Answers from
-//! the cache share with the one that fetched it the registry's instant (`as_of`), for as long as the agency's policy lets facts be remembered, and a rare document looks alike
-//! wherever it is shown (kind, series, printed days, age, province): neither is a tag, and both are needed to decide again. Whoever reads the live process's memory has the keys of the present epoch,
-//! and the numbers that are asked about.
+//! *What is left to whoever has the disk and the content keys* (an operator): that entries of one agency and epoch are about one number; and what the entries say. A rare document
+//! looks alike wherever it is shown (kind, series, printed days, age, province): that is no tag, and needed to decide again. Agencies that ask about one person in the same second
+//! stand beside each other, and where hardly anybody is asked about, a remembered answer is about one of few. Whoever reads the live process's memory has the keys of the present
+//! epoch, and the numbers that are asked about.
+//!
+//! *How old the facts were.* One look-up answers several agencies for as long as their policies let facts be remembered, all from one instant of the registry: in their entries it
+//! would be a tag across agencies. An answer tells it to the second (`as_of`), to whom it is owed. Its entry has another instant, before it, which says no more than `freshness` and the
+//! agency's policy do:
+//!
+//! | facts | `as_of` of the entry |
+//! |---|---|
+//! | `live` | the second of the look-up, which is the call's own |
+//! | `cached` or `stale`, inside what policy allows (`max_age`, or `max_stale`) | the oldest instant that it allows, whenever they were looked up |
+//! | the same, where it allows more than two quarters of an hour | the begin of the quarter of an hour, UTC, and of the one before for the present one; the oldest instant allowed for the last two |
+//! | older than policy allows (`too-stale`) | the begin of the quarter of an hour, or of the one before that in which the bound falls |
+//!
+//! Whichever it is, it stands for all look-ups of a quarter of an hour at least, or of all the time that policy allows. It is never later than the truth, and inside the bound exactly where
+//! the truth is, so that every query is decided again as it was. A draft that allows less is replayed as if facts were so old; what it finds too old from the cache would have been
+//! asked for again. Whoever also has the key that signs statements can try the seconds of an answer without a `nonce` against the header's digest; with one (our client and kits
+//! always send it) nobody can. Entries of earlier builds have the instant itself, for as long as their contents are kept.
 //!
 //! Of a signed request the content keeps the key (`signed_by`) and a commitment to the signature (`signature`): HMAC-SHA-256 over the JWS, keyed by its
 //! `jti`, which only the agency has ([`crate::core::domain::context::RequestSignature`]). Refusals of a call whose signature was good keep them too.
@@ -57,7 +73,7 @@
 //! | `b` | what the decision rested on | a refusal |
 //! | `b.n` | people behind the identifier | none |
 //! | `b.c` | whether the second factor matched | none was tested |
-//! | `b.f` | age of the facts in nanoseconds; with `as_of` it gives the instant decided for | 0 |
+//! | `b.f` | nanoseconds from the entry's `as_of` to the instant decided for | 0 |
 //! | `b.a` | least and most full years of the holder on that day | not known |
 //! | `b.w`, `b.p`, `b.h` | nationality, registered province, `head` or `member` of a household | not known |
 //! | `b.x`, `b.v` | province that the query named; age of the decrees in seconds | not named; ten seconds or less |
@@ -83,6 +99,21 @@
 //! 2. the leaf follows from salt₁, header and content commitment;
 //! 3. the audit path leads from the leaf to the root in the checkpoint (RFC 6962 §2.1.1);
 //! 4. the checkpoint is signed by the log's key.
+//!
+//! The checkpoint is the last one, or where a row is lost beside the entry, the first that covered it. The leaf of a row lies with the row alone until its tile has 256 entries,
+//! whose joint hash is then kept apart (a second copy of each leaf would cost every append): so among the 256 beside a lost row only what an earlier checkpoint covered without it can be
+//! proved. An export whose first and last line fall there is made again, by when the tile is full at the latest, and `--prove` shows it.
+//!
+//! *What the header tells an agency.* It has the retention class, and `minor` says that the person is under 18, which the answer may not have told. It stays there: by the class
+//! in the leaf an auditor checks each deletion's due date, and a class that only auditors can open would be another leaf. What it comes to:
+//!
+//! | agency | what `minor` tells it |
+//! |---|---|
+//! | gives a birth year or date that must match (as `check`; in the demo bank, insurer, telecom, Kefalat office) | what it gave itself |
+//! | asks for a service with a least age (`bank-card`) | what the answer says: `entitled`, or `under-age` |
+//! | neither (a school, a clinic, whoever gives the day on which a paper ends) | one bit, of a person that it had established and is told about; never of a number that comes to nothing (`not-established` is always `detail`) |
+//!
+//! Nobody learns it who may not ask about the person; each such look is on record twice, as the answer and as the proof (`log-proof`).
 //!
 //! **Checking it without us.** `tests/e2e/log_reader.py` does all of this with nothing but SHA-256 and Ed25519, from this page alone:
 //!
@@ -232,7 +263,8 @@
 //! more, so the simplest is to export by days, destroy the whole file by its `first_destroy_by`, and export anew what may be kept longer. A row whose date has passed when it is exported is kept by a legal
 //! hold or for want of a purge order: the receiver keeps it no longer than what it was asked for needs, and no longer than the hold.
 //!
-//! **Samples.** Of the entries that fit, those come whose SHA-256 with the seed is smallest. Seed, `size`, filter, `origin` and `tree_size` make a sample: asked for again with the `tree_size`
+//! **Samples.** Of the entries that fit, those come whose SHA-256 with the seed is smallest. What nobody can read may have fitted: `left_out` names it (a hundred ranges at most: of more, neighbours
+//! are joined), it is part of the sample's entry, and none that lies in it is drawn, now or when the sample comes again, so that putting it right changes no work-list. Seed, `size`, filter, `origin` and `tree_size` make a sample: asked for again with the `tree_size`
 //! that it had, the same work-list comes however the log has grown, under its own `sample_id`, and nobody is asked twice. It names the entries whose content was deleted since
 //! (`gone`), those that nobody can read (`damaged`), and whether drawing anew from what is left bears it out (`agrees`). `/v1/log/samples` names both of each list as well. Samples of builds that recorded no
 //! origin are listed, not drawn again.
@@ -241,7 +273,7 @@
 //! dictionaries for every field, times, and the first 8 bytes of trail tags, sorted, in pages of one length. The list of these files is sealed under `keys/content.key` for this
 //! log's origin, so that nobody else can leave one out, nor put another log's or an earlier one there. They only say where to look: rows are read from the entries and checked against their leaves, and a file that is missing, damaged or wrong is
 //! made again. An entry that does not fit its leaf is in none of them, nor one that is gone, or whose content or key is gone, though no recorded purge destroyed that key: queries and
-//! trails, exports and work-lists name it (`damaged`; of several that lie together the first and the last, and how many), no new sample is drawn from its span, holders' views of its span say that they are not complete. Where
+//! trails, exports and work-lists name it (`damaged`; of several that lie together the first and the last, and how many), a new sample of its span leaves it out and says so, holders' views of its span say that they are not complete. Where
 //! its own time cannot be read it may be of any day between the entries around it, and of no other. A row that is gone took its leaf with it: nobody can prove what lies beside it, so an
 //! export has its rows among the same 256 entries with `gap: null`, and where these are the last ones an earlier checkpoint in `earlier` proves what it can. `--check` refuses such a file unless
 //! `--prove` shows that the gateway gave it out so. Damage is kept as ranges: of more than a thousand, neighbours are joined, so that `entries` is

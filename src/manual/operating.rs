@@ -32,8 +32,8 @@
 //! | `ledger/memories.json` | which of the files that must not be forgotten there were: `authority.json`, `acts.json`, the lists, assertions and events here, `revoked-tokens` beside the local list. One that is gone keeps the gateway from starting, and the message says how to go on | |
 //! | `ledger/segments/` | where auditors' searches look, encrypted; made again from the log where missing | |
 //! | `cases/` | the register of cases (`estelam log case`); `audit.trails_per_day`, `audit.cases` in `estelam.toml` | at the next use |
-//! | `ledger/clock` | what the clock showed against the time since the machine's start; may be lost |
-//! | `ledger/watch.json` | up to which day alerts are recorded; may be lost, then today alone is read again |
+//! | `ledger/clock` | what the clock showed against the time since the machine's start; may be lost | |
+//! | `ledger/watch.json`, `ledger/alerts.json` | up to which day alerts are recorded, and which were raised since; may be lost, then today alone is read again, and what cannot be read is lost ([`super::watching`]) | |
 //! | `alerts/` | alerts that wait for the webhook; [`super::watching`] | |
 //! | `ledger/retry-secrets`, `ledger/retry-former` | secrets of the last half hour by which retries are known again (Retries, below); may be lost | written by itself |
 //! | `ledger/quota.json` | what agencies and units with a daily quota spent of the day; may be lost | |

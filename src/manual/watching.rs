@@ -54,15 +54,31 @@
 //! # What the watch knows
 //!
 //! Clerks, branches and holders by hashes under a key that is drawn at each start and never leaves the process; a day's counts are gone when it ends.
-//! A table holds a million keys a rule at most; `estelam_watch_passed_over_total` says when one was full. Nothing of it is on the disk but
-//! `ledger/watch.json`: up to which day alerts are recorded.
+//! A table holds a million keys a rule at most; `estelam_watch_passed_over_total` says when one was full. Nothing of it is on the disk but `ledger/watch.json`: up to which day alerts
+//! are recorded, and what was raised since (rule, agency, day, number); `ledger/alerts.json` has the same of the bounds on the path. They are written when the gateway stops,
+//! and else at most once in a quarter of an hour, so that when a file changed tells no finer when an alert was raised.
 //!
 //! A person is one holder by whichever number, as soon as the registry has said whose the number is (`key` of a look-up, a keyed hash; other registries than ours
 //! may leave it out): what was counted by the number until then goes along. Refusals before a look-up count by the number.
 //!
-//! After a restart the days that are not recorded yet (seven at most) are read again from the log. The log has no numbers, and nothing in it joins two agencies' entries about one
-//! person, so that three things are counted from the restart on only: runs of numbers, honeypots, and who is followed by many agencies. If more calls come than the
-//! watch can take (200,000 within half a second), it reads the day again too (`estelam_watch_read_again_total`), and keeps what it had counted of holders.
+//! After a restart the days that are not recorded yet (seven at most) are read again from the log. If more calls come than the watch can take (200,000 within half a
+//! second), it reads the day again too (`estelam_watch_read_again_total`), and keeps what it had counted of holders.
+//!
+//! # What a restart costs
+//!
+//! An alert that was raised is recorded all the same; after a crash those of the last quarter of an hour may be lost, unless the log shows them again. What was counted on the way to one:
+//!
+//! | rule | after a restart | so that, of a day with one restart |
+//! |---|---|---|
+//! | `off-hours-burst`, `wrong-purpose`, agencies' and branches' calls | read again from the log | nothing is missed |
+//! | `harvesting`, `far-above-peers` (people) | read again by the agency's tags | nothing is missed; somebody asked about before and after counts as two |
+//! | `tracked-holder` (agencies) | counted anew | a person is asked about by up to twice as many agencies (eight by the shipped rule) unseen |
+//! | `number-sequence` (runs) | counted anew | a clerk goes through up to twice as many numbers of a thousand (32) unseen |
+//! | `honeypot-hit` | counted anew | nothing is missed: the first one raises it; one clerk may count as two |
+//!
+//! That the middle ones are not kept is decided, not owed. The log has no numbers, and nothing in it joins two agencies' entries about one person: what could go on counting would
+//! have to know a person again by something on the disk that outlives the process, whether a number, a hash with its key or a tag of an epoch whose keys are gone. That is the tracking file that the log
+//! must not become, and a stolen disk would have it. Starts and stops are entries (`service-started`), so that who restarts to be missed is seen.
 //!
 //! # Webhook
 //!

@@ -59,6 +59,16 @@ impl LoggedAlerts {
         self.lock().range(..today).flat_map(|(day, counts)| listed(*day, counts)).collect()
     }
 
+    /// All of them, of days that are over or not.
+    pub fn all(&self) -> Vec<DayOfAlerts> {
+        self.lock().iter().flat_map(|(day, counts)| listed(*day, counts)).collect()
+    }
+
+    /// Counts on from what was raised before the start.
+    pub fn restore(&self, alert: DayOfAlerts) {
+        *self.lock().entry(alert.day).or_default().entry((alert.rule, alert.agency)).or_default() += alert.count;
+    }
+
     /// Forgets what is recorded.
     pub fn recorded(&self, alert: &DayOfAlerts) {
         let mut days = self.lock();

@@ -153,9 +153,8 @@ impl LogReader for SqliteLedger {
                 self.readers.run(covering).await?.ok_or(DATABASE)?
             }
         };
-        let (size, note) = checkpoint;
-        let path = path(&self.readers, index, size).await?;
-        Ok(Some(ProofBundle { checkpoint: note, inclusion_path: path, ..found }))
+        let (checkpoint, inclusion_path) = proved(&self.readers, index, checkpoint).await?;
+        Ok(Some(ProofBundle { checkpoint, inclusion_path, ..found }))
     }
 
     async fn succession(&self) -> Result<Option<Succession>, LogUnreadable> {
@@ -165,8 +164,23 @@ impl LogReader for SqliteLedger {
     }
 }
 
+/// The checkpoint and audit path that prove an entry: the given one, or where a row is lost that this one's path needs, the first that covered the entry. What
+/// came after that cannot be in its way.
+pub(super) async fn proved(readers: &Readers, index: u64, (size, note): (u64, String)) -> Result<(String, Vec<Hash>), LogUnreadable> {
+    let lost = match path(readers, index, size).await {
+        Ok(path) => return Ok((note, path)),
+        Err(lost) => lost,
+    };
+    let select = "SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size, seq LIMIT 1";
+    let first = readers.run(move |conn, _| conn.query_row(select, [index], |row| Ok((row.get(0)?, row.get(1)?))).optional()).await?;
+    match first.filter(|(first, _): &(u64, String)| *first < size) {
+        Some((size, note)) => Ok((note, path(readers, index, size).await?)),
+        None => Err(lost),
+    }
+}
+
 /// The audit path of an entry in the tree of so many.
-pub(super) async fn path(readers: &Readers, index: u64, size: u64) -> Result<Vec<Hash>, LogUnreadable> {
+async fn path(readers: &Readers, index: u64, size: u64) -> Result<Vec<Hash>, LogUnreadable> {
     readers.run(move |conn, _| inclusion_proof(index, size, &mut |level, index| nodes::node(conn, level, index))).await
 }
 

@@ -203,8 +203,8 @@ impl LogReader for SealedLog {
         let Some(found) = self.readers.run(move |conn, contents| reader::find(conn, contents, id)).await? else { return Ok(None) };
         let index = found.index;
         let covering = self.readers.run(move |conn, _| reader::covering_checkpoint(conn, index)).await?;
-        let (size, checkpoint) = covering.unwrap_or_else(|| (self.size, self.seal.clone()));
-        let inclusion_path = reader::path(&self.readers, index, size).await?;
+        let covering = covering.unwrap_or_else(|| (self.size, self.seal.clone()));
+        let (checkpoint, inclusion_path) = reader::proved(&self.readers, index, covering).await?;
         Ok(Some(ProofBundle { inclusion_path, checkpoint, ..found }))
     }
 

@@ -32,6 +32,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// What these alerts were counted as.
+    pub fn of(alerts: impl Iterator<Item = WatchAlert>) -> Self {
+        let counts = alerts.map(|WatchAlert { day, rule, agency, count }| ((day, rule, agency), count)).collect();
+        Self { counts, recorded: BTreeSet::new() }
+    }
+
     /// Counts one; returns how often it is now.
     pub fn add(&mut self, raised: &Raised) -> u64 {
         let count = self.counts.entry((raised.day, raised.rule.clone(), raised.agency.clone())).or_default();

@@ -213,11 +213,16 @@ fn lacks(sample: &Value) {
         let index = damaged.get("index").map(Value::to_string).unwrap_or_default();
         println!("entry {index} of it cannot be read: run `estelam log verify`");
     }
+    for range in list(sample, "left_out") {
+        let [first, last] = ["index", "last"].map(|name| range.get(name).map(Value::to_string));
+        let (first, last) = (first.unwrap_or_default(), last.map(|last| format!(" to {last}")).unwrap_or_default());
+        println!("it is drawn from the others: entries {first}{last} could not be read; run `estelam log verify`");
+    }
     table::missing(&list(sample, "missing_logs"));
     match sample.get("agrees") {
         Some(Value::Bool(true)) => println!("drawn anew it is the same"),
         Some(Value::Bool(false)) => println!("drawn anew it is another one: run `estelam log verify`"),
-        Some(_) => println!("it cannot be drawn anew while entries of the log are damaged"),
+        Some(_) => println!("it cannot be drawn anew: run `estelam log verify`"),
         None => {}
     }
     for origin in list(sample, "not_covered") {

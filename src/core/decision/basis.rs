@@ -23,7 +23,7 @@ pub struct Basis {
     /// Whether the second factor was asked for and matched.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub check_matched: Option<bool>,
-    /// Age of the facts at the decision in nanoseconds; with the entry's `as_of` it tells the instant decided for.
+    /// Nanoseconds from the entry's `as_of`, which tells the age of the facts only coarsely, to the instant decided for.
     #[serde(rename = "f", default, skip_serializing_if = "is_default")]
     pub facts_age_ns: i64,
     /// The least and the most full years of the holder on the day asked.
@@ -123,9 +123,9 @@ impl Basis {
         }
     }
 
-    /// The same, for facts of this age.
-    pub(super) fn aged(self, as_of: Timestamp, now: Timestamp) -> Self {
-        Self { facts_age_ns: i64::try_from(now.duration_since(as_of).as_nanos()).unwrap_or(i64::MAX), ..self }
+    /// The same, for facts of which the log has this instant.
+    pub(super) fn aged(self, noted_as_of: Timestamp, now: Timestamp) -> Self {
+        Self { facts_age_ns: i64::try_from(now.duration_since(noted_as_of).as_nanos()).unwrap_or(i64::MAX), ..self }
     }
 
     /// Whether the holder was a minor on the day asked; `None` where nobody was found or the age is not known.
@@ -133,7 +133,7 @@ impl Basis {
         self.age.map(|(least, _)| least < ADULT_AGE)
     }
 
-    /// The instant that was decided for.
+    /// The instant that was decided for; `as_of` is the entry's.
     pub fn decided_at(&self, as_of: Timestamp) -> Timestamp {
         as_of.checked_add(SignedDuration::from_nanos(self.facts_age_ns)).unwrap_or(Timestamp::MAX)
     }

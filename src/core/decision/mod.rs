@@ -8,6 +8,7 @@ pub mod explain;
 mod factor;
 mod instants;
 mod legal_end;
+mod noted;
 mod person;
 pub mod query;
 mod replacing;
@@ -82,6 +83,8 @@ pub struct Verdict {
     pub terms: Option<GivenTerms>,
     /// When the registry said so.
     pub as_of: Timestamp,
+    /// The same as the access log has it: never later, and so coarse that it joins no entries.
+    pub noted_as_of: Timestamp,
     /// How fresh that is.
     pub freshness: Freshness,
     /// Until when the answer may be relied on.

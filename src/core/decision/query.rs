@@ -9,6 +9,7 @@ use super::decrees::Relevant;
 pub use super::factor::Claims;
 use super::factor::{self, Factor};
 use super::instants::{earlier, seconds_after};
+use super::noted::noted;
 use super::person::{Asked, Finding, find};
 use super::{Basis, DecidingDocument, RequiredAction, Verdict};
 use crate::core::domain::decree::DecreeSet;
@@ -158,12 +159,16 @@ fn identify<'a>(query: &Query<'_>, answer: &'a RegistryAnswer) -> Identified<'a>
 }
 
 fn is_too_old(query: &Query<'_>, answer: &RegistryAnswer, now: Timestamp) -> bool {
-    let bound = match answer.freshness {
-        Freshness::Live => return false,
-        Freshness::Cached => query.max_age_s,
+    let bound = SignedDuration::from_secs(i64::from(bound_s(query, answer.freshness)));
+    answer.freshness != Freshness::Live && now.duration_since(answer.as_of) > bound
+}
+
+/// How old facts may be, in seconds; of what is asked live, the decrees that it rests on.
+const fn bound_s(query: &Query<'_>, freshness: Freshness) -> u32 {
+    match freshness {
+        Freshness::Live | Freshness::Cached => query.max_age_s,
         Freshness::Stale => query.max_stale_s,
-    };
-    now.duration_since(answer.as_of) > SignedDuration::from_secs(i64::from(bound))
+    }
 }
 
 /// What is old enough to help somebody in an outage is not fresh enough to turn anybody away, be it facts or decrees.
@@ -178,11 +183,7 @@ const fn bears_a_denial(query: &Query<'_>, freshness: Freshness) -> bool {
 /// Decrees are held to the bounds of the facts, as soon as the feed is no longer in order: a rescission that nobody could tell us of must not
 /// go on entitling.
 fn are_too_old(query: &Query<'_>, answer: &RegistryAnswer, age_s: u32) -> bool {
-    let bound = match answer.freshness {
-        Freshness::Live | Freshness::Cached => query.max_age_s,
-        Freshness::Stale => query.max_stale_s,
-    };
-    age_s > bound.max(DECREES_CURRENT_S)
+    age_s > bound_s(query, answer.freshness).max(DECREES_CURRENT_S)
 }
 
 /// Puts a verdict together from the parts that every verdict has.
@@ -203,6 +204,7 @@ impl Builder<'_> {
             window: None,
             terms: None,
             as_of: self.now,
+            noted_as_of: self.now,
             freshness: Freshness::Live,
             valid_until: seconds_after(self.now, self.query.valid_for_s),
             decrees_version: self.evidence.decrees.map_or("", |decrees| decrees.version.as_str()).into(),
@@ -219,13 +221,14 @@ impl Builder<'_> {
     fn on_facts(&self, answer: &RegistryAnswer, reason: ReasonCode, identified: &Identified<'_>) -> Verdict {
         let stale = self.evidence.decrees_age_s;
         let (freshness, as_of) = self.evidence.rests(answer, self.now);
+        let noted_as_of = noted(as_of, self.now, freshness, bound_s(self.query, freshness));
         let basis = Basis {
             area: self.query.area.map(str::to_owned),
             // Younger decrees are good for every query.
             decrees_age_s: if stale > DECREES_CURRENT_S { stale } else { 0 },
-            ..identified.basis(self.now).aged(as_of, self.now)
+            ..identified.basis(self.now).aged(noted_as_of, self.now)
         };
-        Verdict { as_of, freshness, basis, ..self.plain(reason) }
+        Verdict { as_of, noted_as_of, freshness, basis, ..self.plain(reason) }
     }
 
     /// A verdict about one person's documents.

@@ -29,7 +29,7 @@ pub struct Recorded {
     pub inputs: Inputs,
     /// What was said.
     pub said: Said,
-    /// When the registry had said so; of answers.
+    /// When the registry had said so, as coarsely as the log has it; of answers.
     pub as_of: Timestamp,
     /// How fresh that was; of answers.
     pub freshness: Freshness,

@@ -131,7 +131,7 @@ pub struct EntryContent {
     pub decree: Option<String>,
     /// Freshness code.
     pub freshness: Option<Cow<'static, str>>,
-    /// When the registry said so.
+    /// When the registry said so, as coarsely as [`Verdict::noted_as_of`](super::decision::Verdict::noted_as_of) has it.
     pub as_of: Option<Timestamp>,
     /// Commitment to the agency's signature over the request, where there was one (see
     /// [`RequestSignature`](super::domain::context::RequestSignature)).

@@ -77,7 +77,7 @@ fn add_decision(content: &mut EntryContent, decision: &Decision) {
     content.decrees_version = Some(verdict.decrees_version.to_string());
     content.decree.clone_from(&verdict.decree);
     content.freshness = Some(verdict.freshness.code().into());
-    content.as_of = Some(verdict.as_of);
+    content.as_of = Some(verdict.noted_as_of);
     content.basis = inputs(decision.permit().call().agency().context(), Some(&verdict.basis));
 }
 

@@ -230,7 +230,22 @@ async fn a_row_that_is_lost_is_named_in_exports_and_work_lists_and_the_rest_is_d
     let mut again = ask.clone();
     again["tree_size"] = drawn.json["tree_size"].clone();
     let again = draw(&system, &again).await;
-    assert_eq!((&again.json["agrees"], &again.json["damaged"]), (&Value::Null, &json!([{"index": all[1]}])), "{}", again.json);
+    assert_eq!((&again.json["agrees"], &again.json["damaged"]), (&json!(true), &json!([{"index": all[1]}])), "{}", again.json);
+    let mut ask = json!({"size": 9, "seed": "dey", "filter": {"agency": "bank", "kind": "answer"}});
+    let beside = draw(&system, &ask).await;
+    assert_described("LogSample", &beside.json);
+    let left_out = json!([{"index": all[1]}]);
+    assert_eq!((&beside.json["left_out"], &beside.json["drawn_from"]), (&left_out, &json!(2)), "{}", beside.json);
+    assert_eq!(indices(&beside.json), [all[0], all[2]]);
     assert!(log.execute("INSERT INTO entry SELECT * FROM kept WHERE idx = ?1", [all[1]]).unwrap() == 1);
+    // Put right, it is the same as it was, and says so to those who audit.
+    ask["tree_size"] = beside.json["tree_size"].clone();
+    check_redrawn(&system, &ask, &beside.json).await;
+    let path = format!("/v1/log/samples?sample_id={}", beside.json["sample_id"].as_str().unwrap());
+    for ((agency, scope), told) in [(AUDITOR, left_out), (("bank", "verify"), Value::Null)] {
+        let listed = read(&system, (agency, scope), &path).await;
+        assert_described("LogSamples", &listed.json);
+        assert_eq!(listed.json["samples"][0]["left_out"], told, "{agency}");
+    }
     system.stop().await;
 }

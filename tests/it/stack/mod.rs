@@ -27,6 +27,7 @@ mod headers;
 mod holder;
 mod holder_view;
 mod identifiers;
+mod joins;
 mod key_files;
 mod kits;
 mod legal;

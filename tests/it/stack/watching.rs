@@ -99,6 +99,52 @@ async fn a_honeypot_is_seen_at_its_first_touch() {
     system.stop().await;
 }
 
+/// What was raised outlives the process, as rule, agency, day and number; in which quarter of an hour it was the file tells at most.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_that_was_raised_is_recorded_though_the_gateway_restarts_and_cannot_count_it_again() {
+    let system = System::today().await;
+    let kept = |dir: &std::path::Path| std::fs::read_to_string(dir.join("watch.json")).unwrap();
+    system.running.parts().record_alerts().await;
+    let before = kept(&system.config.ledger.dir);
+    let minted = system.registry_store(|store| mint_honeypots(store, 1)).unwrap();
+    system.ask("school", &query("school", minted[0].scheme, &minted[0].value, "education-school")).await;
+    assert_eq!(counted(&system), one("honeypot-hit", "school"));
+    system.running.parts().record_alerts().await;
+    assert_eq!(kept(&system.config.ledger.dir), before, "at once it would tell the instant");
+    system.advance(900);
+    system.running.parts().record_alerts().await;
+    let raised = r#"{"recorded_through":"2026-11-22","raised":[{"day":"2026-11-23","rule":"honeypot-hit","agency":"school","count":1}]}"#;
+    assert_eq!(kept(&system.config.ledger.dir), raised);
+    // Another, and an orderly end.
+    system.ask("clinic", &query("clinic", minted[0].scheme, &minted[0].value, "treatment")).await;
+    let both = [one("honeypot-hit", "clinic"), one("honeypot-hit", "school")].concat();
+    let system = system.restarted(|dir| assert!(kept(dir).contains("clinic") && !kept(dir).contains(&*minted[0].value))).await;
+    assert_eq!(counted(&system), both);
+    system.advance(86_400);
+    system.running.parts().record_alerts().await;
+    assert_eq!(counted(&system), vec![]);
+    // Those of the bounds on the path too.
+    let mut recorded: Vec<String> = record::all(&system)
+        .iter()
+        .filter(|content| matches!(content["route"].as_str(), Some("watch" | "alert")))
+        .map(|content| format!("{} {} {}", content["route"], content["code"], content["basis"]).replace(['"', '\\'], ""))
+        .collect();
+    recorded.sort();
+    let line = |route: &str, code: &str, agency: &str| format!("{route} {code} {{rule:{code},agency:{agency},day:2026-11-23,count:1}}");
+    assert_eq!(
+        recorded,
+        [
+            line("alert", "honeypot", "clinic"),
+            line("alert", "honeypot", "school"),
+            line("watch", "honeypot-hit", "clinic"),
+            line("watch", "honeypot-hit", "school"),
+        ]
+    );
+    assert_eq!(kept(&system.config.ledger.dir), r#"{"recorded_through":"2026-11-23"}"#);
+    assert_eq!(std::fs::read_to_string(system.config.ledger.dir.join("alerts.json")).unwrap(), "{}");
+    system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn agencies_that_share_out_one_persons_two_numbers_are_counted_together() {
     let papers = [

@@ -53,9 +53,9 @@ async fn found(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         log: paging.cursor.map(|cursor| cursor.log),
         size: paging.cursor.map(|cursor| cursor.size),
         head: paging.cursor.map(|cursor| cursor.head),
-        only: None,
         oldest_first: paging.oldest_first,
         counted: true,
+        ..Search::default()
     };
     let found = state.audit.log.search(search).await.map_err(unreadable(context.clone()))?;
     let body = Body {

@@ -48,7 +48,7 @@ impl Question<'_> {
 pub(super) struct Again {
     gone: Vec<u64>,
     damaged: Vec<DamagedEntry>,
-    /// Whether drawing anew bears it out; none where that cannot be done, since entries are damaged.
+    /// Whether drawing anew bears it out; none where that cannot be done.
     agrees: Option<bool>,
 }
 
@@ -74,9 +74,9 @@ struct Details<'d> {
 impl Shown<'_> {
     pub(super) fn body(&self) -> Value {
         let entries: Vec<EntryView<'_>> = self.rows.iter().map(EntryView::from).collect();
-        let Sample { drawn_by, origin, tree_size, drawn_from, due, .. } = self.sample;
+        let Sample { drawn_by, origin, tree_size, drawn_from, left_out, due, .. } = self.sample;
         let mut body = json!({ "sample_id": self.id, "seed": drawn_by, "origin": origin, "tree_size": tree_size, "drawn_from": drawn_from, "due": due,
-            "entries": entries, "not_covered": self.not_covered, "redrawn": self.again.is_some() });
+            "left_out": left_out, "entries": entries, "not_covered": self.not_covered, "redrawn": self.again.is_some() });
         if let (Some(Again { gone, damaged, agrees }), Some(members)) = (&self.again, body.as_object_mut()) {
             members.insert("gone".to_owned(), json!(gone));
             members.insert("damaged".to_owned(), json!(damaged));
@@ -96,7 +96,8 @@ pub(super) async fn redrawn(
     let (log, sample) = (&*state.audit.log, &earlier.sample);
     let number = search.only.unwrap_or(0);
     let Picked { rows, gone, damaged } = log.pick(number, sample.indices.clone()).await.map_err(unreadable(context.clone()))?;
-    // Among damaged entries nothing is drawn.
+    // From what it was drawn from then, as far as that can still be read.
+    let search = Search { left_out: sample.left_out.clone(), ..search };
     let found = log.draw(search, question.seed.to_owned()).await.ok();
     let again: Option<Vec<u64>> = found.map(|found| found.rows.iter().map(|row| row.index).collect());
     let unread: Vec<u64> = gone.iter().copied().chain(damaged.iter().map(|one| one.index)).collect();

@@ -23,7 +23,9 @@ use crate::core::domain::context::CallContext;
 use crate::core::domain::random::random;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::LogUnreadable;
-use crate::core::ledger::audit::{AuditRow, Cursor, EntryView, Field, Filter, LARGEST_SAMPLE, LogList, Picked, Sample, Search, Takes};
+use crate::core::ledger::audit::{
+    AuditRow, Cursor, DamagedEntry, EntryView, Field, Filter, LARGEST_SAMPLE, LogList, Picked, Sample, Search, Takes,
+};
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming};
 
@@ -109,8 +111,11 @@ async fn drawn(state: Arc<HttpState>, incoming: Incoming, text: String) -> Resul
         return Err(malformed(&context, "`tree_size` is more than the log has entries"));
     }
     let indices = found.rows.iter().map(|row| row.index).collect();
+    // All of them are of the sample's own log.
+    let left_out = found.damaged.into_iter().map(|damaged| DamagedEntry { origin: None, ..damaged }).collect();
     let (drawn_from, by_agency, not_covered) = (found.count.unwrap_or(0), by_agency(&found.rows), list.beside(&origin));
-    let sample = Sample { drawn_by: seed, origin: Some(origin), tree_size: found.size, drawn_from, indices, by_agency, due: ask.due };
+    let (origin, tree_size) = (Some(origin), found.size);
+    let sample = Sample { drawn_by: seed, origin, tree_size, drawn_from, indices, by_agency, left_out, due: ask.due };
     let asked = Asked::new(&state, &filter, drawn_from > 0).await.map_err(unreadable(context.clone()))?;
     let details = serde_json::to_string(&Details { asked, sample: &sample }).ok();
     let shown = Shown { id: context.request_id, sample: &sample, rows: &found.rows, not_covered, again: None };
@@ -231,10 +236,12 @@ async fn item(state: &HttpState, drawn: &Drawn, own: Option<&str>) -> Result<Opt
     let said: HashMap<u64, Said> = of_sample(state, drawn.id, own).await?;
     let entries: Vec<Item<'_>> = rows.iter().map(|row| Item { entry: view(row, own), justification: said.get(&row.index) }).collect();
     let open = entries.iter().filter(|entry| entry.justification.is_none()).count();
-    Ok(Some(
-        json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": open, "entries": entries, "gone": gone,
-        "damaged": damaged }),
-    ))
+    let mut shown = json!({ "sample_id": drawn.id, "drawn_at": drawn.time, "due": drawn.sample.due, "open": open, "entries": entries, "gone": gone,
+        "damaged": damaged });
+    if let (None, Some(members)) = (own, shown.as_object_mut()) {
+        members.insert("left_out".to_owned(), json!(drawn.sample.left_out));
+    }
+    Ok(Some(shown))
 }
 
 /// A sample of a log that is not there.

@@ -142,12 +142,16 @@ pub(super) fn tags(tags: &[(TagPrefix, u32)]) -> (Vec<u8>, Vec<Vec<u8>>) {
     (firsts, pages.map(page).collect())
 }
 
-/// Which pages may hold a prefix.
-pub(super) fn pages_of(firsts: &[u8], wanted: &TagPrefix) -> std::ops::Range<usize> {
+/// Which pages may hold some of these tags, given in order, and which of them each may hold.
+pub(super) fn pages_with<'w, T>(firsts: &[u8], wanted: &'w [(TagPrefix, T)]) -> Vec<(usize, &'w [(TagPrefix, T)])> {
     let firsts = firsts.as_chunks::<8>().0;
-    let after = firsts.partition_point(|first| first <= wanted);
-    let before = firsts.partition_point(|first| first < wanted);
-    before.saturating_sub(1)..after
+    let of_page = |(page, first): (usize, &TagPrefix)| {
+        let begin = wanted.partition_point(|(tag, _)| tag < first);
+        // A tag that spans pages begins in the one before.
+        let end = firsts.get(page + 1).map_or(wanted.len(), |next| wanted.partition_point(|(tag, _)| tag <= next));
+        wanted.get(begin..end).filter(|some| !some.is_empty()).map(|some| (page, some))
+    };
+    firsts.iter().enumerate().filter_map(of_page).collect()
 }
 
 /// Places of a prefix in a page.
@@ -195,13 +199,23 @@ mod tests {
         let (firsts, pages) = tags(&given);
         assert!(pages.iter().all(|page| page.len() == TAGS_PER_PAGE * TAG_LEN));
         let find = |wanted: &TagPrefix| {
-            let pages = pages_of(&firsts, wanted).filter_map(|page| pages.get(page));
-            pages.flat_map(|page| places(page, wanted)).collect::<Vec<_>>()
+            let wanted = [(*wanted, ())];
+            let with = pages_with(&firsts, &wanted);
+            with.iter().flat_map(|(page, tags)| tags.iter().flat_map(|(tag, ())| places(&pages[*page], tag))).collect::<Vec<_>>()
         };
         assert_eq!(find(&tag(600)), (0..=600).collect::<Vec<_>>());
         for place in 601..2000 {
             assert_eq!(find(&tag(u64::from(place))), [place]);
         }
         assert!(find(&[7; 8]).is_empty());
+        // All at once, each page is looked at once.
+        let mut all: Vec<(TagPrefix, ())> = (600..2000).map(|place| (tag(place), ())).collect();
+        all.sort_unstable();
+        let with = pages_with(&firsts, &all);
+        assert!(with.len() == pages.len() && with.is_sorted_by_key(|(page, _)| *page));
+        let found = with.iter().flat_map(|(page, tags)| tags.iter().flat_map(|(tag, ())| places(&pages[*page], tag)));
+        let mut found: Vec<u32> = found.collect();
+        found.sort_unstable();
+        assert_eq!(found, (0..2000).collect::<Vec<_>>());
     }
 }

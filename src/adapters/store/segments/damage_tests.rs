@@ -4,7 +4,7 @@
 use super::tests::{Log, at, log, three_days, trace};
 use crate::adapters::store::{PurgeJob, SqliteLedger};
 use crate::core::ledger::LogReader as _;
-use crate::core::ledger::audit::{DamagedEntry, Filter, LogAudit as _, Search, TrailSearch};
+use crate::core::ledger::audit::{DamagedEntry, Filter, LogAudit as _, Sample, Search, TrailSearch};
 use crate::core::ledger::purge_order::Ordered;
 
 /// Of the second of three days.
@@ -45,10 +45,24 @@ fn database(log: &Log) -> rusqlite::Connection {
 async fn are_missed(ledger: &SqliteLedger, gone: &[u64]) {
     assert_eq!(found(ledger, all()).await, (200 - gone.len(), gone.to_vec()));
     assert_eq!(found(ledger, first_day()).await, (70, vec![]), "the first day is whole");
-    assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "no sample of what can be read");
-    assert_eq!(ledger.draw(Search { limit: 5, ..first_day() }, "seed".into()).await.unwrap().rows.len(), 5);
+    sample_is_of_the_others(ledger, gone).await;
     let trail = ledger.trail(TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }).await.unwrap();
     assert_eq!(indices(&trail.damaged), gone, "they may be about anybody");
+}
+
+/// Indices that are drawn, how many they are drawn from, and what is left out.
+async fn drawn(ledger: &SqliteLedger, search: Search) -> (Vec<u64>, Option<u64>, Vec<DamagedEntry>) {
+    let found = ledger.draw(Search { limit: 5, ..search }, "seed".into()).await.unwrap();
+    (found.rows.iter().map(|row| row.index).collect(), found.count, found.damaged)
+}
+
+/// A new sample of the whole log names what is gone and is of the rest; one of a span without damage says nothing of it.
+async fn sample_is_of_the_others(ledger: &SqliteLedger, gone: &[u64]) {
+    let (sample, from, left_out) = drawn(ledger, all()).await;
+    assert_eq!((sample.len(), from, indices(&left_out)), (5, Some(200 - gone.len() as u64), gone.to_vec()));
+    assert!(sample.iter().all(|index| !gone.contains(index)));
+    let (sample, from, left_out) = drawn(ledger, first_day()).await;
+    assert_eq!((sample.len(), from, left_out), (5, Some(70), vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -68,8 +82,7 @@ async fn damaged_entry_is_named_and_hides_no_other() {
         assert_eq!(found(&ledger, first_day()).await, (70, vec![]), "the first day is whole");
         let id = Some(uuid::Uuid::from_u128(u128::from(known[75].index) + 1));
         assert_eq!(found(&ledger, Search { filter: Filter { id, ..Filter::default() }, ..all() }).await, (0, vec![DAMAGED]));
-        assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "no sample of what can be read");
-        assert_eq!(ledger.draw(Search { limit: 5, ..first_day() }, "seed".into()).await.unwrap().rows.len(), 5);
+        sample_is_of_the_others(&ledger, &[DAMAGED]).await;
         let trail = ledger.trail(TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }).await.unwrap();
         assert_eq!(indices(&trail.damaged), [DAMAGED], "it may be about anybody");
         assert!(!trail.rows.is_empty());
@@ -81,6 +94,34 @@ async fn damaged_entry_is_named_and_hides_no_other() {
         assert_eq!(found(&ledger, all()).await, (200, vec![]), "put right, it is found again");
         assert_eq!(ledger.size(), 200);
     }
+}
+
+/// What decides is what could be read when a sample was drawn: it comes again when that was put right, and when more was damaged since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_sample_drawn_beside_damage_comes_again_whatever_becomes_of_it() {
+    let log = log();
+    let ledger = log.open();
+    three_days(&log, &ledger).await;
+    ledger.settled().await.unwrap();
+    let (whole, from, _) = drawn(&ledger, all()).await;
+    assert_eq!(from, Some(200));
+    let conn = database(&log);
+    let content: Vec<u8> = conn.query_row("SELECT sealed FROM entry WHERE idx = ?1", [whole[0]], |row| row.get(0)).unwrap();
+    let damage = |index: u64| conn.execute("UPDATE entry SET sealed = zeroblob(length(sealed)) WHERE idx = ?1", [index]).unwrap();
+    damage(whole[0]);
+    let (indices, from, left_out) = drawn(&ledger, all()).await;
+    assert_eq!((from, left_out.as_slice(), indices.len()), (Some(199), [DamagedEntry::one(whole[0])].as_slice(), 5));
+    assert!(whole[1..].iter().all(|index| indices.contains(index)), "{whole:?} {indices:?}");
+    let record = serde_json::json!({"seed": "seed", "tree_size": 200, "drawn_from": 199, "indices": indices, "left_out": left_out});
+    let sample: Sample = serde_json::from_value(record).unwrap();
+    let again = Search { left_out: sample.left_out.clone(), ..all() };
+    conn.execute("UPDATE entry SET sealed = ?2 WHERE idx = ?1", (whole[0], content)).unwrap();
+    assert_eq!(drawn(&ledger, all()).await, (whole, Some(200), vec![]), "put right, it is drawn from all");
+    assert_eq!(drawn(&ledger, again.clone()).await, (indices.clone(), Some(199), vec![]));
+    damage(indices[2]);
+    let (others, from, left_out) = drawn(&ledger, again).await;
+    assert_eq!((from, left_out.as_slice()), (Some(198), [DamagedEntry::one(indices[2])].as_slice()));
+    assert!(sample.agrees(5, &others, &[indices[2]]) && !sample.agrees(5, &others, &[]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -102,7 +143,7 @@ async fn content_or_row_that_is_gone_without_a_purge_is_named() {
                 // A row that is not there is of a day between those of the rows around it.
                 are_missed(&ledger, &[entry]).await;
                 assert_eq!(found(&ledger, all()).await, (199, vec![entry]), "{taken}");
-                assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "{taken}");
+                sample_is_of_the_others(&ledger, &[entry]).await;
                 let id = Some(uuid::Uuid::from_u128(u128::from(entry) + 1));
                 assert_eq!(found(&ledger, Search { filter: Filter { id, ..Filter::default() }, ..all() }).await, (0, vec![entry]));
             }
@@ -175,8 +216,11 @@ async fn more_damage_than_is_kept_apart_ends_no_search_no_count_and_no_purge() {
     assert!(all_found.damaged.len() <= 16 && named >= 135, "{:?}", all_found.damaged);
     assert!(all_found.damaged.iter().all(|one| one.index >= 70 && one.last.unwrap_or(one.index) < 340), "{:?}", all_found.damaged);
     assert_eq!(found(&ledger, first_day()).await, (70, vec![]), "the first day is whole");
-    assert!(ledger.draw(Search { limit: 5, ..all() }, "seed".into()).await.is_err(), "no sample of what can be read");
-    assert_eq!(ledger.draw(Search { limit: 5, ..first_day() }, "seed".into()).await.unwrap().rows.len(), 5);
+    let (sample, from, left_out) = drawn(&ledger, all()).await;
+    assert!(sample.len() == 5 && from >= Some(130) && left_out.len() <= 16, "{left_out:?}");
+    assert!(sample.iter().all(|index| left_out.iter().all(|range| *index < range.index || *index > range.end())), "{sample:?}");
+    let (sample, from, left_out) = drawn(&ledger, first_day()).await;
+    assert_eq!((sample.len(), from, left_out), (5, Some(70), vec![]));
     let trail = ledger.trail(TrailSearch { traces: vec![trace(3)], ..TrailSearch::default() }).await.unwrap();
     assert!(!trail.rows.is_empty() && !trail.is_whole());
     let day = |text: &str| text.parse::<jiff::civil::Date>().unwrap();

@@ -131,6 +131,14 @@ impl<'k> FilePart<'k> {
         Ok(Self { file, key, listed: *listed, directory, body })
     }
 
+    /// Some tag pages that lie together, as they are in the file.
+    fn pages(&self, first: usize, count: usize) -> Result<Vec<u8>, Unusable> {
+        let blocks = self.directory.blocks.iter().skip(after_fields(4) + first).take(count);
+        let length = blocks.clone().map(|(_, length)| *length).try_fold(0, u32::checked_add).ok_or(Unusable)?;
+        let (offset, _) = blocks.clone().next().ok_or(Unusable)?;
+        read(&self.file, self.body + offset, length)
+    }
+
     fn block(&self, place: usize) -> Result<Zeroizing<Vec<u8>>, Unusable> {
         let (offset, length) = self.directory.blocks.get(place).ok_or(Unusable)?;
         let number = u32::try_from(place).map_err(|_| Unusable)?;
@@ -190,16 +198,22 @@ impl Part for FilePart<'_> {
 
     fn tagged(&self, wanted: &[(TagPrefix, usize)]) -> Result<Vec<(u32, usize)>, Unusable> {
         let firsts = self.block(after_fields(3))?;
-        let (mut places, mut open) = (Vec::new(), None);
-        for (prefix, with) in wanted {
-            for page in codec::pages_of(&firsts, prefix) {
-                // They are asked for in order, so that each page is opened once.
-                let bytes = match open.take() {
-                    Some((number, bytes)) if number == page => bytes,
-                    _ => self.block(after_fields(4) + page)?,
-                };
-                places.extend(codec::places(&bytes, prefix).into_iter().map(|place| (place, *with)));
-                open = Some((page, bytes));
+        let (mut places, mut page) = (Vec::new(), Zeroizing::new(Vec::new()));
+        // Pages that lie together are read in one go: where many tags are looked for, that is all of them.
+        for run in codec::pages_with(&firsts, wanted).chunk_by(|(one, _), (next, _)| one + 1 == *next) {
+            let sealed = self.pages(run.first().map_or(0, |(page, _)| *page), run.len())?;
+            let mut rest = sealed.as_slice();
+            for (number, of_page) in run {
+                let block = after_fields(4) + number;
+                let (_, length) = self.directory.blocks.get(block).ok_or(Unusable)?;
+                let (one, more) = rest.split_at_checked(usize::try_from(*length).map_err(|_| Unusable)?).ok_or(Unusable)?;
+                rest = more;
+                let block = u32::try_from(block).map_err(|_| Unusable)?;
+                if !keys::open_into(self.key, &self.listed.bound_to(block), one, &mut page) {
+                    return Err(Unusable);
+                }
+                let found = of_page.iter().flat_map(|(prefix, with)| codec::places(&page, prefix).into_iter().map(|place| (place, *with)));
+                places.extend(found);
             }
         }
         Ok(places)

@@ -1,7 +1,7 @@
 //! A trail: the entries about certain numbers. Each agency has trail tags of its own, so that a part first says of which agencies it has entries.
 //! It is then asked for the first bytes of those agencies' tags, the entry for the whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use base64::Engine as _;
@@ -90,27 +90,30 @@ type Candidate = (u64, usize);
 #[derive(Default)]
 struct OfDay<'s> {
     sought: Vec<(usize, &'s Sought)>,
-    /// First bytes of the tags of agencies that were met, and of which number each is.
-    met: HashMap<String, Vec<(TagPrefix, usize)>>,
+    /// Agencies that some part of the day has entries of.
+    met: HashSet<String>,
+    /// First bytes of the tags that their entries can have, and of which number each is; in order.
+    tags: Vec<(TagPrefix, usize)>,
 }
 
 impl OfDay<'_> {
-    /// First bytes of the tags that entries of these agencies can have, in order.
-    fn tags(&mut self, agencies: &[String]) -> Vec<(TagPrefix, usize)> {
-        let sought = &self.sought;
-        let mut tags: Vec<_> = sought.iter().map(|(number, one)| (prefix(one.root.earlier_tag()), *number)).collect();
+    /// First bytes of the tags that entries of these agencies can have, in order; those of agencies that were met before are among them.
+    fn tags(&mut self, agencies: &[String]) -> &[(TagPrefix, usize)] {
+        let known = self.tags.len();
+        if self.met.is_empty() {
+            self.tags.extend(self.sought.iter().map(|(number, one)| (prefix(one.root.earlier_tag()), *number)));
+        }
         // An entry without an agency has no value in that column.
         for agency in agencies.iter().map(String::as_str).chain([""]) {
-            if let Some(known) = self.met.get(agency) {
-                tags.extend(known);
-                continue;
+            if !self.met.contains(agency) {
+                self.tags.extend(self.sought.iter().map(|(number, one)| (prefix(&one.root.tag(agency)), *number)));
+                self.met.insert(agency.to_owned());
             }
-            let of_agency: Vec<_> = sought.iter().map(|(number, one)| (prefix(&one.root.tag(agency)), *number)).collect();
-            tags.extend(&of_agency);
-            self.met.insert(agency.to_owned(), of_agency);
         }
-        tags.sort_unstable();
-        tags
+        if self.tags.len() > known {
+            self.tags.sort_unstable();
+        }
+        &self.tags
     }
 }
 
@@ -145,8 +148,7 @@ fn places(
 }
 
 fn in_part<P: Part>(part: &P, wanted: &mut OfDay<'_>) -> Result<Vec<Candidate>, P::Error> {
-    let tags = wanted.tags(&part.values(Field::Agency)?);
-    let places = part.tagged(&tags)?;
+    let places = part.tagged(wanted.tags(&part.values(Field::Agency)?))?;
     if places.is_empty() {
         return Ok(Vec::new());
     }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::chain::{house, of_verify};
 use super::*;
 use crate::adapters::clock::ManualClock;
-use crate::core::ledger::audit::{Fold, LogAudit, Search, Stretch};
+use crate::core::ledger::audit::{DamagedEntry, Fold, LogAudit, Search, Stretch};
 use crate::core::ledger::leaf::{header_commitment, leaf};
 use crate::core::ledger::tree::leaf_hash;
 
@@ -100,7 +100,10 @@ async fn a_sample_is_drawn_from_a_sealed_log_and_what_is_lost_of_it_is_named() {
     conn.execute("DELETE FROM entry WHERE idx = ?1", [indices[1]]).unwrap();
     let picked = chain.pick(0, indices.clone()).await.unwrap();
     assert_eq!((picked.rows.len(), picked.gone.len(), picked.damaged.len(), picked.damaged[0].index), (6, 0, 1, indices[1]));
-    assert!(chain.draw(ask, "seed".into()).await.is_err() && chain.pick(9, indices).await.is_err());
+    let beside = chain.draw(ask, "seed".into()).await.unwrap();
+    let left_out = DamagedEntry { origin: Some("log.example".into()), ..DamagedEntry::one(indices[1]) };
+    assert_eq!((beside.rows.len(), beside.count, beside.damaged), (7, Some(59), vec![left_out]));
+    assert!(chain.pick(9, indices).await.is_err());
 }
 
 /// A log of 600 entries with checkpoints at 520 and 600.

@@ -104,3 +104,31 @@ async fn a_trail_around_a_change_of_the_officer_s_key_takes_both_and_names_what_
     assert_eq!((rows, unopened > 1), (1, true));
     assert_eq!(found(&[key(&house.officer), key(&new)]), (19, 0));
 }
+
+/// A leaf is kept with its row alone until its tile is full: what lies beside a lost one is proved by a checkpoint from before it, or not at all.
+#[tokio::test]
+async fn an_entry_beside_a_lost_row_is_proved_by_the_first_checkpoint_that_covered_it() {
+    let log = log();
+    let keys = log.config.checkpoint_keys().unwrap();
+    let digest = crate::core::ledger::tree::sha256(b"said");
+    let said = |number: u128| Entry { statement_digest: digest, ..entry(number, 0) };
+    let check = async |number: u128| {
+        let proof = log.ledger.proof(Uuid::from_u128(number)).await;
+        proof.map(|found| found.unwrap().check("said", &keys).map(|_| ()))
+    };
+    for number in 0..3 {
+        log.ledger.append(said(number)).await.unwrap();
+    }
+    assert_eq!(check(2).await, Ok(Ok(())), "it signs a checkpoint over three");
+    for number in 3..300 {
+        log.ledger.append(said(number)).await.unwrap();
+    }
+    assert_eq!(check(299).await, Ok(Ok(())), "and one over all");
+    let conn = rusqlite::Connection::open(log.config.dir.join("ledger.sqlite")).unwrap();
+    conn.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM entry WHERE idx = 4; DELETE FROM entry WHERE idx = 4").unwrap();
+    assert_eq!(check(0).await, Ok(Ok(())));
+    assert!(check(3).await.is_err() && check(255).await.is_err(), "no earlier checkpoint reaches them without what is lost");
+    assert_eq!(check(256).await, Ok(Ok(())), "of a full tile the hash is kept apart");
+    conn.execute("INSERT INTO entry SELECT * FROM kept", []).unwrap();
+    assert_eq!(check(255).await, Ok(Ok(())));
+}

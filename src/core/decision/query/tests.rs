@@ -188,7 +188,7 @@ fn an_answer_is_no_fresher_than_the_decrees_that_it_rests_on() {
         let query = Query { max_age_s: 300, ..ask.query(&service) };
         let verdict = decide_query(&query, &Evidence { answer: Some(&answer), decrees: Some(&set), decrees_age_s }, today(), today());
         assert_eq!(verdict.reason, ReasonCode::ValidByDecree);
-        assert_eq!(verdict.basis.decided_at(verdict.as_of), today());
+        assert_eq!(verdict.basis.decided_at(verdict.noted_as_of), today());
         (verdict.freshness, today().duration_since(verdict.as_of).as_secs())
     };
     assert_eq!(says(Freshness::Live, 0, 10), (Freshness::Live, 0));
@@ -218,7 +218,7 @@ fn nothing_is_of_later_than_now_after_the_clock_went_back() {
         let as_of = today() + SignedDuration::from_secs(20);
         let verdict = Ask { freshness, as_of, ..ask(&set) }.verdict();
         assert_eq!((verdict.reason, verdict.as_of, verdict.freshness), (ReasonCode::ValidByDecree, today(), freshness));
-        assert_eq!(verdict.basis.decided_at(verdict.as_of), today());
+        assert_eq!(verdict.basis.decided_at(verdict.noted_as_of), today());
     }
 }
 

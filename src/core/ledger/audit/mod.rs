@@ -147,6 +147,8 @@ pub struct Search {
     pub oldest_first: bool,
     /// Whether all that fit are counted.
     pub counted: bool,
+    /// Entries that a sample is not drawn from.
+    pub left_out: Vec<DamagedEntry>,
 }
 
 /// What a search found.
@@ -265,7 +267,8 @@ pub trait LogAudit: Send + Sync + 'static {
     /// [`LogUnreadable`].
     async fn search(&self, search: Search) -> Result<Found, LogUnreadable>;
 
-    /// Draws `search.limit` of the entries that fit by a seed; the count is of all that fit.
+    /// Draws `search.limit` of the entries that fit by a seed; the count is of all that fit. What nobody can read is left out and named: `damaged` has
+    /// all of it, and no entry that lies in it is drawn or counted.
     ///
     /// # Errors
     /// [`LogUnreadable`].

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::tree::{Hash, sha256};
+use super::DamagedEntry;
 use crate::core::domain::document::coded_enum;
 
 /// Most entries of one sample.
@@ -35,6 +36,9 @@ pub struct Sample {
     /// The entries by the agency that asked, so that nobody has to open them to know whose they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_agency: BTreeMap<String, Vec<u64>>,
+    /// Entries that nobody could read when it was drawn. None that lies in them was drawn, so that whatever is put right since, it is the same when drawn again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<DamagedEntry>,
     /// Until when the agencies are asked to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Date>,
@@ -115,6 +119,7 @@ mod tests {
                 drawn_from: 40,
                 indices: indices.clone(),
                 by_agency: BTreeMap::new(),
+                left_out: Vec::new(),
                 due: None,
             };
             assert!(sample.agrees(size, &indices, &[]));

@@ -74,8 +74,8 @@ pub struct EntryView<'r> {
     /// Freshness code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freshness: Option<&'r str>,
-    /// When the registry said so: in a person's trail alone. A remembered look-up answers several agencies with one instant, to the
-    /// nanosecond, which would join a person's entries for whoever audits patterns.
+    /// When the registry said so, as coarsely as the log has it: in a person's trail alone. In entries of earlier builds it is the very instant, which
+    /// would join a person's entries of several agencies for whoever audits patterns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
     /// The answer to the same request that a crash lost on its way; this one is not counted again.
