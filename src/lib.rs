@@ -10,3 +10,4 @@ pub mod files;
 pub mod flow;
 pub mod manual;
 pub mod registry;
+pub mod threads;

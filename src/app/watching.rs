@@ -26,6 +26,7 @@ use crate::core::domain::date::{start_of_tehran_day, tehran_day};
 use crate::core::ledger::{EntryContent, EntryKind};
 use crate::core::policy::Snapshot;
 use crate::core::watch::{Kinds, Raised, Sighting, Watcher};
+use crate::threads;
 
 /// How often sightings are taken.
 const EVERY: Duration = Duration::from_millis(500);
@@ -161,7 +162,11 @@ impl Watching {
 
     /// Counts off the runtime's threads; false when that came to nothing.
     async fn behind(self: Arc<Self>, work: impl FnOnce(&Self) + Send + 'static) -> bool {
-        let done = tokio::task::spawn_blocking(move || work(&self)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            threads::give_way();
+            work(&self);
+        })
+        .await;
         done.inspect_err(|_| tracing::error!("the watch stopped; restart the gateway")).is_ok()
     }
 

@@ -32,7 +32,7 @@ pub struct Limits {
     /// and their connections closed.
     pub refusals_per_second: u32,
     /// Milliseconds for which such a connection is held before it closes, so that a flood cannot spend our time on handshakes; twice as long in
-    /// each further second of the flood, up to sixteen times.
+    /// each further second of the flood, up to sixteen times; and each for up to twice that time, so that not all come back at once.
     pub flood_hold_ms: u64,
     /// Queries of batches that are worked on at once, and that begin every three milliseconds beside a counter. The others wait until it is their turn,
     /// so that a counter never waits for many.

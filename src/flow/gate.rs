@@ -10,6 +10,7 @@ use futures_util::future::Either;
 
 use super::retry::Outbox;
 use super::turns::{BatchTurn, BatchTurns, CounterCall};
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::{Clock, Deadline};
 use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::Refusal;
@@ -73,18 +74,30 @@ impl Gate {
     /// # Errors
     /// [`NoTurn`] came in time.
     pub(super) async fn turn(&self, permit: &Permit, by: Deadline) -> Result<(Turn<'_>, bool), NoTurn> {
-        if permit.tier() != Tier::Background && !self.floods.is_flooding(permit.call().agency().context()) {
+        let context = permit.call().agency().context();
+        let floods = self.floods.is_flooding(context);
+        if permit.tier() != Tier::Background && !floods {
             return Ok((Some(Either::Left(self.batches.counter())), false));
         }
-        let taken = tokio::time::timeout(by.left(&*self.clock), self.batches.take(permit.call().agency().agency())).await;
-        let (turn, waited) = taken.map_err(|_| NoTurn)?;
+        let agency = permit.call().agency().agency();
+        let turn = async { if floods { self.flooding_turn(agency, context).await } else { self.batches.take(agency).await } };
+        let (turn, waited) = tokio::time::timeout(by.left(&*self.clock), turn).await.map_err(|_| NoTurn)?;
         Ok((turn.map(Either::Right), waited))
+    }
+
+    /// A flood that has to wait for its turns is not over, though nothing may be refused to it meanwhile.
+    async fn flooding_turn(&self, agency: &AgencyId, context: &CallContext) -> (Option<BatchTurn>, bool) {
+        let (turn, waited) = self.batches.take_flooding(agency).await;
+        if waited {
+            self.floods.pressed(context, self.clock.now());
+        }
+        (turn, waited)
     }
 
     /// What is refused to a certificate that floods waits for a batch's turn too: signing and recording it is as much work as an answer.
     pub(super) async fn turn_to_refuse(&self, refusal: &Refusal) -> Turn<'_> {
         let agency = refusal.context.agency.as_ref().filter(|_| self.floods.is_flooding(&refusal.context))?;
-        self.batches.take(agency).await.0.map(Either::Right)
+        self.flooding_turn(agency, &refusal.context).await.0.map(Either::Right)
     }
 
     /// Whether the node is stopping and takes no new call.

@@ -2,6 +2,9 @@
 //!
 //! Beside a counter they come at a pace that leaves the processor idle for most of the time, and none begins while a query of a counter is worked on. At full
 //! speed the log's threads would want the processor as much as those that answer, and a counter would wait for a time slice of theirs.
+//!
+//! What a certificate asks that floods stands in a line of its own and has a small part of these turns, before batches: neither a counter nor a batch
+//! shall notice it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +20,8 @@ use crate::core::limit::Turns;
 const ALONE_AFTER: usize = 20_000;
 /// How often so many may begin beside a counter.
 const BEAT: Duration = Duration::from_millis(3);
+/// One of so many is for certificates that flood, and one at least.
+const FLOODS_OF: usize = 4;
 
 /// The turns of one gateway.
 #[derive(Clone)]
@@ -39,9 +44,40 @@ struct Shared {
 
 struct State {
     taken: usize,
-    /// Turns that may still begin beside a counter before the next beat.
+    batches: Line,
+    floods: Line,
+}
+
+/// Those who wait for a turn of one kind.
+#[derive(Default)]
+struct Line {
+    /// How many of them may still begin beside a counter before the next beat.
     left: usize,
     waiting: Turns<oneshot::Sender<BatchTurn>>,
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.batches.waiting.len() + self.floods.waiting.len()
+    }
+
+    const fn line(&mut self, kind: Kind) -> &mut Line {
+        match kind {
+            Kind::Flood => &mut self.floods,
+            Kind::Batch => &mut self.batches,
+        }
+    }
+
+    fn refill(&mut self, at_once: usize) {
+        (self.batches.left, self.floods.left) = (at_once, (at_once / FLOODS_OF).max(1));
+    }
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Flood,
+    Batch,
 }
 
 /// One query's turn. It goes to the next one that waits when it is dropped.
@@ -57,21 +93,32 @@ pub struct CounterCall<'t> {
 impl BatchTurns {
     /// So many at once; beside a counter so many begin with each beat.
     pub fn new(at_once: usize) -> Self {
-        let state = Mutex::new(State { taken: 0, left: at_once, waiting: Turns::default() });
+        let mut state = State { taken: 0, batches: Line::default(), floods: Line::default() };
+        state.refill(at_once);
         let [counters, since, waiting] = [0, ALONE_AFTER, 0].map(AtomicUsize::new);
-        Self { shared: Arc::new(Shared { counters, since, waiting, at_once, wanted: Notify::new(), state }) }
+        Self { shared: Arc::new(Shared { counters, since, waiting, at_once, wanted: Notify::new(), state: Mutex::new(state) }) }
     }
 
     /// Waits for a turn; and whether there was none at once.
     pub async fn take(&self, agency: &AgencyId) -> (Option<BatchTurn>, bool) {
+        self.take_in(Kind::Batch, agency).await
+    }
+
+    /// The same for what is asked with a certificate that floods.
+    pub async fn take_flooding(&self, agency: &AgencyId) -> (Option<BatchTurn>, bool) {
+        self.take_in(Kind::Flood, agency).await
+    }
+
+    async fn take_in(&self, kind: Kind, agency: &AgencyId) -> (Option<BatchTurn>, bool) {
         let waiting = {
             let mut state = self.lock();
-            if state.waiting.is_empty() && self.may_begin(&state, self.shared.counters.load(Ordering::SeqCst) > 0) {
-                return (Some(self.begin(&mut state)), false);
+            let held_back = self.shared.counters.load(Ordering::SeqCst) > 0;
+            if state.line(kind).waiting.is_empty() && self.may_begin(&mut state, kind, held_back) {
+                return (Some(self.begin(&mut state, kind)), false);
             }
             let (ready, waiting) = oneshot::channel();
-            state.waiting.push(Some(agency.clone()), ready);
-            self.shared.waiting.store(state.waiting.len(), Ordering::SeqCst);
+            state.line(kind).waiting.push(Some(agency.clone()), ready);
+            self.shared.waiting.store(state.waiting(), Ordering::SeqCst);
             waiting
         };
         self.shared.wanted.notify_one();
@@ -105,7 +152,7 @@ impl BatchTurns {
     }
 
     fn beat(&self) {
-        self.lock().left = self.shared.at_once;
+        self.lock().refill(self.shared.at_once);
         self.hand_out(false);
     }
 
@@ -118,14 +165,16 @@ impl BatchTurns {
         self.shared.since.load(Ordering::Relaxed) >= ALONE_AFTER
     }
 
-    fn may_begin(&self, state: &State, held_back: bool) -> bool {
-        !held_back && state.taken < self.shared.at_once && (state.left > 0 || self.is_alone())
+    fn may_begin(&self, state: &mut State, kind: Kind, held_back: bool) -> bool {
+        let left = state.batches.left > 0 && state.line(kind).left > 0;
+        !held_back && state.taken < self.shared.at_once && (left || self.is_alone())
     }
 
-    fn begin(&self, state: &mut State) -> BatchTurn {
+    fn begin(&self, state: &mut State, kind: Kind) -> BatchTurn {
         state.taken += 1;
         if !self.is_alone() {
-            state.left = state.left.saturating_sub(1);
+            state.batches.left = state.batches.left.saturating_sub(1);
+            state.floods.left = state.floods.left.saturating_sub(usize::from(kind == Kind::Flood));
             self.shared.since.fetch_add(1, Ordering::Relaxed);
         }
         BatchTurn { turns: self.clone() }
@@ -142,12 +191,13 @@ impl BatchTurns {
     fn next(&self, beside: bool) -> Option<(oneshot::Sender<BatchTurn>, BatchTurn)> {
         let mut state = self.lock();
         let held_back = !beside && self.shared.counters.load(Ordering::SeqCst) > 0;
-        if !self.may_begin(&state, held_back) {
-            return None;
-        }
-        let next = state.waiting.next_where(|next| !next.is_closed());
-        self.shared.waiting.store(state.waiting.len(), Ordering::SeqCst);
-        next.map(|next| (next, self.begin(&mut state)))
+        let next = [Kind::Flood, Kind::Batch].into_iter().find_map(|kind| {
+            let may_begin = self.may_begin(&mut state, kind, held_back);
+            let next = may_begin.then(|| state.line(kind).waiting.next_where(|next| !next.is_closed())).flatten()?;
+            Some((next, self.begin(&mut state, kind)))
+        });
+        self.shared.waiting.store(state.waiting(), Ordering::SeqCst);
+        next
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -256,6 +306,32 @@ mod tests {
         assert_eq!(begun(&mut waiting).len(), 0, "a counter's query is worked on");
         drop(counter);
         assert_eq!(begun(&mut waiting).len(), 4);
+    }
+
+    #[test]
+    fn floods_have_a_quarter_of_the_turns_beside_a_counter_and_batches_the_rest() {
+        let (turns, bank, insurer) = (BatchTurns::new(8), AgencyId::parse("bank").unwrap(), AgencyId::parse("insurer").unwrap());
+        drop(turns.counter());
+        let mut flood: Vec<_> = (0..20).map(|_| Box::pin(turns.take_flooding(&insurer)) as Waiting<'_>).collect();
+        let mut batch = waiting(&turns, &bank, 20);
+        let mut beat = || {
+            turns.beat();
+            (begun(&mut flood).len(), begun(&mut batch).len())
+        };
+        assert_eq!((beat(), beat()), ((2, 6), (2, 6)));
+        let counter = turns.counter();
+        assert_eq!(beat(), (0, 0));
+        drop(counter);
+        assert_eq!(beat(), (2, 6));
+    }
+
+    #[test]
+    fn a_flood_has_some_turn_of_few_and_all_of_them_where_nobody_else_asks() {
+        let (turns, insurer) = (BatchTurns::new(1), AgencyId::parse("insurer").unwrap());
+        let in_a_row = || (0..20).take_while(|_| turns.take_flooding(&insurer).now_or_never().is_some()).count();
+        assert_eq!(in_a_row(), 20);
+        drop(turns.counter());
+        assert_eq!(in_a_row(), 1);
     }
 
     #[tokio::test(start_paused = true)]

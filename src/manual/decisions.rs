@@ -354,6 +354,9 @@
 //! - **2026-11-28, the cache is bounded by bytes**, each entry weighed when it comes in, rather too heavy than too light; people alone said nothing of memory.
 //! - **2026-11-28, a batch's queries take turns after their look-up**, not before: those who wait for the registry are in nobody's way. What a counter waits for is the
 //!   one processor, so (2026-11-29) none begins while a counter's query is worked on; handshakes have nice threads that yield after a step, as niceness alone keeps its slice.
+//! - **2026-11-29, threads that answer have a shorter slice instead of a higher priority**: a priority wants privileges, and neither it nor niceness takes the processor from
+//!   whoever has it before a tick (4 ms and more were seen behind an indexing thread). The call has no safe wrapper: it is the one place with `unsafe`, `src/threads.rs`.
+//! - **2026-11-29, a flood has a line of its own** with a quarter of the batches' turns, and is not over while it waits there: by refusals alone it would be forgotten once it is slow.
 //! - **2026-11-28, a hanging disk is watched by batch, not by request**: a timer for each call would cost each of them; the batch's waiters lie where a watchdog finds
 //!   them. Three seconds: longer than any sync that was seen, shorter than anybody at a counter waits.
 //! - **2026-11-28, our own parts bear `/service/NAME`, not `/agency/NAME`,** and are written `service/NAME` wherever an agency's name is kept: no agency's name

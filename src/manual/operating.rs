@@ -273,16 +273,21 @@
 //! comes last where an address floods waits as long as 256 handshakes take at that pace: 2.6 s. `limits.handshake_ms` counts from when a handshake is begun. Raise both
 //! bounds where all agencies come through one address.
 //!
+//! Threads that answer agencies, and the one that makes answers durable, ask the system for a shorter slice of time than others have (0.5 ms), so that they get the
+//! processor at once, whatever else has it; Linux before 6.12 knows no such slices, and there they wait for a tick of its clock now and then. Searches in the log, its
+//! index and the watch have the lower priority of handshakes.
+//!
 //! # Floods of refusals
 //!
 //! A certificate is told `limits.refusals_per_second` refusals a second, and twenty times as many after a quiet time. What comes beyond
 //! is counted (`estelam_refusals_counted_total{code}`) and gets no reply: the connection closes (`estelam_connections_cut_total{reason="flood"}`), and each
 //! second and code becomes one entry of the access log with its `count`. Such a connection is held for `limits.flood_hold_ms` (500) first and counts as
-//! one of the agency's meanwhile, so that a flood does not become one of handshakes; twice as long in each further second in which it goes on, up to sixteen times.
+//! one of the agency's meanwhile, so that a flood does not become one of handshakes; twice as long in each further second in which it goes on, up to sixteen times; and
+//! each for up to twice that time, so that connections which were cut together do not come back together.
 //! What is our own failing (503) is no part of it: each is told, with `advice`. Somebody's client is broken, or somebody tries to fill the log: ask the agency.
 //!
-//! Until its allowance is back (twenty seconds without a refusal) a certificate that flooded takes turns with batches: what it asks within its limits is answered, and what
-//! it is refused is told, after the counters of others.
+//! Until its allowance is back (twenty seconds without a refusal and without a wait for its turn) a certificate that flooded waits for turns as batches do, in a line of
+//! its own that has a quarter of them: what it asks within its limits is answered, and what it is refused is told, beside the counters of others at up to 660 a second.
 //!
 //! # Alarms
 //!

@@ -202,6 +202,8 @@ fn the_flow_knows_no_adapter_and_adapters_do_not_know_each_other() {
                 ("flow", _) => own == "http",
                 // Plain handling of files, which is nobody's outside thing.
                 ("files", _) => true,
+                // How threads are scheduled, which is one rule for the whole process.
+                ("threads", _) => true,
                 // HTTP sits on the connection that TLS accepted: reading a body arms that connection's deadlines.
                 ("adapters", Some("tls")) => own == "http" || own == "tls",
                 ("adapters", Some(other)) => other == own,

@@ -12,6 +12,7 @@ use estelam::adapters::tls::handshake::TlsMode;
 use estelam::adapters::tls::serve::{ListenerSpec, serve};
 use estelam::adapters::tls::table::ConnectionLimits;
 use estelam::core::identity::PeerChain;
+use estelam::threads;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,14 +20,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::counters::counters;
-use crate::tls_support::{Connection, Lab, patient, patiently};
+use crate::tls_support::{Connection, Lab, patient, patiently, slice};
 
 fn start(lab: &Lab, name: &'static str, tls: TlsMode) -> (SocketAddr, ServerHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let spec = ListenerSpec { name, listener, tls, limits: patient(), workers: 1, refuse_unreadable: None };
     let server = serve(spec, lab.table.clone(), |routes| {
-        routes.route("/", web::get().to(anyone));
+        routes.route("/", web::get().to(anyone)).route("/slice", web::get().to(slice));
     });
     let server = server.unwrap();
     let handle = server.handle();
@@ -105,6 +106,26 @@ async fn an_address_that_connects_beyond_its_pace_is_served_later_and_not_refuse
         .await;
     }
     assert!(begun.elapsed() >= 2 * interval, "three at once, then one for each interval");
+    lab.stop().await;
+}
+
+#[actix_web::test]
+async fn whoever_serves_agencies_has_a_shorter_slice_of_time_than_whoever_serves_anyone() {
+    let Some(usual) = threads::slice() else {
+        eprintln!("left out: this system knows no slices of single threads (Linux before 6.12)");
+        return;
+    };
+    let lab = Lab::start();
+    let (address, handle) = start(&lab, "ops", TlsMode::Plain);
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    tcp.write_all(b"GET /slice HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut reply = String::new();
+    patiently(tcp.read_to_string(&mut reply)).await.unwrap();
+    let usual = usual.as_micros();
+    assert!(reply.ends_with(&format!("\r\n{usual}")), "{reply}");
+    assert_eq!(lab.connect_as("bank").await.get("/slice").await.unwrap(), "200 500");
+    assert!(usual > 500, "{usual}");
+    handle.stop(true).await;
     lab.stop().await;
 }
 

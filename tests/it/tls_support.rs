@@ -20,6 +20,7 @@ use estelam::adapters::tls::table::{ConnectionLimits, ConnectionTable};
 use estelam::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
 use estelam::core::domain::agency::AgencyId;
 use estelam::core::identity::PeerChain;
+use estelam::threads;
 use jiff::{SignedDuration, Timestamp};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -191,6 +192,13 @@ pub fn tls_error(error: &io::Error) -> rustls::Error {
 
 fn routes(routes: &mut web::ServiceConfig) {
     routes.route("/", web::get().to(who)).route("/hang", web::get().to(hang)).route("/", web::post().to(echo));
+    routes.route("/slice", web::get().to(slice));
+}
+
+/// The slice of time of the thread that answers, in microseconds.
+pub async fn slice() -> HttpResponse {
+    let slice = threads::slice().map_or(0, |slice| slice.as_micros());
+    HttpResponse::Ok().body(slice.to_string())
 }
 
 async fn who(request: HttpRequest) -> HttpResponse {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{HttpState, challenge, meters};
 use crate::adapters::tls::connection::{ConnectionHandle, Cut};
+use crate::core::domain::random::random;
 use crate::core::reply::Reply;
 
 /// When a request's handler started.
@@ -46,7 +47,7 @@ pub(super) async fn timed(reply: &Reply, arrival: Arrival, grid: Duration, reque
     if reply.is_silent() {
         // As long as it is held, whoever floods has one connection less to do it with.
         let hold = request.app_data::<Data<HttpState>>().map_or(Duration::ZERO, |state| state.flood_hold);
-        tokio::time::sleep(hold.saturating_mul(reply.held())).await;
+        tokio::time::sleep(spread(hold.saturating_mul(reply.held()))).await;
         return without_a_word(request, Cut::Flood).await;
     }
     if reply.leaves_on_grid() {
@@ -56,6 +57,12 @@ pub(super) async fn timed(reply: &Reply, arrival: Arrival, grid: Duration, reque
     let mut response = of(reply);
     challenge::complete(&mut response, request);
     response
+}
+
+/// As long, or up to twice as long: connections that were taken into a hold together do not come back together, each with a handshake.
+fn spread(hold: Duration) -> Duration {
+    let [random] = random::<1>().unwrap_or([255]);
+    hold + hold / 256 * u32::from(random)
 }
 
 /// The response for a reply.
@@ -105,7 +112,18 @@ pub(super) fn next_on_grid(arrival: Instant, now: Instant, grid: Duration) -> In
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn connections_of_a_flood_are_held_for_times_of_their_own_none_shorter_than_the_hold() {
+        let hold = Duration::from_millis(500);
+        let held: HashSet<_> = (0..64).map(|_| spread(hold)).collect();
+        assert!(held.iter().all(|held| (hold..hold * 2).contains(held)));
+        assert!(held.len() > 32, "{held:?}");
+        assert_eq!(spread(Duration::ZERO), Duration::ZERO);
+    }
 
     #[test]
     fn fast_and_slower_refusals_leave_at_the_same_point_of_the_grid() {

@@ -40,6 +40,8 @@ struct Refused {
     hold: u32,
     /// The second of the last refusal that was not told.
     flooded: i64,
+    /// The second in which a call of a flood last had to wait for its turn.
+    pressed: i64,
 }
 
 impl Refused {
@@ -63,7 +65,8 @@ impl RefusalFloods {
     pub fn take(&self, now: Timestamp, all: bool) -> Vec<Flood> {
         let (per_second, at_once) = (self.per_second, self.at_once());
         let mut state = self.lock();
-        state.refused.retain(|_, refused| !refused.allowance.is_full(per_second, at_once, now));
+        let quiet_since = now.as_second() - i64::from(AT_ONCE_S);
+        state.refused.retain(|_, refused| refused.pressed > quiet_since || !refused.allowance.is_full(per_second, at_once, now));
         self.flooding.store(state.refused.values().filter(|refused| refused.hold > 0).count(), Ordering::Relaxed);
         let waiting = std::mem::take(&mut state.waiting);
         let (finished, unfinished) = waiting.into_iter().partition(|((second, ..), _)| all || *second < now.as_second());
@@ -96,7 +99,7 @@ impl Floods for RefusalFloods {
         let Some(certificate) = context.certificate else { return Passage::Told };
         let at_once = self.at_once();
         let mut state = self.lock();
-        let new = || Refused { allowance: Allowance::full(at_once, now), hold: 0, flooded: 0 };
+        let new = || Refused { allowance: Allowance::full(at_once, now), hold: 0, flooded: 0, pressed: 0 };
         let refused = state.refused.entry(certificate).or_insert_with(new);
         if refused.allowance.spend(self.per_second, at_once, now) {
             return Passage::Told;
@@ -115,6 +118,14 @@ impl Floods for RefusalFloods {
             return false;
         }
         context.certificate.is_some_and(|certificate| self.lock().refused.get(&certificate).is_some_and(|refused| refused.hold > 0))
+    }
+
+    fn pressed(&self, context: &CallContext, now: Timestamp) {
+        let mut state = self.lock();
+        let refused = context.certificate.and_then(|certificate| state.refused.get_mut(&certificate));
+        if let Some(refused) = refused.filter(|refused| refused.hold > 0) {
+            refused.pressed = now.as_second();
+        }
     }
 
     fn withheld(&self, context: &CallContext, code: RefusalCode, now: Timestamp) {
@@ -209,6 +220,19 @@ mod tests {
         assert!(!floods.is_flooding(&call(1)));
         told(&floods, 1, 40, at(27_000));
         assert_eq!(hold(at(27_000)), 1, "a new one begins as the first did");
+    }
+
+    #[test]
+    fn a_flood_that_waits_for_its_turns_is_not_over() {
+        let floods = RefusalFloods::new(1);
+        floods.pressed(&call(1), at(0));
+        assert!(!floods.is_flooding(&call(1)), "who was refused nothing floods with nothing");
+        told(&floods, 1, 25, at(0));
+        floods.pressed(&call(1), at(30_000));
+        floods.take(at(49_999), true);
+        assert!(floods.is_flooding(&call(1)));
+        floods.take(at(50_000), true);
+        assert!(!floods.is_flooding(&call(1)));
     }
 
     #[test]

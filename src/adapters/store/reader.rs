@@ -19,6 +19,7 @@ use crate::core::ledger::succession::Succession;
 use crate::core::ledger::tile::{TILE_WIDTH, push_bundle_entry, width_in};
 use crate::core::ledger::tree::{Hash, inclusion_proof};
 use crate::core::ledger::{LogReader, LogUnreadable, ProofBundle};
+use crate::threads;
 
 /// Connections kept open for the next reader.
 const IDLE_CONNECTIONS: usize = 4;
@@ -75,7 +76,11 @@ impl Readers {
         read: impl FnOnce(&Connection, &Mutex<Contents>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LogUnreadable> {
         let pool = self.0.clone();
-        let outcome = tokio::task::spawn_blocking(move || pool.run(read)).await.map_err(|_| LogUnreadable("the reader stopped"))?;
+        let reading = tokio::task::spawn_blocking(move || {
+            threads::give_way();
+            pool.run(read)
+        });
+        let outcome = reading.await.map_err(|_| LogUnreadable("the reader stopped"))?;
         outcome.map_err(|error| {
             tracing::error!(%error, "the ledger cannot be read");
             DATABASE

@@ -24,6 +24,7 @@ use crate::core::domain::clock::Clock;
 use crate::core::ledger::Receipt;
 use crate::core::ledger::tree::Hash;
 use crate::core::signing::Signer;
+use crate::threads;
 
 /// Pause between two attempts to reopen the log.
 const REOPEN_EVERY: Duration = Duration::from_millis(200);
@@ -120,6 +121,7 @@ impl Writer {
 
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
+        threads::answer();
         let mut batch = Vec::new();
         loop {
             let until = match self.line {

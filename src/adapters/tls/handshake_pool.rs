@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use super::handshake::{TlsRefusal, handshake};
 use super::handshake_pace::HandshakePace;
 use super::table::ConnectionLimits;
+use crate::threads;
 
 /// The handshakes of one listener.
 pub(super) struct HandshakePool {
@@ -37,7 +38,7 @@ impl HandshakePool {
         let threads = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("handshakes")
-            .on_thread_start(give_way)
+            .on_thread_start(threads::give_way)
             .enable_all()
             .build()?;
         Ok(Self { threads: Some(threads), pace: HandshakePace::new(limits.handshakes_per_second, limits.per_address) })
@@ -106,15 +107,4 @@ async fn one_step_at_a_time<F: Future>(work: F) -> F::Output {
         step
     })
     .await
-}
-
-/// By how much the threads are nicer than those that answer: a third of their weight.
-const NICER: i32 = 5;
-
-/// Lowers the priority of the thread. Elsewhere than on Linux that would be the whole process's.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICER) {
-        tracing::warn!(%error, "handshakes are made at full priority: that of their threads cannot be lowered");
-    }
 }

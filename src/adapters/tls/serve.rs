@@ -23,6 +23,7 @@ use super::handshake_pool::HandshakePool;
 use super::stream::GuardedStream;
 use super::table::{ConnectionLimits, ConnectionTable};
 use super::unreadable::RefuseUnreadable;
+use crate::threads;
 
 /// What actix's HTTP service takes for a connection.
 type Accepted = (GuardedStream, Protocol, Option<SocketAddr>);
@@ -73,7 +74,12 @@ pub fn serve(
         // Our own caps answer first, so that a full listener is counted instead of leaving sockets in the queue.
         .max_concurrent_connections(limits.total.saturating_add(limits.total / 4).saturating_add(64));
     let stopping = builder.graceful_shutdown_signal();
+    let serves_agencies = matches!(&tls, TlsMode::Mutual(_));
     let service = move || {
+        // Once on each thread that answers.
+        if serves_agencies {
+            threads::answer();
+        }
         let configure = configure.clone();
         let head_bytes = limits.head_bytes;
         let stopping = stopping.clone();

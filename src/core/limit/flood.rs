@@ -43,8 +43,11 @@ pub trait Floods: Send + Sync + 'static {
     /// One refusal of the call with this context. A call without a certificate is never counted, so that it is always told.
     fn refused(&self, context: &CallContext, code: RefusalCode, now: Timestamp) -> Passage;
 
-    /// Whether the certificate of a call floods, or has until lately: then whoever asks with it takes turns with batches.
+    /// Whether the certificate of a call floods, or has until lately: then whoever asks with it waits for its turn.
     fn is_flooding(&self, context: &CallContext) -> bool;
+
+    /// A call with a certificate that floods had to wait for its turn: the flood is not over.
+    fn pressed(&self, context: &CallContext, now: Timestamp);
 
     /// Counts a refusal for which the log has no room, so that there is at least a count of it later. Without a certificate there is nobody to
     /// count it for.
