@@ -400,7 +400,7 @@ def an_outsider_checks_log_export_and_answer_by_what_the_manual_says(demo):
     pathlib.Path(jwks).write_text(requests.get(demo.places["public"] + "/.well-known/jwks.json", verify=demo.ca).text)
     found = curl(demo, "GET", f"{demo.places['gateway']}/v1/log/proof/{said['answer_id']}", "clinic", [f"Authorization: Bearer {bearer}"])
     pathlib.Path(proof).write_text(found.body.decode())
-    done = run(demo, "log", "export", "--dir", str(demo.dir), "--out", export)
+    done = run(demo, "log", "export", "--out", export)
     assert done.returncode == 0, done.stderr
     covered = json.loads(pathlib.Path(export).read_text().splitlines()[0])["manifest"]["tree_size"]
     deadline = time.monotonic() + 15

@@ -51,7 +51,8 @@ async fn full_disk_at_any_point_of_a_purge_loses_nothing_that_has_to_stay_and_th
     drop(ledger);
     let only = vec![("2026-01-01".parse().unwrap(), RetentionClass::Detail), ("2026-01-01".parse().unwrap(), RetentionClass::Minor)];
     let job = PurgeJob { holds: vec![hold("bank", "2026-01-01", "2026-01-01")], only, ..log.job() };
-    let due = [secrets(&log, 1, 1), secrets(&log, 2, 1)].concat();
+    // The minors' entries of that day are all held, so that their key stays.
+    let due = secrets(&log, 1, 1);
     let (mut point, mut failed) = (1, 0);
     loop {
         let image = tempfile::tempdir().unwrap();

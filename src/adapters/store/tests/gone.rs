@@ -65,7 +65,7 @@ async fn a_holder_s_view_says_that_it_lacks_an_epoch_that_was_taken_away_or_an_e
     };
     assert_eq!(view().await, (18, true));
     let conn = rusqlite::Connection::open(database(&house, 0)).unwrap();
-    let row = "SELECT seq, name, sealed FROM epoch WHERE name LIKE '%.1'";
+    let row = "SELECT seq, name, sealed FROM epoch WHERE name LIKE '%-__.1.%'";
     let row: (i64, String, Vec<u8>) = conn.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     conn.execute("DELETE FROM epoch WHERE seq = ?1", [row.0]).unwrap();
     assert_eq!(view().await, (12, false));
