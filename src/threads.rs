@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn threads_that_answer_have_a_shorter_slice_than_others_and_hand_it_to_nobody() {
         let Some(usual) = on_a_thread(slice) else {
-            eprintln!("left out: this system knows no slices of single threads (Linux before 6.12)");
+            eprintln!("left out: no slices of single threads (Linux before 6.12, or another policy than the usual)");
             return;
         };
         let found = on_a_thread(|| {

@@ -52,6 +52,16 @@ fn credential() -> Option<std::path::PathBuf> {
     file.exists().then_some(file)
 }
 
+/// The keys of the installation and the ring in force.
+///
+/// # Errors
+/// A key that is not there or does not open.
+pub(super) fn open_keys(config: &Config) -> Result<(Arc<KeyStore>, Arc<KeyRing>), StartError> {
+    let keys = KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?;
+    let ring = keys.current();
+    Ok((Arc::new(keys), ring))
+}
+
 /// The keys that may verify access tokens: also the one that another node may sign with already, and the one before.
 pub(super) fn token_keys(ring: &KeyRing) -> Vec<PinnedKey> {
     let believed = |state| matches!(state, KeyState::Active | KeyState::Standby | KeyState::Retired);

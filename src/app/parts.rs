@@ -18,7 +18,7 @@ use super::enrolments::Enrolments;
 use super::issuers::{self, Kept};
 use super::issuing::{Issuing, Revoking};
 use super::key_files::KeyFiles;
-use super::keys::{key_place, token_keys};
+use super::keys::{open_keys, token_keys};
 use super::listener_certificate::ListenerCertificate;
 use super::memories::{AGENCY_LISTS, ASSERTIONS};
 use super::origins::{OpenLog, open_log, origins_of};
@@ -116,8 +116,7 @@ impl Parts {
     pub(super) async fn open(config: &Config, doubted: Arc<DoubtedClock>) -> Result<(Self, Retries), StartError> {
         let clock: Arc<dyn Clock> = doubted.clone();
         let policies = open_policies(config)?;
-        let keys = Arc::new(KeyStore::open(key_place(config)).map_err(|error| StartError(error.to_string()))?);
-        let ring = keys.current();
+        let (keys, ring) = open_keys(config)?;
         let floods = Arc::new(RefusalFloods::new(config.limits.refusals_per_second));
         let (limiter, shield, alerts) = counters(&policies.current(), &clock);
         let (cutoff, revocations) = open_cut_off(config, clock.now())?;

@@ -89,7 +89,7 @@ impl Running {
         let deadline = tokio::time::Instant::now() + READY_WITHIN;
         loop {
             let spare = self.readiness.degraded().contains(&KEYS);
-            let missing = self.readiness.parts().into_iter().filter(|(part, ready)| !ready && !(spare && *part == KEYS));
+            let missing = self.readiness.parts().into_iter().filter(|(part, ready)| !(*ready || spare && *part == KEYS));
             let missing: Vec<_> = missing.map(|(part, _)| part).collect();
             if missing.is_empty() {
                 return Ok(());

@@ -112,7 +112,7 @@ async fn an_address_that_connects_beyond_its_pace_is_served_later_and_not_refuse
 #[actix_web::test]
 async fn whoever_serves_agencies_has_a_shorter_slice_of_time_than_whoever_serves_anyone() {
     let Some(usual) = threads::slice() else {
-        eprintln!("left out: this system knows no slices of single threads (Linux before 6.12)");
+        eprintln!("left out: no slices of single threads (Linux before 6.12, or another policy than the usual)");
         return;
     };
     let lab = Lab::start();

@@ -95,8 +95,8 @@ impl Resolve for Resolver {
         let names = Arc::clone(&self.0);
         Box::pin(async move {
             let found = names.addresses(name.as_str().to_owned()).await?;
-            let addresses: Addrs = Box::new(found.to_vec().into_iter());
-            Ok(addresses)
+            let addresses = found.to_vec();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }

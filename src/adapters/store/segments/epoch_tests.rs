@@ -112,7 +112,7 @@ async fn a_trail_key_that_was_put_in_the_place_of_an_epochs_own_opens_nothing_an
     assert!(found < 5 && unopened == [name.clone()], "{found}: {unopened:?}");
     let given = OpenedKey { epoch: name.clone(), origin: None, key: forged };
     let (_, unopened) = opened(&ledger, TrailSearch { keys: vec![given], ..person() }).await;
-    assert_eq!(unopened, [name.clone()], "nor by whoever was made to open it");
+    assert_eq!(unopened, std::slice::from_ref(&name), "nor by whoever was made to open it");
     let mut offline = OfflineAudit::open(&log.config.dir, &log.config.content_kek, "log.example").unwrap();
     assert_eq!(offline.trail(&person(), &[OfficerKey::new(log.officer.clone())]).unwrap().unopened, [name]);
 }
