@@ -73,8 +73,9 @@ pub(super) async fn read(
     let peer = request.conn_data::<Arc<PeerChain>>()?.clone();
     let context = CallContext::new(route, state.gate.clock.now());
     let another_protocol = wants_another_protocol(request);
-    // What follows such a head has no end that could be waited for; the connection closes with the reply.
-    let read = if another_protocol { Ok(Bytes::new()) } else { read_body(request, payload, limit).await };
+    // What follows such a head has no end that could be waited for, unless it says its length; the connection closes with the reply.
+    let endless = another_protocol && !(request.method() == Method::CONNECT && request.headers().contains_key(header::CONTENT_LENGTH));
+    let read = if endless { Ok(Bytes::new()) } else { read_body(request, payload, limit).await };
     let body = match read {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => Err(BodyTooLarge),
