@@ -75,6 +75,26 @@ async fn the_unspoilt_certificate_is_accepted() {
 }
 
 #[actix_web::test]
+async fn a_serial_number_that_is_not_positive_is_refused() {
+    const SERIAL: [u8; 5] = [0x11, 0x22, 0x33, 0x44, 0x55];
+    let lab = Lab::start();
+    let mut params = good();
+    params.serial_number = Some(SERIAL.to_vec().into());
+    let good = params.signed_by(&KeyPair::generate().unwrap(), &issuer(&lab)).unwrap().der().to_vec();
+    let place = good.windows(SERIAL.len()).position(|bytes| bytes == SERIAL).unwrap();
+    let with = |serial: [u8; 5]| {
+        let mut der = good.clone();
+        der[place..place + SERIAL.len()].copy_from_slice(&serial);
+        peer_chain(&der, TRUST_DOMAIN, noon()).map(|peer| peer.serial.to_vec())
+    };
+    assert_eq!(with(SERIAL), Ok(SERIAL.to_vec()));
+    for serial in [[0x91, 0x22, 0x33, 0x44, 0x55], [0; 5]] {
+        assert_eq!(with(serial), Err(ProfileError::Serial));
+    }
+    lab.stop().await;
+}
+
+#[actix_web::test]
 async fn a_server_certificate_is_refused() {
     let alert = alert_for(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]).await;
     assert_eq!(alert, Some(AlertDescription::UnsupportedCertificate));

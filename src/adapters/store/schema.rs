@@ -103,11 +103,20 @@ pub(super) fn open_writer(config: &LedgerConfig) -> Result<Connection, LedgerErr
     counts::make_table(&conn)?;
     succession::make_tables(&conn)?;
     fence::make_table(&conn, &path)?;
-    let stored: String = conn.query_row("SELECT origin FROM meta", [], |row| row.get(0))?;
+    let stored = origin_of(&conn)?;
     if stored != origin {
         return Err(LedgerError::OtherOrigin { stored, configured: origin.to_owned() });
     }
     Ok(conn)
+}
+
+/// The origin under which the log was begun.
+pub(super) fn origin_of(conn: &Connection) -> Result<String, LedgerError> {
+    let stored = conn.query_row("SELECT origin FROM meta", [], |row| row.get(0)).optional()?;
+    let gone = || {
+        LedgerError::Inconsistent("its table `meta`, which says what log it is, is empty; put a copy back (`estelam log restore`)".into())
+    };
+    stored.ok_or_else(gone)
 }
 
 /// Opens the database for reading, beside the writer or on a copy.

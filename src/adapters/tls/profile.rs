@@ -25,6 +25,9 @@ pub enum ProfileError {
     /// Not an X.509 version 3 certificate.
     #[error("the certificate is not version 3")]
     Version,
+    /// A serial number that is zero or negative (RFC 5280 §4.1.2.2): revocation lists could not name it for sure.
+    #[error("the certificate's serial number is not positive")]
+    Serial,
     /// It may sign certificates.
     #[error("the certificate is a certification authority's")]
     Authority,
@@ -63,6 +66,7 @@ impl ProfileError {
         match self {
             Self::Unreadable => "unreadable",
             Self::Version => "version",
+            Self::Serial => "serial",
             Self::Authority => "authority",
             Self::NotYetValid => "not-yet-valid",
             Self::Expired => "expired",
@@ -90,6 +94,7 @@ pub fn peer_chain(leaf: &[u8], trust_domain: &str, now: Timestamp) -> Result<Pee
     if certificate.version() != X509Version::V3 {
         return Err(ProfileError::Version);
     }
+    check_serial(certificate.tbs_certificate.raw_serial())?;
     let (not_before, not_after) = check_dates(&certificate, now)?;
     check_role(&certificate)?;
     check_key(&certificate)?;
@@ -104,6 +109,12 @@ pub fn peer_chain(leaf: &[u8], trust_domain: &str, now: Timestamp) -> Result<Pee
         not_before,
         not_after,
     })
+}
+
+/// The bytes of the integer as they stand: the first bit is its sign.
+fn check_serial(bytes: &[u8]) -> Result<(), ProfileError> {
+    let negative = bytes.first().is_none_or(|first| first & 0x80 != 0);
+    if negative || bytes.iter().all(|byte| *byte == 0) { Err(ProfileError::Serial) } else { Ok(()) }
 }
 
 fn thumbprint(der: &[u8]) -> [u8; 32] {

@@ -125,7 +125,7 @@ const fn is_vague(error: &rustls::Error) -> bool {
 fn refuse(error: ProfileError) -> rustls::Error {
     metrics::counter!("estelam_tls_profile_refusals_total", "rule" => error.label()).increment(1);
     let alert = match error {
-        ProfileError::Unreadable | ProfileError::Version => CertificateError::BadEncoding,
+        ProfileError::Unreadable | ProfileError::Version | ProfileError::Serial => CertificateError::BadEncoding,
         ProfileError::NotYetValid => CertificateError::NotValidYet,
         ProfileError::Expired => CertificateError::Expired,
         ProfileError::Authority | ProfileError::Purpose | ProfileError::KeyUsage | ProfileError::KeyKind => {

@@ -19,7 +19,8 @@ use crate::core::ledger::{LogReader as _, RetentionClass};
 const FILES: [&str; 4] = ["ledger.sqlite", "journal.0", "journal.1", "fence"];
 
 fn copied(from: &Path, to: &Path) {
-    for name in FILES {
+    // SQLite's write-ahead log may still be there, as whoever read last closed it.
+    for name in FILES.into_iter().chain(["ledger.sqlite-wal"].into_iter().filter(|name| from.join(name).exists())) {
         std::fs::copy(from.join(name), to.join(name)).unwrap();
     }
     fence::settle_here(&to.join("ledger.sqlite")).unwrap();

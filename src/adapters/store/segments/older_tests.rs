@@ -7,8 +7,6 @@ use super::tests::{Log, log};
 use crate::adapters::store::SqliteLedger;
 use crate::core::ledger::audit::{Field, Filter, LogAudit as _, Search};
 
-const FILES: [&str; 4] = ["ledger.sqlite", "journal.0", "journal.1", "fence"];
-
 async fn count(ledger: &SqliteLedger) -> u64 {
     let bank = Filter::default().with(Field::Agency, "bank");
     ledger.search(Search { filter: bank, limit: 500, counted: true, ..Search::default() }).await.unwrap().count.unwrap()
@@ -16,9 +14,17 @@ async fn count(ledger: &SqliteLedger) -> u64 {
 
 fn copied(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    for file in std::fs::read_dir(from).unwrap().map(Result::unwrap).filter(|file| file.file_type().unwrap().is_file()) {
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-    }
+    files(from).for_each(|file| drop(std::fs::copy(file.path(), to.join(file.file_name())).unwrap()));
+}
+
+fn files(dir: &Path) -> impl Iterator<Item = std::fs::DirEntry> {
+    std::fs::read_dir(dir).unwrap().map(Result::unwrap).filter(|file| file.file_type().unwrap().is_file())
+}
+
+/// Into the files that are there, which so stay the ones that the log knows. SQLite's write-ahead log may be there or not, as whoever read last closed it.
+fn put_back(from: &Path, to: &Path) {
+    files(to).filter(|file| !from.join(file.file_name()).exists()).for_each(|file| std::fs::remove_file(file.path()).unwrap());
+    files(from).for_each(|file| std::fs::write(to.join(file.file_name()), std::fs::read(file.path()).unwrap()).unwrap());
 }
 
 /// Closed with its index written, entries `from..to` in it.
@@ -36,9 +42,7 @@ async fn index_of_entries_that_are_there_no_more_hides_none_that_came_in_their_p
     lived(&log, 40..100).await;
     assert!(!log.parts().is_empty(), "the index has files of entries from 40 on");
     // All but the index is put back in its place, and other entries come where those were.
-    for name in FILES {
-        std::fs::write(log.config.dir.join(name), std::fs::read(aside.path().join(name)).unwrap()).unwrap();
-    }
+    put_back(aside.path(), &log.config.dir);
     let ledger = log.open();
     log.live(&ledger, "2026-01-01T08:00:00Z", 1001..1121).await;
     let all = (0..40_u64).chain(1001..1121).filter(|number| number % 3 == 0).count() as u64;

@@ -201,6 +201,22 @@ async fn trigger_that_somebody_left_in_the_database_never_acts() {
 }
 
 #[tokio::test]
+async fn a_log_that_no_longer_says_what_it_is_is_not_gone_on_from() {
+    let log = log();
+    log.append(0, 0).await.unwrap();
+    log.ledger.settled().await.unwrap();
+    let Log { _folder, config, ledger, .. } = log;
+    drop(ledger);
+    let conn = Connection::open(config.dir.join("ledger.sqlite")).unwrap();
+    conn.execute("DELETE FROM meta", []).unwrap();
+    drop(conn);
+    let opened = SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).err();
+    assert!(matches!(&opened, Some(LedgerError::Inconsistent(what)) if what.contains("`meta`")), "{opened:?}");
+    let found = verify(&options(&config, None), &mut |_, _| {});
+    assert!(matches!(&found, Err(VerifyError::Ledger(LedgerError::Inconsistent(what))) if what.contains("`meta`")), "{found:?}");
+}
+
+#[tokio::test]
 async fn checkpoint_that_was_taken_out_of_the_middle_is_missed() {
     let log = log();
     for number in 0..3 {

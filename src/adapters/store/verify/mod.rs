@@ -115,6 +115,7 @@ fn verify_log(log: &Log<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Verif
     if let Some(name) = schema::stranger(&conn)? {
         return Err(VerifyError::Stranger(name));
     }
+    schema::origin_of(&conn)?;
     let expected = Expected::load(&conn, options)?;
     // In this order, for a running service only adds: the size is read last, so it covers what was read before.
     let tiles = stored_tiles(&conn)?;
