@@ -14,7 +14,9 @@ async fn count(ledger: &SqliteLedger) -> u64 {
 
 fn copied(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    files(from).for_each(|file| drop(std::fs::copy(file.path(), to.join(file.file_name())).unwrap()));
+    for file in files(from) {
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
 }
 
 fn files(dir: &Path) -> impl Iterator<Item = std::fs::DirEntry> {
