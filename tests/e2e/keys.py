@@ -100,6 +100,9 @@ class Running:
         except (JoseError, ValueError):
             return None
 
+    def ready(self):
+        return requests.get(self.at.places["ops"] + "/health/ready", timeout=10).status_code == 200
+
     def keys_in_order(self):
         """Whether it could start again with the files that are there; it is ready either way."""
         said = requests.get(self.at.places["ops"] + "/health/ready", timeout=10)
