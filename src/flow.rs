@@ -13,6 +13,7 @@ mod turns;
 
 use std::sync::Arc;
 
+use futures_util::future::Either;
 use jiff::Timestamp;
 
 use crate::core::domain::agency::Scope;
@@ -32,7 +33,7 @@ pub use self::gate::{Gate, Incoming};
 pub use self::retry::{NoSlot, Outbox, Slot};
 pub use self::signature::{authenticate, authenticate_any, authenticate_signed};
 pub use self::tenure::Tenure;
-pub use self::turns::{BatchTurn, BatchTurns, CounterCall};
+pub use self::turns::{BatchTurn, BatchTurns, CounterCall, Wait};
 
 /// Answers one verification query. Whatever happens on the way, the reply was recorded before it exists.
 pub async fn verify(gate: Arc<Gate>, incoming: Incoming) -> Reply {
@@ -120,13 +121,14 @@ async fn decide<'g>(
     let by = gate.deadline();
     let mut facts = registry::look_up(permit, &*gate.registry, by).await;
     // Whoever waits for the registry is in nobody's way.
-    let Ok((own_turn, waited)) = gate.turn(facts.permit(), by).await else {
+    let Ok((own_turn, wait)) = gate.turn(facts.permit(), by).await else {
         return Err(overloaded(gate, facts.into_permit()));
     };
     *turn = own_turn;
-    if waited && facts.answer().is_ok() {
+    if wait != Wait::Not && facts.answer().is_ok() {
         // What changed during the wait must be in the answer; what did not is remembered.
-        facts = Box::pin(registry::look_up(facts.into_permit(), &*gate.registry, by)).await;
+        let look_up = Box::pin(registry::look_up(facts.into_permit(), &*gate.registry, by));
+        facts = if let Some(Either::Right(batch)) = turn { batch.resting(look_up).await } else { look_up.await };
     }
     if facts.are_shed() {
         return Err(overloaded(gate, facts.into_permit()));
@@ -198,7 +200,11 @@ async fn conclude_in_turn(gate: &Gate, (conclusion, mut turn): (Conclusion, Turn
     if let (Conclusion::Refusal(refusal), None) = (&conclusion, &turn) {
         turn = gate.turn_to_refuse(refusal).await;
     }
-    let reply = conclude(gate, conclusion, format).await;
+    let reply = match &turn {
+        // Apart from the others, so that it does not make their calls' state larger.
+        Some(Either::Right(batch)) => batch.resting(Box::pin(conclude(gate, conclusion, format))).await,
+        _ => conclude(gate, conclusion, format).await,
+    };
     drop(turn);
     reply
 }

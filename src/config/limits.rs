@@ -34,8 +34,8 @@ pub struct Limits {
     /// Milliseconds for which such a connection is held before it closes, so that a flood cannot spend our time on handshakes; twice as long in
     /// each further second of the flood, up to sixteen times; and each for up to twice that time, so that not all come back at once.
     pub flood_hold_ms: u64,
-    /// Queries of batches that are worked on at once, and that begin every three milliseconds beside a counter. The others wait until it is their turn,
-    /// so that a counter never waits for many.
+    /// Queries of batches that are worked on at once, and that begin every six milliseconds beside a counter, one after the other. The others wait until it
+    /// is their turn, so that a counter never waits for many.
     pub batch_calls: usize,
     /// MiB of memory that recorded answers take for retries under an `Idempotency-Key`. Where it is full, the agency that has most of it gives up its
     /// oldest: a retry is answered anew then, tied to its first answer and not counted again.
@@ -58,7 +58,7 @@ impl Default for Limits {
             tokens_per_address: 500,
             refusals_per_second: 200,
             flood_hold_ms: 500,
-            batch_calls: 8,
+            batch_calls: 16,
             retry_mib: 256,
         }
     }

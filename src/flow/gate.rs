@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::Either;
 
 use super::retry::Outbox;
-use super::turns::{BatchTurn, BatchTurns, CounterCall};
+use super::turns::{BatchTurn, BatchTurns, CounterCall, Wait};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::{Clock, Deadline};
 use crate::core::domain::context::CallContext;
@@ -73,25 +73,30 @@ impl Gate {
     ///
     /// # Errors
     /// [`NoTurn`] came in time.
-    pub(super) async fn turn(&self, permit: &Permit, by: Deadline) -> Result<(Turn<'_>, bool), NoTurn> {
+    pub(super) async fn turn(&self, permit: &Permit, by: Deadline) -> Result<(Turn<'_>, Wait), NoTurn> {
         let context = permit.call().agency().context();
         let floods = self.floods.is_flooding(context);
         if permit.tier() != Tier::Background && !floods {
-            return Ok((Some(Either::Left(self.batches.counter())), false));
+            return Ok((Some(Either::Left(self.batches.counter())), Wait::Not));
         }
         let agency = permit.call().agency().agency();
         let turn = async { if floods { self.flooding_turn(agency, context).await } else { self.batches.take(agency).await } };
-        let (turn, waited) = tokio::time::timeout(by.left(&*self.clock), turn).await.map_err(|_| NoTurn)?;
-        Ok((turn.map(Either::Right), waited))
+        let (turn, wait) = tokio::time::timeout(by.left(&*self.clock), turn).await.map_err(|_| NoTurn)?;
+        if wait != Wait::Not {
+            // Whoever came to a counter meanwhile is seen, and goes first.
+            tokio::task::yield_now().await;
+        }
+        Ok((turn.map(Either::Right), wait))
     }
 
     /// A flood that has to wait for its turns is not over, though nothing may be refused to it meanwhile.
-    async fn flooding_turn(&self, agency: &AgencyId, context: &CallContext) -> (Option<BatchTurn>, bool) {
-        let (turn, waited) = self.batches.take_flooding(agency).await;
-        if waited {
+    async fn flooding_turn(&self, agency: &AgencyId, context: &CallContext) -> (Option<BatchTurn>, Wait) {
+        let (turn, wait) = self.batches.take_flooding(agency).await;
+        // Whoever only lets a counter go first, as everybody does on a busy node, presses nobody.
+        if wait == Wait::InLine {
             self.floods.pressed(context, self.clock.now());
         }
-        (turn, waited)
+        (turn, wait)
     }
 
     /// What is refused to a certificate that floods waits for a batch's turn too: signing and recording it is as much work as an answer.

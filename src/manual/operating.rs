@@ -135,9 +135,9 @@
 //! had to wait looks again at what is known, so that no answer is older than what the feed has told; whoever has to ask the registry once more gives
 //! the turn up. What is `overloaded` costs nothing of the day's quota, and while the clock does not hold nobody is looked up.
 //!
-//! Beside a counter `limits.batch_calls` (8) begin every three milliseconds, none while a counter's query is worked on; where counters keep the node busy all the
-//! time, one begins whenever a counter's query ends. So a batch beside counters goes at up to 2,600 queries a second; where a node has processors to spare, raise
-//! `limits.batch_calls`. Batches have the node for themselves again when 20,000 of their queries went by without one of a counter.
+//! Beside a counter `limits.batch_calls` (16) begin every six milliseconds, none while a counter's query is worked on, and each when the one before waits for the
+//! disk, so that whoever comes to a counter between two of them goes first; where counters keep the node busy all the time, one begins whenever a counter's query
+//! ends. So a batch beside counters goes at up to 2,600 queries a second; where a node has processors to spare, raise `limits.batch_calls`. Batches have the node for themselves again when 20,000 of their queries went by without one of a counter.
 //!
 //! While the registry is away queries are answered `indeterminate` with what to do, signed and recorded; that is not an error.
 //!
@@ -286,7 +286,7 @@
 //! each for up to twice that time, so that connections which were cut together do not come back together.
 //! What is our own failing (503) is no part of it: each is told, with `advice`. Somebody's client is broken, or somebody tries to fill the log: ask the agency.
 //!
-//! Until its allowance is back (twenty seconds without a refusal and without a wait for its turn) a certificate that flooded waits for turns as batches do, in a line of
+//! Until its allowance is back (twenty seconds without a refusal and without a wait behind others of the kind) a certificate that flooded waits for turns as batches do, in a line of
 //! its own that has a quarter of them: what it asks within its limits is answered, and what it is refused is told, beside the counters of others at up to 660 a second.
 //!
 //! # Alarms
