@@ -1,3 +1,4 @@
+//! Who begins when: batches beside a counter and alone, floods beside batches, and those who leave while they wait.
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::pin::Pin;
 

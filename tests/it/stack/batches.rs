@@ -78,7 +78,7 @@ async fn no_query_of_a_batch_begins_while_one_of_a_counter_is_worked_on() {
     let batch = tokio::spawn(send(system.query("clinic", &body).await));
     system.until("the look-up", |system| system.look_ups() == 1).await;
     assert!(!batch.is_finished());
-    assert_eq!((system.entries(), turns.free()), (before, 8), "it waits, though turns are free");
+    assert_eq!((system.entries(), turns.free()), (before, 16), "it waits, though turns are free");
     drop(counter);
     assert_eq!(batch.await.unwrap().outcome(), "entitled valid");
     system.stop().await;
