@@ -21,6 +21,11 @@
 //! | `indeterminate` | nobody knows yet; `may_deny` is false: you may not refuse the service on this answer |
 //! | `no-document-required` | serve; no identifier was looked up or recorded |
 //!
+//! `actor` and `reference` go into the access log, so neither may look like the number of a person: the submitted value must not be in it, whatever stands between its
+//! digits, and no word of eight digits, or of mostly digits. So personnel codes of eight digits and whole dates (`20261129`, and `2026-11-29` alone) are refused too: write
+//! `desk-7`, `case-4711`, `day-2026-11-29`. UUIDs pass, also behind a word (`loan-018f3f0e-…`), and so do random ids of 16, 24, 32 hex characters and so on, but for
+//! three in 1000 of those of 16. Ids of 12 hex characters are refused wherever nine of them happen to be digits, one in four: make longer ones.
+//!
 //! The printed expiry date is not the law: a decree may have extended the card. That is why you ask.
 //!
 //! Send a fresh `nonce` (128 random bits, base64url) with every query: then the signed statement commits to your very request (`req`). Where no document is
