@@ -11,6 +11,7 @@
 //!    (`client_assertion`, RFC 7523): `iss` and `sub` your agency, `aud` the issuer as text (not the token endpoint, not a list), `exp` a minute
 //!    ahead, a fresh `jti`; `typ`, if you set it, `client-authentication+jwt`; PS256, ES256 or EdDSA. `openid-client`, `oauth4webapi`,
 //!    `authlib` and `requests-oauth2client` are tried with every build; the last two want `aud` and `typ` set by hand.
+//!    No client has a secret: `Authorization: Basic` and `client_secret` get 401 `invalid_client`.
 //! 2. Ask: `POST /v1/verify` with `Authorization: Bearer …` and a JSON body. Unknown fields are errors.
 //! 3. Read `decision`, then `reason.code`. Follow `reason.next`.
 //!
@@ -63,7 +64,7 @@
 //! signed answer or refusal (`request_signature`), hold HMAC-SHA-256 over the JWS, keyed by its `jti`, so that the JWS proves itself and nothing else
 //! can be found out from it. Your kit has a script (`sign.py`); `estelam verify --sign-with KEY` signs too.
 //!
-//! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 names it) and
+//! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 for want of a good token names it) and
 //! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
 //!
 //! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
