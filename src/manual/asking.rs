@@ -67,7 +67,8 @@
 //! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 for want of a good token names it) and
 //! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
 //!
-//! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
+//! `Accept: application/jwt` gets the signed statement alone, also among other types if none that takes JSON (`application/json`, `*/*`) has more weight or as much and
+//! stands before it; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
 //! `max_age` is the oldest acceptable age of the facts and decrees in seconds, within what your policy allows; 0 asks the registry now.
 //!
 //! `reason.next` says who acts next, and how. Where a decree asks something of the holder besides, `reason.next.then` has its words: pass them on.

@@ -120,11 +120,29 @@ fn is_identity(codings: &str) -> bool {
     codings.split(',').map(str::trim).all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
 }
 
+/// What the caller likes best of the two (RFC 9110 §12.5.1): of the ranges with the greatest weight the first counts.
 fn format(request: &HttpRequest) -> Format {
-    match request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()) {
-        Some(accept) if accept.trim().eq_ignore_ascii_case("application/jwt") => Format::Statement,
-        _ => Format::Json,
+    let lines = request.headers().get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
+    let mut best = (0.0, Format::Json);
+    for range in lines.flat_map(|line| line.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "application/jwt" => Format::Statement,
+            "application/json" | "application/*" | "*/*" => Format::Json,
+            _ => continue,
+        };
+        let weight = weight(parts);
+        if weight > best.0 {
+            best = (weight, format);
+        }
     }
+    best.1
+}
+
+/// The weight among the parameters of a range; 1 without one, 0 for one that is none.
+fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> f32 {
+    let given = parameters.find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")));
+    given.map_or(1.0, |weight| weight.parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0))
 }
 
 /// Whether a request asks for a tunnel or a web socket (RFC 9110 §9.3.6 and §7.8): actix takes all that follows for its body.
