@@ -74,7 +74,7 @@ pub(super) async fn read(
     let context = CallContext::new(route, state.gate.clock.now());
     let another_protocol = wants_another_protocol(request);
     // What follows such a head has no end that could be waited for, unless it says its length; the connection closes with the reply.
-    let endless = another_protocol && !(request.method() == Method::CONNECT && request.headers().contains_key(header::CONTENT_LENGTH));
+    let endless = another_protocol && !says_its_length(request);
     let read = if endless { Ok(Bytes::new()) } else { read_body(request, payload, limit).await };
     let body = match read {
         Ok(body) => Ok(body),
@@ -147,8 +147,18 @@ fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> f32 {
 
 /// Whether a request asks for a tunnel or a web socket (RFC 9110 §9.3.6 and §7.8): actix takes all that follows for its body.
 fn wants_another_protocol(request: &HttpRequest) -> bool {
+    request.method() == Method::CONNECT || wants_web_socket(request)
+}
+
+fn wants_web_socket(request: &HttpRequest) -> bool {
     let websocket = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket"));
-    request.method() == Method::CONNECT || request.headers().get_all(header::UPGRADE).any(websocket)
+    request.headers().get_all(header::UPGRADE).any(websocket)
+}
+
+/// Whether actix ends the body of a `CONNECT` where its length says: not at a length of nothing, nor before a web socket.
+fn says_its_length(request: &HttpRequest) -> bool {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    length.is_some_and(|length| length > 0) && !wants_web_socket(request)
 }
 
 fn oddity(request: &HttpRequest) -> Option<&'static str> {
