@@ -19,6 +19,7 @@ mod manual;
 mod mini_pki;
 mod openapi;
 mod outside_token;
+mod packages;
 mod policy_clients;
 mod policy_dates;
 mod policy_files;
