@@ -47,6 +47,7 @@ mod tls_refused_lists;
 mod tls_resumption;
 mod tls_revocation;
 mod tls_support;
+mod tls_weak;
 mod token;
 mod token_attacks;
 mod token_issue;
