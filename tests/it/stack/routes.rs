@@ -138,6 +138,7 @@ async fn check_tokens(system: &System) {
             continue;
         }
         check(system, ask(None), "token-missing", "").await;
+        check(system, ask(None).basic_auth("bank", Some("s3cret")), "token-missing", "").await;
         for (token, code) in [
             (&foreign, "token-not-bound"),
             (&unbound, "token-not-bound"),
