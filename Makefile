@@ -13,8 +13,13 @@ demo: tools ## Build and run the whole system on this machine
 	"$$(scripts/target-dir)/release/estelam" demo $(ARGS)
 
 .PHONY: test
-test: tools lint unit end-to-end bench-smoke ## Everything that CI runs
+test: may-install tools lint unit end-to-end bench-smoke ## Everything that CI runs
 	@echo "all checks passed"
+
+# Who may not install packages hears which are missing before anything runs.
+.PHONY: may-install
+may-install:
+	@scripts/tools check build node clients browser reader
 
 .PHONY: tools
 tools:
@@ -32,7 +37,7 @@ unit: tools ## Unit, layer, integration and compile-fail tests
 	cargo test --locked --doc
 
 .PHONY: end-to-end
-end-to-end: tools ## The real binary against curl, JOSE libraries, OAuth clients, an issuer, TLS stacks, scanners, a browser and a log reader from elsewhere
+end-to-end: may-install tools ## The real binary against curl, JOSE libraries, OAuth clients, an issuer, TLS stacks, scanners, a browser and a log reader from elsewhere
 	# The binary of the test build: a plain `cargo build` would build half of the tree again with other features.
 	cargo test --locked --no-run --test it
 	scripts/tools node

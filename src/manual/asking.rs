@@ -11,6 +11,7 @@
 //!    (`client_assertion`, RFC 7523): `iss` and `sub` your agency, `aud` the issuer as text (not the token endpoint, not a list), `exp` a minute
 //!    ahead, a fresh `jti`; `typ`, if you set it, `client-authentication+jwt`; PS256, ES256 or EdDSA. `openid-client`, `oauth4webapi`,
 //!    `authlib` and `requests-oauth2client` are tried with every build; the last two want `aud` and `typ` set by hand.
+//!    No client has a secret: `Authorization: Basic` and `client_secret` get 401 `invalid_client`.
 //! 2. Ask: `POST /v1/verify` with `Authorization: Bearer …` and a JSON body. Unknown fields are errors.
 //! 3. Read `decision`, then `reason.code`. Follow `reason.next`.
 //!
@@ -20,6 +21,11 @@
 //! | `not-entitled` | the fact in `reason` stands against it; say so politely and show the next step |
 //! | `indeterminate` | nobody knows yet; `may_deny` is false: you may not refuse the service on this answer |
 //! | `no-document-required` | serve; no identifier was looked up or recorded |
+//!
+//! `actor` and `reference` go into the access log, so neither may look like the number of a person: the submitted value must not be in it, whatever stands between its
+//! digits, and no word of eight digits, or of mostly digits. So personnel codes of eight digits and whole dates (`20261129`, and `2026-11-29` alone) are refused too: write
+//! `desk-7`, `case-4711`, `day-2026-11-29`. UUIDs pass, also behind a word (`loan-018f3f0e-…`), and so do random ids of 16, 24, 32 hex characters and so on, but for
+//! three in 1000 of those of 16. Ids of 12 hex characters are refused wherever nine of them happen to be digits, one in four: make longer ones.
 //!
 //! The printed expiry date is not the law: a decree may have extended the card. That is why you ask.
 //!
@@ -58,10 +64,11 @@
 //! signed answer or refusal (`request_signature`), hold HMAC-SHA-256 over the JWS, keyed by its `jti`, so that the JWS proves itself and nothing else
 //! can be found out from it. Your kit has a script (`sign.py`); `estelam verify --sign-with KEY` signs too.
 //!
-//! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 names it) and
+//! Libraries find everything at `/.well-known/oauth-protected-resource` (RFC 9728; every 401 for want of a good token names it) and
 //! `/.well-known/oauth-authorization-server` (RFC 8414). Send each header field once and bodies as they are, without `Content-Encoding`.
 //!
-//! `Accept: application/jwt` gets the signed statement alone; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
+//! `Accept: application/jwt` gets the signed statement alone, also among other types if none that takes JSON (`application/json`, `*/*`) has more weight or as much and
+//! stands before it; the keys that verify it are at `/.well-known/jwks.json` on both listeners.
 //! `max_age` is the oldest acceptable age of the facts and decrees in seconds, within what your policy allows; 0 asks the registry now.
 //!
 //! `reason.next` says who acts next, and how. Where a decree asks something of the holder besides, `reason.next.then` has its words: pass them on.

@@ -22,12 +22,13 @@
 //! | signing | `Decision` or `Refusal` → `Signed` | [`signing::sign`](crate::core::signing::sign) | `Signer` |
 //! | ledger | `Signed` → `Recorded` | [`ledger::record`](crate::core::ledger::record) | `Ledger` |
 //! | reply | `Recorded` → `Reply` | [`reply::render`](crate::core::reply::render) | |
+//! | beside them | [`Delivery`](crate::core::signing::Delivery) → `Signed` | [`flow::deliver`](crate::flow::deliver) | the last three stages for what is neither answer nor refusal: tokens and the errors of OAuth (`invalid_client` is a `Delivery` of status 401, no `Refusal`), reads of the log, pushed events |
 //!
 //! The ports are traits in those modules; [`crate::adapters`] implements them, and [`crate::app`] alone knows which implements which
 //! (`parts.rs` builds the [`Gate`](crate::flow::Gate)).
 //!
 //! A refusal may come out of any stage. It carries what was known so far and takes the same last three stages as an answer.
-//! The only reply without a record is the bare 503. One of a flood of refusals gets no reply at all.
+//! The only reply without a record is the bare 503 (`Reply::bare`, beside `render`). One of a flood of refusals gets no reply at all (`Reply::silence`).
 //!
 //! Leave these for a second reading: retries under an `Idempotency-Key` (`flow/retry.rs`), turns between counters and batches (`flow/turns.rs`), what a 503
 //! still says (`flow/advice.rs`), how long a long read stays allowed (`flow/tenure.rs`).

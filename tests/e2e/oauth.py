@@ -141,7 +141,7 @@ def a_client_with_a_registered_key_gets_nothing_by_its_certificate_alone(demo):
     refused = curl(demo, "POST", demo.places["gateway"] + "/oauth2/token", BY_KEY, ["Content-Type: application/x-www-form-urlencoded"],
                    f"grant_type=client_credentials&client_id={BY_KEY}")
     assert (refused.status, refused.json()["error"]) == (401, "invalid_client"), refused.body
-    assert refused.headers["cache-control"] == "no-store"
+    assert (refused.headers["cache-control"], refused.headers["www-authenticate"]) == ("no-store", 'Basic realm="estelam"')
 
 
 CHECKS = [four_clients_get_a_bound_token_by_certificate_and_by_key_and_use_it, a_client_with_a_registered_key_gets_nothing_by_its_certificate_alone]

@@ -181,8 +181,17 @@ fn actor_and_reference_say_nothing_of_the_holder() {
             bank_gets(&json!({field: good}), "permit");
         }
     }
-    let written = json!({"identifier": {"scheme": "yekta", "value": "۹۹۹۰۰۰۰۰۱۸"}, "actor": "x9990000018"});
-    bank_gets(&written, "malformed-request");
+    // Whatever stands between the digits; an id that agencies' systems make is welcome.
+    for (reference, outcome) in [
+        ("x9990000018", "malformed-request"),
+        ("99a90b000c018fff", "malformed-request"),
+        ("loan.9.9.9.0.0.0.x.0018", "malformed-request"),
+        ("4bf92f3577b34d06a3ce929d0e0e4736", "permit"),
+        ("83475610927a4651b90c738261094857", "permit"),
+    ] {
+        let written = json!({"identifier": {"scheme": "yekta", "value": "۹۹۹۰۰۰۰۰۱۸"}, "reference": reference});
+        bank_gets(&written, outcome);
+    }
 }
 
 #[test]

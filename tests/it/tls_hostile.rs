@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::tls_support::{Lab, noon, patiently, tls_error, write_private};
 
 /// A certificate that would be accepted, to be spoilt.
-fn good() -> CertificateParams {
+pub fn good() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.not_before = date_time_ymd(2026, 11, 1);
     params.not_after = date_time_ymd(2027, 1, 1);

@@ -17,7 +17,8 @@ pub(super) fn complete(response: &mut HttpResponse, request: &HttpRequest) {
     }
     let given = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
     let ambiguous = || (response.status() == 400 && incoming::is_ambiguous_about_its_token(request)).then_some(INVALID_REQUEST);
-    let Some(challenge) = given.or_else(ambiguous) else { return };
+    // A client that is to prove who it is has no use for the metadata of what tokens open.
+    let Some(challenge) = given.or_else(ambiguous).filter(|challenge| challenge.starts_with("Bearer")) else { return };
     let Some(state) = request.app_data::<Data<HttpState>>() else { return };
     if let Ok(value) = HeaderValue::from_str(&format!(r#"{challenge}, resource_metadata="{}""#, state.resource.url)) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);

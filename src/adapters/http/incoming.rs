@@ -74,7 +74,7 @@ pub(super) async fn read(
     let context = CallContext::new(route, state.gate.clock.now());
     let another_protocol = wants_another_protocol(request);
     // What follows such a head has no end that could be waited for, unless it says its length; the connection closes with the reply.
-    let endless = another_protocol && !(request.method() == Method::CONNECT && request.headers().contains_key(header::CONTENT_LENGTH));
+    let endless = another_protocol && !says_its_length(request);
     let read = if endless { Ok(Bytes::new()) } else { read_body(request, payload, limit).await };
     let body = match read {
         Ok(body) => Ok(body),
@@ -120,17 +120,45 @@ fn is_identity(codings: &str) -> bool {
     codings.split(',').map(str::trim).all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
 }
 
+/// What the caller likes best of the two (RFC 9110 §12.5.1): of the ranges with the greatest weight the first counts.
 fn format(request: &HttpRequest) -> Format {
-    match request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()) {
-        Some(accept) if accept.trim().eq_ignore_ascii_case("application/jwt") => Format::Statement,
-        _ => Format::Json,
+    let lines = request.headers().get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
+    let mut best = (0.0, Format::Json);
+    for range in lines.flat_map(|line| line.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "application/jwt" => Format::Statement,
+            "application/json" | "application/*" | "*/*" => Format::Json,
+            _ => continue,
+        };
+        let weight = weight(parts);
+        if weight > best.0 {
+            best = (weight, format);
+        }
     }
+    best.1
+}
+
+/// The weight among the parameters of a range; 1 without one, 0 for one that is none.
+fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> f32 {
+    let given = parameters.find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")));
+    given.map_or(1.0, |weight| weight.parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0))
 }
 
 /// Whether a request asks for a tunnel or a web socket (RFC 9110 §9.3.6 and §7.8): actix takes all that follows for its body.
 fn wants_another_protocol(request: &HttpRequest) -> bool {
+    request.method() == Method::CONNECT || wants_web_socket(request)
+}
+
+fn wants_web_socket(request: &HttpRequest) -> bool {
     let websocket = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket"));
-    request.method() == Method::CONNECT || request.headers().get_all(header::UPGRADE).any(websocket)
+    request.headers().get_all(header::UPGRADE).any(websocket)
+}
+
+/// Whether actix ends the body of a `CONNECT` where its length says: not at a length of nothing, nor before a web socket.
+fn says_its_length(request: &HttpRequest) -> bool {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    length.is_some_and(|length| length > 0) && !wants_web_socket(request)
 }
 
 fn oddity(request: &HttpRequest) -> Option<&'static str> {

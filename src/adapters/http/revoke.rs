@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 
-use super::token::NO_CLIENT;
+use super::token::{NO_CLIENT, by_secret, refuse_secret};
 use super::{HttpState, Revocation, incoming, respond};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::EntryKind;
@@ -44,6 +44,9 @@ async fn revoked(state: &HttpState, incoming: &Incoming) -> Result<Delivery, Box
         let mut refusal = agency.refuse(RefusalCode::RateLimited, "revoke fewer tokens at a time");
         refusal.limit = Some(limit);
         return Err(refusal);
+    }
+    if by_secret(incoming) {
+        return Ok(refuse_secret(agency.into_context()));
     }
     if incoming.authorization.is_some() {
         return Err(

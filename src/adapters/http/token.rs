@@ -8,6 +8,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, rt};
 
 use super::{ClientTerms, HttpState, incoming, respond};
+use crate::core::domain::context::CallContext;
 use crate::core::domain::refusal::{Refusal, RefusalCode};
 use crate::core::ledger::EntryKind;
 use crate::core::limit::Tier;
@@ -53,6 +54,9 @@ async fn admitted(state: &HttpState, incoming: &Incoming, address: Option<IpAddr
         refusal.limit = Some(limit);
         return Err(refusal);
     }
+    if by_secret(incoming) {
+        return Ok(refuse_secret(agency.into_context()));
+    }
     if incoming.authorization.is_some() {
         return Err(
             agency.refuse(RefusalCode::MalformedRequest, "leave the `Authorization` header out here: the certificate authenticates")
@@ -84,4 +88,19 @@ async fn admitted(state: &HttpState, incoming: &Incoming, address: Option<IpAddr
         statement: outcome.token.unwrap_or_else(|| outcome.body.clone()),
         body: outcome.body,
     })
+}
+
+/// Whether the client would authenticate by a secret in the header: RFC 6749 §5.2 has another reply for that than for a header out of place.
+pub(super) fn by_secret(incoming: &Incoming) -> bool {
+    let scheme = incoming.authorization.as_deref().and_then(|value| value.split(' ').next());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"))
+}
+
+/// Nothing of the secret is kept.
+pub(super) fn refuse_secret(context: CallContext) -> Delivery {
+    let code = "invalid_client";
+    let description = "leave the `Authorization` header out: no client has a secret here; its certificate authenticates it";
+    let body = serde_json::json!({ "error": code, "error_description": description }).to_string();
+    let (kind, statement) = (EntryKind::Refusal, body.clone());
+    Delivery { context, kind, code, details: None, status: 401, content_type: "application/json", statement, body }
 }

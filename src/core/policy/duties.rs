@@ -112,9 +112,12 @@ pub fn is_label(given: &str, schemes: &SchemeCatalogue) -> bool {
     is_formed(given) && !schemes.looks_like_identifier(given)
 }
 
-fn carries(given: &str, value: &str) -> bool {
+/// Whether an agency's own name or number for something has the submitted value in it, also with letters strewn between the digits.
+pub fn carries(given: &str, value: &str) -> bool {
     let (given, value) = (text::identifier_value(given), Zeroizing::new(text::identifier_value(value)));
-    given == *value || (value.len() >= SMUGGLED_LEN && given.contains(value.as_str()))
+    let digits = |text: &str| Zeroizing::new(text.chars().filter(char::is_ascii_digit).collect::<String>());
+    let smuggled = |given: &str, value: &str| value.len() >= SMUGGLED_LEN && given.contains(value);
+    given == *value || smuggled(&given, &value) || smuggled(&digits(&given), &digits(&value))
 }
 
 fn check(given: Option<&Check>, grant: &Grant) -> Result<(), Fault> {

@@ -46,7 +46,7 @@ pub use admit::{admit, asked, give_back, screen};
 pub use again::{Allowed, Caller, Subject, allow};
 pub use agency_units::{UnitPolicy, Units};
 pub use body::{BodyTooLarge, RequestInput, is_json};
-pub use duties::is_label;
+pub use duties::{carries, is_label};
 pub use granted::Granted;
 pub use ground::{Ground, grounds, permit_grounds};
 pub use holder_words::{HolderLine, HolderText, HolderWords};

@@ -222,7 +222,7 @@ pub fn render(recorded: Recorded, origin: &str, format: Format) -> Reply {
         Conclusion::Delivery(delivery) => Reply {
             status: delivery.status,
             content_type: delivery.content_type,
-            headers: problem::again_headers(delivery.status, delivery.context.request_id),
+            headers: problem::delivered_headers(delivery.status, delivery.context.request_id),
             body: delivery.body.clone().into(),
             label: delivery.code,
             on_grid: false,
@@ -282,5 +282,6 @@ mod tests {
         assert_eq!((wait(&Reply::bare(id, None)), wait(&Reply::bare(id, Some(OutageStep::Proceed)))), (4, 4));
         assert_eq!(problem::again_headers(503, id), [("Retry-After", "4".to_owned())]);
         assert_eq!(problem::again_headers(200, id), []);
+        assert_eq!(problem::delivered_headers(503, id), problem::again_headers(503, id));
     }
 }

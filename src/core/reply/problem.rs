@@ -11,6 +11,10 @@ use crate::core::domain::refusal::{LimitNotice, Refusal, RefusalCode};
 /// The media type of problems.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
+/// With the 401 of a client that is not authenticated (RFC 6749 §5.2, RFC 9110 §15.5.2): the one scheme of clients in a header. It helps none here, since none has a
+/// secret; there is no scheme for certificates.
+const CLIENT_CHALLENGE: &str = r#"Basic realm="estelam""#;
+
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: String,
@@ -88,6 +92,15 @@ pub(super) fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     headers.extend(again_headers(refusal.code.status(), refusal.context.request_id));
     if refusal.code == RefusalCode::MethodNotAllowed && !refusal.allow.is_empty() {
         headers.push(("Allow", refusal.allow.to_owned()));
+    }
+    headers
+}
+
+/// The header fields of what is delivered under this status.
+pub(super) fn delivered_headers(status: u16, request_id: Uuid) -> Vec<(&'static str, String)> {
+    let mut headers = again_headers(status, request_id);
+    if status == 401 {
+        headers.push(("WWW-Authenticate", CLIENT_CHALLENGE.to_owned()));
     }
     headers
 }

@@ -238,11 +238,17 @@ fn accepted(
     verifier: &dyn TokenVerifier,
     now: Timestamp,
 ) -> Result<Arc<TokenClaims>, Unaccepted> {
-    let header = authorization.ok_or((RefusalCode::TokenMissing, "send an access token as `Authorization: Bearer`"))?;
+    let header = authorization.filter(|header| !is_of_another_scheme(header));
+    let header = header.ok_or((RefusalCode::TokenMissing, "send an access token as `Authorization: Bearer`"))?;
     let compact = bearer(header).ok_or((RefusalCode::TokenInvalid, "the `Authorization` header is not `Bearer` and one token"))?;
     let claims = verifier.verify(compact, peer, now)?;
     good_now(peer, &claims, verifier, now)?;
     Ok(claims)
+}
+
+/// Credentials that are no token at all; RFC 6750 §3.1 wants no error of the token for them.
+fn is_of_another_scheme(header: &str) -> bool {
+    header.split_once(' ').is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("Bearer"))
 }
 
 /// The token of a `Bearer` header (RFC 6750 §2.1); its alphabet is the verifier's matter.

@@ -1,7 +1,7 @@
 //! The token endpoint with `private_key_jwt`, an outside issuer's tokens, and the limit by address, through the whole stack.
 
 use estelam::config::OutsideIssuer;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::fixtures::query;
@@ -32,6 +32,35 @@ async fn register(system: &System, agency: &str, key: &ForeignKey) {
     system.until("the registered key", |system| system.running.parts().policies.current().version != before).await;
 }
 
+/// The 401 of RFC 6749 §5.2, with a challenge.
+fn check_not_authenticated(reply: &Reply, what: &str) {
+    assert_eq!((reply.status, reply.json["error"].as_str()), (401, Some("invalid_client")), "{what}: {}", reply.json);
+    let fields = ["www-authenticate", "content-type", "cache-control"].map(|name| reply.header(name));
+    assert_eq!(fields, [r#"Basic realm="estelam""#, "application/json", "no-store"], "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_with_a_secret_hears_what_oauth_says_and_gets_and_revokes_nothing() {
+    let system = System::today().await;
+    let token = system.token("bank").await;
+    for (path, form) in [("/oauth2/token", "grant_type=client_credentials".to_owned()), ("/oauth2/revoke", format!("token={token}"))] {
+        let ask = async |field: &str, more: &str| {
+            let entries = system.entries();
+            let request = system.request("bank", "POST", path).header(CONTENT_TYPE, FORM).body(format!("{form}{more}"));
+            let reply = send(if field.is_empty() { request } else { request.header(AUTHORIZATION, field) }).await;
+            assert_eq!(system.entries(), entries + 1, "{path} {field}: on record");
+            reply
+        };
+        for (field, more) in [("Basic YmFuazpzM2NyZXQ=", ""), ("basic", ""), ("", "&client_secret=s3cret"), ("", "&client_id=school")] {
+            check_not_authenticated(&ask(field, more).await, &format!("{path} {field}{more}"));
+        }
+        let elsewhere = ask(&format!("Bearer {token}"), "").await;
+        assert_eq!((elsewhere.status, elsewhere.code(), elsewhere.header("www-authenticate")), (400, "malformed-request", ""), "{path}");
+    }
+    assert_eq!(system.ask("bank", &query("bank", "amayesh-no", "A170000001", "bank-card")).await.status, 200, "its token works");
+    system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registered_key_is_wanted_beside_the_certificate_and_each_assertion_counts_once() {
     let (system, key) = (System::today().await, ForeignKey::ps256());
@@ -39,14 +68,14 @@ async fn registered_key_is_wanted_beside_the_certificate_and_each_assertion_coun
     register(&system, "bank", &key).await;
     let entries = system.entries();
     let refused = ask_for_token(&system, "bank", "").await;
-    assert_eq!((refused.status, refused.json["error"].as_str()), (401, Some("invalid_client")));
+    check_not_authenticated(&refused, "without an assertion");
     let one = assertion(&system, &key, "bank", "one");
     let granted = ask_for_token(&system, "bank", &one).await;
     assert_eq!(granted.status, 200, "{}", granted.json);
     let again = ask_for_token(&system, "bank", &one).await;
-    assert_eq!((again.status, again.json["error"].as_str()), (401, Some("invalid_client")));
+    check_not_authenticated(&again, "one that was spent");
     let foreign = ask_for_token(&system, "school", &assertion(&system, &key, "bank", "two")).await;
-    assert_eq!((foreign.status, foreign.json["error"].as_str()), (401, Some("invalid_client")), "on another agency's connection");
+    check_not_authenticated(&foreign, "on another agency's connection");
     assert_eq!(system.entries(), entries + 4, "each is on record");
     let bearer = granted.json["access_token"].as_str().unwrap();
     let question = query("bank", "amayesh-no", "A170000001", "bank-card");
@@ -75,7 +104,7 @@ async fn a_client_that_authenticates_by_assertions_revokes_its_token_by_one() {
         ("another client", "&client_id=school".to_owned()),
     ] {
         let reply = revoke(&bad).await;
-        assert_eq!((reply.status, reply.json["error"].as_str()), (401, Some("invalid_client")), "{what}");
+        check_not_authenticated(&reply, what);
         assert_eq!(ask().await, 200, "{what}");
     }
     assert_eq!(revoke(&assertion(&system, &key, "bank", "three")).await.status, 200);

@@ -89,6 +89,36 @@ async fn statement_says_what_the_json_says_and_freshness_is_as_asked() {
     system.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reply_has_the_format_that_the_caller_likes_best() {
+    const JSON: &str = "application/json";
+    const STATEMENT: &str = "application/jwt";
+    let system = System::today().await;
+    let question = query("bank", "amayesh-no", "A170000001", "bank-card");
+    for (lines, format) in [
+        (&["Application/JWT"][..], STATEMENT),
+        (&["application/jwt, application/problem+json"], STATEMENT),
+        (&["text/html, application/jwt;q=0.8"], STATEMENT),
+        (&["application/jwt, application/json"], STATEMENT),
+        (&["application/jwt;q=0.9,*/*;q=0.1"], STATEMENT),
+        (&["application/json;q=0.5, application/jwt ; q=0.6"], STATEMENT),
+        (&["application/problem+json", "application/jwt"], STATEMENT),
+        (&["application/json, application/jwt"], JSON),
+        (&["application/json", "application/jwt"], JSON),
+        (&["application/jwt;q=0.5, application/json"], JSON),
+        (&["*/*, application/jwt"], JSON),
+        (&["application/jwt;q=0"], JSON),
+        (&["application/jwt;q=much"], JSON),
+        (&["text/html"], JSON),
+    ] {
+        let request = lines.iter().fold(system.query("bank", &question).await, |request, line| request.header(ACCEPT, *line));
+        let reply = send(request).await;
+        assert_eq!((reply.status, reply.header("content-type")), (200, format), "{lines:?}");
+        assert_eq!(reply.json["decision"].is_string(), format == JSON, "{lines:?}");
+    }
+    system.stop().await;
+}
+
 /// The school may see neither reasons nor decrees from here on.
 fn close_the_books(system: &System) {
     edit_policy(system.dir.path(), "school", |text| {

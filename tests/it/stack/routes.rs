@@ -11,6 +11,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, client_with, send, try_send};
 use super::workshop::agency;
+use crate::tls_weak::Forge;
 
 /// One route as the table asks for it.
 struct Row {
@@ -86,7 +87,7 @@ async fn no_route_opens_to_a_bad_certificate_or_token() {
     system.stop().await;
 }
 
-/// No, revoked, wrong-CA and wrong-EKU certificates get no HTTP at all, good token or not.
+/// No, revoked, wrong-CA, wrong-EKU and weak certificates get no HTTP at all, good token or not.
 async fn check_certificates(system: &System) {
     let token = system.token("bank").await;
     let elsewhere = tempfile::tempdir().unwrap();
@@ -101,7 +102,7 @@ async fn check_certificates(system: &System) {
     assert_eq!(system.look_ups(), 0);
 }
 
-fn bad_clients(system: &System, elsewhere: &std::path::Path) -> [(&'static str, Client); 4] {
+fn bad_clients(system: &System, elsewhere: &std::path::Path) -> Vec<(&'static str, Client)> {
     let anonymous = client_with(anonymous_client_config(&system.pki.ca(), system.clock.clone()).unwrap());
     let revoked = system.credential("bank.revoked");
     system.pki.revoke(&system.pki.serial_of(&revoked).unwrap()).unwrap();
@@ -109,12 +110,15 @@ fn bad_clients(system: &System, elsewhere: &std::path::Path) -> [(&'static str, 
     let stranger = DevPki::create_or_open(elsewhere, system.clock.clone()).unwrap().issue_agency(&agency("bank"), None).unwrap();
     let folder = system.dir.path().join("pki/gateway");
     let server = Credential { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
-    [
+    let pki = system.dir.path().join("pki");
+    let weak = Forge { pki: &pki, clock: system.clock.clone() }.clients().map(|(what, client)| (what, client_with(client)));
+    let others = [
         ("no", anonymous),
         ("a revoked", system.client_of(&revoked)),
         ("a wrong-CA", system.client_of(&stranger)),
         ("a wrong-EKU", system.client_of(&server)),
-    ]
+    ];
+    others.into_iter().chain(weak).collect()
 }
 
 /// Missing, foreign, unbound, expired and garbled tokens on a good certificate: 401 as RFC 6750 says, on record, nothing asked.
@@ -134,6 +138,7 @@ async fn check_tokens(system: &System) {
             continue;
         }
         check(system, ask(None), "token-missing", "").await;
+        check(system, ask(None).basic_auth("bank", Some("s3cret")), "token-missing", "").await;
         for (token, code) in [
             (&foreign, "token-not-bound"),
             (&unbound, "token-not-bound"),

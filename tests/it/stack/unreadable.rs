@@ -108,6 +108,11 @@ async fn a_request_for_another_protocol_is_refused_on_record() {
     for (what, bytes) in [
         ("a tunnel", b"CONNECT localhost:443 HTTP/1.1\r\nhost: localhost:443\r\n\r\n".to_vec()),
         ("a tunnel with a body", b"CONNECT localhost:443 HTTP/1.1\r\nhost: l\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}".to_vec()),
+        ("a tunnel with no more than a length", b"CONNECT localhost:443 HTTP/1.1\r\nhost: l\r\ncontent-length: 0\r\n\r\n".to_vec()),
+        (
+            "a tunnel and a web socket with a length",
+            b"CONNECT l:443 HTTP/1.1\r\nhost: l\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\n{}".to_vec(),
+        ),
         ("a web socket", get(upgrade)),
         ("a web socket without the option", get("host: localhost\r\nupgrade: websocket\r\n")),
         ("a web socket and a query", post("connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\n{}")),

@@ -25,7 +25,7 @@ use crate::core::domain::request::{RequestIdentifier, object};
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::holder::{Gap, HolderLog, NOT_ALL, ViewDay, ViewLine, shown, view};
 use crate::core::ledger::retention::Hold;
-use crate::core::policy::accept_identifier;
+use crate::core::policy::{accept_identifier, carries};
 use crate::core::registry::holder::{CODE_LASTS_S, HolderDesk, OpenRequest};
 use crate::core::signing::Delivery;
 use crate::flow::{self, Incoming, Tenure};
@@ -178,7 +178,7 @@ fn named(state: &HttpState, ask: &Ask, context: &mut CallContext) -> Result<(), 
     let actor = ask.actor.as_deref().ok_or((RefusalCode::ActorRequired, "name the clerk in `actor`"))?;
     let policy = (state.gate.policy)();
     let formed = (1..=64).contains(&actor.len()) && actor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    let carries = ask.identifier.as_ref().is_some_and(|identifier| actor == identifier.value);
+    let carries = ask.identifier.as_ref().is_some_and(|identifier| carries(actor, &identifier.value));
     if !formed || carries || policy.schemes.looks_like_identifier(actor) {
         return Err((
             RefusalCode::MalformedRequest,
