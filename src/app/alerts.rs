@@ -73,11 +73,12 @@ pub(super) async fn keep(
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
-            _ = ending.wait_for(|ends| *ends) => return file.keep(&alerts, gate.clock.now(), true),
+            _ = ending.wait_for(|ends| *ends) => break,
             _ = tick.tick() => {}
         }
         record(&gate, &alerts, &publisher, &file).await;
     }
+    file.keep(&alerts, gate.clock.now(), true).await;
 }
 
 impl Parts {
@@ -95,7 +96,7 @@ async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher, file:
         publisher.publish(ROUTE, rule.code(), &agency, day, count, gate.clock.now()).await
     })
     .await;
-    file.keep(alerts, gate.clock.now(), any);
+    file.keep(alerts, gate.clock.now(), any).await;
 }
 
 /// An alert that the log does not take is counted until it does. Whether it took any.

@@ -1,18 +1,20 @@
 //! What outlives the process of alerts that no entry has yet: which were raised on which day. Rule, agency, day and number alone; nothing that was counted
 //! on the way there, and nobody whom it was about.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::StartError;
+use super::aside::Aside;
 use crate::adapters::shield::{DayOfAlerts, LoggedAlerts};
 use crate::adapters::watch::{Tally, WatchAlert};
 use crate::core::domain::agency::AgencyId;
 use crate::core::limit::Rule;
+use crate::files;
 
 /// The file of the watch, beside the log.
 pub(super) const WATCH: &str = "watch.json";
@@ -65,76 +67,142 @@ impl Kept {
         Tally::of(self.raised.iter().filter_map(alert))
     }
 
-    /// Reads a file; nothing where there is none.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub(super) fn read(dir: &Path, file: &str) -> Result<Self, StartError> {
-        let path = dir.join(file);
-        let fault = || {
-            StartError(format!(
-                "`{}` cannot be read; remove it: alerts that it has are lost, and today alone is read again",
-                path.display()
-            ))
+    /// Reads a file; nothing where there is none, and none where it cannot be read: after a power cut nobody knows what it has, and it may be lost.
+    fn read(path: &Path) -> Option<Self> {
+        let read = match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Self::default()),
+            read => read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other)),
         };
-        match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            read => read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(fault),
-        }
+        let lost = |error: &io::Error| {
+            metrics::counter!("estelam_alarms_total", "alarm" => "alerts-lost").increment(1);
+            tracing::error!(%error, "`{}` cannot be read: alerts that it had are lost, and today alone is read again", path.display());
+        };
+        read.inspect_err(lost).ok()
     }
 
     /// Puts it in place of a file; false where that fails.
-    pub(super) fn write(&self, dir: &Path, file: &str) -> bool {
-        let (path, draft) = (dir.join(file), dir.join(file).with_extension("new"));
-        let written = serde_json::to_vec(self)
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| std::fs::write(&draft, bytes))
-            .and_then(|()| std::fs::rename(&draft, &path));
-        let failed =
-            |error: &std::io::Error| tracing::warn!(%error, "`{}` cannot be written: alerts may not outlive a restart", path.display());
+    fn write(&self, path: &Path) -> bool {
+        let written = serde_json::to_vec(self).map_err(io::Error::other).and_then(|bytes| files::write_privately(path, &bytes));
+        let failed = |error: &io::Error| tracing::warn!(%error, "`{}` cannot be written: alerts may not outlive a restart", path.display());
         written.inspect_err(failed).is_ok()
     }
 }
 
+/// One of the files, as it is kept up.
+pub(super) struct KeptFile {
+    path: PathBuf,
+    /// What is in it, as far as that is known.
+    written: Aside<Option<Kept>>,
+    /// The quarter of an hour in which it was looked at last.
+    quarter: AtomicI64,
+}
+
+impl KeptFile {
+    /// The file, and what it has.
+    pub(super) fn open(dir: &Path, file: &str, now: Timestamp) -> (Self, Kept) {
+        let path = dir.join(file);
+        let kept = Kept::read(&path);
+        let quarter = AtomicI64::new(quarter_of(now));
+        (Self { path, written: Aside::new(kept.clone()), quarter }, kept.unwrap_or_default())
+    }
+
+    /// Whether it may be written without telling when an alert was raised: once in a quarter of an hour.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        let quarter = quarter_of(now);
+        self.quarter.swap(quarter, Ordering::Relaxed) != quarter
+    }
+
+    /// Puts something in its place unless it has it; false where that fails or takes long.
+    pub(super) async fn put(&self, kept: Kept) -> bool {
+        let path = self.path.clone();
+        let put = move |written: &mut Option<Kept>| {
+            if written.as_ref() != Some(&kept) {
+                *written = kept.write(&path).then_some(kept);
+            }
+            written.is_some()
+        };
+        self.written.write(put).await.unwrap_or(false)
+    }
+}
+
 /// The quarter of an hour that an instant lies in.
-pub(super) fn quarter_of(now: Timestamp) -> i64 {
+fn quarter_of(now: Timestamp) -> i64 {
     now.as_second().div_euclid(QUARTER_S)
 }
 
 /// The file of the bounds on the path, as it is kept up.
 pub(super) struct BoundsFile {
-    dir: PathBuf,
-    /// What is in it, and the quarter of an hour in which it was looked at last.
-    state: Mutex<(Kept, i64)>,
+    file: KeptFile,
     /// Held by whoever records alerts, so that none is recorded twice.
     pub(super) recording: tokio::sync::Mutex<()>,
 }
 
 impl BoundsFile {
     /// Opens it; what it has counts on.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub(super) fn open(dir: &Path, alerts: &LoggedAlerts, now: Timestamp) -> Result<Self, StartError> {
-        let kept = Kept::read(dir, BOUNDS)?;
+    pub(super) fn open(dir: &Path, alerts: &LoggedAlerts, now: Timestamp) -> Self {
+        let (file, kept) = KeptFile::open(dir, BOUNDS, now);
         for Raised { day, rule, agency, count } in &kept.raised {
             if let (Some(rule), Some(agency)) = (Rule::parse(rule), AgencyId::parse(agency)) {
                 alerts.restore(DayOfAlerts { day: *day, rule, agency, count: *count });
             }
         }
-        Ok(Self { dir: dir.to_owned(), state: Mutex::new((kept, quarter_of(now))), recording: tokio::sync::Mutex::default() })
+        Self { file, recording: tokio::sync::Mutex::default() }
     }
 
     /// Keeps what was raised and not recorded: once in a quarter of an hour, and whenever that tells nothing (`at_once`).
-    pub(super) fn keep(&self, alerts: &LoggedAlerts, now: Timestamp, at_once: bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let quarter = quarter_of(now);
-        if std::mem::replace(&mut state.1, quarter) == quarter && !at_once {
-            return;
+    pub(super) async fn keep(&self, alerts: &LoggedAlerts, now: Timestamp, at_once: bool) {
+        if self.file.is_due(now) || at_once {
+            self.file.put(Kept::of_bounds(alerts)).await;
         }
-        let kept = Kept::of_bounds(alerts);
-        if kept != state.0 && kept.write(&self.dir, BOUNDS) {
-            state.0 = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::core::limit::Alerts as _;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn raised() -> LoggedAlerts {
+        let alerts = LoggedAlerts::default();
+        alerts.raise(Rule::Honeypot, &AgencyId::parse("bank").unwrap(), at("2026-11-23T10:00:00Z"));
+        alerts
+    }
+
+    #[tokio::test]
+    async fn file_that_a_power_cut_emptied_or_tore_counts_as_none_and_is_written_again() {
+        let (dir, now) = (tempfile::tempdir().unwrap(), at("2026-11-23T10:00:00Z"));
+        let path = dir.path().join(BOUNDS);
+        for left in ["", "{\"raised\":[{\"day\":\"2026-", "null"] {
+            std::fs::write(&path, left).unwrap();
+            let (file, kept) = KeptFile::open(dir.path(), BOUNDS, now);
+            assert_eq!(kept, Kept::default(), "{left}");
+            assert!(file.put(Kept::default()).await);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}", "{left}");
         }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let file = BoundsFile::open(dir.path(), &raised(), now);
+        file.keep(&raised(), now, true).await;
+        std::fs::remove_dir(&path).unwrap();
+        file.keep(&raised(), now, true).await;
+        let counted = LoggedAlerts::default();
+        BoundsFile::open(dir.path(), &counted, now);
+        assert_eq!(counted.all(), raised().all(), "what could not be written is written as soon as it can");
+    }
+
+    #[tokio::test]
+    async fn what_was_raised_is_read_by_its_owner_alone() {
+        let (dir, now) = (tempfile::tempdir().unwrap(), at("2026-11-23T10:00:00Z"));
+        BoundsFile::open(dir.path(), &LoggedAlerts::default(), now).keep(&raised(), now, true).await;
+        let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(names, [BOUNDS], "and no draft is left");
+        assert_eq!(std::fs::metadata(dir.path().join(BOUNDS)).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 
 use crate::adapters::keys::{KeyFault, KeyStore};
 use crate::adapters::store::SqliteLedger;
@@ -16,9 +18,12 @@ use crate::core::domain::context::CallContext;
 use crate::core::ledger::EntryKind;
 use crate::core::signing::Delivery;
 use crate::flow::{self, Gate};
+use crate::threads;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
+/// A look that takes longer shows that nobody knows whether the files are there.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// For so long contents are recorded under a key that is in memory alone.
 const WITHOUT_CONTENT_KEY: Duration = Duration::from_hours(24);
 
@@ -95,17 +100,55 @@ impl KeyFiles {
     }
 }
 
+type Faults = Arc<Vec<KeyFault>>;
+
+/// One look at a time, however long it takes.
+struct Looks {
+    look: Arc<dyn Fn() -> Faults + Send + Sync>,
+    /// What is noted where nothing can be seen.
+    unseen: Box<dyn Fn() -> Faults + Send + Sync>,
+    under_way: Option<(JoinHandle<Faults>, Instant)>,
+}
+
+impl Looks {
+    fn of(keys: &Arc<KeyStore>) -> Self {
+        let (seeing, unseeing) = (keys.clone(), keys.clone());
+        let look = move || {
+            // Opening a file may cost much, and nobody waits for it.
+            threads::give_way();
+            seeing.look()
+        };
+        Self { look: Arc::new(look), unseen: Box::new(move || unseeing.unseen()), under_way: None }
+    }
+
+    /// What is wrong with the files now; none while it may still be seen soon.
+    async fn next(&mut self) -> Option<Faults> {
+        let begin = || {
+            let look = self.look.clone();
+            (tokio::task::spawn_blocking(move || look()), Instant::now())
+        };
+        let (look, begun) = self.under_way.get_or_insert_with(begin);
+        match timeout(EVERY, look).await {
+            Ok(seen) => {
+                self.under_way = None;
+                Some(seen.unwrap_or_else(|_| (self.unseen)()))
+            }
+            Err(_) => (begun.elapsed() >= PATIENCE).then(|| (self.unseen)()),
+        }
+    }
+}
+
 /// Looks until the task is dropped; what changes is told, and is an entry.
 pub(super) async fn keep(gate: Arc<Gate>, files: Arc<KeyFiles>) {
     let mut told = Arc::new(Vec::new());
     let mut recorded = Arc::new(Vec::new());
     let mut withheld = false;
+    let mut looks = Looks::of(&files.keys);
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let keys = files.keys.clone();
-        let Ok(faults) = tokio::task::spawn_blocking(move || keys.look()).await else { continue };
+        let Some(faults) = looks.next().await else { continue };
         tell(&told, &faults);
         told = faults.clone();
         let takes = files.note(&faults);
@@ -148,4 +191,58 @@ async fn record(gate: &Gate, faults: &[KeyFault]) -> bool {
         statement: format!("{{\"event\":\"{code}\"}}"),
     };
     flow::deliver(gate, delivery).await.status() == 200
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+
+    fn fault(why: &str) -> Faults {
+        Arc::new(vec![KeyFault { path: "keys".into(), why: why.to_owned(), of_contents: true }])
+    }
+
+    fn looks(look: impl Fn() -> Faults + Send + Sync + 'static) -> Looks {
+        Looks { look: Arc::new(look), unseen: Box::new(|| fault("unseen")), under_way: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn folder_that_hangs_is_a_fault_after_five_seconds_and_until_it_is_seen_again() {
+        let (begun, (let_go, hangs)) = (Arc::new(AtomicUsize::new(0)), mpsc::channel());
+        let (counted, hangs) = (begun.clone(), Mutex::new(hangs));
+        let mut looks = looks(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            hangs.lock().unwrap().recv().unwrap_or_else(|_| fault("gone"))
+        });
+        for second in 1..=8 {
+            let next = tokio::spawn(async move {
+                let seen = looks.next().await;
+                (looks, seen)
+            });
+            tokio::task::yield_now().await;
+            tokio::time::advance(EVERY + Duration::from_millis(1)).await;
+            let seen;
+            (looks, seen) = next.await.unwrap();
+            assert_eq!(seen, (second >= 5).then(|| fault("unseen")), "second {second}");
+        }
+        assert!(begun.load(Ordering::SeqCst) <= 1, "one look at a time");
+        let_go.send(Faults::default()).unwrap();
+        assert_eq!(looks.next().await, Some(Faults::default()));
+        drop(let_go);
+        assert_eq!(looks.next().await, Some(fault("gone")), "and it is looked at again");
+    }
+
+    #[tokio::test]
+    async fn look_that_breaks_off_is_a_fault_and_the_next_one_counts() {
+        let tries = AtomicUsize::new(0);
+        let mut looks = looks(move || {
+            assert_ne!(tries.fetch_add(1, Ordering::SeqCst), 0, "the first breaks off");
+            Faults::default()
+        });
+        assert_eq!(looks.next().await, Some(fault("unseen")));
+        assert_eq!(looks.next().await, Some(Faults::default()));
+    }
 }

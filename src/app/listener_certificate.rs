@@ -1,7 +1,6 @@
 //! The certificate that our listeners show, looked at as a client looks at it: one that every client refuses is told at the start, and keeps the
 //! node from being ready, before people wonder why nobody gets through.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,8 +11,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::StartError;
 use crate::adapters::enrolment;
-use crate::adapters::tls::config::{provider, roots};
-use crate::adapters::tls::material::certificates;
+use crate::adapters::tls::config::{ServerIdentity, provider, roots};
 use crate::config::Config;
 use crate::core::domain::clock::Clock;
 
@@ -25,20 +23,24 @@ enum Dates {
     Over,
 }
 
-/// Where it lies.
+/// What the listeners show until the process ends. The file may have another certificate by then, or none.
 pub(super) struct ListenerCertificate {
-    file: PathBuf,
+    not_before: Timestamp,
+    not_after: Timestamp,
     clock: Arc<dyn Clock>,
 }
 
 impl ListenerCertificate {
-    /// Looks at the certificate of a configuration. What some clients may take is only logged: they can trust another root, or ask by another name.
+    /// Looks at the certificate that the listeners are given. What some clients may take is only logged: they can trust another root, or ask by another
+    /// name.
     ///
     /// # Errors
-    /// No client would take it: it has ended, or is not a server's.
-    pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let own = Self { file: config.tls.certificate.clone(), clock };
-        let fault = |what: &str| StartError(format!("`{}`: {what}", own.file.display()));
+    /// No client would take it: it has ended, is not a server's, or cannot be read.
+    pub(super) fn open(config: &Config, shown: &ServerIdentity, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let fault = |what: &str| StartError(format!("`{}`: {what}", config.tls.certificate.display()));
+        let leaf = shown.chain().first().and_then(|leaf| enrolment::of_der(leaf));
+        let leaf = leaf.ok_or_else(|| fault("the listeners' certificate cannot be read; bring a new one"))?;
+        let own = Self { not_before: leaf.not_before, not_after: leaf.not_after, clock };
         match own.dates() {
             Dates::Over => {
                 return Err(fault(
@@ -52,20 +54,19 @@ impl ListenerCertificate {
             }
             Dates::Hold => {}
         }
-        match own.refused_by_a_client(config) {
+        match refused_by_a_client(shown, config, own.clock.now()) {
             Some(CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. }) => {
-                Err(fault("the listeners' certificate lacks the extended key usage serverAuth, so every client would refuse it"))
+                return Err(fault("the listeners' certificate lacks the extended key usage serverAuth, so every client would refuse it"));
             }
             Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
                 tracing::warn!("the listeners' certificate does not bear the host of `issuer`: clients who ask that URL refuse it");
-                Ok(own)
             }
             Some(_) => {
                 tracing::warn!("the listeners' certificate does not lead to `tls.server_ca` (or `tls.client_ca`), by which kits know it");
-                Ok(own)
             }
-            None => Ok(own),
+            None => {}
         }
+        Ok(own)
     }
 
     /// Whether it is within its dates.
@@ -73,29 +74,24 @@ impl ListenerCertificate {
         self.dates() == Dates::Hold
     }
 
-    /// One that cannot be read just now was readable at the start.
     fn dates(&self) -> Dates {
-        let leaf = std::fs::read(&self.file).ok().and_then(|pem| enrolment::of_pem(&pem));
-        let now = self.clock.now();
-        match leaf {
-            Some(leaf) if now < leaf.not_before => Dates::Ahead,
-            Some(leaf) if now.as_second() > leaf.not_after.as_second() => Dates::Over,
+        match self.clock.now() {
+            now if now < self.not_before => Dates::Ahead,
+            now if now.as_second() > self.not_after.as_second() => Dates::Over,
             _ => Dates::Hold,
         }
     }
+}
 
-    /// Why a client refuses it that knows the root of our kits and asks by the issuer's URL; also `None` where that cannot be told.
-    fn refused_by_a_client(&self, config: &Config) -> Option<CertificateError> {
-        let chain = certificates(&self.file).ok()?;
-        let (leaf, intermediates) = chain.split_first()?;
-        let parsed = ParsedCertificate::try_from(leaf).ok()?;
-        let now = unix(self.clock.now())?;
-        let signed = verify(&parsed, intermediates, config, now);
-        let named = || host(&config.issuer).map_or(Ok(()), |host| verify_server_name(&parsed, &host));
-        match signed.and_then(|()| named()) {
-            Err(rustls::Error::InvalidCertificate(why)) => Some(why),
-            _ => None,
-        }
+/// Why a client refuses it that knows the root of our kits and asks by the issuer's URL; also `None` where that cannot be told.
+fn refused_by_a_client(shown: &ServerIdentity, config: &Config, now: Timestamp) -> Option<CertificateError> {
+    let (leaf, intermediates) = shown.chain().split_first()?;
+    let parsed = ParsedCertificate::try_from(leaf).ok()?;
+    let signed = verify(&parsed, intermediates, config, unix(now)?);
+    let named = || host(&config.issuer).map_or(Ok(()), |host| verify_server_name(&parsed, &host));
+    match signed.and_then(|()| named()) {
+        Err(rustls::Error::InvalidCertificate(why)) => Some(why),
+        _ => None,
     }
 }
 
@@ -142,15 +138,19 @@ mod tests {
         (config, pki, clock)
     }
 
+    fn shown(config: &Config) -> ServerIdentity {
+        ServerIdentity::read(&config.tls.certificate, &config.tls.key).unwrap()
+    }
+
     fn refusal(config: &Config, clock: &Arc<ManualClock>) -> Option<String> {
-        ListenerCertificate::open(config, clock.clone()).err().map(|error| error.to_string())
+        ListenerCertificate::open(config, &shown(config), clock.clone()).err().map(|error| error.to_string())
     }
 
     #[test]
     fn certificate_that_clients_take_is_taken_and_one_that_has_ended_is_neither_started_with_nor_ready() {
         let dir = tempfile::tempdir().unwrap();
         let (config, _, clock) = installation(dir.path());
-        let own = ListenerCertificate::open(&config, clock.clone()).ok().unwrap();
+        let own = ListenerCertificate::open(&config, &shown(&config), clock.clone()).ok().unwrap();
         assert!(own.is_in_its_dates());
         let now = clock.now();
         clock.set(now + SignedDuration::from_hours(24 * 400));
@@ -163,11 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn new_certificate_makes_ready_whoever_shows_it_and_nobody_who_shows_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (config, pki, clock) = installation(dir.path());
+        let own = ListenerCertificate::open(&config, &shown(&config), clock.clone()).ok().unwrap();
+        clock.set(clock.now() + SignedDuration::from_hours(24 * 400));
+        pki.issue_server("gateway").unwrap();
+        assert!(!own.is_in_its_dates(), "before a restart");
+        assert!(ListenerCertificate::open(&config, &shown(&config), clock.clone()).ok().unwrap().is_in_its_dates());
+        std::fs::remove_file(&config.tls.certificate).unwrap();
+        assert!(!own.is_in_its_dates(), "and no file says nothing");
+    }
+
+    #[test]
     fn certificate_of_a_client_is_refused_with_its_file() {
         let dir = tempfile::tempdir().unwrap();
         let (config, pki, clock) = installation(dir.path());
         let bank = pki.issue_agency(&AgencyId::parse("bank").unwrap(), None).unwrap();
         std::fs::copy(bank.cert, &config.tls.certificate).unwrap();
+        std::fs::copy(bank.key, &config.tls.key).unwrap();
         let said = refusal(&config, &clock).unwrap();
         assert!(said.contains("pki/gateway/cert.pem`: ") && said.contains("serverAuth"), "{said}");
     }
@@ -176,7 +190,7 @@ mod tests {
     fn name_and_root_that_some_clients_may_know_are_told_and_not_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (mut config, _, clock) = installation(dir.path());
-        let own = |config: &Config| ListenerCertificate::open(config, clock.clone()).ok().unwrap().refused_by_a_client(config);
+        let own = |config: &Config| refused_by_a_client(&shown(config), config, clock.now());
         assert_eq!(own(&config), None);
         config.issuer = "https://gate.gov.example:8443".to_owned();
         assert!(matches!(own(&config), Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })));

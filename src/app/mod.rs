@@ -2,6 +2,7 @@
 
 pub mod acts;
 mod alerts;
+mod aside;
 mod audit;
 pub mod authority;
 mod begin;

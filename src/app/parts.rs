@@ -39,6 +39,7 @@ use crate::adapters::shield::{LoggedAlerts, MemoryShield};
 use crate::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, LogChain, SqliteLedger};
 use crate::adapters::tls::config::{ServerIdentity, public};
 use crate::adapters::tls::connection::Deadlines;
+use crate::adapters::tls::material::MaterialError;
 use crate::adapters::tls::server_trust::ServerTrust;
 use crate::adapters::tls::table::ConnectionLimits;
 use crate::adapters::tls::trust::{CertificateTrust, TrustSettings};
@@ -307,6 +308,10 @@ fn issuing(issuer: Arc<str>, replays: &Arc<ReplayStore>, ring: &KeyRing) -> Resu
 type TlsParts = (Arc<CertificateTrust>, Arc<ArcSwap<ServerConfig>>, Arc<ListenerCertificate>);
 
 fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> Result<TlsParts, StartError> {
+    let fault = |error: MaterialError| StartError(error.to_string());
+    let identity = ServerIdentity::read(&config.tls.certificate, &config.tls.key).map_err(fault)?;
+    let public = public(&identity, clock.clone(), config.tls.allow_tls12).map_err(fault)?;
+    let certificate = Arc::new(ListenerCertificate::open(config, &identity, clock.clone())?);
     let settings = TrustSettings {
         trust_domain: config.trust_domain.as_str().into(),
         roots: config.tls.client_ca.clone(),
@@ -314,12 +319,10 @@ fn tls_parts(config: &Config, standing: NodeStanding, clock: Arc<dyn Clock>) -> 
         crl_dir: config.tls.crls.clone(),
         crl_memory: config.ledger.dir.join(AGENCY_LISTS),
         crl_grace: grace(config),
-        identity: ServerIdentity { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() },
+        identity,
         allow_tls12: config.tls.allow_tls12,
     };
-    let public = public(&settings.identity, clock.clone(), settings.allow_tls12).map_err(|error| StartError(error.to_string()))?;
-    let certificate = Arc::new(ListenerCertificate::open(config, clock.clone())?);
-    let trust = CertificateTrust::open(settings, clock, Arc::new(standing)).map_err(|error| StartError(error.to_string()))?;
+    let trust = CertificateTrust::open(settings, clock, Arc::new(standing)).map_err(fault)?;
     Ok((trust, Arc::new(ArcSwap::from_pointee(public)), certificate))
 }
 

@@ -18,6 +18,7 @@ use super::pushing::receivers;
 use super::watch::ListWatch;
 use crate::adapters::tls::config::ServerIdentity;
 use crate::adapters::tls::handshake::TlsMode;
+use crate::adapters::tls::material::MaterialError;
 use crate::adapters::tls::serve::{ListenerSpec, serve as listen};
 use crate::adapters::tls::table::{ConnectionLimits, ConnectionTable};
 use crate::adapters::tls::trust::{CertificateTrust, Standing, TrustSettings};
@@ -106,7 +107,8 @@ pub fn serve(dir: &Path, trust_domain: &str, listener: TcpListener, clock: Arc<d
     let trust_domain: Arc<str> = trust_domain.into();
     let memories = Memories::of_registry(dir);
     memories.demand()?;
-    let trust = CertificateTrust::open(settings(dir, trust_domain.clone()), clock.clone(), Arc::new(Callers))
+    let trust = settings(dir, trust_domain.clone())
+        .and_then(|settings| CertificateTrust::open(settings, clock.clone(), Arc::new(Callers)))
         .map_err(|error| fault("certificates", &error))?;
     let state = RegistryState::open(&dir.join("registry"), clock, callers()).map_err(|error| fault("store", &error))?;
     memories.note()?;
@@ -134,18 +136,18 @@ impl Standing for Callers {
     }
 }
 
-fn settings(dir: &Path, trust_domain: Arc<str>) -> TrustSettings {
+fn settings(dir: &Path, trust_domain: Arc<str>) -> Result<TrustSettings, MaterialError> {
     let pki = dir.join("pki");
-    TrustSettings {
+    Ok(TrustSettings {
         trust_domain,
         roots: pki.join("ca.pem"),
         intermediates: pki.join("intermediate.pem"),
         crl_dir: pki.join("crl"),
         crl_memory: dir.join("registry").join(AGENCY_LISTS),
         crl_grace: CRL_GRACE,
-        identity: ServerIdentity { certificate: pki.join("registry/cert.pem"), key: pki.join("registry/key.pem") },
+        identity: ServerIdentity::read(&pki.join("registry/cert.pem"), &pki.join("registry/key.pem"))?,
         allow_tls12: false,
-    }
+    })
 }
 
 fn fault(what: &str, error: &impl Display) -> StartError {

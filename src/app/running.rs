@@ -113,6 +113,7 @@ impl Running {
     /// Takes no new call, lets those under way end, closes the log: its writer finishes what is queued when the parts are dropped.
     pub async fn stop(self) {
         self.parts.gate.stopping.store(true, Ordering::Relaxed);
+        self.parts.behind.watching.read_no_more();
         self.table.drain(ANSWERED_WITHIN).await;
         futures_util::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
         self.parts.registry.shutdown();
@@ -120,14 +121,15 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
-        self.parts.behind.watching.clone().end().await;
         self.ending.send_replace(true);
         for recorder in self.recorders {
             let _ = recorder.await;
         }
         self.parts.record_floods(true).await;
         self.parts.record_stop().await;
-        self.parts.spent.write();
+        self.parts.spent.write().await;
+        // Last: what goes on counting waits for nobody, and most of it can be counted again.
+        self.parts.behind.watching.clone().end().await;
     }
 }
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
+use super::aside::Aside;
 use crate::adapters::quota::{Account, GovernorLimiter};
 use crate::adapters::store::{ContentKek, LogEntries, Origins, StoredContent, StoredEntry};
 use crate::config::Config;
@@ -41,13 +42,14 @@ struct Kept {
 /// Keeps the counts of a running gateway.
 pub(super) struct SpentFile {
     path: PathBuf,
+    writing: Aside<()>,
     limiter: Arc<GovernorLimiter>,
     clock: Arc<dyn Clock>,
 }
 
 impl SpentFile {
     pub(super) fn new(config: &Config, limiter: Arc<GovernorLimiter>, clock: Arc<dyn Clock>) -> Self {
-        Self { path: config.ledger.dir.join(FILE), limiter, clock }
+        Self { path: config.ledger.dir.join(FILE), writing: Aside::default(), limiter, clock }
     }
 
     /// Gives the limiter what was spent of the day before this process began. The log must be open, so that all of it is there.
@@ -70,14 +72,19 @@ impl SpentFile {
             tick.tick().await;
             let spent = self.limiter.spent();
             if spent != last {
-                self.write();
+                self.write().await;
                 last = spent;
             }
         }
     }
 
-    /// Writes the counts as they are now.
-    pub(super) fn write(&self) {
+    /// Writes the counts as they are now, unless that takes long.
+    pub(super) async fn write(self: &Arc<Self>) {
+        let own = self.clone();
+        self.writing.write(move |()| own.put()).await;
+    }
+
+    fn put(&self) {
         // The instant first: what is admitted between the two is counted twice, never left out.
         let counted_to = self.clock.now();
         let spent: BTreeMap<_, _> = self.limiter.spent().into_iter().map(|(account, spent)| (name(&account), spent)).collect();

@@ -177,7 +177,7 @@ mod tests {
             crl_dir: pki.crl_dir(),
             crl_memory: dir.path().join("memory.json"),
             crl_grace: SignedDuration::from_hours(24),
-            identity: ServerIdentity { certificate: server.cert, key: server.key },
+            identity: ServerIdentity::read(&server.cert, &server.key).unwrap(),
             allow_tls12: false,
         };
         let trust = CertificateTrust::open(settings, clock, Arc::new(Everyone)).unwrap();

@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -11,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::StartError;
 use super::alerts::Publisher;
-use super::kept_alerts::{BoundsFile, Kept, WATCH, quarter_of};
+use super::aside::PATIENCE;
+use super::kept_alerts::{BoundsFile, Kept, KeptFile, WATCH};
 use super::webhook;
 use crate::adapters::keys::KeyStore;
 use crate::adapters::policy_files::PolicyStore;
@@ -34,6 +36,8 @@ const EVERY: Duration = Duration::from_millis(500);
 const LINGERS: SignedDuration = SignedDuration::from_secs(5);
 /// How long after it could not be read the log is tried again.
 const AGAIN: SignedDuration = SignedDuration::from_secs(30);
+/// How soon it is tried again to count what came last.
+const SOON: Duration = Duration::from_millis(10);
 /// Days that are read again after a long stop.
 const READ_AGAIN: i64 = 7;
 /// Route of the entries.
@@ -57,7 +61,7 @@ impl Behind {
     /// Opens it all; nothing runs yet.
     ///
     /// # Errors
-    /// The webhook's configuration, or what is kept beside the log, cannot be used.
+    /// The webhook's configuration cannot be used.
     pub(super) fn open(
         config: &Config,
         keys: &Arc<KeyStore>,
@@ -65,12 +69,12 @@ impl Behind {
         (ledger, log): (&Arc<SqliteLedger>, &LedgerConfig),
         (clock, alerts): (&Arc<dyn Clock>, &LoggedAlerts),
     ) -> Result<Self, StartError> {
-        let bounds = Arc::new(BoundsFile::open(&log.dir, alerts, clock.now())?);
+        let bounds = Arc::new(BoundsFile::open(&log.dir, alerts, clock.now()));
         let feed = Arc::new(Feed::default());
         let (outbox, courier) = webhook::open(config, keys, clock)?.unzip();
         let publisher = Publisher { ledger: ledger.clone(), outbox };
         let log = (log.dir.clone(), log.content_kek.clone());
-        let watching = Watching::new(feed.clone(), policies.clone(), log, publisher.clone(), clock.clone())?;
+        let watching = Watching::new(feed.clone(), policies.clone(), log, publisher.clone(), clock.clone());
         Ok(Self { feed, watching, publisher, bounds, courier })
     }
 }
@@ -83,8 +87,11 @@ pub struct Watching {
     dir: PathBuf,
     kek: ContentKek,
     publisher: Publisher,
+    file: KeptFile,
     state: Mutex<State>,
     recording: tokio::sync::Mutex<()>,
+    /// The gateway stops: no day is read any further.
+    stops: AtomicBool,
 }
 
 struct State {
@@ -94,9 +101,6 @@ struct State {
     /// Branches that send batches.
     batches: HashSet<u64>,
     cursor: Option<Date>,
-    /// What is beside the log, and the quarter of an hour in which it was looked at last.
-    kept: Kept,
-    quarter: i64,
     passed_over: u64,
     /// Entries before this one were read from the log.
     read_to: u64,
@@ -106,17 +110,14 @@ struct State {
 
 impl Watching {
     /// A watch that has counted nothing yet.
-    ///
-    /// # Errors
-    /// What is kept beside the log cannot be read.
     pub(super) fn new(
         feed: Arc<Feed>,
         policies: Arc<PolicyStore>,
         (dir, kek): (PathBuf, ContentKek),
         publisher: Publisher,
         clock: Arc<dyn Clock>,
-    ) -> Result<Arc<Self>, StartError> {
-        let kept = Kept::read(&dir, WATCH)?;
+    ) -> Arc<Self> {
+        let (file, kept) = KeptFile::open(&dir, WATCH, clock.now());
         let snapshot = policies.current();
         let watcher = Watcher::new(snapshot.watch.clone(), kinds(&snapshot));
         let batches = batches(&feed, &snapshot);
@@ -126,48 +127,48 @@ impl Watching {
             version: snapshot.version.clone(),
             batches,
             cursor: kept.recorded_through,
-            kept,
-            quarter: quarter_of(clock.now()),
             passed_over: 0,
             read_to: 0,
             blind: None,
         };
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             feed,
             policies,
             clock,
             dir,
             kek,
             publisher,
+            file,
             state: Mutex::new(state),
             recording: tokio::sync::Mutex::default(),
-        }))
+            stops: AtomicBool::new(false),
+        })
     }
 
     /// Watches until the task is dropped.
     pub(super) async fn keep(self: Arc<Self>) {
-        if !self.clone().behind(|watching| watching.read_again(&mut watching.lock())).await {
+        if self.clone().behind(|watching| watching.read_again(&mut watching.lock())).await.is_none() {
             return;
         }
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            if !self.clone().behind(Self::step).await {
+            if self.clone().behind(Self::step).await.is_none() {
                 return;
             }
             self.record().await;
         }
     }
 
-    /// Counts off the runtime's threads; false when that came to nothing.
-    async fn behind(self: Arc<Self>, work: impl FnOnce(&Self) + Send + 'static) -> bool {
+    /// Counts off the runtime's threads; none when that came to nothing.
+    async fn behind<T: Send + 'static>(self: Arc<Self>, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
         let done = tokio::task::spawn_blocking(move || {
             threads::give_way();
-            work(&self);
+            work(&self)
         })
         .await;
-        done.inspect_err(|_| tracing::error!("the watch stopped; restart the gateway")).is_ok()
+        done.inspect_err(|_| tracing::error!("the watch stopped; restart the gateway")).ok()
     }
 
     /// Counts what waits.
@@ -182,12 +183,7 @@ impl Watching {
         if waiting.lost || state.blind.is_some_and(|since| self.clock.now().duration_since(since) >= AGAIN) {
             self.read_again(&mut state);
         }
-        for (index, sighting) in waiting.seen {
-            if index >= state.read_to {
-                state.see(sighting);
-            }
-        }
-        state.end_day(self.clock.now() - LINGERS);
+        state.see_all(waiting.seen, self.clock.now() - LINGERS);
     }
 
     /// Alerts that are counted and not recorded yet.
@@ -214,39 +210,57 @@ impl Watching {
         }
         let through = today.yesterday().ok().filter(|through| all && cursor.is_none_or(|cursor| cursor < *through));
         match through {
-            Some(through) => self.remember(through),
-            None => self.keep_raised(false),
+            Some(through) => self.remember(through).await,
+            None if self.file.is_due(self.clock.now()) => {
+                let raised = self.lock().kept();
+                self.file.put(raised).await;
+            }
+            None => {}
         }
     }
 
-    /// Counts what came last, and keeps what was raised for the next start.
-    pub(super) async fn end(self: Arc<Self>) {
-        let last = |watching: &Self| {
-            watching.step();
-            watching.keep_raised(true);
-        };
-        self.behind(last).await;
+    /// A day that is being read is read no further.
+    pub(super) fn read_no_more(&self) {
+        self.stops.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps what was raised since it was kept last: at the end, and else once in a quarter of an hour.
-    fn keep_raised(&self, ends: bool) {
-        let quarter = quarter_of(self.clock.now());
-        let mut state = self.lock();
-        if std::mem::replace(&mut state.quarter, quarter) == quarter && !ends {
+    /// Counts what came last, and keeps what was raised for the next start, if that takes no second: most of it the next start can read from the log.
+    pub(super) async fn end(self: Arc<Self>) {
+        let last = async {
+            loop {
+                if let Some(kept) = self.clone().behind(Self::count_last).await.flatten() {
+                    return self.file.put(kept).await;
+                }
+                // Somebody still counts, or has just been told to read no further.
+                tokio::time::sleep(SOON).await;
+            }
+        };
+        if !tokio::time::timeout(PATIENCE, last).await.unwrap_or(false) {
+            tracing::warn!("what the watch counted last is not kept; the next start reads the log again");
+        }
+    }
+
+    /// What is to be kept once all is counted; none where somebody else counts.
+    fn count_last(&self) -> Option<Kept> {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        state.take_up(&self.feed, &self.policies.current());
+        state.see_all(self.feed.take().seen, self.clock.now() - LINGERS);
+        Some(state.kept())
+    }
+
+    async fn remember(&self, through: Date) {
+        let kept = Kept::of(Some(through), &self.lock().tally);
+        if !self.file.put(kept).await {
             return;
         }
-        let kept = Kept::of(state.cursor, &state.tally);
-        if kept != state.kept && kept.write(&self.dir, WATCH) {
-            state.kept = kept;
-        }
-    }
-
-    fn remember(&self, through: Date) {
-        let mut state = self.lock();
-        let kept = Kept::of(Some(through), &state.tally);
-        if kept.write(&self.dir, WATCH) {
-            (state.cursor, state.kept) = (Some(through), kept);
-            let next = through.tomorrow().unwrap_or(through);
+        let (mut state, next) = (self.lock(), through.tomorrow().unwrap_or(through));
+        // What was counted for these days meanwhile is recorded first.
+        if state.tally.finished(next).is_empty() {
+            state.cursor = Some(through);
             state.tally.forget_before(next);
         }
     }
@@ -259,19 +273,20 @@ impl Watching {
         let today = tehran_day(self.clock.now());
         let from = state.cursor.map_or(today, |cursor| cursor.tomorrow().unwrap_or(cursor).max(days_before(today, READ_AGAIN)));
         let read = LogEntries::open(&self.dir, &self.kek).and_then(|mut entries| {
-            entries.between(start_of_tehran_day(from), Timestamp::MAX, &mut |_, _| (), &mut |entry| {
+            entries.since(start_of_tehran_day(from), &mut |entry| {
                 state.read_back(&self.feed, &entry);
                 state.read_to = state.read_to.max(entry.index + 1);
+                !self.stops.load(Ordering::Relaxed)
             })
         });
         let (tally, watcher, read_to) = before;
         state.tally.at_least(&tally);
-        let Err(error) = read else {
+        if let Ok(true) = read {
             state.watcher.keep_holders(watcher);
             state.blind = None;
             return;
-        };
-        if state.blind.is_none() {
+        }
+        if let (Err(error), None) = (read, state.blind) {
             metrics::counter!("estelam_alarms_total", "alarm" => "watch-blind").increment(1);
             tracing::error!(%error, "the watch cannot read the log again; it counts from now on, and tries again");
         }
@@ -292,6 +307,21 @@ impl State {
             self.batches = batches(feed, snapshot);
             self.version = snapshot.version.clone();
         }
+    }
+
+    /// What is kept beside the log.
+    fn kept(&self) -> Kept {
+        Kept::of(self.cursor, &self.tally)
+    }
+
+    /// Counts what waited and is not read from the log, and ends the day where it is over.
+    fn see_all(&mut self, seen: Vec<(u64, Sighting)>, now: Timestamp) {
+        for (index, sighting) in seen {
+            if index >= self.read_to {
+                self.see(sighting);
+            }
+        }
+        self.end_day(now);
     }
 
     fn see(&mut self, mut sighting: Sighting) {
@@ -352,3 +382,7 @@ fn batches(feed: &Feed, snapshot: &Snapshot) -> HashSet<u64> {
     };
     snapshot.agencies.iter().filter_map(branch_of).collect()
 }
+
+#[cfg(test)]
+#[path = "watching_tests.rs"]
+mod tests;

@@ -55,7 +55,7 @@
 //! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | `degraded`: a file of `keys/` or `keys.unlock` is gone, reachable by others, another one, or does not open; the keys in memory go on, and a restart would not have them. Red: a token does not answer, or what opens the contents has been away for a day | restore the file (the body says which), or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID`; [`trust`](super::trust) says why |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`), or was set by more than that while the gateway did not run (`clock-moved`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
-//! | `certificate` | `tls.certificate` is not within its dates: every client refuses it | bring a new one and restart the gateway |
+//! | `certificate` | what the listeners show, `tls.certificate` as it was at the start, is not within its dates: every client refuses it | bring a new one and restart the gateway |
 //! | `accepting` | the node is stopping | wait |
 //!
 //! **The clock at a start.** A wall clock that moves on evenly is believed as it is when the gateway starts, with two exceptions: a witness that contradicts it
@@ -316,6 +316,7 @@
 //! | `decrees-not-signed` | a decree or a rescission in the registry is not signed by two officials of this gateway, or was changed; its list is refused, and the one before goes on until it is too old | see [`trust`](super::trust), Decrees |
 //! | `registry-event-key` | somebody who has the registry's client certificate pushes events that its key did not sign | compare `events.keys` with the registry's key, or revoke that certificate |
 //! | `watch-blind` | the rules that watch for abuse could not read back what happened before (at a start, or after something was missed); they count from then on and try again | look at the log's disk, run `estelam log verify` |
+//! | `alerts-lost` | at the start `ledger/watch.json` or `ledger/alerts.json` could not be read, as after a power cut: alerts that it had are lost, and today alone is read again | look at the log's disk; the file is written anew by itself |
 //! | `webhook-outbox`, `webhook-refused` | an alert could not be kept for the webhook, or the webhook refused it (it lies in `refused` of the outbox); the log has it either way | look at the disk of `alerts/`; ask the webhook's owner; see [`watching`](super::watching) |
 //!
 //! # Searches for holders

@@ -241,7 +241,7 @@
 //! ready again by itself once the token is back. A wrong PIN is tried once, so that the token does not lock. `make end-to-end` tries all this with SoftHSM.
 //!
 //! **A file that goes away while the gateway runs** (or can be reached by others, is another one, does not open) cuts nobody off: a mistake in what puts the files
-//! down reaches every node at once. The files are looked at every second. Part `keys` of the health check is `degraded` then, with alarm (`key-file-missing`) and entry, and it is
+//! down reaches every node at once. The files are looked at every second; a folder of which nothing can be seen for five seconds, since its disk hangs, counts as away. Part `keys` of the health check is `degraded` then, with alarm (`key-file-missing`) and entry, and it is
 //! put right before the next restart, which fails but for a standby key. What goes on meanwhile:
 //!
 //! | away | what goes on from memory | for how long |

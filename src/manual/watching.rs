@@ -55,7 +55,7 @@
 //!
 //! Clerks, branches and holders by hashes under a key that is drawn at each start and never leaves the process; a day's counts are gone when it ends.
 //! A table holds a million keys a rule at most; `estelam_watch_passed_over_total` says when one was full. Nothing of it is on the disk but `ledger/watch.json`: up to which day alerts
-//! are recorded, and what was raised since (rule, agency, day, number); `ledger/alerts.json` has the same of the bounds on the path. They are written when the gateway stops,
+//! are recorded, and what was raised since (rule, agency, day, number); `ledger/alerts.json` has the same of the bounds on the path. They are written when the gateway stops (unless that takes more than a second),
 //! and else at most once in a quarter of an hour, so that when a file changed tells no finer when an alert was raised.
 //!
 //! A person is one holder by whichever number, as soon as the registry has said whose the number is (`key` of a look-up, a keyed hash; other registries than ours

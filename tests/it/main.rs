@@ -11,6 +11,7 @@ mod full_disk;
 mod house;
 mod installing;
 mod jose_vectors;
+mod killed_verbs;
 mod ledger;
 mod ledger_note;
 mod ledger_vectors;

@@ -31,7 +31,7 @@ pub async fn ask(http: &Client, gateway: &str, token: &Value) -> (u16, Value) {
 }
 
 /// Gets so many answers; the last one.
-async fn answers(installation: &Installation, count: usize) -> Value {
+pub async fn answers(installation: &Installation, count: usize) -> Value {
     let http = installation.http("clinic");
     let (_, bearer) = token(&http, &installation.gateway()).await;
     let mut last = Value::Null;

@@ -44,7 +44,7 @@ async fn anyone(request: HttpRequest) -> HttpResponse {
 async fn the_public_listener_asks_nobody_for_a_certificate() {
     let lab = Lab::start();
     let server = lab.pki.issue_server("public").unwrap();
-    let identity = ServerIdentity { certificate: server.cert, key: server.key };
+    let identity = ServerIdentity::read(&server.cert, &server.key).unwrap();
     let settings = config::public(&identity, lab.clock.clone(), false).unwrap();
     let (address, handle) = start(&lab, "public", TlsMode::ServerOnly(Arc::new(ArcSwap::from_pointee(settings))));
     let client = config::anonymous_client_config(&lab.pki.ca(), lab.clock.clone()).unwrap();
@@ -73,7 +73,7 @@ impl ResolvesServerCert for Noting {
 async fn handshakes_are_made_on_threads_that_answer_nobody() {
     let lab = Lab::start();
     let server = lab.pki.issue_server("public").unwrap();
-    let identity = ServerIdentity { certificate: server.cert, key: server.key };
+    let identity = ServerIdentity::read(&server.cert, &server.key).unwrap();
     let mut settings = config::public(&identity, lab.clock.clone(), false).unwrap();
     let threads: Arc<Mutex<Vec<_>>> = Arc::default();
     settings.cert_resolver = Arc::new(Noting { inner: settings.cert_resolver.clone(), threads: threads.clone() });

@@ -299,3 +299,17 @@ async fn revoking_survives_a_restart_and_a_refresh() {
     assert_eq!(accepted(&lab, &peer(&lab, &bank)), Err("the certificate is revoked"));
     lab.stop().await;
 }
+
+#[actix_web::test]
+async fn revocation_takes_force_whatever_became_of_the_listeners_certificate_file() {
+    let lab = Lab::start();
+    let bank = lab.issue("bank");
+    let files = lab.pki.issue_server("gateway").unwrap();
+    fs::write(&files.key, "another key").unwrap();
+    fs::remove_file(&files.cert).unwrap();
+    revoke(&lab, &bank);
+    lab.trust.reload().unwrap();
+    assert_eq!(accepted(&lab, &peer(&lab, &bank)), Err("the certificate is revoked"));
+    assert_eq!(lab.connect_as("school").await.get("/").await.unwrap(), "200 school", "the listener shows what it was started with");
+    lab.stop().await;
+}

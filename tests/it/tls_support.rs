@@ -130,7 +130,7 @@ pub fn settings(pki: &DevPki, allow_tls12: bool) -> TrustSettings {
         crl_dir: pki.crl_dir(),
         crl_memory: pki.crl_dir().with_file_name("revocation-lists.json"),
         crl_grace: SignedDuration::from_hours(24),
-        identity: ServerIdentity { certificate: server.cert, key: server.key },
+        identity: ServerIdentity::read(&server.cert, &server.key).unwrap(),
         allow_tls12,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::record::{KeyHome, KeyList, KeyRecord, LIST};
-use super::ring::{content_key_from, open_key};
+use super::ring::{content_key_of, signer_of};
 use super::sealed::Unlock;
 use super::{KeyError, KeyPlace, KeyRing, files};
 
@@ -23,13 +23,19 @@ impl KeyFault {
     fn of(path: &Path, error: &KeyError, of_contents: bool) -> Self {
         Self { path: path.to_owned(), why: error.to_string(), of_contents }
     }
+
+    /// A folder that cannot be looked at: nobody knows whether any of its files is there.
+    pub(super) fn unseen(path: &Path) -> Self {
+        let why = format!("`{}` cannot be looked at; see whether its disk answers", path.display());
+        Self { path: path.to_owned(), why, of_contents: true }
+    }
 }
 
-/// What was seen of the files. Opening one costs much, so it is opened when it has changed.
+/// What was seen of the files. Opening one costs much, also in vain, so it is opened when it has changed.
 #[derive(Debug, Default)]
 pub(super) struct Condition {
-    /// Of each file that opened, what it was then.
-    opened: HashMap<PathBuf, [u8; 32]>,
+    /// Of each file, what it was when it was opened last, and why it did not open.
+    opened: HashMap<PathBuf, ([u8; 32], Option<String>)>,
 }
 
 impl Condition {
@@ -72,35 +78,42 @@ impl Condition {
     fn signing(&mut self, place: &KeyPlace, unlock: Option<&Unlock>, record: &KeyRecord) -> Option<KeyFault> {
         let KeyHome::File(name) = &record.home else { return None };
         let path = place.dir.join(name);
-        let opens = |unlock: &Unlock| open_key(place, unlock, record).map(drop);
-        self.changed(&path, unlock, opens).err().map(|error| KeyFault::of(&path, &error, false))
+        let opens = |unlock: &Unlock, text: &[u8]| signer_of(record, &path, text, unlock).map(drop);
+        let why = self.outcome(&path, unlock, record.kid.as_bytes(), opens)?;
+        Some(KeyFault { path, why, of_contents: false })
     }
 
     fn content(&mut self, place: &KeyPlace, unlock: Option<&Unlock>, ring: &KeyRing) -> Option<KeyFault> {
-        let path = place.dir.join(files::CONTENT);
-        let opens = |unlock: &Unlock| {
-            let found = content_key_from(&path, unlock)?;
-            if found.expose() == ring.content().expose() { Ok(()) } else { Err(KeyError::OtherContent { path: path.clone() }) }
+        let (path, own) = (place.dir.join(files::CONTENT), ring.content().expose());
+        let opens = |unlock: &Unlock, text: &[u8]| {
+            let found = content_key_of(&path, text, unlock)?;
+            if found.expose() == own { Ok(()) } else { Err(KeyError::OtherContent { path: path.clone() }) }
         };
-        self.changed(&path, unlock, opens).err().map(|error| KeyFault::of(&path, &error, true))
+        let why = self.outcome(&path, unlock, own, opens)?;
+        Some(KeyFault { path, why, of_contents: true })
     }
 
-    /// Opens a file unless it is as it was when it opened; without the secret it is only read.
-    fn changed(
+    /// What is wrong with a file. It is opened unless it is as it was the last time, and should be the same; without the secret it is only read.
+    pub(super) fn outcome(
         &mut self,
         path: &Path,
         unlock: Option<&Unlock>,
-        opens: impl FnOnce(&Unlock) -> Result<(), KeyError>,
-    ) -> Result<(), KeyError> {
-        let text = files::read_private(path)?;
-        let Some(unlock) = unlock else { return Ok(()) };
-        let now = unlock.mark(&text);
-        if self.opened.get(path) == Some(&now) {
-            return Ok(());
+        should_be: &[u8],
+        opens: impl FnOnce(&Unlock, &[u8]) -> Result<(), KeyError>,
+    ) -> Option<String> {
+        let text = match files::read_private(path) {
+            Ok(text) => text,
+            Err(error) => return Some(error.to_string()),
+        };
+        let unlock = unlock?;
+        let now = unlock.mark(&text, should_be);
+        if let Some((then, why)) = self.opened.get(path)
+            && *then == now
+        {
+            return why.clone();
         }
-        self.opened.remove(path);
-        opens(unlock)?;
-        self.opened.insert(path.to_owned(), now);
-        Ok(())
+        let why = opens(unlock, &text).err().map(|error| error.to_string());
+        self.opened.insert(path.to_owned(), (now, why.clone()));
+        why
     }
 }

@@ -213,8 +213,7 @@ pub(super) fn open_key(place: &KeyPlace, unlock: &Unlock, record: &KeyRecord) ->
     match &record.home {
         KeyHome::File(name) => {
             let path = place.dir.join(name);
-            let signer = signer_from(&path, unlock)?;
-            if signer.key_id() == record.kid { Ok(KeySigner::File(signer)) } else { Err(KeyError::OtherKey { path }) }
+            signer_of(record, &path, &files::read_private(&path)?, unlock).map(KeySigner::File)
         }
         KeyHome::Pkcs11(label) => {
             let hsm = place.hsm.as_ref().ok_or(KeyError::NoHsm)?;
@@ -223,6 +222,12 @@ pub(super) fn open_key(place: &KeyPlace, unlock: &Unlock, record: &KeyRecord) ->
         }
         KeyHome::Gone => Err(KeyError::WrongState { kid: record.kid.clone() }),
     }
+}
+
+/// Opens what the file of a record has, and checks that it belongs to it.
+pub(super) fn signer_of(record: &KeyRecord, path: &Path, text: &[u8], unlock: &Unlock) -> Result<FileSigner, KeyError> {
+    let signer = signer_from(path, text, unlock)?;
+    if signer.key_id() == record.kid { Ok(signer) } else { Err(KeyError::OtherKey { path: path.to_owned() }) }
 }
 
 /// The list of a folder that has none yet: the keys by their first names, made when their files were.
@@ -244,7 +249,7 @@ fn first_list(place: &KeyPlace, unlock: &Unlock) -> Result<KeyList, KeyError> {
         if state == KeyState::Standby && !path.exists() {
             continue;
         }
-        let signer = signer_from(&path, unlock)?;
+        let signer = signer_from(&path, &files::read_private(&path)?, unlock)?;
         let made = files::at(&path, path.metadata().and_then(|metadata| metadata.modified()))?;
         let made = Timestamp::try_from(made).unwrap_or(Timestamp::UNIX_EPOCH);
         list.keys.push(KeyRecord::new(usage, signer.public_key(), state, KeyHome::File(name.to_owned()), made));
@@ -252,18 +257,21 @@ fn first_list(place: &KeyPlace, unlock: &Unlock) -> Result<KeyList, KeyError> {
     Ok(list)
 }
 
-fn signer_from(path: &Path, unlock: &Unlock) -> Result<FileSigner, KeyError> {
-    let text = read_sealed(path)?;
-    let pkcs8 = unlock.open(&text, path)?;
+fn signer_from(path: &Path, text: &[u8], unlock: &Unlock) -> Result<FileSigner, KeyError> {
+    let pkcs8 = unlock.open(sealed_alone(path, text)?, path)?;
     // A wrong secret may by chance leave a plausible padding behind, but never a key.
     FileSigner::from_pkcs8(&pkcs8).ok_or_else(|| KeyError::WrongUnlock { path: path.to_owned() })
 }
 
 pub(super) fn content_key_from(path: &Path, unlock: &Unlock) -> Result<ContentKey, KeyError> {
-    Ok(ContentKey(*unlock.open_content(&read_sealed(path)?, path)?))
+    content_key_of(path, &files::read_private(path)?, unlock)
 }
 
-fn read_sealed(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, KeyError> {
-    let text = files::read_private(path)?;
-    if sealed::is_plain(&text) { Err(KeyError::NotSealed { path: path.to_owned() }) } else { Ok(text) }
+/// The content key in what its file has.
+pub(super) fn content_key_of(path: &Path, text: &[u8], unlock: &Unlock) -> Result<ContentKey, KeyError> {
+    Ok(ContentKey(*unlock.open_content(sealed_alone(path, text)?, path)?))
+}
+
+fn sealed_alone<'a>(path: &Path, text: &'a [u8]) -> Result<&'a [u8], KeyError> {
+    if sealed::is_plain(text) { Err(KeyError::NotSealed { path: path.to_owned() }) } else { Ok(text) }
 }

@@ -76,11 +76,14 @@ impl Unlock {
         self.seal_as(SEALED_CONTENT_TAG, &plain)
     }
 
-    /// By what a sealed file and this secret together are known again, without opening it.
-    pub(super) fn mark(&self, text: &[u8]) -> [u8; 32] {
-        let mark = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), text);
+    /// By what a sealed file, this secret and what the file should be together are known again, without opening it.
+    pub(super) fn mark(&self, text: &[u8], should_be: &[u8]) -> [u8; 32] {
+        let mut mark = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.0));
+        mark.update(&should_be.len().to_be_bytes());
+        mark.update(should_be);
+        mark.update(text);
         let mut out = [0; 32];
-        out.iter_mut().zip(mark.as_ref()).for_each(|(to, from)| *to = *from);
+        out.iter_mut().zip(mark.sign().as_ref()).for_each(|(to, from)| *to = *from);
         out
     }
 

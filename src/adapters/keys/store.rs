@@ -77,6 +77,13 @@ impl KeyStore {
         faults
     }
 
+    /// Notes that the files cannot be looked at.
+    pub fn unseen(&self) -> Arc<Vec<KeyFault>> {
+        let faults = Arc::new(vec![KeyFault::unseen(&self.place.dir)]);
+        self.faults.store(faults.clone());
+        faults
+    }
+
     /// What was wrong with the files when they were looked at last. The keys in memory sign all the same.
     pub fn faults(&self) -> Arc<Vec<KeyFault>> {
         self.faults.load_full()

@@ -32,6 +32,15 @@ struct State {
     asking: Option<Shared<BoxFuture<'static, Option<Addresses>>>>,
 }
 
+impl State {
+    /// What is known is good for a while, since nobody says better.
+    fn go_on(&mut self) {
+        if let Some((_, asked)) = &mut self.known {
+            *asked = Instant::now();
+        }
+    }
+}
+
 impl Names {
     /// By the system's own way.
     pub(super) fn of_system() -> Arc<Self> {
@@ -54,32 +63,38 @@ impl Names {
         };
         let Some(known) = known else { return asking.await.ok_or_else(|| io::Error::other("its name leads nowhere")) };
         match timeout(PATIENCE, asking).await {
-            Ok(Some(found)) => Ok(found),
-            Ok(None) | Err(_) => {
-                self.go_on(&known);
+            Ok(found) => Ok(found.unwrap_or(known)),
+            Err(_) => {
+                self.wait_no_longer();
                 Ok(known)
             }
+        }
+    }
+
+    /// Somebody goes on by what is known while the query lasts. Where it has ended just now, what came of it stands.
+    fn wait_no_longer(&self) {
+        let mut state = self.lock();
+        if state.asking.is_some() {
+            state.go_on();
         }
     }
 
     /// Asks, whoever leaves meanwhile.
     fn begin(self: &Arc<Self>, host: String) -> Shared<BoxFuture<'static, Option<Addresses>>> {
         let names = Arc::clone(self);
+        // A task of its own: also of one that breaks off it is known that it has ended.
+        let asked = tokio::spawn((self.ask)(host));
         let asking = tokio::spawn(async move {
-            let found = (names.ask)(host).await.ok().filter(|found| !found.is_empty()).map(Addresses::from);
+            let found = asked.await.ok().and_then(Result::ok).filter(|found| !found.is_empty()).map(Addresses::from);
             let mut state = names.lock();
             state.asking = None;
-            if let Some(found) = &found {
-                state.known = Some((Arc::clone(found), Instant::now()));
+            match &found {
+                Some(found) => state.known = Some((Arc::clone(found), Instant::now())),
+                None => state.go_on(),
             }
             found
         });
         asking.map(|ended| ended.ok().flatten()).boxed().shared()
-    }
-
-    /// What was known is good for a while, since nobody says better.
-    fn go_on(&self, known: &Addresses) {
-        self.lock().known = Some((Arc::clone(known), Instant::now()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -104,7 +119,7 @@ impl Resolve for Resolver {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use tokio::sync::Semaphore;
 
@@ -115,16 +130,23 @@ mod tests {
         asked: AtomicUsize,
         gate: Semaphore,
         says: Mutex<Option<SocketAddr>>,
+        breaks_off: AtomicBool,
     }
 
     fn servers() -> (Arc<Servers>, Arc<Names>) {
-        let servers = Arc::new(Servers { asked: AtomicUsize::new(0), gate: Semaphore::new(0), says: Mutex::new(Some(at(1))) });
+        let servers = Arc::new(Servers {
+            asked: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+            says: Mutex::new(Some(at(1))),
+            breaks_off: AtomicBool::new(false),
+        });
         let asked = Arc::clone(&servers);
         let ask = move |_| {
             let servers = Arc::clone(&asked);
             async move {
                 servers.asked.fetch_add(1, Ordering::SeqCst);
                 servers.gate.acquire().await.unwrap().forget();
+                assert!(!servers.breaks_off.load(Ordering::SeqCst), "the query breaks off");
                 let says = *servers.says.lock().unwrap();
                 says.map(|at| vec![at]).ok_or_else(|| io::Error::other("no such name"))
             }
@@ -189,5 +211,35 @@ mod tests {
         servers.gate.add_permits(1);
         tokio::time::advance(FRESH).await;
         assert_eq!(found(&names).await.unwrap(), at(2));
+    }
+
+    /// On several threads a query may end between the end of somebody's patience and what is done then.
+    #[tokio::test(start_paused = true)]
+    async fn waiter_whose_patience_is_over_puts_no_old_address_over_a_new_one() {
+        let (servers, names) = servers();
+        servers.gate.add_permits(1);
+        assert_eq!(found(&names).await.unwrap(), at(1));
+        *servers.says.lock().unwrap() = Some(at(2));
+        servers.gate.add_permits(1);
+        tokio::time::advance(FRESH).await;
+        assert_eq!(found(&names).await.unwrap(), at(2));
+        tokio::time::advance(FRESH - Duration::from_millis(1)).await;
+        names.wait_no_longer();
+        assert_eq!((found(&names).await.unwrap(), servers.asked.load(Ordering::SeqCst)), (at(2), 2));
+        *servers.says.lock().unwrap() = Some(at(3));
+        servers.gate.add_permits(1);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(found(&names).await.unwrap(), at(3), "nor does it make one count for longer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn query_that_breaks_off_keeps_nobody_from_asking_again() {
+        let (servers, names) = servers();
+        servers.breaks_off.store(true, Ordering::SeqCst);
+        servers.gate.add_permits(1);
+        assert!(found(&names).await.is_err());
+        servers.breaks_off.store(false, Ordering::SeqCst);
+        servers.gate.add_permits(1);
+        assert_eq!((found(&names).await.unwrap(), servers.asked.load(Ordering::SeqCst)), (at(1), 2));
     }
 }

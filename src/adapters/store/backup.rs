@@ -3,6 +3,8 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rusqlite::{Connection, OpenFlags};
+
 use super::config::{JOURNAL_BYTES, LedgerError};
 use super::journal::Journal;
 use super::origins::Origins;
@@ -27,7 +29,7 @@ pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>),
             continue;
         }
         schema::make_folder(&copy)?;
-        if is_begun(&schema::database(&copy)) {
+        if is_begun(&schema::database(&copy))? {
             copies::update(dir, &copy)?;
             last = end_of(&copy)?;
         } else {
@@ -38,9 +40,14 @@ pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>),
     Ok(last)
 }
 
-/// Whether a copy has anything: one that was cut short before its first transaction has not, and is begun anew.
-fn is_begun(database: &Path) -> bool {
-    std::fs::metadata(database).is_ok_and(|file| file.is_file() && file.len() > 0)
+/// Whether a copy has anything: one that was cut short in its first transaction has not, and is begun anew. SQLite is asked, which takes back what such a
+/// one wrote.
+fn is_begun(database: &Path) -> Result<bool, LedgerError> {
+    if !database.is_file() {
+        return Ok(false);
+    }
+    let copy = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    Ok(copy.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?)
 }
 
 /// The disk that a copy would go to has no room for it.
@@ -96,7 +103,12 @@ fn end_of(copy: &Path) -> Result<(u64, Option<String>), LedgerError> {
     Ok((nodes::stored_size(&conn)?, note))
 }
 
+/// A folder that is empty and its owner's alone, as a copy that was cut short leaves it, is as good as a new one.
 fn new_folder(to: &Path) -> Result<(), LedgerError> {
+    let own = || std::fs::metadata(to).is_ok_and(|found| found.mode() & 0o077 == 0);
+    if std::fs::read_dir(to).is_ok_and(|mut names| names.next().is_none()) && own() {
+        return Ok(());
+    }
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -213,9 +213,16 @@ fn open_count(conn: &Connection, contents: &mut Contents, (day, key): (i64, i64)
     let plain = contents.open_count(conn, key, day, sealed)?;
     match plain.and_then(|plain| serde_json::from_slice(&plain).ok()) {
         Some(told) => Ok(told),
-        None if purge::is_stored(conn, key)? => Err(SegmentError::DamagedCount(date_of(day))),
+        // A row that names a key which never was says nothing of that of its day.
+        None if purge::is_stored(conn, key)? || key_of(conn, day)?.is_some() => Err(SegmentError::DamagedCount(date_of(day))),
         None => Ok(Kept::Whole(Vec::new())),
     }
+}
+
+/// The key under which the counts of a day are sealed; none where the day has none, or a purge has destroyed it.
+pub(super) fn key_of(conn: &Connection, day: i64) -> rusqlite::Result<Option<i64>> {
+    let select = "SELECT seq FROM content_key WHERE day = ?1 AND class = ?2";
+    conn.prepare_cached(select)?.query_row((day, class_byte(RetentionClass::Admin)), |row| row.get(0)).optional()
 }
 
 /// Days that are over (all of them where no instant is given), have a key for their counts, and are not kept yet.

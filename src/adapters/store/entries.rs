@@ -94,7 +94,20 @@ impl LogEntries {
         each: &mut dyn FnMut(StoredEntry),
     ) -> Result<(), LedgerError> {
         let (from, to) = (self.first_at(from)?, self.first_at(to)?);
-        self.read(from, to, progress, each)
+        let mut each = |entry| {
+            each(entry);
+            true
+        };
+        self.read(from, to, progress, &mut each).map(drop)
+    }
+
+    /// Hands over every entry from an instant on, in order; ends after one where `each` says no. Whether it came to the end.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn since(&mut self, from: Timestamp, each: &mut dyn FnMut(StoredEntry) -> bool) -> Result<bool, LedgerError> {
+        let (from, to) = (self.first_at(from)?, self.size()?);
+        self.read(from, to, &mut |_, _| (), each)
     }
 
     /// Hands over every answer with a retry mark from an instant to the end, the newest first, some entries' at a time; ends where `each` says
@@ -146,17 +159,19 @@ impl LogEntries {
         mut index: u64,
         end: u64,
         progress: &mut dyn FnMut(u64, u64),
-        each: &mut dyn FnMut(StoredEntry),
-    ) -> Result<(), LedgerError> {
+        each: &mut dyn FnMut(StoredEntry) -> bool,
+    ) -> Result<bool, LedgerError> {
         let (start, total) = (index, end.saturating_sub(index));
         while index < end {
             for row in self.rows(index, (index + CHUNK).min(end))? {
-                each(self.entry(row)?);
+                if !each(self.entry(row)?) {
+                    return Ok(false);
+                }
             }
             index = (index + CHUNK).min(end);
             progress(index - start, total);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The first entry with this id; `None` when there is none.

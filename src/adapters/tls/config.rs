@@ -1,29 +1,51 @@
 //! TLS settings of our listeners and of our own clients. The provider, the clock and the roots are always given explicitly.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{
     ClientConfig, ConfigBuilder, ConfigSide, RootCertStore, ServerConfig, SupportedProtocolVersion, WantsVerifier, WantsVersions, version,
 };
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::material::{self, MaterialError};
 use crate::core::domain::clock::Clock;
 
-/// The server's own certificate chain and key, as files.
-#[derive(Clone, Debug)]
+/// The server's own certificate chain and key, as they were read: that is what its listeners show for good, whatever becomes of the files.
+#[derive(Clone)]
 pub struct ServerIdentity {
-    /// PEM: leaf first, then intermediates.
-    pub certificate: std::path::PathBuf,
-    /// PEM: the private key.
-    pub key: std::path::PathBuf,
+    chain: Vec<CertificateDer<'static>>,
+    own: Arc<SingleCertAndKey>,
+    key: PathBuf,
+}
+
+impl ServerIdentity {
+    /// Reads them from files in PEM: the leaf first, then intermediates; the private key.
+    ///
+    /// # Errors
+    /// The server's certificate or key cannot be used.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, MaterialError> {
+        let chain = material::certificates(certificate)?;
+        Ok(Self { own: material::key_of(chain.clone(), key)?, chain, key: key.to_owned() })
+    }
+
+    /// The chain, the leaf first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+}
+
+impl fmt::Debug for ServerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerIdentity").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// The cryptography of every connection: aws-lc with the hybrid post-quantum key exchange first.
@@ -36,7 +58,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// Settings of a listener that asks every client for a certificate.
 ///
 /// # Errors
-/// The server's certificate or key cannot be used.
+/// The cryptographic provider lacks something.
 pub fn gateway(
     identity: &ServerIdentity,
     verifier: Arc<dyn ClientCertVerifier>,
@@ -44,16 +66,16 @@ pub fn gateway(
     allow_tls12: bool,
 ) -> Result<ServerConfig, MaterialError> {
     let builder = versions(ServerConfig::builder_with_details(provider(), ClockTime::new(clock)), allow_tls12, &identity.key)?;
-    server(builder.with_client_cert_verifier(verifier), identity)
+    Ok(server(builder.with_client_cert_verifier(verifier), identity))
 }
 
 /// Settings of a listener for anyone: server authentication only.
 ///
 /// # Errors
-/// The server's certificate or key cannot be used.
+/// The cryptographic provider lacks something.
 pub fn public(identity: &ServerIdentity, clock: Arc<dyn Clock>, allow_tls12: bool) -> Result<ServerConfig, MaterialError> {
     let builder = versions(ServerConfig::builder_with_details(provider(), ClockTime::new(clock)), allow_tls12, &identity.key)?;
-    server(builder.with_no_client_auth(), identity)
+    Ok(server(builder.with_no_client_auth(), identity))
 }
 
 /// Settings of our own clients: only the roots in `ca`, our certificate, TLS 1.3.
@@ -120,17 +142,14 @@ fn versions<Side: ConfigSide>(
     builder.with_protocol_versions(versions).map_err(|_| MaterialError::new(file, "the cryptographic provider lacks the protocol version"))
 }
 
-fn server(
-    builder: ConfigBuilder<ServerConfig, rustls::server::WantsServerCert>,
-    identity: &ServerIdentity,
-) -> Result<ServerConfig, MaterialError> {
-    let mut config = builder.with_cert_resolver(material::own_key(&identity.certificate, &identity.key)?);
+fn server(builder: ConfigBuilder<ServerConfig, rustls::server::WantsServerCert>, identity: &ServerIdentity) -> ServerConfig {
+    let mut config = builder.with_cert_resolver(identity.own.clone());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A resumed session would skip the check of the client's certificate, so nothing is ever resumable.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.max_early_data_size = 0;
-    Ok(config)
+    config
 }
 
 /// Lets rustls read the injected clock.

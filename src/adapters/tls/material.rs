@@ -79,7 +79,14 @@ pub fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Mat
 /// # Errors
 /// A file cannot be read, or the key is of no use or not the certificate's.
 pub fn own_key(certificate: &Path, key: &Path) -> Result<Arc<SingleCertAndKey>, MaterialError> {
-    let chain = certificates(certificate)?;
+    key_of(certificates(certificate)?, key)
+}
+
+/// The same with a chain that was read already.
+///
+/// # Errors
+/// As [`own_key`].
+pub(super) fn key_of(chain: Vec<CertificateDer<'static>>, key: &Path) -> Result<Arc<SingleCertAndKey>, MaterialError> {
     let unusable = |_| MaterialError::new(key, "the key cannot be used or does not belong to the certificate");
     let private = private_key(key)?;
     let certified = CertifiedKey::new(chain, any_supported_type(&private).map_err(unusable)?);

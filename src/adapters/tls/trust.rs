@@ -34,7 +34,7 @@ pub struct TrustSettings {
     pub crl_memory: PathBuf,
     /// How long after its `nextUpdate` a list still counts like a current one.
     pub crl_grace: SignedDuration,
-    /// The listener's own certificate.
+    /// The listener's own certificate, the same until it is opened anew.
     pub identity: ServerIdentity,
     /// Whether TLS 1.2 is accepted besides 1.3.
     pub allow_tls12: bool,

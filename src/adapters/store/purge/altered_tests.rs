@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::tests::{at, log, verify_in};
+use super::tests::{at, log, verify_in, verify_without_keys};
 use crate::adapters::store::VerifyError;
 use crate::core::ledger::LogReader as _;
 
@@ -42,11 +42,15 @@ async fn counts_that_are_taken_away_or_altered_are_found() {
     for (cheat, what) in [
         ("UPDATE day_count SET sealed = zeroblob(length(sealed)) WHERE day = ?1".to_owned(), "do not open"),
         (format!("UPDATE day_count SET sealed = {next} WHERE day = ?1"), "do not open"),
+        ("UPDATE day_count SET key = 999999 WHERE day = ?1".to_owned(), "are not under"),
+        ("UPDATE day_count SET key = (SELECT max(seq) FROM content_key) WHERE day = ?1".to_owned(), "are not under"),
         ("DELETE FROM day_count WHERE day = ?1".to_owned(), "are gone"),
     ] {
         assert_eq!(log.sql().execute(&cheat, [kept.0]).unwrap(), 1);
         let found = verified();
         assert!(matches!(&found, Err(VerifyError::Counts { what: said, .. }) if said.starts_with(what)), "{cheat}: {found:?}");
+        // Whoever has no key file sees what needs none.
+        assert_eq!(verify_without_keys(&log.config, &log.config.dir).is_err(), what != "do not open", "{cheat}");
         log.sql().execute("INSERT OR REPLACE INTO day_count VALUES (?1, ?2, ?3)", (kept.0, kept.1, &kept.2)).unwrap();
         assert!(verified().is_ok(), "put back");
     }

@@ -104,8 +104,15 @@ async fn damaged_counts_of_a_day_are_an_error_and_not_a_day_without_queries() {
     log.live(&ledger, "2026-01-01T08:00:00Z", 3).await;
     let now = at("2026-01-04T08:00:00Z");
     ledger.summary(None, None, now).await.unwrap();
-    log.sql().execute("UPDATE day_count SET sealed = zeroblob(length(sealed)) WHERE day = (SELECT min(day) FROM day_count)", []).unwrap();
-    assert!(ledger.summary(None, None, now).await.is_err());
+    let first = "WHERE day = (SELECT min(day) FROM day_count)";
+    let whole = log.sql().query_row(&format!("SELECT key, sealed FROM day_count {first}"), [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (key, sealed): (i64, Vec<u8>) = whole.unwrap();
+    for damage in ["key = 999999", "sealed = zeroblob(length(sealed))"] {
+        log.sql().execute(&format!("UPDATE day_count SET key = ?1, sealed = ?2 {first}"), (key, &sealed)).unwrap();
+        ledger.summary(None, None, now).await.unwrap();
+        log.sql().execute(&format!("UPDATE day_count SET {damage} {first}"), []).unwrap();
+        assert!(ledger.summary(None, None, now).await.is_err(), "{damage}");
+    }
     let second = Some("2026-01-02".parse().unwrap());
     ledger.summary(second, None, now).await.unwrap();
 }

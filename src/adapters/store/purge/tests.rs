@@ -90,10 +90,19 @@ impl Log {
 }
 
 pub(super) fn verify_in(config: &LedgerConfig, dir: &Path) -> Result<VerifyReport, VerifyError> {
+    verified_by(config, dir, Some(config.content_kek.clone()))
+}
+
+/// As somebody does who has the public keys alone.
+pub(super) fn verify_without_keys(config: &LedgerConfig, dir: &Path) -> Result<VerifyReport, VerifyError> {
+    verified_by(config, dir, None)
+}
+
+fn verified_by(config: &LedgerConfig, dir: &Path, content_kek: Option<ContentKek>) -> Result<VerifyReport, VerifyError> {
     let options = VerifyOptions {
         dir: dir.into(),
         checkpoint_keys: config.checkpoint_keys().unwrap(),
-        content_kek: Some(config.content_kek.clone()),
+        content_kek,
         seen_checkpoint: None,
         purges: PurgeGrounds::default(),
         now: at("2030-01-01T00:00:00Z"),
