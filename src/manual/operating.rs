@@ -96,7 +96,9 @@
 //! **An address that lags.** An answer older than what the feed had told before it was asked for is not used: it is asked for at another address, and for
 //! five seconds the one that lags is asked only where there is no other (`estelam status`: `behind what is known`; `estelam_registry_lagging`).
 //!
-//! **Pace.** How many look-ups are there at once follows the registry's pace (4 to 512). After an outage one look-up at a time finds out whether an address is
+//! **Pace.** How many look-ups are there at once follows the registry's pace (4 to 512): a tenth fewer where they come to nothing, more while they are quick
+//! and all in use. One that takes more than half of its time and is answered lowers nothing; it is a reason for more only where the registry took as long
+//! with a handful. After an outage one look-up at a time finds out whether an address is
 //! back; then it gets two, and with each answer one more. Where all were away, four are let on at first, twice as many in each round up to half of what it was before, so that
 //! those who waited do not come all at once. A look-up that had waited too long to be answered in time is not begun, and one that was cut off for that
 //! reason says nothing about the registry: an overload of ours opens no breaker.
