@@ -14,7 +14,7 @@ use super::config::RegistryClientConfig;
 use super::decrees::AcceptedDecrees;
 use super::entry::{Entry, Lookups};
 use super::lanes::{Caller, Lane};
-use super::loads::{Loaded, Loads, TOO_LONG};
+use super::loads::{Loaded, Loads};
 use super::mark::{Mark, Marker};
 use super::pool::{Pool, PoolState};
 use super::pushed::Pushed;
@@ -27,7 +27,7 @@ use crate::core::limit::Tier;
 use crate::core::policy::Permit;
 use crate::core::registry::holder::{HolderDesk, OpenAnswer, OpenRequest};
 use crate::core::registry::{
-    CLOCKS_APART, Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable,
+    CLOCKS_APART, Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable, TOO_LONG,
 };
 
 /// So long what an address said of its time counts.
