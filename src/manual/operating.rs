@@ -81,7 +81,8 @@
 //!
 //! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
 //! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
-//! `registry.timeout_ms`; batches leave half of what may be saved up of either to the counter. An answer about one number that cannot be used (too long, a
+//! `registry.timeout_ms`. One that has no answer after half of that is tried elsewhere too, as one of those one in ten, and is still waited for: addresses that
+//! are slow and in time answer everybody. An address that is given a pause for hanging is asked over new connections after it; batches leave half of what may be saved up of either to the counter. An answer about one number that cannot be used (too long, a
 //! record that is not understood) is asked for once and counts against no
 //! address: that number alone is `registry-unavailable`. The reference registry lists ten people of a number that more bear, and says so (`"more": true`).
 //!

@@ -89,6 +89,11 @@ impl Channel {
         Ok(body)
     }
 
+    /// Uses no connection again that is there now: one that leads to where nobody is any more looks like any other.
+    pub(super) fn connect_anew(&self) {
+        self.give_up(&self.current.load_full());
+    }
+
     /// Uses none of these connections again.
     fn give_up(&self, asked: &Current) {
         if let Ok(client) = client(&self.tls, &self.names, self.connect_timeout) {

@@ -113,13 +113,6 @@ impl RegistryClientConfig {
     }
 }
 
-impl RegistryClientConfig {
-    /// Longest time for one try: where there is another address, half of a look-up's, so that the other one is asked in time.
-    pub(super) fn try_timeout(&self) -> Duration {
-        if self.base_urls.len() > 1 { self.timeout / 2 } else { self.timeout }
-    }
-}
-
 impl std::fmt::Debug for RegistryClientConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RegistryClientConfig").field("base_urls", &self.base_urls).field("timeout", &self.timeout).finish_non_exhaustive()

@@ -90,6 +90,37 @@ async fn a_certificate_that_falls_at_one_address_ends_the_connections_to_every_a
 }
 
 #[actix_web::test]
+async fn what_is_connected_anew_leaves_every_connection_from_before() {
+    let pki = MiniPki::new();
+    let (port, connections) = serve_counted(&pki, || json(GOOD));
+    let client = client(&pki, &pki.client, port);
+    for made in 1..=2 {
+        for _ in 0..2 {
+            client.look_up(&Key::new("yekta", "1")).await.unwrap();
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), made);
+        client.connect_anew();
+    }
+}
+
+#[actix_web::test]
+async fn an_address_has_the_whole_time_of_a_look_up_also_where_there_is_another() {
+    let pki = MiniPki::new();
+    let more_than_half = || {
+        std::thread::sleep(Duration::from_millis(1600));
+        json(GOOD)
+    };
+    let ports = [(); 2].map(|()| serve(&pki, more_than_half));
+    let mut config = RegistryClientConfig::new(String::new(), check(&pki), pki.client.cert.clone(), pki.client.key.clone());
+    config.base_urls = ports.map(|port| format!("https://localhost:{port}/")).into();
+    config.timeout = Duration::from_secs(3);
+    for address in &config.base_urls {
+        let client = HttpRegistry::new(&config, address, Arc::new(ManualClock::new(start()))).unwrap();
+        client.look_up(&Key::new("yekta", "1")).await.unwrap();
+    }
+}
+
+#[actix_web::test]
 async fn an_answer_to_another_question_is_none_and_its_connection_is_not_used_again() {
     let pki = MiniPki::new();
     let another = || HttpResponse::Ok().insert_header((QUESTION, "0123")).content_type("application/json").body(GOOD);
