@@ -111,12 +111,13 @@
 //! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
 //!
 //! What is remembered counts as current while the change feed vouches for it. It does so until it has been silent for 10 s (a poll that fails is tried
-//! again at once), by a clock that goes on while the machine sleeps. Where it goes on at an address that is behind the one before, that is no change of the
-//! register: nothing that is remembered counts as current until it has caught up, and what was told stays told. One that stays behind for 20 s is taken for
-//! another register. A feed that speaks and does not tell within 10 s what look-ups show (each says which cursor it reflects) vouches for nothing
+//! again at once), by a clock that goes on while the machine sleeps. Where it goes on behind what was told before (at another address, or by another
+//! store behind the same one), that is no change of the register: nothing that is remembered counts as current until it has caught up, and what was told
+//! stays told. What stays behind for 20 s is taken for another register, or for one that was put back. A feed that speaks and does not tell within 10 s what look-ups show (each says which cursor it reflects) vouches for nothing
 //! since they began to, and its address is left for the next one; every 30 s it is seen whether the preferred one is back. A register that was put
 //! back from a copy and went on has other changes under the same cursors: the reference registry names each (`history` of changes and decrees, said again with
-//! the next poll), and says `rewritten`; then everything is asked for again. A registry that tells no `history` is known by a cursor that runs back alone.
+//! the next poll), and says `rewritten`; then everything is asked for again. A registry that tells no `history` is known by a cursor that runs back alone, after those 20 s. A batch
+//! of changes that is larger than 4 MiB is not read: everything is asked for again, and the feed goes on from the cursor of the decrees.
 //!
 //! An answer that is behind what the feed has told is asked for once more, at the next address if there is one. One that claims a cursor which the feed
 //! does not come to is remembered no longer than that is in doubt (20 s): no change would ever be newer. While this process stands still (a

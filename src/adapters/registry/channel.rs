@@ -17,7 +17,7 @@ use crate::core::domain::random::random;
 use crate::core::registry::wire::QUESTION;
 use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
-const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
+pub(super) const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
 const TO_ANOTHER: RegistryUnavailable = RegistryUnavailable("its answer is to another question");
 const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 

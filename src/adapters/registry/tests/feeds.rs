@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::super::cache::CachedRegistry;
+use super::super::channel::TOO_LARGE;
 use super::super::config::RegistryClientConfig;
 use super::super::feed;
 use super::super::lanes::{Caller, Lane};
@@ -163,6 +164,21 @@ async fn what_seems_to_lie_ahead_after_the_clock_went_back_is_asked_for_again() 
     bench.clock.set(start() - SignedDuration::from_secs(20));
     *bench.fake.down.lock().unwrap() = true;
     assert_eq!(ask(&bench.cached, "1", 3600).await, Ok(Freshness::Stale), "its age is not known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_has_more_to_tell_than_is_read_goes_on_from_the_decrees_and_everything_is_asked_anew() {
+    let bench = with_one().await;
+    *bench.fake.too_large_before.lock().unwrap() = 50;
+    assert_eq!((bench.step().await, bench.cached.cursor()), (Err(TOO_LARGE), Some(1)), "these decrees are of no later cursor");
+    assert_eq!(freshness(&bench, "1").await, Freshness::Cached, "nothing was skipped, and the feed was heard a moment ago");
+    (*bench.fake.decrees_cursor.lock().unwrap(), *bench.fake.version.lock().unwrap()) = (50, 50);
+    *bench.fake.decrees_version.lock().unwrap() = "two".into();
+    assert_eq!(bench.step().await, Err(TOO_LARGE));
+    assert_eq!((bench.cached.cursor(), bench.cached.decrees().unwrap().version.as_str()), (Some(50), "two"));
+    assert_eq!(freshness(&bench, "1").await, Freshness::Live, "a change to anybody may have been among them");
+    assert_eq!((bench.step().await, bench.cached.ready()), (Ok(()), true));
+    assert_eq!(freshness(&bench, "1").await, Freshness::Cached);
 }
 
 #[tokio::test(start_paused = true)]
