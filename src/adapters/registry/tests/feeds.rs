@@ -15,6 +15,7 @@ use super::super::lanes::{Caller, Lane};
 use super::super::upstream::{Changes, Position, Upstream};
 use super::fake::{Bench, bench, fake, start};
 use crate::adapters::clock::ManualClock;
+use crate::core::domain::clock::Clock as _;
 use crate::core::registry::{Freshness, Registry, RegistryUnavailable};
 
 const WITHHOLDS: RegistryUnavailable = RegistryUnavailable("its change feed does not tell what its look-ups show");
@@ -164,6 +165,30 @@ async fn what_seems_to_lie_ahead_after_the_clock_went_back_is_asked_for_again() 
     bench.clock.set(start() - SignedDuration::from_secs(20));
     *bench.fake.down.lock().unwrap() = true;
     assert_eq!(ask(&bench.cached, "1", 3600).await, Ok(Freshness::Stale), "its age is not known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_makes_nothing_that_is_remembered_younger() {
+    let bench = with_one().await;
+    let caller = || Caller { agency: None, lane: Lane::Counter };
+    let told = async |max_age_s| {
+        let answer = bench.cached.inner().answer(("yekta", "1"), bench.cached.inner().need(max_age_s), caller).await.unwrap();
+        (answer.freshness, bench.clock.now().duration_since(answer.as_of).as_secs())
+    };
+    // A minute goes by, by both clocks; the feed goes on.
+    for second in 1..=60 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        bench.clock.set(start() + SignedDuration::from_secs(second));
+        bench.step().await.unwrap();
+    }
+    assert_eq!(told(60).await, (Freshness::Cached, 60));
+    bench.clock.set(start() + SignedDuration::from_secs(31));
+    assert_eq!(told(60).await, (Freshness::Cached, 60), "whoever decides on it sees its true age");
+    *bench.fake.down.lock().unwrap() = true;
+    assert_eq!(told(59).await, (Freshness::Stale, 60));
+    *bench.fake.down.lock().unwrap() = false;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(told(59).await, (Freshness::Live, 0), "asked again");
 }
 
 #[tokio::test(start_paused = true)]
