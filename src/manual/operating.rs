@@ -306,6 +306,7 @@
 //! | `clock-jumped`, `clock-moved`, `clock-contradicted`, `clock-behind-log`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
 //! | `key-file-missing` | a restart would not find a file of the keys as it should be; answers go on. Also an entry, with the files' names, and `key-files-back` | as for the part `keys` above, before anybody restarts the gateway |
 //! | `content-key-away` | that file was `content.key` or `keys.unlock`, and a day is over: nothing is recorded or answered | put it back; it goes on within a second |
+//! | `client-certificate-refused` | the files of our certificate towards a registry changed and are no pair, cannot be read, or bear an agency's name; the one before is still shown | put the right two there; see [`trust`](super::trust), Certificates that end |
 //! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
 //! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |
 //! | `refusals-not-recorded` | counts of refusals are lost: floods come, and the log takes nothing (the alarm grows by as many) | look at the log's disk, then at who floods |

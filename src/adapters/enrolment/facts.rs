@@ -35,7 +35,8 @@ pub fn all_of_pem(pem: &[u8]) -> Vec<CertificateFacts> {
     CertificateDer::pem_slice_iter(pem).filter_map(|der| of_der(&der.ok()?)).collect()
 }
 
-fn of_der(der: &[u8]) -> Option<CertificateFacts> {
+/// The facts of one certificate in DER; none where it cannot be read.
+pub fn of_der(der: &[u8]) -> Option<CertificateFacts> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let names = certificate.subject_alternative_name().ok()?;
     let uri = |name: &GeneralName<'_>| if let GeneralName::URI(uri) = name { Some((*uri).to_owned()) } else { None };

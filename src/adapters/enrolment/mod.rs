@@ -9,6 +9,6 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{CertificateFacts, all_of_pem, of_pem};
+pub use facts::{CertificateFacts, all_of_pem, of_der, of_pem};
 pub use register::{Enrolled, OVERLAP, Register, RegisterError, agencies, all, hex, holder_of, key_of, lock};
 pub use request::{CheckedRequest, RequestError, check};

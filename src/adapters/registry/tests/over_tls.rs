@@ -44,11 +44,16 @@ fn client(trusted: &MiniPki, own: &Pem, port: u16) -> HttpRegistry {
 }
 
 fn client_judged(judge: ServerCheck, own: &Pem, port: u16) -> HttpRegistry {
+    let config = client_config(judge, own, port);
+    HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap()
+}
+
+fn client_config(judge: ServerCheck, own: &Pem, port: u16) -> RegistryClientConfig {
     let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), judge, own.cert.clone(), own.key.clone());
     // Long enough for a slow machine: nothing here waits for a deadline to pass.
     config.timeout = Duration::from_secs(20);
     config.connect_timeout = Duration::from_secs(20);
-    HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap()
+    config
 }
 
 async fn looked_up(reply: fn() -> HttpResponse) -> Result<u64, NoAnswer> {
@@ -199,6 +204,27 @@ async fn client_of_another_root_gets_nothing() {
     let (pki, other) = (MiniPki::new(), MiniPki::new());
     let port = serve(&pki, || json(GOOD));
     assert!(client(&pki, &other.client, port).look_up(&Key::new("yekta", "1")).await.is_err());
+}
+
+#[actix_web::test]
+async fn a_certificate_of_ours_that_is_renewed_is_shown_at_once_and_no_connection_from_before_is_used() {
+    let (pki, other) = (MiniPki::new(), MiniPki::new());
+    let (port, connections) = serve_counted(&pki, || json(GOOD));
+    let config = client_config(check(&pki), &other.client, port);
+    let client = HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap();
+    let asked = async || client.look_up(&Key::new("yekta", "1")).await.is_ok();
+    assert!(!asked().await);
+    assert!(config.own.renew(&pki.client.cert, &other.client.key).is_err(), "no pair");
+    assert!(!asked().await, "the one before stays in use");
+    assert_eq!(config.own.renew(&pki.client.cert, &pki.client.key).ok(), Some(true));
+    assert!(asked().await && asked().await);
+    assert_eq!(config.own.renew(&pki.client.cert, &pki.client.key).ok(), Some(false), "it is in use");
+    assert!(asked().await);
+    let made = connections.load(Ordering::SeqCst);
+    let with_its_root = [pki.client.cert.clone(), pki.ca.clone()].concat();
+    assert_eq!(config.own.renew(&with_its_root, &pki.client.key).ok(), Some(true));
+    assert!(asked().await && asked().await);
+    assert_eq!(connections.load(Ordering::SeqCst), made + 1);
 }
 
 #[actix_web::test]
