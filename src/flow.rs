@@ -167,16 +167,19 @@ async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn<'_>) -
         *turn = None;
         facts = Box::pin(registry::confirm_live(facts, &*gate.registry)).await;
     }
-    let now = gate.clock.now();
-    let mut decision = decision::decide(facts, now, now);
+    let mut decision = decided_now(gate, facts);
     if decision.needs_fresher_facts() {
         *turn = None;
-        let facts = Box::pin(registry::ask_again(decision.into_facts(), &*gate.registry)).await;
-        let now = gate.clock.now();
-        decision = decision::decide(facts, now, now);
+        decision = decided_now(gate, Box::pin(registry::ask_again(decision.into_facts(), &*gate.registry)).await);
     }
     alarm_if_unruled(&decision);
     decision
+}
+
+fn decided_now(gate: &Gate, facts: registry::Facts) -> decision::Decision {
+    // Before it is seen how long the facts lay here, so that they are no older than that.
+    let now = gate.clock.now();
+    decision::decide(registry::in_time(facts, &*gate.clock), now, now)
 }
 
 /// Counts the outcome for the holder's protection; one that may not be told becomes that of a number which is nobody's, by the same

@@ -87,6 +87,7 @@ async fn run(plan: &Plan, rows: &mut Rows) {
         for (case, doing) in places::CASES {
             rows.add(places::row(&scene, case, doing).await);
         }
+        rows.add(places::both_slow(&scene).await);
         rows.add(places::both(&scene).await);
         scene.restarted_with(false).await;
     }

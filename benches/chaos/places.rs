@@ -61,6 +61,18 @@ pub async fn row(scene: &Scene, case: Case, doing: Doing) -> Row {
     row
 }
 
+/// Each address takes more than half of the time that a look-up has.
+pub async fn both_slow(scene: &Scene) -> Row {
+    const CASE: Case = Case::new("both addresses take 0.6 s", "answers, late", FRESH);
+    scene.site.registry.set(Doing::Slow(Duration::from_millis(600)));
+    let mut outcomes = Vec::new();
+    for _ in 0..4 {
+        outcomes.extend(scene.asked_at_once(20, Some(0)).await);
+    }
+    let ended = scene.registry_is_well();
+    scene.row(CASE, &outcomes, ended).await
+}
+
 /// Neither address answers.
 pub async fn both(scene: &Scene) -> Row {
     const CASE: Case = Case::new("both addresses are gone", "in time: what is remembered, else undecided", KNOWN);

@@ -27,6 +27,7 @@ mod listener_certificate;
 pub mod memories;
 mod observability;
 pub mod origins;
+mod own_pair;
 mod parts;
 mod people;
 pub mod purge;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use super::acts::ListsNow;
 use super::parts::Parts;
-use super::upstream::ServerTrusts;
+use super::upstream::{ServerTrusts, Shown};
 use crate::adapters::crl_source::{CrlSource, Offer, Told};
 use crate::adapters::cutoff::CutOffList;
 use crate::adapters::enrolment::{self, Register};
@@ -58,7 +58,7 @@ pub(super) fn radar(parts: &Parts, config: &Config) -> impl Future<Output = ()> 
     async move {
         let mut alarm = Alarm::default();
         loop {
-            certificates(&own, &enrolled, &cutoff.current(), &*clock);
+            certificates((&own, registry.shown().collect()), &enrolled, &cutoff.current(), &*clock);
             for _ in 0..LOOKS_AT_LISTS {
                 alarm.look(&trust, &registry);
                 acts.lists_changed(&in_force(&trust, &registry));
@@ -113,29 +113,28 @@ impl Alarm {
     }
 }
 
-/// Our own certificates and authorities, by the names under which the metric tells them.
+/// Files of our own certificates and authorities, by the names under which the metric tells them. Those that we show to registries are not among
+/// them: what counts is which are shown.
 fn own_certificates(config: &Config) -> Vec<(&'static str, PathBuf)> {
-    let people = config.registry.people.as_ref().and_then(|people| people.certificate.clone());
     let mut own = vec![
         ("gateway", config.tls.certificate.clone()),
-        ("registry-client", config.registry.certificate.clone()),
         ("client-ca", config.tls.client_ca.clone()),
         ("client-intermediates", config.tls.client_intermediates.clone()),
         ("registry-ca", config.registry.ca.clone()),
         ("registry-intermediates", config.registry.intermediates.clone()),
     ];
-    own.extend(people.map(|file| ("people-client", file)));
     own.extend(config.tls.server_ca.clone().map(|file| ("server-ca", file)));
     own
 }
 
 /// Tells the ends of our own certificates and of the newest one of every agency, and how many are near.
-fn certificates(own: &[(&'static str, PathBuf)], enrolled: &Path, cut: &CutOffList, clock: &dyn Clock) {
+fn certificates((own, shown): (&[(&'static str, PathBuf)], Vec<Shown>), enrolled: &Path, cut: &CutOffList, clock: &dyn Clock) {
     let mut ends: Vec<Timestamp> = Vec::new();
-    for (name, file) in own {
-        let facts = std::fs::read(file).map(|pem| enrolment::all_of_pem(&pem)).unwrap_or_default();
+    let lie = own.iter().map(|(name, file)| (*name, std::fs::read(file).map(|pem| enrolment::all_of_pem(&pem)).unwrap_or_default()));
+    let are_shown = shown.iter().map(|(name, chain)| (*name, chain.iter().filter_map(|der| enrolment::of_der(der)).collect::<Vec<_>>()));
+    for (name, facts) in lie.chain(are_shown) {
         if let Some(end) = facts.iter().map(|one| one.not_after).min() {
-            metrics::gauge!("estelam_certificate_not_after_seconds", "kind" => "own", "name" => *name).set(seconds(end));
+            metrics::gauge!("estelam_certificate_not_after_seconds", "kind" => "own", "name" => name).set(seconds(end));
             ends.push(end);
         }
     }

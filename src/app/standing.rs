@@ -57,13 +57,18 @@ pub(super) fn same_trust_domain(config: &Config, policies: &Snapshot) -> Result<
     }
 }
 
+/// How every agency's name begins.
+pub(super) fn agencies_of(config: &Config) -> String {
+    format!("spiffe://{}/agency/", config.trust_domain)
+}
+
 /// An agency's name in a certificate of ours could be given to an agency, which would be taken for us; an earlier version gave the registry's client one.
 ///
 /// # Errors
 /// Our certificate towards a registry bears such a name.
 pub(super) fn own_name(config: &Config) -> Result<(), StartError> {
     let people = config.registry.people.as_ref().and_then(|people| people.certificate.as_ref());
-    let agencies = format!("spiffe://{}/agency/", config.trust_domain);
+    let agencies = agencies_of(config);
     for file in std::iter::once(&config.registry.certificate).chain(people) {
         // What else may be wrong with the file, its reader says.
         let names = std::fs::read(file).ok().and_then(|pem| enrolment::of_pem(&pem)).map(|facts| facts.uris).unwrap_or_default();

@@ -123,6 +123,7 @@ impl Reloaded {
     /// What is taken up is recorded before this returns.
     fn take_up(self) -> Self {
         told(self.trust.reload().and(self.registry.reload()));
+        self.registry.renew_own();
         self.users.take_up(&self.keys, OPERATOR);
         self
     }

@@ -291,7 +291,7 @@
 //!   Lanes stand in front of it, agencies take turns in them, and half of the slots are the counter's alone. A lane that is full is 503 `overloaded`,
 //!   since a query that was not begun must not look like one that came to nothing. Breakers, and what is known of slowness, are per address.
 //! - **2026-11-28, retries at most a tenth, second look-ups at most a twentieth of first ones**, both earned by first ones: a failing registry is not asked
-//!   more than a healthy one. A second look-up that loses says nothing about its address; one that is cut off does after half of its time.
+//!   more than a healthy one. A second look-up that loses says nothing about its address; one that is cut off, or is beaten by another address, does after half of its time.
 //! - **2026-11-28, hot entries are refreshed before they are too old**, each at its own point of the last third of its age, in the batches' lane.
 //! - **2026-11-28, no snapshot of the cache is written.** It would lie on the node's disk, and its key would have to come from elsewhere at each start;
 //!   the lanes keep a cold start from being a stampede.

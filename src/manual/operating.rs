@@ -81,7 +81,8 @@
 //!
 //! `registry.url` is asked first; `registry.further_urls` are other addresses of the same register. Each has a circuit breaker; a look-up that fails is
 //! tried elsewhere (at most one in ten), and one that takes longer than 95 of 100 get a second one beside it (at most one in twenty), all within
-//! `registry.timeout_ms`; batches leave half of what may be saved up of either to the counter. An answer about one number that cannot be used (too long, a
+//! `registry.timeout_ms`. One that has no answer after half of that is tried elsewhere too, as one of those one in ten, and is still waited for: addresses that
+//! are slow and in time answer everybody. An address that is given a pause for hanging is asked over new connections after it; batches leave half of what may be saved up of either to the counter. An answer about one number that cannot be used (too long, a
 //! record that is not understood) is asked for once and counts against no
 //! address: that number alone is `registry-unavailable`. The reference registry lists ten people of a number that more bear, and says so (`"more": true`).
 //!
@@ -96,7 +97,9 @@
 //! **An address that lags.** An answer older than what the feed had told before it was asked for is not used: it is asked for at another address, and for
 //! five seconds the one that lags is asked only where there is no other (`estelam status`: `behind what is known`; `estelam_registry_lagging`).
 //!
-//! **Pace.** How many look-ups are there at once follows the registry's pace (4 to 512). After an outage one look-up at a time finds out whether an address is
+//! **Pace.** How many look-ups are there at once follows the registry's pace (4 to 512): a tenth fewer where they come to nothing, more while they are quick
+//! and all in use. One that takes more than half of its time and is answered lowers nothing; it is a reason for more only where the registry took as long
+//! with a handful. After an outage one look-up at a time finds out whether an address is
 //! back; then it gets two, and with each answer one more. Where all were away, four are let on at first, twice as many in each round up to half of what it was before, so that
 //! those who waited do not come all at once. A look-up that had waited too long to be answered in time is not begun, and one that was cut off for that
 //! reason says nothing about the registry: an overload of ours opens no breaker.
@@ -108,17 +111,18 @@
 //! `overloaded` too, on the time grid, so that an overload does not tell which numbers are remembered.
 //!
 //! What is remembered counts as current while the change feed vouches for it. It does so until it has been silent for 10 s (a poll that fails is tried
-//! again at once), by a clock that goes on while the machine sleeps. Where it goes on at an address that is behind the one before, that is no change of the
-//! register: nothing that is remembered counts as current until it has caught up, and what was told stays told. One that stays behind for 20 s is taken for
-//! another register. A feed that speaks and does not tell within 10 s what look-ups show (each says which cursor it reflects) vouches for nothing
+//! again at once), by a clock that goes on while the machine sleeps. Where it goes on behind what was told before (at another address, or by another
+//! store behind the same one), that is no change of the register: nothing that is remembered counts as current until it has caught up, and what was told
+//! stays told. What stays behind for 20 s is taken for another register, or for one that was put back. A feed that speaks and does not tell within 10 s what look-ups show (each says which cursor it reflects) vouches for nothing
 //! since they began to, and its address is left for the next one; every 30 s it is seen whether the preferred one is back. A register that was put
 //! back from a copy and went on has other changes under the same cursors: the reference registry names each (`history` of changes and decrees, said again with
-//! the next poll), and says `rewritten`; then everything is asked for again. A registry that tells no `history` is known by a cursor that runs back alone.
+//! the next poll), and says `rewritten`; then everything is asked for again. A registry that tells no `history` is known by a cursor that runs back alone, after those 20 s. A batch
+//! of changes that is larger than 4 MiB is not read: everything is asked for again, and the feed goes on from the cursor of the decrees.
 //!
 //! An answer that is behind what the feed has told is asked for once more, at the next address if there is one. One that claims a cursor which the feed
 //! does not come to is remembered no longer than that is in doubt (20 s): no change would ever be newer. While this process stands still (a
 //! suspended machine, a debugger) replies may lie here: a look-up's that was asked for longer ago than twice `registry.timeout_ms`, or the feed's of more than
-//! 10 s ago, counts as none. Each question to the registry bears a name in the header field `estelam-question`, drawn at random, which the reference
+//! 10 s ago, counts as none; so do facts on which nobody has decided 5 s after their query should have ended. Each question to the registry bears a name in the header field `estelam-question`, drawn at random, which the reference
 //! registry says again: an answer that bears another's, as a proxy gives that has mixed up two, is none, and its connection is not used again. However soon the feed answers, it is polled fifty times a second at most.
 //!
 //! Decrees are as current as the feed. While it vouches for nothing they are loaded for each answer that they would make too old, at most once for many; `as_of`
@@ -302,6 +306,7 @@
 //! | `clock-jumped`, `clock-moved`, `clock-contradicted`, `clock-behind-log`, `disk-low`, `disk-scarce`, `disk-gone`, `disk-hung` | see above | |
 //! | `key-file-missing` | a restart would not find a file of the keys as it should be; answers go on. Also an entry, with the files' names, and `key-files-back` | as for the part `keys` above, before anybody restarts the gateway |
 //! | `content-key-away` | that file was `content.key` or `keys.unlock`, and a day is over: nothing is recorded or answered | put it back; it goes on within a second |
+//! | `client-certificate-refused` | the files of our certificate towards a registry changed and are no pair, cannot be read, or bear an agency's name; the one before is still shown | put the right two there; see [`trust`](super::trust), Certificates that end |
 //! | `certificates-not-recorded` | certificates that were issued or ended are not in the access log yet; it is tried again | see whether `enrolment/` can be read, and look at the log's disk |
 //! | `acts-not-recorded` | acts have effect and are not in the log yet; tried again | look at the log's disk; see [`log`](super::log) |
 //! | `refusals-not-recorded` | counts of refusals are lost: floods come, and the log takes nothing (the alarm grows by as many) | look at the log's disk, then at who floods |

@@ -34,7 +34,7 @@
 //! # What is different
 //!
 //! - **No change feed.** Facts are as old as the policy of each service lets them be (`max_age`), and no younger by any promise: a change reaches
-//!   answers after `max_age` at the latest, not within a second. Decrees keep their feed. Nobody is ever said not to exist without a live look-up.
+//!   answers after `max_age` at the latest, not within a second, also where a clock is set back meanwhile. Decrees keep their feed. Nobody is ever said not to exist without a live look-up.
 //! - **A scheme without a type is not asked for.** Such a query is `registry-unavailable`; it is no failure of the registry's.
 //! - **Readiness** has a part `people-registry`: false while look-ups at every address of it fail (its circuit breaker is open); the node then stays in service (`degraded`). `estelam status` shows the
 //!   addresses of both registries apart. Timeouts, retries, second look-ups and lanes are those of `[registry]`.

@@ -123,6 +123,10 @@
 //! (`kind="own"`: listener, registry client, authorities); one that is cut off here does not count. `estelam_certificates_expiring{within="7d"|"30d"}` counts those near; alert on the first.
 //! `estelam agency list` shows the days left.
 //!
+//! Our certificate towards a registry is renewed by putting certificate and key in the place of those before: within half a minute they are shown, and connections
+//! from before are not used again. Two that are no pair are not taken (alarm `client-certificate-refused`), nor is one that bears an agency's name. The metric
+//! tells the end of the one that is shown. What a registry says of it (`it does not accept our certificate`) is in `estelam status`.
+//!
 //! # Authority over the rules
 //!
 //! Outside a demo (`demo = true` in `estelam.toml`, which warns at each start and sets `estelam_demo` to 1) the policy folder, agency files included,

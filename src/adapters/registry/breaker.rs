@@ -57,6 +57,8 @@ struct State {
     calls: u32,
     /// How many there may be, for a while after the pause.
     ramp: Option<u32>,
+    /// It has opened, and nobody has taken note.
+    opened: bool,
 }
 
 /// The right to make one call. Dropped without a word on how the call ended it was cut off: after a fair time that counts as a failure.
@@ -106,6 +108,16 @@ impl Breaker {
         state.ramp.is_none_or(|ramp| state.calls < ramp)
     }
 
+    /// True once after it has opened.
+    pub(super) fn has_opened(&self) -> bool {
+        std::mem::take(&mut self.lock().opened)
+    }
+
+    /// Whether a call had time enough for its end to say something of the address.
+    pub(super) fn is_fair(&self, took: Duration) -> bool {
+        took >= self.fair
+    }
+
     /// Lets a call through, or fails at once while the breaker is open.
     pub(super) fn admit(&self) -> Result<Pass<'_>, RegistryUnavailable> {
         let mut state = self.lock();
@@ -135,6 +147,7 @@ impl Breaker {
             Outcome::Failed => {
                 state.failures = state.failures.saturating_add(1);
                 if state.failures >= self.threshold {
+                    state.opened |= state.open_until.is_none();
                     state.open_until = Some(Instant::now() + self.pause);
                     state.ramp = None;
                 }
@@ -171,7 +184,7 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.outcome.is_none() {
-            let fair = self.since.elapsed() >= self.breaker.fair;
+            let fair = self.breaker.is_fair(self.since.elapsed());
             self.breaker.ended(if fair { Outcome::Failed } else { Outcome::Unknown });
         }
     }

@@ -14,7 +14,7 @@ use super::config::RegistryClientConfig;
 use super::decrees::AcceptedDecrees;
 use super::entry::{Entry, Lookups};
 use super::lanes::{Caller, Lane};
-use super::loads::{Loaded, Loads, TOO_LONG};
+use super::loads::{Loaded, Loads};
 use super::mark::{Mark, Marker};
 use super::pool::{Pool, PoolState};
 use super::pushed::Pushed;
@@ -27,7 +27,7 @@ use crate::core::limit::Tier;
 use crate::core::policy::Permit;
 use crate::core::registry::holder::{HolderDesk, OpenAnswer, OpenRequest};
 use crate::core::registry::{
-    CLOCKS_APART, Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable,
+    CLOCKS_APART, Freshness, Identities, KnownPerson, Need, OVERLOADED, Registry, RegistryAnswer, RegistryUnavailable, TOO_LONG,
 };
 
 /// So long what an address said of its time counts.
@@ -230,16 +230,18 @@ impl Inner {
         let key = || Key::new(scheme, value);
         if need.max_age_s == 0 {
             self.lookups.live.increment(1);
-            return self.load_alone(mark, key(), (caller(), self.patience(need.by)?)).await.map(|entry| entry.answer(Freshness::Live));
+            return self
+                .load_alone(mark, key(), (caller(), self.patience(need.by)?))
+                .await
+                .map(|entry| entry.answer(Freshness::Live, &*self.clock));
         }
         let known = self.known(mark).await;
-        let now = self.clock.now();
-        if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for() && entry.serves(need, now)) {
+        if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for() && entry.serves(need, &*self.clock)) {
             self.lookups.hit.increment(1);
-            if entry.wants_refreshing(mark, need, now) {
+            if entry.wants_refreshing(mark, need, &*self.clock) {
                 self.refresh(mark, key, entry);
             }
-            return Ok(entry.answer(Freshness::Cached));
+            return Ok(entry.answer(Freshness::Cached, &*self.clock));
         }
         self.lookups.miss.increment(1);
         let caller = caller();
@@ -249,14 +251,14 @@ impl Inner {
             Err(why) => Err(why),
         };
         match loaded {
-            Ok(entry) => Ok(entry.answer(Freshness::Live)),
+            Ok(entry) => Ok(entry.answer(Freshness::Live, &*self.clock)),
             // A batch can wait until the registry has time for it.
             Err(why) if why == OVERLOADED && lane == Lane::Background => Err(why),
             // Asked again, since a change may have come while the load failed. "Nobody" is never served stale.
             Err(why) => match self.known(mark).await.filter(|entry| !entry.fetched.is_negative()) {
                 Some(entry) => {
                     self.lookups.stale.increment(1);
-                    Ok(RegistryAnswer { shed: why == OVERLOADED, ..entry.answer(Freshness::Stale) })
+                    Ok(RegistryAnswer { shed: why == OVERLOADED, ..entry.answer(Freshness::Stale, &*self.clock) })
                 }
                 None => Err(why),
             },
@@ -331,7 +333,7 @@ impl Inner {
             if self.register.is_none() {
                 self.changes.seen(fetched.version);
             }
-            let entry = Arc::new(Entry::new(epoch, fetched));
+            let entry = Arc::new(Entry::new(epoch, fetched, &*self.clock));
             self.remember(mark, &entry).await;
             // Whoever asks from now on may know of a change that this answer does not.
             company.close();

@@ -129,6 +129,20 @@ impl ChangeLog {
         state.floor = state.floor.max(position.cursor);
     }
 
+    /// Goes on from a list of decrees, where the changes before it cannot be read: each of them counts as told, whomever it is about. False where
+    /// the list is no later than what is known.
+    pub(super) fn skip_to(&self, position: &Position) -> bool {
+        let mut state = self.write();
+        if state.cursor.is_some_and(|cursor| position.cursor <= cursor) {
+            return false;
+        }
+        state.epoch += 1;
+        state.forget_until(position.cursor);
+        (state.cursor, state.history) = (Some(position.cursor), position.history.clone());
+        state.ahead = state.ahead.and_then(|ahead| ahead.after(position.cursor));
+        true
+    }
+
     /// Takes note of the cursor that a look-up reflects: the feed has to come there within the bound, or something is wrong with it.
     pub(super) fn seen(&self, version: u64) {
         let usual = |state: &State| state.ahead.is_none() && state.cursor.is_none_or(|cursor| version <= cursor);
@@ -170,12 +184,13 @@ impl ChangeLog {
         settled
     }
 
-    /// Whether a batch that ends before what is known is merely late: it comes from another address than what is known, and that for no longer
-    /// than twice the bound. What was known would be forgotten with it, and until one has caught up nothing vouches for it. An address that stays
-    /// behind is another store.
+    /// Whether a batch that ends before what is known is merely late: it comes from another address, or from a store behind the same one that has
+    /// not caught up, and that for no longer than twice the bound. What was known would be forgotten with it, and until one has caught up nothing
+    /// vouches for it. What stays behind is another store, and so is what says at the same address that its past is another one.
     pub(super) fn lags(&self, changes: &Changes, from: usize) -> bool {
         let mut state = self.write();
-        if state.source == Some(from) || state.cursor.is_none_or(|cursor| changes.cursor >= cursor) {
+        let says_so = changes.rewritten && state.source == Some(from);
+        if says_so || state.cursor.is_none_or(|cursor| changes.cursor >= cursor) {
             return false;
         }
         self.contact.note_gap();

@@ -11,13 +11,14 @@ use rustls::ClientConfig;
 
 use super::config::{RegistryClientConfig, RegistryClientError, ServerCheck, tls};
 use super::names::{Names, Resolver};
+use super::own_key::OwnKey;
 use super::refusal::certificate_fault;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::random::random;
 use crate::core::registry::wire::QUESTION;
 use crate::core::registry::{NoAnswer, RegistryUnavailable};
 
-const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
+pub(super) const TOO_LARGE: RegistryUnavailable = RegistryUnavailable("its answer is too large");
 const TO_ANOTHER: RegistryUnavailable = RegistryUnavailable("its answer is to another question");
 const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 
@@ -25,14 +26,16 @@ const NOT_ACCEPTED: &str = "its certificate is no longer accepted";
 pub(super) struct Channel {
     current: ArcSwap<Current>,
     server: ServerCheck,
+    own: Arc<OwnKey>,
     tls: ClientConfig,
     names: Arc<Names>,
     connect_timeout: Duration,
 }
 
-/// The client in use, and in which generation of accepted certificates its connections were made.
+/// The client in use, and in which generations of accepted certificates and of our own its connections were made.
 struct Current {
     generation: u64,
+    own: u64,
     client: Client,
 }
 
@@ -43,9 +46,9 @@ impl Channel {
         let names = Names::of_system();
         let client =
             client(&tls, &names, config.connect_timeout).map_err(|error| RegistryClientError::Client(error.without_url().to_string()))?;
-        let server = config.server.clone();
-        let current = Current { generation: (server.generation)(), client };
-        Ok(Self { current: ArcSwap::from_pointee(current), server, tls, names, connect_timeout: config.connect_timeout })
+        let (server, own) = (config.server.clone(), config.own.clone());
+        let current = Current { generation: (server.generation)(), own: own.generation(), client };
+        Ok(Self { current: ArcSwap::from_pointee(current), server, own, tls, names, connect_timeout: config.connect_timeout })
     }
 
     /// Sends one request and reads its answer: 200, JSON, at most `cap` bytes, within `limit`.
@@ -89,22 +92,28 @@ impl Channel {
         Ok(body)
     }
 
+    /// Uses no connection again that is there now: one that leads to where nobody is any more looks like any other.
+    pub(super) fn connect_anew(&self) {
+        self.give_up(&self.current.load_full());
+    }
+
     /// Uses none of these connections again.
     fn give_up(&self, asked: &Current) {
         if let Ok(client) = client(&self.tls, &self.names, self.connect_timeout) {
-            self.current.store(Arc::new(Current { generation: asked.generation, client }));
+            self.current.store(Arc::new(Current { generation: asked.generation, own: asked.own, client }));
         }
     }
 
-    /// The client in use, if every certificate that its connections may have is still good; else a new one without any.
+    /// The client in use, if every certificate that its connections may have is still good, and ours is the one that they were made with; else a
+    /// new one without any.
     fn current(&self) -> Result<Arc<Current>, RegistryUnavailable> {
-        let generation = (self.server.generation)();
+        let (generation, own) = ((self.server.generation)(), self.own.generation());
         let current = self.current.load_full();
-        if current.generation == generation {
+        if (current.generation, current.own) == (generation, own) {
             return Ok(current);
         }
         let client = client(&self.tls, &self.names, self.connect_timeout).map_err(|_| RegistryUnavailable(NOT_ACCEPTED))?;
-        let anew = Arc::new(Current { generation, client });
+        let anew = Arc::new(Current { generation, own, client });
         self.current.store(Arc::clone(&anew));
         metrics::counter!("estelam_registry_connections_dropped_total").increment(1);
         Ok(anew)

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, InconsistentKeys};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::UnixTime;
 use zeroize::Zeroizing;
 
+use super::own_key::OwnKey;
 use super::signed::{JudgeDecrees, SignedDecrees};
 use crate::core::domain::clock::Clock;
 use crate::core::registry::DECREES_CURRENT_S;
@@ -42,6 +40,8 @@ pub struct RegistryClientConfig {
     pub cert_pem: Vec<u8>,
     /// PEM of its private key.
     pub key_pem: Zeroizing<Vec<u8>>,
+    /// What shows them in handshakes, and others in their place once it is given any.
+    pub own: Arc<OwnKey>,
     /// Longest time for one look-up, reload included.
     pub timeout: Duration,
     /// Look-ups that may wait at the counter and in the background; more are turned away.
@@ -95,6 +95,7 @@ impl RegistryClientConfig {
             server,
             cert_pem,
             key_pem: key_pem.into(),
+            own: Arc::default(),
             timeout: Duration::from_millis(800),
             waiting: [4096, 1024],
             // The client tries the other family of addresses after 300 ms, where a name leads to both and one is a black hole.
@@ -110,13 +111,6 @@ impl RegistryClientConfig {
             keep_decrees: None,
             activate_decrees: None,
         }
-    }
-}
-
-impl RegistryClientConfig {
-    /// Longest time for one try: where there is another address, half of a look-up's, so that the other one is asked in time.
-    pub(super) fn try_timeout(&self) -> Duration {
-        if self.base_urls.len() > 1 { self.timeout / 2 } else { self.timeout }
     }
 }
 
@@ -147,29 +141,16 @@ pub enum RegistryClientError {
 
 /// The TLS side: own judge, own certificate, the provider and the clock passed explicitly, no resumption.
 pub(super) fn tls(config: &RegistryClientConfig, clock: Arc<dyn Clock>) -> Result<ClientConfig, RegistryClientError> {
-    let chain = certificates("certificate", &config.cert_pem)?;
-    let own = own_key(chain, &config.key_pem)?;
+    config.own.begin(&config.cert_pem, &config.key_pem)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = ClientConfig::builder_with_details(provider, Arc::new(ClockTime(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| RegistryClientError::Client(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(config.server.verifier.clone())
-        .with_client_cert_resolver(own);
+        .with_client_cert_resolver(config.own.clone());
     tls.resumption = Resumption::disabled();
     Ok(tls)
-}
-
-/// What proves in a handshake who we are. The key's bytes are wiped here: rustls would let them go as they are.
-fn own_key(chain: Vec<CertificateDer<'static>>, pem: &[u8]) -> Result<Arc<SingleCertAndKey>, RegistryClientError> {
-    let none = |_| RegistryClientError::Pem { what: "private key", why: "it holds no private key in PEM form".into() };
-    let key = Zeroizing::new(PrivateKeyDer::from_pem_slice(pem).map_err(none)?);
-    let unusable = |error: rustls::Error| self::pem("certificate and key", &error);
-    let certified = CertifiedKey::new(chain, any_supported_type(&key).map_err(unusable)?);
-    match certified.keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(certified.into())),
-        Err(error) => Err(unusable(error)),
-    }
 }
 
 /// Lets rustls judge the registry's certificate by the injected clock.
@@ -186,17 +167,4 @@ impl std::fmt::Debug for ClockTime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ClockTime")
     }
-}
-
-fn certificates(what: &'static str, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, RegistryClientError> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
-    match all {
-        Ok(all) if all.is_empty() => Err(RegistryClientError::Pem { what, why: "it holds no certificate in PEM form".into() }),
-        Ok(all) => Ok(all),
-        Err(error) => Err(pem(what, &error)),
-    }
-}
-
-fn pem(what: &'static str, error: &impl std::fmt::Display) -> RegistryClientError {
-    RegistryClientError::Pem { what, why: error.to_string() }
 }

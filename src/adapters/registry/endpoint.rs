@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::breaker::{Breaker, Pass, Standing};
 use super::latency::Latency;
 use super::upstream::{Fetched, Key, Upstream};
-use crate::core::registry::{NoAnswer, RegistryUnavailable};
+use crate::core::registry::{NoAnswer, RegistryUnavailable, TOO_LONG};
 
 /// So long after an answer that was older than its own changes an address is asked only where there is no other.
 const LAGS_FOR: Duration = Duration::from_secs(5);
@@ -102,10 +102,15 @@ impl Endpoint {
 
     /// One look-up, by the holder of a pass.
     pub(super) async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer> {
-        let since = Instant::now();
+        // What comes after its pause finds out whether it is there, and not whether an old connection still leads to it.
+        if self.breaker.has_opened() {
+            self.upstream.connect_anew();
+        }
+        let mut under_way = UnderWay { endpoint: self, since: Instant::now(), ended: false };
         let ended = self.upstream.look_up(key).await;
+        under_way.ended = true;
         match &ended {
-            Ok(_) => self.latency.note(since.elapsed()),
+            Ok(_) => self.latency.note(under_way.since.elapsed()),
             Err(no_answer) => self.note(no_answer.why()),
         }
         ended
@@ -145,6 +150,21 @@ impl Endpoint {
             p95: self.p95(),
             lagging: self.is_lagging(),
             last_error: last_error.map(|(at, why)| (at.elapsed(), why)),
+        }
+    }
+}
+
+/// A look-up that has not ended. Cut off after a fair time it took too long, as far as operators care.
+struct UnderWay<'a> {
+    endpoint: &'a Endpoint,
+    since: Instant,
+    ended: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.ended && self.endpoint.breaker.is_fair(self.since.elapsed()) {
+            self.endpoint.note(TOO_LONG);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use metrics::Counter;
 
 use super::mark::Mark;
 use super::upstream::Fetched;
+use crate::core::domain::clock::Clock;
 use crate::core::registry::{Freshness, Need, RegistryAnswer};
 
 /// Answers from the cache after which an entry is asked for again before it is too old.
@@ -16,40 +18,53 @@ const HOT: u32 = 3;
 /// that what was loaded together is not refreshed together.
 const REFRESH_FROM: u8 = 70;
 
+/// The two clocks are not read at the same moment; beyond this somebody has set one.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(1);
+
 /// One remembered answer and the generation of the feed in which it was asked for.
 pub(super) struct Entry {
     pub(super) epoch: u64,
     pub(super) fetched: Fetched,
+    /// When it came, by the clock that nobody sets.
+    came: Duration,
     /// Answers given from it.
     served: AtomicU32,
     refreshing: AtomicBool,
 }
 
 impl Entry {
-    pub(super) fn new(epoch: u64, fetched: Fetched) -> Self {
-        Self { epoch, fetched, served: AtomicU32::new(0), refreshing: AtomicBool::new(false) }
+    pub(super) fn new(epoch: u64, fetched: Fetched, clock: &dyn Clock) -> Self {
+        Self { epoch, fetched, came: clock.elapsed(), served: AtomicU32::new(0), refreshing: AtomicBool::new(false) }
     }
 
-    pub(super) fn answer(&self, freshness: Freshness) -> RegistryAnswer {
-        RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.fetched.as_of, freshness, shed: false }
+    pub(super) fn answer(&self, freshness: Freshness, clock: &dyn Clock) -> RegistryAnswer {
+        RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.as_of(clock), freshness, shed: false }
+    }
+
+    /// When the registry said so, by what the clock shows now: one that was set back makes nothing younger than it is.
+    fn as_of(&self, clock: &dyn Clock) -> Timestamp {
+        let here = SignedDuration::try_from(clock.elapsed().saturating_sub(self.came)).unwrap_or(SignedDuration::MAX);
+        let came = clock.now().checked_sub(here).unwrap_or(Timestamp::MIN);
+        if self.fetched.as_of.duration_since(came) > CLOCKS_DIFFER { came } else { self.fetched.as_of }
     }
 
     /// "Nobody" is remembered as long as anybody, so that a second ask takes one path for both. It never answers: whoever would be
     /// told so is looked up live (`decision::needs_live_confirmation`).
-    pub(super) fn serves(&self, need: Need, now: Timestamp) -> bool {
-        // A clock that went back makes every age unknown: the answer is then not fresh enough.
-        let age = now.duration_since(self.fetched.as_of);
-        !age.is_negative() && age <= SignedDuration::from_secs(i64::from(need.max_age_s))
+    pub(super) fn serves(&self, need: Need, clock: &dyn Clock) -> bool {
+        let now = clock.now();
+        // What seems to lie ahead is of an unknown age: the answer is then not fresh enough.
+        let age = now.duration_since(self.as_of(clock));
+        now >= self.fetched.as_of && age <= SignedDuration::from_secs(i64::from(need.max_age_s))
     }
 
     /// True once for an entry that is asked for often and will soon be too old.
-    pub(super) fn wants_refreshing(&self, mark: Mark, need: Need, now: Timestamp) -> bool {
+    pub(super) fn wants_refreshing(&self, mark: Mark, need: Need, clock: &dyn Clock) -> bool {
         if self.served.fetch_add(1, Ordering::Relaxed) < HOT {
             return false;
         }
         let hundredths = i64::from(REFRESH_FROM) + i64::from(mark.spread()) * (100 - i64::from(REFRESH_FROM)) / 256;
         let from = SignedDuration::from_millis(i64::from(need.max_age_s) * 10 * hundredths);
-        now.duration_since(self.fetched.as_of) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
+        clock.now().duration_since(self.as_of(clock)) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
     }
 
     /// It could not be asked for again; somebody else may try.

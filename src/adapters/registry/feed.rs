@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cache::{CachedRegistry, Inner};
+use super::channel::TOO_LARGE;
 use crate::core::registry::RegistryUnavailable;
 
 /// Pauses after failures in a row; the last one goes on.
@@ -15,7 +16,7 @@ const PAUSES: [Duration; 4] =
 /// From one poll to the next at least: a registry that answers at once whatever it is asked is not asked without a pause.
 const APART: Duration = Duration::from_millis(20);
 
-const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
+const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that were told before");
 const WITHHOLDS: RegistryUnavailable = RegistryUnavailable("its change feed does not tell what its look-ups show");
 const STALE: RegistryUnavailable = RegistryUnavailable("what it told of changes lay here for too long");
 
@@ -66,15 +67,19 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
     };
     let (pushed, asked) = (inner.changes.pushed(), inner.changes.asked_now());
     let mut poll = std::pin::pin!(inner.fetch_changes(&after));
-    let (from, changes) = loop {
+    let told = loop {
         tokio::select! {
             biased;
             () = inner.pushed.decrees() => {
                 inner.load_decrees().await?;
             }
-            changes = &mut poll => break changes?,
+            changes = &mut poll => break changes,
         }
     };
+    if matches!(told, Err(why) if why == TOO_LARGE) {
+        skip(inner).await?;
+    }
+    let (from, changes) = told?;
     if inner.changes.is_stale_batch(asked) {
         return Err(STALE);
     }
@@ -82,8 +87,7 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
         return Err(inner.register().leave(from, BEHIND));
     }
     if inner.changes.note(&changes, from, pushed) {
-        inner.forget_everybody();
-        metrics::counter!("estelam_registry_forgotten_total").increment(1);
+        forget(inner);
     }
     let may_differ = changes.decrees || changes.everything || changes.cursor < after.cursor;
     if may_differ {
@@ -97,4 +101,19 @@ pub(super) async fn step(inner: &Inner) -> Result<(), RegistryUnavailable> {
         inner.confirm_decrees();
     }
     Ok(())
+}
+
+/// More changed than is read at once, and asked again the registry would say the same: whatever they are, everything is asked for anew, and the feed
+/// goes on from the decrees as they are now.
+async fn skip(inner: &Inner) -> Result<(), RegistryUnavailable> {
+    let loaded = inner.load_decrees().await?;
+    if inner.changes.skip_to(&loaded) {
+        forget(inner);
+    }
+    Ok(())
+}
+
+fn forget(inner: &Inner) {
+    inner.forget_everybody();
+    metrics::counter!("estelam_registry_forgotten_total").increment(1);
 }

@@ -64,7 +64,7 @@ impl HttpRegistry {
             holder_open: at("registry/v1/holder-open")?,
             decrees: at("registry/v1/decrees")?,
             changes: at("registry/v1/changes")?,
-            timeout: config.try_timeout(),
+            timeout: config.timeout,
             judge_decrees: config.judge_decrees.clone(),
             keep_decrees: config.keep_decrees.clone(),
             clock,
@@ -134,6 +134,10 @@ impl Upstream for HttpRegistry {
 
     async fn holder_open(&self, asked: &OpenRequest<'_>) -> Result<OpenAnswer, RegistryUnavailable> {
         self.ask(|client| client.post(self.holder_open.clone()).json(asked), self.timeout * 4, LIST_CAP).await
+    }
+
+    fn connect_anew(&self) {
+        self.channel.connect_anew();
     }
 
     async fn decrees(&self) -> Result<FetchedDecrees, RegistryUnavailable> {

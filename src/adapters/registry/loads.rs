@@ -12,14 +12,11 @@ use tokio::time::{Duration, Instant, timeout_at};
 use super::company::{Company, Joining};
 use super::lanes::Caller;
 use super::mark::Mark;
-use crate::core::registry::{OVERLOADED, RegistryUnavailable};
+use crate::core::registry::{OVERLOADED, RegistryUnavailable, TOO_LONG};
 
 /// How a look-up ended.
 pub(super) type Loaded<T> = Result<Arc<T>, RegistryUnavailable>;
 type Running<T> = HashMap<Mark, Load<T>>;
-
-/// Its time is over.
-pub(super) const TOO_LONG: RegistryUnavailable = RegistryUnavailable("it took too long");
 
 /// The look-ups under way, by identifier. Each is on behalf of everybody who waits for it, so that it is made when the first of them has a
 /// turn, and it lives until the last of them goes.

@@ -29,6 +29,7 @@ mod latency;
 mod loads;
 mod mark;
 mod names;
+mod own_key;
 mod pace;
 mod pool;
 mod pushed;
@@ -50,6 +51,7 @@ pub use config::{ActivateDecrees, KeepDecrees, NewDecrees, RegistryClientConfig,
 pub use endpoint::EndpointState;
 pub use http::HttpRegistry;
 pub use lanes::LaneState;
+pub use own_key::OwnKey;
 pub use pool::PoolState;
 pub use signed::{DecreeSigners, JudgeDecrees, SignedDecrees, Unsigned};
 pub use spdci::{PeopleConfig, VerifySignature};

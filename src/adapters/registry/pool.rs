@@ -26,6 +26,8 @@ use crate::core::registry::{KnownPerson, NoAnswer, OVERLOADED, RegistryUnavailab
 const RETRIES: u32 = 100;
 /// Second look-ups beside a slow first one for a thousand first ones, at most.
 const HEDGES: u32 = 50;
+const RETRIED: &str = "estelam_registry_retries_total";
+const SECOND_ONES: &str = "estelam_registry_hedges_total";
 /// Tries of one look-up.
 const TRIES: u32 = 3;
 /// The longest wait before the first retry; each further one is twice as long. The wait itself is drawn at random below it.
@@ -43,6 +45,8 @@ pub(super) struct Pool {
     followed: AtomicUsize,
     /// Before this the preferred one, once it was left, is not tried again.
     stay_until: Mutex<Option<Instant>>,
+    /// Longest time for one look-up.
+    timeout: Duration,
 }
 
 /// What is known of the registry's addresses and of the lanes before them, for operators.
@@ -61,7 +65,7 @@ pub struct PoolState {
 impl Pool {
     /// One client for each address, the preferred one first.
     pub(super) fn new(upstreams: Vec<Arc<dyn Upstream>>, config: &RegistryClientConfig) -> Self {
-        let breaker = || Breaker::new(config.breaker_failures, config.breaker_pause, config.try_timeout());
+        let breaker = || Breaker::new(config.breaker_failures, config.breaker_pause, config.timeout);
         Self {
             endpoints: upstreams.into_iter().map(|upstream| Endpoint::new(upstream, breaker())).collect(),
             lanes: Lanes::new(config.timeout, config.waiting),
@@ -69,6 +73,7 @@ impl Pool {
             hedges: Budget::per_thousand(HEDGES),
             followed: AtomicUsize::new(0),
             stay_until: Mutex::default(),
+            timeout: config.timeout,
         }
     }
 
@@ -110,7 +115,7 @@ impl Pool {
                 slot.ended(false);
                 return Err(failed);
             }
-            metrics::counter!("estelam_registry_retries_total").increment(1);
+            metrics::counter!(RETRIED).increment(1);
             tokio::time::sleep(jittered(wait)).await;
             wait *= 2;
             // The next address first, so that a failing one is left at once.
@@ -142,18 +147,35 @@ impl Pool {
         self.endpoints.iter().any(|endpoint| !endpoint.is_failing())
     }
 
-    /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do; and whose answer it is.
+    /// A look-up, and a second one elsewhere (or on another connection) once the first takes longer than nearly all do, or half of its time
+    /// while another address may be well; and whose answer it is. The first one has its whole time all the same: it may be slow and answer.
     async fn hedged(&self, place: usize, pass: Pass<'_>, key: &Key, lane: Lane) -> Result<(usize, Fetched), NoAnswer> {
         let endpoint = self.endpoint(place)?;
+        let (begun, half) = (Instant::now(), self.timeout / 2);
         let mut first = pin!(endpoint.look_up(key));
-        let patience = endpoint.p95().unwrap_or(Duration::MAX);
-        let of = |place| move |fetched| (place, fetched);
-        if let Ok(ended) = tokio::time::timeout(patience, &mut first).await {
-            return self.judged(pass, ended).map(of(place));
+        let usual = endpoint.p95().unwrap_or(half).min(half);
+        for (after, budget, counter) in [(usual, &self.hedges, SECOND_ONES), (half, &self.retries, RETRIED)] {
+            if let Ok(ended) = tokio::time::timeout_at(begun + after, &mut first).await {
+                return self.judged(pass, ended).map(|fetched| (place, fetched));
+            }
+            // After half of its time a second one is a retry that does not wait for the failure.
+            let pays = (after < half || self.has_other(place)) && budget.spend(lane);
+            if let Some(second) = pays.then(|| self.admitted(Some(place)).ok()).flatten() {
+                metrics::counter!(counter).increment(1);
+                return self.raced((place, pass, first), second, key).await;
+            }
         }
-        let second = self.hedges.spend(lane).then(|| self.admitted(Some(place)).ok()).flatten();
-        let Some((elsewhere, second_pass)) = second else { return self.judged(pass, first.await).map(of(place)) };
-        metrics::counter!("estelam_registry_hedges_total").increment(1);
+        self.judged(pass, first.await).map(|fetched| (place, fetched))
+    }
+
+    /// Whichever of two look-ups answers first; the other one where that failed.
+    async fn raced(
+        &self,
+        (place, pass, first): (usize, Pass<'_>, impl Future<Output = Result<Fetched, NoAnswer>> + Unpin),
+        (elsewhere, second_pass): (usize, Pass<'_>),
+        key: &Key,
+    ) -> Result<(usize, Fetched), NoAnswer> {
+        let of = |place| move |fetched| (place, fetched);
         let second = pin!(self.endpoint(elsewhere)?.look_up(key));
         let (winner, loser, ended, other) = match select(first, second).await {
             Either::Left((ended, second)) => ((place, pass), (elsewhere, second_pass), ended, Either::Left(second)),
@@ -162,10 +184,20 @@ impl Pool {
         match self.judged(winner.1, ended) {
             Err(NoAnswer::Registry(_)) => self.judged(loser.1, other.await).map(of(loser.0)),
             settled => {
-                loser.1.overtaken();
+                if loser.0 == place && winner.0 != place {
+                    // Another address was asked later and was quicker: after a fair time that is like being cut off.
+                    drop(loser.1);
+                } else {
+                    loser.1.overtaken();
+                }
                 settled.map(of(winner.0))
             }
         }
+    }
+
+    /// Whether any other address would be asked.
+    fn has_other(&self, place: usize) -> bool {
+        self.endpoints.iter().enumerate().any(|(other, endpoint)| other != place && endpoint.open().is_ok())
     }
 
     /// Tells the circuit breaker how a call ended. An address that answered is in order, whatever it says of one number: else whoever asks

@@ -1,18 +1,21 @@
-//! Why the registry's certificate was not accepted, found at the bottom of an HTTP client's error.
+//! Whose certificate was not accepted and why, found at the bottom of an HTTP client's error.
 
 use std::error::Error as StdError;
 use std::io;
 
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 
-/// What is wrong with the registry's certificate, if that is why the call failed. The texts are labels of metrics too.
+const OURS: &str = "it does not accept our certificate";
+
+/// What is wrong with the registry's certificate, or with ours, if that is why the call failed. The texts are labels of metrics too.
 pub(super) fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(Error::InvalidCertificate(why)) = tls_error(error) {
-            return Some(say(why));
+        match tls_error(error) {
+            Some(Error::InvalidCertificate(why)) => return Some(say(why)),
+            Some(Error::AlertReceived(alert)) if is_about_ours(*alert) => return Some(OURS),
+            _ => cause = error.source(),
         }
-        cause = error.source();
     }
     None
 }
@@ -21,6 +24,22 @@ pub(super) fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<&'st
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.downcast_ref().or_else(|| inside.and_then(|inside| tls_error(inside)))
+}
+
+/// What a server says of a client's certificate (RFC 8446 §6.2).
+const fn is_about_ours(alert: AlertDescription) -> bool {
+    use AlertDescription as A;
+    matches!(
+        alert,
+        A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+            | A::CertificateRequired
+    )
 }
 
 const fn say(why: &CertificateError) -> &'static str {
@@ -35,5 +54,24 @@ const fn say(why: &CertificateError) -> &'static str {
         E::UnknownIssuer | E::BadSignature => "its certificate comes from an unknown authority",
         E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. } => "its certificate is not within its dates",
         _ => "its certificate is not acceptable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: Error) -> Option<&'static str> {
+        certificate_fault(&io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    #[test]
+    fn whose_certificate_is_not_accepted_is_told() {
+        use AlertDescription as A;
+        for alert in [A::CertificateExpired, A::CertificateRevoked, A::UnknownCA, A::CertificateRequired, A::AccessDenied] {
+            assert_eq!(told(Error::AlertReceived(alert)), Some("it does not accept our certificate"));
+        }
+        assert_eq!(told(Error::InvalidCertificate(CertificateError::Revoked)), Some("its certificate is revoked"));
+        assert_eq!(told(Error::AlertReceived(A::InternalError)), None);
     }
 }

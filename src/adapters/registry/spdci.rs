@@ -70,7 +70,7 @@ impl SpdciRegistry {
         let header = jws::encoded_header(config.signer.algorithm().jose(), TYP, config.signer.key_id());
         let header = header.map_err(|error| RegistryClientError::Client(error.to_string()))?;
         let channel = Channel::new(&config.client, Arc::clone(&clock))?;
-        Ok(Self { channel, search, config: Arc::clone(config), header, clock, timeout: config.client.try_timeout() })
+        Ok(Self { channel, search, config: Arc::clone(config), header, clock, timeout: config.client.timeout })
     }
 
     /// Asks, and verifies what comes.
@@ -131,6 +131,10 @@ impl Upstream for SpdciRegistry {
         let (as_of, persons) = self.answer(&asked, self.timeout).await?.persons(&asked, self.clock.now())?;
         // No feed names the subject, and no change of the other registry's overtakes what this one says.
         Ok(Fetched { version: u64::MAX, as_of, subject: Box::default(), persons: persons.into() })
+    }
+
+    fn connect_anew(&self) {
+        self.channel.connect_anew();
     }
 
     async fn identifiers(&self, key: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {

@@ -101,6 +101,9 @@ pub(super) trait Upstream: Send + Sync + 'static {
 
     async fn look_up(&self, key: &Key) -> Result<Fetched, NoAnswer>;
 
+    /// Asks over none of the connections again that it has.
+    fn connect_anew(&self) {}
+
     /// Everybody behind a number, with all their numbers.
     async fn identifiers(&self, _: &Key) -> Result<Vec<KnownPerson>, RegistryUnavailable> {
         Err(NOT_OFFERED)

@@ -48,4 +48,9 @@ impl Deadline {
     pub fn left(self, clock: &dyn Clock) -> Duration {
         self.0.saturating_sub(clock.elapsed())
     }
+
+    /// How long ago it passed; nothing before.
+    pub fn overdue(self, clock: &dyn Clock) -> Duration {
+        clock.elapsed().saturating_sub(self.0)
+    }
 }

@@ -10,11 +10,12 @@ pub mod version;
 pub mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::domain::clock::Deadline;
+use super::domain::clock::{Clock, Deadline};
 use super::domain::decree::DecreeSet;
 use super::domain::document::coded_enum;
 use super::domain::identifier::Identifier;
@@ -97,6 +98,12 @@ pub fn timely(as_of: Timestamp, asked: Timestamp, now: Timestamp) -> Result<Time
 /// Age in seconds up to which decrees are current: for so long the change feed may be silent and still be in order, and while it is, another
 /// decree would have been told.
 pub const DECREES_CURRENT_S: u32 = 10;
+
+/// Its time is over.
+pub const TOO_LONG: RegistryUnavailable = RegistryUnavailable("it took too long");
+
+/// Facts that nobody has decided on so long after their call should have ended lay here while the process stood still.
+const LAY_HERE: Duration = Duration::from_secs(5);
 
 /// More look-ups wait than could be answered in time: this one was not begun.
 pub const OVERLOADED: RegistryUnavailable = RegistryUnavailable("too many wait for it");
@@ -217,6 +224,15 @@ pub fn withhold(facts: Facts) -> Facts {
 
 fn emptied(answer: RegistryAnswer) -> RegistryAnswer {
     RegistryAnswer { persons: Arc::default(), ..answer }
+}
+
+/// The facts as they are worth deciding on now: those that lay here while the process stood still (a suspended machine, a debugger) are none,
+/// whomever they are about. What changed meanwhile nobody has told.
+pub fn in_time(facts: Facts, clock: &dyn Clock) -> Facts {
+    if facts.by.overdue(clock) <= LAY_HERE {
+        return facts;
+    }
+    Facts { answer: Err(TOO_LONG), ..facts }
 }
 
 /// Looks the permit's identifier up. A service that needs no document looks nothing up.

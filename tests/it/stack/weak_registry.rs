@@ -1,11 +1,19 @@
 //! A registry that is away, stands still or was put back: what is said then, and that it is true.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use estelam::adapters::clock::ManualClock;
 use estelam::core::domain::clock::Clock;
-use estelam::core::registry::Registry;
+use estelam::core::domain::decree::DecreeSet;
+use estelam::core::domain::identifier::Identifier;
+use estelam::core::policy::Permit;
+use estelam::core::registry::{Need, Registry, RegistryAnswer, RegistryUnavailable};
+use estelam::flow;
 use estelam::registry::decrees;
 use estelam::registry::store::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +23,9 @@ use super::changes::DECREE;
 use super::decree_table::put_in_force;
 use super::fixtures::query;
 use super::harness::{Reply, System};
+use super::holder::UNKNOWN;
 use super::workshop::{enrol, officials, services};
+use super::wrapped::{gate, incoming};
 use crate::openapi::assert_described;
 
 /// A card that has lapsed, and that [`DECREE`] makes valid again.
@@ -69,6 +79,50 @@ async fn a_node_that_loses_its_registry_stays_ready_and_one_that_never_had_it_is
     system.start_registry();
     system.running.until_ready().await.unwrap();
     assert_eq!(health(&system).await.0, 200);
+    system.stop().await;
+}
+
+/// A registry whose answers lie here for a while before anybody looks at them.
+struct Lies {
+    inner: Arc<dyn Registry>,
+    clock: Arc<ManualClock>,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Registry for Lies {
+    async fn look_up(&self, permit: &Permit, identifier: &Identifier, need: Need) -> Result<RegistryAnswer, RegistryUnavailable> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.inner.look_up(permit, identifier, need).await;
+        self.clock.sleep(Duration::from_secs(60));
+        answer
+    }
+
+    fn decrees(&self) -> Option<Arc<DecreeSet>> {
+        self.inner.decrees()
+    }
+
+    fn decrees_age_s(&self) -> u32 {
+        0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_that_lay_here_while_the_process_stood_still_decide_nothing_whoever_they_are_about() {
+    let system = System::today().await;
+    let inner = system.running.parts().gate.registry.clone();
+    let lies = Arc::new(Lies { inner, clock: system.clock.clone(), asked: AtomicUsize::new(0) });
+    let gate = gate(&system, Some(lies.clone()), None);
+    let mut said = Vec::new();
+    for value in [LAPSED, UNKNOWN] {
+        let mut question = query("clinic", "amayesh-no", value, "treatment");
+        question["max_age"] = json!(0);
+        let reply = flow::verify(gate.clone(), incoming(&system, "clinic", &question).await).await;
+        let body: Value = serde_json::from_slice(reply.body()).unwrap();
+        said.push((reply.status(), body["reason"]["code"].clone(), body["freshness"].clone()));
+    }
+    assert_eq!(said, vec![(200, json!("registry-unavailable"), json!("stale")); 2]);
+    assert_eq!(lies.asked.load(Ordering::SeqCst), 2, "once each");
     system.stop().await;
 }
 

@@ -18,11 +18,17 @@ struct Address {
     takes: Mutex<Option<Duration>>,
     /// Where its changes end.
     told: Mutex<u64>,
+    connected_anew: AtomicUsize,
 }
 
 impl Address {
     fn new(takes: Option<Duration>) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicUsize::new(0), takes: Mutex::new(takes), told: Mutex::new(u64::MAX) })
+        Arc::new(Self {
+            calls: AtomicUsize::new(0),
+            takes: Mutex::new(takes),
+            told: Mutex::new(u64::MAX),
+            connected_anew: AtomicUsize::new(0),
+        })
     }
 
     fn calls(&self) -> usize {
@@ -44,6 +50,10 @@ impl Upstream for Address {
         let takes = *self.takes.lock().unwrap();
         tokio::time::sleep(takes.ok_or(RegistryUnavailable("it is down"))?).await;
         Ok(Fetched { version: 1, as_of: Timestamp::UNIX_EPOCH, subject: "subject".into(), persons: [].into() })
+    }
+
+    fn connect_anew(&self) {
+        self.connected_anew.fetch_add(1, Ordering::SeqCst);
     }
 
     async fn holder_code(&self, _: &Key, _: &str) -> Result<String, RegistryUnavailable> {
@@ -167,6 +177,56 @@ async fn second_look_ups_are_a_bounded_share() {
         second_ones = second.calls();
     }
     assert!(second_ones <= 10 + 5, "{second_ones}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_addresses_that_take_more_than_half_of_the_time_answer_everybody() {
+    let slow = Some(Duration::from_millis(600));
+    let (first, second) = (Address::new(slow), Address::new(slow));
+    let pool = pool(&[&first, &second]);
+    for _ in 0..10 {
+        assert!(crowd(&pool, 64, Duration::from_millis(800)).await.iter().all(Result::is_ok));
+    }
+    let state = pool.state();
+    assert_eq!([0, 1].map(|place| state.endpoints[place].breaker), [Standing::Closed; 2]);
+    assert_eq!(state.limit, 64, "no more, and no fewer");
+    assert!(second.calls() <= 640 * 15 / 100 + 20, "{}", second.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_hangs_has_its_time_and_is_left_for_the_other_as_far_as_that_pays() {
+    let (first, second) = (Address::new(None), Address::new(QUICK));
+    let pool = pool(&[&first, &second]);
+    first.takes(Some(Duration::from_secs(60)));
+    for _ in 0..5 {
+        let since = Instant::now();
+        ask(&pool).await.unwrap();
+        assert_eq!(since.elapsed(), Duration::from_millis(410), "half of the time, then the other's");
+    }
+    let state = pool.state().endpoints[0];
+    assert_eq!((state.breaker, state.last_error.unwrap().1), (Standing::Open, "it took too long"));
+    let since = Instant::now();
+    ask(&pool).await.unwrap();
+    assert_eq!((since.elapsed(), first.calls()), (Duration::from_millis(10), 5), "nobody waits for it any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_finds_out_whether_an_address_is_back_uses_no_connection_from_before() {
+    let only = Address::new(QUICK);
+    let pool = pool(&[&only]);
+    let connected_anew = || only.connected_anew.load(Ordering::SeqCst);
+    ask(&pool).await.unwrap();
+    only.takes(Some(Duration::from_secs(60)));
+    for _ in 0..5 {
+        assert!(ask(&pool).await.is_err());
+    }
+    assert_eq!((pool.state().endpoints[0].breaker, connected_anew()), (Standing::Open, 0));
+    only.takes(QUICK);
+    tokio::time::advance(Duration::from_millis(500)).await;
+    for _ in 0..10 {
+        ask(&pool).await.unwrap();
+    }
+    assert_eq!(connected_anew(), 1);
 }
 
 #[tokio::test(start_paused = true)]

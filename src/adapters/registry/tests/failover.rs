@@ -11,12 +11,12 @@ use super::super::config::RegistryClientConfig;
 use super::super::feed;
 use super::super::lanes::{Caller, Lane};
 use super::super::upstream::{Changes, Fetched, Upstream};
-use super::fake::{FakeRegistry, fake, start};
+use super::fake::{Bench, FakeRegistry, bench, fake, start};
 use crate::adapters::clock::ManualClock;
 use crate::core::registry::{Freshness, RegistryUnavailable};
 
 const DOWN: RegistryUnavailable = RegistryUnavailable("it is down");
-const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that another address has told");
+const BEHIND: RegistryUnavailable = RegistryUnavailable("its changes end before those that were told before");
 
 /// One register at two addresses.
 struct Two {
@@ -103,6 +103,55 @@ async fn an_address_that_lags_makes_nobody_forget_what_another_has_told() {
     // It has caught up.
     assert_eq!(two.step().await, Ok(()));
     assert!(two.overtakes(95) && two.cached.ready());
+}
+
+/// One address with a balancer behind it, and two stores behind that: one has told of change 100, the other one has come to 95.
+async fn with_a_store_that_lags() -> Bench {
+    let bench = bench();
+    bench.step().await.unwrap();
+    bench.announce(Changes { cursor: 100, subjects: vec!["subject-1".into()], ..Changes::default() });
+    bench.step().await.unwrap();
+    *bench.fake.version.lock().unwrap() = 95;
+    bench.announce(OLDER.clone());
+    bench
+}
+
+async fn asked(bench: &Bench, value: &str) -> Result<Freshness, RegistryUnavailable> {
+    let caller = || Caller { agency: None, lane: Lane::Counter };
+    let answer = bench.cached.inner().answer(("yekta", value), bench.cached.inner().need(0), caller).await;
+    answer.map(|answer| answer.freshness)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_lags_behind_the_same_address_makes_nobody_forget_what_was_told() {
+    let bench = with_a_store_that_lags().await;
+    assert_eq!(bench.step().await, Err(BEHIND));
+    assert!(!bench.cached.ready(), "nothing that is remembered counts as current");
+    assert_eq!(bench.cached.cursor(), Some(100));
+    assert!(asked(&bench, "1").await.is_err(), "what a revocation has overtaken answers nobody");
+    // The other store again.
+    *bench.fake.version.lock().unwrap() = 100;
+    assert_eq!((bench.step().await, bench.cached.ready()), (Ok(()), true));
+    assert_eq!(asked(&bench, "1").await, Ok(Freshness::Live));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_register_that_stays_behind_at_the_same_address_was_put_back() {
+    let bench = with_a_store_that_lags().await;
+    assert_eq!(bench.step().await, Err(BEHIND));
+    tokio::time::advance(Duration::from_secs(20)).await;
+    bench.announce(OLDER.clone());
+    assert_eq!((bench.step().await, bench.cached.cursor()), (Ok(()), Some(95)));
+    assert_eq!(asked(&bench, "1").await, Ok(Freshness::Live));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_register_that_says_that_its_past_is_another_is_believed_at_once() {
+    let bench = with_a_store_that_lags().await;
+    bench.fake.pending.lock().unwrap().clear();
+    bench.announce(Changes { rewritten: true, ..OLDER.clone() });
+    assert_eq!((bench.step().await, bench.cached.cursor()), (Ok(()), Some(95)));
+    assert_eq!(asked(&bench, "1").await, Ok(Freshness::Live));
 }
 
 #[tokio::test(start_paused = true)]

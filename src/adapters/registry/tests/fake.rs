@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::super::cache::CachedRegistry;
+use super::super::channel::TOO_LARGE;
 use super::super::config::{RegistryClientConfig, ServerCheck};
 use super::super::signed::SignedDecrees;
 use super::super::upstream::{Changes, Fetched, FetchedDecrees, Key, Position, Upstream};
@@ -39,6 +40,8 @@ pub struct FakeRegistry {
     /// The cursor that the decrees reflect, and how often they were asked for.
     pub decrees_cursor: Mutex<u64>,
     pub decrees_calls: AtomicUsize,
+    /// What it tells after an earlier cursor is more than is read.
+    pub too_large_before: Mutex<u64>,
     /// Whether the change feed alone fails.
     pub feed_down: Mutex<bool>,
     /// What the feed was asked with last.
@@ -96,6 +99,7 @@ pub fn fake(clock: &Arc<ManualClock>) -> Arc<FakeRegistry> {
         decrees_version: Mutex::new("one".into()),
         decrees_cursor: Mutex::new(1),
         decrees_calls: AtomicUsize::new(0),
+        too_large_before: Mutex::default(),
         feed_down: Mutex::new(false),
         asked_after: Mutex::default(),
         pending: Mutex::default(),
@@ -169,6 +173,9 @@ impl Upstream for FakeRegistry {
         *self.asked_after.lock().unwrap() = after.clone();
         if *self.down.lock().unwrap() || *self.feed_down.lock().unwrap() {
             return Err(RegistryUnavailable("it is down"));
+        }
+        if after.cursor < *self.too_large_before.lock().unwrap() {
+            return Err(TOO_LARGE);
         }
         let quiet = Changes { cursor: after.cursor, history: after.history.as_deref().map(str::to_owned), ..Changes::default() };
         Ok(self.pending.lock().unwrap().pop_front().unwrap_or(quiet))

@@ -8,12 +8,14 @@ use jiff::SignedDuration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::super::cache::CachedRegistry;
+use super::super::channel::TOO_LARGE;
 use super::super::config::RegistryClientConfig;
 use super::super::feed;
 use super::super::lanes::{Caller, Lane};
 use super::super::upstream::{Changes, Position, Upstream};
 use super::fake::{Bench, bench, fake, start};
 use crate::adapters::clock::ManualClock;
+use crate::core::domain::clock::Clock as _;
 use crate::core::registry::{Freshness, Registry, RegistryUnavailable};
 
 const WITHHOLDS: RegistryUnavailable = RegistryUnavailable("its change feed does not tell what its look-ups show");
@@ -163,6 +165,45 @@ async fn what_seems_to_lie_ahead_after_the_clock_went_back_is_asked_for_again() 
     bench.clock.set(start() - SignedDuration::from_secs(20));
     *bench.fake.down.lock().unwrap() = true;
     assert_eq!(ask(&bench.cached, "1", 3600).await, Ok(Freshness::Stale), "its age is not known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_makes_nothing_that_is_remembered_younger() {
+    let bench = with_one().await;
+    let caller = || Caller { agency: None, lane: Lane::Counter };
+    let told = async |max_age_s| {
+        let answer = bench.cached.inner().answer(("yekta", "1"), bench.cached.inner().need(max_age_s), caller).await.unwrap();
+        (answer.freshness, bench.clock.now().duration_since(answer.as_of).as_secs())
+    };
+    // A minute goes by, by both clocks; the feed goes on.
+    for second in 1..=60 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        bench.clock.set(start() + SignedDuration::from_secs(second));
+        bench.step().await.unwrap();
+    }
+    assert_eq!(told(60).await, (Freshness::Cached, 60));
+    bench.clock.set(start() + SignedDuration::from_secs(31));
+    assert_eq!(told(60).await, (Freshness::Cached, 60), "whoever decides on it sees its true age");
+    *bench.fake.down.lock().unwrap() = true;
+    assert_eq!(told(59).await, (Freshness::Stale, 60));
+    *bench.fake.down.lock().unwrap() = false;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(told(59).await, (Freshness::Live, 0), "asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_has_more_to_tell_than_is_read_goes_on_from_the_decrees_and_everything_is_asked_anew() {
+    let bench = with_one().await;
+    *bench.fake.too_large_before.lock().unwrap() = 50;
+    assert_eq!((bench.step().await, bench.cached.cursor()), (Err(TOO_LARGE), Some(1)), "these decrees are of no later cursor");
+    assert_eq!(freshness(&bench, "1").await, Freshness::Cached, "nothing was skipped, and the feed was heard a moment ago");
+    (*bench.fake.decrees_cursor.lock().unwrap(), *bench.fake.version.lock().unwrap()) = (50, 50);
+    *bench.fake.decrees_version.lock().unwrap() = "two".into();
+    assert_eq!(bench.step().await, Err(TOO_LARGE));
+    assert_eq!((bench.cached.cursor(), bench.cached.decrees().unwrap().version.as_str()), (Some(50), "two"));
+    assert_eq!(freshness(&bench, "1").await, Freshness::Live, "a change to anybody may have been among them");
+    assert_eq!((bench.step().await, bench.cached.ready()), (Ok(()), true));
+    assert_eq!(freshness(&bench, "1").await, Freshness::Cached);
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,11 +44,16 @@ fn client(trusted: &MiniPki, own: &Pem, port: u16) -> HttpRegistry {
 }
 
 fn client_judged(judge: ServerCheck, own: &Pem, port: u16) -> HttpRegistry {
+    let config = client_config(judge, own, port);
+    HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap()
+}
+
+fn client_config(judge: ServerCheck, own: &Pem, port: u16) -> RegistryClientConfig {
     let mut config = RegistryClientConfig::new(format!("https://localhost:{port}/"), judge, own.cert.clone(), own.key.clone());
     // Long enough for a slow machine: nothing here waits for a deadline to pass.
     config.timeout = Duration::from_secs(20);
     config.connect_timeout = Duration::from_secs(20);
-    HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap()
+    config
 }
 
 async fn looked_up(reply: fn() -> HttpResponse) -> Result<u64, NoAnswer> {
@@ -87,6 +92,37 @@ async fn a_certificate_that_falls_at_one_address_ends_the_connections_to_every_a
     assert_eq!(connections_after_calls().await, [1, 1]);
     generation.fetch_add(1, Ordering::SeqCst);
     assert_eq!(connections_after_calls().await, [2, 2]);
+}
+
+#[actix_web::test]
+async fn what_is_connected_anew_leaves_every_connection_from_before() {
+    let pki = MiniPki::new();
+    let (port, connections) = serve_counted(&pki, || json(GOOD));
+    let client = client(&pki, &pki.client, port);
+    for made in 1..=2 {
+        for _ in 0..2 {
+            client.look_up(&Key::new("yekta", "1")).await.unwrap();
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), made);
+        client.connect_anew();
+    }
+}
+
+#[actix_web::test]
+async fn an_address_has_the_whole_time_of_a_look_up_also_where_there_is_another() {
+    let pki = MiniPki::new();
+    let more_than_half = || {
+        std::thread::sleep(Duration::from_millis(1600));
+        json(GOOD)
+    };
+    let ports = [(); 2].map(|()| serve(&pki, more_than_half));
+    let mut config = RegistryClientConfig::new(String::new(), check(&pki), pki.client.cert.clone(), pki.client.key.clone());
+    config.base_urls = ports.map(|port| format!("https://localhost:{port}/")).into();
+    config.timeout = Duration::from_secs(3);
+    for address in &config.base_urls {
+        let client = HttpRegistry::new(&config, address, Arc::new(ManualClock::new(start()))).unwrap();
+        client.look_up(&Key::new("yekta", "1")).await.unwrap();
+    }
 }
 
 #[actix_web::test]
@@ -168,6 +204,27 @@ async fn client_of_another_root_gets_nothing() {
     let (pki, other) = (MiniPki::new(), MiniPki::new());
     let port = serve(&pki, || json(GOOD));
     assert!(client(&pki, &other.client, port).look_up(&Key::new("yekta", "1")).await.is_err());
+}
+
+#[actix_web::test]
+async fn a_certificate_of_ours_that_is_renewed_is_shown_at_once_and_no_connection_from_before_is_used() {
+    let (pki, other) = (MiniPki::new(), MiniPki::new());
+    let (port, connections) = serve_counted(&pki, || json(GOOD));
+    let config = client_config(check(&pki), &other.client, port);
+    let client = HttpRegistry::new(&config, &config.base_urls[0], Arc::new(ManualClock::new(start()))).unwrap();
+    let asked = async || client.look_up(&Key::new("yekta", "1")).await.is_ok();
+    assert!(!asked().await);
+    assert!(config.own.renew(&pki.client.cert, &other.client.key).is_err(), "no pair");
+    assert!(!asked().await, "the one before stays in use");
+    assert_eq!(config.own.renew(&pki.client.cert, &pki.client.key).ok(), Some(true));
+    assert!(asked().await && asked().await);
+    assert_eq!(config.own.renew(&pki.client.cert, &pki.client.key).ok(), Some(false), "it is in use");
+    assert!(asked().await);
+    let made = connections.load(Ordering::SeqCst);
+    let with_its_root = [pki.client.cert.clone(), pki.ca.clone()].concat();
+    assert_eq!(config.own.renew(&with_its_root, &pki.client.key).ok(), Some(true));
+    assert!(asked().await && asked().await);
+    assert_eq!(connections.load(Ordering::SeqCst), made + 1);
 }
 
 #[actix_web::test]
