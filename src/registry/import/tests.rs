@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::core::domain::scheme::SHIPPED_SCHEMES;
 
+mod corrections;
 mod messy;
 
 const HEADER: &str = "person,scheme,value,kind,series,issued,expires,calendar,state,birth,birth_calendar,nationality,province,legal_status,name,father_name,household,household_role";
