@@ -24,3 +24,14 @@
 //! known: an expiry or a status cannot be taken away by leaving it out. A row recorded earlier fills gaps and overwrites nothing. Only an empty `state` says
 //! something: `active`. A permit's time (`pending-propagation`) runs from the earliest `recorded_at` of its rows; if the first row to come had none, it is long past.
 //! What was known before stays on record: `registry lookup --known-at`.
+//!
+//! # Where we depart from the contract
+//!
+//! - `nationality`, `province`, `legal_status`, `country` that cannot be understood are `bad-field` too. To keep the row without them would be unlawful either way:
+//!   decrees and rules select by them, so that a restriction would miss its holder, or a renewal window a card that it admits; a passport of a
+//!   country that we cannot read would answer for one of another. What is plain is taken: `AFG` as `AF`, `IR-7` as `IR-07`.
+//! - `bank_state`, `sim_state` of an unknown word, a `birth` that is no date with its calendar, a field of more than 500 characters and a year that no paper has
+//!   are rejected as well.
+//! - A row that lacks fields at its end is taken if these are of `name`, `father_name`, `household`, `household_role`, `country`, `mrz`, `recorded_at`, which
+//!   exporters leave out when they are empty; not in a last line without its end, which was cut off. A row that lacks more (its expiry, its state) may have lost it, and
+//!   would be good for ever.
