@@ -2,7 +2,8 @@
 //!
 //! An export is CSV or NDJSON in the form of contract §5.1 (`tests/data/registry-sample.csv` shows the columns); `bank_state` and `sim_state` may be added. All of
 //! a file is imported or nothing of it, but for the rows that are rejected: each goes, with its line, its reason and what to do about it, into `FILE.rejects.csv`
-//! beside the file, or where `--rejects` says. Nobody but its owner may read it; remove it once the office has it.
+//! beside the file, into `DIR/registry/` where nothing can be written beside it, or where `--rejects` says. The command names the place. Nobody but its owner
+//! may read it; remove it once the office has it.
 //!
 //! # Which paper a row speaks of
 //!

@@ -29,8 +29,9 @@ impl Office {
     }
 
     fn import_at(&self, file: &Path, now: &str) -> Result<Summary, ImportError> {
-        let now = now.parse().unwrap();
-        run(&self.store, &ImportOptions { file, source: None, rejects: None, schemes: &self.schemes, now }, &mut |_, _| ())
+        let (now, aside) = (now.parse().unwrap(), self.dir.path().join("registry"));
+        let options = ImportOptions { file, source: None, rejects: None, aside: Some(&aside), schemes: &self.schemes, now };
+        run(&self.store, &options, &mut |_, _| ())
     }
 
     fn import(&self, name: &str, content: impl AsRef<[u8]>) -> Result<Summary, ImportError> {
@@ -305,6 +306,27 @@ fn rejects_of_an_older_import_do_not_stay() {
     assert_eq!(office.rejects().lines().count(), 2);
     office.rows(&[&row(&[])]);
     assert_eq!(office.rejects().lines().count(), 1);
+}
+
+/// Exports often lie in folders that are only read; here no longer name fits beside the file.
+#[test]
+fn rejects_go_aside_into_the_registrys_folder_where_nothing_can_be_written_beside_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let office = Office::new();
+    let file = office.dir.path().join("office.csv");
+    std::fs::write(&file, format!("{HEADER}\n{}\n{}\n", row(&[]), row(&[("kind", "green-card")]))).unwrap();
+    let folder = office.dir.path().to_string_lossy().into_owned();
+    let longest = 4_080 - folder.len();
+    let far = std::path::PathBuf::from(format!("{folder}{}/office.csv", "/.".repeat((longest - "/office.csv".len()) / 2)));
+    let summary = office.import_file(&far).unwrap();
+    let aside = office.dir.path().join("registry/office.csv.rejects.csv");
+    assert_eq!((summary.documents, summary.rejects.as_ref()), (1, Some(&aside)));
+    assert!(std::fs::read_to_string(&aside).unwrap().lines().nth(1).unwrap().starts_with("3,unknown-kind,kind,"));
+    assert_eq!(std::fs::metadata(&aside).unwrap().permissions().mode() & 0o777, 0o600);
+    let now = "2026-11-23T10:00:00Z".parse().unwrap();
+    let options = ImportOptions { file: &far, source: None, rejects: None, aside: None, schemes: &office.schemes, now };
+    let refused = run(&office.store, &options, &mut |_, _| ()).unwrap_err();
+    assert!(matches!(refused, ImportError::Rejects { .. }), "without a folder aside nothing is imported: {refused}");
 }
 
 #[test]
