@@ -2,6 +2,7 @@
 //!
 //! - [`tour`]: follow one request through every stage, in ten minutes.
 //! - [`installing`]: from nothing to the first answer, outside the demo.
+//! - [`importing`]: what becomes of an office's rows, and of what it corrects later.
 //! - [`operating`]: an installation's files, its health, what to do when something is red.
 //! - [`metrics`]: every metric, its labels, what it says.
 //! - [`figures`]: what was measured, how, and when.
@@ -20,6 +21,7 @@ pub mod decisions;
 pub mod figures;
 pub mod holder;
 pub mod identifiers;
+pub mod importing;
 pub mod installing;
 pub mod log;
 pub mod metrics;

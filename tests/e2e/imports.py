@@ -4,6 +4,7 @@ import io
 import json
 import pathlib
 import random
+import re
 import subprocess
 
 from reference_import import COLUMNS, OPTIONAL, icao, national_digit_fits, normal, rows_of_csv, rows_of_ndjson, summary
@@ -18,7 +19,7 @@ SLIPS = [
     ("kind", ["", "green-card", "کارت", "passport"]), ("state", ["ACTIVE1", "فعال"]), ("household_role", ["boss", "سرپرست"]),
     ("series", ["هفده", "17a", "-3", "1.5", "0x11"]), ("calendar", ["hijri", "shamsi", ""]),
     *[(column, ["1402/07/31", "1402/12/30", "1402/13/01", "1402/0/1", "02/03/1402", "1402.03.31", "14020331", "1402//1", "402/3/1", "/",
-                "1402/03-1", "1402/", "نامشخص", "1402/123/1", "1403/12/30", "1399/12/30", "1402", "1402/3", "۱۴۰۲/۶/۳۱", "1402-06-31"])
+                "1402/03-1", "1402/", "نامشخص", "1402/123/1", "1403/12/30", "1399/12/30", "1402", "1402/3", "۱۴۰۲/۶/۳۱", "1402-06-31", "1402-06"])
       for column in ("issued", "expires", "birth")],
 ]
 NEVER_KEYS = [("pan", "5892101234567895"), ("iban", "IR240150000000000000000001"), ("household", "12345"), ("unhcr-case", "123-45C12345")]
@@ -80,6 +81,14 @@ class Office:
             text = text[:place] + self.random.choice(MARKS) + text[place:]
         return text
 
+    def spelt(self, column, text):
+        """The same in another spelling, where there is one."""
+        if column in ("issued", "expires", "birth"):
+            return re.sub(r"([/-])(\d)(?!\d)", r"\g<1>0\2", normal(text), flags=re.A)
+        if column == "state" and normal(text) in ("", "active"):
+            return "active" if normal(text) == "" else ""
+        return text
+
     def rows(self, count, people):
         rows = []
         for _ in range(count):
@@ -87,6 +96,8 @@ class Office:
             rows.append(row)
             if self.random.random() < 0.05:
                 rows.append({column: normal(text) if column in ("person", "value", "issued") else text for column, text in row.items()})
+            if self.random.random() < 0.05:
+                rows.append({column: self.spelt(column, text) for column, text in row.items()})
             if self.random.random() < 0.03:
                 rows.append({**row, "person": f"KH-X{self.random.randrange(people):06}"})
         self.random.shuffle(rows)
@@ -98,6 +109,18 @@ def as_csv(rows, columns, **form):
     writer = csv.writer(out, **form)
     writer.writerow(columns)
     writer.writerows([row[column] for column in columns] for row in rows)
+    return out.getvalue().encode()
+
+
+def without_empty_ends(rows):
+    """As exporters write that leave out the empty fields at the end of a row; all up to the legal status are there."""
+    whole = COLUMNS.index("legal_status")
+    lines = as_csv(rows, COLUMNS + OPTIONAL, lineterminator="\n")
+    cut = csv.reader(io.StringIO(lines.decode(), newline=""))
+    out = io.StringIO(newline="")
+    for fields in cut:
+        last = max(place for place, field in enumerate(fields) if field or place <= whole)
+        csv.writer(out, lineterminator="\n").writerow(fields[:last + 1])
     return out.getvalue().encode()
 
 
@@ -127,6 +150,7 @@ def messy_exports_are_counted_as_the_contract_says(binary, folder):
         "plain.csv": as_csv(office.rows(500, 200), COLUMNS + OPTIONAL, lineterminator="\n"),
         "windows.csv": b"\xef\xbb\xbf" + as_csv(office.rows(300, 60), shuffled, lineterminator="\r\n"),
         "quoted.csv": as_csv(office.rows(300, 300), COLUMNS, quoting=csv.QUOTE_ALL).rstrip(b"\r\n"),
+        "cut.csv": without_empty_ends(office.rows(300, 100)),
         "people.ndjson": as_ndjson(office.rows(400, 100)),
     }
     for name, data in files.items():

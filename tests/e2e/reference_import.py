@@ -1,4 +1,4 @@
-"""What an import must say of a file, read off the contract (§5.1, with domain §3, §5 and §9) and nothing else: a second implementation."""
+"""What an import must say of a file, read off the contract (§5.1, with domain §3, §5 and §9) and, where it says so, the manual: a second implementation."""
 import collections
 import csv
 import io
@@ -22,6 +22,7 @@ NEVER_KEYS = {"household", "pan", "iban", "unhcr-case"}
 COLUMNS = """person scheme value kind series issued expires calendar state birth birth_calendar nationality province legal_status name
     father_name household household_role""".split()
 OPTIONAL = ["country", "mrz", "recorded_at"]
+# Not the contract's but the manual's: a year that no paper has is a slip of the calendar.
 CALENDARS = {"jalali": range(1200, 1601), "gregorian": range(1800, 2301)}
 MARKS = dict.fromkeys([0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x061C, 0x0640, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 LETTERS = {0x064A: "ی", 0x0649: "ی", 0x0643: "ک", 0x0629: "ه"}
@@ -43,11 +44,17 @@ def last_day(year, month, calendar):
 def is_date(text, calendar):
     if calendar not in CALENDARS:
         return any(is_date(text, one) for one in CALENDARS)
-    parts = re.fullmatch(r"(\d{4})(?:([/-])(\d{1,2})(?:\2(\d{1,2}))?)?", text, re.A)
-    if not parts or int(parts[1]) not in CALENDARS[calendar]:
+    parts = date_parts(text)
+    if not parts or parts[0] not in CALENDARS[calendar]:
         return False
-    year, month, day = (int(part or 1) for part in (parts[1], parts[3], parts[4]))
+    year, month, day = (*parts, 1, 1)[:3]
     return 1 <= month <= 12 and 1 <= day <= last_day(year, month, calendar)
+
+
+def date_parts(text):
+    """The numbers of `YYYY/M/D`, `YYYY-M-D`, `YYYY/M` or `YYYY`, or None."""
+    parts = re.fullmatch(r"(\d{4})(?:/(\d{1,2})(?:/(\d{1,2}))?|-(\d{1,2})-(\d{1,2}))?", text, re.A)
+    return parts and tuple(int(part) for part in parts.groups() if part)
 
 
 def national_digit_fits(value):
@@ -90,6 +97,12 @@ def fault(row):
     return None
 
 
+def said(row):
+    """What a good row says, in whatever spelling."""
+    same = {"state": row["state"] or "active", "series": row["series"].lstrip("0")}
+    return tuple({**row, **same, **{date: date_parts(row[date]) for date in ("issued", "expires", "birth")}}.values())
+
+
 def summary(rows):
     """`rows` are (line, raw row); gives the summary and the rejects as (line, reason)."""
     seen, people, holders = set(), set(), collections.defaultdict(set)
@@ -101,7 +114,7 @@ def summary(rows):
         if reason := fault(row):
             rejects.append((line, reason))
             continue
-        if (whole := tuple(row.values())) in seen:
+        if (whole := said(row)) in seen:
             counts["duplicates"] += 1
             continue
         seen.add(whole)

@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{Filling, existing_store, schemes};
+use super::{Filling, existing_store, schemes, store_dir};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
 use crate::cli::{CliError, Failure};
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Import {
     /// Whose person keys these are; the file's stem if not given
     #[arg(long)]
     source: Option<String>,
-    /// Where rejected rows go; `FILE.rejects.csv` beside the file if not given
+    /// Where rejected rows go; if not given `FILE.rejects.csv` beside the file, or in the registry's folder where that cannot be written
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Print the summary as JSON
@@ -40,7 +40,8 @@ impl Import {
         let filling = Filling::of(&self.place)?;
         let now = SystemClock.now();
         let (source, rejects) = (self.source.as_deref(), self.rejects.as_deref());
-        let options = import::ImportOptions { file: &self.file, source, rejects, schemes: &schemes, now };
+        let aside = store_dir(self.place.dir());
+        let options = import::ImportOptions { file: &self.file, source, rejects, aside: Some(&aside), schemes: &schemes, now };
         let bar = bar("{bar:40} {bytes}/{total_bytes} {eta}");
         let mut progress = |done, total| advance(&bar, done, total);
         let imported = import::run(filling.store()?, &options, &mut progress);
@@ -69,8 +70,7 @@ impl Import {
                 .map_or_else(String::new, |(people, _)| format!(", and of its people none has a document ({people})"));
             format!("`{file}` has no row{people}")
         } else {
-            let rejects = self.rejects.clone().unwrap_or_else(|| import::rejects_beside(&self.file));
-            format!("no row of `{file}` was accepted, `{}` says why", rejects.display())
+            format!("no row of `{file}` was accepted, {} says why", self.rejects_of(summary))
         };
         match &filling {
             Filling::New(_) if summary.documents == 0 => {
@@ -86,15 +86,20 @@ impl Import {
 }
 
 impl Import {
+    /// Where the rejected rows are.
+    fn rejects_of(&self, summary: &Summary) -> String {
+        let beside = import::rejects_beside(&self.file);
+        let place = summary.rejects.as_ref().unwrap_or(&beside);
+        let is_aside = self.rejects.is_none() && *place != beside;
+        format!("`{}`{}", place.display(), if is_aside { " (nothing can be written beside the file)" } else { "" })
+    }
+
     fn tell_what_is_left_out(&self, summary: &Summary) {
         let file = self.file.display();
         let rejected: u64 = summary.rejected.values().sum();
         if rejected > 0 {
-            let rejects = self.rejects.clone().unwrap_or_else(|| import::rejects_beside(&self.file));
-            eprintln!(
-                "estelam: rows of `{file}` that were not accepted: {rejected}; `{}` has each, with its line and what to do",
-                rejects.display()
-            );
+            let rejects = self.rejects_of(summary);
+            eprintln!("estelam: rows of `{file}` that were not accepted: {rejected}; {rejects} has each, with its line and what to do");
         }
         if let Some((people, first)) = summary.without_document {
             eprintln!("estelam: people of `{file}` without a document, of whom nothing was imported: {people}, the first in line {first}");

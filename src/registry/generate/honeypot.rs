@@ -135,8 +135,14 @@ mod tests {
         let file = dir.path().join("people.ndjson");
         let person = format!(r#"{{"person":"p1","documents":[{{"scheme":"amayesh-no","value":"{}","kind":"amayesh"}}]}}"#, met.value);
         std::fs::write(&file, person).unwrap();
-        let options =
-            ImportOptions { file: &file, source: None, rejects: None, schemes: &schemes, now: "2026-11-24T00:00:00Z".parse().unwrap() };
+        let options = ImportOptions {
+            file: &file,
+            source: None,
+            rejects: None,
+            aside: None,
+            schemes: &schemes,
+            now: "2026-11-24T00:00:00Z".parse().unwrap(),
+        };
         let summary = import::run(&store, &options, &mut |_, _| ()).unwrap();
         assert_eq!((summary.persons, summary.ambiguous, summary.rejected.len()), (1, 0, 0));
         let found = store.lookup(met.scheme, &met.value).unwrap();

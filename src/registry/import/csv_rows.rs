@@ -45,17 +45,20 @@ impl Header {
             return Ok(Vec::new());
         }
         let records = split(record).map_err(|_| ImportError::Unreadable { line })?;
-        Ok(records.iter().map(|record| self.row(line, record)).collect())
+        // A file that was cut off ends within a row.
+        let is_whole = record.ends_with('\n');
+        Ok(records.iter().map(|record| self.row(line, record, is_whole)).collect())
     }
 
-    fn row(&self, line: u64, record: &StringRecord) -> Row {
+    fn row(&self, line: u64, record: &StringRecord, is_whole: bool) -> Row {
         let mut row = Row::at(line);
         for (column, field) in self.0.iter().zip(record) {
             row.set(*column, field);
         }
         // Commas that a spreadsheet leaves at the end of a row say nothing.
         let surplus = record.iter().skip(self.0.len()).any(|field| !field.is_empty());
-        row.ragged = record.len() < self.0.len() || surplus;
+        let lacks = self.0.iter().skip(record.len()).any(|column| !(is_whole && column.may_be_left_out()));
+        row.ragged = lacks || surplus;
         row
     }
 }

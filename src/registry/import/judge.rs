@@ -7,7 +7,7 @@ use super::row::{Column, Row};
 use crate::core::domain::date::{Calendar, WrittenDate};
 use crate::core::domain::document::{DocumentKind, DocumentState, Facets, coded_enum};
 use crate::core::domain::place::is_province;
-use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
+use crate::core::domain::scheme::{self, RawIdentifier, SchemeCatalogue, SchemeError};
 use crate::core::domain::text;
 
 coded_enum! {
@@ -49,7 +49,8 @@ impl Fault {
             (Reason::BadDate, Some(Column::RecordedAt)) => "write an instant as 2026-11-23T10:00:00Z",
             (Reason::BadDate, _) => "write YYYY/M/D, YYYY/M or YYYY, and a day that its calendar has",
             (Reason::BadField, None) => {
-                "give each row as many fields as the header has, or one JSON object of a person a line with the contract's fields alone"
+                "give each row as many fields as the header has (only empty ones after that of the legal status may be left out), or one JSON \
+                 object of a person a line with the contract's fields alone"
             }
             (Reason::BadField, Some(Column::Calendar | Column::BirthCalendar)) => "name the calendar of the dates: jalali or gregorian",
             (Reason::BadField, Some(Column::Series)) => "write a whole number from 1 to 999",
@@ -226,6 +227,10 @@ impl Fields<'_> {
 
     fn date(&self, column: Column, calendar: Column) -> Result<Dated, Fault> {
         let Some(date) = self.optional(column, text::digits) else { return Ok(Dated::Absent) };
+        // The contract has no YYYY-M.
+        if date.matches('-').count() == 1 {
+            return Err(fault(Reason::BadDate, column));
+        }
         let named = self.optional(calendar, code).and_then(|code| Calendar::parse(&code));
         match named {
             Some(calendar) => WrittenDate::parse(&date, calendar).ok().map(Dated::Known),
@@ -265,16 +270,19 @@ fn series(code: &str) -> Option<u16> {
     code.parse().ok().filter(|series| digits && (1..=999).contains(series))
 }
 
+/// Two letters; three, as passports have them, where ISO 3166 has two for them.
 fn nationality(code: &str) -> Option<String> {
-    (code.len() == 2 && code.bytes().all(|b| b.is_ascii_lowercase())).then(|| code.to_ascii_uppercase())
+    Some(scheme::country::canonical(code)).filter(|code| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
 fn country(code: &str) -> Option<String> {
     ((2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase())).then(|| code.to_ascii_uppercase())
 }
 
+/// Spreadsheets drop the nought of `IR-07`.
 fn province(code: &str) -> Option<String> {
-    Some(code.to_ascii_uppercase()).filter(|code| is_province(code))
+    let number = code.strip_prefix("ir-").filter(|number| !number.is_empty())?;
+    Some(format!("IR-{number:0>2}")).filter(|code| is_province(code))
 }
 
 fn household_role(code: &str) -> Option<String> {

@@ -6,35 +6,29 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::judge::Judged;
-use crate::core::domain::date::WrittenDate;
-use crate::core::domain::document::{DocumentKind, DocumentState};
 use crate::registry::feed::tell;
 use crate::registry::store::{StoreError, instant};
 
+mod fields;
+
+use fields::{DOCUMENT_COLUMNS, DocumentFields, PersonFields, merge_person, person_fields};
+
 /// Merges the rows of one source into the store.
 ///
-/// A later row wins over an earlier one about the same document, unless its `recorded_at` is older; a field of the
-/// person that a row leaves empty keeps what was known. Merging a file twice changes nothing the second time.
+/// A later row wins over an earlier one about the same person or document, unless its `recorded_at` is older; a field that a row leaves
+/// empty keeps what was known. Merging a file twice changes nothing the second time.
 pub(super) struct Merge<'a> {
     transaction: &'a Transaction<'a>,
     source: &'a str,
     /// When this import happens; none for what comes with an installation and was known ever since.
     known_from: Option<String>,
     persons: HashMap<String, i64>,
+    /// Documents that this file has a row of.
+    listed: HashSet<i64>,
     changed: HashSet<i64>,
     former_persons: HashMap<i64, PersonFields>,
     former_documents: HashMap<i64, (i64, DocumentFields)>,
 }
-
-/// What a row says of its person: birth, its calendar, nationality, province, name, father's name, household, role.
-type PersonFields = [Option<String>; 8];
-
-/// What may be corrected about a document: expiry, calendar, state, status carried, country, states of its bank account and its
-/// SIM, time of recording.
-type DocumentFields = [Option<String>; 8];
-
-/// The columns of [`DocumentFields`].
-const DOCUMENT_COLUMNS: &str = "expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at";
 
 impl<'a> Merge<'a> {
     /// Merges into a transaction, under a source's name. What is corrected stays on record as known until `now`.
@@ -44,6 +38,7 @@ impl<'a> Merge<'a> {
             source,
             known_from: now.map(instant),
             persons: HashMap::new(),
+            listed: HashSet::new(),
             changed: HashSet::new(),
             former_persons: HashMap::new(),
             former_documents: HashMap::new(),
@@ -52,13 +47,20 @@ impl<'a> Merge<'a> {
 
     /// Merges one accepted row.
     pub(super) fn row(&mut self, row: &Judged) -> Result<(), StoreError> {
-        let person = self.person(row)?;
-        let fields = document_fields(row);
-        match self.document(person, row)? {
-            None => self.insert_document(person, row, &fields),
-            Some((id, former)) if former != fields && !is_older(&fields, &former) => self.update_document(person, id, former, &fields),
-            Some(_) => Ok(()),
-        }
+        let fields = DocumentFields::of(row);
+        let person = self.person(row, fields.recorded_at.as_deref())?;
+        let id = match self.document(person, row, &fields)? {
+            None => self.insert_document(person, row, &fields)?,
+            Some((id, former)) => {
+                let merged = former.merged(&fields);
+                if merged != former {
+                    self.update_document(person, id, former, &merged)?;
+                }
+                id
+            }
+        };
+        self.listed.insert(id);
+        Ok(())
     }
 
     /// Tells the change feed; gives how many people changed.
@@ -77,7 +79,7 @@ impl<'a> Merge<'a> {
         Ok(self.changed.len())
     }
 
-    fn person(&mut self, row: &Judged) -> Result<i64, StoreError> {
+    fn person(&mut self, row: &Judged, recorded_at: Option<&str>) -> Result<i64, StoreError> {
         let fields = person_fields(row);
         let known = match self.persons.get(&row.person) {
             Some(id) => Some(*id),
@@ -86,13 +88,24 @@ impl<'a> Merge<'a> {
         let Some(id) = known else { return self.insert_person(&row.person, &fields) };
         self.persons.insert(row.person.clone(), id);
         let former = read_person(self.transaction, id)?;
-        let merged = merge_person(&former, fields);
+        let mut merged = merge_person(&former, &fields, false);
+        if merged != former && self.knows_later(id, recorded_at)? {
+            merged = merge_person(&former, &fields, true);
+        }
         if merged != former {
             self.keep_past(KEEP_PERSON, id)?;
             write_person(self.transaction, id, &merged, self.known_from.as_deref())?;
             self.former_persons.entry(id).or_insert(former);
         }
         Ok(id)
+    }
+
+    /// Whether a row of this person is known that was recorded later.
+    fn knows_later(&self, person: i64, recorded_at: Option<&str>) -> Result<bool, StoreError> {
+        let Some(recorded_at) = recorded_at else { return Ok(false) };
+        let mut find = self.transaction.prepare_cached("SELECT max(recorded_at) > ?2 FROM document WHERE person = ?1")?;
+        let later: Option<bool> = find.query_row(params![person, recorded_at], |found| found.get(0))?;
+        Ok(later.unwrap_or(false))
     }
 
     fn stored_person(&self, key: &str) -> Result<Option<i64>, StoreError> {
@@ -126,63 +139,85 @@ impl<'a> Merge<'a> {
         Ok(id)
     }
 
-    fn document(&self, person: i64, row: &Judged) -> Result<Option<(i64, DocumentFields)>, StoreError> {
+    /// The stored document that a row speaks of.
+    fn document(&self, person: i64, row: &Judged, fields: &DocumentFields) -> Result<Option<(i64, DocumentFields)>, StoreError> {
         let mut find = self.transaction.prepare_cached(&format!(
-            "SELECT {DOCUMENT_COLUMNS}, id FROM document
-             WHERE person = ?1 AND scheme = ?2 AND value = ?3 AND kind = ?4 AND series IS ?5 AND issued IS ?6"
+            "SELECT {DOCUMENT_COLUMNS}, id FROM document WHERE person = ?1 AND scheme = ?2 AND value = ?3 AND kind = ?4 ORDER BY id"
         ))?;
-        let identity = params![person, row.scheme, row.value, row.kind.code(), row.series, date(row.issued)];
-        Ok(find.query_row(identity, |found| Ok((found.get(8)?, texts(found)?))).optional()?)
+        let of_number = params![person, row.scheme, row.value, row.kind.code()];
+        let stored = find.query_map(of_number, |found| Ok((found.get::<_, i64>(11)?, DocumentFields::read(found)?)))?;
+        let mut stored: Vec<(i64, DocumentFields)> = stored.collect::<Result<_, _>>()?;
+        let place = self.place_of(row, fields, &stored);
+        Ok(place.map(|place| stored.swap_remove(place)))
     }
 
-    fn insert_document(&mut self, person: i64, row: &Judged, fields: &DocumentFields) -> Result<(), StoreError> {
-        let [expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at] = fields;
+    /// Which of a person's papers of one number and kind a row speaks of. Where several could be meant none is guessed at, and what this
+    /// file lists in a row of its own is a paper of its own.
+    fn place_of(&self, row: &Judged, fields: &DocumentFields, stored: &[(i64, DocumentFields)]) -> Option<usize> {
+        if let Some(place) = stored.iter().position(|(_, one)| one.is(fields)) {
+            return Some(place);
+        }
+        let unlisted = |is_meant: fn(&DocumentFields, &DocumentFields) -> bool| {
+            let meant = stored.iter().enumerate().filter(|(_, (id, one))| !self.listed.contains(id) && is_meant(one, fields));
+            meant.map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        let mut meant = unlisted(DocumentFields::is_filled_in_by);
+        if meant.is_empty() && row.kind.is_round_document() {
+            meant = unlisted(DocumentFields::is_redated_by);
+        }
+        if let [one] = meant.as_slice() { Some(*one) } else { None }
+    }
+
+    fn insert_document(&mut self, person: i64, row: &Judged, fields: &DocumentFields) -> Result<i64, StoreError> {
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO document (person, scheme, value, kind, series, issued, expires, calendar, state, legal_status, country,
                                    bank_state, sim_state, recorded_at, first_recorded_at, known_from)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
-        let (kind, issued) = (row.kind.code(), date(row.issued));
-        insert.execute(params![
+        let id = insert.insert(params![
             person,
             row.scheme,
             row.value,
-            kind,
-            row.series,
-            issued,
-            expires,
-            calendar,
-            state,
-            legal_status,
-            country,
-            bank_state,
-            sim_state,
-            recorded_at,
+            row.kind.code(),
+            fields.series,
+            fields.issued,
+            fields.expires,
+            fields.calendar,
+            fields.state,
+            fields.legal_status,
+            fields.country,
+            fields.bank_state,
+            fields.sim_state,
+            fields.recorded_at,
+            fields.first_recorded_at,
             self.known_from
         ])?;
         let mut lead = self.transaction.prepare_cached("INSERT OR IGNORE INTO identifier (scheme, value, person) VALUES (?1, ?2, ?3)")?;
         lead.execute(params![row.scheme, row.value, person])?;
         self.changed.insert(person);
-        Ok(())
+        Ok(id)
     }
 
     fn update_document(&mut self, person: i64, id: i64, former: DocumentFields, fields: &DocumentFields) -> Result<(), StoreError> {
-        let [expires, calendar, state, legal_status, country, bank_state, sim_state, recorded_at] = fields;
         self.keep_past(KEEP_DOCUMENT, id)?;
         let mut update = self.transaction.prepare_cached(
-            "UPDATE document SET expires = ?2, calendar = ?3, state = ?4, legal_status = ?5, country = ?6, bank_state = ?7,
-             sim_state = ?8, recorded_at = ?9, known_from = coalesce(?10, known_from) WHERE id = ?1",
+            "UPDATE document SET series = ?2, issued = ?3, expires = ?4, calendar = ?5, state = ?6, legal_status = ?7, country = ?8,
+             bank_state = ?9, sim_state = ?10, recorded_at = ?11, first_recorded_at = ?12, known_from = coalesce(?13, known_from)
+             WHERE id = ?1",
         )?;
         update.execute(params![
             id,
-            expires,
-            calendar,
-            state,
-            legal_status,
-            country,
-            bank_state,
-            sim_state,
-            recorded_at,
+            fields.series,
+            fields.issued,
+            fields.expires,
+            fields.calendar,
+            fields.state,
+            fields.legal_status,
+            fields.country,
+            fields.bank_state,
+            fields.sim_state,
+            fields.recorded_at,
+            fields.first_recorded_at,
             self.known_from
         ])?;
         self.former_documents.entry(id).or_insert((person, former));
@@ -203,33 +238,10 @@ const KEEP_PERSON: &str = "INSERT INTO person_past (person, known_from, known_un
     SELECT id, known_from, ?2, birth, birth_calendar, nationality, province, name, father_name, household, household_role
     FROM person WHERE id = ?1 AND known_from IS NOT ?2";
 
-const KEEP_DOCUMENT: &str = "INSERT INTO document_past (document, known_from, known_until, expires, calendar, state, legal_status, country,
-        bank_state, sim_state)
-    SELECT id, known_from, ?2, expires, calendar, state, legal_status, country, bank_state, sim_state FROM document WHERE id = ?1 AND known_from IS NOT ?2";
-
-fn person_fields(row: &Judged) -> PersonFields {
-    [
-        date(row.birth),
-        calendar(row.birth),
-        row.nationality.clone(),
-        row.province.clone(),
-        row.name.clone(),
-        row.father_name.clone(),
-        row.household.clone(),
-        row.household_role.clone(),
-    ]
-}
-
-/// The date of birth and its calendar come together; every other field alone.
-fn merge_person(former: &PersonFields, new: PersonFields) -> PersonFields {
-    let mut merged = former.clone();
-    for (kept, new) in merged.iter_mut().zip(new) {
-        if new.is_some() {
-            *kept = new;
-        }
-    }
-    merged
-}
+const KEEP_DOCUMENT: &str = "INSERT INTO document_past (document, known_from, known_until, series, issued, expires, calendar, state,
+        legal_status, country, bank_state, sim_state)
+    SELECT id, known_from, ?2, series, issued, expires, calendar, state, legal_status, country, bank_state, sim_state
+    FROM document WHERE id = ?1 AND known_from IS NOT ?2";
 
 fn read_person(connection: &Connection, id: i64) -> Result<PersonFields, StoreError> {
     let mut find = connection.prepare_cached(
@@ -250,29 +262,7 @@ fn write_person(connection: &Connection, id: i64, fields: &PersonFields, known_f
 
 fn read_document(connection: &Connection, id: i64) -> Result<DocumentFields, StoreError> {
     let mut find = connection.prepare_cached(&format!("SELECT {DOCUMENT_COLUMNS} FROM document WHERE id = ?1"))?;
-    Ok(find.query_row([id], texts)?)
-}
-
-fn document_fields(row: &Judged) -> DocumentFields {
-    [
-        date(row.expires),
-        calendar(row.issued.or(row.expires)),
-        Some(row.state.code().to_owned()),
-        row.legal_status.map(DocumentKind::code).map(str::to_owned),
-        row.country.clone(),
-        row.facets.bank.map(DocumentState::code).map(str::to_owned),
-        row.facets.sim.map(DocumentState::code).map(str::to_owned),
-        // Always in UTC with the same number of digits, so that texts compare as instants do.
-        row.recorded_at.map(|at| format!("{at:.9}")),
-    ]
-}
-
-/// Only two rows that both say when they were recorded can be out of order.
-fn is_older(new: &DocumentFields, former: &DocumentFields) -> bool {
-    match (new, former) {
-        ([.., Some(new)], [.., Some(former)]) => new < former,
-        _ => false,
-    }
+    Ok(find.query_row([id], DocumentFields::read)?)
 }
 
 fn texts<const N: usize>(row: &Row<'_>) -> rusqlite::Result<[Option<String>; N]> {
@@ -281,12 +271,4 @@ fn texts<const N: usize>(row: &Row<'_>) -> rusqlite::Result<[Option<String>; N]>
         *text = row.get(column)?;
     }
     Ok(texts)
-}
-
-fn date(date: Option<WrittenDate>) -> Option<String> {
-    date.map(|date| date.to_string())
-}
-
-fn calendar(date: Option<WrittenDate>) -> Option<String> {
-    date.map(|date| date.calendar().code().to_owned())
 }

@@ -38,6 +38,8 @@ pub struct ImportOptions<'a> {
     pub source: Option<&'a str>,
     /// Where rejected rows go; `None` is [`rejects_beside`] the file.
     pub rejects: Option<&'a Path>,
+    /// The private folder where they go if no place was named and nothing can be written beside the file.
+    pub aside: Option<&'a Path>,
     /// The catalogue that judges identifiers.
     pub schemes: &'a SchemeCatalogue,
     /// When this is: what the file says is known from now on, whatever its `recorded_at` claims.
@@ -144,13 +146,10 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     let open = |why| ImportError::Open { file: options.file.to_owned(), why };
     let mut file = File::open(options.file).map_err(open)?;
     check(form, &mut file)?;
-    let place = options.rejects.map_or_else(|| rejects_beside(options.file), Path::to_path_buf);
-    if same_file(&place, options.file) {
-        return Err(ImportError::RejectsOverFile);
-    }
+    let mut rejects = begin_rejects(options)?;
+    let place = rejects.place().to_owned();
     let unwritten = |why| ImportError::Rejects { place: place.clone(), why };
-    let mut rejects = Rejects::at(&place).map_err(unwritten)?;
-    let summary = store.with_writer(|transaction| {
+    let mut summary = store.with_writer(|transaction| {
         let mut merge = Merge::new(transaction, source, Some(options.now));
         let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(unwritten);
         let summary = merge_rows(form, &mut file, options.schemes, &mut merge, &mut reject, progress)?;
@@ -159,8 +158,20 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
         rejects.seal().map_err(unwritten)?;
         Ok::<_, ImportError>(summary)
     })?;
-    rejects.publish().map_err(|why| ImportError::RejectsNotPlaced { place, why })?;
+    summary.rejects = rejects.publish().map_err(|why| ImportError::RejectsNotPlaced { place, why })?;
     Ok(summary)
+}
+
+/// Begins the rejects where they were asked for, or else beside the file, or else aside: exports often lie in folders that are only read.
+fn begin_rejects(options: &ImportOptions<'_>) -> Result<Rejects, ImportError> {
+    let place = options.rejects.map_or_else(|| rejects_beside(options.file), Path::to_path_buf);
+    if same_file(&place, options.file) {
+        return Err(ImportError::RejectsOverFile);
+    }
+    let aside = options.aside.filter(|_| options.rejects.is_none()).zip(place.file_name()).map(|(folder, name)| folder.join(name));
+    Rejects::at(&place)
+        .or_else(|why| aside.and_then(|aside| Rejects::at(&aside).ok()).ok_or(why))
+        .map_err(|why| ImportError::Rejects { place, why })
 }
 
 /// Whether two paths lead to one file that is there.

@@ -37,6 +37,11 @@ impl Rejects {
         Ok(Self { target, draft, writer, any: false })
     }
 
+    /// Where they will be.
+    pub(super) fn place(&self) -> &Path {
+        &self.target
+    }
+
     /// Adds a row.
     pub(super) fn add(&mut self, row: &Row, fault: Fault) -> io::Result<()> {
         self.any = true;

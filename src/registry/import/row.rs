@@ -59,6 +59,12 @@ impl Column {
     pub const fn is_optional(self) -> bool {
         matches!(self, Self::Country | Self::Mrz | Self::RecordedAt | Self::BankState | Self::SimState)
     }
+
+    /// Whether a row may lack the field: exporters leave out what is empty at the end of a row. A row that lacks what a card's worth hangs
+    /// on may as well have lost it, and without its expiry and state it would be good for ever.
+    pub const fn may_be_left_out(self) -> bool {
+        matches!(self, Self::Name | Self::FatherName | Self::Household | Self::HouseholdRole | Self::Country | Self::Mrz | Self::RecordedAt)
+    }
 }
 
 /// Characters of the longest field.
@@ -69,7 +75,7 @@ const LONGEST_FIELD: usize = 500;
 pub(super) struct Row {
     /// Where it begins, counted from 1.
     pub line: u64,
-    /// Whether it has fewer or more fields than the header.
+    /// Whether it has more fields than the header, or lacks some that are more than empty fields at its end.
     pub ragged: bool,
     /// A column whose content is of a kind that no text is: a fraction, a truth, a list.
     pub odd: Option<Column>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -32,6 +33,9 @@ pub struct Summary {
     /// People of the NDJSON form who have no document, so that no row tells of them: how many, and the line of the first.
     #[serde(skip)]
     pub without_document: Option<(u64, u64)>,
+    /// Where the rejected rows are, if there are any.
+    #[serde(skip)]
+    pub rejects: Option<PathBuf>,
 }
 
 /// The table for people.

@@ -53,7 +53,7 @@ impl Office {
             r#"{{"person":"P-1","birth":{{"date":"{birth}","calendar":"jalali"}},"documents":[{{"scheme":"amayesh-no","value":"A123456789","kind":"amayesh","series":17,"state":"{state}"}}]}}"#
         );
         std::fs::write(&file, line).unwrap();
-        let options = ImportOptions { file: &file, source: None, rejects: None, schemes: &self.schemes, now: at(now) };
+        let options = ImportOptions { file: &file, source: None, rejects: None, aside: None, schemes: &self.schemes, now: at(now) };
         import::run(&self.store, &options, &mut |_, _| ()).unwrap();
     }
 }

@@ -240,7 +240,7 @@ fn documents(connection: &Connection, head: i64, at: &str) -> Result<Vec<StoredD
             first_recorded_at, country, id
          FROM document WHERE person IN record AND (known_from IS NULL OR known_from <= ?2)
          UNION ALL
-         SELECT scheme, value, kind, series, issued, past.expires, past.calendar, past.state, past.legal_status, past.bank_state,
+         SELECT scheme, value, kind, past.series, past.issued, past.expires, past.calendar, past.state, past.legal_status, past.bank_state,
             past.sim_state, first_recorded_at, past.country, id
          FROM document AS now JOIN document_past AS past ON past.document = now.id
          WHERE now.person IN record AND (past.known_from IS NULL OR past.known_from <= ?2) AND past.known_until > ?2

@@ -148,6 +148,12 @@ const STEPS: &[&str] = &[
         INSERT OR REPLACE INTO history VALUES (new.cursor, randomblob(16));
     END;
 ",
+    "
+    -- Series and issue date may be filled in and corrected later, as the rest of a document may.
+    ALTER TABLE document_past ADD COLUMN series INTEGER;
+    ALTER TABLE document_past ADD COLUMN issued TEXT;
+    UPDATE document_past SET (series, issued) = (SELECT series, issued FROM document WHERE id = document_past.document);
+",
 ];
 
 /// Brings a store up to date; a store of a newer version is left alone.

@@ -64,7 +64,7 @@ pub fn import_people(store: &Store, dir: &Path, people: &str) {
     let file = dir.join("registry").join("people.ndjson");
     std::fs::write(&file, people).unwrap();
     let now = "2020-01-01T00:00:00Z".parse().unwrap();
-    let options = ImportOptions { file: &file, source: Some("test"), rejects: None, schemes: &schemes(), now };
+    let options = ImportOptions { file: &file, source: Some("test"), rejects: None, aside: None, schemes: &schemes(), now };
     let summary = import::run(store, &options, &mut |_, _| ()).unwrap();
     assert!(summary.rejected.is_empty(), "the test's own people must be good");
 }
