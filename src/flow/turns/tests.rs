@@ -217,18 +217,17 @@ fn a_flood_whose_turns_take_long_leaves_three_of_four_to_batches_that_wait() {
         }
         let mut flood: Vec<_> = (0..40).map(|_| Box::pin(turns.take_flooding(&insurer)) as Waiting<'_>).collect();
         let mut batch = waiting(&turns, &bank, 80);
-        let (mut held, mut begun_by) = (std::collections::VecDeque::new(), [0, 0]);
+        let (mut held, mut floods, mut batches) = (std::collections::VecDeque::new(), 0, 0);
         for _ in 0..40 {
             turns.beat();
-            for (kind, line) in [&mut flood, &mut batch].into_iter().enumerate() {
+            for (line, count) in [(&mut flood, &mut floods), (&mut batch, &mut batches)] {
                 let now = begun(line);
-                begun_by[kind] += now.len();
+                *count += now.len();
                 held.extend(now);
             }
             // Two of them end between two beats.
             drop(held.drain(..held.len().min(2)));
         }
-        let [floods, batches] = begun_by;
         assert!(floods > 0 && batches >= 3 * (floods - 8), "beside a counter: {beside_a_counter}; {floods} and {batches}");
     }
 }

@@ -59,7 +59,7 @@ fn what_a_card_said_before_it_was_put_right_stays_on_record() {
         office.import_at(&file, at).unwrap();
     }
     for (at, issued) in [("2026-01-15T00:00:00Z", "1401-04-01"), ("2026-02-15T00:00:00Z", "1401-05-01")] {
-        let known = office.store.lookup_known("amayesh-no", "A123456789", at.parse().unwrap()).unwrap().remove(0);
+        let known = office.store.lookup_known_at("amayesh-no", "A123456789", at.parse().unwrap()).unwrap().remove(0);
         assert_eq!(papers(&known.documents), [("active", Some(issued.to_owned()))], "{at}");
     }
 }
