@@ -136,7 +136,7 @@ impl Scene {
         Instant::now()
     }
 
-    /// After a restart: tokens anew, connections too.
+    /// Tokens anew; after a restart connections too.
     pub async fn greet(&self) {
         self.clinic.renew().await;
         self.bank.renew().await;
@@ -169,6 +169,10 @@ impl Scene {
         });
         self.demand(self.site.alive(), || "the gateway ended".to_owned());
         self.in_the_log().await;
+        if well {
+            // A token lasts for five minutes, and all the faults longer.
+            self.greet().await;
+        }
         if let Some(outcome) = outcomes.iter().find(|outcome| !case.allows(outcome)) {
             self.broken(format!("said {}", outcome.said));
         }
