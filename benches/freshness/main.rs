@@ -2,7 +2,7 @@
 //!
 //! A whole system in this process is asked without a pause by several callers, some of them about the card that changes. Each round the
 //! register cancels the card or makes it valid again. Told is the time from the moment before the commit to the end of the last old answer
-//! that any caller got: with the registry's feed alone, with pushed events alone, and with both. The bound is one second for 99 of 100. With
+//! that any caller got: with the registry's feed alone, also beside a batch about the same card, with pushed events alone, and with both. The bound is one second for 99 of 100. With
 //! neither, the bound is the agency's `max_age`, in the time of the system's clock.
 //!
 //! The same of a decree that two officials put in force and rescind again, and a card that is good by it alone. The bound is the age up to which
@@ -38,6 +38,8 @@ const ROUNDS: usize = 100;
 const SMOKE_ROUNDS: usize = 2;
 /// Callers who ask about the card that changes, and others.
 const CALLERS: [usize; 2] = [4, 4];
+/// Callers of a batch about the card that changes. They wait for turns, and what they knew before must not be in their answers.
+const BATCH: usize = 32;
 /// Answers in a row after which a caller knows.
 const IN_A_ROW: u64 = 5;
 /// The card that changes, one that lapsed and is good by the decree, and one that does not change.
@@ -53,13 +55,14 @@ enum What {
 }
 
 impl What {
-    /// What is measured, and whether feed and pushes tell of it.
-    const ROWS: [(&str, Self, [bool; 2]); 5] = [
-        ("feed alone", Self::Card, [true, false]),
-        ("pushed events alone", Self::Card, [false, true]),
-        ("feed and pushed events", Self::Card, [true, true]),
-        ("a decree: feed alone", Self::Decree, [true, false]),
-        ("a decree: pushed events alone", Self::Decree, [false, true]),
+    /// What is measured, whether feed and pushes tell of it, and how many callers of a batch there are.
+    const ROWS: [(&str, Self, [bool; 2], usize); 6] = [
+        ("feed alone", Self::Card, [true, false], 0),
+        ("feed alone, beside and in a batch", Self::Card, [true, false], BATCH),
+        ("pushed events alone", Self::Card, [false, true], 0),
+        ("feed and pushed events", Self::Card, [true, true], 0),
+        ("a decree: feed alone", Self::Decree, [true, false], 0),
+        ("a decree: pushed events alone", Self::Decree, [false, true], 0),
     ];
 
     fn bound(self) -> Duration {
@@ -96,9 +99,9 @@ fn main() -> ExitCode {
 async fn measure(rounds: usize, aged: usize) -> bool {
     println!("from the commit to the last answer that did not know  p50        p99        max   (of {rounds}, {CALLERS:?} callers)");
     let mut kept = true;
-    for (name, what, [feed, push]) in What::ROWS {
+    for (name, what, [feed, push], batch) in What::ROWS {
         let site = Site::open(feed, push).await;
-        let mut taken = site.rounds(what, rounds).await;
+        let mut taken = site.rounds(what, rounds, batch).await;
         site.close().await;
         taken.sort_unstable();
         let at = |percent: usize| taken[(taken.len() * percent).div_ceil(100).clamp(1, taken.len()) - 1];
@@ -162,9 +165,9 @@ impl Site {
         }
     }
 
-    async fn rounds(&self, what: What, rounds: usize) -> Vec<Duration> {
-        let (ended, watch) = (Arc::new(AtomicBool::new(false)), Arc::new(Watch::default()));
-        let callers = 0..CALLERS[0] + CALLERS[1];
+    async fn rounds(&self, what: What, rounds: usize, batch: usize) -> Vec<Duration> {
+        let (ended, watch) = (Arc::new(AtomicBool::new(false)), Arc::new(Watch::of(CALLERS[0] + batch)));
+        let callers = 0..CALLERS[0] + batch + CALLERS[1];
         let callers: Vec<_> =
             callers.map(|caller| tokio::spawn(ask_on((self.system.clone(), what), caller, ended.clone(), watch.clone()))).collect();
         let mut taken = Vec::new();
@@ -219,15 +222,24 @@ impl Site {
 }
 
 /// What the callers saw last.
-#[derive(Default)]
 struct Watch {
     /// By kind of answer, when the last one of it ended.
     last: Mutex<[Option<Instant>; 2]>,
     /// By kind of answer and caller, the answers of it in a row.
-    rows: [[AtomicU64; CALLERS[0]]; 2],
+    rows: [Vec<AtomicU64>; 2],
 }
 
 impl Watch {
+    fn of(callers: usize) -> Self {
+        let row = || (0..callers).map(|_| AtomicU64::new(0)).collect();
+        Self { last: Mutex::default(), rows: [row(), row()] }
+    }
+
+    /// Whether a caller asks about what changes.
+    fn watches(&self, caller: usize) -> bool {
+        caller < self.rows[0].len()
+    }
+
     fn saw(&self, caller: usize, valid: bool) {
         self.last.lock().unwrap()[usize::from(valid)] = Some(Instant::now());
         self.rows[usize::from(!valid)][caller].store(0, Ordering::SeqCst);
@@ -249,29 +261,36 @@ impl Watch {
     }
 }
 
-/// Asks on; the first callers ask about the card that changes.
+/// Asks on; the first callers ask about the card that changes, those at the counter and then those of the batch.
 async fn ask_on((system, what): (Arc<System>, What), caller: usize, ended: Arc<AtomicBool>, watch: Arc<Watch>) {
-    let changing = caller < CALLERS[0];
+    let changing = watch.watches(caller);
+    let priority = if changing && caller >= CALLERS[0] { "background" } else { "counter" };
     while !ended.load(Ordering::SeqCst) {
-        let valid = entitled(&system, if changing { what.number() } else { OTHER }).await;
+        let valid = entitled_as(&system, if changing { what.number() } else { OTHER }, priority).await;
         if changing {
             watch.saw(caller, valid);
         }
     }
 }
 
-/// The bank's rate out of the way: by the system's clock, which stands still, the callers would soon have used it up.
+/// The bank's rates out of the way: by the system's clock, which stands still, the callers would soon have used them up.
 fn open_rates(system: &System) {
-    const SHIPPED: &str = "counter = { per_second = 2000, burst = 4000 }";
+    const SHIPPED: [&str; 2] = ["counter = { per_second = 2000, burst = 4000 }", "background = { per_second = 1000, burst = 2000 }"];
     workshop::edit_policy(system.dir.path(), "bank", |text| {
-        assert!(text.contains(SHIPPED));
-        text.replace(SHIPPED, "counter = { per_second = 1000000, burst = 1000000000 }")
+        SHIPPED.iter().fold(text, |text, shipped| {
+            let (tier, _) = shipped.split_once(" = ").filter(|_| text.contains(shipped)).unwrap();
+            text.replace(shipped, &format!("{tier} = {{ per_second = 1000000, burst = 1000000000 }}"))
+        })
     });
     system.running.parts().policies.reload().unwrap();
 }
 
 async fn entitled(system: &System, number: &str) -> bool {
-    let body = json!({"identifier": {"scheme": "amayesh-no", "value": number}, "service": "bank-card",
+    entitled_as(system, number, "counter").await
+}
+
+async fn entitled_as(system: &System, number: &str, priority: &str) -> bool {
+    let body = json!({"identifier": {"scheme": "amayesh-no", "value": number}, "service": "bank-card", "priority": priority,
         "purpose": "account-maintenance", "actor": "teller-17", "check": {"birth_year": 1370, "calendar": "jalali"}});
     let reply = send(system.query("bank", &body).await).await;
     assert_eq!(reply.status, 200, "{}", reply.json);

@@ -18,8 +18,8 @@ const HOT: u32 = 3;
 /// that what was loaded together is not refreshed together.
 const REFRESH_FROM: u8 = 70;
 
-/// The two clocks are not read at the same moment; beyond this somebody has set one.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(1);
+/// The instant that an answer tells is the registry's own; it is told by what the clock shows now where somebody has set that back by more than this.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
 
 /// One remembered answer and the generation of the feed in which it was asked for.
 pub(super) struct Entry {
@@ -41,10 +41,19 @@ impl Entry {
         RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.as_of(clock), freshness, shed: false }
     }
 
-    /// When the registry said so, by what the clock shows now: one that was set back makes nothing younger than it is.
+    /// How long it has been here, by the clock that nobody sets.
+    fn here(&self, clock: &dyn Clock) -> SignedDuration {
+        SignedDuration::try_from(clock.elapsed().saturating_sub(self.came)).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// How old it is at an instant of the one clock and by the other, whichever says more: one that was set back makes nothing younger.
+    fn age(&self, now: Timestamp, clock: &dyn Clock) -> SignedDuration {
+        now.duration_since(self.fetched.as_of).max(self.here(clock))
+    }
+
+    /// When the registry said so. A clock that was set back does not make that later than it was.
     fn as_of(&self, clock: &dyn Clock) -> Timestamp {
-        let here = SignedDuration::try_from(clock.elapsed().saturating_sub(self.came)).unwrap_or(SignedDuration::MAX);
-        let came = clock.now().checked_sub(here).unwrap_or(Timestamp::MIN);
+        let came = clock.now().checked_sub(self.here(clock)).unwrap_or(Timestamp::MIN);
         if self.fetched.as_of.duration_since(came) > CLOCKS_DIFFER { came } else { self.fetched.as_of }
     }
 
@@ -53,8 +62,7 @@ impl Entry {
     pub(super) fn serves(&self, need: Need, clock: &dyn Clock) -> bool {
         let now = clock.now();
         // What seems to lie ahead is of an unknown age: the answer is then not fresh enough.
-        let age = now.duration_since(self.as_of(clock));
-        now >= self.fetched.as_of && age <= SignedDuration::from_secs(i64::from(need.max_age_s))
+        now >= self.fetched.as_of && self.age(now, clock) <= SignedDuration::from_secs(i64::from(need.max_age_s))
     }
 
     /// True once for an entry that is asked for often and will soon be too old.
@@ -64,7 +72,7 @@ impl Entry {
         }
         let hundredths = i64::from(REFRESH_FROM) + i64::from(mark.spread()) * (100 - i64::from(REFRESH_FROM)) / 256;
         let from = SignedDuration::from_millis(i64::from(need.max_age_s) * 10 * hundredths);
-        clock.now().duration_since(self.as_of(clock)) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
+        self.age(clock.now(), clock) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
     }
 
     /// It could not be asked for again; somebody else may try.
