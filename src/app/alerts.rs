@@ -92,7 +92,12 @@ impl Parts {
 
 async fn record(gate: &Gate, alerts: &LoggedAlerts, publisher: &Publisher, file: &BoundsFile) {
     let _alone = file.recording.lock().await;
-    let any = record_by(alerts, gate.clock.now(), |DayOfAlerts { day, rule, agency, count }| async move {
+    let (now, clock_holds) = gate.clock.reading();
+    if !clock_holds {
+        // Nobody knows which day is over, and an entry of a wrong hour would drag the log's time along. What was raised is kept.
+        return file.keep(alerts, now, false).await;
+    }
+    let any = record_by(alerts, now, |DayOfAlerts { day, rule, agency, count }| async move {
         publisher.publish(ROUTE, rule.code(), &agency, day, count, gate.clock.now()).await
     })
     .await;

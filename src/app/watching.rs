@@ -194,7 +194,12 @@ impl Watching {
     /// Records the alerts of the days that are over.
     pub async fn record(&self) {
         let _alone = self.recording.lock().await;
-        let today = tehran_day(self.clock.now() - LINGERS);
+        let (now, clock_holds) = self.clock.reading();
+        if !clock_holds {
+            // Nobody knows which day is over, and an entry of a wrong hour would drag the log's time along.
+            return;
+        }
+        let today = tehran_day(now - LINGERS);
         let (due, cursor, blind) = {
             let state = self.lock();
             (state.tally.finished(today), state.cursor, state.blind.is_some())
