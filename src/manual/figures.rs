@@ -45,14 +45,15 @@
 //!
 //! # From the registry's commit to the last answer that does not know of it
 //!
-//! `make freshness`, the same day, p50 and p99:
+//! `make freshness`, the same day in the evening, 50 rounds each, p50 and p99:
 //!
 //! | told by | people | decrees |
 //! |---|---|---|
-//! | the change feed | 45 and 48 ms | 43 and 59 ms |
-//! | pushed events alone | 4 and 498 ms | 1.0 and 1.1 s |
+//! | the change feed | 44 and 47 ms | 44 and 52 ms |
+//! | the change feed, 32 callers of a batch asking about the same card too | 27 and 82 ms | |
+//! | pushed events alone | 7 and 503 ms | 1.0 and 1.1 s |
 //! | both | 44 and 47 ms | |
-//! | neither, `max_age` being 60 s | 55 s | 11 s |
+//! | neither, `max_age` being 60 s | 60 s | 11 s |
 //!
 //! # Unknown, blocked and unprovable
 //!
@@ -74,6 +75,12 @@
 //! alone, 4.2, 2.9 and 3.4 beside the others; eight queries each three milliseconds, all at once (the build before), 2.5, 4.6, 3.4 and 3.5; and thirty-two each twelve, one after the other,
 //! 2.6, 8.4, 3.9 and 3.6. A quiet machine had 1.25 ms alone and 2.1 to 2.2 beside each with the build before; the present one was not measured on such a machine. What it costs: a batch of
 //! 100,000 takes some 40 s beside counters instead of eight, and a certificate that floods gets 670 answers a second.
+//!
+//! # Everything breaks
+//!
+//! `make chaos`, release build, the same evening: 97 faults kept what is promised for them, each with good answers again within its stated time. Not kept:
+//! after ten minutes of asking the process had 242 MiB where it had 142 after the faults (a fresh one had 73 at its first minute and 108 at its sixth); descriptors were level at 75 to 77. A
+//! gateway that was started an hour ahead, across midnight in Tehran, did not come back by itself; what caused it is mended, and the case was not run again.
 //!
 //! # Memory
 //!
@@ -99,6 +106,8 @@
 //! | a copy, and putting it back | 3.2 s, 1.4 s | | |
 //!
 //! Others left less to the first two columns than to the last. A purge took 144 µs an entry of the day then, 54 to 78 on an earlier day, most of it waiting for the disk.
+//!
+//! A start after ten minutes with 1.2 million answers, all under an `Idempotency-Key`: the log is open after 12 ms, and every key is known after 3.6 s.
 //!
 //! This build, quiet, one million entries of a thousand agencies (`--agencies 1000`): an append 20 µs of processor time, `log verify` with contents 825,000 entries/s, a person's trail
 //! 20 ms, a purge 56 µs an entry.
