@@ -1,13 +1,16 @@
 //! Reading a request's body under a size cap and the body deadline.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::timeout;
-
-use std::sync::Arc;
-use std::time::Duration;
 
 use super::connection::{ConnectionHandle, Deadlines};
 
@@ -47,14 +50,28 @@ async fn read(request: &HttpRequest, mut payload: web::Payload, cap: usize, dead
     if announced.is_some_and(|announced| announced > cap) {
         return Err(BodyError::TooLarge);
     }
-    // A body that came with its head is there already: no timer for it.
-    match futures_util::FutureExt::now_or_never(payload.next()) {
+    // A body that came with its head is there already: no timer for it, and no copy.
+    match with_the_head(&mut payload).await {
         Some(None) => Ok(Bytes::new()),
         Some(Some(Ok(first))) if announced == Some(first.len()) => Ok(first),
         Some(Some(Ok(first))) => collect(payload, first, cap, deadline).await,
         Some(Some(Err(_))) => Err(BodyError::Broken),
         None => collect(payload, Bytes::new(), cap, deadline).await,
     }
+}
+
+/// What came of the body together with the head: the next piece, or that there is none; `None` where it is still to come.
+///
+/// The dispatcher calls a handler before it looks for a body, then hands on what lies in its buffer and calls the handler again, all in one turn of
+/// the same task. So whoever asks too early gives way once without asking to be woken: whatever comes later than that wakes the task by its socket.
+async fn with_the_head(payload: &mut web::Payload) -> Option<Option<Result<Bytes, PayloadError>>> {
+    let there = payload.next().now_or_never();
+    if there.is_some() {
+        return there;
+    }
+    let mut called_again = false;
+    poll_fn(|_| if std::mem::replace(&mut called_again, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    payload.next().now_or_never()
 }
 
 async fn collect(mut payload: web::Payload, first: Bytes, cap: usize, deadline: Duration) -> Result<Bytes, BodyError> {
