@@ -144,8 +144,8 @@ pub(super) fn name_hint(check: Option<&Check>, person: &Person) -> Option<NameMa
 fn dates(check: Option<&Check>) -> Given {
     let Some(check) = check.filter(|check| check.has_factor()) else { return Given::Absent };
     let Some(calendar) = check.calendar else { return Given::Unreadable };
-    let year = check.birth_year.map(|year| year.to_string());
-    let births = (read(year.as_deref(), calendar), read(check.birth_date.as_deref(), calendar));
+    let year = check.birth_year.map(|year| PartialDate::of_year(year, calendar)).transpose();
+    let births = (year, read(check.birth_date.as_deref(), calendar));
     match (births, read(check.document_expires.as_deref(), calendar)) {
         ((Ok(year), Ok(date)), Ok(expires)) => Given::Dates { births: [year, date], expires },
         _ => Given::Unreadable,

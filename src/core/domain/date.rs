@@ -38,6 +38,11 @@ impl WrittenDate {
     /// # Errors
     /// [`DateError`] says whether the shape or the day was wrong.
     pub fn parse(text: &str, calendar: Calendar) -> Result<Self, DateError> {
+        Self::read(text, calendar).map(|(date, _)| date)
+    }
+
+    /// With the days that it covers: there must be some.
+    fn read(text: &str, calendar: Calendar) -> Result<(Self, PartialDate), DateError> {
         let text = text::digits(text);
         let separator = if text.contains('/') { '/' } else { '-' };
         let mut parts = text.split(separator);
@@ -49,7 +54,7 @@ impl WrittenDate {
         }
         let narrow = |part: Option<u16>| part.map(u8::try_from).transpose().map_err(|_| DateError::Shape);
         let date = Self { calendar, year: i32::from(year), month: narrow(month)?, day: narrow(day)? };
-        date.interval().map(|_| date)
+        date.interval().map(|interval| (date, interval))
     }
 
     /// Reads what [`WrittenDate::parse`] reads, and Jalali dates with a month's Persian or Dari name in either order: `۱۲ حوت ۱۳۷۰`,
@@ -58,10 +63,14 @@ impl WrittenDate {
     /// # Errors
     /// [`DateError`] says whether the shape or the day was wrong.
     pub fn parse_spoken(text: &str, calendar: Calendar) -> Result<Self, DateError> {
-        match Self::parse(text, calendar) {
+        Self::read_spoken(text, calendar).map(|(date, _)| date)
+    }
+
+    fn read_spoken(text: &str, calendar: Calendar) -> Result<(Self, PartialDate), DateError> {
+        match Self::read(text, calendar) {
             // Most people type numbers; only what is none can hold the name of a month.
             Err(DateError::Shape) if calendar == Calendar::Jalali => {
-                month_name::numbered(text).map_or(Err(DateError::Shape), |numbered| Self::parse(&numbered, calendar))
+                month_name::numbered(text).map_or(Err(DateError::Shape), |numbered| Self::read(&numbered, calendar))
             }
             read => read,
         }
@@ -83,7 +92,7 @@ impl WrittenDate {
         let first = self.civil(self.month.unwrap_or(1), self.day.unwrap_or(1))?;
         let last_month = self.month.unwrap_or(12);
         let last = match self.day {
-            Some(day) => self.civil(last_month, day)?,
+            Some(_) => first,
             None => (28..=31).rev().find_map(|day| self.civil(last_month, day).ok()).ok_or(DateError::NoSuchDay)?,
         };
         PartialDate::between(first, last).ok_or(DateError::NoSuchDay)
@@ -150,7 +159,7 @@ impl PartialDate {
     /// # Errors
     /// [`DateError`] says whether the shape or the day was wrong.
     pub fn parse(text: &str, calendar: Calendar) -> Result<Self, DateError> {
-        WrittenDate::parse(text, calendar)?.interval()
+        WrittenDate::read(text, calendar).map(|(_, interval)| interval)
     }
 
     /// Reads a date as people type one, also with a month's name; see [`WrittenDate::parse_spoken`].
@@ -158,7 +167,15 @@ impl PartialDate {
     /// # Errors
     /// [`DateError`] says whether the shape or the day was wrong.
     pub fn parse_spoken(text: &str, calendar: Calendar) -> Result<Self, DateError> {
-        WrittenDate::parse_spoken(text, calendar)?.interval()
+        WrittenDate::read_spoken(text, calendar).map(|(_, interval)| interval)
+    }
+
+    /// A whole year of a calendar.
+    ///
+    /// # Errors
+    /// [`DateError::NoSuchDay`] for a year that no paper bears.
+    pub fn of_year(year: u16, calendar: Calendar) -> Result<Self, DateError> {
+        WrittenDate { calendar, year: i32::from(year), month: None, day: None }.interval()
     }
 
     /// The interval from `first` to `last`, both inclusive; `None` when it is empty.
@@ -218,7 +235,9 @@ pub fn tehran_clock(at: Timestamp) -> civil::DateTime {
 ///
 /// Somebody born on 30 Esfand of a leap year gains a year on 1 Farvardin after a common year. Before birth the age is 0.
 pub fn age_on(birth: &PartialDate, day: civil::Date) -> (u16, u16) {
-    (full_years(birth.last, day), full_years(birth.first, day))
+    let on = jalali_parts(day);
+    let least = full_years(birth.last, on);
+    (least, if birth.is_whole_day() { least } else { full_years(birth.first, on) })
 }
 
 /// Full years of age from which on nobody is a minor.
@@ -268,8 +287,9 @@ pub fn jalali(day: civil::Date) -> String {
     format!("{year:04}/{month:02}/{day:02}")
 }
 
-fn full_years(born: civil::Date, day: civil::Date) -> u16 {
-    let (born, day) = (jalali_parts(born), jalali_parts(day));
+/// On a Jalali day.
+fn full_years(born: civil::Date, day: (i32, u8, u8)) -> u16 {
+    let born = jalali_parts(born);
     let before_birthday = (day.1, day.2) < (born.1, born.2);
     u16::try_from(day.0 - born.0 - i32::from(before_birthday)).unwrap_or(0)
 }

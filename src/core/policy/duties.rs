@@ -114,10 +114,20 @@ pub fn is_label(given: &str, schemes: &SchemeCatalogue) -> bool {
 
 /// Whether an agency's own name or number for something has the submitted value in it, also with letters strewn between the digits.
 pub fn carries(given: &str, value: &str) -> bool {
+    if is_too_short_for(given, value) {
+        return false;
+    }
     let (given, value) = (text::identifier_value(given), Zeroizing::new(text::identifier_value(value)));
     let digits = |text: &str| Zeroizing::new(text.chars().filter(char::is_ascii_digit).collect::<String>());
     let smuggled = |given: &str, value: &str| value.len() >= SMUGGLED_LEN && given.contains(value);
     given == *value || smuggled(&given, &value) || smuggled(&digits(&given), &digits(&value))
+}
+
+/// Whether a name of plain letters and few digits is shorter than a value of plain letters and digits: nearly every one is, and has no room for it.
+fn is_too_short_for(given: &str, value: &str) -> bool {
+    let plain = given.is_ascii() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let digits = given.bytes().filter(u8::is_ascii_digit).count();
+    plain && given.len() < value.len() && digits < SMUGGLED_LEN
 }
 
 fn check(given: Option<&Check>, grant: &Grant) -> Result<(), Fault> {
@@ -178,5 +188,31 @@ fn nonce(given: Option<&str>, required: bool) -> Result<(), Fault> {
     match URL_SAFE_NO_PAD.decode_slice(given, &mut bytes) {
         Ok(16) => Ok(()),
         _ => Err(malformed("`nonce` must be 16 bytes in base64url without padding")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The short way says no only where the long one does.
+        #[test]
+        fn what_is_too_short_for_a_value_does_not_carry_it(given in "[A-Za-z0-9._-]{1,16}|\\PC{0,8}", value in "[A-Z0-9]{0,12}|[0-9]{10}|\\PC{0,12}") {
+            let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+            let (read, held) = (text::identifier_value(&given), text::identifier_value(&value));
+            let within = |part: &str, whole: &str| part.len() >= SMUGGLED_LEN && whole.contains(part);
+            let carried = read == held || within(&held, &read) || within(&digits(&held), &digits(&read));
+            prop_assert_eq!(carries(&given, &value), carried);
+        }
+    }
+
+    #[test]
+    fn a_number_with_letters_strewn_between_its_digits_is_carried() {
+        assert!(carries("x99.900-00018", "9990000018"));
+        assert!(carries("a170000", "B170000"));
+        assert!(!carries("teller-17", "9990000018"));
     }
 }

@@ -195,3 +195,12 @@ fn every_instant_belongs_to_the_day_between_its_bounds() {
 fn ages_count_jalali_birthdays(#[case] birth: &str, #[case] day: &str, #[case] years: (u16, u16)) {
     assert_eq!(age_on(&jalali_date(birth), jalali_date(day).first_day()), years);
 }
+
+#[test]
+fn a_year_given_as_a_number_is_the_year_that_is_written() {
+    for calendar in [Calendar::Jalali, Calendar::Gregorian] {
+        for year in 1000..=2500 {
+            assert_eq!(PartialDate::of_year(year, calendar), PartialDate::parse(&year.to_string(), calendar), "{year} {calendar:?}");
+        }
+    }
+}
