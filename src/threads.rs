@@ -138,6 +138,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_thread_gives_way_once_however_often_it_is_told_and_no_other_does() {
+        const GREATEST: i32 = 19;
         let niceness = || rustix::process::getpriority_process(None).unwrap();
         let before = on_a_thread(niceness);
         let after = on_a_thread(move || {
@@ -145,6 +146,7 @@ mod tests {
             give_way();
             niceness()
         });
-        assert_eq!((after - before, on_a_thread(niceness)), (NICER, before));
+        // The system knows no more than the greatest.
+        assert_eq!((after, on_a_thread(niceness)), ((before + NICER).min(GREATEST), before));
     }
 }
