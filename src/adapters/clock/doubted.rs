@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::core::domain::clock::Clock;
+use crate::core::domain::clock::{Clock, Moment};
 use crate::core::ledger::witness_time::BOUND;
 
 /// No entry is known that time would have to pass.
@@ -142,6 +142,14 @@ impl Clock for DoubtedClock {
         self.doubt().is_none()
     }
 
+    fn is_unfounded(&self) -> bool {
+        self.contradicted.load(Ordering::Relaxed) || self.moved.load(Ordering::Relaxed)
+    }
+
+    fn moment(&self) -> Moment {
+        self.inner.moment()
+    }
+
     fn reading(&self) -> (Timestamp, bool) {
         let (now, holds) = self.inner.reading();
         (now, holds && !self.contradicted.load(Ordering::Relaxed) && !self.moved.load(Ordering::Relaxed) && !self.is_behind())
@@ -183,6 +191,18 @@ mod tests {
         assert!(clock.holds(), "a small step back later is none");
         inner.believe(false);
         assert_eq!(clock.doubt(), Some(Doubt::Jumped));
+    }
+
+    #[test]
+    fn only_a_clock_that_nobody_agrees_with_or_somebody_contradicts_may_itself_be_hours_off() {
+        let (inner, clock) = clocks();
+        inner.believe(false);
+        assert!(!clock.is_unfounded(), "after a jump time goes on without it");
+        clock.note_moved(true);
+        assert!(clock.is_unfounded());
+        clock.note_moved(false);
+        clock.contradict(true);
+        assert!(clock.is_unfounded());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{SystemClock, since_boot_us};
-use crate::core::domain::clock::Clock;
+use crate::core::domain::clock::{Clock, Moment};
 
 /// A jump of the wall clock by more than this is not believed, in microseconds.
 const BOUND_US: i64 = 30_000_000;
@@ -43,7 +43,10 @@ impl SteadyClock {
 
     /// The instant to go by, and whether the wall clock shows it.
     fn judge(&self) -> (i64, bool) {
-        let now = (self.read)();
+        self.judged((self.read)())
+    }
+
+    fn judged(&self, now: Reading) -> (i64, bool) {
         let expected = now.boot.saturating_add(self.offset.load(Ordering::Relaxed));
         if now.wall.saturating_sub(expected).saturating_abs() > BOUND_US {
             return (expected, false);
@@ -76,6 +79,13 @@ impl Clock for SteadyClock {
     fn reading(&self) -> (Timestamp, bool) {
         let (now, holds) = self.judge();
         (Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX), holds)
+    }
+
+    fn moment(&self) -> Moment {
+        let read = (self.read)();
+        let (now, _) = self.judged(read);
+        let elapsed = Duration::from_micros(u64::try_from(read.boot).unwrap_or(0));
+        Moment { now: Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX), elapsed }
     }
 }
 
@@ -125,6 +135,17 @@ mod tests {
         assert!(clock.holds());
         pass(60, 20);
         assert!(!clock.holds(), "40 seconds within an hour");
+    }
+
+    #[test]
+    fn both_clocks_are_of_one_moment_and_the_time_of_a_jump_is_not_told() {
+        let clock = SteadyClock::reading(|| NOW.get());
+        let before = clock.moment();
+        assert_eq!((before.now, before.elapsed), (clock.now(), Duration::ZERO));
+        pass(10, 3600);
+        let after = clock.moment();
+        assert_eq!(after.elapsed, Duration::from_secs(10));
+        assert_eq!(after.now.duration_since(before.now).as_secs(), 10);
     }
 
     #[test]

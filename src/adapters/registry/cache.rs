@@ -20,7 +20,7 @@ use super::pool::{Pool, PoolState};
 use super::pushed::Pushed;
 use super::upstream::{Changes, Fetched, Key, Position, Upstream};
 use super::weight::bounded;
-use crate::core::domain::clock::{Clock, Deadline};
+use crate::core::domain::clock::{Clock, Deadline, Moment};
 use crate::core::domain::decree::DecreeSet;
 use crate::core::domain::identifier::Identifier;
 use crate::core::limit::Tier;
@@ -233,15 +233,16 @@ impl Inner {
             return self
                 .load_alone(mark, key(), (caller(), self.patience(need.by)?))
                 .await
-                .map(|entry| entry.answer(Freshness::Live, &*self.clock));
+                .map(|entry| entry.answer(Freshness::Live, self.clock.moment()));
         }
         let known = self.known(mark).await;
-        if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for() && entry.serves(need, &*self.clock)) {
+        let at = self.clock.moment();
+        if let Some(entry) = known.as_ref().filter(|entry| self.vouched_for(at) && entry.serves(need, at)) {
             self.lookups.hit.increment(1);
-            if entry.wants_refreshing(mark, need, &*self.clock) {
+            if entry.wants_refreshing(mark, need, at) {
                 self.refresh(mark, key, entry);
             }
-            return Ok(entry.answer(Freshness::Cached, &*self.clock));
+            return Ok(entry.answer(Freshness::Cached, at));
         }
         self.lookups.miss.increment(1);
         let caller = caller();
@@ -251,14 +252,14 @@ impl Inner {
             Err(why) => Err(why),
         };
         match loaded {
-            Ok(entry) => Ok(entry.answer(Freshness::Live, &*self.clock)),
+            Ok(entry) => Ok(entry.answer(Freshness::Live, self.clock.moment())),
             // A batch can wait until the registry has time for it.
             Err(why) if why == OVERLOADED && lane == Lane::Background => Err(why),
             // Asked again, since a change may have come while the load failed. "Nobody" is never served stale.
             Err(why) => match self.known(mark).await.filter(|entry| !entry.fetched.is_negative()) {
                 Some(entry) => {
                     self.lookups.stale.increment(1);
-                    Ok(RegistryAnswer { shed: why == OVERLOADED, ..entry.answer(Freshness::Stale, &*self.clock) })
+                    Ok(RegistryAnswer { shed: why == OVERLOADED, ..entry.answer(Freshness::Stale, self.clock.moment()) })
                 }
                 None => Err(why),
             },
@@ -270,8 +271,8 @@ impl Inner {
     }
 
     /// Whether what is remembered may count as current. Where no feed tells of changes to people, its age alone decides.
-    fn vouched_for(&self) -> bool {
-        self.register.is_some() || self.changes.in_order()
+    fn vouched_for(&self, at: Moment) -> bool {
+        self.register.is_some() || self.changes.in_order_at(at)
     }
 
     pub(super) fn register(&self) -> &Pool {

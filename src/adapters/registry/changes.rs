@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ahead::Ahead;
-use super::contact::Contact;
+use super::contact::{self, Contact};
 use super::upstream::{Changes, Fetched, Position};
-use crate::core::domain::clock::Clock;
+use crate::core::domain::clock::{Clock, Moment};
 use crate::core::registry::event::MAX_SUBJECT;
 
 /// Most subjects remembered apart; beyond it the whole cache is forgotten once, which is always safe.
@@ -69,7 +69,12 @@ impl ChangeLog {
 
     /// Whether the feed vouches for what is known.
     pub(super) fn in_order(&self) -> bool {
-        self.contact.in_order(self.bound)
+        self.contact.in_order(self.bound, self.contact.now())
+    }
+
+    /// The same at a moment for which the clocks were read already.
+    pub(super) fn in_order_at(&self, at: Moment) -> bool {
+        self.contact.in_order(self.bound, contact::milliseconds(at.elapsed))
     }
 
     /// For how long the feed has vouched for nothing; `None` before it ever did.

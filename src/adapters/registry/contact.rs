@@ -11,6 +11,11 @@ use crate::core::domain::clock::Clock;
 /// It has not happened.
 const NEVER: u64 = u64::MAX;
 
+/// Of [`Clock::elapsed`], as it is kept here.
+pub(super) fn milliseconds(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(NEVER - 1)
+}
+
 /// When what was last heard, in milliseconds of [`Clock::elapsed`]. Every answer reads it, so it takes no lock.
 pub(super) struct Contact {
     clock: Arc<dyn Clock>,
@@ -32,7 +37,7 @@ impl Contact {
     }
 
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(NEVER - 1)
+        milliseconds(self.clock.elapsed())
     }
 
     /// For how long the feed has not vouched for what is known; `None` before it ever did. A feed that speaks and leaves out what look-ups show
@@ -41,9 +46,10 @@ impl Contact {
         self.vouched().map(|at| self.since(at))
     }
 
-    /// Whether the feed vouches for what is known, or did within `bound`.
-    pub(super) fn in_order(&self, bound: Duration) -> bool {
-        !self.gap.load(Ordering::Acquire) && self.silence().is_some_and(|silence| silence <= bound)
+    /// Whether the feed vouches at `now` for what is known, or did within `bound`.
+    pub(super) fn in_order(&self, bound: Duration, now: u64) -> bool {
+        let silence = || self.vouched().map(|at| Duration::from_millis(now.saturating_sub(at)));
+        !self.gap.load(Ordering::Acquire) && silence().is_some_and(|silence| silence <= bound)
     }
 
     /// Age of the decrees; `None` where they were never confirmed.

@@ -9,7 +9,7 @@ use metrics::Counter;
 
 use super::mark::Mark;
 use super::upstream::Fetched;
-use crate::core::domain::clock::Clock;
+use crate::core::domain::clock::{Clock, Moment};
 use crate::core::registry::{Freshness, Need, RegistryAnswer};
 
 /// Answers from the cache after which an entry is asked for again before it is too old.
@@ -37,42 +37,41 @@ impl Entry {
         Self { epoch, fetched, came: clock.elapsed(), served: AtomicU32::new(0), refreshing: AtomicBool::new(false) }
     }
 
-    pub(super) fn answer(&self, freshness: Freshness, clock: &dyn Clock) -> RegistryAnswer {
-        RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.as_of(clock), freshness, shed: false }
+    pub(super) fn answer(&self, freshness: Freshness, at: Moment) -> RegistryAnswer {
+        RegistryAnswer { persons: Arc::clone(&self.fetched.persons), as_of: self.as_of(at), freshness, shed: false }
     }
 
     /// How long it has been here, by the clock that nobody sets.
-    fn here(&self, clock: &dyn Clock) -> SignedDuration {
-        SignedDuration::try_from(clock.elapsed().saturating_sub(self.came)).unwrap_or(SignedDuration::MAX)
+    fn here(&self, at: Moment) -> SignedDuration {
+        SignedDuration::try_from(at.elapsed.saturating_sub(self.came)).unwrap_or(SignedDuration::MAX)
     }
 
-    /// How old it is at an instant of the one clock and by the other, whichever says more: one that was set back makes nothing younger.
-    fn age(&self, now: Timestamp, clock: &dyn Clock) -> SignedDuration {
-        now.duration_since(self.fetched.as_of).max(self.here(clock))
+    /// How old it is by the one clock and by the other, whichever says more: one that was set back makes nothing younger.
+    fn age(&self, at: Moment) -> SignedDuration {
+        at.now.duration_since(self.fetched.as_of).max(self.here(at))
     }
 
     /// When the registry said so. A clock that was set back does not make that later than it was.
-    fn as_of(&self, clock: &dyn Clock) -> Timestamp {
-        let came = clock.now().checked_sub(self.here(clock)).unwrap_or(Timestamp::MIN);
+    fn as_of(&self, at: Moment) -> Timestamp {
+        let came = at.now.checked_sub(self.here(at)).unwrap_or(Timestamp::MIN);
         if self.fetched.as_of.duration_since(came) > CLOCKS_DIFFER { came } else { self.fetched.as_of }
     }
 
     /// "Nobody" is remembered as long as anybody, so that a second ask takes one path for both. It never answers: whoever would be
     /// told so is looked up live (`decision::needs_live_confirmation`).
-    pub(super) fn serves(&self, need: Need, clock: &dyn Clock) -> bool {
-        let now = clock.now();
+    pub(super) fn serves(&self, need: Need, at: Moment) -> bool {
         // What seems to lie ahead is of an unknown age: the answer is then not fresh enough.
-        now >= self.fetched.as_of && self.age(now, clock) <= SignedDuration::from_secs(i64::from(need.max_age_s))
+        at.now >= self.fetched.as_of && self.age(at) <= SignedDuration::from_secs(i64::from(need.max_age_s))
     }
 
     /// True once for an entry that is asked for often and will soon be too old.
-    pub(super) fn wants_refreshing(&self, mark: Mark, need: Need, clock: &dyn Clock) -> bool {
+    pub(super) fn wants_refreshing(&self, mark: Mark, need: Need, at: Moment) -> bool {
         if self.served.fetch_add(1, Ordering::Relaxed) < HOT {
             return false;
         }
         let hundredths = i64::from(REFRESH_FROM) + i64::from(mark.spread()) * (100 - i64::from(REFRESH_FROM)) / 256;
         let from = SignedDuration::from_millis(i64::from(need.max_age_s) * 10 * hundredths);
-        self.age(clock.now(), clock) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
+        self.age(at) >= from && !self.refreshing.swap(true, Ordering::Relaxed)
     }
 
     /// It could not be asked for again; somebody else may try.

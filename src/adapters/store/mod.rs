@@ -102,6 +102,7 @@ pub struct SqliteLedger {
     place: purge::Place,
     officer: OnceLock<OfficerKey>,
     fence: Arc<Fence>,
+    clock: Arc<dyn Clock>,
     _lock: File,
 }
 
@@ -174,7 +175,7 @@ impl SqliteLedger {
         let fence = Arc::new(Fence::take(&config.dir)?);
         let readers = Readers::new(schema::database(&config.dir), contents::Contents::load(&config.content_kek)?);
         let place = purge::Place::of(&config);
-        let (shared, writer) = writer::Writer::start(config, signer, clock, fence.clone(), faults)?;
+        let (shared, writer) = writer::Writer::start(config, signer, clock.clone(), fence.clone(), faults)?;
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run()).map_err(|source| LedgerError::Io {
             what: "start the thread of",
             path: "the ledger's writer".into(),
@@ -188,6 +189,7 @@ impl SqliteLedger {
             place,
             officer: OnceLock::new(),
             fence,
+            clock,
             _lock: lock,
         }))
     }
@@ -263,6 +265,14 @@ impl SqliteLedger {
         self.shared.queue.command(Command::Settle)?.await.unwrap_or(Err(STOPPED))
     }
 
+    /// The time of an entry that was made at this instant: no earlier than that of the entry before, in microseconds. One that was made by a clock that
+    /// may be hours ahead gets that of the entry before: if it were ahead, no clock that is right could pass it for as long.
+    fn dated(&self, made: Timestamp) -> i64 {
+        let (made, last) = (made.as_microsecond(), self.shared.last_time.load(Ordering::Acquire));
+        let first = self.shared.size.load(Ordering::Acquire) == 0;
+        if self.clock.is_unfounded() && !first { last } else { made.max(last) }
+    }
+
     fn why_not_ready(&self) -> LedgerUnavailable {
         match self.shared.room() {
             Room::Gone => FULL,
@@ -299,7 +309,7 @@ impl Ledger for SqliteLedger {
         if !self.ready() {
             return Err(self.why_not_ready());
         }
-        let time = entry.time.as_microsecond().max(self.shared.last_time.load(Ordering::Acquire));
+        let time = self.dated(entry.time);
         let keys = self.keys_for(time).await?;
         let prepared = prepare::prepare(entry, time, &keys)?;
         self.shared.queue.push(prepared)?.await.unwrap_or(Err(STOPPED))

@@ -28,10 +28,30 @@ pub trait Clock: Send + Sync + 'static {
         true
     }
 
+    /// Whether the present instant itself may be hours off, and not only the wall clock that it is told by: nobody has agreed with it yet, or somebody
+    /// contradicts it. What goes on record meanwhile must not be dated by it.
+    fn is_unfounded(&self) -> bool {
+        false
+    }
+
     /// [`Self::now`] and [`Self::holds`] of one moment, for whoever needs both.
     fn reading(&self) -> (Timestamp, bool) {
         (self.now(), self.holds())
     }
+
+    /// [`Self::now`] and [`Self::elapsed`] of one moment, for whoever needs both.
+    fn moment(&self) -> Moment {
+        Moment { now: self.now(), elapsed: self.elapsed() }
+    }
+}
+
+/// What both clocks show, read once for all that is held against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// As [`Clock::now`].
+    pub now: Timestamp,
+    /// As [`Clock::elapsed`].
+    pub elapsed: Duration,
 }
 
 /// The moment by which a call must have what it waits for, by [`Clock::elapsed`].

@@ -4,6 +4,7 @@
 mod chain;
 mod cheats;
 mod copies;
+mod dated;
 mod exports;
 mod flips;
 mod gone;
