@@ -76,6 +76,10 @@ async fn run(plan: &Plan, rows: &mut Rows) {
         }
         rows.add(files::keys_gone(&scene).await);
     }
+    if plan.wants("clock", false) {
+        rows.add(process::small_step(&scene, "clock 29 s ahead", 29).await);
+        rows.add(process::small_step(&scene, "clock 29 s behind", -29).await);
+    }
     if plan.wants("clock", true) {
         rows.add(process::clock(&scene, "clock an hour ahead", 3600).await);
         rows.add(process::clock(&scene, "clock an hour behind", -3600).await);
@@ -98,6 +102,8 @@ async fn run(plan: &Plan, rows: &mut Rows) {
     if plan.wants("clock", false) {
         rows.add(process::wrong_start(&mut scene, "started with a clock an hour behind", -3600).await);
         rows.add(process::wrong_start(&mut scene, "started with a clock an hour ahead", 3600).await);
+        // Whatever the time, a midnight lies between.
+        rows.add(process::wrong_start(&mut scene, "started with a clock a day ahead", 86_400).await);
     }
     rows.add(leaks::log_holds(&mut scene));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Outcome;
 use crate::registry::Doing;
-use crate::scene::{Case, KNOWN, NOT_TAKEN, Row, Scene, UNDECIDED};
+use crate::scene::{Case, FRESH, KNOWN, NOT_TAKEN, Row, Scene, UNDECIDED};
 
 /// Who asks without a pause while the gateway ends.
 const ASKING: usize = 8;
@@ -172,6 +172,33 @@ pub async fn clock(scene: &Scene, name: &'static str, wrong_by: i64) -> Row {
     let ended = Instant::now();
     tokio::time::sleep(Duration::from_millis(100)).await;
     scene.demand(!ready, || "it calls itself ready".to_owned());
+    scene.row(case, &outcomes, ended).await
+}
+
+/// A wall clock that is put right by so few seconds that it counts as right before and after: answers go on, and tell true ages. A token that was
+/// given by the clock before may seem to lie ahead (contract §3); whoever is told so takes a new one.
+pub async fn small_step(scene: &Scene, name: &'static str, by: i64) -> Row {
+    let case = Case::new(name, "answers go on, no older or newer than they say", FRESH);
+    let mut outcomes = scene.asked(3, None).await;
+    // The certificates of this installation are not to lie ahead of such a clock.
+    scene.site.is_older_than(Duration::from_secs(by.unsigned_abs() + 2)).await;
+    scene.site.set_clock(by);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    scene.greet().await;
+    outcomes.extend(scene.asked(6, None).await);
+    outcomes.extend(scene.asked(3, Some(0)).await);
+    scene.demand(scene.site.ready().await, || "it is not ready".to_owned());
+    // Changes are followed by this clock as well as by the one before.
+    let card = scene.card().await;
+    card.becomes("revoked").await;
+    card.until("not-entitled").await;
+    card.becomes("active").await;
+    card.until("entitled").await;
+    scene.site.set_clock(0);
+    let ended = Instant::now();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    scene.greet().await;
+    outcomes.extend(scene.asked(6, None).await);
     scene.row(case, &outcomes, ended).await
 }
 

@@ -19,6 +19,7 @@ pub struct Site {
     /// An operator's client.
     ops: reqwest::Client,
     gateway: Option<Process>,
+    made: Instant,
 }
 
 impl Site {
@@ -43,7 +44,7 @@ impl Site {
     }
 
     async fn prepare() -> Self {
-        let installation = Installation::make();
+        let (installation, made) = (Installation::make(), Instant::now());
         let file = installation.dir().join("estelam.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         let real = text.lines().find_map(|line| line.strip_prefix("url = \"")?.strip_suffix('"')).unwrap().to_owned();
@@ -51,7 +52,7 @@ impl Site {
         std::fs::write(&file, text.replacen(&real, &registry.url(0), 1)).unwrap();
         compile(&installation.dir().join("faults.so"));
         let ops = installation.http("operator");
-        Self { installation, registry, ops, gateway: None }
+        Self { installation, registry, ops, gateway: None, made }
     }
 
     /// Starts the gateway and waits until it is ready.
@@ -68,6 +69,11 @@ impl Site {
         let files =
             [("LD_PRELOAD", "faults.so"), ("CHAOS_FULL", "full"), ("CHAOS_HANG", "hang"), ("CHAOS_EIO", "eio"), ("CHAOS_CLOCK", "clock")];
         files.map(|(variable, name)| (variable, self.at(name)))
+    }
+
+    /// Returns once the installation is so old.
+    pub async fn is_older_than(&self, age: Duration) {
+        tokio::time::sleep(age.saturating_sub(self.made.elapsed())).await;
     }
 
     /// SIGKILL.
