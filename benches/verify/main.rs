@@ -27,7 +27,7 @@ use fault::Fault;
 
 /// The gateway's allocator, so that the floor and the gateway differ in their work alone.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {

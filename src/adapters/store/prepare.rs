@@ -10,7 +10,7 @@ use crate::core::ledger::tree::{Hash, sha256};
 use crate::core::ledger::{Entry, EntryKind, LedgerUnavailable, RetentionClass};
 
 /// Room for a usual entry's content, so that its buffer is allocated once.
-const USUAL_SEALED_LEN: usize = 1024;
+const USUAL_SEALED_LEN: usize = 1280;
 /// Length of salt₂.
 const SALT_LEN: usize = 32;
 
