@@ -238,6 +238,11 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
     match ledger::record(signed, &*gate.ledger).await {
         Ok(recorded) => {
             gate.observer.recorded(&recorded);
+            if let Conclusion::Answer(decision) = recorded.signed().conclusion()
+                && decision.lay_here(&*gate.clock)
+            {
+                return asker.bare(gate).perhaps_recorded();
+            }
             reply::render(recorded, gate.ledger.origin(), format)
         }
         Err(_) => asker.bare(gate).perhaps_recorded(),

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::domain::clock::Clock;
 use super::domain::document::DocumentKind;
 use super::domain::reason::ReasonCode;
 use super::domain::refusal::{Refusal, RefusalCode};
@@ -137,6 +138,11 @@ impl Decision {
     /// Whether nothing could be decided because too many wait for the registry.
     pub fn comes_of_overload(&self) -> bool {
         self.verdict.reason == ReasonCode::RegistryUnavailable && self.facts.come_of_overload()
+    }
+
+    /// Whether the process stood still with it in its hands: what it rests on is of before, and what changed meanwhile nobody has told.
+    pub fn lay_here(&self, clock: &dyn Clock) -> bool {
+        self.facts.lay_here(clock)
     }
 
     /// The registry's key of the one person behind the number, for counting in memory alone; `None` where there are none or several, or one who

@@ -209,6 +209,11 @@ impl Facts {
         self.unconfirmed.as_ref()
     }
 
+    /// Whether what the registry said lay here for so long after its call should have ended that it is worth nothing any more: see [`in_time`].
+    pub fn lay_here(&self, clock: &dyn Clock) -> bool {
+        self.answer.is_ok() && self.by.overdue(clock) > LAY_HERE
+    }
+
     /// Takes the facts apart for the decision.
     pub fn into_permit(self) -> Permit {
         self.permit
@@ -229,10 +234,7 @@ fn emptied(answer: RegistryAnswer) -> RegistryAnswer {
 /// The facts as they are worth deciding on now: those that lay here while the process stood still (a suspended machine, a debugger) are none,
 /// whomever they are about. What changed meanwhile nobody has told.
 pub fn in_time(facts: Facts, clock: &dyn Clock) -> Facts {
-    if facts.by.overdue(clock) <= LAY_HERE {
-        return facts;
-    }
-    Facts { answer: Err(TOO_LONG), ..facts }
+    if facts.lay_here(clock) { Facts { answer: Err(TOO_LONG), ..facts } } else { facts }
 }
 
 /// Looks the permit's identifier up. A service that needs no document looks nothing up.

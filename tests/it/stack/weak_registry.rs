@@ -1,7 +1,7 @@
 //! A registry that is away, stands still or was put back: what is said then, and that it is true.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use estelam::adapters::clock::ManualClock;
 use estelam::core::domain::clock::Clock;
 use estelam::core::domain::decree::DecreeSet;
 use estelam::core::domain::identifier::Identifier;
+use estelam::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
 use estelam::core::policy::Permit;
 use estelam::core::registry::{Need, Registry, RegistryAnswer, RegistryUnavailable};
 use estelam::flow;
@@ -25,7 +26,7 @@ use super::fixtures::query;
 use super::harness::{Reply, System};
 use super::holder::UNKNOWN;
 use super::workshop::{enrol, officials, services};
-use super::wrapped::{gate, incoming};
+use super::wrapped::{Noting, gate, incoming};
 use crate::openapi::assert_described;
 
 /// A card that has lapsed, and that [`DECREE`] makes valid again.
@@ -123,6 +124,47 @@ async fn facts_that_lay_here_while_the_process_stood_still_decide_nothing_whoeve
     }
     assert_eq!(said, vec![(200, json!("registry-unavailable"), json!("stale")); 2]);
     assert_eq!(lies.asked.load(Ordering::SeqCst), 2, "once each");
+    system.stop().await;
+}
+
+/// A log after whose record the process stands still for a minute.
+struct Stands {
+    inner: Arc<dyn Ledger>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl Ledger for Stands {
+    async fn append(&self, entry: Entry) -> Result<Receipt, LedgerUnavailable> {
+        let receipt = self.inner.append(entry).await;
+        self.clock.sleep(Duration::from_secs(60));
+        receipt
+    }
+
+    fn origin(&self) -> &str {
+        self.inner.origin()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_with_which_the_process_stood_still_does_not_leave_and_its_retry_is_tied_to_it() {
+    let system = System::today().await;
+    let inner = system.running.parts().gate.ledger.clone();
+    let log = Arc::new(Stands { inner, clock: system.clock.clone() });
+    let question = query("clinic", "amayesh-no", "A170000001", "treatment");
+    let mut request = incoming(&system, "clinic", &question).await;
+    request.idempotency_key = Some("k-1".to_owned());
+    let (entries, first) = (system.entries(), request.context.request_id);
+    let reply = flow::verify(gate(&system, None, Some(log)), request).await;
+    let body: Value = serde_json::from_slice(reply.body()).unwrap();
+    assert_eq!((reply.status(), &body["code"], &body["statement"]), (503, &json!("ledger-unavailable"), &Value::Null), "{body}");
+    assert_eq!(system.entries(), entries + 1, "it is on record all the same");
+    let mut request = incoming(&system, "clinic", &question).await;
+    request.idempotency_key = Some("k-1".to_owned());
+    let noting = Arc::new(Noting { inner: system.running.parts().gate.ledger.clone(), noted: Mutex::default() });
+    let reply = flow::verify(gate(&system, None, Some(noting.clone())), request).await;
+    assert_eq!(reply.status(), 200);
+    assert_eq!(noting.noted.lock().unwrap()[0].1["retry_of"], json!(first.to_string()));
     system.stop().await;
 }
 
