@@ -241,6 +241,7 @@ pub async fn conclude(gate: &Gate, conclusion: Conclusion, format: Format) -> Re
             if let Conclusion::Answer(decision) = recorded.signed().conclusion()
                 && decision.lay_here(&*gate.clock)
             {
+                // It stays on record; whoever asks again is told what holds now.
                 return asker.bare(gate).perhaps_recorded();
             }
             reply::render(recorded, gate.ledger.origin(), format)

@@ -122,7 +122,8 @@
 //! An answer that is behind what the feed has told is asked for once more, at the next address if there is one. One that claims a cursor which the feed
 //! does not come to is remembered no longer than that is in doubt (20 s): no change would ever be newer. While this process stands still (a
 //! suspended machine, a debugger) replies may lie here: a look-up's that was asked for longer ago than twice `registry.timeout_ms`, or the feed's of more than
-//! 10 s ago, counts as none; so do facts on which nobody has decided 5 s after their query should have ended. Each question to the registry bears a name in the header field `estelam-question`, drawn at random, which the reference
+//! 10 s ago, counts as none; so do facts on which nobody has decided 5 s after their query should have ended; an answer that was decided before does not leave
+//! after that, and its caller gets the 503 that may be on record. Each question to the registry bears a name in the header field `estelam-question`, drawn at random, which the reference
 //! registry says again: an answer that bears another's, as a proxy gives that has mixed up two, is none, and its connection is not used again. However soon the feed answers, it is polled fifty times a second at most.
 //!
 //! Decrees are as current as the feed. While it vouches for nothing they are loaded for each answer that they would make too old, at most once for many; `as_of`
