@@ -10,7 +10,7 @@ mod offices;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ use self::daily::DailyQuota;
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::clock::Clock;
 use crate::core::domain::refusal::LimitNotice;
+use crate::core::domain::table::Table;
 use crate::core::limit::{Limiter, Rate, Tier};
 use crate::core::policy::{AgencyPolicy, Snapshot, UnitPolicy};
 
@@ -39,7 +40,7 @@ const UNLISTED_RETRY_S: u64 = 60;
 
 /// Counts calls per agency and tier, by the rates of the policy in force. `C` measures durations, `Clock` tells the day.
 pub struct GovernorLimiter<C: GovernorClock = DefaultClock> {
-    agencies: ArcSwap<HashMap<AgencyId, Arc<AgencyCells<C>>>>,
+    agencies: ArcSwap<Table<AgencyId, Arc<AgencyCells<C>>>>,
     elapsed: C,
     clock: Arc<dyn Clock>,
 }
@@ -47,7 +48,7 @@ pub struct GovernorLimiter<C: GovernorClock = DefaultClock> {
 struct AgencyCells<C: GovernorClock> {
     tiers: Tiers<C>,
     quota: Option<Arc<DailyQuota>>,
-    units: HashMap<Arc<str>, UnitCells<C>>,
+    units: Table<Arc<str>, UnitCells<C>>,
 }
 
 type Tiers<C> = [Option<Arc<Cell<C>>>; Tier::ALL.len()];
@@ -123,7 +124,7 @@ impl<C: GovernorClock + Clone> GovernorLimiter<C> {
         AgencyCells { tiers, quota, units: policy.units.iter().map(unit).collect() }
     }
 
-    fn tiers(&self, rates: &HashMap<Tier, Rate>, before: Option<&Tiers<C>>) -> Tiers<C> {
+    fn tiers(&self, rates: &Table<Tier, Rate>, before: Option<&Tiers<C>>) -> Tiers<C> {
         Tier::ALL.map(|tier| {
             let rate = *rates.get(&tier)?;
             let kept = before.and_then(|tiers| tiers.get(tier as usize)?.as_ref()).filter(|cell| cell.rate == rate);

@@ -1,9 +1,8 @@
 //! Failed second factors of one agency, by value: counted alike whether anybody has the value or not.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 
+use super::tags::ByTag;
 use crate::core::limit::{Protection, Rule};
 
 /// How long a failure counts.
@@ -12,13 +11,13 @@ pub(super) const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 /// The failures of one window.
 pub(super) struct Failures {
     until: Timestamp,
-    values: HashMap<u64, u32>,
+    values: ByTag<u64, u32>,
     overflowed: bool,
 }
 
 impl Default for Failures {
     fn default() -> Self {
-        Self { until: Timestamp::MIN, values: HashMap::new(), overflowed: false }
+        Self { until: Timestamp::MIN, values: ByTag::default(), overflowed: false }
     }
 }
 

@@ -12,7 +12,6 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -21,9 +20,10 @@ use jiff::Timestamp;
 pub use self::alerts::{ALERT_TARGET, DayOfAlerts, LoggedAlerts};
 use self::failures::Failures;
 use self::source::{Source, Stop};
-use self::tags::Tags;
+use self::tags::{ByTag, Tags};
 use crate::core::domain::agency::AgencyId;
 use crate::core::domain::refusal::LimitNotice;
+use crate::core::domain::table::Table;
 use crate::core::limit::{Alerts, Asked, ENUMERATION_POLICY, Protection, Rule, Seen, Settled, Shield};
 use crate::core::policy::Snapshot;
 
@@ -38,7 +38,7 @@ const SHARED: u64 = 0;
 
 /// Counts by the bounds of the policy in force.
 pub struct MemoryShield {
-    agencies: ArcSwap<HashMap<AgencyId, Agency>>,
+    agencies: ArcSwap<Table<AgencyId, Agency>>,
     tags: Tags,
     alerts: Arc<dyn Alerts>,
 }
@@ -52,7 +52,7 @@ struct Agency {
 #[derive(Default)]
 struct State {
     failures: Failures,
-    sources: HashMap<u64, Source>,
+    sources: ByTag<u64, Source>,
     /// How many sources there may be before those whose window is over are dropped.
     sweep_at: usize,
 }

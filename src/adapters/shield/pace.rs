@@ -1,8 +1,8 @@
 //! How many new values came within a minute, for a branch and for each of its actors.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
+
+use super::tags::ByTag;
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -44,7 +44,7 @@ impl Pace {
 
 /// A pace for each actor of a branch.
 #[derive(Default)]
-pub(super) struct Actors(HashMap<u64, Pace>);
+pub(super) struct Actors(ByTag<u64, Pace>);
 
 impl Actors {
     pub(super) fn count(&mut self, actor: u64, most: u32, now: Timestamp) -> Result<(), u64> {

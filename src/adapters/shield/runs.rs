@@ -3,13 +3,11 @@
 //! Each run is counted twice: for each actor, and for the branch as a whole, in case the actors are made up. What is held back is that
 //! run alone, from that actor or from the branch; who comes to a hold again and again has to wait with everything.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace::seconds_until;
 use super::source::Stop;
-use super::tags::Place;
+use super::tags::{ByTag, Place};
 use crate::core::limit::{Protection, Rule};
 
 /// Two numbers asked one after the other are in order if they lie no farther apart: numbers with a check digit rise by up to 19.
@@ -28,8 +26,8 @@ const ALL: u64 = 0;
 /// The runs of one branch.
 #[derive(Default)]
 pub(super) struct Runs {
-    counted: HashMap<(u64, u64), Run>,
-    holds: HashMap<u64, Holds>,
+    counted: ByTag<(u64, u64), Run>,
+    holds: ByTag<u64, Holds>,
 }
 
 /// One run, for one actor or for all.

@@ -1,13 +1,13 @@
 //! One branch (or certificate without one) and what it asked for within a day.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::failures::WINDOW;
 use super::pace::{Actors, Pace, seconds_until};
 use super::runs::Runs;
-use super::tags::Tagged;
+use super::tags::{ByTag, Tagged};
 use crate::core::limit::{Protection, Rule, Seen};
 
 /// A wait doubles at most so often.
@@ -17,10 +17,10 @@ const DOUBLINGS: u32 = 10;
 pub(super) struct Source {
     until: Timestamp,
     /// Every different value asked for.
-    asked: HashMap<u64, Mark>,
+    asked: ByTag<u64, Mark>,
     /// How many of these were asked for outside batches, and by which named actor.
     counted: u32,
-    by_actor: HashMap<u64, u32>,
+    by_actor: ByTag<u64, u32>,
     /// Of these, those asked where no second factor is wanted, and those that batches asked for.
     open: Values,
     batches: Values,
@@ -70,9 +70,9 @@ impl Source {
     pub(super) fn beginning(now: Timestamp) -> Self {
         Self {
             until: now.saturating_add(WINDOW).unwrap_or(Timestamp::MAX),
-            asked: HashMap::new(),
+            asked: ByTag::default(),
             counted: 0,
-            by_actor: HashMap::new(),
+            by_actor: ByTag::default(),
             open: Values::default(),
             batches: Values::default(),
             runs: Runs::default(),

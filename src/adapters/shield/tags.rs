@@ -1,11 +1,15 @@
 //! Keyed hashes of what is counted (SipHash under a key drawn at start): no table holds an identifier, a clerk or a branch.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use crate::core::limit::{Asked, Protection};
 
 /// Last digits by which the numbers of one run differ: a thousand plain ones, a hundred where the last is a check digit.
 const RUN_DIGITS: usize = 3;
+
+/// A table by tags: they are keyed hashes already, so that nobody can choose them and a fast hash of them is good enough.
+pub(super) type ByTag<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The key.
 #[derive(Default)]

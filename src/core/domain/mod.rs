@@ -26,4 +26,5 @@ pub mod scheme;
 pub mod second_factor;
 pub mod seeded;
 pub mod service;
+pub mod table;
 pub mod text;

@@ -5,13 +5,12 @@ pub mod country;
 mod file;
 mod resemblance;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use regex::Regex;
 use serde::Deserialize;
 
-use super::{identifier::Identifier, text};
+use super::{identifier::Identifier, table::Table, text};
 
 /// The catalogue that ships with the product.
 pub const SHIPPED_SCHEMES: &str = include_str!("../../../policies/schemes.toml");
@@ -20,7 +19,7 @@ pub const SHIPPED_SCHEMES: &str = include_str!("../../../policies/schemes.toml")
 #[derive(Clone, Debug, Default)]
 pub struct SchemeCatalogue {
     schemes: Vec<Scheme>,
-    by_code: HashMap<Arc<str>, usize>,
+    by_code: Table<Arc<str>, usize>,
 }
 
 /// One identifier scheme.

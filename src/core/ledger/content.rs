@@ -70,7 +70,7 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
     object.text_if("details", content.details.as_deref());
     object.text_if("epoch", tags.map(|tags| tags.epoch.as_str()));
     object.text_if("freshness", content.freshness.as_deref());
-    object.quoted("id", id);
+    object.id("id", id);
     object.bare("latency_us", content.latency_us.min(LARGEST_EXACT_INTEGER));
     object.text_if("policy_version", content.policy_version.as_deref());
     object.text_if("purpose", content.purpose.as_deref());

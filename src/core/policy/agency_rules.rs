@@ -1,6 +1,6 @@
 //! What an agency's file must satisfy beyond its form, and the policy that comes of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -8,12 +8,13 @@ use toml::Spanned;
 use super::agency_file::AgencyFile;
 use super::load_error::LoadError;
 use super::permit_rules::PermitRules;
-use super::{AgencyPolicy, Grant};
+use super::{AgencyPolicy, Branches, Grant};
 use crate::core::domain::agency::{AgencyId, RESERVED, Scope};
 use crate::core::domain::jwk::{JwkRejected, PublicJwk, registered_keys};
 use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::{RawIdentifier, SchemeCatalogue, SchemeError};
 use crate::core::domain::service::ServiceCatalogue;
+use crate::core::domain::table::Table;
 
 /// What the name of an agency's key set has after the agency's.
 pub(super) const KEYS_SUFFIX: &str = ".jwks.json";
@@ -74,13 +75,14 @@ pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<
     let units = reader.units(&file.units);
     let policy = AgencyPolicy {
         identities: identities.iter().map(|(identity, _)| identity.clone()).collect(),
+        branches: Branches::of(identities.iter().map(|(identity, _)| identity.as_str())),
         id,
         kind: file.kind.get_ref().as_str().into(),
         suspended: file.suspended,
         scopes,
         client_auth,
         request_signing,
-        grants: HashMap::new(),
+        grants: Table::default(),
         scheme_numbers,
         rates,
         daily_quota: file.limits.get_ref().daily_quota.as_ref().map(|quota| *quota.get_ref()),
@@ -190,7 +192,7 @@ impl Reader<'_> {
         found
     }
 
-    fn scheme_numbers(&mut self, file: &AgencyFile) -> HashMap<String, String> {
+    fn scheme_numbers(&mut self, file: &AgencyFile) -> Table<String, String> {
         for (number, scheme) in &file.scheme_numbers {
             let at = scheme.span().start;
             if !(1..=6).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,6 +1,5 @@
 //! The terms of an agency's file: grants, duties, freshness and rates, each with the faults that it can have.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{Span, SpanRelativeTo};
@@ -12,6 +11,7 @@ use super::term::{Term, between, whole_day};
 use super::{Disclosure, Grant, Outage};
 use crate::core::domain::reason::OPEN_CLASS;
 use crate::core::domain::second_factor::{SecondFactor, SecondFactors};
+use crate::core::domain::table::Table;
 use crate::core::limit::{Batches, Protection, Rate, Tier};
 
 impl Reader<'_> {
@@ -229,7 +229,7 @@ impl Reader<'_> {
         Batches { values: *file.values.get_ref(), branch }
     }
 
-    pub(super) fn rates(&mut self, limits: &Spanned<LimitsFile>, verifies: bool) -> HashMap<Tier, Rate> {
+    pub(super) fn rates(&mut self, limits: &Spanned<LimitsFile>, verifies: bool) -> Table<Tier, Rate> {
         let file = limits.get_ref();
         if *file.max_connections.get_ref() == 0 {
             self.fault(file.max_connections.span().start, "max_connections is 0; to bar an agency, write `suspended = true`");
@@ -244,7 +244,7 @@ impl Reader<'_> {
             (Tier::TokenMiss, Some(&file.token_miss)),
             (Tier::Other, Some(&file.other)),
         ];
-        let mut rates = HashMap::new();
+        let mut rates = Table::default();
         for (tier, rate) in tiers {
             match rate {
                 Some(rate) if rate.get_ref().per_second == 0 || rate.get_ref().burst == 0 => {

@@ -1,6 +1,5 @@
 //! Units of an agency (branches and systems, as their certificates name them) with limits of their own, besides the agency's.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -8,6 +7,7 @@ use toml::Spanned;
 
 use super::agency_file::RateFile;
 use super::agency_rules::{Reader, is_branch_name};
+use crate::core::domain::table::Table;
 use crate::core::limit::{Rate, Tier};
 
 /// One `[[unit]]` of an agency's file.
@@ -34,15 +34,15 @@ pub struct UnitPolicy {
     /// Verification queries a day.
     pub daily_quota: Option<u64>,
     /// Rates by tier; a tier without one is bounded by the agency's alone.
-    pub rates: HashMap<Tier, Rate>,
+    pub rates: Table<Tier, Rate>,
 }
 
 /// Units by the name after `/branch/` in their certificates.
-pub type Units = HashMap<Arc<str>, UnitPolicy>;
+pub type Units = Table<Arc<str>, UnitPolicy>;
 
 impl Reader<'_> {
     pub(super) fn units(&mut self, files: &[UnitFile]) -> Units {
-        let mut units = Units::new();
+        let mut units = Units::default();
         for file in files {
             let name = file.name.get_ref();
             if !is_branch_name(name) {
@@ -57,7 +57,7 @@ impl Reader<'_> {
 
     fn unit(&mut self, file: &UnitFile) -> UnitPolicy {
         const NOUGHT: &str = "0 would answer nobody; to bar a unit, write `suspended = true`";
-        let mut rates = HashMap::new();
+        let mut rates = Table::default();
         let tiers = [(Tier::Counter, &file.counter), (Tier::Background, &file.background), (Tier::Token, &file.token)];
         for (tier, rate) in tiers {
             let Some(rate) = rate else { continue };

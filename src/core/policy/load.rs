@@ -14,6 +14,7 @@ use super::{AgencyPolicy, Snapshot, cases, identity_parts};
 use crate::core::domain::reason::ReasonCatalogue;
 use crate::core::domain::scheme::SchemeCatalogue;
 use crate::core::domain::service::ServiceCatalogue;
+use crate::core::domain::table::Table;
 use crate::core::watch::{self, WatchRules};
 
 /// The rules of what is watched for.
@@ -166,10 +167,10 @@ fn services_of_schemes(files: &BTreeMap<String, String>, services: &ServiceCatal
     errors.extend(checked.err().map(|message| LoadError::catalogue(SCHEMES_FILE, &message)));
 }
 
-type Agencies = (HashMap<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>, Vec<LoadError>);
+type Agencies = (Table<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>, Vec<LoadError>);
 
 fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Agencies {
-    let (mut agencies, mut kinds, mut demo_only) = (HashMap::new(), BTreeMap::new(), Vec::new());
+    let (mut agencies, mut kinds, mut demo_only) = (Table::default(), BTreeMap::new(), Vec::new());
     let (mut claimed, mut judge) = (Claims::default(), Judge::new(known.rules));
     for (path, text) in files.iter().filter(|(path, _)| path.starts_with("agencies/") && path.ends_with(".toml")) {
         let Some(mut draft) = draft(path, text, known, errors) else { continue };

@@ -25,7 +25,7 @@ mod subject;
 mod term;
 mod untried;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -143,7 +143,7 @@ impl Grant {
 }
 
 /// The grants of one service by purpose.
-pub type ByPurpose = HashMap<Arc<str>, Vec<Arc<Grant>>>;
+pub type ByPurpose = Table<Arc<str>, Vec<Arc<Grant>>>;
 
 /// One agency's policy, resolved for the request path.
 #[derive(Clone, Debug)]
@@ -154,6 +154,8 @@ pub struct AgencyPolicy {
     pub kind: Arc<str>,
     /// The `spiffe://` identities of its certificates.
     pub identities: Vec<String>,
+    /// Which branches these admit.
+    pub branches: Branches,
     /// Suspended agencies are refused at the door.
     pub suspended: bool,
     /// Scopes that its tokens may carry.
@@ -163,11 +165,11 @@ pub struct AgencyPolicy {
     /// How it signs its requests.
     pub request_signing: RequestSigning,
     /// Grants by service, then purpose; those of one purpose follow each other in time and never overlap.
-    pub grants: HashMap<Arc<str>, ByPurpose>,
+    pub grants: Table<Arc<str>, ByPurpose>,
     /// The agency's own numbers for schemes.
-    pub scheme_numbers: HashMap<String, String>,
+    pub scheme_numbers: Table<String, String>,
     /// Rates by tier.
-    pub rates: HashMap<Tier, Rate>,
+    pub rates: Table<Tier, Rate>,
     /// Verification queries a day; `None` is no quota.
     pub daily_quota: Option<u64>,
     /// Connections at once.
@@ -187,7 +189,7 @@ pub struct Snapshot {
     /// `sha256:` and hex over every file of the policy folder.
     pub version: Arc<str>,
     /// Policies by agency.
-    pub agencies: HashMap<AgencyId, Arc<AgencyPolicy>>,
+    pub agencies: Table<AgencyId, Arc<AgencyPolicy>>,
     /// Services.
     pub services: ServiceCatalogue,
     /// Identifier schemes.
@@ -195,7 +197,7 @@ pub struct Snapshot {
     /// Words of reasons.
     pub reasons: ReasonCatalogue,
     /// The purposes that rules and agencies may name.
-    pub purposes: HashSet<Arc<str>>,
+    pub purposes: Names<Arc<str>>,
     /// The words of the holder's own view.
     pub holder: Arc<HolderWords>,
     /// What is watched for behind the path.
@@ -205,7 +207,7 @@ pub struct Snapshot {
     /// Rules, by `@id`, that do not say where they come from and how sure that is: no change may bring another.
     pub unfounded: BTreeMap<String, LoadError>,
     /// The catalogue's services by code, so that a permit can own one without a copy.
-    pub resolved_services: HashMap<Arc<str>, Arc<Service>>,
+    pub resolved_services: Table<Arc<str>, Arc<Service>>,
 }
 
 impl Snapshot {
@@ -242,10 +244,29 @@ impl AgencyPolicy {
     /// Whether a certificate of this agency that names this branch (or none) is enrolled. An identity without a branch
     /// admits every branch; `…/branch/NAME` admits that branch alone.
     pub fn admits_branch(&self, branch: Option<&str>) -> bool {
-        self.identities.iter().filter_map(|identity| identity_parts(identity)).any(|(_, path)| match path.split_once("/branch/") {
-            None => true,
-            Some((_, name)) => branch == Some(name),
-        })
+        self.branches.all || branch.is_some_and(|branch| self.branches.named.iter().any(|name| **name == *branch))
+    }
+}
+
+/// The branches that an agency's identities admit, told once at load.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Branches {
+    /// One identity names no branch, so that every certificate of the agency is admitted.
+    all: bool,
+    named: Vec<Box<str>>,
+}
+
+impl Branches {
+    /// Those of these identities; one that is no identity admits nobody.
+    pub(super) fn of<'i>(identities: impl IntoIterator<Item = &'i str>) -> Self {
+        let mut branches = Self::default();
+        for (_, path) in identities.into_iter().filter_map(identity_parts) {
+            match path.split_once("/branch/") {
+                None => branches.all = true,
+                Some((_, name)) => branches.named.push(name.into()),
+            }
+        }
+        branches
     }
 }
 
@@ -366,3 +387,4 @@ impl Permit {
         self.call
     }
 }
+use crate::core::domain::table::{Names, Table};

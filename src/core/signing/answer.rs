@@ -40,7 +40,7 @@ impl AnswerFacts {
         let outcome = reason.outcome();
         let mut members = Vec::with_capacity(USUAL_FACTS_LEN);
         let mut object = Members::behind(&mut members);
-        object.quoted("answer_id", permit.call().agency().context().request_id);
+        object.id("answer_id", permit.call().agency().context().request_id);
         object.text("decision", outcome.code());
         if let Some(document) = document {
             object.object("document", |object| write(&document, object));
@@ -120,7 +120,7 @@ pub(super) fn payload(facts: &AnswerFacts, decision: &Decision, issuer: &str, re
     object.text("aud", agency.agency().as_str());
     object.bare("iat", now.as_second());
     object.bare("exp", decision.verdict().valid_until.as_second());
-    object.quoted("jti", context.request_id);
+    object.id("jti", context.request_id);
     if let Some(digest) = permit.body_digest() {
         object.text("req", &URL_SAFE_NO_PAD.encode(digest));
     }

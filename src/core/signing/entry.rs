@@ -7,6 +7,9 @@ use crate::core::decision::{Basis, Decision, Inputs};
 use crate::core::domain::context::CallContext;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, RetentionClass};
 
+/// Room for usual inputs.
+const USUAL_INPUTS_LEN: usize = 256;
+
 /// The entry for a conclusion whose statement has this digest.
 pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Timestamp) -> Entry {
     let context = conclusion.context();
@@ -83,7 +86,10 @@ fn add_decision(content: &mut EntryContent, decision: &Decision) {
 
 /// The derived inputs of an entry as JSON (see [`Inputs`]); none where nothing was asked.
 fn inputs(context: &CallContext, basis: Option<&Basis>) -> Option<String> {
-    context.asked.and_then(|asked| serde_json::to_string(&Inputs { asked, basis }).ok())
+    let inputs = Inputs { asked: context.asked?, basis };
+    let mut json = Vec::with_capacity(USUAL_INPUTS_LEN);
+    serde_json::to_writer(&mut json, &inputs).ok()?;
+    String::from_utf8(json).ok()
 }
 
 /// The first 16 hex digits: enough to tell an agency's certificates apart.

@@ -3,7 +3,7 @@
 /// Whether ten digits carry the check digit of the Iranian national code: Σ dᵢ(10−i) for i = 0..8, r = Σ mod 11,
 /// c = r if r < 2, else 11 − r.
 pub(super) fn national_code(value: &str) -> bool {
-    let Some(digits) = digits(value).filter(|digits| digits.len() == 10) else { return false };
+    let Some(digits) = digits::<10>(value) else { return false };
     let sum: u32 = digits.iter().take(9).zip((2..=10).rev()).map(|(digit, weight)| digit * weight).sum();
     let rest = sum % 11;
     let expected = if rest < 2 { rest } else { 11 - rest };
@@ -12,10 +12,10 @@ pub(super) fn national_code(value: &str) -> bool {
 
 /// Whether a digit string ends in its Luhn check digit (ISO/IEC 7812-1).
 pub(super) fn luhn(value: &str) -> bool {
-    let Some(digits) = digits(value) else { return false };
-    let doubled = |(place, digit): (usize, &u32)| if place % 2 == 1 { digit * 2 / 10 + digit * 2 % 10 } else { *digit };
-    let sum: u32 = digits.iter().rev().enumerate().map(doubled).sum();
-    sum.is_multiple_of(10)
+    let doubled = |(place, digit): (usize, u32)| if place % 2 == 1 { digit * 2 / 10 + digit * 2 % 10 } else { digit };
+    let digits = value.chars().rev().enumerate();
+    let sum: Option<u32> = digits.map(|(place, c)| c.to_digit(10).map(|digit| doubled((place, digit)))).sum();
+    sum.is_some_and(|sum| sum.is_multiple_of(10))
 }
 
 /// Whether an IBAN's mod 97 is 1 (ISO 13616).
@@ -64,8 +64,10 @@ fn icao_9303(field: &str) -> Option<u32> {
     weighted.sum::<Option<u32>>().map(|sum| sum % 10)
 }
 
-fn digits(value: &str) -> Option<Vec<u32>> {
-    value.chars().map(|c| c.to_digit(10)).collect()
+/// The digits of a text that is exactly so many of them.
+fn digits<const N: usize>(value: &str) -> Option<[u32; N]> {
+    let bytes: &[u8; N] = value.as_bytes().try_into().ok()?;
+    bytes.iter().all(u8::is_ascii_digit).then(|| bytes.map(|byte| u32::from(byte - b'0')))
 }
 
 #[cfg(test)]
