@@ -108,21 +108,10 @@ async fn run(order: Order) -> Result<Outcome, Fault> {
         let again = order.rough.then_some((order.address, tls));
         tasks.spawn_local(caller::keep_asking((connection, again), requests, number, Rc::clone(&tally)));
     }
-    if !order.rough {
-        tasks.spawn_local(stay_awake(tally.closes()));
-    }
     let opened = sample(tally.opens(), &tally, order.server).await?;
     let closed = sample(tally.closes(), &tally, order.server).await?;
     tokio::time::timeout(DRAIN, tasks.join_all()).await.doing("waiting for the last replies")?;
     Ok(tally.outcome(&opened, &closed))
-}
-
-/// Looks for replies all the time. On one machine whoever sends to a sleeping process wakes it, in a virtual machine with a call of its host: that would
-/// be charged to the server, for each reply of a slow one and for hardly any of a fast one. A client elsewhere costs nothing of the sort.
-async fn stay_awake(until: Instant) {
-    while Instant::now() < until {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Takes the processor only while nobody else wants it. A process that is merely nice keeps it for a slice of some milliseconds, which whoever is

@@ -144,7 +144,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use proptest::prelude::*;
 
-    use super::Members;
+    use super::*;
 
     proptest! {
         #[test]
@@ -156,9 +156,12 @@ mod tests {
             object.object("c", |inner| inner.bare("d", truth));
             object.object("left out", |_| {});
             object.text_if("left out too", None);
+            object.id("e", Uuid::from_u64_pair(number.unsigned_abs(), 7));
             object.close();
             let text = serde_json::to_string(&text).unwrap();
-            prop_assert_eq!(String::from_utf8(bytes).unwrap(), format!(r#"before{{"a":{text},"b":{number},"c":{{"d":{truth}}}}}"#));
+            let id = Uuid::from_u64_pair(number.unsigned_abs(), 7);
+            let expected = format!(r#"before{{"a":{text},"b":{number},"c":{{"d":{truth}}},"e":"{id}"}}"#);
+            prop_assert_eq!(String::from_utf8(bytes).unwrap(), expected);
         }
     }
 
