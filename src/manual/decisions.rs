@@ -40,7 +40,7 @@
 //!   broken requests get the same problems without a record: nobody is known there, and strangers must not be able to fill the log.
 //! - **2026-11-23, a signing key that is missing beside others is never replaced**: what it protected would be lost without a word.
 //! - **2026-11-23, `quick_cache`** for verified tokens (bounded, concurrent, cheaper per hit than moka); **`form_urlencoded`, `pem`, `miette`**, later **`foldhash`** (for tables that
-//!   only operators fill: seeded, a third of SipHash's price) were in the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
+//!   only operators fill: seeded, and cheaper than SipHash) were in the tree already; **jiff's `static`** compiles Tehran's rules in, so that an outdated machine cannot move a day.
 //! - **2026-11-29, link-time optimisation** of everything as one unit: 8 to 9 % less processor time per answer, which only many short windows in turn
 //!   (`make bench ARGS="--against OTHER"`) could show; longer ones differ by more. It makes a release build some minutes longer.
 //! - **2026-11-23, `hdrhistogram`, `httparse`, `rustix`** serve the bench alone; rustix binds a process to its processor before it starts.

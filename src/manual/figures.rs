@@ -29,8 +29,8 @@
 //! A query that is read in one turn, with jemalloc for mimalloc, in the night, windows of a second, 20 and 16 of each: 27,500 answers/s at 35.1 µs where the build before had 26,500 at 35.9, and
 //! 25,700 at 36.7 where it had 25,300 at 37.2. The p99 at 70 % of the peak was 3.4 and 5.4 ms. In those windows the floor had 104,000 to 125,000 requests/s at 7.5 to 9.3 µs: ratios of 0.22 to 0.25.
 //!
-//! So the target of 0.25 is reached where the floor is not at its best, and the processor is not shared with others: they slow the gateway down more than the floor, which needs less of the
-//! caches (some 3.7 and 2.7 times on that afternoon). A ratio taken while others want the load generator's processor comes out too high, for the floor lives from it.
+//! So the target of 0.25 is reached where the floor is not at its best, and the processor is not shared with others: they slow the gateway down more than the floor (some 3.7 and 2.7
+//! times on that afternoon against the night before). A ratio taken while others want the load generator's processor comes out too high, for the floor lives from it.
 //!
 //! Where the time of a query goes, by 24,000 samples under load (2026-11-30): the signature 18 % (a third of it SHA-512, for which the library has nothing faster on these processors); sockets with their
 //! encryption 20 %; the HTTP server and its wakes 13 %; the log's writer 10 % (two thirds of it one write and its flush, for some 20 queries) and what carries entries into the database 5 %;

@@ -38,6 +38,7 @@ use super::domain::request::{Check, Priority};
 use super::domain::scheme::SchemeCatalogue;
 use super::domain::second_factor::SecondFactors;
 use super::domain::service::{Service, ServiceCatalogue};
+use super::domain::table::{Names, Table};
 use super::limit::{Protection, Rate, Tier};
 use super::token::{ClientAuth, RequestSigning, VerifiedCall};
 use super::watch::WatchRules;
@@ -387,4 +388,3 @@ impl Permit {
         self.call
     }
 }
-use crate::core::domain::table::{Names, Table};

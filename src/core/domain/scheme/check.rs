@@ -3,7 +3,7 @@
 /// Whether ten digits carry the check digit of the Iranian national code: Σ dᵢ(10−i) for i = 0..8, r = Σ mod 11,
 /// c = r if r < 2, else 11 − r.
 pub(super) fn national_code(value: &str) -> bool {
-    let Some(digits) = digits::<10>(value) else { return false };
+    let Some(digits) = ten_digits(value) else { return false };
     let sum: u32 = digits.iter().take(9).zip((2..=10).rev()).map(|(digit, weight)| digit * weight).sum();
     let rest = sum % 11;
     let expected = if rest < 2 { rest } else { 11 - rest };
@@ -64,9 +64,9 @@ fn icao_9303(field: &str) -> Option<u32> {
     weighted.sum::<Option<u32>>().map(|sum| sum % 10)
 }
 
-/// The digits of a text that is exactly so many of them.
-fn digits<const N: usize>(value: &str) -> Option<[u32; N]> {
-    let bytes: &[u8; N] = value.as_bytes().try_into().ok()?;
+/// The digits of a text that is exactly ten of them.
+fn ten_digits(value: &str) -> Option<[u32; 10]> {
+    let bytes: &[u8; 10] = value.as_bytes().try_into().ok()?;
     bytes.iter().all(u8::is_ascii_digit).then(|| bytes.map(|byte| u32::from(byte - b'0')))
 }
 
