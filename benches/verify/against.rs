@@ -1,6 +1,7 @@
 //! `--against`: two builds of the gateway and the floor in turn, in many short windows. A machine that others share changes its pace from minute to
 //! minute by more than most changes to the program; what is asked within the same seconds, and the best of many windows, shows them.
 
+use std::fmt;
 use std::path::Path;
 
 use crate::cli::{FloorOptions, Plan};
@@ -51,5 +52,32 @@ pub fn run(plan: &Plan, other: &Path) -> Result<(), Fault> {
             median(all, |one| one.server_cpu_us)
         );
     }
+    let [_, this, other] = &outcomes;
+    println!("this/other, round by round (median, middle half):");
+    println!("{:<16} {}", "rate", Shares::of(this, other, |one| one.rps));
+    println!("{:<16} {}", "processor time", Shares::of(this, other, |one| one.server_cpu_us));
     Ok(())
+}
+
+/// One build's figure as a share of the other's in the same round: both had the same seconds, so that this tells changes of some hundredths where
+/// medians of all rounds do not.
+struct Shares {
+    quarter: f64,
+    median: f64,
+    three_quarters: f64,
+}
+
+impl Shares {
+    fn of(this: &[Outcome], other: &[Outcome], figure: fn(&Outcome) -> f64) -> Self {
+        let mut shares: Vec<f64> = this.iter().zip(other).map(|(this, other)| figure(this) / figure(other)).collect();
+        shares.sort_by(f64::total_cmp);
+        let at = |quarters: usize| shares.get(shares.len() * quarters / 4).copied().unwrap_or(f64::NAN);
+        Self { quarter: at(1), median: at(2), three_quarters: at(3) }
+    }
+}
+
+impl fmt::Display for Shares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} ({:.3} to {:.3})", self.median, self.quarter, self.three_quarters)
+    }
 }
