@@ -5,7 +5,6 @@
 //! ```
 
 mod advice;
-pub mod cohort;
 mod gate;
 mod retry;
 mod signature;
@@ -200,7 +199,6 @@ fn still_good(gate: &Gate, call: &VerifiedCall) -> Result<(), (RefusalCode, &'st
 }
 
 /// The last three stages in the turn of the middle ones, which ends with them: so does a batch's, and so long is a counter's query worked on.
-/// Counters' queries go through them in cohorts; a batch's are few at once, and a counter shall not wait for them.
 async fn conclude_in_turn(gate: &Gate, (conclusion, mut turn): (Conclusion, Turn<'_>), format: Format) -> Reply {
     if let (Conclusion::Refusal(refusal), None) = (&conclusion, &turn) {
         turn = gate.turn_to_refuse(refusal).await;
@@ -208,10 +206,7 @@ async fn conclude_in_turn(gate: &Gate, (conclusion, mut turn): (Conclusion, Turn
     let reply = match &turn {
         // Apart from the others, so that it does not make their calls' state larger.
         Some(Either::Right(batch)) => batch.resting(Box::pin(conclude(gate, conclusion, format))).await,
-        _ => {
-            cohort::meet().await;
-            conclude(gate, conclusion, format).await
-        }
+        _ => conclude(gate, conclusion, format).await,
     };
     drop(turn);
     reply

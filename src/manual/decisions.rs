@@ -12,11 +12,13 @@
 //! - **2026-11-23, a coarse reason keeps the exact one's next step** (contract §4): the holder must learn what to do. Whoever writes `reasons.toml`
 //!   keeps the steps of one class so alike that they do not tell the reason.
 //! - **2026-11-23, `may_deny` follows the outcome**: false on every `indeterminate`, and only there.
-//! - **2026-11-23, content commitments are over plain content**, so that an entry can be opened to a third party without sharing the day's key; the stored bytes are encrypted.
+//! - **2026-11-23, content commitments are over plain content**, so that an entry can be opened to a third party without sharing the
+//!   day's key; the stored bytes are encrypted.
 //! - **2026-11-23, epochs start with the process.** Tag keys live in memory only, so a restart begins a new epoch on the same day.
 //! - **2026-11-23, answers for retries live in memory.** The log cannot give one back: it has the digest of a statement, not the statement; and a reply made of
 //!   stored bytes would need a way to make a `Reply` without a `Recorded`. A second answer to the same question is harmless, and recorded.
-//! - **2026-11-23, the registry is a process of its own** in the demo too, and ends when its standard input closes, so that killing the demo leaves nothing behind.
+//! - **2026-11-23, the registry is a process of its own** in the demo too, and ends when its standard input closes, so that killing the
+//!   demo leaves nothing behind.
 //! - **2026-11-23, three refusal codes more than the contract lists**: `certificate-not-accepted` (403, a certificate that stopped being good on a
 //!   live connection; the connection ends), `not-found` and `method-not-allowed` (recorded like every refusal).
 //! - **2026-11-23, `HPKE` from rustls.** Trail keys are sealed with RFC 9180 as rustls ships it over aws-lc, instead of another crate.
@@ -309,10 +311,8 @@
 //! - **2026-11-28, a clock that jumps is held against the time since boot**, which goes on while a machine sleeps and which nobody sets. Time goes on by it
 //!   meanwhile, so that the log's time is not dragged an hour ahead; what is small is taken over once an hour.
 //! - **2026-11-29, each write of the journal is its own sync** (`O_DIRECT | O_DSYNC`): 31 µs of processor time instead of 36 with `fdatasync`, which writes the inode too.
-//! - **2026-11-29, of a crowd of callers one in eight is left out of a batch**, and whoever brings the last one wanted gives way to the writer: so the processor has
+//! - **2026-11-29, of a crowd of callers one in six is left out of a batch**, and whoever brings the last one wanted gives way to the writer: so the processor has
 //!   calls to work on while the disk syncs. Half of them (before) gave 6 % fewer answers, nobody 12 %. So few as eight are all waited for.
-//! - **2026-11-30, queries meet before the signature and are signed in a row** (cohort scheduling): aws-lc reads 48 KiB of tables for each, so that all else begins with an empty first
-//!   cache; 2 to 3 % less. Meeting behind other stages too gave no more. A batch's queries do not meet: a counter would wait for them. No library in the tree does this.
 //! - **2026-11-28, the JSON of statements, answers and log contents is written member by member** by sixty lines of ours: `serde_json` looks at every
 //!   byte of every text for escapes and copied 158 pieces a call (a tenth of all instructions outside cryptography). A property test holds both alike.
 //! - **2026-11-28, looked at and left** (`callgrind`, `perf`): SHA-512 (6 % of a call) is aws-lc's scalar code, which it takes on all processors but Intel's; the 4.6 KiB that aws-lc-rs clears for

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 2026-11-30, afternoon, busy neighbours, 4 rounds of 2 s, twice | 0.155 and 0.203 (floors 56,800 and 45,100 requests/s at 18.1 and 22.8 µs) | 119 and 106 µs |
 //! | the same, the build before, 5 rounds of 2 s; 3 of 1 s, three times | 0.174; 0.226, 0.182, 0.200 (floors 31,400 to 45,700 requests/s at 21 to 26 µs) | 94 to 150 µs |
-//! | the same day, evening, another machine, 5 rounds of 2 s; two hours later this build, the build before, this build again | 0.205; 0.191, 0.191, 0.193 (floors 86,400 to 93,000 requests/s at 10.5 to 11.4 µs; 23,300 to 26,500 tokens/s) | 55 µs |
+//! | the same day, evening, another machine, 5 rounds of 2 s; two hours later again, and with both changes below before and after | 0.205; 0.191; 0.191 and 0.193 (floors 86,400 to 93,000 requests/s at 10.5 to 11.4 µs; 23,300 to 26,500 tokens/s) | 55 µs |
 //! | 2026-11-30, night, quiet, 5 rounds of 2 s | 0.252 (floor 106,200 requests/s at 9.3 µs; 35,200 tokens/s); by processor time 0.258 | 36 µs |
 //! | an hour later, 5 rounds of 3 s | 0.225 (floor 116,800 requests/s at 8.4 µs; 34,900 tokens/s); by processor time 0.229 | 37 µs |
 //! | 2026-11-29, evening, 5 rounds of 2 s | 0.198 (floor 91,600 requests/s at 10.7 µs; 23,300 tokens/s) | 53 µs |
@@ -42,8 +42,9 @@
 //! 5.69 times as long in all as it signs, in the build before 5.84. So 2 to 3 % less: tables with faster hashes, fewer allocations. Tried without effect: the program's code in large pages; a writer that waits
 //! up to 120 µs for callers on their way; a load generator that never sleeps.
 //!
-//! `--against` also tells how two builds differ round by round, where noise that lasts for seconds falls out. On the machine of that evening, queries that are signed in a row, with batches of seven in
-//! eight callers: 0.961 (middle half 0.952 to 0.991) of the processor time of the build before in 24 rounds, 0.985 in 24 rounds the other way round; 1.049 and 1.003 of its rate. So 2 to 3 % less.
+//! `--against` also tells how two builds differ round by round, where noise that lasts for seconds falls out. On the machine of that evening, queries of one thread that met before the signature, to be
+//! signed in a row (cohort scheduling), took 1.020 (middle half 1.001 to 1.053) of the processor time of this build in 18 rounds; with batches of seven in eight callers besides, 0.961 in 24 rounds and
+//! 0.985 in 24 the other way round, at 1.049 and 1.003 of the rate. Medians of all rounds had told of anything from −2 to +11 %. No round of the whole bench showed it, so neither was kept.
 //!
 //! On that machine, in a loop of its own, a signature over 1,200 bytes takes 12.3 µs (8.5 over 64 bytes, the rest is SHA-512; 11.7 with another library), which is more than the floor's whole request.
 //! By the system's own accounts a query takes 40 to 50 µs of the answering thread, 4.7 to 6.5 of the log's writer and 3.2 to 4.2 of what fills the database; by samples the kernel has 11 µs of the
@@ -96,7 +97,7 @@
 //! | both, while 156,000 queries of the batch were answered | 0.48 ms | 1.30 ms (67 % more) | |
 //!
 //! Three further rounds of 6 s had 0.88 ms alone, 0.87 beside a batch, 0.75 beside a flood and 1.06 beside both, and in six sittings of two rounds of 6 s a batch added 13 to 47 % and a
-//! flood took 18 % off or added up to 53; this build in two rounds of 5 s 1.06 alone, 1.78 beside a batch, 1.58 beside a flood, 1.96 beside both, the build before 1.40, 1.91, 1.70, 2.10.
+//! flood took 18 % off or added up to 53; in two rounds of 5 s of that day's evening 1.40 alone, 1.91 beside a batch, 1.70 beside a flood, 2.10 beside both.
 //! So where a query alone takes less than a millisecond, others cost the p99 a quarter of a millisecond at most, about one write of the log's that the counter's has to wait for, and the
 //! bound is at the edge of what can be told; on a noisier machine (2.18 ms alone, the evening before) the same pace had 8 % more beside a batch and 13 % less beside a flood. What it costs:
 //! a batch of 100,000 takes some 40 s beside counters instead of eight, and a certificate that floods gets 670 answers a second.

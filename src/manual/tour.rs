@@ -30,8 +30,8 @@
 //! A refusal may come out of any stage. It carries what was known so far and takes the same last three stages as an answer.
 //! The only reply without a record is the bare 503 (`Reply::bare`, beside `render`). One of a flood of refusals gets no reply at all (`Reply::silence`).
 //!
-//! Leave these for a second reading: retries under an `Idempotency-Key` (`flow/retry.rs`), turns between counters and batches (`flow/turns.rs`), why queries
-//! of one thread are signed in a row (`flow/cohort.rs`), what a 503 still says (`flow/advice.rs`), how long a long read stays allowed (`flow/tenure.rs`).
+//! Leave these for a second reading: retries under an `Idempotency-Key` (`flow/retry.rs`), turns between counters and batches (`flow/turns.rs`), what a 503
+//! still says (`flow/advice.rs`), how long a long read stays allowed (`flow/tenure.rs`).
 //!
 //! # The four misuses that do not compile
 //!

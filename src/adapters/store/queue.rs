@@ -195,10 +195,10 @@ impl Queue {
     }
 }
 
-/// How many of a crowd of callers make up a batch. Of many one in eight is left out: their calls are worked on while the batch is synced, or the
+/// How many of a crowd of callers make up a batch. Of many one in six is left out: their calls are worked on while the batch is synced, or the
 /// processor had nothing to do meanwhile. With more of them left out there are more syncs than that time is worth.
 const fn enough_of(crowd: usize) -> usize {
-    if crowd <= FEW { crowd } else { crowd - crowd / 8 }
+    if crowd <= FEW { crowd } else { crowd - crowd / 6 }
 }
 
 impl Command {
@@ -218,8 +218,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_callers_one_in_eight_is_left_for_the_next_batch_and_of_few_nobody() {
-        for (crowd, enough) in [(0, 0), (1, 1), (FEW, FEW), (FEW + 1, 8), (15, 14), (16, 14), (32, 28), (40, 35)] {
+    fn of_many_callers_one_in_six_is_left_for_the_next_batch_and_of_few_nobody() {
+        for (crowd, enough) in [(0, 0), (1, 1), (FEW, FEW), (FEW + 1, 8), (32, 27), (36, 30)] {
             assert_eq!(enough_of(crowd), enough, "{crowd}");
         }
     }
