@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 2026-11-30, afternoon, busy neighbours, 4 rounds of 2 s, twice | 0.155 and 0.203 (floors 56,800 and 45,100 requests/s at 18.1 and 22.8 µs) | 119 and 106 µs |
 //! | the same, the build before, 5 rounds of 2 s; 3 of 1 s, three times | 0.174; 0.226, 0.182, 0.200 (floors 31,400 to 45,700 requests/s at 21 to 26 µs) | 94 to 150 µs |
-//! | the same day, evening, another machine, 5 rounds of 2 s; two hours later again, and with both changes below before and after | 0.205; 0.191; 0.191 and 0.193 (floors 86,400 to 93,000 requests/s at 10.5 to 11.4 µs; 23,300 to 26,500 tokens/s) | 55 µs |
+//! | the same day, evening, another machine, 5 rounds of 2 s; two hours later again, and before and after it with both changes of below | 0.205; 0.191; 0.191 and 0.193 (floors 86,400 to 93,000 requests/s at 10.5 to 11.4 µs; 23,300 to 26,500 tokens/s) | 55 µs |
 //! | 2026-11-30, night, quiet, 5 rounds of 2 s | 0.252 (floor 106,200 requests/s at 9.3 µs; 35,200 tokens/s); by processor time 0.258 | 36 µs |
 //! | an hour later, 5 rounds of 3 s | 0.225 (floor 116,800 requests/s at 8.4 µs; 34,900 tokens/s); by processor time 0.229 | 37 µs |
 //! | 2026-11-29, evening, 5 rounds of 2 s | 0.198 (floor 91,600 requests/s at 10.7 µs; 23,300 tokens/s) | 53 µs |
@@ -97,7 +97,7 @@
 //! | both, while 156,000 queries of the batch were answered | 0.48 ms | 1.30 ms (67 % more) | |
 //!
 //! Three further rounds of 6 s had 0.88 ms alone, 0.87 beside a batch, 0.75 beside a flood and 1.06 beside both, and in six sittings of two rounds of 6 s a batch added 13 to 47 % and a
-//! flood took 18 % off or added up to 53; in two rounds of 5 s of that day's evening 1.40 alone, 1.91 beside a batch, 1.70 beside a flood, 2.10 beside both.
+//! flood took 18 % off or added up to 53; two rounds of 5 s in the evening had 1.40 alone, 1.91 beside a batch, 1.70 beside a flood, 2.10 beside both.
 //! So where a query alone takes less than a millisecond, others cost the p99 a quarter of a millisecond at most, about one write of the log's that the counter's has to wait for, and the
 //! bound is at the edge of what can be told; on a noisier machine (2.18 ms alone, the evening before) the same pace had 8 % more beside a batch and 13 % less beside a flood. What it costs:
 //! a batch of 100,000 takes some 40 s beside counters instead of eight, and a certificate that floods gets 670 answers a second.
