@@ -68,9 +68,8 @@ impl Line {
             self.journal.turn(addition.first);
             self.filler.sync();
         }
-        self.fence.check()?;
         self.journal.append(frame)?;
-        // Whoever took over since then has read the journal after this write, or has not read it yet: see `fence`.
+        // Whoever took over has read the journal after this write, or has put another file in its place: see `fence`.
         self.fence.check()?;
         self.fence.note(self.frontier.size())?;
         self.waiting = Some(addition);
