@@ -68,8 +68,10 @@ impl Line {
             self.journal.turn(addition.first);
             self.filler.sync();
         }
+        // Files that were opened after somebody took over are the next one's: they are not written over.
+        self.fence.check()?;
         self.journal.append(frame)?;
-        // Whoever took over has read the journal after this write, or has put another file in its place: see `fence`.
+        // Whoever took over since then has read the journal after this write, or has not read it yet: see `fence`.
         self.fence.check()?;
         self.fence.note(self.frontier.size())?;
         self.waiting = Some(addition);

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::super::database::{Opening, Store};
+use super::super::filler::Filler;
+use super::super::line::Line;
 use super::*;
 use crate::core::signing::{Algorithm, SignerFailed};
 
@@ -131,6 +133,27 @@ fn overtaken_writer_neither_fills_the_database_nor_signs() {
     assert!(matches!(overtaken.sync(), Err(LedgerError::Fenced)));
     assert!(matches!(open(&first).err(), Some(LedgerError::Fenced)));
     store.checkpoint(head, key, &counting, true).unwrap();
+}
+
+#[tokio::test]
+async fn writer_that_is_overtaken_before_it_opens_the_journal_writes_nothing_into_that_of_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config_in(folder.path().join("ledger"));
+    drop(SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).unwrap());
+    let fence = Arc::new(Fence::take(&config.dir).unwrap());
+    let (store, end) = Store::open(&config, &config.checkpoint_keys().unwrap(), &fence, Faults::none(), Opening::Usual).unwrap();
+    let next = steal(&config);
+    assert_eq!(next.append(entry(0, 0)).await.unwrap().index, 0);
+    let filler = Filler::start(store, next.shared.clone()).unwrap();
+    let journal = || ["journal.0", "journal.1"].map(|name| std::fs::read(config.dir.join(name)).unwrap());
+    let before = journal();
+    // It has the files of the next one open, and would begin at their beginning.
+    let mut line = Line::new(&config, end, filler, fence, Faults::none()).unwrap();
+    assert!(matches!(line.append(Vec::new()), Err(LedgerError::Fenced)));
+    assert!(journal() == before, "nothing was written");
+    assert_eq!(next.append(entry(1, 0)).await.unwrap().index, 1);
+    drop(next);
+    assert_eq!(entries_of(&config), 2);
 }
 
 #[tokio::test]
