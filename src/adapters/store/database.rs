@@ -9,7 +9,7 @@ use super::day::DayKeys;
 use super::fault::{CommitPoint, Faults};
 use super::fence::{self, Fence};
 use super::filler::Addition;
-use super::journal::{self, Placed};
+use super::journal::{self, Journal, Placed};
 use super::keys::Kek;
 use super::manners::Manners;
 use super::{nodes, recovery, schema, succession};
@@ -124,6 +124,12 @@ impl Store {
     pub(super) fn sync(&mut self) -> Result<(), LedgerError> {
         let size = self.size;
         self.durably(|transaction| Ok(transaction.execute("UPDATE meta SET filled = ?1", [size]).map(drop)?))
+    }
+
+    /// Puts new journal files in place of those that an overtaken writer may have open. Within a transaction: nobody can enter meanwhile, and whoever
+    /// was overtaken before it leaves the next one's files alone.
+    pub(super) fn replace_journal(&mut self, config: &LedgerConfig) -> Result<(), LedgerError> {
+        self.visibly(|_| Journal::replace(&config.dir, config.journal_bytes))
     }
 
     /// Begins the day of `time`: new epoch, sealed trail key and content keys are durable when this returns.

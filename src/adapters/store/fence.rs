@@ -9,7 +9,8 @@
 //!
 //! The order makes it tight. A batch is written, synced, and answered only if the file still has the writer's own token; whoever takes over puts
 //! its token there first and reads the journal after that. So a batch is either seen by the new writer or answered by nobody. In the
-//! database each transaction looks at the table. And the new writer puts new journal files in place of those that the old one has open.
+//! database each transaction looks at the table. And the new writer puts new journal files in place of those that the old one has open, within such a
+//! transaction: one that was overtaken while it started replaces nothing.
 //!
 //! `answered` is how many entries the log had when somebody was last answered, written after each batch and not synced: a killed process leaves
 //! it behind, a power cut may leave an older one. A log that has fewer has lost some, however whole its last frame seems to have been cut off.
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::config::LedgerError;
 use super::schema;
@@ -116,12 +117,15 @@ impl Fence {
         self.given_up.store(true, Ordering::Release);
     }
 
-    /// Puts the token into the database, before anything is read there.
+    /// Puts the token into the database, before anything is read there. Within one transaction with a look at the file, or a writer that was paused
+    /// between the two would put its token over the next one's.
     pub(super) fn enter(&self, conn: &Connection) -> Result<(), LedgerError> {
         let generation = i64::try_from(generation_of(&self.token)).unwrap_or(i64::MAX);
         let holder = self.token.split_at(8).1;
-        conn.execute("UPDATE writer SET generation = ?1, holder = ?2", (generation, holder))?;
-        Ok(())
+        let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        self.check()?;
+        transaction.execute("UPDATE writer SET generation = ?1, holder = ?2", (generation, holder))?;
+        Ok(transaction.commit()?)
     }
 
     /// Says that this writer ended in order.

@@ -93,6 +93,8 @@ impl Line {
         if !self.filler.wait_for(self.frontier.size()) {
             return Err(LedgerError::Behind);
         }
+        // As before a write: files that were opened too late are the next one's.
+        self.fence.check()?;
         self.journal.erase()
     }
 

@@ -14,7 +14,6 @@ use super::day::day_of;
 use super::fault::Faults;
 use super::fence::Fence;
 use super::filler::Filler;
-use super::journal::Journal;
 use super::keys::Kek;
 use super::line::Line;
 use super::queue::{Command, Job, Queue};
@@ -87,7 +86,7 @@ impl Writer {
         let kek = Kek::load(&config.content_kek)?;
         let (mut store, end) = Store::open(&config, signer.keys(), &fence, faults.clone(), Opening::Usual)?;
         if fence.unclean() {
-            Journal::replace(&config.dir, config.journal_bytes)?;
+            store.replace_journal(&config)?;
         }
         let now = clock.now().as_microsecond().max(end.last_time);
         let day = store.begin_day(now, &config, &kek)?;

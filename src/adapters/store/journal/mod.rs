@@ -39,6 +39,8 @@ pub(super) struct Journal {
 /// One file.
 struct Segment {
     file: DirectFile,
+    /// The same, to be overwritten whole through the cache. Not opened anew for that: another writer's may stand under the name by then.
+    whole: File,
     path: PathBuf,
     /// Where the next frame goes.
     offset: u64,
@@ -56,7 +58,7 @@ impl Journal {
     }
 
     /// Puts new files in place of both, for a log whose database has everything: a writer that was overtaken keeps the old ones open, and what
-    /// it still writes there is nowhere. The old ones are overwritten first.
+    /// it still writes there is nowhere. The old ones are overwritten too.
     pub(super) fn replace(dir: &Path, len: u64) -> Result<(), LedgerError> {
         for name in NAMES {
             let (path, fresh) = (dir.join(name), dir.join(name).with_extension("new"));
@@ -105,8 +107,7 @@ impl Journal {
     /// Overwrites both files with zeros; durable when this returns. Only when the database has everything.
     pub(super) fn erase(&mut self) -> Result<(), LedgerError> {
         for segment in [&mut self.active, &mut self.other] {
-            let zeroed = File::options().write(true).open(&segment.path).and_then(|file| zero(&file, self.len));
-            zeroed.map_err(|source| LedgerError::Io { what: "overwrite", path: segment.path.clone(), source })?;
+            zero(&segment.whole, self.len).map_err(|source| LedgerError::Io { what: "overwrite", path: segment.path.clone(), source })?;
             (segment.offset, segment.left_at) = (0, 0);
         }
         Ok(())
@@ -125,9 +126,9 @@ impl Journal {
 
 impl Segment {
     fn open(path: PathBuf, len: u64) -> Result<Self, LedgerError> {
-        let opened = prewrite(&path, len).and_then(|()| DirectFile::open(&path));
-        let file = opened.map_err(|source| LedgerError::Io { what: "make", path: path.clone(), source })?;
-        Ok(Self { file, path, offset: 0, left_at: 0 })
+        let opened = prewrite(&path, len).and_then(|whole| Ok((DirectFile::open(&path)?, whole)));
+        let (file, whole) = opened.map_err(|source| LedgerError::Io { what: "make", path: path.clone(), source })?;
+        Ok(Self { file, whole, path, offset: 0, left_at: 0 })
     }
 }
 
@@ -137,14 +138,14 @@ fn sync_folder(dir: &Path) -> Result<(), LedgerError> {
 }
 
 /// Makes a file and writes zeros up to its full length, so that later syncs find every block in place.
-fn prewrite(path: &Path, len: u64) -> io::Result<()> {
+fn prewrite(path: &Path, len: u64) -> io::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     let there = file.metadata()?.len();
     if there < len {
         write_zeros(&file, there, len)?;
         file.sync_all()?;
     }
-    Ok(())
+    Ok(file)
 }
 
 /// Overwrites the whole file, also what lies beyond its usual length; durable when this returns.

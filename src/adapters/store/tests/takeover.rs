@@ -145,15 +145,78 @@ async fn writer_that_is_overtaken_before_it_opens_the_journal_writes_nothing_int
     let next = steal(&config);
     assert_eq!(next.append(entry(0, 0)).await.unwrap().index, 0);
     let filler = Filler::start(store, next.shared.clone()).unwrap();
-    let journal = || ["journal.0", "journal.1"].map(|name| std::fs::read(config.dir.join(name)).unwrap());
-    let before = journal();
+    let before = journal_of(&config);
     // It has the files of the next one open, and would begin at their beginning.
     let mut line = Line::new(&config, end, filler, fence, Faults::none()).unwrap();
     assert!(matches!(line.append(Vec::new()), Err(LedgerError::Fenced)));
-    assert!(journal() == before, "nothing was written");
+    assert!(journal_of(&config) == before, "nothing was written");
     assert_eq!(next.append(entry(1, 0)).await.unwrap().index, 1);
     drop(next);
     assert_eq!(entries_of(&config), 2);
+}
+
+fn journal_of(config: &LedgerConfig) -> [Vec<u8>; 2] {
+    ["journal.0", "journal.1"].map(|name| std::fs::read(config.dir.join(name)).unwrap())
+}
+
+#[tokio::test]
+async fn writer_that_is_overtaken_while_it_starts_replaces_no_journal_of_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config_in(folder.path().join("ledger"));
+    drop(SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).unwrap());
+    let fence = Arc::new(Fence::take(&config.dir).unwrap());
+    let (mut store, _) = Store::open(&config, &config.checkpoint_keys().unwrap(), &fence, Faults::none(), Opening::Usual).unwrap();
+    let next = steal(&config);
+    assert_eq!(next.append(entry(0, 0)).await.unwrap().index, 0);
+    let before = journal_of(&config);
+    assert!(matches!(store.replace_journal(&config), Err(LedgerError::Fenced)));
+    assert!(journal_of(&config) == before, "they are those of the next one");
+    assert_eq!(next.append(entry(1, 0)).await.unwrap().index, 1);
+    assert!(journal_of(&config) != before, "which still writes into them");
+    drop((store, next));
+    assert_eq!(entries_of(&config), 2);
+}
+
+#[tokio::test]
+async fn overtaken_writer_puts_no_token_over_that_of_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config_in(folder.path().join("ledger"));
+    drop(SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).unwrap());
+    let late = Fence::take(&config.dir).unwrap();
+    let next = steal(&config);
+    let conn = rusqlite::Connection::open(config.dir.join("ledger.sqlite")).unwrap();
+    assert!(matches!(late.enter(&conn), Err(LedgerError::Fenced)));
+    assert_eq!(next.append(entry(0, 0)).await.unwrap().index, 0);
+    next.settled().await.unwrap();
+}
+
+#[tokio::test]
+async fn overtaken_writer_erases_no_journal_of_the_next() {
+    for overtaken_before_it_opens_the_journal in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config_in(folder.path().join("ledger"));
+        drop(SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).unwrap());
+        let fence = Arc::new(Fence::take(&config.dir).unwrap());
+        let (store, end) = Store::open(&config, &config.checkpoint_keys().unwrap(), &fence, Faults::none(), Opening::Usual).unwrap();
+        let open = |next: &SqliteLedger| {
+            let filler = Filler::start(store, next.shared.clone()).unwrap();
+            Line::new(&config, end, filler, fence, Faults::none()).unwrap()
+        };
+        let (mut line, next) = if overtaken_before_it_opens_the_journal {
+            let next = steal(&config);
+            (open(&next), next)
+        } else {
+            let other = log();
+            let line = open(&other.ledger);
+            (line, steal(&config))
+        };
+        assert_eq!(next.append(entry(0, 0)).await.unwrap().index, 0);
+        let before = journal_of(&config);
+        assert!(line.erase_journal().is_err());
+        assert!(journal_of(&config) == before, "{overtaken_before_it_opens_the_journal}");
+        drop(next);
+        assert_eq!(entries_of(&config), 1);
+    }
 }
 
 #[tokio::test]
