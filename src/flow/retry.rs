@@ -8,10 +8,10 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{Gate, Incoming, answer, conclude_in_turn};
-use crate::core::domain::agency::{AgencyId, Scope};
+use crate::core::domain::agency::AgencyId;
 use crate::core::domain::context::{RetryMark, RetryTags};
 use crate::core::domain::refusal::{Refusal, RefusalCode};
-use crate::core::policy::SCOPE_WITHDRAWN;
+use crate::core::policy::{self, RequestInput};
 use crate::core::reply::Reply;
 use crate::core::signing::Conclusion;
 use crate::core::token::VerifiedCall;
@@ -131,6 +131,9 @@ async fn in_slot(gate: &Gate, call: VerifiedCall, incoming: &Incoming, slot: &Sl
         Ok(call) => call,
         Err(refusal) => return conclude_in_turn(gate, (Conclusion::Refusal(refusal), None), incoming.format).await,
     };
+    if let Some(reply) = slot.reply.get() {
+        return redelivered(gate, call, incoming, reply).await;
+    }
     // A key that may be somebody's number leaves no mark.
     let marked = !incoming.idempotency_key.as_deref().is_some_and(|key| (gate.policy)().schemes.looks_like_identifier(key));
     let mut fresh = false;
@@ -158,8 +161,17 @@ async fn in_slot(gate: &Gate, call: VerifiedCall, incoming: &Incoming, slot: &Sl
     }
 }
 
-/// A recorded answer goes to nobody who would not be answered now: the policy may have changed since, and whoever has the connection alone does
-/// not have the key that signed.
+/// A recorded answer goes to nobody whose policy would not have the question answered now.
+async fn redelivered(gate: &Gate, call: VerifiedCall, incoming: &Incoming, reply: &Reply) -> Reply {
+    // Of the first try; whatever a retry would rather read, it is told the same.
+    let input = RequestInput { statement_alone: false, ..incoming.input() };
+    match policy::permit(call, input, (gate.policy)(), gate.clock.now()) {
+        Ok(_) => reply.clone().redelivered(),
+        Err(refusal) => conclude_in_turn(gate, (Conclusion::Refusal(refusal), None), incoming.format).await,
+    }
+}
+
+/// Nor to whoever has the connection alone and not the key that signed.
 fn may_have(gate: &Gate, call: VerifiedCall, slot: &Slot) -> Result<VerifiedCall, Box<Refusal>> {
     if call.is_signed() {
         slot.signed.store(true, Ordering::Relaxed);
@@ -170,9 +182,6 @@ fn may_have(gate: &Gate, call: VerifiedCall, slot: &Slot) -> Result<VerifiedCall
     let wanted = slot.reply.initialized() && policy.is_some_and(|policy| policy.request_signing.required);
     if wanted || slot.signed.load(Ordering::Relaxed) {
         return Err(call.refuse(RefusalCode::SignatureRequired, "sign a retry like its first try: send `Estelam-Signature`"));
-    }
-    if slot.reply.initialized() && !snapshot.grants_scope(call.agency().agency(), Scope::Verify) {
-        return Err(call.refuse(RefusalCode::ScopeMissing, SCOPE_WITHDRAWN));
     }
     Ok(call)
 }

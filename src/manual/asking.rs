@@ -79,8 +79,11 @@
 //!
 //! `terms`, with `entitled`, is what the service's rule asks of you: `at_most` so many for each holder, `cycle_months` after which it is given anew,
 //! `ends_with_document` where it is valid no longer than the document. You keep count: the gateway does not know what you gave to whom, and must not. `last_day` is the
-//! document's last day by printed date and decrees, where your policy shows it (`end`); without one the document is valid until further notice, or its end is not shown
-//! to you. A decree may move it later: ask again then.
+//! last day on which one of the holder's documents carries the service, by printed dates and decrees, where your policy shows it (`end`); without one that is until
+//! further notice, or it is not shown to you. A decree may move it later: ask again then.
+//!
+//! `record-incomplete` is no "no" either: the answer hangs on something that nobody wrote down, the status that a smart card carries, or what a decree asks about (the
+//! day of issue where the paper shows the year alone, a nationality). The holder can have it recorded.
 //!
 //! `pending-propagation` has no date. How long a new permit may take is the service's rule (`propagation_hours`); when one was issued is the holder's affair.
 //!

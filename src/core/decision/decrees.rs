@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::doubt::{Doubt, Perhaps};
 use super::instants::earlier;
 use super::replacing::{Fate, Replacing};
 use super::window::Window;
+use crate::core::domain::date::start_of_tehran_day;
 use crate::core::domain::decree::{Decree, DecreeSet, Effect, Phase};
 use crate::core::domain::document::Document;
 use crate::core::domain::person::Person;
@@ -40,6 +42,8 @@ pub(super) struct Ruling<'a> {
     pub window_ahead: bool,
     /// Whether a renewal window has ended.
     pub window_ended: bool,
+    /// What the record leaves open.
+    pub doubt: Doubt,
     /// The next instant at which any of this changes by itself.
     pub changes_at: Option<Timestamp>,
 }
@@ -80,12 +84,19 @@ impl<'a> Relevant<'a> {
         let mut revived: Option<&Decree> = None;
         let mut restricted: Option<&Decree> = None;
         let mut granted: Option<&Decree> = None;
-        for (decree, phase) in self.decrees.iter().filter(|(decree, _)| decree.selects(document, person)) {
+        let mut perhaps = Perhaps::default();
+        for (decree, phase) in &self.decrees {
+            let selects = decree.selects(document, person);
+            let open = Perhaps::is_open(decree, selects, document, person);
+            if !selects && !open {
+                continue;
+            }
             if *phase != Phase::Over {
                 ruling.changes_at = earlier(ruling.changes_at, self.next_change(decree));
             }
             match (decree.effect, phase) {
-                (Effect::RenewalWindow, Phase::Over) => ruling.window_ended = true,
+                (_, Phase::InForce) if open => perhaps.take(decree),
+                (Effect::RenewalWindow, Phase::Over) => ruling.window_ended |= !was_over_before(decree, document),
                 (Effect::RenewalWindow, phase) => {
                     ruling.window_ahead |= *phase == Phase::Ahead;
                     let window = Window::of(decree, self.ends_at(decree), *phase == Phase::InForce);
@@ -110,6 +121,7 @@ impl<'a> Relevant<'a> {
         }
         (ruling.ended_by, ruling.lifted_by) = terminated.map_or((None, None), |ended| end_or_lift(ended, revived));
         (ruling.service, ruling.service_by) = bearing(granted, restricted).unzip();
+        ruling.doubt = perhaps.doubt([ruling.ended_by, revived, restricted, granted]);
         ruling
     }
 
@@ -135,6 +147,11 @@ impl<'a> Relevant<'a> {
     }
 }
 
+/// Whether a renewal window was over before a document was issued, which then had no part in it.
+fn was_over_before(window: &Decree, document: &Document) -> bool {
+    window.effective_until.zip(document.printed.issued()).is_some_and(|(until, issued)| until <= start_of_tehran_day(issued.first_day()))
+}
+
 /// A decree that lets documents live again lifts one that ended them, if it took effect no earlier: on the same day it is the
 /// exception to the rule ("all but six groups").
 fn end_or_lift<'a>(ended: &'a Decree, revived: Option<&'a Decree>) -> (Option<&'a Decree>, Option<&'a Decree>) {
@@ -154,7 +171,7 @@ fn bearing<'a>(granted: Option<&'a Decree>, restricted: Option<&'a Decree>) -> O
 }
 
 /// The one that took effect last; among equals the smaller id, so that the order of the set never matters.
-fn latest<'a>(best: Option<&'a Decree>, next: &'a Decree) -> Option<&'a Decree> {
+pub(super) fn latest<'a>(best: Option<&'a Decree>, next: &'a Decree) -> Option<&'a Decree> {
     match best {
         Some(best) if (best.effective_from, &next.id) >= (next.effective_from, &best.id) => Some(best),
         _ => Some(next),

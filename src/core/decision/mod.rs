@@ -4,6 +4,7 @@ mod basis;
 mod basis_day;
 pub mod cases;
 mod decrees;
+mod doubt;
 pub mod explain;
 mod factor;
 mod instants;
@@ -200,6 +201,7 @@ fn query_of(permit: &Permit) -> Query<'_> {
         max_stale_s: grant.max_stale_s,
         live_denial: grant.live_denial,
         valid_for_s: grant.valid_for_s,
+        granted_until: grant.until,
     }
 }
 

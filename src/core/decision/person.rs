@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil};
 
 use super::decrees::{Bearing, Relevant, Ruling};
 use super::instants::earlier;
@@ -97,11 +97,13 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
         of_age,
         renewable: judged.iter().any(|lost| would_be_renewable(lost, now)),
     };
-    let found = judged.iter().map(|judged| (judged, judged.reason(&holder, rule, asked)));
+    let says = |judged: &Judged<'a>| judged.reason(&holder, rule, asked);
+    let found = judged.iter().map(|judged| (judged, says(judged)));
     let best = found.min_by(|(one, says), (other, otherwise)| {
         let alike = || of_one_rank(one.document, other.document);
         one.order(*says).cmp(&other.order(*otherwise)).then_with(alike)
     });
+    let best = best.map(|best| unresolved_beside(best, &judged, says, now).unwrap_or(best));
     // A person is known by a document, so this is somebody whose first card is still on its way.
     let reason = best.map_or(ReasonCode::CardNotDelivered, |(_, reason)| reason);
     let best = best.map(|(judged, _)| judged);
@@ -112,7 +114,7 @@ pub(super) fn find<'a>(person: &'a Person, asked: &Asked<'a>, decrees: &Relevant
         decree: best.and_then(|best| best.decree(reason)),
         required: best.and_then(|best| best.ruling.required_by),
         window: best.filter(|_| reason == ReasonCode::LapsedRenewable).and_then(|best| window(best, &judged, now)),
-        terms: given.zip(best).map(|(rule, best)| terms(rule, best, person, asked, decrees)),
+        terms: given.map(|rule| GivenTerms { rule: rule.terms, last_day: carried_until(rule, &judged, &holder, (person, asked), decrees) }),
         of_age: holder.of_age,
         rule,
         changes_at: earlier(changes_at, birthday),
@@ -134,6 +136,14 @@ fn judge<'a>(document: &'a Document, person: &Person, asked: &Asked<'_>, rule: O
 impl<'a> Judged<'a> {
     /// What the query would be answered with, were there no better document.
     fn reason(&self, holder: &Holder<'_>, rule: Option<&ServiceRule>, asked: &Asked<'_>) -> ReasonCode {
+        match self.settled(holder, rule, asked) {
+            reason if self.ruling.doubt.leaves_open(reason) => ReasonCode::RecordIncomplete,
+            reason => reason,
+        }
+    }
+
+    /// The same without what decrees may say and nobody can tell.
+    fn settled(&self, holder: &Holder<'_>, rule: Option<&ServiceRule>, asked: &Asked<'_>) -> ReasonCode {
         if !self.standing.is_valid() {
             return self.standing.reason();
         }
@@ -169,6 +179,7 @@ impl<'a> Judged<'a> {
     fn decree(&self, reason: ReasonCode) -> Option<&'a Decree> {
         match reason {
             ReasonCode::ServiceNotCovered => self.ruling.service_by,
+            ReasonCode::RecordIncomplete => None,
             _ => self.standing.decree().or(self.ruling.service_by.filter(|_| reason == ReasonCode::Valid)),
         }
     }
@@ -194,11 +205,42 @@ fn window<'a>(best: &Judged<'a>, all: &[Judged<'a>], now: Timestamp) -> Option<W
     }
 }
 
-/// What the rule says of the service, and the end of the document where the service ends with it.
-fn terms(rule: &ServiceRule, best: &Judged<'_>, person: &Person, asked: &Asked<'_>, decrees: &Relevant<'_>) -> GivenTerms {
-    let end = || legal_end((best.document, person), asked.service.facet, decrees, &best.ruling, asked.now);
-    let until = if rule.terms.ends_with_document { end() } else { None };
-    GivenTerms { rule: rule.terms, last_day: until.map(last_day) }
+/// What would carry the service, were it renewed, found, handed out or recorded in full, where the best of the valid papers only does not carry it: another
+/// paper takes nothing away, so that this is as unresolved with it as without (domain §3). What was replaced is left out: the valid paper may be what
+/// replaced it.
+fn unresolved_beside<'j, 'a>(
+    best: (&Judged<'a>, ReasonCode),
+    all: &'j [Judged<'a>],
+    says: impl Fn(&Judged<'a>) -> ReasonCode,
+    now: Timestamp,
+) -> Option<(&'j Judged<'a>, ReasonCode)> {
+    if best.1 != ReasonCode::ServiceNotCovered {
+        return None;
+    }
+    let first = all.iter().filter(|judged| !judged.standing.is_valid()).min_by(|one, other| {
+        let order = |judged: &Judged<'a>| judged.order(says(judged));
+        order(one).cmp(&order(other)).then_with(|| of_one_rank(one.document, other.document))
+    })?;
+    let waits = match (says(first), first.standing) {
+        (ReasonCode::RecordIncomplete, _) | (_, Standing::Renewable(_) | Standing::NotDelivered) => true,
+        (_, Standing::Lost) => carries_on(first, now) || would_be_renewable(first, now),
+        _ => false,
+    };
+    (waits && first.covered).then(|| (first, says(first)))
+}
+
+/// The last day on which one of the documents still carries a service that ends with them; none where that is until further notice.
+fn carried_until(
+    rule: &ServiceRule,
+    judged: &[Judged<'_>],
+    holder: &Holder<'_>,
+    (person, asked): (&Person, &Asked<'_>),
+    decrees: &Relevant<'_>,
+) -> Option<civil::Date> {
+    let carries = |judged: &&Judged<'_>| judged.reason(holder, Some(rule), asked).outcome() == Outcome::Entitled;
+    let end = |judged: &Judged<'_>| legal_end((judged.document, person), asked.service.facet, decrees, &judged.ruling, asked.now);
+    let ends = judged.iter().filter(|_| rule.terms.ends_with_document).filter(carries).map(end);
+    ends.max_by_key(|end| end.unwrap_or(Timestamp::MAX)).flatten().map(last_day)
 }
 
 /// A laissez-passer in force stands in for a lost card, unless a decree withholds the service from it.
@@ -226,6 +268,11 @@ fn eligibility(document: &Judged<'_>, holder: &Holder<'_>, rule: Option<&Service
 fn uncovered(judged: &Judged<'_>, holder: &Holder<'_>, rule: &ServiceRule, asked: &Asked<'_>) -> ReasonCode {
     if judged.ruling.service == Some(Bearing::Restricted) {
         return ReasonCode::ServiceNotCovered;
+    }
+    // A card whose carried status nobody wrote down may carry one that the rule names.
+    let unknown_status = judged.document.kind == DocumentKind::SmartCard && judged.document.legal_status.is_none();
+    if unknown_status && rule.otherwise.outcome() == Outcome::NotEntitled {
+        return ReasonCode::RecordIncomplete;
     }
     let Some(home) = holder.province.filter(|_| !rule.areas.is_empty()) else { return rule.otherwise };
     let (kind, status) = (judged.document.kind, judged.document.legal_status);

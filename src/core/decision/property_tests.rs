@@ -121,6 +121,9 @@ proptest! {
         } else {
             unrelated.select = vec![Selector { series: Some(99), ..Selector::default() }];
         }
+        // A round document of which no series is recorded may be of any.
+        let documents = holder.documents.into_iter().map(|document| Document { series: document.series.or(Some(1)), ..document });
+        let holder = Person { documents: documents.collect(), ..holder };
         let mut with = without.clone();
         with.decrees.push(unrelated);
         let verdict = |set| Ask::new(&code, holder.clone(), set, now).verdict();

@@ -45,6 +45,8 @@ pub struct Query<'a> {
     pub live_denial: bool,
     /// How long an answer may be relied on, in seconds.
     pub valid_for_s: u32,
+    /// When the agency's grant ends: no answer may be relied on after that.
+    pub granted_until: Option<Timestamp>,
 }
 
 /// What was known: `None` is a registry that did not answer, or decrees that were never loaded.
@@ -206,10 +208,15 @@ impl Builder<'_> {
             as_of: self.now,
             noted_as_of: self.now,
             freshness: Freshness::Live,
-            valid_until: seconds_after(self.now, self.query.valid_for_s),
+            valid_until: self.relied_on_until(),
             decrees_version: self.evidence.decrees.map_or("", |decrees| decrees.version.as_str()).into(),
             basis: Basis::default(),
         }
+    }
+
+    fn relied_on_until(&self) -> Timestamp {
+        let until = seconds_after(self.now, self.query.valid_for_s);
+        self.query.granted_until.map_or(until, |ends| until.min(ends))
     }
 
     /// Nothing could be asked.
@@ -240,7 +247,8 @@ impl Builder<'_> {
             document: finding.document.map(|(document, standing)| DecidingDocument {
                 kind: document.kind,
                 series: document.series,
-                status: standing.reason(),
+                // What is open is told as open, and not as what it would be otherwise.
+                status: if finding.reason == ReasonCode::RecordIncomplete { finding.reason } else { standing.reason() },
             }),
             decree: finding.decree.map(|decree| decree.id.clone()),
             required: finding.required.map(|decree| {

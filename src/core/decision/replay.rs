@@ -184,6 +184,7 @@ fn decide_again(
         max_stale_s: grant.max_stale_s,
         live_denial: grant.live_denial,
         valid_for_s: grant.valid_for_s,
+        granted_until: grant.until,
     };
     let answer = basis.registry_answer(recorded.as_of, freshness);
     // Whoever asks again for facts asks again for decrees that are as old.

@@ -175,6 +175,7 @@ impl<'a> Ask<'a> {
             max_stale_s: 600,
             live_denial: self.live_denial,
             valid_for_s: 300,
+            granted_until: None,
         }
     }
 

@@ -202,6 +202,11 @@ impl PartialDate {
     pub fn overlaps(&self, other: &Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
+
+    /// Whether every day that another date can be is one that this one can be.
+    pub fn holds(&self, other: &Self) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
 }
 
 /// The first instant of a civil day in Asia/Tehran: 01:00 on days whose midnight summer time skipped (until 1401).

@@ -56,6 +56,31 @@ impl Selector {
             && given_is(self.household_role.as_deref(), person.household_role.as_deref())
             && self.issued.is_none_or(|window| document.printed.issued().is_some_and(|issued| window.overlaps(&issued)))
     }
+
+    /// Whether it is selected whichever of the days that its printed issue date leaves open is the right one.
+    pub fn surely_matches(&self, document: &Document, person: &Person) -> bool {
+        let surely_issued = |window: PartialDate| document.printed.issued().is_some_and(|issued| window.holds(&issued));
+        self.matches(document, person) && self.issued.is_none_or(surely_issued)
+    }
+
+    /// Whether it could be selected, were written down what the record lacks. Only smart cards carry a status, and only round documents have a series.
+    pub fn might_match(&self, document: &Document, person: &Person) -> bool {
+        let (kind, series, status) = (document.kind, document.series.as_ref(), document.legal_status.as_ref());
+        let of_series = given_is(self.series.as_ref(), series) || (series.is_none() && kind.is_round_document());
+        let of_status = given_is(self.legal_status.as_ref(), status) || (status.is_none() && kind == DocumentKind::SmartCard);
+        given_is(self.kind.as_ref(), Some(&kind))
+            && of_series
+            && of_status
+            && given_may_be(self.nationality.as_deref(), person.nationality.as_deref())
+            && given_may_be(self.province.as_deref(), person.province.as_deref())
+            && given_may_be(self.household_role.as_deref(), person.household_role.as_deref())
+            && self.issued.is_none_or(|window| document.printed.issued().is_none_or(|issued| window.overlaps(&issued)))
+    }
+}
+
+/// The same, where what is not recorded may be anything.
+fn given_may_be<T: PartialEq + ?Sized>(given: Option<&T>, recorded: Option<&T>) -> bool {
+    recorded.is_none() || given_is(given, recorded)
 }
 
 fn given_is<T: PartialEq + ?Sized>(given: Option<&T>, recorded: Option<&T>) -> bool {
@@ -149,6 +174,16 @@ impl Decree {
     /// Whether any of its selectors selects a document of this holder.
     pub fn selects(&self, document: &Document, person: &Person) -> bool {
         self.select.iter().any(|selector| selector.matches(document, person))
+    }
+
+    /// Whether one of them does whatever the record leaves open, see [`Selector::surely_matches`].
+    pub fn surely_selects(&self, document: &Document, person: &Person) -> bool {
+        self.select.iter().any(|selector| selector.surely_matches(document, person))
+    }
+
+    /// Whether one of them could, see [`Selector::might_match`].
+    pub fn might_select(&self, document: &Document, person: &Person) -> bool {
+        self.select.iter().any(|selector| selector.might_match(document, person))
     }
 }
 

@@ -70,6 +70,8 @@ coded_enum! {
         AreaUnknown = "area-unknown",
         /// A permit on its way to the agency's system.
         PendingPropagation = "pending-propagation",
+        /// The record lacks what settles the answer: the status that a card carries, or what a decree asks about.
+        RecordIncomplete = "record-incomplete",
     }
 }
 
@@ -98,7 +100,8 @@ impl ReasonCode {
             | Self::RegistryUnavailable
             | Self::TooStale
             | Self::AreaUnknown
-            | Self::PendingPropagation => Outcome::Indeterminate,
+            | Self::PendingPropagation
+            | Self::RecordIncomplete => Outcome::Indeterminate,
         }
     }
 
@@ -126,7 +129,8 @@ impl ReasonCode {
             | Self::RegistryUnavailable
             | Self::TooStale
             | Self::AreaUnknown
-            | Self::PendingPropagation => self,
+            | Self::PendingPropagation
+            | Self::RecordIncomplete => self,
         }
     }
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Grant;
 use super::body::Fault;
 use crate::core::domain::date::{Calendar, PartialDate};
-use crate::core::domain::place::is_province;
+use crate::core::domain::place::is_known_province;
 use crate::core::domain::refusal::RefusalCode;
 use crate::core::domain::request::{Check, RequestIdentifier, VerifyRequest};
 use crate::core::domain::scheme::SchemeCatalogue;
@@ -162,7 +162,7 @@ fn check(given: Option<&Check>, grant: &Grant) -> Result<(), Fault> {
 
 fn province(given: Option<&str>) -> Result<(), Fault> {
     let what = "`province` is no ISO 3166-2 code of a province, such as `IR-07`";
-    if given.is_none_or(is_province) { Ok(()) } else { Err(malformed(what)) }
+    if given.is_none_or(is_known_province) { Ok(()) } else { Err(malformed(what)) }
 }
 
 fn is_date(date: &str, calendar: Calendar) -> bool {

@@ -34,6 +34,7 @@ const LOST: &str = "indeterminate document-lost";
 const ENDED: &str = "not-entitled ended-by-decree";
 const WAITING: &str = "indeterminate card-not-delivered";
 const REPLACED: &str = "indeterminate document-replaced";
+const INCOMPLETE: &str = "indeterminate record-incomplete";
 const NOT_COVERED: &str = "not-entitled service-not-covered";
 
 /// Papers, then what each of treatment (any paper), insurance-health (Amayesh, Hoviat) and education-school says of them.
@@ -65,7 +66,7 @@ const ROWS: &[(&str, [&str; 3])] = &[
     ("smart-card>amayesh", [VALID, VALID, VALID]),
     ("smart-card>hoviat", [VALID, VALID, VALID]),
     ("smart-card>census-slip", [VALID, NOT_COVERED, VALID]),
-    ("smart-card", [VALID, NOT_COVERED, VALID]),
+    ("smart-card", [VALID, INCOMPLETE, VALID]),
     ("smart-card>amayesh@1404/01/01", [LAPSED, LAPSED, LAPSED]),
     ("passport-visa>amayesh", [VALID, NOT_COVERED, NOT_COVERED]),
     // Kinds at school.
@@ -129,7 +130,9 @@ const ROWS: &[(&str, [&str; 3])] = &[
     ("smart-card>amayesh!lost + laissez-passer!suspended", [SUSPENDED; 3]),
     ("smart-card>amayesh!lost + laissez-passer@1402/03/31", [LOST; 3]),
     ("smart-card>amayesh!suspended + laissez-passer", [VALID, NOT_COVERED, NOT_COVERED]),
-    ("smart-card>amayesh!lost + exit-laissez-passer", [VALID, NOT_COVERED, NOT_COVERED]),
+    ("smart-card>amayesh!lost + exit-laissez-passer", [VALID, LOST, LOST]),
+    ("amayesh/19!lost + work-permit", [VALID, LOST, LOST]),
+    ("smart-card>amayesh!produced + household-visa-manual", [VALID, WAITING, WAITING]),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -249,6 +249,7 @@ async fn an_answer_is_explained_from_its_entry_at_any_two_instants() {
         max_stale_s: 60,
         live_denial: false,
         valid_for_s: 60,
+        granted_until: None,
     };
     let evidence = Evidence { answer: Some(&answer), decrees: Some(&decrees), decrees_age_s: 0 };
     let at = basis.decided_at(found.recorded.as_of);

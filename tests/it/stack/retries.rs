@@ -84,6 +84,23 @@ async fn a_key_whose_try_was_refused_is_free_again() {
     system.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_not_delivered_again_once_the_policy_grants_its_service_no_more() {
+    let system = System::today().await;
+    let body = query("telecom", "amayesh-no", "A170000001", "sim");
+    let ask = async |kind: &str| send(system.query("telecom", &body).await.header("idempotency-key", "k-1").header("accept", kind)).await;
+    assert_eq!(ask("application/json").await.status, 200);
+    assert_eq!(ask("application/json").await.json["redelivered"], json!(true));
+    let purposes = "purposes = [\"sim-registration\"]";
+    edit_policy(system.dir.path(), "telecom", |text| text.replace(purposes, &format!("{purposes}\nuntil = \"1403/01/01\"")));
+    system.running.parts().policies.reload().unwrap();
+    let entries = system.entries();
+    let refused = ask("application/json").await;
+    assert_eq!((refused.status, refused.code()), (403, "service-not-allowed"), "{}", refused.json);
+    assert_eq!(system.entries(), entries + 1, "the refusal");
+    system.stop().await;
+}
+
 /// A memory of retries after a start, before the log was read.
 struct Unread;
 

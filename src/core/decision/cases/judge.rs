@@ -86,6 +86,7 @@ fn query<'a>(case: &'a AnswerCase, terms: &'a Terms<'_>) -> Query<'a> {
         max_stale_s: terms.grant.map_or(ANY_AGE_S, |grant| grant.max_stale_s),
         live_denial: terms.grant.is_some_and(|grant| grant.live_denial),
         valid_for_s: terms.grant.map_or(GOOD_FOR_S, |grant| grant.valid_for_s),
+        granted_until: terms.grant.and_then(|grant| grant.until),
     }
 }
 

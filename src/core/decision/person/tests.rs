@@ -164,3 +164,47 @@ fn of_documents_of_one_rank_the_answer_names_the_same_whatever_their_order() {
         assert_eq!((found.kind, found.series), (DocumentKind::Amayesh, Some(19)));
     }
 }
+
+#[test]
+fn a_valid_paper_that_does_not_carry_the_service_makes_nothing_worse() {
+    let permit = || document(DocumentKind::WorkPermit, None, DocumentState::Active, "1408/01/01");
+    let state = |state, paper: Document| Document { state, ..paper };
+    let card = |status| Document { legal_status: status, ..in_state(DocumentState::AtOffice) };
+    let amayesh_card = || card(Some(DocumentKind::Amayesh));
+    for (waits, alone, beside) in [
+        (state(DocumentState::Lost, amayesh(19, "1406/01/01")), ReasonCode::DocumentLost, ReasonCode::DocumentLost),
+        (amayesh(16, "1401/03/31"), ReasonCode::LapsedRenewable, ReasonCode::LapsedRenewable),
+        (amayesh_card(), ReasonCode::CardNotDelivered, ReasonCode::CardNotDelivered),
+        // A "no" of its own, or what the valid paper may have replaced, or what the rule does not name either.
+        (state(DocumentState::Suspended, amayesh(19, "1406/01/01")), ReasonCode::DocumentSuspended, ReasonCode::ServiceNotCovered),
+        (state(DocumentState::Replaced, amayesh(19, "1406/01/01")), ReasonCode::DocumentReplaced, ReasonCode::ServiceNotCovered),
+        (card(Some(DocumentKind::PassportVisa)), ReasonCode::CardNotDelivered, ReasonCode::ServiceNotCovered),
+    ] {
+        assert_eq!(verdict("insurance-health", vec![waits.clone()], Vec::new()).reason, alone, "{waits:?}");
+        for documents in [vec![waits.clone(), permit()], vec![permit(), waits.clone()]] {
+            let found = verdict("insurance-health", documents, Vec::new());
+            assert_eq!(found.reason, beside, "{waits:?}");
+            assert_eq!(found.document.unwrap().kind == DocumentKind::WorkPermit, beside == ReasonCode::ServiceNotCovered);
+        }
+    }
+    // Who is too young for the service is so with every paper.
+    let child = person("1395", vec![state(DocumentState::Lost, amayesh(19, "1406/01/01")), permit()]);
+    assert_eq!(Ask::new("bank-card", child, &decrees(Vec::new()), noon("1405/01/15")).reason(), ReasonCode::UnderAge);
+}
+
+#[test]
+fn the_last_day_is_that_of_the_paper_that_carries_the_service_longest() {
+    let last_day = |documents, list| {
+        let found = verdict("bank-card", documents, list);
+        (found.reason, found.document.unwrap().kind, found.terms.unwrap().last_day.map(|day| day.to_string()))
+    };
+    let card = document(DocumentKind::SmartCard, None, DocumentState::Active, "1405/03/31");
+    let passport = |expires| document(DocumentKind::PassportResidence, None, DocumentState::Active, expires);
+    let longest = last_day(vec![card.clone(), passport("1408/12/30")], Vec::new());
+    assert_eq!(longest, (ReasonCode::Valid, DocumentKind::SmartCard, Some("2030-03-20".into())));
+    let extend = decree("extend", Effect::Extend, DocumentKind::Amayesh, "1402/01/01", "");
+    let until_further_notice = last_day(vec![passport("1405/12/29"), amayesh(17, "1402/03/31")], vec![extend]);
+    assert_eq!(until_further_notice, (ReasonCode::Valid, DocumentKind::PassportResidence, None));
+    let suspended = Document { state: DocumentState::Suspended, ..passport("1408/12/30") };
+    assert_eq!(last_day(vec![card, suspended], Vec::new()).2.as_deref(), Some("2026-06-21"), "one that carries nothing counts for nothing");
+}

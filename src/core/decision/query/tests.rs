@@ -20,6 +20,20 @@ fn ask(set: &DecreeSet) -> Ask<'_> {
 }
 
 #[test]
+fn no_answer_may_be_relied_on_beyond_the_agencys_grant() {
+    let set = decrees(Vec::new());
+    let (service, ask) = (service("identity"), Ask::new("identity", person("1370", vec![amayesh(18, "1408/01/01")]), &set, today()));
+    let answer = RegistryAnswer { persons: ask.persons.clone().into(), as_of: today(), freshness: Freshness::Live, shed: false };
+    let until = |granted_until| {
+        let query = Query { granted_until, ..ask.query(&service) };
+        let with = |answer| decide_query(&query, &Evidence { answer, decrees: Some(&set), decrees_age_s: 0 }, today(), today());
+        [with(Some(&answer)), with(None)].map(|verdict| verdict.valid_until.duration_since(today()).as_secs())
+    };
+    let seconds = |seconds| Some(today() + SignedDuration::from_secs(seconds));
+    assert_eq!([until(None), until(seconds(301)), until(seconds(120))], [[300; 2], [300; 2], [120; 2]]);
+}
+
+#[test]
 fn nothing_is_decided_without_decrees_or_registry() {
     let set = decrees(Vec::new());
     let (ask, service) = (ask(&set), service("sim"));
