@@ -134,6 +134,8 @@ fn first_fault_in_the_contracts_order_rejects(#[case] changes: &[(&str, &str)], 
 #[case(&[("series", "۱۷"), ("issued", "۱۴۰۱-۴-۱"), ("value", "a١٢٣۴۵۶۷۸۹"), ("name", "نام\u{200C}")])]
 #[case(&[("person", "\u{FEFF}P-1 "), ("household", "١٠")])]
 #[case(&[("nationality", "AFG"), ("province", "ir-30"), ("issued", "1401/4/1")])]
+#[case(&[("name", "نٰامْ"), ("father_name", "پِدَر")])]
+#[case(&[("person", "P\u{064E}-1")])]
 fn row_that_says_the_same_is_a_duplicate(#[case] changes: &[(&str, &str)]) {
     let office = Office::new();
     let summary = office.rows(&[&row(&[]), &row(changes)]);
