@@ -147,7 +147,15 @@ pub(super) fn judge(row: &Row, schemes: &SchemeCatalogue) -> Result<Judged, Faul
 impl Judged {
     /// Names the row's content: rows that are identical after normalising have the same fingerprint.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        let name = |name: &Option<String>| text::without_harakat(name.as_deref().unwrap_or_default());
+        self.named(text::without_harakat)
+    }
+
+    /// Names what is stored of the row, with every point of its names.
+    pub(super) fn written(&self) -> Fingerprint {
+        self.named(str::to_owned)
+    }
+
+    fn named(&self, name: fn(&str) -> String) -> Fingerprint {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let date = |date: Option<WrittenDate>| date.map_or_else(String::new, |date| format!("{} {date}", date.calendar().code()));
         let state = |state: Option<DocumentState>| state.map_or("", DocumentState::code);
@@ -167,8 +175,8 @@ impl Judged {
             &date(self.birth),
             &text(&self.nationality),
             &text(&self.province),
-            &name(&self.name),
-            &name(&self.father_name),
+            &name(self.name.as_deref().unwrap_or_default()),
+            &name(self.father_name.as_deref().unwrap_or_default()),
             &text(&self.household),
             &text(&self.household_role),
             &text(&self.mrz),

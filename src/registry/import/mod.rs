@@ -2,6 +2,7 @@
 
 mod csv_rows;
 mod judge;
+mod last;
 mod merge;
 mod ndjson_rows;
 mod records;
@@ -149,14 +150,11 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     let mut rejects = begin_rejects(options)?;
     let place = rejects.place().to_owned();
     let unwritten = |why| ImportError::Rejects { place: place.clone(), why };
-    let mut summary = store.with_writer(|transaction| {
-        let mut merge = Merge::new(transaction, source, Some(options.now));
+    let mut summary = commit(store, source, Some(options.now), |merge| {
         let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(unwritten);
-        let summary = merge_rows(form, &mut file, options.schemes, &mut merge, &mut reject, progress)?;
-        merge.finish()?;
-        retire_met(transaction)?;
+        let summary = merge_rows(form, &mut file, options.schemes, merge, &mut reject, progress)?;
         rejects.seal().map_err(unwritten)?;
-        Ok::<_, ImportError>(summary)
+        Ok(summary)
     })?;
     summary.rejects = rejects.publish().map_err(|why| ImportError::RejectsNotPlaced { place, why })?;
     Ok(summary)
@@ -189,12 +187,50 @@ pub(in crate::registry) fn run_embedded(
     source: &str,
     schemes: &SchemeCatalogue,
 ) -> Result<Summary, ImportError> {
-    store.with_writer(|transaction| {
-        let mut merge = Merge::new(transaction, source, None);
-        let mut input = io::Cursor::new(ndjson);
-        let summary = merge_rows(Form::Ndjson, &mut input, schemes, &mut merge, &mut |_, _| Ok(()), &mut |_, _| ())?;
+    let mut input = io::Cursor::new(ndjson);
+    commit(store, source, None, |merge| merge_rows(Form::Ndjson, &mut input, schemes, merge, &mut |_, _| Ok(()), &mut |_, _| ()))
+}
+
+/// Why a transaction is rolled back.
+enum Undone {
+    /// The rows are those of the source's last import.
+    Again(Box<Summary>),
+    Failed(ImportError),
+}
+
+impl From<ImportError> for Undone {
+    fn from(error: ImportError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Merges in one transaction what `merge_all` reads. Rows that the last import of this source had too, and no others, are only counted:
+/// merged once more they could say something else, since what they are held against holds their own later rows by now.
+fn commit(
+    store: &Store,
+    source: &str,
+    now: Option<Timestamp>,
+    merge_all: impl FnOnce(&mut Merge<'_>) -> Result<Summary, ImportError>,
+) -> Result<Summary, ImportError> {
+    let done = store.with_writer(|transaction| {
+        let mut merge = Merge::new(transaction, source, now);
+        let summary = merge_all(&mut merge)?;
+        if merge.is_last_import_again()? {
+            return Err(Undone::Again(Box::new(summary)));
+        }
         merge.finish()?;
+        retire_met(transaction)?;
         Ok(summary)
+    });
+    done.or_else(|undone| match undone {
+        Undone::Again(summary) => Ok(*summary),
+        Undone::Failed(error) => Err(error),
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::core::domain::scheme::SHIPPED_SCHEMES;
 
+mod again;
 mod corrections;
 mod messy;
 
