@@ -144,10 +144,11 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     if source.is_empty() {
         return Err(ImportError::Source);
     }
+    let rejects = place_of_rejects(options)?;
     let open = |why| ImportError::Open { file: options.file.to_owned(), why };
     let mut file = File::open(options.file).map_err(open)?;
     check(form, &mut file)?;
-    let mut rejects = begin_rejects(options)?;
+    let mut rejects = begin_rejects(options, rejects)?;
     let place = rejects.place().to_owned();
     let unwritten = |why| ImportError::Rejects { place: place.clone(), why };
     let mut summary = commit(store, source, Some(options.now), |merge| {
@@ -160,12 +161,19 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     Ok(summary)
 }
 
-/// Begins the rejects where they were asked for, or else beside the file, or else aside: exports often lie in folders that are only read.
-fn begin_rejects(options: &ImportOptions<'_>) -> Result<Rejects, ImportError> {
+/// Where rejects are to go. What was named is looked at before anything is read: a link is followed, and nothing but a file is replaced.
+fn place_of_rejects(options: &ImportOptions<'_>) -> Result<PathBuf, ImportError> {
     let place = options.rejects.map_or_else(|| rejects_beside(options.file), Path::to_path_buf);
     if same_file(&place, options.file) {
         return Err(ImportError::RejectsOverFile);
     }
+    // Beside the file a link may be anybody's; only one that was named is meant to lead elsewhere.
+    let followed = if options.rejects.is_some() { rejects::replaceable(&place) } else { Ok(place.clone()) };
+    followed.map_err(|why| ImportError::Rejects { place, why })
+}
+
+/// Begins the rejects where they were asked for, or else beside the file, or else aside: exports often lie in folders that are only read.
+fn begin_rejects(options: &ImportOptions<'_>, place: PathBuf) -> Result<Rejects, ImportError> {
     let aside = options.aside.filter(|_| options.rejects.is_none()).zip(place.file_name()).map(|(folder, name)| folder.join(name));
     Rejects::at(&place)
         .or_else(|why| aside.and_then(|aside| Rejects::at(&aside).ok()).ok_or(why))

@@ -9,6 +9,7 @@ use crate::core::domain::scheme::SHIPPED_SCHEMES;
 mod again;
 mod corrections;
 mod messy;
+mod places;
 
 const HEADER: &str = "person,scheme,value,kind,series,issued,expires,calendar,state,birth,birth_calendar,nationality,province,legal_status,name,father_name,household,household_role";
 
