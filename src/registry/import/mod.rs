@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::generate::retire_met;
+use super::generate::{is_made_up, retire_met};
 use super::store::{Store, StoreError};
 use crate::core::domain::scheme::SchemeCatalogue;
 use csv_rows::Header;
@@ -68,6 +68,12 @@ pub enum ImportError {
     /// The source's name is empty.
     #[error("the source has no name: give one with `--source`")]
     Source,
+    /// The source is one of ours.
+    #[error(
+        "the source `honeypot` and those that begin with `generated-` are kept for what this registry makes up itself; name the office with \
+         `--source`"
+    )]
+    ReservedSource,
     /// Not UTF-8, or not text at all.
     #[error("line {line}: {what}")]
     Encoding {
@@ -143,6 +149,9 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     let source = options.source.unwrap_or(&stem).trim();
     if source.is_empty() {
         return Err(ImportError::Source);
+    }
+    if is_made_up(source) {
+        return Err(ImportError::ReservedSource);
     }
     let rejects = place_of_rejects(options)?;
     let open = |why| ImportError::Open { file: options.file.to_owned(), why };

@@ -105,3 +105,20 @@ fn what_stands_beside_the_file_is_neither_followed_nor_replaced_unless_it_is_a_f
     assert_eq!(office.import_with(None, None).unwrap().rejects, Some(aside));
     assert!(is_pipe(&beside));
 }
+
+#[test]
+fn source_of_made_up_people_is_refused_before_anything_is_read() {
+    let office = Office::new();
+    for source in ["honeypot", " Honeypot ", "generated-1", "generated-", "GENERATED-office"] {
+        let error = office.import_with(Some(source), None).unwrap_err();
+        assert!(matches!(error, ImportError::ReservedSource) && error.to_string().contains("`--source`"), "{source}: {error}");
+    }
+    for name in ["generated-7.csv", "honeypot.ndjson"] {
+        let error = office.import_file(&office.dir.path().join(name)).unwrap_err();
+        assert!(matches!(error, ImportError::ReservedSource), "{name}, which is not even there: {error}");
+    }
+    assert_eq!(office.store.persons().unwrap(), 0);
+    for source in ["generated", "honeypots", "office-generated-1", "ژنراتور"] {
+        office.import_with(Some(source), None).unwrap();
+    }
+}
