@@ -61,7 +61,8 @@ impl Import {
         self.finish(filling, &summary)
     }
 
-    /// A registry never begins with nobody: it would look like one in which nobody is found.
+    /// A registry never begins with nobody: it would look like one in which nobody is found. The file was judged all the same, and whoever
+    /// sent it is told what to do.
     fn finish(&self, filling: Filling, summary: &Summary) -> Result<ExitCode, CliError> {
         let file = self.file.display();
         let why = if summary.rows == 0 {
@@ -74,8 +75,8 @@ impl Import {
         };
         match &filling {
             Filling::New(_) if summary.documents == 0 => {
-                let dir = self.place.dir().display();
-                return Err(CliError::failed(format_args!("{why}; there is still no registry in `{dir}`")));
+                eprintln!("estelam: {why}; there is still no registry in `{}`", self.place.dir().display());
+                return Ok(ExitCode::SUCCESS);
             }
             Filling::There(_) if summary.documents == 0 => eprintln!("estelam: {why}; the registry is as it was"),
             _ => self.tell_what_is_left_out(summary),
