@@ -1,9 +1,12 @@
 //! Imports: what becomes of a row, and of what an office corrects later.
 //!
 //! An export is CSV or NDJSON in the form of contract §5.1 (`tests/data/registry-sample.csv` shows the columns); `bank_state` and `sim_state` may be added. All of
-//! a file is imported or nothing of it, but for the rows that are rejected: each goes, with its line, its reason and what to do about it, into `FILE.rejects.csv`
-//! beside the file, into `DIR/registry/` where nothing can be written beside it, or where `--rejects` says. The command names the place. Nobody but its owner
-//! may read it; remove it once the office has it.
+//! a file is imported or nothing of it, but for the rows that are rejected: each goes, with its line, its reason and what to do about it, into a file beside it
+//! under its whole name and `.rejects.csv` (`x.csv.rejects.csv` for `x.csv`), under that name into `DIR/registry/` where nothing can be written beside it, or where
+//! `--rejects` says. The command names the place. Nobody but its owner may read it; remove it once the office has it. A file that is there is replaced (that of a
+//! link which `--rejects` names; the link stays), a folder, a pipe or a device never. The command ends with 0 when the file was judged, also if every row was rejected.
+//!
+//! The source is the export's name without its ending, or what `--source` says. `honeypot` and what begins with `generated-` are the registry's own.
 //!
 //! # Which paper a row speaks of
 //!

@@ -199,6 +199,17 @@ fn rejects_go_to_the_place_that_is_named_and_nothing_is_imported_without_one() {
 }
 
 #[test]
+fn help_of_import_names_the_rejects_file_that_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    let header = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/registry-sample.csv")).unwrap();
+    std::fs::write(home.path().join("x.csv"), format!("{}\nP-1\n", header.lines().next().unwrap())).unwrap();
+    let help = estelam(&["registry", "import", "--help"], home.path());
+    assert!(String::from_utf8(help.stdout).unwrap().contains("`x.csv.rejects.csv` for `x.csv`"));
+    assert!(estelam(&["registry", "import", "x.csv", "--dir", "new"], home.path()).status.success());
+    assert!(home.path().join("x.csv.rejects.csv").exists());
+}
+
+#[test]
 fn a_reader_that_leaves_ends_the_verb_without_a_word() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_estelam"))
         .arg("openapi")

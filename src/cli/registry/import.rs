@@ -19,12 +19,13 @@ use crate::registry::{generate, lookup};
 /// Import a file.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
-    /// `FILE.csv` or `FILE.ndjson`
+    /// An export; its name ends in `.csv`, `.ndjson` or `.jsonl`
     file: PathBuf,
     /// Whose person keys these are; the file's stem if not given
     #[arg(long)]
     source: Option<String>,
-    /// Where rejected rows go; if not given `FILE.rejects.csv` beside the file, or in the registry's folder where that cannot be written
+    /// Where rejected rows go; if not given, beside the export under its whole name and `.rejects.csv` (`x.csv.rejects.csv` for `x.csv`), or
+    /// under that name in the registry's folder where nothing can be written beside it
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Print the summary as JSON

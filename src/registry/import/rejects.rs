@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::judge::Fault;
 use super::row::{Column, Row};
 
-/// Where the rejects of a file go unless another place is chosen: `FILE.rejects.csv`, beside the file.
+/// Where the rejects of a file go unless another place is chosen: beside it, `x.csv.rejects.csv` for `x.csv`.
 pub fn rejects_beside(file: &Path) -> PathBuf {
     with_suffix(file, ".rejects.csv")
 }
