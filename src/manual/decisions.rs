@@ -375,9 +375,9 @@
 //! - **2026-11-28, a restored log goes on under its origin only on its own disk's word.** A witness's checkpoint proves a lower bound of what was answered; only the old
 //!   folder's fence, released in order, proves the end. So a planned move costs an origin; a second tree under one origin would cost every answer's proof.
 //! - **2026-11-28, what is left of a key that is to be destroyed is said, not failed.** A rotation is done when the list says so; a token that is away is asked again.
-//! - **2026-11-28, a registry never begins with nobody**: one that is empty answers every question with nobody, so a first import without an accepted row fails
-//!   (exit 1) and makes none. It is filled in a folder of its own and linked into its place at the end. In a registry that is there, the same file is one with
-//!   rejects (contract §5.1): exit 0, and a line that says so.
+//! - **2026-11-28, a registry never begins with nobody**: one that is empty answers every question with nobody, so a first import without an accepted row makes
+//!   none. It is filled in a folder of its own and linked into its place at the end. There or not, such a file is one with rejects (contract §5.1): exit 0, and a
+//!   line that says so.
 //! - **2026-11-28, a rule that fails is a fault of the rule**, at its line and once, and an alarm: Cedar would pass over it, and a `forbid` would be gone. Since
 //!   every grant is put to Cedar when a folder is loaded, no rule can fail on the path of a request.
 //! - **2026-11-28, a filter's value that no entry has is not recorded**: it may be anything, a name too. The field is, so that a look stays a look; a closed list of

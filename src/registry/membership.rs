@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::feed::tell;
 use super::store::{Store, StoreError, instant};
+use crate::core::domain::text;
 
 /// Why records were not merged or split. It names records by the words of the command, never a person.
 #[derive(Debug, thiserror::Error)]
@@ -144,17 +145,20 @@ fn reason(because: &str) -> Result<&str, MembershipError> {
     Some(because.trim()).filter(|because| !because.is_empty()).ok_or(MembershipError::NoReason)
 }
 
-/// A record by `SOURCE/KEY`, wherever the slash stands, or by a key that one source alone has.
+/// A record by `SOURCE/KEY`, wherever the slash stands, or by a key that one source alone has. The key may be written as the source's file
+/// has it.
 fn find(connection: &Connection, name: &str) -> Result<i64, MembershipError> {
-    let mut exact = connection.prepare_cached("SELECT id FROM person WHERE source = ?1 AND person = ?2")?;
+    let mut exact = connection.prepare_cached("SELECT id FROM person WHERE source = ?1 AND person IN (?2, ?3)")?;
     let mut found = HashSet::new();
     for (slash, _) in name.match_indices('/') {
         let (source, key) = (name.get(..slash).unwrap_or_default(), name.get(slash + 1..).unwrap_or_default());
-        found.extend(exact.query_row(params![source, key], |row| row.get::<_, i64>(0)).optional()?);
+        for id in exact.query_map(params![source, key, text::record_key(key)], |row| row.get::<_, i64>(0))? {
+            found.insert(id?);
+        }
     }
     if found.is_empty() {
-        let mut anywhere = connection.prepare_cached("SELECT id FROM person WHERE person = ?1 LIMIT 2")?;
-        for id in anywhere.query_map([name], |row| row.get(0))? {
+        let mut anywhere = connection.prepare_cached("SELECT id FROM person WHERE person IN (?1, ?2) LIMIT 2")?;
+        for id in anywhere.query_map([name, &text::record_key(name)], |row| row.get(0))? {
             found.insert(id?);
         }
     }

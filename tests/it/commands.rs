@@ -142,14 +142,15 @@ fn a_first_import_that_gives_nobody_begins_no_registry() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     for dir in ["new", "there"] {
-        for (file, says) in [
-            ("refused.csv", "no row of `refused.csv` was accepted, `refused.csv.rejects.csv` says why; there is still no registry in"),
-            ("empty.csv", "`empty.csv` has no row; there is still no registry in"),
-            ("columns.csv", "nothing of `columns.csv` was imported: line 1"),
-            ("absent.csv", "nothing of `absent.csv` was imported: cannot read"),
+        for (file, ends_with, says) in [
+            ("refused.csv", 0, "no row of `refused.csv` was accepted, `refused.csv.rejects.csv` says why; there is still no registry in"),
+            ("empty.csv", 0, "`empty.csv` has no row; there is still no registry in"),
+            ("columns.csv", 1, "nothing of `columns.csv` was imported: line 1"),
+            ("absent.csv", 1, "nothing of `absent.csv` was imported: cannot read"),
         ] {
             let (code, counts, said) = import(file, dir);
-            assert!(code == Some(1) && said.lines().count() == 1 && said.contains(says), "{file}: {code:?} {said}");
+            assert!(code == Some(ends_with) && said.lines().count() == 1 && said.contains(says), "{file}: {code:?} {said}");
+            assert_eq!(counts.contains("\"persons\":0"), ends_with == 0, "{file}: {counts}");
             assert_eq!(counts.contains("\"rejected\":{\"bad-value\":2}"), file == "refused.csv", "{counts}");
             let left = std::fs::read_dir(home.path().join(dir)).map(Iterator::count);
             assert_eq!(left.ok(), (dir == "there").then_some(0), "{file} left something behind");
@@ -195,6 +196,17 @@ fn rejects_go_to_the_place_that_is_named_and_nothing_is_imported_without_one() {
     assert!(rejects.starts_with("line,reason,column,") && rejects.matches(",bad-value,value,").count() == 1, "{rejects}");
     let looked_up = estelam(&["registry", "lookup", "yekta", "9286889798", "--dir", "new", "--json"], home.path());
     assert!(String::from_utf8(looked_up.stdout).unwrap().contains("\"person\":\"P-1\""));
+}
+
+#[test]
+fn help_of_import_names_the_rejects_file_that_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    let header = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/registry-sample.csv")).unwrap();
+    std::fs::write(home.path().join("x.csv"), format!("{}\nP-1\n", header.lines().next().unwrap())).unwrap();
+    let help = estelam(&["registry", "import", "--help"], home.path());
+    assert!(String::from_utf8(help.stdout).unwrap().contains("`x.csv.rejects.csv` for `x.csv`"));
+    assert!(estelam(&["registry", "import", "x.csv", "--dir", "new"], home.path()).status.success());
+    assert!(home.path().join("x.csv.rejects.csv").exists());
 }
 
 #[test]

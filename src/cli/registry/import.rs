@@ -19,12 +19,13 @@ use crate::registry::{generate, lookup};
 /// Import a file.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
-    /// `FILE.csv` or `FILE.ndjson`
+    /// An export; its name ends in `.csv`, `.ndjson` or `.jsonl`
     file: PathBuf,
     /// Whose person keys these are; the file's stem if not given
     #[arg(long)]
     source: Option<String>,
-    /// Where rejected rows go; if not given `FILE.rejects.csv` beside the file, or in the registry's folder where that cannot be written
+    /// Where rejected rows go; if not given, beside the export under its whole name and `.rejects.csv` (`x.csv.rejects.csv` for `x.csv`), or
+    /// under that name in the registry's folder where nothing can be written beside it
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Print the summary as JSON
@@ -61,7 +62,8 @@ impl Import {
         self.finish(filling, &summary)
     }
 
-    /// A registry never begins with nobody: it would look like one in which nobody is found.
+    /// A registry never begins with nobody: it would look like one in which nobody is found. The file was judged all the same, and whoever
+    /// sent it is told what to do.
     fn finish(&self, filling: Filling, summary: &Summary) -> Result<ExitCode, CliError> {
         let file = self.file.display();
         let why = if summary.rows == 0 {
@@ -74,8 +76,8 @@ impl Import {
         };
         match &filling {
             Filling::New(_) if summary.documents == 0 => {
-                let dir = self.place.dir().display();
-                return Err(CliError::failed(format_args!("{why}; there is still no registry in `{dir}`")));
+                eprintln!("estelam: {why}; there is still no registry in `{}`", self.place.dir().display());
+                return Ok(ExitCode::SUCCESS);
             }
             Filling::There(_) if summary.documents == 0 => eprintln!("estelam: {why}; the registry is as it was"),
             _ => self.tell_what_is_left_out(summary),

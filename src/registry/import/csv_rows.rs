@@ -23,9 +23,12 @@ impl Header {
         if let (1, Some(separator)) = (header.len(), [";", "\t", "|"].into_iter().find(|one| record.contains(one))) {
             return refuse(format!("its fields are separated by {separator:?} and not by commas; save the file as CSV with commas"));
         }
-        let mut columns = Vec::with_capacity(header.len());
-        for (place, name) in header.iter().enumerate() {
-            let code = text::digits(name).to_ascii_lowercase();
+        let codes: Vec<String> = header.iter().map(|name| text::digits(name).to_ascii_lowercase()).collect();
+        if !codes.iter().any(|code| Column::parse(code).is_some()) {
+            return refuse(format!("it names no column, so that it is no header; {}", needed()));
+        }
+        let mut columns = Vec::with_capacity(codes.len());
+        for (place, code) in codes.into_iter().enumerate() {
             match Column::parse(&code) {
                 Some(column) if columns.contains(&column) => return refuse(format!("column `{code}` stands there twice")),
                 Some(column) => columns.push(column),
@@ -69,13 +72,18 @@ fn split(record: &str) -> Result<Vec<StringRecord>, csv::Error> {
     builder.from_reader(record.as_bytes()).into_records().collect()
 }
 
-/// Names the column only if it is a word: without a header, a person's number would stand there.
+/// Names the column only if it is a word. It stands beside the name of a column, so that it is no person's: a line of people was refused before.
 fn unknown(place: usize, code: &str) -> String {
     let is_word = code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let name = if is_word { format!(" `{code}`") } else { String::new() };
-    format!("column {place}{name} is unknown; the first line names the columns, which are {}, separated by commas", all_columns())
+    format!("column {place}{name} is unknown; {}", needed())
 }
 
-fn all_columns() -> String {
-    Column::ALL.iter().map(|column| column.code()).collect::<Vec<_>>().join(", ")
+/// What the first line must be.
+fn needed() -> String {
+    let codes = |optional: bool| {
+        let those = Column::ALL.iter().filter(|column| column.is_optional() == optional);
+        those.map(|column| column.code()).collect::<Vec<_>>().join(", ")
+    };
+    format!("the first line names the columns, separated by commas: {} are needed, and {} may be added", codes(false), codes(true))
 }

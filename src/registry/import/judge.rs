@@ -96,7 +96,7 @@ pub(super) struct Judged {
 /// Judges a row.
 pub(super) fn judge(row: &Row, schemes: &SchemeCatalogue) -> Result<Judged, Fault> {
     let fields = Fields(row);
-    let person = fields.required(Column::Person, text::stored)?;
+    let person = fields.required(Column::Person, text::record_key)?;
     let scheme = fields.required(Column::Scheme, code)?;
     fields.required(Column::Value, text::identifier_value)?;
     let kind_code = fields.required(Column::Kind, code)?;
@@ -147,6 +147,15 @@ pub(super) fn judge(row: &Row, schemes: &SchemeCatalogue) -> Result<Judged, Faul
 impl Judged {
     /// Names the row's content: rows that are identical after normalising have the same fingerprint.
     pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.named(text::without_harakat)
+    }
+
+    /// Names what is stored of the row, with every point of its names.
+    pub(super) fn written(&self) -> Fingerprint {
+        self.named(str::to_owned)
+    }
+
+    fn named(&self, name: fn(&str) -> String) -> Fingerprint {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let date = |date: Option<WrittenDate>| date.map_or_else(String::new, |date| format!("{} {date}", date.calendar().code()));
         let state = |state: Option<DocumentState>| state.map_or("", DocumentState::code);
@@ -166,8 +175,8 @@ impl Judged {
             &date(self.birth),
             &text(&self.nationality),
             &text(&self.province),
-            &text(&self.name),
-            &text(&self.father_name),
+            &name(self.name.as_deref().unwrap_or_default()),
+            &name(self.father_name.as_deref().unwrap_or_default()),
             &text(&self.household),
             &text(&self.household_role),
             &text(&self.mrz),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::judge::Judged;
+use super::last::RowsDigest;
 use crate::registry::feed::tell;
 use crate::registry::store::{StoreError, instant};
 
@@ -16,7 +17,8 @@ use fields::{DOCUMENT_COLUMNS, DocumentFields, PersonFields, merge_person, perso
 /// Merges the rows of one source into the store.
 ///
 /// A later row wins over an earlier one about the same person or document, unless its `recorded_at` is older; a field that a row leaves
-/// empty keeps what was known. Merging a file twice changes nothing the second time.
+/// empty keeps what was known. Rows that were merged before may change something once more, since the later ones of them are known by now:
+/// whoever merges asks [`Merge::is_last_import_again`] before finishing.
 pub(super) struct Merge<'a> {
     transaction: &'a Transaction<'a>,
     source: &'a str,
@@ -28,6 +30,7 @@ pub(super) struct Merge<'a> {
     changed: HashSet<i64>,
     former_persons: HashMap<i64, PersonFields>,
     former_documents: HashMap<i64, (i64, DocumentFields)>,
+    digest: RowsDigest,
 }
 
 impl<'a> Merge<'a> {
@@ -42,11 +45,13 @@ impl<'a> Merge<'a> {
             changed: HashSet::new(),
             former_persons: HashMap::new(),
             former_documents: HashMap::new(),
+            digest: RowsDigest::new(),
         }
     }
 
     /// Merges one accepted row.
     pub(super) fn row(&mut self, row: &Judged) -> Result<(), StoreError> {
+        self.digest.add(row);
         let fields = DocumentFields::of(row);
         let person = self.person(row, fields.recorded_at.as_deref())?;
         let id = match self.document(person, row, &fields)? {
@@ -63,6 +68,11 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
+    /// Whether the rows that were merged are those of this source's last import. Then the transaction must be rolled back.
+    pub(super) fn is_last_import_again(&self) -> Result<bool, StoreError> {
+        self.digest.is_last_of(self.source, self.transaction)
+    }
+
     /// Tells the change feed; gives how many people changed.
     pub(super) fn finish(mut self) -> Result<usize, StoreError> {
         for (id, former) in std::mem::take(&mut self.former_persons) {
@@ -76,6 +86,7 @@ impl<'a> Merge<'a> {
             }
         }
         tell(self.transaction, &self.changed)?;
+        self.digest.keep_for(self.source, self.transaction)?;
         Ok(self.changed.len())
     }
 
@@ -151,8 +162,9 @@ impl<'a> Merge<'a> {
         Ok(place.map(|place| stored.swap_remove(place)))
     }
 
-    /// Which of a person's papers of one number and kind a row speaks of. Where several could be meant none is guessed at, and what this
-    /// file lists in a row of its own is a paper of its own.
+    /// Which of a person's papers of one number and kind a row speaks of. Where several could be meant none is guessed at, unless one says
+    /// all that the row says: nothing changes then, and no paper is made of a row that tells nothing new. What this file lists in a row of
+    /// its own is a paper of its own.
     fn place_of(&self, row: &Judged, fields: &DocumentFields, stored: &[(i64, DocumentFields)]) -> Option<usize> {
         if let Some(place) = stored.iter().position(|(_, one)| one.is(fields)) {
             return Some(place);
@@ -165,7 +177,10 @@ impl<'a> Merge<'a> {
         if meant.is_empty() && row.kind.is_round_document() {
             meant = unlisted(DocumentFields::is_redated_by);
         }
-        if let [one] = meant.as_slice() { Some(*one) } else { None }
+        match meant.as_slice() {
+            [one] => Some(*one),
+            several => several.iter().copied().find(|place| stored.get(*place).is_some_and(|(_, one)| one.says_all_of(fields))),
+        }
     }
 
     fn insert_document(&mut self, person: i64, row: &Judged, fields: &DocumentFields) -> Result<i64, StoreError> {

@@ -2,6 +2,7 @@
 
 mod csv_rows;
 mod judge;
+mod last;
 mod merge;
 mod ndjson_rows;
 mod records;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::generate::retire_met;
+use super::generate::{is_made_up, retire_met};
 use super::store::{Store, StoreError};
 use crate::core::domain::scheme::SchemeCatalogue;
 use csv_rows::Header;
@@ -67,6 +68,12 @@ pub enum ImportError {
     /// The source's name is empty.
     #[error("the source has no name: give one with `--source`")]
     Source,
+    /// The source is one of ours.
+    #[error(
+        "the source `honeypot` and those that begin with `generated-` are kept for what this registry makes up itself; name the office with \
+         `--source`"
+    )]
+    ReservedSource,
     /// Not UTF-8, or not text at all.
     #[error("line {line}: {what}")]
     Encoding {
@@ -143,31 +150,39 @@ pub fn run(store: &Store, options: &ImportOptions<'_>, progress: &mut dyn FnMut(
     if source.is_empty() {
         return Err(ImportError::Source);
     }
+    if is_made_up(source) {
+        return Err(ImportError::ReservedSource);
+    }
+    let rejects = place_of_rejects(options)?;
     let open = |why| ImportError::Open { file: options.file.to_owned(), why };
     let mut file = File::open(options.file).map_err(open)?;
     check(form, &mut file)?;
-    let mut rejects = begin_rejects(options)?;
+    let mut rejects = begin_rejects(options, rejects)?;
     let place = rejects.place().to_owned();
     let unwritten = |why| ImportError::Rejects { place: place.clone(), why };
-    let mut summary = store.with_writer(|transaction| {
-        let mut merge = Merge::new(transaction, source, Some(options.now));
+    let mut summary = commit(store, source, Some(options.now), |merge| {
         let mut reject = |row: &Row, fault| rejects.add(row, fault).map_err(unwritten);
-        let summary = merge_rows(form, &mut file, options.schemes, &mut merge, &mut reject, progress)?;
-        merge.finish()?;
-        retire_met(transaction)?;
+        let summary = merge_rows(form, &mut file, options.schemes, merge, &mut reject, progress)?;
         rejects.seal().map_err(unwritten)?;
-        Ok::<_, ImportError>(summary)
+        Ok(summary)
     })?;
     summary.rejects = rejects.publish().map_err(|why| ImportError::RejectsNotPlaced { place, why })?;
     Ok(summary)
 }
 
-/// Begins the rejects where they were asked for, or else beside the file, or else aside: exports often lie in folders that are only read.
-fn begin_rejects(options: &ImportOptions<'_>) -> Result<Rejects, ImportError> {
+/// Where rejects are to go. What was named is looked at before anything is read: a link is followed, and nothing but a file is replaced.
+fn place_of_rejects(options: &ImportOptions<'_>) -> Result<PathBuf, ImportError> {
     let place = options.rejects.map_or_else(|| rejects_beside(options.file), Path::to_path_buf);
     if same_file(&place, options.file) {
         return Err(ImportError::RejectsOverFile);
     }
+    // Beside the file a link may be anybody's; only one that was named is meant to lead elsewhere.
+    let followed = if options.rejects.is_some() { rejects::replaceable(&place) } else { Ok(place.clone()) };
+    followed.map_err(|why| ImportError::Rejects { place, why })
+}
+
+/// Begins the rejects where they were asked for, or else beside the file, or else aside: exports often lie in folders that are only read.
+fn begin_rejects(options: &ImportOptions<'_>, place: PathBuf) -> Result<Rejects, ImportError> {
     let aside = options.aside.filter(|_| options.rejects.is_none()).zip(place.file_name()).map(|(folder, name)| folder.join(name));
     Rejects::at(&place)
         .or_else(|why| aside.and_then(|aside| Rejects::at(&aside).ok()).ok_or(why))
@@ -189,12 +204,50 @@ pub(in crate::registry) fn run_embedded(
     source: &str,
     schemes: &SchemeCatalogue,
 ) -> Result<Summary, ImportError> {
-    store.with_writer(|transaction| {
-        let mut merge = Merge::new(transaction, source, None);
-        let mut input = io::Cursor::new(ndjson);
-        let summary = merge_rows(Form::Ndjson, &mut input, schemes, &mut merge, &mut |_, _| Ok(()), &mut |_, _| ())?;
+    let mut input = io::Cursor::new(ndjson);
+    commit(store, source, None, |merge| merge_rows(Form::Ndjson, &mut input, schemes, merge, &mut |_, _| Ok(()), &mut |_, _| ()))
+}
+
+/// Why a transaction is rolled back.
+enum Undone {
+    /// The rows are those of the source's last import.
+    Again(Box<Summary>),
+    Failed(ImportError),
+}
+
+impl From<ImportError> for Undone {
+    fn from(error: ImportError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Merges in one transaction what `merge_all` reads. Rows that the last import of this source had too, and no others, are only counted:
+/// merged once more they could say something else, since what they are held against holds their own later rows by now.
+fn commit(
+    store: &Store,
+    source: &str,
+    now: Option<Timestamp>,
+    merge_all: impl FnOnce(&mut Merge<'_>) -> Result<Summary, ImportError>,
+) -> Result<Summary, ImportError> {
+    let done = store.with_writer(|transaction| {
+        let mut merge = Merge::new(transaction, source, now);
+        let summary = merge_all(&mut merge)?;
+        if merge.is_last_import_again()? {
+            return Err(Undone::Again(Box::new(summary)));
+        }
         merge.finish()?;
+        retire_met(transaction)?;
         Ok(summary)
+    });
+    done.or_else(|undone| match undone {
+        Undone::Again(summary) => Ok(*summary),
+        Undone::Failed(error) => Err(error),
     })
 }
 

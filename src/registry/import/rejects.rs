@@ -9,9 +9,39 @@ use uuid::Uuid;
 use super::judge::Fault;
 use super::row::{Column, Row};
 
-/// Where the rejects of a file go unless another place is chosen: `FILE.rejects.csv`, beside the file.
+/// Where the rejects of a file go unless another place is chosen: beside it, `x.csv.rejects.csv` for `x.csv`.
 pub fn rejects_beside(file: &Path) -> PathBuf {
     with_suffix(file, ".rejects.csv")
+}
+
+/// Where a place that was named leads, through links whose end need not be there yet.
+///
+/// # Errors
+/// It leads in a circle, or to something that is no file.
+pub(super) fn replaceable(place: &Path) -> io::Result<PathBuf> {
+    let mut end = place.to_owned();
+    for _ in 0..MOST_LINKS {
+        match std::fs::read_link(&end) {
+            Ok(next) => end = folder_of(&end).join(next),
+            // No link, or nothing there.
+            Err(_) => return refuse_what_is_no_file(&end).map(|()| end),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+/// As many links as Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// Only a file is ever replaced.
+fn refuse_what_is_no_file(target: &Path) -> io::Result<()> {
+    let Ok(there) = std::fs::symlink_metadata(target) else { return Ok(()) };
+    let what = match there.file_type() {
+        folder if folder.is_dir() => "it is a folder",
+        file if file.is_file() || file.is_symlink() => return Ok(()),
+        _ => "it is a pipe, a socket or a device, and not a file that could be replaced",
+    };
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
 }
 
 /// Writes a rejects file, first under a name of its own beside it, so that it appears whole or not at all.
@@ -26,6 +56,7 @@ impl Rejects {
     /// Starts a rejects file. Only its owner may read it: it holds what the imported file holds.
     pub(super) fn at(target: &Path) -> io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt;
+        refuse_what_is_no_file(target)?;
         let target = target.to_owned();
         remove_drafts_of_the_dead(&target);
         let draft = with_suffix(&target, &format!(".{}.part", Uuid::now_v7()));

@@ -6,8 +6,10 @@ use std::path::Path;
 use super::*;
 use crate::core::domain::scheme::SHIPPED_SCHEMES;
 
+mod again;
 mod corrections;
 mod messy;
+mod places;
 
 const HEADER: &str = "person,scheme,value,kind,series,issued,expires,calendar,state,birth,birth_calendar,nationality,province,legal_status,name,father_name,household,household_role";
 
@@ -134,6 +136,8 @@ fn first_fault_in_the_contracts_order_rejects(#[case] changes: &[(&str, &str)], 
 #[case(&[("series", "۱۷"), ("issued", "۱۴۰۱-۴-۱"), ("value", "a١٢٣۴۵۶۷۸۹"), ("name", "نام\u{200C}")])]
 #[case(&[("person", "\u{FEFF}P-1 "), ("household", "١٠")])]
 #[case(&[("nationality", "AFG"), ("province", "ir-30"), ("issued", "1401/4/1")])]
+#[case(&[("name", "نٰامْ"), ("father_name", "پِدَر")])]
+#[case(&[("person", "P\u{064E}-1")])]
 fn row_that_says_the_same_is_a_duplicate(#[case] changes: &[(&str, &str)]) {
     let office = Office::new();
     let summary = office.rows(&[&row(&[]), &row(changes)]);
@@ -161,13 +165,26 @@ fn header_may_come_in_any_order_with_crlf_quotes_and_blank_lines() {
 #[case(format!("{HEADER},"), "column 19 has no name")]
 #[case(HEADER.replace(',', ";"), "separated by \";\" and not by commas")]
 #[case(HEADER.replace(',', "\t"), "separated by \"\\t\" and not by commas")]
-#[case(format!("Report of 1402,,\n{HEADER}"), "column 1 is unknown; the first line names the columns")]
+#[case(format!("Report of 1402,,\n{HEADER}"), "it names no column, so that it is no header; the first line names the columns, separated by commas: person, scheme,")]
 #[case(String::new(), "the first must name the columns")]
 #[case(format!("{HEADER}\r{HEADER}"), "lines must end in LF or CRLF")]
 fn malformed_header_refuses_the_file(#[case] header: String, #[case] message: &str) {
     let office = Office::new();
     let error = office.import("office.csv", format!("{header}\n{}\n", row(&[]))).unwrap_err().to_string();
     assert!(error.starts_with("line 1: the header is not accepted: ") && error.contains(message), "{error}");
+}
+
+/// Without a header the first line is a person's.
+#[rstest::rstest]
+#[case("ahmad,karimi,active,amayesh")]
+#[case("P-1,amayesh-no,A123456789,amayesh,17,1401/04/01")]
+#[case("ahmad")]
+#[case("احمد,کریمی")]
+fn line_without_the_name_of_a_column_is_no_header_and_no_word_of_it_is_said(#[case] line: &str) {
+    let office = Office::new();
+    let error = office.import("office.csv", format!("{line}\n{}\n", row(&[]))).unwrap_err().to_string();
+    assert!(error.starts_with("line 1: ") && error.contains("no header") && error.contains("household_role are needed"), "{error}");
+    assert!(line.split(',').all(|word| !error.contains(&format!("`{word}`"))) && !error.contains("ahmad"), "{error}");
 }
 
 #[test]

@@ -70,6 +70,20 @@ fn merged_records_are_one_person_with_all_their_papers() {
 }
 
 #[test]
+fn record_is_found_by_its_key_as_the_file_has_it() {
+    let office = Office::new();
+    let file = office.dir.path().join("office.ndjson");
+    let line = r#"{"person":"مُحَمَّد","documents":[{"scheme":"amayesh-no","value":"A123456789","kind":"amayesh"}]}"#;
+    std::fs::write(&file, line).unwrap();
+    let options = ImportOptions { file: &file, source: None, rejects: None, aside: None, schemes: &office.schemes, now: at(MERGED) };
+    import::run(&office.store, &options, &mut |_, _| ()).unwrap();
+    for (place, key) in ["office/مُحَمَّد", "مُحَمَّد", "office/محمد"].into_iter().enumerate() {
+        office.merge("fx-04", key, &format!("2026-11-0{}T08:00:00Z", place * 2 + 2)).unwrap();
+        office.split(key, &format!("2026-11-0{}T08:00:00Z", place * 2 + 3)).unwrap();
+    }
+}
+
+#[test]
 fn every_number_of_a_merged_person_leads_to_all_of_it() {
     let office = Office::new();
     office.merge("fx-04", "fx-05", MERGED).unwrap();

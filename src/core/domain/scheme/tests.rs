@@ -60,6 +60,49 @@ fn value_that_fits_nothing_is_malformed(#[case] scheme: &str, #[case] value: &st
     assert_eq!(accept(scheme, value).unwrap_err(), SchemeError::Malformed);
 }
 
+const OPAQUE: [&str; 3] = ["pupil-code", "student-code", "insurance-no"];
+
+#[rstest]
+#[case("۱۲/الف/۳۴", "12/الف/34")]
+#[case(" ب\u{064E} 12:[7] (كرج) ", "ب 12:[7] (کرج)")]
+#[case("x", "X")]
+#[case("é+#ß", "é+#ß")]
+#[case(&"ش".repeat(40), &"ش".repeat(40))]
+fn opaque_code_is_any_text_up_to_forty_characters(#[case] written: &str, #[case] normal: &str) {
+    for scheme in OPAQUE {
+        assert_eq!(accept(scheme, written).unwrap().identifier.expose_value(), normal);
+    }
+}
+
+#[rstest]
+#[case("")]
+#[case(" \u{200F}\u{A0}")]
+#[case("7\n7")]
+#[case("7\t7")]
+#[case("7\u{0}7")]
+#[case("7\u{85}7")]
+#[case(&"ش".repeat(41))]
+fn opaque_code_has_no_control_characters_and_an_end(#[case] written: &str) {
+    for scheme in OPAQUE {
+        assert_eq!(accept(scheme, written).unwrap_err(), SchemeError::Malformed);
+    }
+}
+
+/// Whatever is written under another scheme would fit them.
+#[test]
+fn opaque_scheme_is_never_the_hint_and_finds_no_number_in_a_text() {
+    let plain = ["الف-12", "a b", "x", "12:7", "شعبه ۱۲", "(7)"];
+    for value in plain {
+        for scheme in ["yekta", "fida", "passport", "e-tazkira", "amayesh-no", "census-tracking"] {
+            assert_eq!(accept(scheme, value).unwrap_err(), SchemeError::Malformed, "{value} under {scheme}");
+        }
+        assert!(!shipped().looks_like_identifier(value) && !shipped().may_hold_identifier(value), "{value}");
+    }
+    for scheme in OPAQUE {
+        assert_eq!(accept(scheme, &"9".repeat(41)).unwrap_err(), SchemeError::Malformed, "nor that of another of them");
+    }
+}
+
 #[test]
 fn valid_national_code_is_another_population() {
     assert_eq!(accept("national-code", "0010350829").unwrap_err(), SchemeError::WrongPopulation);
@@ -168,7 +211,7 @@ fn fits(scheme: &str, value: &str) -> bool {
         "residence-booklet-no" | "residence-permit-no" => digits && value.len() <= 12,
         "e-tazkira" => value == "1400-0101-12345",
         "paper-tazkira" => value == "12/34/567",
-        "pupil-code" | "student-code" | "insurance-no" => value.bytes().all(|b| b.is_ascii_alphanumeric() || b"./_-".contains(&b)),
+        "pupil-code" | "student-code" | "insurance-no" => (1..=40).contains(&value.chars().count()),
         _ => false,
     }
 }

@@ -118,6 +118,11 @@ impl DocumentFields {
         }
     }
 
+    /// Whether a row would tell nothing new.
+    pub(super) fn says_all_of(&self, row: &Self) -> bool {
+        self.merged(row) == *self
+    }
+
     /// Both dates stand in one calendar, so that what comes from the other side may have to change its own.
     fn dates_filled_from(&self, other: &Self) -> (Option<String>, Option<String>, Option<String>) {
         let calendar = self.calendar.clone().or_else(|| other.calendar.clone());

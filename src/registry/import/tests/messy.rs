@@ -59,6 +59,13 @@ fn spreadsheet_habits_do_not_lose_a_row() {
 }
 
 #[test]
+fn key_written_with_and_without_points_is_one_person() {
+    let office = Office::new();
+    let summary = office.rows(&[&row(&[("person", "پرونده")]), &row(&[("person", "پَرونده"), ("value", "A2222222")])]);
+    assert_eq!((summary.persons, office.store.persons().unwrap()), (1, 1));
+}
+
+#[test]
 fn month_names_and_other_encodings_are_not_what_a_file_may_hold() {
     let office = Office::new();
     let summary = office.rows(&[&row(&[("birth", "12 حوت 1370")])]);
