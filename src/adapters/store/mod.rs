@@ -75,6 +75,7 @@ pub use recovery::open_offline;
 pub use reserve::{DiskState, Reserve, SystemDisk};
 pub use restore::restore_all;
 pub use rewrap::rewrap;
+pub use schema::has_log;
 pub use sealed::LogChain;
 pub use signing::CheckpointSigner;
 pub use succession::{SuccessionOrder, seal, succeed};

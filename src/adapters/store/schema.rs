@@ -133,6 +133,18 @@ pub(super) fn is_ledger(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(application == Some(APPLICATION_ID) && matches!(version, Some(1..=VERSION)))
 }
 
+/// Whether a log was begun in a folder. A database without tables, as SQLite makes the file first, is none.
+///
+/// # Errors
+/// [`LedgerError`]: it cannot be read.
+pub fn has_log(dir: &Path) -> Result<bool, LedgerError> {
+    let path = database(dir);
+    if !path.is_file() {
+        return Ok(false);
+    }
+    Ok(open_reader(&path)?.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?)
+}
+
 /// A trigger or a view: there are none, and one that somebody left there would act by the hands of whoever writes, or read for whoever reads.
 pub(super) fn stranger(conn: &Connection) -> rusqlite::Result<Option<String>> {
     let select = "SELECT name FROM main.sqlite_schema WHERE type IN ('trigger', 'view') ORDER BY name LIMIT 1";
