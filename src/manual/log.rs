@@ -384,7 +384,7 @@
 //!
 //! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, or brings an earlier copy there up to date at the
 //! cost of what changed since, with the last checkpoint beside it; the content key
-//! is not in it; sealed logs are, and the counts of days. Keys that `keys rotate content` wrapped anew are wrapped anew there by the next update.
+//! is not in it; sealed logs are, and the counts of days. The folder is new, or empty and of mode 0700; the folder of a log in use, and any below one, is refused. Keys that `keys rotate content` wrapped anew are wrapped anew there by the next update.
 //! `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, whole or not at all: a restore that a crash cut short is run again, and nothing
 //! opens the log before. `FILE` is the last checkpoint that anybody outside has seen (the witness's).
 //!

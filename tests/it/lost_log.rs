@@ -61,3 +61,37 @@ async fn log_whose_disk_is_not_mounted_is_not_begun_a_second_time() {
     assert!(next.as_str().unwrap().starts_with(&format!("{}/", before["origin"].as_str().unwrap())), "{next}");
     gateway.kill();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copy_into_the_running_log_is_refused_and_the_log_goes_on() {
+    let installation = Installation::make();
+    let gateway = installation.start(Disk::Plain).await;
+    answers(&installation, 2).await;
+    let ledger = installation.dir().join("ledger");
+    let refused = installation.run(&["log", "backup", ledger.to_str().unwrap()]);
+    assert!(!refused.status.success() && said(&refused).contains("of a log that is in use"), "{}", said(&refused));
+    assert!(refused.stdout.is_empty() && !ledger.join("checkpoint").exists(), "{}", said(&refused));
+    answers(&installation, 300).await;
+    assert!(installation.is_ready().await);
+    gateway.kill();
+    assert!(installation.verify_log(None) > 300);
+}
+
+#[test]
+fn restore_of_what_is_no_copy_is_refused_and_leaves_nothing() {
+    let installation = Installation::make();
+    let (dir, ledger) = (installation.dir(), installation.dir().join("ledger"));
+    let copy = dir.join("copy");
+    assert!(installation.run(&["log", "backup", copy.to_str().unwrap()]).status.success());
+    std::fs::rename(&ledger, dir.join("away")).unwrap();
+    std::fs::create_dir(dir.join("empty")).unwrap();
+    let seen = copy.join("checkpoint");
+    for (from, more) in [("typo", None), ("empty", None), ("typo", Some("--succeed"))] {
+        let from = dir.join(from);
+        let restore = ["log", "restore", from.to_str().unwrap(), "--checkpoint", seen.to_str().unwrap()];
+        let refused = installation.run(&restore.into_iter().chain(more).collect::<Vec<_>>());
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(said(&refused).contains(&format!("there is no copy of a log in `{}`", from.display())), "{}", said(&refused));
+        assert!(!ledger.exists() && !dir.join("typo").exists() && files(&dir.join("empty")) == 0, "something was made");
+    }
+}

@@ -49,10 +49,13 @@ pub(super) fn make_folder(dir: &Path) -> Result<(), LedgerError> {
     builder.recursive(true).create(dir).map_err(|source| LedgerError::Io { what: "make the folder", path: dir.into(), source })
 }
 
+/// The file whose lock keeps a second process out.
+pub(super) const LOCK: &str = "ledger.lock";
+
 /// Makes the folder and takes its lock for as long as the file is held.
 pub(super) fn lock_folder(dir: &Path) -> Result<File, LedgerError> {
     make_folder(dir)?;
-    let path = dir.join("ledger.lock");
+    let path = dir.join(LOCK);
     let io = |source| LedgerError::Io { what: "lock", path: path.clone(), source };
     let file = File::options().create(true).append(true).open(&path).map_err(io)?;
     match file.try_lock() {
@@ -142,7 +145,8 @@ pub fn has_log(dir: &Path) -> Result<bool, LedgerError> {
     if !path.is_file() {
         return Ok(false);
     }
-    Ok(open_reader(&path)?.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?)
+    let begun = || open_reader(&path)?.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0));
+    begun().map_err(|error| LedgerError::from(error).of(dir))
 }
 
 /// A trigger or a view: there are none, and one that somebody left there would act by the hands of whoever writes, or read for whoever reads.
