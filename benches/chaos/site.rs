@@ -36,6 +36,7 @@ impl Site {
         let ledger = site.at("ledger");
         std::fs::remove_dir_all(&ledger).unwrap();
         std::fs::create_dir(&ledger).unwrap();
+        std::fs::remove_file(site.at("keys/logs-begun.json")).unwrap();
         let script = format!("mount -t tmpfs -o size={mib}m,mode=700 none \"$1\" && shift && exec \"$@\"");
         let mut wrapped = Command::new("unshare");
         wrapped.args(["-rm", "sh", "-c", &script, "sh"]).arg(&ledger);

@@ -6,6 +6,7 @@ mod aside;
 mod audit;
 pub mod authority;
 mod begin;
+mod begun;
 mod boot_time;
 mod decree_judge;
 pub mod deferrals;
@@ -112,6 +113,8 @@ pub async fn start(
     observability: Observability,
 ) -> Result<Running, StartError> {
     exposed::refuse_exposed(&config)?;
+    // Before anything is made in the log's folder.
+    begun::demand(&config, &origins::origins_of(&config)?)?;
     let memories = memories::Memories::of(&config)?;
     memories.demand()?;
     let clock = DoubtedClock::over(clock);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use metrics::counter;
 
-use super::StartError;
 use super::parts::ledger_config;
 use super::witnessed::{Seen, last_seen};
+use super::{StartError, begun};
 use crate::adapters::keys::KeyRing;
 use crate::adapters::store::{
     self, LedgerConfig, LedgerError, LogChain, NotWitnessed, Origins, Reserve, SqliteLedger, SuccessionOrder, is_copy,
@@ -43,12 +43,13 @@ impl From<NotOpen> for StartError {
     }
 }
 
-/// Opens the log that goes on: the present one, or a new one after it.
+/// Opens the log that goes on: the present one, or a new one after it. One that was begun and is not there is not begun again.
 ///
 /// # Errors
 /// [`NotOpen`]; a fork is not ended by itself, somebody has to look into it first.
 pub fn open_log(config: &Config, ring: &KeyRing, clock: Arc<dyn Clock>) -> Result<OpenLog, NotOpen> {
     let mut origins = origins_of(config)?;
+    begun::demand(config, &origins)?;
     store::seal(&origins).map_err(failed)?;
     if let Some((why, witnessed)) = ending(config, ring, &origins)? {
         succeed(config, ring, &mut origins, (why, witnessed), clock.as_ref())?;
@@ -57,6 +58,7 @@ pub fn open_log(config: &Config, ring: &KeyRing, clock: Arc<dyn Clock>) -> Resul
     // Before the log: on a full disk it opens only if the reserve gives way.
     let reserve = Reserve::open(&config.ledger.dir, config.ledger.room_bounds()).map_err(failed)?;
     let ledger = SqliteLedger::open(settings.clone(), ring.checkpoints().clone(), clock).map_err(failed)?;
+    begun::note(config, &origins)?;
     ledger.keep_reserve(reserve);
     let reader = Arc::new(LogChain::open(ledger.clone(), &origins, &settings).map_err(failed)?);
     for origin in reader.missing() {

@@ -59,10 +59,16 @@ pub(super) struct Restore {
 impl Restore {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let config = self.place.config()?;
+        let from = Origins::open(&self.from, &config.ledger.origin).doing("the copy")?;
+        if !store::has_log(&from.dir_of(from.present())).doing("the copy")? {
+            return Err(CliError::failed(format_args!(
+                "nothing was restored: there is no copy of a log in `{}`; name the folder into which `estelam log backup` copied it",
+                self.from.display()
+            )));
+        }
         let keys = KeyRing::open_at(&app::key_place(&config)).doing("the keys")?;
         let note = std::fs::read_to_string(&self.checkpoint).doing(format_args!("cannot read `{}`", self.checkpoint.display()))?;
         let seen = seen(&config, &keys, &note)?;
-        let from = Origins::open(&self.from, &config.ledger.origin).doing("the copy")?;
         let standing = standing(&from, &config, &seen)?;
         if let Standing::Lacks(lack) = &standing
             && !self.succeed

@@ -338,7 +338,7 @@
 //! | the log here | what happens |
 //! |---|---|
 //! | continues it | it is opened |
-//! | lacks entries of it: a back-up put back, a lost disk | it is sealed, and goes on under a new origin |
+//! | lacks entries of it: a back-up put back, a disk as it was before | it is sealed, and goes on under a new origin |
 //! | is a copy of a folder that may be in use (with or without a witness) | the same |
 //! | has other entries: a fork | nothing is opened or signed. Find out who wrote the other one; then `estelam log succeed` |
 //!
@@ -365,11 +365,26 @@
 //! (`ended-…`). If it has seen more than the statement owns up to, it refuses: give the node its last checkpoint, then `estelam log succeed`.
 //! The alarm `log-ended` counts every such change.
 //!
+//! # A log that is not there
+//!
+//! A disk that is not mounted leaves an empty folder, and a log that began there would be a second one under the origin of the first. So the first start notes in
+//! `keys/logs-begun.json`, which is never in the log's folder and is copied with the keys, that a log of this origin was begun, before anything is answered. Where a log is
+//! named there and `ledger.dir` has none, neither `serve` nor `demo` nor `log purge` makes anything, with a witness or without; they name the folder. An installation that has
+//! a log and no such file gets one at its next start.
+//!
+//! | the log | do |
+//! |---|---|
+//! | lies on a disk that is not mounted, or elsewhere | mount it, or set `ledger.dir` right |
+//! | is lost, and a copy is there | `estelam log restore` (Back-ups, below) |
+//! | is lost for good | `estelam log succeed`: a new log goes on under a new origin, and names the configured witness's last checkpoint of the old one. Tell the witness and the auditors |
+//!
+//! What is remembered beside the log is gone with its folder: the next start names each file and what to do about it.
+//!
 //! # Back-ups
 //!
 //! `estelam log backup FOLDER` copies the log as of one moment into a new folder while the service runs, or brings an earlier copy there up to date at the
 //! cost of what changed since, with the last checkpoint beside it; the content key
-//! is not in it; sealed logs are, and the counts of days. Keys that `keys rotate content` wrapped anew are wrapped anew there by the next update.
+//! is not in it; sealed logs are, and the counts of days. The folder is new, or empty and of mode 0700; the folder of a log in use, and any below one, is refused. Keys that `keys rotate content` wrapped anew are wrapped anew there by the next update.
 //! `estelam log restore FOLDER --checkpoint FILE` puts it back where no log is, whole or not at all: a restore that a crash cut short is run again, and nothing
 //! opens the log before. `FILE` is the last checkpoint that anybody outside has seen (the witness's).
 //!

@@ -18,6 +18,7 @@
 //! | `registry.people` in `estelam.toml`, `pki/spdci/` | people looked up in a social-protection registry: keys and access token; [`super::spdci`] | token at the next look-up, the rest restart |
 //! | `keys/`, `keys.unlock` | sealed signing keys and the secret that opens them, readable by the service alone; [`super::trust`] | by themselves |
 //! | `ledger/` | the access log, database and journal; copy them with `estelam log backup`; one process at a time | |
+//! | `keys/logs-begun.json` | which logs were begun here; copied with the keys. One that is named there and is not in `ledger/` keeps the gateway from starting ([`super::log`], *A log that is not there*) | written by itself |
 //! | `ledger/origins.json`, `ledger/origins/` | later logs, where one had to end; [`super::log`] | |
 //! | `ledger/fence` | who writes the log, and how many entries were answered for; never copy it back alone | |
 //! | `deferrals/` | entries that are shown to their holder later, signed by two officials; [`super::holder`] | at the next view |

@@ -16,6 +16,7 @@ mod ledger;
 mod ledger_note;
 mod ledger_vectors;
 mod legal_cases;
+mod lost_log;
 mod manual;
 mod mini_pki;
 mod openapi;

@@ -9,7 +9,7 @@ use super::config::{JOURNAL_BYTES, LedgerError};
 use super::journal::Journal;
 use super::origins::Origins;
 use super::reserve::SystemDisk;
-use super::{copies, nodes, schema};
+use super::{copies, fence, nodes, schema};
 use crate::core::ledger::room::{Disk as _, RoomBounds};
 
 /// Copies everything that the logs of an installation have, as one moment each: (entries, checkpoint of the greatest size if there is one) of the
@@ -20,6 +20,7 @@ use crate::core::ledger::room::{Disk as _, RoomBounds};
 /// [`LedgerError`]: there is no log, the folder is neither new nor a copy of it, or the disk refuses.
 pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>), LedgerError> {
     let copies = origins.at(to);
+    refuse_logs(origins, &copies)?;
     if !copies.all().iter().any(|(_, copy)| schema::database(copy).is_file()) {
         new_folder(to)?;
     }
@@ -38,6 +39,21 @@ pub fn backup_all(origins: &Origins, to: &Path) -> Result<(u64, Option<String>),
     }
     copies.write()?;
     Ok(last)
+}
+
+/// Refuses to copy into a log that somebody may be writing, whatever its folder is called here, or below one. A copy has no lock and no fence.
+fn refuse_logs(origins: &Origins, copies: &Origins) -> Result<(), LedgerError> {
+    let folder = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let own: Vec<_> = origins.all().iter().filter_map(|(_, dir)| folder(dir)).collect();
+    for (_, copy) in copies.all() {
+        // As far as it is there: what is still to be made is made below that.
+        let there = std::path::absolute(&copy).ok().and_then(|copy| copy.ancestors().find_map(|path| path.canonicalize().ok()));
+        let is_own = there.iter().flat_map(|there| there.ancestors()).filter_map(folder).any(|folder| own.contains(&folder));
+        if is_own || [fence::NAME, schema::LOCK].iter().any(|name| copy.join(name).exists()) {
+            return Err(LedgerError::NotForCopies(copy));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a copy has anything: one that was cut short in its first transaction has not, and is begun anew. SQLite is asked, which takes back what such a
@@ -105,9 +121,15 @@ fn end_of(copy: &Path) -> Result<(u64, Option<String>), LedgerError> {
 
 /// A folder that is empty and its owner's alone, as a copy that was cut short leaves it, is as good as a new one.
 fn new_folder(to: &Path) -> Result<(), LedgerError> {
-    let own = || std::fs::metadata(to).is_ok_and(|found| found.mode() & 0o077 == 0);
-    if std::fs::read_dir(to).is_ok_and(|mut names| names.next().is_none()) && own() {
-        return Ok(());
+    if let Ok(found) = std::fs::metadata(to) {
+        let refused = |what: String| Err(LedgerError::NotForNewCopy { path: to.into(), what });
+        let mode = found.mode() & 0o7777;
+        return match std::fs::read_dir(to).map(|mut names| names.next().is_none()) {
+            Ok(true) if mode & 0o077 == 0 => Ok(()),
+            Ok(true) => refused(format!("can be looked into by others (mode {mode:04o})")),
+            Ok(false) => refused("has something else in it".to_owned()),
+            Err(error) => refused(format!("is no folder for a copy ({error})")),
+        };
     }
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]

@@ -1,12 +1,13 @@
 //! What the ledger needs to know to open, and why it may refuse.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
 use super::keys::ContentKek;
+use super::schema;
 use crate::core::ledger::note::{NoteError, NoteKey};
 
 /// Length of a journal file: about 5,000 usual entries.
@@ -57,6 +58,16 @@ impl LedgerError {
             Self::Io { source, .. } => matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
             Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
             _ => false,
+        }
+    }
+
+    /// An error of the database of the log in `dir`: one that is damaged is named.
+    pub(super) fn of(self, dir: &Path) -> Self {
+        match self {
+            Self::Database(source) if matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) => {
+                Self::Damaged { path: schema::database(dir), source }
+            }
+            other => other,
         }
     }
 }
@@ -129,6 +140,31 @@ pub enum LedgerError {
     /// Nothing is there, or a half.
     #[error("a restore into `{0}` was cut short; run the same `estelam log restore` again")]
     HalfRestored(PathBuf),
+    /// The database is no database any more.
+    #[error(
+        "`{path}` is damaged ({source}); look through it with `estelam log verify`, or move that file aside, nothing else, and put a copy back with \
+         `estelam log restore`"
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A copy would be written into a log.
+    #[error(
+        "`{0}` is the folder of a log that is in use, or lies in one, and a copy there would be written into that log; name a folder of the copy's own, \
+         best on another disk"
+    )]
+    NotForCopies(PathBuf),
+    /// A copy would be written where others can read it, or beside something else.
+    #[error("`{path}` {what}: name a folder that is not there yet, an empty one of mode 0700, or one with an earlier copy of this log")]
+    NotForNewCopy {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A reader holds on to pages that are to go.
     #[error(
         "the ledger in `{0}` is still read by another program (a back-up, `estelam log` or an SQLite shell), which keeps old pages alive; end it and run this again"

@@ -29,7 +29,7 @@ use super::schema;
 use crate::core::domain::random::random;
 
 /// Name of the file.
-const NAME: &str = "fence";
+pub(super) const NAME: &str = "fence";
 /// Length of the token; behind it stands how many entries were answered for.
 const LEN: usize = 24;
 /// Where the place of the file stands in it.
@@ -266,5 +266,6 @@ pub fn is_copy(dir: &Path) -> Result<bool, LedgerError> {
     if !path.exists() {
         return Ok(false);
     }
-    Ok(!is_in_place(&schema::open_reader(&path)?, &path)?)
+    let in_place = || is_in_place(&schema::open_reader(&path)?, &path);
+    in_place().map(|in_place| !in_place).map_err(|error| error.of(dir))
 }

@@ -75,6 +75,7 @@ pub use recovery::open_offline;
 pub use reserve::{DiskState, Reserve, SystemDisk};
 pub use restore::restore_all;
 pub use rewrap::rewrap;
+pub use schema::has_log;
 pub use sealed::LogChain;
 pub use signing::CheckpointSigner;
 pub use succession::{SuccessionOrder, seal, succeed};
@@ -175,7 +176,9 @@ impl SqliteLedger {
         let fence = Arc::new(Fence::take(&config.dir)?);
         let readers = Readers::new(schema::database(&config.dir), contents::Contents::load(&config.content_kek)?);
         let place = purge::Place::of(&config);
-        let (shared, writer) = writer::Writer::start(config, signer, clock.clone(), fence.clone(), faults)?;
+        let dir = config.dir.clone();
+        let (shared, writer) =
+            writer::Writer::start(config, signer, clock.clone(), fence.clone(), faults).map_err(|error| error.of(&dir))?;
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run()).map_err(|source| LedgerError::Io {
             what: "start the thread of",
             path: "the ledger's writer".into(),

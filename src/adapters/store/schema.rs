@@ -49,10 +49,13 @@ pub(super) fn make_folder(dir: &Path) -> Result<(), LedgerError> {
     builder.recursive(true).create(dir).map_err(|source| LedgerError::Io { what: "make the folder", path: dir.into(), source })
 }
 
+/// The file whose lock keeps a second process out.
+pub(super) const LOCK: &str = "ledger.lock";
+
 /// Makes the folder and takes its lock for as long as the file is held.
 pub(super) fn lock_folder(dir: &Path) -> Result<File, LedgerError> {
     make_folder(dir)?;
-    let path = dir.join("ledger.lock");
+    let path = dir.join(LOCK);
     let io = |source| LedgerError::Io { what: "lock", path: path.clone(), source };
     let file = File::options().create(true).append(true).open(&path).map_err(io)?;
     match file.try_lock() {
@@ -131,6 +134,19 @@ pub(super) fn is_ledger(conn: &Connection) -> rusqlite::Result<bool> {
     let version: Option<i64> = conn.pragma_query_value(None, "user_version", |row| row.get(0)).optional()?;
     let application: Option<i64> = conn.pragma_query_value(None, "application_id", |row| row.get(0)).optional()?;
     Ok(application == Some(APPLICATION_ID) && matches!(version, Some(1..=VERSION)))
+}
+
+/// Whether a log was begun in a folder. A database without tables, as SQLite makes the file first, is none.
+///
+/// # Errors
+/// [`LedgerError`]: it cannot be read.
+pub fn has_log(dir: &Path) -> Result<bool, LedgerError> {
+    let path = database(dir);
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let begun = || open_reader(&path)?.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0));
+    begun().map_err(|error| LedgerError::from(error).of(dir))
 }
 
 /// A trigger or a view: there are none, and one that somebody left there would act by the hands of whoever writes, or read for whoever reads.

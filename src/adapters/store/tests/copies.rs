@@ -111,3 +111,57 @@ async fn copy_that_was_cut_short_at_its_beginning_is_taken_anew() {
     assert_eq!(backup_all(&origins, &to).unwrap().0, 1);
     assert_eq!(verified(&log.config, &to, None).entries, 1);
 }
+
+/// What lies in a folder and below it, with the bytes of each file.
+fn all_of(dir: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for path in std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()) {
+        if path.is_dir() { found.extend(all_of(&path)) } else { found.push((path.clone(), std::fs::read(path).unwrap())) }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn log_in_use_is_no_place_for_its_own_copy_or_anothers_by_whatever_name() {
+    let (log, other) = (log(), log());
+    log.append(0, 0).await.unwrap();
+    log.ledger.settled().await.unwrap();
+    other.ledger.settled().await.unwrap();
+    let (dir, folder) = (&log.config.dir, tempfile::tempdir().unwrap());
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(dir, &link).unwrap();
+    let origins = Origins::open(dir, &log.config.origin).unwrap();
+    let before = [all_of(dir), all_of(&other.config.dir)];
+    for to in [dir.clone(), link.clone(), link.join("origins/new"), dir.join("new"), other.config.dir.clone()] {
+        let refused = backup_all(&origins, &to).unwrap_err();
+        assert!(matches!(refused, LedgerError::NotForCopies(_)), "{}: {refused}", to.display());
+        assert!([all_of(dir), all_of(&other.config.dir)] == before, "{}: nothing was written", to.display());
+    }
+    // The same without what tells a log that runs: it is known by its place.
+    for name in ["fence", "ledger.lock"] {
+        std::fs::remove_file(dir.join(name)).unwrap();
+    }
+    assert!(matches!(backup_all(&origins, &link), Err(LedgerError::NotForCopies(_))));
+    assert_eq!(backup_all(&origins, &folder.path().join("copy")).unwrap().0, 1);
+}
+
+#[tokio::test]
+async fn folder_that_is_not_fit_for_a_copy_is_said_with_what_is_wrong_and_what_to_do() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let log = log();
+    log.append(0, 0).await.unwrap();
+    let (folder, origins) = (tempfile::tempdir().unwrap(), Origins::open(&log.config.dir, &log.config.origin).unwrap());
+    let (open, full, file) = (folder.path().join("open"), folder.path().join("full"), folder.path().join("file"));
+    let mode = |mode| std::fs::set_permissions(&open, std::fs::Permissions::from_mode(mode)).unwrap();
+    std::fs::create_dir(&open).unwrap();
+    mode(0o755);
+    std::fs::create_dir_all(full.join("something")).unwrap();
+    std::fs::write(&file, "").unwrap();
+    for (to, what) in [(&open, "(mode 0755)"), (&full, "something else in it"), (&file, "no folder")] {
+        let said = backup_all(&origins, to).unwrap_err().to_string();
+        assert!(said.contains(what) && said.contains("an empty one of mode 0700"), "{said}");
+    }
+    mode(0o700);
+    assert_eq!(backup_all(&origins, &open).unwrap().0, 1);
+}

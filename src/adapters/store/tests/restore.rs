@@ -127,3 +127,18 @@ async fn folder_knows_how_many_were_answered_for_only_after_an_orderly_end() {
     succeed(&config, &mut origins, &order).unwrap();
     assert_eq!(answered_in(&dir).unwrap(), Answered::AtLeast(3), "what was sealed is not gone on from");
 }
+
+#[tokio::test]
+async fn damaged_database_is_named_with_the_way_on() {
+    let (log, _folder, copy, back) = copied(300).await;
+    restore_all(&copy, &back, true).unwrap();
+    let database = back.join("ledger.sqlite");
+    let whole = std::fs::read(&database).unwrap();
+    for damage in [0..64, 33_000..whole.len()] {
+        let mut bytes = whole.clone();
+        bytes[damage].fill(0xA5);
+        std::fs::write(&database, bytes).unwrap();
+        let said = open(&log, &back).err().unwrap().to_string();
+        assert!(said.contains("ledger.sqlite` is damaged") && said.contains("`estelam log restore`"), "{said}");
+    }
+}
