@@ -10,7 +10,7 @@
 //! | `list`, `show NAME` (`--json`) | who may ask what, who is cut off, when which certificate ends |
 //! | `rotate NAME --csr FILE`, then `rotate NAME --finish` | a second certificate beside the first; then the end of the first. `--branch UNIT` with both: that unit's, no other |
 //! | `suspend NAME`, `--branch UNIT`, `--certificate FILE`, `--tokens` | cut off, from the next request on |
-//! | `resume NAME`, `--branch UNIT` | back; tokens from before stay dead |
+//! | `resume NAME`, `--branch UNIT` | back; tokens from before stay dead. Refused, and nothing changed, while the agency's own policy file says `suspended = true` |
 //! | `retire NAME` | cut off, certificates revoked, file moved to `policies/retired/`; the name is never given again |
 //!
 //! A request (PKCS #10) may hold a key (P-256, P-384, Ed25519, RSA of 2048 to 4096 bits), a subject of CN, O, OU and C, and an extension request
