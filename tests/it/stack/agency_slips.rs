@@ -185,3 +185,26 @@ async fn a_resumption_that_is_refused_leaves_the_suspension_and_a_broken_file_of
     }
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kit_that_has_no_place_enrols_nobody_and_the_same_request_is_good_again() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let lab = tempfile::tempdir().unwrap();
+    let csr = request(lab.path(), "one", &[&san("bank-two")]);
+    std::fs::write(lab.path().join("file"), "").unwrap();
+    let like = ["enrol", "bank-two", "--csr", &csr, "--like", "bank", "--fa", "بانک دوم", "--en", "Second bank", "--kit"];
+    let with = |kit: &str| agency(&dir, &[&like[..], &[kit]].concat());
+    for place in [lab.path().join("file/kit").to_str().unwrap(), "/proc/self"] {
+        let said = failed(&with(place));
+        assert!(said.contains("nobody was enrolled") && said.contains(place), "{said}");
+        assert_eq!(register(&system, "bank-two"), Register::default(), "{place}");
+        assert!(!system.config.policies.join("agencies/bank-two.toml").exists(), "{place}");
+    }
+    let kit = lab.path().join("new/kit");
+    let refused = ["enrol", "bank-two", "--csr", &csr, "--like", "nosuch", "--fa", "x", "--en", "x", "--kit", kit.to_str().unwrap()];
+    assert!(failed(&agency(&dir, &refused)).contains("agencies/nosuch.toml") && !kit.exists(), "what was refused left a folder");
+    assert!(done(&with(kit.to_str().unwrap())).contains("bank-two is enrolled"));
+    assert!(kit.join("ask.sh").is_file() && !kit.join(".estelam-kit").exists());
+    system.stop().await;
+}
