@@ -111,7 +111,7 @@
 //! |---|---|
 //! | up to half of its life | none |
 //! | past half of it | a warning: a newer one should be here |
-//! | past `nextUpdate`, within `tls.crl_grace_h` (24; at most 168) | alarm `revocation-lists-grace`; everything goes on, each record is marked `revocation-grace` |
+//! | past `nextUpdate`, within `tls.crl_grace_h` (24; at most 168) | alarm `revocation-lists-grace`, and part `revocation-lists` of the health check is `degraded` from here on; everything goes on, each record is marked `revocation-grace` |
 //! | past that | alarm `revocation-lists-overdue`; services that are `life_critical` in `services.toml` go on, each record marked `revocation-overdue`; the rest is refused `certificate-not-accepted`, and no other agency gets a token. Whoever has one may revoke it |
 //!
 //! So a source that is blocked closes no hospital and opens no bank. What the last list revoked stays revoked, and whoever must be stopped meanwhile is stopped
