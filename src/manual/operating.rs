@@ -220,7 +220,8 @@
 //!    `until`; `@from("1405/01/01")`, `@until(…)`); they begin and end by themselves, at Tehran's midnight.
 //!    Every Cedar rule says where it comes from and how sure that is (`@source`, `@confidence`); no change takes effect that brings one without, while one
 //!    of an earlier build stands until you mend it.
-//! 2. `estelam policy check --policies COPY`: every fault with file and line.
+//! 2. `estelam policy check --policies COPY`: faults with file and line. Those of catalogues and rules come first, with what is wrong in the form of
+//!    agencies' files; what is judged by them (agencies' grants, cases of answers) is told once they are mended, so check again then.
 //! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails. A case asks a question and says what must
 //!    come: outcome, reason, decree, rule, next step. It can say too what was named beside the number (`series`, `country`), what the agency
 //!    is told (`told = { reason = …, shows = […] }`, by the `[disclosure]` of its file) and, on remembered facts (`registry = "cached"`), whether they were
