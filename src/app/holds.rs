@@ -129,6 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn hold_whose_last_day_is_over_is_not_begun_and_one_that_is_not_there_is_said_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (person(dir.path(), "one"), person(dir.path(), "two"));
+        let holds = Holds::open(dir.path()).unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let said = holds.add(hold(), &first, at("2027-01-02T00:00:00Z")).unwrap_err().0;
+        assert!(said.contains("2027-01-01, is over, today is 2027-01-02"), "{said}");
+        let said = holds.approve("court-1", Step::Begin, &second, NOW).unwrap_err().0;
+        assert_eq!(said, "there is no hold `court-1`; see `estelam log hold list`", "what was refused left nothing");
+        holds.add(hold(), &first, at("2027-01-01T23:59:59Z")).unwrap();
+        assert_eq!(standing(&holds, at("2027-01-01T23:59:59Z")), [Standing::Pending], "its last day is not over yet");
+    }
+
+    #[test]
     fn altered_hold_or_stranger_stops_every_deletion() {
         let dir = tempfile::tempdir().unwrap();
         let (first, second) = (person(dir.path(), "one"), person(dir.path(), "two"));

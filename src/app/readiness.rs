@@ -18,6 +18,24 @@ use crate::adapters::tls::trust::CertificateTrust;
 use crate::core::domain::assurance::Assurance;
 use crate::flow::Gate;
 
+/// The part that revocation lists are.
+pub(super) const LISTS: &str = "revocation-lists";
+
+/// What is wrong with revocation lists, and what to do.
+const fn lists_told(assurance: Assurance) -> Option<&'static str> {
+    match assurance {
+        Assurance::Current => None,
+        Assurance::Grace => Some(
+            "a revocation list is past its next update; everything goes on until the grace (`tls.crl_grace_h`) is over: bring a newer list before \
+             that; see the manual, `trust`, Revocation lists",
+        ),
+        Assurance::Overdue => Some(
+            "a revocation list is past its next update and the grace; at most services that are `life_critical` go on: bring a newer list; see the \
+             manual, `trust`, Revocation lists",
+        ),
+    }
+}
+
 struct NodeReadiness {
     gate: Arc<Gate>,
     clock: Arc<DoubtedClock>,
@@ -54,6 +72,10 @@ impl NodeReadiness {
         self.trust.assurance().max(self.registry_trust.assurance())
     }
 
+    fn lists_let_answer(&self) -> bool {
+        self.lists() < Assurance::Overdue || self.any_life_critical()
+    }
+
     fn any_life_critical(&self) -> bool {
         (self.gate.policy)().services.iter().any(|service| service.life_critical)
     }
@@ -77,7 +99,7 @@ impl Readiness for NodeReadiness {
             ("clock", self.gate.clock.holds()),
             ("certificate", self.certificate.is_in_its_dates()),
             // Overdue lists close services one by one; a node that can still answer a life-critical one must not be taken out.
-            ("revocation-lists", self.lists() < Assurance::Overdue || self.any_life_critical()),
+            (LISTS, self.lists_let_answer()),
         ];
         parts.extend(self.registry.people_ready().map(|ready| ("people-registry", ready)));
         parts
@@ -86,18 +108,23 @@ impl Readiness for NodeReadiness {
     fn degraded(&self) -> Vec<&'static str> {
         // What signs is in memory. A hiccup that takes the files from every node must not take every node from those who ask.
         let keys = (!self.key_files.in_order() && self.key_files.serve()).then_some("keys");
+        // Somebody must bring a list long before the node is of no use; then it is red, and not merely this.
+        let lists = (self.lists() > Assurance::Current && self.lists_let_answer()).then_some(LISTS);
+        let own = keys.into_iter().chain(lists);
         if !self.answers_in_an_outage() {
-            return keys.into_iter().collect();
+            return own.collect();
         }
         let registry = (!self.registry.ready()).then_some("registry");
         let people = self.registry.people_ready().filter(|ready| !ready).map(|_| "people-registry");
-        keys.into_iter().chain(registry).chain(people).collect()
+        own.chain(registry).chain(people).collect()
     }
 
     fn advice(&self) -> Vec<(&'static str, String)> {
         let disputed = || self.registry.clocks_apart().then(dispute_told);
         let clock = self.clock.doubt().map(Doubt::told).or_else(disputed).map(|why| ("clock", why));
-        clock.into_iter().chain(self.key_files.advice().map(|why| ("keys", why))).collect()
+        let keys = self.key_files.advice().map(|why| ("keys", why));
+        let lists = lists_told(self.lists()).map(|why| (LISTS, why.to_owned()));
+        clock.into_iter().chain(keys).chain(lists).collect()
     }
 
     fn policy_version(&self) -> Arc<str> {

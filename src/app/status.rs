@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::deletion::Deletion;
 use super::key_files::KeyFiles;
 use super::parts::Parts;
+use super::readiness::LISTS;
 use super::timekeeping::DISPUTED;
 use crate::adapters::clock::DoubtedClock;
 use crate::adapters::http::{NodeStatus, Readiness};
@@ -42,6 +43,7 @@ pub(super) fn of(parts: &Parts, readiness: Arc<dyn Readiness>, deletion: Arc<Del
 impl NodeStatus for Status {
     fn status(&self) -> Value {
         let ready = self.readiness.is_ready();
+        let lists = self.readiness.advice().into_iter().find(|(part, _)| *part == LISTS).map(|(_, why)| why);
         let parts = self.readiness.parts();
         let parts: serde_json::Map<_, _> = parts.into_iter().map(|(part, ready)| (part.to_owned(), json!(ready))).collect();
         json!({
@@ -50,6 +52,7 @@ impl NodeStatus for Status {
             "degraded": self.readiness.degraded(),
             "time": self.gate.clock.now().to_string(),
             "keys": self.key_files.advice(),
+            "revocation_lists": lists,
             "clock": self.doubt(),
             "policy_version": &*self.readiness.policy_version(),
             "cut_off_version": self.readiness.cut_off_version(),

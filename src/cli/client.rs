@@ -215,7 +215,11 @@ impl Client {
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        CliError::failed(format_args!("the gateway at {} does not answer: {cause}; {}", self.place.gateway, what_to_see_to(cause)))
+        let gateway = &self.place.gateway;
+        if let Some(rustls::Error::InvalidCertificate(why)) = tls_error(cause) {
+            return CliError::failed(not_vouched_for(gateway, &self.dir.join(&self.place.ca), why));
+        }
+        CliError::failed(format_args!("the gateway at {gateway} does not answer: {cause}; {}", what_to_see_to(cause)))
     }
 
     /// Reads a public resource as text.
@@ -243,19 +247,34 @@ fn who_has(scope: &str) -> Option<&'static str> {
     }
 }
 
+/// Something answers, under a certificate that is not taken for the gateway's.
+fn not_vouched_for(gateway: &str, root: &Path, why: &rustls::CertificateError) -> String {
+    let root = root.display();
+    match why {
+        // A root of another installation may bear the same name; then it is the signature that does not fit.
+        rustls::CertificateError::UnknownIssuer | rustls::CertificateError::BadSignature => format!(
+            "what answers at {gateway} has a certificate for which `{root}` does not vouch: is it the gateway that listens there, and is that file its \
+             root (`ca.pem` of the newest kit)?"
+        ),
+        why => format!(
+            "what answers at {gateway} has a certificate that does not count ({why}): is it the gateway that listens there, under the name in its \
+             URL, and is the clock here right?"
+        ),
+    }
+}
+
 /// What to see to where no reply came.
 fn what_to_see_to(cause: &(dyn Error + 'static)) -> &'static str {
     match tls_error(cause) {
-        Some(rustls::Error::InvalidCertificate(_)) => "is it the gateway that listens there, and is the root (`ca`) here its own?",
         Some(rustls::Error::AlertReceived(_)) => "it refuses this certificate: has it ended, or was it cut off? ask the operator",
         Some(_) => "what listens there does not speak TLS as the gateway does: is it the right address?",
         None => "is it running?",
     }
 }
 
-/// What TLS met; on a connection that stands, it comes inside an error of reading or writing.
+/// What TLS met. It comes inside an error of reading or writing: on a connection that stands within one, on one that is just made within two.
 fn tls_error<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    let inside = || cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref();
+    let inside = || tls_error(cause.downcast_ref::<std::io::Error>()?.get_ref()?);
     cause.downcast_ref().or_else(inside)
 }
 
@@ -277,16 +296,22 @@ fn said(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{said, what_to_see_to};
+    use std::path::Path;
+
+    use super::{not_vouched_for, said, what_to_see_to};
 
     #[test]
     fn connection_that_fails_says_what_to_see_to() {
         let tls = |error: rustls::Error| what_to_see_to(&error);
-        assert!(tls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)).contains("root"));
+        let not_vouched_for = |why| not_vouched_for("https://gate.example", Path::new("kit/ca.pem"), &why);
+        let said = not_vouched_for(rustls::CertificateError::UnknownIssuer);
+        assert!(said.starts_with("what answers at https://gate.example") && said.contains("`kit/ca.pem` does not vouch"), "{said}");
+        assert!(not_vouched_for(rustls::CertificateError::Expired).contains("is the clock here right?"));
         assert!(tls(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked)).contains("cut off"));
         assert!(tls(rustls::InvalidMessage::InvalidContentType.into()).contains("right address"));
         let wrapped = std::io::Error::other(rustls::Error::AlertReceived(rustls::AlertDescription::AccessDenied));
         assert!(what_to_see_to(&wrapped).contains("cut off"), "as the connection wraps it");
+        assert!(what_to_see_to(&std::io::Error::other(wrapped)).contains("cut off"), "as it wraps it while it is made");
         assert_eq!(what_to_see_to(&std::io::Error::other("refused")), "is it running?");
     }
 

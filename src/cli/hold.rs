@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::CliError;
 use super::signed::{Enrol, List, Sign, Signer, screened};
+use super::when::day;
 use crate::app::holds::LegalHold;
 use crate::core::ledger::retention::{Hold, Step};
 
@@ -35,13 +36,13 @@ pub(super) struct Add {
     #[arg(long)]
     reason: String,
     /// First day of the entries that it holds
-    #[arg(long)]
+    #[arg(long, value_parser = day)]
     from: Date,
     /// Last day of them
-    #[arg(long)]
+    #[arg(long, value_parser = day)]
     to: Date,
     /// Last day of the hold itself
-    #[arg(long)]
+    #[arg(long, value_parser = day)]
     until: Date,
     /// Only entries of this agency
     #[arg(long)]

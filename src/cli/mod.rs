@@ -29,6 +29,7 @@ mod status;
 mod token;
 mod trail_key;
 mod verify;
+mod when;
 mod witness;
 mod words;
 mod words_fa;

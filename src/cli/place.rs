@@ -181,7 +181,11 @@ impl DemoFile {
     pub(super) fn agency(&self, name: &str) -> Result<&AgencyFiles, CliError> {
         self.agencies.get(name).ok_or_else(|| {
             let names: Vec<_> = self.agencies.keys().map(String::as_str).collect();
-            CliError::usage(format_args!("no agency `{name}` here; there are {}", names.join(", ")))
+            let there = if names.is_empty() { "there are none of any agency".to_owned() } else { format!("there are those of {}", names.join(", ")) };
+            CliError::usage(format_args!(
+                "the certificate and key of an agency `{name}` are not here; {there}. Wanted are `pki/{name}/cert.pem` and `pki/{name}/key.pem` in the \
+                 installation's folder, or the folder of the agency's kit with `--dir KIT`"
+            ))
         })
     }
 }
@@ -248,7 +252,23 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn agency_without_keys_here_is_told_what_is_wanted() {
+        let mut places: DemoFile =
+            serde_json::from_str(r#"{"gateway": "https://g", "public": "https://p", "ca": "ca.pem", "agencies": {}}"#).unwrap();
+        let said = places.agency("security-auditor").unwrap_err().to_string();
+        assert!(
+            said.contains("there are none of any agency. Wanted are `pki/security-auditor/cert.pem`") && said.contains("--dir KIT"),
+            "{said}"
+        );
+        let files = AgencyFiles { cert: "cert.pem".into(), key: "key.pem".into(), request_key: None };
+        places.agencies.insert("bank".to_owned(), files);
+        assert!(places.agency("dpo").unwrap_err().to_string().contains("there are those of bank. Wanted"));
+        assert!(places.agency("bank").is_ok());
+    }
 
     #[test]
     fn place_is_told_as_a_shell_reads_it_again() {

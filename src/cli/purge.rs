@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::place::{Place, write_atomically};
+use super::when::day;
 use super::{CliError, Failure, block_on};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::keys::KeyRing;
@@ -33,7 +34,7 @@ pub(super) struct Purge {
     #[command(flatten)]
     place: Place,
     /// Only this day (UTC); refused whole if it is not due. May be repeated
-    #[arg(long, requires = "class")]
+    #[arg(long, requires = "class", value_parser = day)]
     day: Vec<Date>,
     /// The class of the days
     #[arg(long, requires = "day")]

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use super::CliError;
 use super::purge::Class;
 use super::signed::{Enrol, List, Sign, Signer, screened};
+use super::when::day;
 use crate::app::purge_orders::StandingOrder;
 use crate::core::ledger::RetentionClass;
 use crate::core::ledger::purge_order::PurgeOrder;
@@ -37,10 +38,10 @@ pub(super) struct Add {
     #[arg(long)]
     reason: String,
     /// First day (UTC) on which what is due may be deleted
-    #[arg(long)]
+    #[arg(long, value_parser = day)]
     from: Date,
     /// Last day; at most 366 with the first
-    #[arg(long)]
+    #[arg(long, value_parser = day)]
     to: Date,
     /// Only contents of this class. May be repeated; every class if left out
     #[arg(long)]

@@ -42,6 +42,7 @@ fn rows(status: &Value) -> Vec<(String, String)> {
     let degraded = |part: &str| status.get("degraded").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == part));
     rows.extend(parts.map(|(part, ready)| {
         let how = match ready {
+            Value::Bool(true) if degraded(part) => "NOT IN ORDER; it does not keep anything from being answered yet",
             Value::Bool(true) => "ok",
             _ if degraded(part) => "NOT IN ORDER; what can be answered without it is",
             _ => "NOT READY",
@@ -54,6 +55,9 @@ fn rows(status: &Value) -> Vec<(String, String)> {
     }
     if let Some(Value::String(why)) = status.get("keys") {
         rows.push(row("keys", why.clone()));
+    }
+    if let Some(Value::String(why)) = status.get("revocation_lists") {
+        rows.push(row("revocation lists", why.clone()));
     }
     rows.push(row("policy", at("/policy_version")));
     rows.push(row("decrees", at("/registry/decrees_version")));
@@ -143,8 +147,9 @@ mod tests {
     fn table_names_what_is_not_ready_and_what_went_wrong_where() {
         let status = json!({
             "ready": false,
-            "parts": {"keys": false, "ledger": true, "registry": false},
-            "degraded": ["registry"],
+            "parts": {"keys": false, "ledger": true, "registry": false, "revocation-lists": true},
+            "degraded": ["revocation-lists", "registry"],
+            "revocation_lists": "bring a newer list",
             "keys": "`keys/content.key` is missing",
             "clock": {"doubt": "clock-behind-log", "do": "set it right"},
             "registry": {
@@ -158,6 +163,9 @@ mod tests {
         });
         let text: Vec<_> = rows(&status).into_iter().map(|(what, value)| format!("{what}|{value}")).collect();
         assert!(text.contains(&"  keys|NOT READY".to_owned()), "{text:?}");
+        assert!(text.contains(&"  ledger|ok".to_owned()), "{text:?}");
+        assert!(text.iter().any(|line| line.starts_with("  revocation-lists|NOT IN ORDER")), "{text:?}");
+        assert!(text.contains(&"revocation lists|bring a newer list".to_owned()), "{text:?}");
         assert!(text.contains(&"  registry|NOT IN ORDER; what can be answered without it is".to_owned()), "{text:?}");
         assert!(text.contains(&"change feed|silent for 12 s, cursor 7, 3 changes behind what look-ups show".to_owned()), "{text:?}");
         assert!(text.contains(&"keys|`keys/content.key` is missing".to_owned()), "{text:?}");

@@ -126,7 +126,7 @@ impl Config {
 }
 
 /// Whether an `https://` URL is of printable ASCII, names a host and a port if any, and neither a user, a query nor a fragment.
-fn names_a_host(url: &str) -> bool {
+pub(crate) fn names_a_host(url: &str) -> bool {
     let rest = url.trim_start_matches("https://");
     let authority = rest.split('/').next().unwrap_or_default();
     // The colons of an IPv6 address stand in brackets.

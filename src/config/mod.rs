@@ -27,6 +27,7 @@ use crate::core::ledger::room::RoomBounds;
 
 pub use self::alerts::Alerts;
 pub use self::audit::Audit;
+pub(crate) use self::check::names_a_host;
 pub use self::events::Events;
 pub use self::holder::Holder;
 pub use self::issuers::OutsideIssuer;

@@ -132,7 +132,7 @@
 //! names still has its sealed trail key under that name, the counts of every day of which contents are gone, that database and journal are of one tree, that nothing in the database acts on its own, and that each log goes on from the end of the one before it. `--checkpoint FILE` also compares the log that it is of with a checkpoint that you kept from before. It uses every
 //! processor and the same memory for a log of any length.
 //!
-//! What a purge rests on is checked against keys that the auditor got elsewhere. Without them `log verify` says that it was not checked, and `--json` counts 0 of `purges`.
+//! What a purge rests on is checked against keys that the auditor got elsewhere. Without them `log verify` says that it was not checked, and `--json` counts 0 of `purges`. Where something does not hold `--json` prints `fault` alone.
 //!
 //! | given | what each purge must have; the first that has not is named |
 //! |---|---|
@@ -317,7 +317,7 @@
 //! status` says so, and [`super::operating`] has the alarms. While an order cannot be read, or is gone or another than was recorded, nothing is deleted. In a demo nothing
 //! needs an order; people enrolled by `purge-order enrol NAME --key KEY` may try them.
 //!
-//! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own. It holds once two people signed it
+//! **Legal holds.** `holds/ID.json` names days, an agency or answers, never a person, and a last day of its own, which must not be over when it is added (UTC). It holds once two people signed it
 //! and until two released it: `estelam log hold enrol NAME --key KEY` (once each), `hold add ID --reason … --from … --to … --until … --key A`, `hold
 //! approve ID --key B`, `hold release ID --key A`, then `--key B`, `hold list`. Outside a demo nobody is enrolled: officials in office sign. Held contents are encrypted again under a new key, then the old one goes. While a
 //! hold cannot be read or a signature does not fit, nothing is deleted. Names and reasons of what people sign are refused where they may hold a person's number;

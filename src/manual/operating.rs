@@ -53,7 +53,7 @@
 //! | `registry` | no decrees loaded, the change feed out of contact or behind what look-ups show, or look-ups at every address failed repeatedly; mostly `degraded` | look at the registry and its certificate; `estelam_registry_errors_total{kind}` and `estelam_registry_feed_errors_total{kind}` say why |
 //! | `people-registry` | people are looked up in another registry ([`spdci`](super::spdci)), and look-ups at every address of it failed repeatedly; mostly `degraded` | `estelam status` says what failed; answers are `registry-unavailable` meanwhile |
 //! | `ledger` | the log cannot take entries, or its disk is full and the reserve used up | look at the disk; nothing is answered meanwhile |
-//! | `revocation-lists` | a list is past its grace, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
+//! | `revocation-lists` | `degraded`, with what goes on in `advice`: a list is past its `nextUpdate`. Red: it is past its grace too, and no service is `life_critical` | bring the list; see [`trust`](super::trust) |
 //! | `keys` | `degraded`: a file of `keys/` or `keys.unlock` is gone, reachable by others, another one, or does not open; the keys in memory go on, and a restart would not have them. Red: a token does not answer, or what opens the contents has been away for a day | restore the file (the body says which), or bring the token; give a key that is lost up by `estelam keys lost USE`, one that signs no more by `keys retire KID`; [`trust`](super::trust) says why |
 //! | `clock` | the wall clock jumped by more than 30 s against the time since boot (`clock-jumped`), or differs by more than that from the witness's (`clock-contradicted`), or was at the start more than that behind the log's last entry and has not passed it yet (`clock-behind-log`), or was set by more than that while the gateway did not run (`clock-moved`); nothing is signed, purged or issued (503 `ledger-unavailable`), and it is an entry | as `estelam status` and the body say: set the clock right and restart the gateway; if it is right, see below |
 //! | `certificate` | what the listeners show, `tls.certificate` as it was at the start, is not within its dates: every client refuses it | bring a new one and restart the gateway |
@@ -221,7 +221,8 @@
 //!    `until`; `@from("1405/01/01")`, `@until(…)`); they begin and end by themselves, at Tehran's midnight.
 //!    Every Cedar rule says where it comes from and how sure that is (`@source`, `@confidence`); no change takes effect that brings one without, while one
 //!    of an earlier build stands until you mend it.
-//! 2. `estelam policy check --policies COPY`: every fault with file and line.
+//! 2. `estelam policy check --policies COPY`: faults with file and line. Those of catalogues and rules come first, with what is wrong in the form of
+//!    agencies' files; what is judged by them (agencies' grants, cases of answers) is told once they are mended, so check again then.
 //! 3. `estelam policy test --policies COPY`: every case of `cases/*.toml`. A rule without a case each way fails. A case asks a question and says what must
 //!    come: outcome, reason, decree, rule, next step. It can say too what was named beside the number (`series`, `country`), what the agency
 //!    is told (`told = { reason = …, shows = […] }`, by the `[disclosure]` of its file) and, on remembered facts (`registry = "cached"`), whether they were

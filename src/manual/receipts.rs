@@ -58,6 +58,7 @@
 //! | issuer | `iss` is exactly the issuer that the keys are of |
 //! | time | `iat` lies between the key's first and last day of signing; two minutes are allowed for a running gateway to take up a change |
 //! | the log | the entry's header commits to the statement, the path leads to the checkpoint (RFC 9162 §2.1.3.2), which a key of the log signed |
+//! | the JSON around a statement | every member that the statement has too (outcome, reason's code, document, terms, instants, versions, `may_deny`, ids, receipt) says the same; else `answer-differs`, with the member's name. Words for people (`message`) are not signed |
 //! | a kept checkpoint | the proof is of the very same tree; two trees of one size are called a fork |
 //!
 //! `exp` is not looked at: it says until when the agency could rely on the answer, not whether the paper is genuine.

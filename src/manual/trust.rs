@@ -10,7 +10,7 @@
 //! | `list`, `show NAME` (`--json`) | who may ask what, who is cut off, when which certificate ends |
 //! | `rotate NAME --csr FILE`, then `rotate NAME --finish` | a second certificate beside the first; then the end of the first. `--branch UNIT` with both: that unit's, no other |
 //! | `suspend NAME`, `--branch UNIT`, `--certificate FILE`, `--tokens` | cut off, from the next request on |
-//! | `resume NAME`, `--branch UNIT` | back; tokens from before stay dead |
+//! | `resume NAME`, `--branch UNIT` | back; tokens from before stay dead. Refused, and nothing changed, while the agency's own policy file says `suspended = true` |
 //! | `retire NAME` | cut off, certificates revoked, file moved to `policies/retired/`; the name is never given again |
 //!
 //! A request (PKCS #10) may hold a key (P-256, P-384, Ed25519, RSA of 2048 to 4096 bits), a subject of CN, O, OU and C, and an extension request
@@ -111,7 +111,7 @@
 //! |---|---|
 //! | up to half of its life | none |
 //! | past half of it | a warning: a newer one should be here |
-//! | past `nextUpdate`, within `tls.crl_grace_h` (24; at most 168) | alarm `revocation-lists-grace`; everything goes on, each record is marked `revocation-grace` |
+//! | past `nextUpdate`, within `tls.crl_grace_h` (24; at most 168) | alarm `revocation-lists-grace`, and part `revocation-lists` of the health check is `degraded` from here on; everything goes on, each record is marked `revocation-grace` |
 //! | past that | alarm `revocation-lists-overdue`; services that are `life_critical` in `services.toml` go on, each record marked `revocation-overdue`; the rest is refused `certificate-not-accepted`, and no other agency gets a token. Whoever has one may revoke it |
 //!
 //! So a source that is blocked closes no hospital and opens no bank. What the last list revoked stays revoked, and whoever must be stopped meanwhile is stopped

@@ -178,6 +178,8 @@ def the_receipt_page_checks_in_the_browser_and_sends_nothing(demo):
     other, other_proof = answer(demo)
     steps = [step("genuine", document=statement, shows="bank-card"), step("genuine", document=whole, proof=json.dumps(proof), shows=str(proof["index"])),
              step("genuine", document=receipt, shows=said["receipt"]["code"]), step("genuine", document=receipt, statement=whole, proof=json.dumps(proof)),
+             step("not-genuine", "answer-differs", document=json.dumps(said | {"decision": "not-entitled"})),
+             step("not-genuine", "answer-differs", document=receipt, statement=json.dumps(said | {"may_deny": not said["may_deny"]})),
              step("cannot-be-checked", "proof-of-other", document=statement, proof=json.dumps(other_proof)),
              step("cannot-be-checked", "proof-broken", document=statement, proof=json.dumps(proof | {"index": proof["index"] + 1})),
              step("cannot-be-checked", "statement-of-other", document=receipt, statement=other["statement"]),

@@ -250,7 +250,9 @@ fn files_missing_or_in_the_wrong_place() {
 fn all_mistakes_are_told_at_once() {
     let mut files = changed("agencies/bank.toml", "\"try-later\"", "\"later\"");
     files.extend([("agencies/school.toml".to_owned(), "id = 1".to_owned()), ("services.toml".to_owned(), "x".to_owned())]);
-    assert_eq!(Snapshot::load(&files).unwrap_err().len(), 1, "catalogues come first: agencies are checked against them");
+    let errors = lines(&Snapshot::load(&files).unwrap_err());
+    assert_eq!(errors.lines().count(), 2, "catalogues come first: agencies are checked against them, but for their form: {errors}");
+    assert!(errors.contains("services.toml") && errors.contains("agencies/school.toml:1: "), "{errors}");
     files.insert("services.toml".to_owned(), crate::policy_support::files()["services.toml"].clone());
     assert_eq!(Snapshot::load(&files).unwrap_err().len(), 2);
 }

@@ -11,7 +11,7 @@ pub trait Readiness: Send + Sync + 'static {
     /// The parts and whether each is ready.
     fn parts(&self) -> Vec<(&'static str, bool)>;
 
-    /// Those that are not ready and do not keep the node from answering.
+    /// Those that are not in order and do not keep the node from answering.
     fn degraded(&self) -> Vec<&'static str>;
 
     /// Whether queries can be answered and recorded: every part is ready, or may be missing for now.
@@ -20,7 +20,7 @@ pub trait Readiness: Send + Sync + 'static {
         self.parts().iter().all(|(part, ready)| *ready || degraded.contains(part))
     }
 
-    /// The parts that are not ready for a reason that their name does not tell: why, and what to do.
+    /// The parts that are not in order for a reason that their name does not tell: why, and what to do.
     fn advice(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }

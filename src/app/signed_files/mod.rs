@@ -253,7 +253,7 @@ impl<K: Kind> SignedFiles<K> {
     /// Begins one with the first of two signatures.
     ///
     /// # Errors
-    /// There is one of that id, the id is no file name, its days are wrong, or the key is nobody's who may sign.
+    /// There is one of that id, the id is no file name, its days are wrong or over, or the key is nobody's who may sign.
     pub fn add(&self, subject: K::Subject, key: &OfficialKey, now: Timestamp) -> Result<(), StartError> {
         let (one, path) = (K::WORDS.one, self.path(subject.id())?);
         if path.exists() {
@@ -263,6 +263,11 @@ impl<K: Kind> SignedFiles<K> {
             )));
         }
         K::check(&subject).map_err(StartError)?;
+        // It could be signed by two, and would have no effect all the same.
+        let (until, today) = (subject.until(), day_of(now));
+        if until < today {
+            return Err(StartError(format!("the last day of this {one}, {until}, is over, today is {today} (UTC); give a later one")));
+        }
         self.sign(SignedFile { subject, begun_by: Vec::new(), ended_by: Vec::new() }, Step::Begin, key, now)
     }
 
@@ -271,7 +276,12 @@ impl<K: Kind> SignedFiles<K> {
     /// # Errors
     /// There is no such file, the key is nobody's who may sign, or this person signed already.
     pub fn approve(&self, id: &str, step: Step, key: &OfficialKey, now: Timestamp) -> Result<(), StartError> {
-        self.sign(self.read(&self.path(id)?)?, step, key, now)
+        let path = self.path(id)?;
+        if !path.exists() {
+            let Words { one, verb, .. } = K::WORDS;
+            return Err(StartError(format!("there is no {one} `{id}`; see `{verb} list`")));
+        }
+        self.sign(self.read(&path)?, step, key, now)
     }
 
     fn sign(&self, mut file: SignedFile<K::Subject>, step: Step, key: &OfficialKey, now: Timestamp) -> Result<(), StartError> {

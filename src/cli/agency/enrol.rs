@@ -77,6 +77,8 @@ impl Enrol {
         let uri = home.uri(&agency, unit);
         let request = self.csr.as_deref().map(|file| request(&home, file, &uri)).transpose()?;
         let signing = self.request_key.as_deref().map(|file| signing_key(file, request.as_ref())).transpose()?;
+        // An enrolment is not said twice: a kit that has no place must be found out before it.
+        let made = self.kit.as_deref().map(kit::Made::prepare).transpose()?;
         self.policy_of(&home, &agency, signing.as_deref())?;
         // Before anything is issued: a certificate that nobody may come in with would be in the log and in the register for nothing.
         let snapshot = home.snapshot()?;
@@ -88,7 +90,9 @@ impl Enrol {
         }
         let certificate = take_up(&home, &agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
         let folder = self.kit.clone().unwrap_or_else(|| place(&home, &agency, unit).join("kit"));
-        let folder = kit::write(&home, &folder, certificate.as_deref(), &snapshot, policy)?;
+        let folder = kit::write(&home, &folder, certificate.as_deref(), &snapshot, policy)
+            .map_err(|error| without_kit(&home, &agency, unit, &error))?;
+        made.into_iter().for_each(kit::Made::keep);
         let (when, left) = home.policies_in_force()?;
         println!("{agency}{} is enrolled{when}; its kit lies in {}", home::of(unit), folder.display());
         print!("\n{}", super::words::english(&snapshot, policy));
@@ -141,6 +145,15 @@ impl Enrol {
         let kept: Vec<String> = changed.skip_while(|line| line.starts_with('#') || line.is_empty()).collect();
         Ok(format!("{HEADING}\n\n{}\n", kept.join("\n")))
     }
+}
+
+/// The kit failed after the enrolment: whoever reads this must not believe that nothing happened, nor ask for the enrolment again.
+fn without_kit(home: &Home, agency: &AgencyId, unit: Option<&str>, error: &CliError) -> CliError {
+    let lies = place(home, agency, unit).join("cert.pem");
+    CliError::failed(format_args!(
+        "`{agency}` is enrolled, but its kit is not whole: {error}; its certificate, if one was issued, is `{}`",
+        lies.display()
+    ))
 }
 
 /// What stands at the top of every agency's file: who owns it and how it is checked.

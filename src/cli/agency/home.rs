@@ -74,7 +74,9 @@ impl Home {
 
     /// The policies as they lie in the folder.
     pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, CliError> {
-        PolicyStore::open(&self.policies).map(|store| store.current()).map_err(|faults| refused(&faults))
+        // Reading changes nothing, and what was changed before it only the verb knows: neither is said here.
+        let unread = |faults: Vec<LoadError>| CliError::failed(format_args!("the policies cannot be read: {}", lines(&faults)));
+        PolicyStore::open(&self.policies).map(|store| store.current()).map_err(unread)
     }
 
     /// Has the registers, and the development authority behind them, to itself until what is returned is dropped: of two changes at once neither is
@@ -183,8 +185,11 @@ pub(super) fn now() -> Timestamp {
     SystemClock.now()
 }
 
-/// Faults of the policy folder as one error.
+/// Faults for which the policy folder took no change, as one error.
 pub(super) fn refused(faults: &[LoadError]) -> CliError {
-    let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
-    CliError::failed(format_args!("nothing was changed: {}", lines.join("; ")))
+    CliError::failed(format_args!("nothing was changed: {}", lines(faults)))
+}
+
+fn lines(faults: &[LoadError]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -13,6 +13,39 @@ use crate::cli::{CliError, Failure};
 use crate::core::domain::jwk::{JwsAlgorithm, PublicJwk};
 use crate::core::policy::{AgencyPolicy, Snapshot};
 use crate::core::token::{PRIVATE_KEY_JWT, TLS_CLIENT_AUTH};
+use crate::files;
+
+/// A folder that a kit can be written into. One that was made for it goes again, unless it is kept.
+pub(super) struct Made<'p> {
+    made: Option<&'p Path>,
+}
+
+impl<'p> Made<'p> {
+    /// Makes the folder and tries it.
+    pub(super) fn prepare(folder: &'p Path) -> Result<Self, CliError> {
+        let made = Self { made: (!folder.exists()).then_some(folder) };
+        std::fs::create_dir_all(folder)
+            .doing(format_args!("the kit has no place, so nobody was enrolled; cannot make `{}`", folder.display()))?;
+        let trial = folder.join(TRIAL);
+        let tried = files::write_durably(&trial, b"").and_then(|()| std::fs::remove_file(&trial));
+        tried.doing(format_args!("the kit has no place, so nobody was enrolled; cannot write into `{}`", folder.display())).map(|()| made)
+    }
+
+    /// Lets the folder stay.
+    pub(super) fn keep(mut self) {
+        self.made = None;
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        // Only an empty folder can be removed, so nothing that lies in it is lost.
+        self.made.map(std::fs::remove_dir);
+    }
+}
+
+/// Name of the file that is written to try a folder.
+const TRIAL: &str = ".estelam-kit";
 
 /// Writes the kit of an agency's certificate; says where it lies.
 pub(super) fn write(

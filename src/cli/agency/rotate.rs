@@ -52,9 +52,10 @@ impl Rotate {
             return Err(CliError::failed(format_args!("`{agency}` has no certificate for this to renew; use `{enrol}`")));
         }
         let request = self.csr.as_deref().map(|file| enrol::request(home, file, &home.uri(agency, unit))).transpose()?;
+        // Before anything is issued: without the policies there is no kit, and the certificate would lie in the register for nothing.
+        let snapshot = home.snapshot()?;
         let taken = enrol::take_up(home, agency, unit, request.as_ref(), self.certificate.as_deref(), self.outside_ca, &mut register)?;
         let Some(pem) = taken else { return Ok(()) };
-        let snapshot = home.snapshot()?;
         if let Some(policy) = snapshot.agencies.get(agency) {
             let folder = kit::write(home, &enrol::place(home, agency, unit).join("kit"), Some(&pem), &snapshot, policy)?;
             println!("the new certificate lies in {}", folder.display());

@@ -84,13 +84,20 @@ impl Resume {
                 "`{agency}` left on {retired:.0} and does not come back; enrol an agency of another name"
             )));
         }
-        let was_cut = home.cut(|list| list.resume(agency.as_str(), branch))?;
-        let by_policy = home.snapshot()?.agencies.get(&agency).is_some_and(|policy| policy.is_suspended(branch));
-        if by_policy {
-            return Err(CliError::failed(format_args!(
-                "the file of `{agency}` says `suspended = true`: that is for those to change who answer for the policies"
-            )));
+        // Judged first, so that whoever reads that it was refused may rely on it that the suspension still stands.
+        match home.snapshot() {
+            Ok(snapshot) if snapshot.agencies.get(&agency).is_some_and(|policy| policy.is_suspended(branch)) => {
+                return Err(CliError::failed(format_args!(
+                    "the file of `{agency}` says `suspended = true`: that is for those to change who answer for the policies; nothing was changed"
+                )));
+            }
+            Ok(_) => {}
+            // Somebody's broken file keeps nobody cut off, as it keeps nobody from being cut off.
+            Err(unread) => {
+                eprintln!("estelam: {unread}; so it was not looked at whether a file there says `suspended = true` of `{agency}`")
+            }
         }
+        let was_cut = home.cut(|list| list.resume(agency.as_str(), branch))?;
         let when = home.cut_in_force()?;
         until_new_tokens_count(&home, &agency, branch)?;
         println!("{agency}{} {}{when}", home::of(branch), if was_cut { "may ask again" } else { "was not suspended" });

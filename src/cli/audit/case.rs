@@ -8,8 +8,10 @@ use jiff::civil::Date;
 use crate::adapters::cases::{Case, CaseRegister};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
+use crate::cli::when::day;
 use crate::cli::{CliError, Failure};
 use crate::core::domain::clock::Clock;
+use crate::core::ledger::retention::day_of;
 
 /// Cases: without an open one no trail is opened.
 #[derive(Debug, Subcommand)]
@@ -24,7 +26,7 @@ pub(in crate::cli) enum CaseCommand {
         #[arg(long)]
         reason: String,
         /// Its last day (UTC)
-        #[arg(long)]
+        #[arg(long, value_parser = day)]
         until: Date,
         /// The office that may open trails in it
         #[arg(long, default_value = "dpo")]
@@ -56,6 +58,12 @@ impl CaseCommand {
                     let why =
                         "number and reason of a case go into the log and must not name a person's number; leave days and long numbers out";
                     return Err(CliError::usage(why));
+                }
+                let today = day_of(now);
+                if until < today {
+                    return Err(CliError::usage(format_args!(
+                        "no trail could be opened in this case: its last day, {until}, is over, today is {today} (UTC); give a later one with `--until`"
+                    )));
                 }
                 let case = Case { number, reason, office, opened: now, until, closed: None };
                 register(&place)?.open(&case).map_err(CliError::failed)?;

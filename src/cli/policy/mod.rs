@@ -20,7 +20,7 @@ use super::CliError;
 pub(super) enum Policy {
     /// Write the policies that a new installation begins with, without an agency; the demo's agencies lie beside them as examples
     New(new::New),
-    /// Validate a policy folder; every fault is one line with file and line
+    /// Validate a policy folder: each fault is one line with file and line. Those that hide others come first; check again once they are mended
     Check(check::Check),
     /// Run the cases of a policy folder: what is expected, what came, and where that stands
     Test(check::Test),

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::verify::Lang;
 use super::super::{CliError, Failure};
 use super::{files, words};
-use crate::core::ledger::genuine::{Doubt, Genuine, Given, LogKey, check};
+use crate::core::ledger::genuine::{Doubt, Genuine, Given, LogKey, check, check_around};
 
 /// Check whether a statement or printed receipt is genuine.
 #[derive(Debug, Args)]
@@ -48,6 +49,9 @@ struct Report<'a> {
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+    /// The member of the JSON answer that is not what was signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<&'static str>,
     message: Message,
     #[serde(skip_serializing_if = "Option::is_none")]
     genuine: Option<&'a Genuine>,
@@ -81,9 +85,15 @@ impl Check {
         let statement = self.statement.as_deref().map(document).transpose()?;
         Ok(document(&self.file)?.and_then(|document| {
             let statement = statement.transpose()?;
-            let given =
-                Given { document: &document, statement: statement.as_deref(), proof: proof.as_ref(), checkpoint: checkpoint.as_deref() };
-            check(&given, &keys)
+            let given = Given {
+                document: &document.compact,
+                statement: statement.as_ref().map(|statement| &*statement.compact),
+                proof: proof.as_ref(),
+                checkpoint: checkpoint.as_deref(),
+            };
+            let genuine = check(&given, &keys)?;
+            // Only then is it known that what the JSON is compared with is what the gateway said.
+            [Some(&document), statement.as_ref()].into_iter().flatten().try_for_each(Brought::agrees).map(|()| genuine)
         }))
     }
 }
@@ -93,13 +103,29 @@ fn trusted_log_key(known: &[LogKey], given: LogKey) -> Vec<LogKey> {
     vec![known.iter().find(|log| log.key == given.key).cloned().unwrap_or(given)]
 }
 
+/// A document as somebody brings it.
+struct Brought {
+    compact: String,
+    /// The whole JSON that it was in.
+    around: Option<Value>,
+}
+
+impl Brought {
+    fn agrees(&self) -> Result<(), Doubt> {
+        self.around.as_ref().map_or(Ok(()), |around| check_around(around, &self.compact))
+    }
+}
+
 /// The compact document in a file, or why there can be none: what is not even in the form of one is not called false.
-fn document(path: &Path) -> Result<Result<String, Doubt>, CliError> {
+fn document(path: &Path) -> Result<Result<Brought, Doubt>, CliError> {
     let Some(text) = files::paper(path)? else { return Ok(Err(Doubt::TooLarge)) };
     let Ok(text) = String::from_utf8(text) else { return Ok(Err(Doubt::Unreadable("it is not text"))) };
     Ok(match files::wrapped(text.trim()) {
-        Ok(None) => Ok(text.trim().to_owned()),
-        Ok(Some(wrapped)) => wrapped.statement.ok_or(Doubt::Unreadable("the JSON holds no `statement`")),
+        Ok(None) => Ok(Brought { compact: text.trim().to_owned(), around: None }),
+        Ok(Some(wrapped)) => wrapped
+            .statement
+            .map(|compact| Brought { compact, around: serde_json::from_str(text.trim()).ok() })
+            .ok_or(Doubt::Unreadable("the JSON holds no `statement`")),
         Err(_) => Err(Doubt::Unreadable("it is JSON, but not an answer or a problem in which no member occurs twice")),
     })
 }
@@ -115,6 +141,7 @@ fn report(outcome: &Result<Genuine, Doubt>) -> Report<'_> {
             Some(_) => "cannot-be-checked",
         },
         code: doubt.map(|doubt| doubt.code()),
+        member: doubt.and_then(|doubt| doubt.member()),
         message: Message { fa, en },
         genuine: outcome.as_ref().ok(),
         notice: Message { fa: notice_fa, en: notice_en },

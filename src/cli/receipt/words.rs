@@ -23,7 +23,10 @@ pub(super) fn verdict(outcome: &Result<Genuine, Doubt>, lang: Lang) -> String {
     match (outcome, lang) {
         (Ok(_), Lang::Fa) => "✔ در زمان صدور اصل بوده است".to_owned(),
         (Ok(_), Lang::En) => "✔ genuine when issued".to_owned(),
-        (Err(doubt), Lang::Fa) if doubt.is_false() => format!("✘ اصل نیست: {}", persian(*doubt)),
+        (Err(doubt), Lang::Fa) if doubt.is_false() => {
+            let member = doubt.member().map(|member| format!(" (`{member}`)")).unwrap_or_default();
+            format!("✘ اصل نیست: {}{member}", persian(*doubt))
+        }
         (Err(doubt), Lang::En) if doubt.is_false() => format!("✘ not genuine: {doubt}"),
         (Err(doubt), Lang::Fa) => format!("? نمی‌توان گفت: {}", persian(*doubt)),
         (Err(doubt), Lang::En) => format!("? cannot be told: {doubt}"),
@@ -127,6 +130,7 @@ fn persian(doubt: Doubt) -> &'static str {
         Doubt::CheckpointUnsigned => "مهر سابقه با کلید این سابقه امضا نشده است",
         Doubt::LogKeyCompromised => "شاید دیگران کلید مهر سابقه را داشته باشند؛ گواهی تازه بگیرید",
         Doubt::OtherCheckpoint => "گواهی زیر مهر دیگری است؛ گواهی یا مهری به همان اندازه بگیرید",
+        Doubt::AroundDiffers(_) => "اظهارنامه امضا دارد، ولی آنچه در پرونده JSON پیرامون آن آمده چیز دیگری می‌گوید",
         Doubt::Fork => "سابقه دو درخت متفاوت به یک اندازه نشان داده است: هر دو مهر را نگه دارید و به حسابرسان خبر دهید",
     }
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{Filling, existing_store, schemes, store_dir};
 use crate::adapters::clock::SystemClock;
 use crate::cli::place::Place;
+use crate::cli::when::instant;
 use crate::cli::{CliError, Failure};
 use crate::core::domain::clock::Clock;
 use crate::registry::import::{self, ImportError, Summary};
@@ -143,7 +144,7 @@ pub(in crate::cli) struct Lookup {
     /// Value; read from standard input if not given, so that other users of this machine do not see it
     value: Option<String>,
     /// What this registry knew at an instant (RFC 3339), before later imports, merges and splits
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
     known_at: Option<Timestamp>,
     /// Print JSON
     #[arg(long)]

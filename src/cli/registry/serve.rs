@@ -14,6 +14,7 @@ use crate::app::{Observability, StopSignal, registry};
 use crate::cli::config::trust_domain;
 use crate::cli::place::{Place, no_installation};
 use crate::cli::{CliError, Failure, block_on};
+use crate::config::names_a_host;
 use crate::core::domain::clock::Clock;
 use crate::registry::store::Store;
 
@@ -32,7 +33,7 @@ pub(in crate::cli) struct Serve {
     #[arg(long, value_parser = trust_domain)]
     trust_domain: Option<String>,
     /// Push what changes to a gateway too, by its issuer URL (`[events]` in its configuration); may be given several times
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = gateway_url)]
     push: Vec<String>,
     /// End when standard input closes, so that the process never outlives the one that started it
     #[arg(long)]
@@ -98,7 +99,33 @@ fn there_is_one(dir: &Path) -> Result<(), CliError> {
     )))
 }
 
+/// A gateway's issuer as its configuration may have it: events for any other are refused there, one after the other.
+fn gateway_url(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("https://") && !text.ends_with('/') && names_a_host(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("write the `issuer` of the gateway's `estelam.toml`, a URL such as `https://gate.gov.example:8443`")
+    }
+}
+
 async fn until_stdin_closes() {
     let mut byte = [0; 64];
     while matches!(tokio::io::stdin().read(&mut byte).await, Ok(read) if read > 0) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gateway_to_push_to_is_named_by_a_url_as_its_issuer_is() {
+        for good in ["https://localhost:18543", "https://gate.gov.example"] {
+            assert_eq!(gateway_url(good).as_deref(), Ok(good));
+        }
+        for bad in
+            ["localhost:18543", "http://localhost:18543", "https://localhost:18543/", "https://", "https://operator@gate.gov.example"]
+        {
+            assert!(gateway_url(bad).is_err_and(|why| why.contains("`https://gate.gov.example:8443`")), "{bad}");
+        }
+    }
 }

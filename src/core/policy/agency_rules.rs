@@ -51,15 +51,14 @@ pub(super) struct Wish {
     pub grant: Arc<Grant>,
 }
 
+/// An agency's file in its form, which can be judged without the catalogues.
+pub(super) fn form(path: &str, text: &str) -> Result<AgencyFile, LoadError> {
+    toml::from_str(text).map_err(|error| LoadError::toml(path, text, &error))
+}
+
 /// Reads one agency's file. `None` where it cannot be used; then `errors` says why.
 pub(super) fn draft(path: &str, text: &str, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Option<Draft> {
-    let file: AgencyFile = match toml::from_str(text) {
-        Ok(file) => file,
-        Err(error) => {
-            errors.push(LoadError::toml(path, text, &error));
-            return None;
-        }
-    };
+    let file = form(path, text).map_err(|error| errors.push(error)).ok()?;
     let mut reader = Reader { path, text, known, errors, demo_only: Vec::new(), failed: false };
     let id = reader.id(&file.id)?;
     reader.names(&file);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use super::agency_rules::{Draft, KEYS_SUFFIX, Known, REQUEST_KEYS_SUFFIX, draft};
+use super::agency_rules::{Draft, KEYS_SUFFIX, Known, REQUEST_KEYS_SUFFIX, draft, form};
 use super::holder_words::{HOLDER_FILE, HolderWords};
 use super::judge::Judge;
 use super::load_error::LoadError;
@@ -53,7 +53,10 @@ impl Loaded {
         let catalogues = catalogues(files, &mut errors);
         let rules = PermitRules::load(files).map_err(|found| errors.extend(found)).ok();
         let cases = cases::read(files).map_err(|found| errors.extend(found)).unwrap_or_default();
-        let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else { return Err(errors) };
+        let (Some((services, schemes, reasons)), Some(rules)) = (catalogues, rules) else {
+            errors.extend(agency_files(files).filter_map(|(path, text)| form(path, text).err()));
+            return Err(errors);
+        };
         same_services(files, &services, &rules, &mut errors);
         services_of_schemes(files, &services, &mut errors);
         errors.extend(cases.iter().filter_map(|case| case.without_rule(&rules)));
@@ -169,10 +172,14 @@ fn services_of_schemes(files: &BTreeMap<String, String>, services: &ServiceCatal
 
 type Agencies = (Table<crate::core::domain::agency::AgencyId, Arc<AgencyPolicy>>, BTreeMap<String, String>, Vec<LoadError>);
 
+fn agency_files(files: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
+    files.iter().filter(|(path, _)| path.starts_with("agencies/") && path.ends_with(".toml"))
+}
+
 fn agencies(files: &BTreeMap<String, String>, known: &Known<'_>, errors: &mut Vec<LoadError>) -> Agencies {
     let (mut agencies, mut kinds, mut demo_only) = (Table::default(), BTreeMap::new(), Vec::new());
     let (mut claimed, mut judge) = (Claims::default(), Judge::new(known.rules));
-    for (path, text) in files.iter().filter(|(path, _)| path.starts_with("agencies/") && path.ends_with(".toml")) {
+    for (path, text) in agency_files(files) {
         let Some(mut draft) = draft(path, text, known, errors) else { continue };
         claimed.add(path, text, &draft, errors);
         demo_only.append(&mut draft.demo_only);

@@ -151,3 +151,60 @@ async fn an_agency_that_leaves_while_the_policies_are_broken_is_out_and_that_is_
     assert!(!system.config.policies.join("agencies/telecom.toml").exists());
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumption_that_is_refused_leaves_the_suspension_and_a_broken_file_of_others_hinders_none() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let north = ["bank", "--branch", "north"];
+    done(&agency(&dir, &["suspend", "bank"]));
+    done(&agency(&dir, &[&["suspend"][..], &north].concat()));
+    let before = cut_off(&system);
+    edit_policy(system.dir.path(), "bank", |text| text.replace("kind = \"bank\"", "suspended = true\nkind = \"bank\""));
+    for verb in [&["resume", "bank"][..], &["resume", "bank", "--branch", "north"]] {
+        let said = failed(&agency(&dir, verb));
+        assert!(said.contains("says `suspended = true`") && said.contains("nothing was changed"), "{said}");
+        assert_eq!(cut_off(&system), before, "{verb:?} was refused and lifted the suspension");
+    }
+    edit_policy(system.dir.path(), "bank", |text| text.replace("suspended = true\n", ""));
+    edit_policy(system.dir.path(), "school", |text| text.replace("[limits]", "[limit]"));
+    for (verb, says) in
+        [(&["resume", "bank"][..], "bank may ask again"), (&["resume", "bank", "--branch", "north"], "bank (north) may ask")]
+    {
+        let output = agency(&dir, verb);
+        assert!(done(&output).contains(says), "{}", text(&output.stderr));
+        let warned = text(&output.stderr);
+        assert!(warned.contains("agencies/school.toml:") && warned.contains("not looked at"), "{warned}");
+        assert!(!warned.contains("nothing was changed"), "{warned}");
+    }
+    assert!(!cut_off(&system).agencies.get("bank").is_some_and(|bank| bank.suspended || !bank.branches.is_empty()));
+    for verb in [&["list"][..], &["show", "bank"]] {
+        let said = failed(&agency(&dir, verb));
+        assert!(said.contains("the policies cannot be read: ") && said.contains("agencies/school.toml:"), "{said}");
+        assert!(!said.contains("nothing was changed"), "{verb:?} never changes anything: {said}");
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kit_that_has_no_place_enrols_nobody_and_the_same_request_is_good_again() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let lab = tempfile::tempdir().unwrap();
+    let csr = request(lab.path(), "one", &[&san("bank-two")]);
+    std::fs::write(lab.path().join("file"), "").unwrap();
+    let like = ["enrol", "bank-two", "--csr", &csr, "--like", "bank", "--fa", "بانک دوم", "--en", "Second bank", "--kit"];
+    let with = |kit: &str| agency(&dir, &[&like[..], &[kit]].concat());
+    for place in [lab.path().join("file/kit").to_str().unwrap(), "/proc/self"] {
+        let said = failed(&with(place));
+        assert!(said.contains("nobody was enrolled") && said.contains(place), "{said}");
+        assert_eq!(register(&system, "bank-two"), Register::default(), "{place}");
+        assert!(!system.config.policies.join("agencies/bank-two.toml").exists(), "{place}");
+    }
+    let kit = lab.path().join("new/kit");
+    let refused = ["enrol", "bank-two", "--csr", &csr, "--like", "nosuch", "--fa", "x", "--en", "x", "--kit", kit.to_str().unwrap()];
+    assert!(failed(&agency(&dir, &refused)).contains("agencies/nosuch.toml") && !kit.exists(), "what was refused left a folder");
+    assert!(done(&with(kit.to_str().unwrap())).contains("bank-two is enrolled"));
+    assert!(kit.join("ask.sh").is_file() && !kit.join(".estelam-kit").exists());
+    system.stop().await;
+}

@@ -158,3 +158,46 @@ async fn a_trail_around_a_change_of_the_officers_key_opens_what_each_key_opens_a
     assert_eq!((&answer["persons"], &answer["complete"]), (&Value::Null, &json!(false)), "{answer}");
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_mistypes_is_told_what_is_wanted_and_nothing_begins() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let open = ["log", "case", "open", "case-9", "--reason", "complaint 9", "--until"];
+    for (verb, code, says) in [
+        (&[&open[..], &["2020-01-01"]].concat()[..], 2, &["2020-01-01, is over", "`--until`"][..]),
+        (&[&open[..], &["1405/10/01"]].concat(), 2, &["write a day", "`2026-12-31`"]),
+        (&["log", "purge", "--class", "minor", "--day", "x"], 2, &["`2026-12-31`"]),
+        (&["registry", "lookup", "yekta", "9286889798", "--known-at", "x"], 2, &["RFC 3339", "`2026-12-31T10:30:00Z`"]),
+        (&["registry", "serve", "--push", "localhost:18543", "--port", "0"], 2, &["`https://gate.gov.example:8443`"]),
+        (&["log", "query", "--kind", "foo"], 2, &["`kind` is none of `answer`, `refusal`"]),
+        (&["log", "query", "--decision", "maybe"], 2, &["`decision` is none of `entitled`, "]),
+        (&["log", "query", "--as", "nobody"], 2, &["`pki/nobody/cert.pem`", "`--dir KIT`"]),
+    ] {
+        let output = estelam(&[verb, &["--dir", &dir]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{verb:?}: {said}");
+        assert!(says.iter().all(|says| said.contains(says)), "{verb:?}: {said}");
+    }
+    let listed = estelam(&["log", "case", "list", "--json", "--dir", &dir]);
+    assert!(!String::from_utf8(listed.stdout).unwrap().contains("case-9"));
+    let today = estelam::core::ledger::retention::day_of(today().parse().unwrap()).to_string();
+    assert_eq!(fault(&[&open[..], &[&today, "--dir", &dir]].concat()), "", "its last day is not over yet");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_asks_whether_the_log_holds_reads_what_does_not() {
+    let system = System::at(&today(), "").await;
+    let dir = configured(&system);
+    let good = estelam(&["log", "verify", "--json", "--dir", &dir]);
+    let report: Value = serde_json::from_slice(&good.stdout).unwrap();
+    assert!(good.status.success() && report.get("fault").is_none(), "{report}");
+    let kept = system.dir.path().join("kept.checkpoint");
+    std::fs::write(&kept, "no checkpoint\n").unwrap();
+    let output = estelam(&["log", "verify", "--json", "--dir", &dir, "--checkpoint", kept.to_str().unwrap()]);
+    let (report, said) = (serde_json::from_slice::<Value>(&output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(said, format!("estelam: the log does not hold: {}\n", report["fault"].as_str().unwrap()));
+    system.stop().await;
+}

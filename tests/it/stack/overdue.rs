@@ -2,18 +2,35 @@
 
 use estelam::core::domain::assurance::Assurance;
 use estelam::core::domain::clock::Clock;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::alarm::alarms;
 use super::cutoff::{ask_with, bank, change, revoke};
 use super::fixtures::query;
 use super::harness::{FORM, Reply, System, send};
 use super::record::{all, content};
+use crate::openapi::assert_described;
 
 /// The mark that the record of an answer bears.
 fn mark(system: &System, answer: &Reply) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.json);
     content(system, answer.json["answer_id"].as_str().unwrap())["assurance"].clone()
+}
+
+/// What health check and status say of the lists, which keep no node here from answering: why they are not in order; null while they are.
+async fn told(system: &System) -> Value {
+    let get = async |path: &str| -> Value {
+        let reply = system.client("clinic").get(format!("http://{}{path}", system.config.listen.ops)).send().await.unwrap();
+        reply.json().await.unwrap()
+    };
+    let (health, status) = (get("/health/ready").await, get("/status").await);
+    assert_described("Health", &health);
+    assert_described("NodeStatus", &status);
+    assert_eq!((&health["ready"], &health["parts"]["revocation-lists"]), (&json!(true), &json!(true)), "{health}");
+    let advice = health.pointer("/advice/revocation-lists").cloned().unwrap_or_default();
+    assert_eq!(health["degraded"].as_array().unwrap().contains(&json!("revocation-lists")), !advice.is_null(), "{health}");
+    assert_eq!((&status["degraded"], &status["revocation_lists"]), (&health["degraded"], &advice));
+    advice
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,13 +39,18 @@ async fn while_lists_are_overdue_only_life_critical_services_go_on_and_are_marke
     let clinic = query("clinic", "yekta", "9990000026", "treatment");
     let (grace, overdue) = (["revocation-lists-grace"], ["revocation-lists-overdue"]);
     let before = (alarms(&grace), alarms(&overdue));
+    assert_eq!(told(&system).await, Value::Null);
     system.advance(7 * 24 * 3600);
     assert_eq!(system.running.parts().trust.assurance(), Assurance::Grace);
     assert_eq!(mark(&system, &system.ask("bank", &bank()).await), "revocation-grace");
+    let why = told(&system).await;
+    assert!(why.as_str().unwrap().contains("`tls.crl_grace_h`"), "{why}");
     system.until("the alarm that the lists are past their date", |_| alarms(&grace) > before.0).await;
 
     system.advance(24 * 3600);
     system.until("the alarm that services are closed", |_| alarms(&overdue) > before.1).await;
+    let why = told(&system).await;
+    assert!(why.as_str().unwrap().contains("`life_critical`"), "{why}");
     let bank_token = system.request("bank", "POST", "/oauth2/token").header("content-type", FORM).body("grant_type=client_credentials");
     let reply = send(bank_token).await;
     assert_eq!((reply.status, reply.code()), (403, "certificate-not-accepted"));
@@ -50,6 +72,7 @@ async fn while_lists_are_overdue_only_life_critical_services_go_on_and_are_marke
     let parts = system.running.parts();
     parts.trust.reload().and(parts.registry_trust.reload()).unwrap();
     assert_eq!(mark(&system, &system.ask("bank", &bank()).await), Value::Null);
+    assert_eq!(told(&system).await, Value::Null);
     system.stop().await;
 }
 

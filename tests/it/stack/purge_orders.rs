@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use estelam::adapters::clock::SystemClock;
 use estelam::adapters::keys::FileSigner;
 use estelam::adapters::policy_files::{self, PolicyStore};
 use estelam::adapters::store::{PurgeGrounds, VerifyOptions, open_offline, verify_all};
@@ -16,8 +17,10 @@ use estelam::config::{Config, template};
 use estelam::core::domain::clock::Clock;
 use estelam::core::ledger::LogReader;
 use estelam::core::ledger::cosignature::WitnessKey;
+use estelam::core::ledger::retention::day_of;
 use estelam::core::signing::Algorithm;
 use estelam::registry::decrees::OfficialKey;
+use jiff::ToSpan as _;
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -219,10 +222,13 @@ fn no_number_of_a_person_gets_into_the_name_or_the_reason_of_what_people_sign() 
     policy_files::install(&dir.join("policies")).unwrap();
     write_key(dir, "one");
     let key = key_file(dir, "one").display().to_string();
+    // What is over is not begun, and the tool goes by the machine's clock.
+    let today = day_of(SystemClock.now());
+    let to = today.checked_add(30.days()).unwrap();
     for (verb, reason, rest) in [
-        ("hold", "reason", "--from 2026-01-01 --to 2026-01-31 --until 2027-01-01"),
-        ("defer", "by", "--from 2026-01-01 --to 2026-01-31 --until 2026-02-01"),
-        ("purge-order", "reason", "--from 2026-01-01 --to 2026-12-31 --class minor --class detail"),
+        ("hold", "reason", format!("--from {today} --to {to} --until {to}")),
+        ("defer", "by", format!("--from {today} --to {to} --until {to}")),
+        ("purge-order", "reason", format!("--from {today} --to {to} --class minor --class detail")),
     ] {
         assert!(log(dir, &format!("{verb} enrol one --key {key}")).status.success());
         let add = |id: &str, why: &str| log(dir, &format!("{verb} add {id} --{reason} {why} {rest} --key {key}"));
@@ -242,7 +248,7 @@ fn no_number_of_a_person_gets_into_the_name_or_the_reason_of_what_people_sign() 
         let good = add("court-1", "order~1");
         assert!(good.status.success(), "{verb}: {}", said(&good));
         let found = &listed()[0];
-        assert_eq!((&found["id"], &found["reason"], &found["from"]), (&json!("court-1"), &json!("order 1"), &json!("2026-01-01")));
+        assert_eq!((&found["id"], &found["reason"], &found["from"]), (&json!("court-1"), &json!("order 1"), &json!(today)));
         assert_eq!((&found["begun_by"], &found["ended_by"]), (&json!(["one"]), &json!([])));
         assert!(["pending", "over"].contains(&found["standing"].as_str().unwrap()), "{found}");
     }

@@ -293,3 +293,44 @@ async fn only_a_printed_receipt_goes_on_paper_and_hostile_files_are_refused() {
     }
     system.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_edited_around_its_statement_is_not_genuine() {
+    let system = System::at(&today(), "").await;
+    let kept = keep(&system, "one").await;
+    let lives = public(&system, "/.well-known/estelam-keys.json").await;
+    let answer: Value = serde_json::from_str(&std::fs::read_to_string(&kept.answer).unwrap()).unwrap();
+    let edited = system.dir.path().join("edited").to_str().unwrap().to_owned();
+    let decisions = [("entitled", "not-entitled"), ("not-entitled", "entitled")];
+    let other = decisions.into_iter().find(|(one, _)| answer["decision"] == *one).unwrap().1;
+    for (pointer, value, member) in [
+        ("/decision", json!(other), "decision"),
+        ("/reason/code", json!("card-expired"), "reason.code"),
+        ("/valid_until", json!("2031-01-01T00:00:00Z"), "valid_until"),
+        ("/answer_id", json!("0190f0aa-0000-7000-8000-000000000000"), "answer_id"),
+        ("/may_deny", json!("no"), "may_deny"),
+        ("/receipt/jwt", answer["statement"].clone(), "receipt"),
+    ] {
+        let mut of_other = answer.clone();
+        *of_other.pointer_mut(pointer).unwrap() = value;
+        std::fs::write(&edited, of_other.to_string()).unwrap();
+        assert_eq!(verdict(&[&edited, "--keys", &lives]), "not-genuine answer-differs", "{member}");
+        for lang in ["fa", "en"] {
+            let output = estelam(&["receipt", "check", &edited, "--keys", &lives, "--lang", lang]);
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.code() == Some(1) && said.contains(&format!("`{member}`")), "{said}");
+        }
+        // As the statement of a printed receipt it says what was not said too.
+        assert_eq!(verdict(&[&kept.receipt, "--keys", &lives, "--statement", &edited]), "not-genuine answer-differs", "{member}");
+    }
+    // A problem is an answer too: of the same kind of file, with another statement in it.
+    let mut unwished = wishing();
+    unwished["service"] = json!("no-such-service");
+    let mut problem = system.ask("bank", &unwished).await.json;
+    std::fs::write(&edited, problem.to_string()).unwrap();
+    assert_eq!(verdict(&[&edited, "--keys", &lives]), "genuine", "{problem}");
+    problem["code"] = json!("rate-limited");
+    std::fs::write(&edited, problem.to_string()).unwrap();
+    assert_eq!(verdict(&[&edited, "--keys", &lives]), "not-genuine answer-differs");
+    system.stop().await;
+}

@@ -17,7 +17,7 @@ class Doubt extends Error {
 const doubt = (code) => { throw new Doubt(code); };
 /// What is false in itself; everything else cannot be told from what is given.
 const FALSE = new Set(['other-kind', 'claims-malformed', 'other-issuer', 'key-of-other-use', 'other-algorithm',
-  'wrong-signature', 'outside-key-life', 'after-compromise']);
+  'wrong-signature', 'outside-key-life', 'answer-differs', 'after-compromise']);
 
 /// Base64 or base64url as it must be written, and no other way.
 function decoded(text, alphabet) {
@@ -135,6 +135,30 @@ function documentOf(text) {
   return answer && isText(answer.statement) ? answer.statement : doubt('unreadable');
 }
 
+/// What an answer or a problem says that its statement says too: where in the JSON, and where in the statement.
+const BOTH = [['answer_id', 'jti'], ['answer_id'], ['decision'], ['document'], ['terms'], ['as_of'], ['freshness'], ['valid_until'],
+  ['policy_version'], ['decrees_version'], ['may_deny'], ['reason.code', 'reason'], ['reason.next.window.from', 'renewal_window.from'],
+  ['reason.next.window.to', 'renewal_window.to'], ['reason.next.window.decree', 'renewal_window.decree'], ['request_id', 'jti'], ['status'],
+  ['code'], ['service'], ['purpose']];
+const valueAt = (value, path) => path.split('.').reduce((inside, name) =>
+  inside !== null && typeof inside === 'object' && Object.hasOwn(inside, name) ? inside[name] : undefined, value);
+/// A value as one text, whatever the order of its members.
+const whole = (value) => JSON.stringify(value, (_, inside) => inside !== null && typeof inside === 'object' && !Array.isArray(inside)
+  ? Object.fromEntries(Object.entries(inside).sort(([one], [other]) => (one < other ? -1 : 1))) : inside);
+
+/// Only the statement is signed: the JSON that it came in must say the same, as far as it says the same things.
+async function agrees(text, claims) {
+  const around = text.trim().startsWith('{') ? object(text.trim()) : null;
+  if (!around) return;
+  if (around.reason !== undefined && (around.reason === null || typeof around.reason !== 'object')) doubt('answer-differs');
+  for (const [said, signedAs = said] of BOTH) {
+    const value = valueAt(around, said);
+    if (value !== undefined && whole(value) !== whole(valueAt(claims, signedAs))) doubt('answer-differs');
+  }
+  const receipt = valueAt(around, 'receipt.jwt');
+  if (receipt !== undefined && (!isText(receipt) || encodedUrl(await sha256(bytesOf(receipt))) !== claims.receipt)) doubt('answer-differs');
+}
+
 /// A document whose signature holds, by a key that signed at its time.
 async function signed(text, keys) {
   const parts = text.split('.');
@@ -182,6 +206,8 @@ async function check({ document, statement, proof }, keys) {
   }
   const proven = proof ? await included(proof, recorded, keys) : null;
   for (const key of [brought.key, recorded.key]) believe(key, proven, keys);
+  await agrees(document, brought.claims);
+  if (recorded !== brought) await agrees(statement, recorded.claims);
   const code = receipt ? shortCode(await sha256(bytesOf(brought.text))) : null;
   return { kind: brought.kind, claims: brought.claims, key: brought.key, proven, code, matched: receipt && recorded !== brought };
 }

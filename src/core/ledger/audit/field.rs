@@ -70,6 +70,20 @@ impl Field {
         }
     }
 
+    /// The values of a field that has few of them, for whoever wrote another.
+    pub(super) fn values(self) -> Option<String> {
+        fn list(codes: impl Iterator<Item = &'static str>) -> Option<String> {
+            Some(codes.map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", "))
+        }
+        match self {
+            Self::Kind => list(EntryKind::ALL.iter().map(|kind| kind.code())),
+            Self::Decision => list(Outcome::ALL.iter().map(|outcome| outcome.code())),
+            Self::Freshness => list(Freshness::ALL.iter().map(|freshness| freshness.code())),
+            Self::Class => list(RetentionClass::ALL.iter().map(|class| class.code())),
+            _ => None,
+        }
+    }
+
     /// Whether the values are a closed list that holds nothing of anybody.
     pub const fn is_closed(self) -> bool {
         matches!(self, Self::Kind | Self::Decision | Self::Reason | Self::Freshness | Self::Class)

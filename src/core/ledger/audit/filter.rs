@@ -214,6 +214,9 @@ impl Query {
             return Err(BadQuery(format!("`{name}` is empty, longer than 128 bytes or holds control characters")));
         }
         if !field.admits(value, looks_like_identifier) {
+            if let Some(values) = field.values() {
+                return Err(BadQuery(format!("`{name}` is none of {values}")));
+            }
             let detail = "not have such a value; a person's number is asked about by `POST /v1/log/person`";
             return Err(BadQuery(format!("`{name}` can{detail}")));
         }
@@ -311,6 +314,18 @@ mod tests {
             assert!(error.contains(text.split('=').next().unwrap()), "{error}");
         }
         assert!(parse_for(Takes { format: true, ..Takes::FILTER }, "limit=100").is_err());
+    }
+
+    #[test]
+    fn field_of_few_values_lists_them_where_another_is_asked_for() {
+        for (text, says) in [
+            ("kind=foo", "`kind` is none of `answer`, `refusal`, `token`, `log-read`, `admin`, `registry-event`"),
+            ("decision=maybe", "`decision` is none of `entitled`, `not-entitled`, `indeterminate`, `no-document-required`"),
+            ("freshness=old", "`freshness` is none of `live`, `cached`, `stale`"),
+            ("class=long", "`class` is none of `detail`, `minor`, `admin`"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), says);
+        }
     }
 
     #[test]

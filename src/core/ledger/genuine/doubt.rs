@@ -69,6 +69,9 @@ pub enum Doubt {
     /// The proof leads to another tree than the checkpoint that was kept.
     #[error("the proof is under another checkpoint than the one given; fetch a proof or a checkpoint of the same size")]
     OtherCheckpoint,
+    /// The JSON around the statement is not what was signed.
+    #[error("the statement is signed, but the JSON around it says something else in `{0}`")]
+    AroundDiffers(&'static str),
     /// Two trees of one size.
     #[error("the log has shown two different trees of one size: keep both checkpoints and tell the auditors")]
     Fork,
@@ -76,7 +79,7 @@ pub enum Doubt {
 
 impl Doubt {
     /// Every one, without details.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::NothingGiven,
         Self::TooLarge,
         Self::Unreadable(""),
@@ -99,6 +102,7 @@ impl Doubt {
         Self::CheckpointUnsigned,
         Self::LogKeyCompromised,
         Self::OtherCheckpoint,
+        Self::AroundDiffers(""),
         Self::Fork,
     ];
 
@@ -112,6 +116,7 @@ impl Doubt {
             | Self::OtherAlgorithm
             | Self::WrongSignature
             | Self::OutsideKeyLife
+            | Self::AroundDiffers(_)
             | Self::AfterCompromise => true,
             Self::NothingGiven
             | Self::TooLarge
@@ -156,7 +161,16 @@ impl Doubt {
             Self::CheckpointUnsigned => "checkpoint-unsigned",
             Self::LogKeyCompromised => "log-key-compromised",
             Self::OtherCheckpoint => "other-checkpoint",
+            Self::AroundDiffers(_) => "answer-differs",
             Self::Fork => "log-forked",
+        }
+    }
+
+    /// The member in which an answer differs from its statement.
+    pub const fn member(self) -> Option<&'static str> {
+        match self {
+            Self::AroundDiffers(member) => Some(member),
+            _ => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Genuine means: signed by this gateway while the key was good. It says nothing about today or about whoever carries it. All that is
 //! given here was written by others.
 
+mod around;
 mod claims;
 mod doubt;
 mod keys;
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::around::check_around;
 pub use self::claims::Facts;
 use self::claims::read;
 pub use self::doubt::Doubt;
