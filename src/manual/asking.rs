@@ -23,7 +23,7 @@
 //! | `no-document-required` | serve; no identifier was looked up or recorded |
 //!
 //! `actor` and `reference` go into the access log, so neither may look like the number of a person: the submitted value must not be in it, whatever stands between its
-//! digits, and no word of eight digits, or of mostly digits. So personnel codes of eight digits and whole dates (`20261129`, and `2026-11-29` alone) are refused too: write
+//! letters and digits, and no word of eight digits, or of mostly digits; nor may it be the name or a date (more than the year) that you give in `check`. So personnel codes of eight digits and whole dates (`20261129`, and `2026-11-29` alone) are refused too: write
 //! `desk-7`, `case-4711`, `day-2026-11-29`. UUIDs pass, also behind a word (`loan-018f3f0e-…`), and so do random ids of 16, 24, 32 hex characters and so on, but for
 //! three in 1000 of those of 16. Ids of 12 hex characters are refused wherever nine of them happen to be digits, one in four: make longer ones.
 //!
@@ -87,7 +87,9 @@
 //!
 //! `pending-propagation` has no date. How long a new permit may take is the service's rule (`propagation_hours`); when one was issued is the holder's affair.
 //!
-//! For `travel`, `province` (ISO 3166-2:IR) names the province that the question is about; without it, the registered one.
+//! For `travel`, `province` (ISO 3166-2:IR) names the province that the question is about; without it, the registered one. Provinces have the numbers that the register
+//! uses: those before the renumbering of November 2020, in which `IR-07` is Tehran and `IR-14` Fars. Since then the same codes mean other provinces (`IR-07` Fars, `IR-23`
+//! Tehran), and we cannot tell which list you meant: translate codes of the newer one before you ask.
 //!
 //! Refusals are problems (RFC 9457). `code` is stable; `detail` says what to do and never repeats what you sent. A 503 is no refusal: we could not answer, and
 //! `advice` says what your policy wants meanwhile. `proceed`: serve the holder and ask again later; `try-later`: ask again before you act. After 429 wait

@@ -195,6 +195,39 @@ fn actor_and_reference_say_nothing_of_the_holder() {
 }
 
 #[test]
+fn no_separator_takes_a_number_with_letters_or_few_digits_past_the_log() {
+    for (scheme, value, label) in [
+        ("passport", "AB12345", "AB-12345"),
+        ("passport", "AB1234", "AB.1234"),
+        ("amayesh-no", "A12345", "A-12345"),
+        ("smart-card-serial", "SC12AB34", "SC-12-AB-34"),
+        ("paper-tazkira", "1/2/345", "1.2.345"),
+        ("pupil-code", "ab-cd", "abcd"),
+    ] {
+        for field in ["actor", "reference"] {
+            let refusal = ask("bank", &bank(&json!({"identifier": {"scheme": scheme, "value": value}, field: label}))).unwrap_err();
+            assert_eq!(refusal.code, RefusalCode::MalformedRequest, "{field} `{label}`");
+            assert!(refusal.detail.contains(field) && !refusal.detail.contains(label), "{}", refusal.detail);
+            let kept = if field == "actor" { refusal.context.actor } else { refusal.context.reference };
+            assert_eq!(kept, None, "{field} `{label}`");
+        }
+    }
+}
+
+#[test]
+fn actor_and_reference_are_not_what_the_second_factor_says() {
+    let check = json!({"birth_date": "1370/5/12", "document_expires": "1405/12/3", "name": "Ali Rezai", "calendar": "jalali"});
+    for field in ["actor", "reference"] {
+        for label in ["ali-rezai", "1370-5-12", "1405.12.3"] {
+            bank_gets(&json!({"check": check, field: label}), "malformed-request");
+        }
+        for label in ["1370", "case-1370", "ali"] {
+            bank_gets(&json!({"check": check, field: label}), "permit");
+        }
+    }
+}
+
+#[test]
 fn nonce_is_sixteen_bytes() {
     for bad in ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAA+A", "AAAAAAAAAAAAAAAAAAAAAAA"] {
         bank_gets(&json!({"nonce": bad}), "malformed-request");

@@ -124,6 +124,40 @@ async fn two_requests_at_once_are_answered_in_order() {
     lab.stop().await;
 }
 
+/// All that is said to these requests in one go: the bodies, and whether the connection closes with the last of them.
+async fn said_to(lab: &Lab, requests: &str) -> (Vec<String>, bool) {
+    let mut connection = lab.connect_as("bank").await;
+    connection.send(requests).await.unwrap();
+    let said = connection.closed().await;
+    let bodies = said.split("\r\n\r\n").skip(1).map(|rest| rest.split("HTTP/1.").next().unwrap().to_owned()).collect();
+    (bodies, said.to_lowercase().rsplit("http/1.").next().unwrap().contains("\r\nconnection: close\r\n"))
+}
+
+#[actix_web::test]
+async fn no_request_behind_the_last_one_is_answered() {
+    let lab = Lab::start();
+    let post = |version: &str, field: &str, body: &str| {
+        format!("POST / HTTP/{version}\r\nhost: localhost\r\n{field}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let (first, second) = (post("1.1", "connection: close\r\n", "first"), post("1.1", "", "second"));
+    let old = post("1.0", "", "old");
+    let asked_back = post("1.1", "expect: 100-continue\r\n", "third");
+    let closing = "GET /last HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for (requests, bodies) in [
+        (format!("{first}{second}"), vec!["first"]),
+        (format!("{first}{asked_back}"), vec!["first"]),
+        (format!("{first}{second}{second}"), vec!["first"]),
+        (format!("{first}nonsense\r\n\r\n"), vec!["first"]),
+        (format!("{old}{second}"), vec!["old"]),
+        (format!("{closing}{second}"), vec!["last"]),
+        (format!("{second}{first}{second}"), vec!["second", "first"]),
+        (format!("{}{first}", post("1.0", "connection: keep-alive\r\n", "old")), vec!["old", "first"]),
+    ] {
+        assert_eq!(said_to(&lab, &requests).await, (bodies.iter().map(|body| (*body).to_owned()).collect(), true), "{requests}");
+    }
+    lab.stop().await;
+}
+
 #[actix_web::test]
 async fn a_body_that_nobody_reads_is_cut() {
     let lab = lab(|limits| limits.deadlines.body = SHORT).await;

@@ -192,7 +192,7 @@ pub fn tls_error(error: &io::Error) -> rustls::Error {
 
 fn routes(routes: &mut web::ServiceConfig) {
     routes.route("/", web::get().to(who)).route("/hang", web::get().to(hang)).route("/", web::post().to(echo));
-    routes.route("/slice", web::get().to(slice));
+    routes.route("/slice", web::get().to(slice)).route("/last", web::get().to(last));
 }
 
 /// The slice of time of the thread that answers, in microseconds.
@@ -205,6 +205,10 @@ async fn who(request: HttpRequest) -> HttpResponse {
     let peer = request.conn_data::<Arc<PeerChain>>().unwrap();
     let branch = peer.branch.as_deref().map(|branch| format!("/{branch}")).unwrap_or_default();
     HttpResponse::Ok().body(format!("{}{branch}", peer.agency))
+}
+
+async fn last() -> HttpResponse {
+    HttpResponse::Ok().force_close().body("last")
 }
 
 async fn hang(request: HttpRequest) -> HttpResponse {

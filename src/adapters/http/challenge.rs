@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{HttpState, incoming};
+use super::{GATEWAY_ROUTES, HttpState, incoming};
 
 /// A request that is ambiguous about its token (RFC 6750 §3.1).
 const INVALID_REQUEST: &str = r#"Bearer realm="estelam", error="invalid_request""#;
@@ -13,6 +13,9 @@ const INVALID_REQUEST: &str = r#"Bearer realm="estelam", error="invalid_request"
 /// Completes the challenge of a refusal, if it has one or needs one.
 pub(super) fn complete(response: &mut HttpResponse, request: &HttpRequest) {
     if !response.status().is_client_error() {
+        return;
+    }
+    if !takes_a_token(request) {
         return;
     }
     let given = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
@@ -23,4 +26,10 @@ pub(super) fn complete(response: &mut HttpResponse, request: &HttpRequest) {
     if let Ok(value) = HeaderValue::from_str(&format!(r#"{challenge}, resource_metadata="{}""#, state.resource.url)) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
+}
+
+/// Whether the resource is one that a token opens. The others have nothing to challenge for: what the token endpoint says, OAuth says.
+fn takes_a_token(request: &HttpRequest) -> bool {
+    let pattern = request.match_pattern();
+    GATEWAY_ROUTES.iter().any(|(_, path, token)| *token && Some(*path) == pattern.as_deref())
 }

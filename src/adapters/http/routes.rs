@@ -1,9 +1,11 @@
 //! The route lists of the three listeners. A test fails when a gateway route has no row in the refusals table.
 
 use actix_web::dev::HttpServiceFactory;
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
 use actix_web::middleware::DefaultHeaders;
-use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{FromRequest, Handler, Resource, Responder};
+use actix_web::web::{self, Data, PathConfig, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
 use super::{HttpState, OpsState, audit, events, ledger, log, metadata, ops as ops_handlers, receipt, revoke, stranger, token, verify};
 
@@ -37,6 +39,8 @@ pub fn gateway(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + 
     move |config| {
         config
             .app_data(state.clone())
+            // Bare as actix's own, so that the connection puts a recorded one in its place.
+            .app_data(unfit_path(|| HttpResponse::new(StatusCode::BAD_REQUEST)))
             .service(web::resource("/v1/verify").route(web::post().to(verify::verify)).default_service(web::to(verify::only_post)))
             .service(web::resource("/oauth2/token").route(web::post().to(token::token)).default_service(web::to(verify::only_post)))
             .service(web::resource("/oauth2/revoke").route(web::post().to(revoke::revoke)).default_service(web::to(verify::only_post)))
@@ -71,6 +75,7 @@ pub fn public(state: Data<HttpState>) -> impl Fn(&mut ServiceConfig) + Clone + S
     move |config| {
         config
             .app_data(state.clone())
+            .app_data(unfit_path(stranger::no_such_path))
             .service(open(AUTHORIZATION_SERVER, metadata::authorization_server))
             .service(open(PROTECTED_RESOURCE, metadata::protected_resource))
             .service(open(JWKS, metadata::jwks))
@@ -102,6 +107,11 @@ pub fn ops(state: Data<OpsState>) -> impl Fn(&mut ServiceConfig) + Clone + Send 
     }
 }
 
+/// What is answered where a part of a path is not of its kind: the framework's own words would repeat what was sent.
+fn unfit_path(reply: fn() -> HttpResponse) -> PathConfig {
+    PathConfig::default().error_handler(move |error, _| InternalError::from_response(error, reply()).into())
+}
+
 /// A resource of the `public` listener, which a browser shall ask for over TLS alone from then on (RFC 6797).
 fn open<F, A>(path: &'static str, handler: F) -> impl HttpServiceFactory + 'static
 where
@@ -119,4 +129,32 @@ where
     A: FromRequest + 'static,
 {
     web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use actix_web::http::header::CACHE_CONTROL;
+    use actix_web::web::Path;
+    use actix_web::{App, body, test};
+
+    use super::*;
+
+    async fn said(replied: fn() -> HttpResponse) -> HttpResponse {
+        let route = web::get().to(|_: Path<u64>| async { HttpResponse::Ok() });
+        let app = test::init_service(App::new().app_data(unfit_path(replied)).route("/log/{number}", route)).await;
+        let request = test::TestRequest::get().uri("/log/9990000018x").to_request();
+        test::call_service(&app, request).await.into_parts().1
+    }
+
+    #[actix_web::test]
+    async fn a_part_of_a_path_that_is_not_of_its_kind_is_not_repeated() {
+        let reply = said(stranger::no_such_path).await;
+        assert_eq!(reply.status(), StatusCode::NOT_FOUND);
+        assert_eq!(reply.headers().get(CACHE_CONTROL).unwrap(), "no-store");
+        let body = body::to_bytes(reply.into_body()).await.unwrap();
+        assert!(body.starts_with(b"{") && !body.windows(4).any(|part| part == b"9990"), "{body:?}");
+        let reply = said(|| HttpResponse::new(StatusCode::BAD_REQUEST)).await;
+        assert_eq!((reply.status(), body::to_bytes(reply.into_body()).await.unwrap().len()), (StatusCode::BAD_REQUEST, 0));
+    }
 }

@@ -16,6 +16,11 @@ use crate::core::reply::{self, PROBLEM};
 
 /// A path that the listener does not have.
 pub(super) async fn not_found() -> HttpResponse {
+    no_such_path()
+}
+
+/// The same at once.
+pub(super) fn no_such_path() -> HttpResponse {
     let detail = "see the API description for the resources of this listener";
     refusal(RefusalCode::NotFound).body(reply::unrecorded_problem(Uuid::now_v7(), RefusalCode::NotFound, detail))
 }

@@ -140,6 +140,8 @@ pub struct ConnectionHandle {
     state: AtomicU64,
     ahead: AtomicBool,
     broken_body: AtomicBool,
+    ended: AtomicBool,
+    last_refused: AtomicBool,
     cut: AtomicU8,
     waker: AtomicWaker,
     holder: OnceLock<Holder>,
@@ -158,6 +160,8 @@ impl ConnectionHandle {
             state: AtomicU64::new(Phase::Handshake.code()),
             ahead: AtomicBool::new(false),
             broken_body: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            last_refused: AtomicBool::new(false),
             cut: AtomicU8::new(0),
             waker: AtomicWaker::new(),
             holder: OnceLock::new(),
@@ -196,6 +200,22 @@ impl ConnectionHandle {
     /// Whether the body of the request under way is broken.
     pub fn body_is_broken(&self) -> bool {
         self.broken_body.load(Ordering::Relaxed)
+    }
+
+    /// The reply that is the last one has been made. `bare` where it is one that the stream puts a refusal of ours in the place of.
+    pub(super) fn end(&self, bare: bool) {
+        self.last_refused.store(bare, Ordering::Relaxed);
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last reply of the connection has been made: no request after it is answered (RFC 9112 §9.6).
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is to be said any more, since the last reply was said as it is.
+    pub(super) fn is_silent(&self) -> bool {
+        self.has_ended() && !self.last_refused.load(Ordering::Relaxed)
     }
 
     /// How long a body may take.

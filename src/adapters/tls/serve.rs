@@ -8,10 +8,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 
-use actix_http::{Extensions, HttpMessage as _, HttpService, KeepAlive, Payload, Protocol, Request};
+use actix_http::{ConnectionType, Extensions, HttpMessage as _, HttpService, KeepAlive, Payload, Protocol, Request};
 use actix_server::{Server, ServerBuilder};
 use actix_service::{IntoServiceFactory, Service, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
-use actix_web::dev::AppConfig;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, web};
 use futures_util::future::{Either, select};
@@ -154,31 +155,62 @@ where
     }
 }
 
-/// Tells the connection where its request stands.
-fn timed<S>(mut request: Request, app: &S, head_bytes: usize) -> impl Future<Output = Result<S::Response, S::Error>> + use<S>
+/// Tells the connection where its request stands, and answers none after the last one.
+fn timed<S, B>(mut request: Request, app: &S, head_bytes: usize) -> impl Future<Output = Result<S::Response, S::Error>> + use<S, B>
 where
-    S: Service<Request, Error = HttpResponse>,
+    S: Service<Request, Response = ServiceResponse<B>, Error = HttpResponse>,
     S::Future: 'static,
+    B: MessageBody,
 {
     let handle = request.conn_data::<Arc<ConnectionHandle>>().cloned();
+    let is_late = handle.as_ref().is_some_and(|handle| handle.has_ended());
+    let is_last = request.head().connection_type() == ConnectionType::Close;
     let has_body = !matches!(request.payload(), Payload::None);
-    let reply = (head_size(&request) <= head_bytes).then(|| app.call(request));
+    let fits = head_size(&request) <= head_bytes;
+    let reply = (fits && !is_late).then(|| app.call(request));
     match &handle {
         Some(handle) if has_body => handle.body_started(),
         Some(handle) => handle.body_complete(),
         None => {}
     }
     async move {
-        let outcome = match reply {
+        let mut outcome = match reply {
             Some(reply) => reply.await,
-            // Bare as actix's own, so that the stream puts a recorded one in its place.
+            // Bare as actix's own, so that the stream puts a recorded one in its place, or nothing.
+            None if is_late => Err(HttpResponse::new(StatusCode::BAD_REQUEST)),
             None => Err(HttpResponse::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)),
         };
         if let Some(handle) = handle {
+            if !is_late {
+                end_with(&mut outcome, is_last, &handle);
+            }
             handle.reply_sent();
         }
         outcome
     }
+}
+
+/// Ends the connection with a reply that says so, or to a request that did (RFC 9112 §9.6). actix remembers of a connection only what the latest head said,
+/// which by now may be that of a request behind this one.
+fn end_with<B: MessageBody>(outcome: &mut Result<ServiceResponse<B>, HttpResponse>, is_last: bool, handle: &ConnectionHandle) {
+    let bare = match outcome {
+        Ok(reply) => is_bare(reply.response()),
+        Err(reply) => is_bare(reply),
+    };
+    let head = match outcome {
+        Ok(reply) => reply.response_mut().head_mut(),
+        Err(reply) => reply.head_mut(),
+    };
+    if is_last || bare || head.connection_type() == ConnectionType::Close {
+        head.set_connection_type(ConnectionType::Close);
+        handle.end(bare);
+    }
+}
+
+/// Whether a reply is one of those that the stream holds back.
+fn is_bare<B: MessageBody>(reply: &HttpResponse<B>) -> bool {
+    let refuses = matches!(reply.status(), StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    refuses && matches!(reply.body().size(), BodySize::None | BodySize::Sized(0))
 }
 
 fn head_size(request: &Request) -> usize {

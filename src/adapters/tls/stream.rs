@@ -15,6 +15,9 @@ use super::connection::ConnectionHandle;
 use super::table::Admission;
 use super::unreadable::{RefuseUnreadable, Unreadable, bare_refusal, close};
 
+/// What actix says to a request that waits before it sends its body.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// A connection's bytes after the handshake. Dropping it gives its place in the table back.
 pub struct GuardedStream {
     // First, so that the place is free by the time the client sees the connection closed.
@@ -62,23 +65,33 @@ impl GuardedStream {
         }
     }
 
-    /// Where the bare refusals begin that must not leave.
-    fn held_back(&self, bytes: &[u8]) -> Option<(usize, Unreadable)> {
-        self.refuse.as_ref()?;
+    /// Where the bare refusals begin that must not leave, and what is said in their place; none once the last reply was said.
+    fn held_back(&self, bytes: &[u8]) -> Option<(usize, Option<Unreadable>)> {
         let mut first = bare_refusal(bytes)?;
+        let silent = self.handle().is_silent();
+        if self.refuse.is_none() && !silent {
+            return None;
+        }
         // A handler that met a broken body and actix itself may both have refused.
         while let Some(earlier) = bytes.get(..first.0).and_then(bare_refusal) {
             first = earlier;
         }
-        Some(first)
+        let (at, why) = first;
+        if !silent {
+            return Some((at, Some(why)));
+        }
+        // A request behind the last one may have asked whether to send its body.
+        let before = bytes.get(..at).unwrap_or_default();
+        Some((before.strip_suffix(CONTINUE).unwrap_or(before).len(), None))
     }
 
-    /// Puts a refusal of ours in the place of a bare one.
-    fn begin_closing(&mut self, why: Unreadable) {
+    /// Ends the connection, with a refusal of ours in the place of a bare one.
+    fn begin_closing(&mut self, why: Option<Unreadable>) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Open(transport) => {
                 self.handle().body_complete();
-                let words = self.refuse.as_ref().map(|refuse| refuse(self.handle().peer().cloned(), why));
+                let refused = why.zip(self.refuse.as_ref());
+                let words = refused.map(|(why, refuse)| refuse(self.handle().peer().cloned(), why));
                 // The place in the table is kept until the words are said.
                 let place = self.admission.clone();
                 Stage::Closing(actix_rt::spawn(async move {

@@ -10,6 +10,11 @@ pub fn identifier_value(text: &str) -> String {
     value
 }
 
+/// The letters and digits of [`identifier_value`], without what stands between them and without making a text of them.
+pub fn letters_and_digits(text: &str) -> impl Iterator<Item = char> + Clone {
+    text.chars().filter(|c| c.is_alphanumeric() && !is_mark(*c) && !is_haraka(*c)).map(|c| fold(c).to_ascii_uppercase())
+}
+
 /// Folds Persian and Arabic-Indic digits to ASCII and strips marks; for numbers, dates and codes.
 pub fn digits(text: &str) -> String {
     let mut value = without_marks(text, fold_digit);
@@ -198,6 +203,8 @@ mod tests {
         fn normalising_twice_changes_nothing(text in "\\PC{0,20}") {
             proptest::prop_assert_eq!(identifier_value(&identifier_value(&text)), identifier_value(&text));
             proptest::prop_assert_eq!(digits(&digits(&text)), digits(&text));
+            let bare: String = identifier_value(&text).chars().filter(|c| c.is_alphanumeric()).collect();
+            proptest::prop_assert_eq!(letters_and_digits(&text).collect::<String>(), bare);
             proptest::prop_assert_eq!(stored(&stored(&text)), stored(&text));
             proptest::prop_assert_eq!(record_key(&record_key(&text)), record_key(&text));
             proptest::prop_assert_eq!(match_key(&match_key(&text)), match_key(&text));

@@ -39,6 +39,11 @@ impl Checkpoint {
         note.split_once('\n').map(|(origin, _)| origin).filter(|origin| !origin.is_empty())
     }
 
+    /// The size that a note claims, before anything is checked.
+    pub fn claimed_size(note: &str) -> Option<u64> {
+        note.split('\n').nth(1)?.parse().ok()
+    }
+
     /// The three lines that are signed.
     pub fn text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
 
 use super::Grant;
 use super::body::Fault;
@@ -16,6 +15,9 @@ use crate::core::domain::text;
 /// Shortest submitted value that may not occur *within* an actor or a reference either.
 const SMUGGLED_LEN: usize = 6;
 
+/// Digits of a year.
+const YEAR_LEN: usize = 4;
+
 /// Characters that a name hint may have.
 const NAME_LEN: usize = 200;
 
@@ -24,12 +26,12 @@ const NAME_LEN: usize = 200;
 /// # Errors
 /// `actor-required`, or `malformed-request` for a bad form.
 pub(super) fn actor(request: &VerifyRequest, grant: &Grant, schemes: &SchemeCatalogue) -> Result<(), Fault> {
-    label("actor", request.actor.as_deref(), grant.actor.then_some(ACTOR_REQUIRED), request.identifier.as_ref(), schemes)
+    label("actor", request.actor.as_deref(), grant.actor.then_some(ACTOR_REQUIRED), request, schemes)
 }
 
 /// Whether an actor is named in a form that may enter the log, whatever is refused before it is tested.
 pub(super) fn actor_fits(request: &VerifyRequest, schemes: &SchemeCatalogue) -> bool {
-    label("actor", request.actor.as_deref(), None, request.identifier.as_ref(), schemes).is_ok()
+    label("actor", request.actor.as_deref(), None, request, schemes).is_ok()
 }
 
 /// Tests the other duties in the contract's order. A service that needs no document wants no check: there is nobody to check.
@@ -42,7 +44,7 @@ pub(super) fn others(request: &VerifyRequest, grant: &Grant, needs_document: boo
         province(request.province.as_deref())?;
     }
     let required = grant.reference.then_some(REFERENCE_REQUIRED);
-    label("reference", request.reference.as_deref(), required, request.identifier.as_ref(), schemes)?;
+    label("reference", request.reference.as_deref(), required, request, schemes)?;
     nonce(request.nonce.as_deref(), grant.nonce)
 }
 
@@ -83,19 +85,24 @@ fn malformed(detail: impl Into<String>) -> Fault {
     (RefusalCode::MalformedRequest, detail.into())
 }
 
-/// Actor and reference enter the access log, so neither may carry an identifier there.
+/// Actor and reference enter the access log, so neither may carry an identifier there, nor be what is known of the holder.
 fn label(
     field: &str,
     given: Option<&str>,
     required: Option<Required>,
-    submitted: Option<&RequestIdentifier>,
+    request: &VerifyRequest,
     schemes: &SchemeCatalogue,
 ) -> Result<(), Fault> {
     let Some(given) = given else { return required.map_or(Ok(()), |(code, detail)| Err((code, detail.to_owned()))) };
     if !is_formed(given) {
         return Err(malformed(format!("`{field}` must be 1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")));
     }
-    if submitted.is_some_and(|identifier| carries(given, &identifier.value)) || schemes.looks_like_identifier(given) {
+    let carried = |identifier: &RequestIdentifier| carries(given, &identifier.value);
+    let repeated = |check: &Check| repeats(given, check);
+    if request.identifier.as_ref().is_some_and(carried)
+        || request.check.as_ref().is_some_and(repeated)
+        || schemes.looks_like_identifier(given)
+    {
         return Err(malformed(format!(
             "`{field}` looks like an identifier; use a name or number of your own that says nothing of the holder"
         )));
@@ -112,22 +119,56 @@ pub fn is_label(given: &str, schemes: &SchemeCatalogue) -> bool {
     is_formed(given) && !schemes.looks_like_identifier(given)
 }
 
-/// Whether an agency's own name or number for something has the submitted value in it, also with letters strewn between the digits.
+/// Whether an agency's own name or number for something has the submitted value in it, whatever stands between its letters and digits; also its digits
+/// alone, with letters strewn between them.
 pub fn carries(given: &str, value: &str) -> bool {
+    if given == value {
+        return true;
+    }
     if is_too_short_for(given, value) {
         return false;
     }
-    let (given, value) = (text::identifier_value(given), Zeroizing::new(text::identifier_value(value)));
-    let digits = |text: &str| Zeroizing::new(text.chars().filter(char::is_ascii_digit).collect::<String>());
-    let smuggled = |given: &str, value: &str| value.len() >= SMUGGLED_LEN && given.contains(value);
-    given == *value || smuggled(&given, &value) || smuggled(&digits(&given), &digits(&value))
+    let (own, held) = (text::letters_and_digits(given), text::letters_and_digits(value));
+    is_same(own.clone(), held.clone()) || is_smuggled(own.clone(), held.clone()) || is_smuggled(own.filter(is_digit), held.filter(is_digit))
 }
 
-/// Whether a name of plain letters and few digits is shorter than a value of plain letters and digits: nearly every one is, and has no room for it.
+/// Whether a name has fewer letters and digits than the value and few digits: nearly every one has, and no room for it.
 fn is_too_short_for(given: &str, value: &str) -> bool {
-    let plain = given.is_ascii() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let digits = given.bytes().filter(u8::is_ascii_digit).count();
-    plain && given.len() < value.len() && digits < SMUGGLED_LEN
+    let room = value.bytes().filter(u8::is_ascii_alphanumeric).count();
+    given.is_ascii() && given.len() < room && digits < SMUGGLED_LEN
+}
+
+/// Whether a name is what the second factor says of the holder. A year alone is in too many file numbers to say anything.
+fn repeats(given: &str, check: &Check) -> bool {
+    let own = || text::letters_and_digits(given);
+    let dates = [&check.birth_date, &check.document_expires].into_iter().flatten();
+    let mut days = dates.map(|date| text::letters_and_digits(date)).filter(|date| date.clone().count() > YEAR_LEN);
+    days.any(|day| is_same(own(), day)) || check.name.as_ref().is_some_and(|name| is_same(own(), text::letters_and_digits(name)))
+}
+
+/// Whether both are alike, and not merely empty.
+fn is_same(mut own: impl Iterator<Item = char> + Clone, held: impl Iterator<Item = char>) -> bool {
+    own.clone().eq(held) && own.next().is_some()
+}
+
+/// Whether a value that is long enough to tell occurs within a name.
+fn is_smuggled(mut own: impl Iterator<Item = char> + Clone, mut held: impl Iterator<Item = char> + Clone) -> bool {
+    if held.clone().take(SMUGGLED_LEN).count() < SMUGGLED_LEN {
+        return false;
+    }
+    let first = held.next();
+    while own.any(|c| Some(c) == first) {
+        let mut rest = own.clone();
+        if held.clone().all(|c| rest.next() == Some(c)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn is_digit(c: &char) -> bool {
+    c.is_ascii_digit()
 }
 
 fn check(given: Option<&Check>, grant: &Grant) -> Result<(), Fault> {
@@ -198,15 +239,70 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// The short way says no only where the long one does.
+        /// The short way says no only where the long one does, and the long one what is said of it.
         #[test]
-        fn what_is_too_short_for_a_value_does_not_carry_it(given in "[A-Za-z0-9._-]{1,16}|\\PC{0,8}", value in "[A-Z0-9]{0,12}|[0-9]{10}|\\PC{0,12}") {
+        fn what_is_too_short_for_a_value_does_not_carry_it(
+            given in "[A-Za-z0-9._-]{1,16}|\\PC{0,8}",
+            value in "[A-Z0-9]{0,12}|[0-9]{10}|[a-z0-9/.-]{0,12}|\\PC{0,12}",
+            cut in 0..8_usize,
+        ) {
+            let bare = |text: &str| text::identifier_value(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>();
             let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-            let (read, held) = (text::identifier_value(&given), text::identifier_value(&value));
-            let within = |part: &str, whole: &str| part.len() >= SMUGGLED_LEN && whole.contains(part);
-            let carried = read == held || within(&held, &read) || within(&digits(&held), &digits(&read));
-            prop_assert_eq!(carries(&given, &value), carried);
+            let within = |part: &str, whole: &str| part.chars().count() >= SMUGGLED_LEN && whole.contains(part);
+            let parted = format!("x{}-{}", value.chars().take(cut).collect::<String>(), value.chars().skip(cut).collect::<String>());
+            for given in [given, parted] {
+                let (read, held) = (bare(&given), bare(&value));
+                let same = given == value || read == held && !held.is_empty();
+                let carried = same || within(&held, &read) || within(&digits(&held), &digits(&read));
+                prop_assert_eq!(carries(&given, &value), carried, "{} {}", given, value);
+            }
         }
+    }
+
+    #[test]
+    fn a_number_is_carried_whatever_stands_between_its_letters_and_digits() {
+        for (given, value) in [
+            ("AB-12345", "AB12345"),
+            ("ab.12_345", "AB 12345"),
+            ("A-12345", "A12345"),
+            ("SC-12-AB-34", "SC12AB34"),
+            ("file-SC12.AB34-x", "sc12ab34"),
+            ("1.2.345", "1/2/345"),
+            ("1.2.345", "۱/۲/۳۴۵"),
+            ("12345", "1/2/345"),
+            ("AB.1234", "AB1234"),
+            ("abcd", "ab-cd"),
+            ("ab-cd", "ABCD"),
+            ("ab.cd", "ab-cd"),
+            ("ab.-cd", "ab-cd"),
+        ] {
+            assert!(carries(given, value), "{given} {value}");
+        }
+        for (given, value) in
+            [("abcde", "ab-cd"), ("AB-1234-x", "AB123"), ("case-4711", "AB12345"), ("teller-17", "SC12AB34"), ("_", "-"), ("x", "")]
+        {
+            assert!(!carries(given, value), "{given} {value}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_not_be_what_the_second_factor_says_of_the_holder() {
+        let text = |text: &str| Some(text.to_owned());
+        let check = Check {
+            birth_year: Some(1370),
+            birth_date: text("۱۳۷۰/۰۵/۱۲"),
+            document_expires: text("1405/12"),
+            name: text("Ali Rezai"),
+            calendar: None,
+        };
+        for given in ["ali-rezai", "AliRezai", "1370-05-12", "13700512", "1405.12"] {
+            assert!(repeats(given, &check), "{given}");
+        }
+        for given in ["1370", "ali", "case-13700512", "140512-7"] {
+            assert!(!repeats(given, &check), "{given}");
+        }
+        let years = Check { birth_date: text("1370"), document_expires: text("1405"), name: text(" "), ..check };
+        assert!(["1370", "1405", "-", "_"].iter().all(|given| !repeats(given, &years)));
     }
 
     #[test]

@@ -251,9 +251,10 @@ fn is_of_another_scheme(header: &str) -> bool {
     header.split_once(' ').is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("Bearer"))
 }
 
-/// The token of a `Bearer` header (RFC 6750 §2.1); its alphabet is the verifier's matter.
+/// The token of a `Bearer` header (RFC 6750 §2.1: one space or more before it); its alphabet is the verifier's matter.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim_start_matches(' ');
     // No early end, so that the compiler looks at many bytes at once.
     let separators = token.bytes().fold(false, |found, byte| found | (byte == b' ') | (byte == b'\t') | (byte == b','));
     let one_token = !token.is_empty() && !separators;

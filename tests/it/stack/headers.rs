@@ -55,6 +55,23 @@ async fn a_token_beside_a_query_string_is_an_invalid_request() {
     system.stop().await;
 }
 
+/// What challenges for a token belongs to what a token opens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resource_that_takes_no_token_challenges_for_none() {
+    let system = System::today().await;
+    for path in ["/oauth2/token", "/oauth2/revoke", "/v1/events"] {
+        let ask = |query: &str| system.request("bank", "POST", &format!("{path}{query}")).header(CONTENT_TYPE, FORM);
+        let query = ask("?x=1").body("grant_type=client_credentials");
+        let token = ask("?access_token=x").body("grant_type=client_credentials");
+        let twice = ask("").header(AUTHORIZATION, "Bearer x").header(AUTHORIZATION, "Bearer x").body("grant_type=client_credentials");
+        for (what, request) in [("query string", query), ("token in it", token), ("two headers", twice)] {
+            let reply = check(&system, what, request, 400, "malformed-request").await;
+            assert_eq!(reply.header("www-authenticate"), "", "{path}: {what}");
+        }
+    }
+    system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_under_a_content_coding_is_unsupported() {
     let system = System::today().await;

@@ -63,6 +63,20 @@ async fn a_stranger_gets_problems_and_leaves_no_record() {
     system.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_number_of_a_sealed_log_is_not_repeated() {
+    let system = System::today().await;
+    for number in ["9990000018x", "1", "0", "-1", "99900000180000000000000000"] {
+        for rest in ["checkpoint", "checkpoint.key", "tile/0/000"] {
+            let reply = send(request(&system, Method::GET, &format!("/log/{number}/{rest}"))).await;
+            let fields = ["content-type", "cache-control"].map(|name| reply.header(name));
+            assert_eq!((reply.status, fields), (404, ["text/plain; charset=utf-8", "no-store"]), "{number} {rest}");
+            assert_eq!(String::from_utf8_lossy(&reply.body), "there is no sealed log of this number\n");
+        }
+    }
+    system.stop().await;
+}
+
 /// Whole as RFC 9457 has it, and without what only a record gives.
 fn check_problem(problem: &Value) {
     for member in ["type", "title", "request_id", "detail"] {

@@ -142,6 +142,28 @@ async fn a_body_that_breaks_off_is_refused_on_record() {
     system.stop().await;
 }
 
+/// RFC 9112 §9.6: what stands behind the last request is neither answered nor done, whatever it is; the last one itself is treated like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_behind_the_last_request_is_answered_or_recorded() {
+    let system = System::today().await;
+    let last = |rest: &str| post(&format!("connection: close\r\n{rest}"));
+    let long = get(&format!("host: localhost\r\nx: {}\r\n", "y".repeat(20_000)));
+    for (behind, bytes) in [
+        ("another", get("host: localhost\r\n")),
+        ("one with a body", post("content-length: 2\r\n\r\n{}")),
+        ("one that waits", post("expect: 100-continue\r\ncontent-length: 2\r\n\r\n")),
+        ("two", [get("host: localhost\r\n"), get("host: localhost\r\n")].concat()),
+        ("what is none", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+    ] {
+        let bytes = |first: Vec<u8>| [first, bytes.clone()].concat();
+        check(&system, behind, &bytes(last("content-length: 2\r\n\r\n{}")), 401, "token-missing").await;
+        check(&system, behind, &bytes(long.clone()), 431, "head-too-large").await;
+    }
+    check(&system, "a last one that is broken", &last("transfer-encoding: chunked\r\n\r\nzz\r\n"), 400, "malformed-request").await;
+    check(&system, "a last one that is long", &last(&format!("x: {}\r\n\r\n", "y".repeat(20_000))), 431, "head-too-large").await;
+    system.stop().await;
+}
+
 /// The good request in front gets its own reply; the one that cannot be read gets its own record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_before_an_unreadable_one_is_answered_first() {

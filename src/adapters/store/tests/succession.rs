@@ -115,6 +115,20 @@ async fn restored_log_is_sealed_and_goes_on_under_an_origin_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_anyone_reads_of_a_beginning_is_under_the_published_checkpoint() {
+    let (house, origin, _) = restored().await;
+    let ledger = house.open();
+    ledger.append(entry(500, 0)).await.unwrap();
+    let ahead = ledger.proof(Uuid::from_u128(500)).await.unwrap().unwrap();
+    let size_of = |note: &str| Checkpoint::open(note, &house.keys(&origin)).unwrap().size;
+    assert_eq!((size_of(&ahead.checkpoint), size_of(&ledger.checkpoint())), (2, 1), "one was signed ahead of the cadence");
+    let chain = LogChain::open(ledger.clone(), &house.origins(), &house.present()).unwrap();
+    let succession = chain.succession().await.unwrap().unwrap();
+    assert_eq!(size_of(&succession.proof.checkpoint), 1);
+    succession.check(&house.keys("log.example")).unwrap();
+}
+
+#[tokio::test]
 async fn sealed_log_is_served_as_it_ended_and_old_answers_stay_provable() {
     let house = House::new();
     house.live(0..300).await;
