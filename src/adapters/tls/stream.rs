@@ -72,17 +72,17 @@ impl GuardedStream {
         if self.refuse.is_none() && !silent {
             return None;
         }
-        // A handler that met a broken body and actix itself may both have refused.
-        while let Some(earlier) = bytes.get(..first.0).and_then(bare_refusal) {
+        // A request behind the last one may have asked whether to send its body.
+        let before = |at: usize| {
+            let before = bytes.get(..at).unwrap_or_default();
+            before.strip_suffix(CONTINUE).unwrap_or(before)
+        };
+        // A handler that met a broken body and actix itself may both have refused, and each request behind the last one is.
+        while let Some(earlier) = bare_refusal(before(first.0)) {
             first = earlier;
         }
         let (at, why) = first;
-        if !silent {
-            return Some((at, Some(why)));
-        }
-        // A request behind the last one may have asked whether to send its body.
-        let before = bytes.get(..at).unwrap_or_default();
-        Some((before.strip_suffix(CONTINUE).unwrap_or(before).len(), None))
+        Some(if silent { (before(at).len(), None) } else { (at, Some(why)) })
     }
 
     /// Ends the connection, with a refusal of ours in the place of a bare one.
