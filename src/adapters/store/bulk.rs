@@ -57,6 +57,7 @@ pub fn load(
     }
     store.sync()?;
     store.checkpoint((frontier.size(), frontier.root()), key, signer, true)?;
+    fence.note(frontier.size())?;
     fence.release();
     Ok(frontier.size())
 }

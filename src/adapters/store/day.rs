@@ -63,6 +63,12 @@ impl DayKeys {
         })
     }
 
+    /// Whether entries of a day are under these keys: of that day, or of the one that has just begun. Those of a day far ahead, by a clock that nobody
+    /// believes any more, would keep them for too long, and out of the reach of holds.
+    pub(super) fn are_for(&self, day: i64) -> bool {
+        (day..=day + 1).contains(&self.day)
+    }
+
     /// Checks that the key-encryption key is the one that this log was written with: a new day would begin under any.
     pub(super) fn check_kek(conn: &Connection, kek: &Kek) -> Result<(), LedgerError> {
         let select = "SELECT day, class, wrapped FROM content_key ORDER BY seq DESC LIMIT 1";

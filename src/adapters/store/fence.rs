@@ -47,9 +47,12 @@ CREATE TABLE IF NOT EXISTS writer (
 pub(super) struct Fence {
     file: File,
     path: PathBuf,
+    /// Its folder, wherever that is moved to.
+    folder: File,
+    inode: u64,
     token: [u8; LEN],
     /// The writer before this one did not end in order: it may still be there.
-    unclean: bool,
+    unclean: AtomicBool,
     /// Entries that somebody was answered for before this writer.
     answered: u64,
     /// Given up by this writer itself.
@@ -72,14 +75,15 @@ impl Fence {
         second.copy_from_slice(&holder);
         let place = place_of(&path)?;
         file.write_all_at(&token, 0).and_then(|()| file.write_all_at(&place, PLACE_AT)).and_then(|()| file.sync_all()).map_err(io)?;
-        File::open(dir).and_then(|folder| folder.sync_all()).map_err(io)?;
+        let folder = File::open(dir).and_then(|folder| folder.sync_all().map(|()| folder)).map_err(io)?;
         let unclean = before.map_or_else(|| schema::database(dir).exists(), |token| !token.ends_with(&NOBODY));
-        Ok(Self { file, path, token, unclean, answered, given_up: AtomicBool::new(false) })
+        let (inode, unclean, given_up) = (file.metadata().map_err(io)?.ino(), AtomicBool::new(unclean), AtomicBool::new(false));
+        Ok(Self { file, path, folder, inode, token, unclean, answered, given_up })
     }
 
-    /// Whether the writer before this one did not end in order.
-    pub(super) const fn unclean(&self) -> bool {
-        self.unclean
+    /// Whether the writer before this one did not end in order. Known once it has [entered](Self::enter).
+    pub(super) fn unclean(&self) -> bool {
+        self.unclean.load(Ordering::Acquire)
     }
 
     /// Entries that somebody was answered for by writers before this one: the log must have them.
@@ -101,8 +105,8 @@ impl Fence {
     pub(super) fn check(&self) -> Result<(), LedgerError> {
         let io = |source| LedgerError::Io { what: "read", path: self.path.clone(), source };
         let ours = read(&self.file).map_err(io)? == Some(self.token);
-        // Somebody who removes the file, with the lock or without, must not keep us from hearing of the next writer.
-        let there = ours && links(&self.file).map_err(io)? > 0;
+        // Somebody who removes or renames the file, with the lock or without, must not keep us from hearing of the next writer.
+        let there = ours && inode_in(&self.folder).map_err(io)? == Some(self.inode);
         if there && !self.given_up.load(Ordering::Acquire) { Ok(()) } else { Err(LedgerError::Fenced) }
     }
 
@@ -124,6 +128,11 @@ impl Fence {
         let holder = self.token.split_at(8).1;
         let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         self.check()?;
+        let entered = "SELECT generation >= ?1 AND holder <> ?2 FROM writer";
+        if transaction.query_row(entered, (generation, holder), |row| row.get(0))? {
+            // Somebody took the log over between our look at the file and our token there.
+            self.unclean.store(true, Ordering::Release);
+        }
         transaction.execute("UPDATE writer SET generation = ?1, holder = ?2", (generation, holder))?;
         Ok(transaction.commit()?)
     }
@@ -180,20 +189,32 @@ pub(super) fn place_of(database: &Path) -> Result<[u8; 16], LedgerError> {
     Ok(place)
 }
 
-/// How many names the file has. Nothing else is asked: once somebody has asked a file for its times, Linux (6.13 and later) gives its next write an
+/// Which file has the name in a folder. Nothing else is asked: once somebody has asked a file for its times, Linux (6.13 and later) gives its next write an
 /// exact one, and other files written after that one a newer one than the last tick's, so that each sync of the journal would write its inode too.
 #[cfg(target_os = "linux")]
-fn links(file: &File) -> io::Result<u64> {
+fn inode_in(folder: &File) -> io::Result<Option<u64>> {
     use rustix::fs::{AtFlags, StatxFlags, statx};
+    use rustix::io::Errno;
 
-    // Some containers forbid this call; then all is asked.
-    let asked = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::NLINK);
-    asked.map_or_else(|_| Ok(file.metadata()?.nlink()), |found| Ok(u64::from(found.stx_nlink)))
+    match statx(folder, NAME, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO) {
+        Ok(found) => Ok(Some(found.stx_ino)),
+        Err(Errno::NOENT) => Ok(None),
+        // Some containers forbid this call; then all is asked.
+        Err(_) => inode_by_stat(folder),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn links(file: &File) -> io::Result<u64> {
-    Ok(file.metadata()?.nlink())
+fn inode_in(folder: &File) -> io::Result<Option<u64>> {
+    inode_by_stat(folder)
+}
+
+fn inode_by_stat(folder: &File) -> io::Result<Option<u64>> {
+    match rustix::fs::statat(folder, NAME, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => Ok(Some(found.st_ino)),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn generation_of(token: &[u8; LEN]) -> u64 {

@@ -141,6 +141,11 @@ impl Shared {
         published.push_back((size, now));
     }
 
+    /// The time of an entry that was made at this instant, see [`dated`].
+    fn dated(&self, clock: &dyn Clock, made: Timestamp) -> i64 {
+        dated(clock, made, (self.last_time.load(Ordering::Acquire), self.size.load(Ordering::Acquire)))
+    }
+
     fn room(&self) -> Room {
         self.reserve.get().map_or(Room::Ample, |reserve| reserve.room())
     }
@@ -150,6 +155,12 @@ impl Shared {
         self.ready.store(false, Ordering::Release);
         self.queue.nudge();
     }
+}
+
+/// The time of an entry that was made at an instant: no earlier than that of the last of so many entries, in microseconds. One that was made by a clock that
+/// may be hours ahead gets that of the entry before: if it were ahead, no clock that is right could pass it for as long.
+fn dated(clock: &dyn Clock, made: Timestamp, (last, size): (i64, u64)) -> i64 {
+    if clock.is_unfounded() && size > 0 { last } else { made.as_microsecond().max(last) }
 }
 
 /// Checkpoints whose instants are remembered: hours of them, by the usual pace.
@@ -268,14 +279,6 @@ impl SqliteLedger {
         self.shared.queue.command(Command::Settle)?.await.unwrap_or(Err(STOPPED))
     }
 
-    /// The time of an entry that was made at this instant: no earlier than that of the entry before, in microseconds. One that was made by a clock that
-    /// may be hours ahead gets that of the entry before: if it were ahead, no clock that is right could pass it for as long.
-    fn dated(&self, made: Timestamp) -> i64 {
-        let (made, last) = (made.as_microsecond(), self.shared.last_time.load(Ordering::Acquire));
-        let first = self.shared.size.load(Ordering::Acquire) == 0;
-        if self.clock.is_unfounded() && !first { last } else { made.max(last) }
-    }
-
     fn why_not_ready(&self) -> LedgerUnavailable {
         match self.shared.room() {
             Room::Gone => FULL,
@@ -289,7 +292,7 @@ impl SqliteLedger {
     async fn keys_for(&self, time: i64) -> Result<Arc<DayKeys>, LedgerUnavailable> {
         let day = day_of(time);
         let current = self.shared.keys.load_full();
-        if current.day >= day {
+        if current.are_for(day) {
             return Ok(current);
         }
         self.shared.queue.command(|reply| Command::BeginDay(time, reply))?.await.unwrap_or(Err(STOPPED))?;
@@ -312,7 +315,7 @@ impl Ledger for SqliteLedger {
         if !self.ready() {
             return Err(self.why_not_ready());
         }
-        let time = self.dated(entry.time);
+        let time = self.shared.dated(&*self.clock, entry.time);
         let keys = self.keys_for(time).await?;
         let prepared = prepare::prepare(entry, time, &keys)?;
         self.shared.queue.push(prepared)?.await.unwrap_or(Err(STOPPED))

@@ -144,6 +144,7 @@ fn begin(
     })?;
     store.sync()?;
     store.checkpoint((1, end.frontier.root()), key, order.signer, true)?;
+    fence.note(1)?;
     fence.release();
     Ok(())
 }

@@ -18,7 +18,7 @@ use super::keys::Kek;
 use super::line::Line;
 use super::queue::{Command, Job, Queue};
 use super::stall::Waiting;
-use super::{CheckpointSigner, NOT_READY, Published, Shared};
+use super::{CheckpointSigner, NOT_READY, Published, Shared, dated};
 use crate::core::domain::clock::Clock;
 use crate::core::ledger::Receipt;
 use crate::core::ledger::tree::Hash;
@@ -85,12 +85,13 @@ impl Writer {
         let signer = CheckpointSigner::new(config.checkpoint_keys()?, signer)?;
         let kek = Kek::load(&config.content_kek)?;
         let (mut store, end) = Store::open(&config, signer.keys(), &fence, faults.clone(), Opening::Usual)?;
+        // A power cut may have left an older number there, which must not be certified when this writer ends in order.
+        fence.note(end.frontier.size())?;
         if fence.unclean() {
             store.replace_journal(&config)?;
         }
-        let now = clock.now().as_microsecond().max(end.last_time);
-        let day = store.begin_day(now, &config, &kek)?;
         let head = (end.frontier.size(), end.frontier.root());
+        let day = store.begin_day(dated(&*clock, clock.now(), (end.last_time, head.0)), &config, &kek)?;
         // One of a former key is not shown any more: others may have that key.
         let (size, note) = match store.last_published()?.filter(|(_, note)| signer.made(note)) {
             Some(published) => published,
@@ -231,8 +232,9 @@ impl Writer {
                 return self.give_up(&error);
             }
             self.next_calendar = now + CALENDAR_EVERY;
-            let (time, means, shared) = (self.means.clock.now().as_microsecond(), self.means.clone(), self.shared.clone());
-            if shared.keys.load().day < day_of(time) {
+            let (means, shared) = (self.means.clone(), self.shared.clone());
+            let time = shared.dated(&*means.clock, means.clock.now());
+            if !shared.keys.load().are_for(day_of(time)) {
                 line.filler().then(None, move |store| means.begin_day(store, time, &shared));
             }
         }
@@ -276,6 +278,7 @@ impl Writer {
     fn try_reopen(&mut self) -> Result<(), LedgerError> {
         let (means, shared) = (self.means.clone(), self.shared.clone());
         let (store, end) = Store::open(&means.config, shared.signer.load().keys(), &means.fence, means.faults.clone(), Opening::Usual)?;
+        means.fence.note(end.frontier.size())?;
         let (size, root) = self.head;
         if !store.extends(size, &root)? {
             return Err(LedgerError::Inconsistent(format!("{size} entries were answered for, they are not all there")));
@@ -298,7 +301,7 @@ impl Means {
     }
 
     fn begin_day(&self, store: &mut Store, time: i64, shared: &Shared) -> Result<(), LedgerError> {
-        if shared.keys.load().day < day_of(time) {
+        if !shared.keys.load().are_for(day_of(time)) {
             let day = store.begin_day(time, &self.config, &self.kek)?;
             shared.keys.store(Arc::new(day));
         }

@@ -64,14 +64,17 @@ impl Store {
         })
     }
 
-    /// Forgets trail keys of days without any readable content, notes that all is done, and leaves nothing in the write-ahead log.
-    pub(super) fn finish_purge(&mut self, index: u64) -> Result<(), LedgerError> {
+    /// Forgets trail keys of days without any readable content, and counts that nobody can open any more.
+    pub(super) fn forget_unreadable(&mut self) -> Result<(), LedgerError> {
         self.durably(|transaction| {
             forget_trail_keys(transaction)?;
-            crate::adapters::store::counts::forget_destroyed(transaction)?;
-            transaction.execute("UPDATE purge SET done = 1 WHERE idx = ?1", [index])?;
-            Ok(())
+            Ok(crate::adapters::store::counts::forget_destroyed(transaction)?)
         })
+    }
+
+    /// Notes that a purge is done: once nothing of what it destroyed is left in the database, or in its write-ahead log. Until then the next one does it again.
+    pub(super) fn finish_purge(&mut self, index: u64) -> Result<(), LedgerError> {
+        self.durably(|transaction| Ok(transaction.execute("UPDATE purge SET done = 1 WHERE idx = ?1", [index]).map(drop)?))
     }
 
     /// Moves everything from the write-ahead log into the database and empties it; whether no reader stood in the way.

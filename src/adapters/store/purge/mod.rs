@@ -20,6 +20,8 @@ mod order_tests;
 #[cfg(test)]
 mod person_tests;
 mod plan;
+#[cfg(test)]
+mod reader_tests;
 mod record;
 mod sealed;
 #[cfg(test)]
@@ -282,16 +284,21 @@ impl SqliteLedger {
     async fn finish(&self) -> Result<u64, PurgeError> {
         let read = self.readers.run(|conn, _| Ok((record::unfinished(conn)?, nodes::stored_size(conn)?)));
         let (purges, size) = read.await.map_err(|_| LedgerUnavailable("the log cannot be read"))?;
-        for (index, statement) in &purges {
+        for (_, statement) in &purges {
             self.erase_journal(statement.keys.iter().map(|key| key.key).collect()).await?;
             for key in &statement.keys {
                 self.clear(key, size).await?;
             }
+        }
+        if purges.is_empty() {
+            return Ok(0);
+        }
+        self.work(Store::forget_unreadable).await?;
+        // While anybody reads, old pages lie in the write-ahead log and in the database: then all this is done again by the next purge.
+        self.empty_wal().await?;
+        for (index, _) in &purges {
             let index = *index;
             self.work(move |store| store.finish_purge(index)).await?;
-        }
-        if !purges.is_empty() {
-            self.empty_wal().await?;
         }
         Ok(purges.len() as u64)
     }

@@ -64,15 +64,16 @@ impl Ended {
         // All that it has is in the database: nothing in the journal is missed.
         Journal::open(&self.config.dir, self.config.journal_bytes, Faults::none())?.erase()?;
         let mut keys = Vec::new();
-        for (index, statement) in &own {
+        for statement in own.iter().map(|(_, statement)| statement).chain(later.iter().map(|(.., statement)| statement)) {
             keys.extend(self.clear_all(statement, size)?);
-            self.store.finish_purge(*index)?;
         }
-        for (origin, index, statement) in &later {
-            keys.extend(self.clear_all(statement, size)?);
-            self.store.finish_later(origin, *index)?;
+        self.store.forget_unreadable()?;
+        if !self.store.empty_wal()? {
+            return Err(PurgeError::StillRead);
         }
-        if self.store.empty_wal()? { Ok(keys) } else { Err(PurgeError::StillRead) }
+        own.iter().try_for_each(|(index, _)| self.store.finish_purge(*index))?;
+        later.iter().try_for_each(|(origin, index, _)| self.store.finish_later(origin, *index))?;
+        Ok(keys)
     }
 
     fn clear_all(&mut self, statement: &PurgeStatement, size: u64) -> Result<Vec<i64>, PurgeError> {
@@ -128,6 +129,7 @@ impl SqliteLedger {
             return Ok(Deleted { report, gone, held: Vec::new() });
         }
         let held = plan.due.iter().flat_map(|due| due.held.iter().copied()).collect();
+        let destroyed: Vec<i64> = plan.due.iter().map(|due| due.key).collect();
         let (entry, text) = self.record(&plan, witnessed, Some(origin), by).await?;
         let (recorded_in, due) = (self.shared.origin.clone(), plan.due);
         let cleared = blocking(move || {
@@ -135,8 +137,10 @@ impl SqliteLedger {
             ended.destroy(&due)?;
             ended.finish()
         })
-        .await?;
-        gone.extend(cleared);
+        .await;
+        // Also where it has to be gone on with: whoever reads has the keys in memory.
+        forget(&destroyed);
+        gone.extend(cleared?);
         forget(&gone);
         Ok(Deleted { report: PurgeReport { entry: Some(entry), ..report }, gone, held })
     }
@@ -156,11 +160,9 @@ impl Store {
         })
     }
 
-    /// Forgets trail keys of days without any readable content, and notes that all is done.
+    /// Notes that all is done, see [`Self::finish_purge`].
     fn finish_later(&mut self, origin: &str, index: u64) -> Result<(), LedgerError> {
         self.durably(|transaction| {
-            super::apply::forget_trail_keys(transaction)?;
-            crate::adapters::store::counts::forget_destroyed(transaction)?;
             transaction.execute("UPDATE later_purge SET done = 1 WHERE origin = ?1 AND idx = ?2", (origin, index))?;
             Ok(())
         })

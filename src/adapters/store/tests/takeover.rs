@@ -48,12 +48,15 @@ fn entries_of(config: &LedgerConfig) -> u64 {
 
 #[tokio::test]
 async fn writer_whose_lock_was_stolen_stops_for_good() {
-    for also_remove_the_fence in [false, true] {
+    for fence_is in ["left", "removed", "renamed"] {
         let log = log();
         assert_eq!(log.append(0, 0).await, Ok(0));
         log.ledger.settled().await.unwrap();
-        if also_remove_the_fence {
-            std::fs::remove_file(log.config.dir.join("fence")).unwrap();
+        let fence = log.config.dir.join("fence");
+        match fence_is {
+            "removed" => std::fs::remove_file(fence).unwrap(),
+            "renamed" => std::fs::rename(&fence, fence.with_extension("old")).unwrap(),
+            _ => {}
         }
         let second = steal(&log.config);
         let shown = log.ledger.checkpoint();
@@ -188,6 +191,39 @@ async fn overtaken_writer_puts_no_token_over_that_of_the_next() {
     assert!(matches!(late.enter(&conn), Err(LedgerError::Fenced)));
     assert_eq!(next.append(entry(0, 0)).await.unwrap().index, 0);
     next.settled().await.unwrap();
+}
+
+#[test]
+fn writer_that_reads_of_nobody_and_finds_somebody_in_the_database_takes_new_journal_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config_in(folder.path().join("ledger"));
+    drop(SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).unwrap());
+    let conn = rusqlite::Connection::open(config.dir.join("ledger.sqlite")).unwrap();
+    let fence = Fence::take(&config.dir).unwrap();
+    fence.enter(&conn).unwrap();
+    assert!(!fence.unclean(), "the one before ended in order");
+    fence.enter(&conn).unwrap();
+    assert!(!fence.unclean(), "its own token is nobody else's");
+    conn.execute("UPDATE writer SET holder = randomblob(16)", []).unwrap();
+    fence.enter(&conn).unwrap();
+    assert!(fence.unclean());
+}
+
+#[tokio::test]
+async fn start_after_a_power_cut_certifies_no_older_number_when_it_ends_in_order() {
+    use std::os::unix::fs::FileExt as _;
+    let log = log();
+    for number in 0..3 {
+        log.append(number, 0).await.unwrap();
+    }
+    let Log { _folder, config, ledger, .. } = log;
+    drop(ledger);
+    assert_eq!(answered_in(&config.dir).unwrap(), Answered::Exactly(3));
+    // What the disk had of it: the number of entries two answers ago.
+    let both = [1_u64.to_be_bytes(), (!1_u64).to_be_bytes()].concat();
+    std::fs::File::options().write(true).open(config.dir.join("fence")).unwrap().write_all_at(&both, 24).unwrap();
+    drop(SqliteLedger::open(config.clone(), signer(), Arc::new(StillClock)).unwrap());
+    assert_eq!(answered_in(&config.dir).unwrap(), Answered::Exactly(3));
 }
 
 #[tokio::test]
