@@ -90,6 +90,8 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
 fn a_registry_serves_the_trust_domain_of_its_configuration_or_the_one_that_is_named() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join("pki")).unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fixtures.ndjson");
+    assert!(estelam(&["registry", "import", sample, "--dir", "."], home.path()).status.success());
     let serve = |more: &[&str]| {
         let output = estelam(&[&["registry", "serve", "--port", "0", "--dir", "."][..], more].concat(), home.path());
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -107,6 +109,24 @@ fn a_registry_serves_the_trust_domain_of_its_configuration_or_the_one_that_is_na
     }
     let (code, said) = serve(&["--trust-domain", "Not/a-domain"]);
     assert!(code == Some(2) && said.contains("write the trust domain alone"), "{said}");
+}
+
+#[test]
+fn a_registry_that_is_gone_is_not_served_empty() {
+    let home = tempfile::tempdir().unwrap();
+    let registry = home.path().join("registry");
+    std::fs::create_dir(home.path().join("pki")).unwrap();
+    let serve = ["registry", "serve", "--port", "0", "--dir", ".", "--trust-domain", "gov.example"];
+    for there in [false, true] {
+        if there {
+            std::fs::create_dir(&registry).unwrap();
+        }
+        let output = estelam(&serve, home.path());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains("there is no registry in"), "{said}");
+        assert!(said.contains("`estelam registry import`"), "{said}");
+        assert!(if there { std::fs::read_dir(&registry).unwrap().count() == 0 } else { !registry.exists() }, "nothing was made");
+    }
 }
 
 #[test]

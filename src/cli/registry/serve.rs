@@ -1,18 +1,21 @@
 //! `estelam registry serve`: the reference registry on its own mutual-TLS listener, for the gateway alone.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::io::AsyncReadExt;
 
+use super::store_dir;
 use crate::adapters::clock::SystemClock;
 use crate::app::{Observability, StopSignal, registry};
 use crate::cli::config::trust_domain;
 use crate::cli::place::{Place, no_installation};
 use crate::cli::{CliError, Failure, block_on};
 use crate::core::domain::clock::Clock;
+use crate::registry::store::Store;
 
 /// Serve the registry.
 #[derive(Debug, Args)]
@@ -43,6 +46,7 @@ impl Serve {
             return Err(no_installation(dir));
         }
         let trust_domain = self.trust_domain()?;
+        there_is_one(dir)?;
         let _observability = Observability::install().doing("cannot set up logging")?;
         let address = SocketAddr::new(self.listen, self.port);
         let listener =
@@ -80,6 +84,18 @@ impl Serve {
             )),
         }
     }
+}
+
+/// A registry begins with what is filled into it: one that is gone must not come back empty, and find nobody.
+fn there_is_one(dir: &Path) -> Result<(), CliError> {
+    if Store::exists(&store_dir(dir)) {
+        return Ok(());
+    }
+    Err(CliError::failed(format_args!(
+        "there is no registry in `{}`; put its `registry/` back from a copy, name another folder with `--dir`, or begin a new one with \
+         `estelam registry import`",
+        dir.display()
+    )))
 }
 
 async fn until_stdin_closes() {
