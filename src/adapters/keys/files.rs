@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -88,7 +88,7 @@ pub(super) fn check_folder(dir: &Path) -> Result<(), KeyError> {
 /// Reads a file that nobody but its owner can reach.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let file = match File::open(path) {
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Err(KeyError::Missing { path: path.to_owned() }),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Err(missing(path.to_owned())),
         opened => at(path, opened)?,
     };
     let metadata = at(path, file.metadata())?;
@@ -100,6 +100,11 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> 
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or(0) + 1));
     at(path, file.take(MAX_FILE).read_to_end(&mut bytes))?;
     Ok(bytes)
+}
+
+fn missing(path: PathBuf) -> KeyError {
+    // No standby key takes the place of that one.
+    if path.ends_with(CONTENT) { KeyError::NoContent { path } } else { KeyError::Missing { path } }
 }
 
 /// systemd gives a service its credentials by an access list, which shows as a group's right to read.

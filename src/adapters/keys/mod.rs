@@ -63,6 +63,8 @@ pub enum KeyError {
     Exposed { path: PathBuf, mode: u32 },
     #[error("`{}` is missing though other keys are there; restore it from the backup; if it is lost, go on with the standby key by `estelam keys lost USE`, or, if it is a standby key itself, give it up by `estelam keys retire KID` (`keys list` names it)", path.display())]
     Missing { path: PathBuf },
+    #[error("`{}` is missing, and nothing else opens the contents of the log; put it back from its backup: none is ever made in its place", path.display())]
+    NoContent { path: PathBuf },
     #[error("the secret that unlocks the keys is not in `{}`; put it there, or name its file as `signing.unlock`", path.display())]
     NoUnlock { path: PathBuf },
     #[error("the secret in `{}` is shorter than 20 characters; take a longer one", path.display())]
