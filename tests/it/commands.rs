@@ -90,6 +90,8 @@ fn mistyped_folder_is_refused_by_every_verb_and_stays_absent() {
 fn a_registry_serves_the_trust_domain_of_its_configuration_or_the_one_that_is_named() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join("pki")).unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fixtures.ndjson");
+    assert!(estelam(&["registry", "import", sample, "--dir", "."], home.path()).status.success());
     let serve = |more: &[&str]| {
         let output = estelam(&[&["registry", "serve", "--port", "0", "--dir", "."][..], more].concat(), home.path());
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
