@@ -39,6 +39,13 @@ impl Target<'_> {
         attacks
     }
 
+    /// The same for a header field: a space before the token is one of those after `Bearer`, of which RFC 6750 §2.1 has one or more.
+    fn all_in_a_header(&self) -> Attacks {
+        let mut attacks = self.all();
+        attacks.retain(|(name, _)| name != "part 0: space before");
+        attacks
+    }
+
     fn with_header(&self, attacks: &mut Attacks, name: impl Into<String>, header: &str) {
         attacks.push((name.into(), (self.sign)(header, &self.claims.to_string())));
     }
@@ -311,7 +318,7 @@ fn of_several_hundred_mutations_of_our_token_exactly_the_good_one_passes() {
         claims_in_order: &ACCESS_CLAIMS_IN_ORDER,
         sign: &sign,
     };
-    let attacks = target.all();
+    let attacks = target.all_in_a_header();
     assert!(attacks.len() >= 300, "{}", attacks.len());
     for (name, token) in attacks {
         assert_ne!(gate.refusal(&token, NOW), None, "{name}");
@@ -334,7 +341,7 @@ fn the_same_holds_for_an_outside_issuer_with_every_algorithm() {
             claims_in_order: &ACCESS_CLAIMS_IN_ORDER,
             sign: &sign,
         };
-        let attacks = target.all();
+        let attacks = target.all_in_a_header();
         assert!(attacks.len() >= 300, "{}", attacks.len());
         for (name, token) in attacks {
             // Only the agency's own claim must be its name; what `sub` says of a client differs from issuer to issuer.

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     async fn said(replied: fn() -> HttpResponse) -> HttpResponse {
-        let route = web::get().to(|_: Path<u64>| async { HttpResponse::Ok() });
+        let route = web::get().to(|_: Path<u64>| async { HttpResponse::Ok().finish() });
         let app = test::init_service(App::new().app_data(unfit_path(replied)).route("/log/{number}", route)).await;
         let request = test::TestRequest::get().uri("/log/9990000018x").to_request();
         test::call_service(&app, request).await.into_parts().1
