@@ -83,7 +83,7 @@
 //! further notice, or it is not shown to you. A decree may move it later: ask again then.
 //!
 //! `record-incomplete` is no "no" either: the answer hangs on something that nobody wrote down, the status that a smart card carries, or what a decree asks about (the
-//! day of issue where the paper shows the year alone, a nationality). The holder can have it recorded.
+//! day of issue where the paper shows the year alone, a nationality, a province). The holder can have it recorded.
 //!
 //! `pending-propagation` has no date. How long a new permit may take is the service's rule (`propagation_hours`); when one was issued is the holder's affair.
 //!

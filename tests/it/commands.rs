@@ -103,8 +103,6 @@ fn a_registry_serves_the_trust_domain_of_its_configuration_or_the_one_that_is_na
     std::fs::write(home.path().join("estelam.toml"), printed.stdout).unwrap();
     let (code, said) = serve(&["--trust-domain", "other.example"]);
     assert!(code == Some(2) && said.contains("`gov.example`"), "{said}");
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fixtures.ndjson");
-    assert!(estelam(&["registry", "import", sample, "--dir", "."], home.path()).status.success());
     for more in [&[][..], &["--trust-domain", "gov.example"]] {
         let (code, said) = serve(more);
         assert!(code == Some(1) && said.contains("the registry does not start"), "only its certificates are missing: {said}");

@@ -41,9 +41,7 @@ impl Target<'_> {
 
     /// The same for a header field: a space before the token is one of those after `Bearer`, of which RFC 6750 §2.1 has one or more.
     fn all_in_a_header(&self) -> Attacks {
-        let mut attacks = self.all();
-        attacks.retain(|(name, _)| name != "part 0: space before");
-        attacks
+        self.all().into_iter().filter(|(name, _)| name != "part 0: space before").collect()
     }
 
     fn with_header(&self, attacks: &mut Attacks, name: impl Into<String>, header: &str) {

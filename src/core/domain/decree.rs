@@ -63,7 +63,8 @@ impl Selector {
         self.matches(document, person) && self.issued.is_none_or(surely_issued)
     }
 
-    /// Whether it could be selected, were written down what the record lacks. Only smart cards carry a status, and only round documents have a series.
+    /// Whether it could be selected, were written down what the record lacks of what there is: everybody has a nationality and lives in a province, every
+    /// round document is of a series, and a smart card may carry a status. Who is in no household has no role there, and a paper may show no day of issue.
     pub fn might_match(&self, document: &Document, person: &Person) -> bool {
         let (kind, series, status) = (document.kind, document.series.as_ref(), document.legal_status.as_ref());
         let of_series = given_is(self.series.as_ref(), series) || (series.is_none() && kind.is_round_document());
@@ -73,8 +74,8 @@ impl Selector {
             && of_status
             && given_may_be(self.nationality.as_deref(), person.nationality.as_deref())
             && given_may_be(self.province.as_deref(), person.province.as_deref())
-            && given_may_be(self.household_role.as_deref(), person.household_role.as_deref())
-            && self.issued.is_none_or(|window| document.printed.issued().is_none_or(|issued| window.overlaps(&issued)))
+            && given_is(self.household_role.as_deref(), person.household_role.as_deref())
+            && self.issued.is_none_or(|window| document.printed.issued().is_some_and(|issued| window.overlaps(&issued)))
     }
 }
 

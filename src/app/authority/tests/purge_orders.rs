@@ -229,12 +229,13 @@ async fn where_a_witness_is_configured_its_time_counts_without_being_asked_for()
 async fn an_order_for_other_days_or_classes_deletes_nothing() {
     let archive = archive().await;
     let now = archive.clock.now();
-    let sign = |order: PurgeOrder| {
+    let sign_at = |order: PurgeOrder, time| {
         let id = order.id.clone();
-        archive.orders().add(order, archive.key(0), now).unwrap();
-        archive.orders().approve(&id, Step::Begin, archive.key(1), now).unwrap();
+        archive.orders().add(order, archive.key(0), time).unwrap();
+        archive.orders().approve(&id, Step::Begin, archive.key(1), time).unwrap();
     };
-    sign(PurgeOrder { id: "over".into(), to: "2026-09-02".parse().unwrap(), ..order() });
+    let sign = |order| sign_at(order, now);
+    sign_at(PurgeOrder { id: "over".into(), to: "2026-09-02".parse().unwrap(), ..order() }, at("2026-09-02T08:00:00Z"));
     archive.stays(3, "its last day is over").await;
     sign(PurgeOrder { id: "to-come".into(), from: "2026-09-04".parse().unwrap(), ..order() });
     archive.stays(3, "its first day is to come").await;
