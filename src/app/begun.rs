@@ -40,7 +40,7 @@ pub(super) fn demand(config: &Config, origins: &Origins) -> Result<(), StartErro
 /// fails in between may be tried again. Those before it too: without the list of origins the first is the present one again.
 ///
 /// # Errors
-/// It cannot be written.
+/// It cannot be written, though the folder is not merely closed to the service.
 pub(super) fn note(config: &Config, origins: &Origins) -> Result<(), StartError> {
     let known = known(config)?;
     let now: BTreeSet<String> = known.iter().cloned().chain(origins.all().into_iter().map(|(origin, _)| origin)).collect();
@@ -49,9 +49,19 @@ pub(super) fn note(config: &Config, origins: &Origins) -> Result<(), StartError>
     }
     let path = file(config);
     let text = serde_json::to_vec(&now).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
-    files::write_privately(&path, &text).map_err(|error| {
-        StartError(format!("cannot write `{}`: {error}; it says that the log was begun: let the service write there", path.display()))
-    })
+    match files::write_privately(&path, &text) {
+        // Keys may lie where the service only reads. Nobody shall go without answers for that; it is said at every start.
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            tracing::warn!(
+                path = %path.display(), %error,
+                "nothing remembers that the log was begun, so that one whose disk is not mounted would begin anew: let the service write there once"
+            );
+            Ok(())
+        }
+        written => {
+            written.map_err(|error| StartError(format!("cannot write `{}`: {error}; it says that the log was begun", path.display())))
+        }
+    }
 }
 
 fn known(config: &Config) -> Result<BTreeSet<String>, StartError> {

@@ -370,7 +370,7 @@
 //! A disk that is not mounted leaves an empty folder, and a log that began there would be a second one under the origin of the first. So the first start notes in
 //! `keys/logs-begun.json`, which is never in the log's folder and is copied with the keys, that a log of this origin was begun, before anything is answered. Where a log is
 //! named there and `ledger.dir` has none, neither `serve` nor `demo` nor `log purge` makes anything, with a witness or without; they name the folder. An installation that has
-//! a log and no such file gets one at its next start.
+//! a log and no such file gets one at its next start; where the service may not write beside its keys, each start says that nothing remembers the log.
 //!
 //! | the log | do |
 //! |---|---|

@@ -30,8 +30,9 @@ pub(super) struct Doubt {
 }
 
 impl<'a> Perhaps<'a> {
-    /// Whether nobody can tell if a decree, that `selects` a document by what is recorded or does not, is about it. What helps its holder selects it as soon as its printed dates could be meant
-    /// (domain §9); what hurts it only where no other reading is left, and not at all for want of a fact: it is asked of whom it names.
+    /// Whether nobody can tell if a decree, that `selects` a document by what is recorded or does not, is about it. What helps its holder selects it as
+    /// soon as its printed dates could be meant (domain §9); what hurts it only where no other reading is left, and not at all for want of a fact: it is
+    /// about those alone whom it names.
     pub fn is_open(decree: &Decree, selects: bool, document: &Document, person: &Person) -> bool {
         match decree.effect {
             Effect::Extend | Effect::Grant => !selects && decree.might_select(document, person),
