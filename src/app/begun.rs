@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use super::StartError;
 use crate::adapters::store::{Origins, has_log};
@@ -49,8 +49,12 @@ pub(super) fn note(config: &Config, origins: &Origins) -> Result<(), StartError>
     }
     let path = file(config);
     let text = serde_json::to_vec(&now).map_err(|error| StartError(format!("`{}`: {error}", path.display())))?;
-    match files::write_privately(&path, &text) {
-        // Keys may lie where the service only reads. Nobody shall go without answers for that; it is said at every start.
+    written(&path, files::write_privately(&path, &text))
+}
+
+/// Keys may lie where the service only reads. Nobody shall go without answers for that; it is said at every start.
+fn written(path: &Path, outcome: io::Result<()>) -> Result<(), StartError> {
+    match outcome {
         Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
             tracing::warn!(
                 path = %path.display(), %error,
@@ -58,8 +62,8 @@ pub(super) fn note(config: &Config, origins: &Origins) -> Result<(), StartError>
             );
             Ok(())
         }
-        written => {
-            written.map_err(|error| StartError(format!("cannot write `{}`: {error}; it says that the log was begun", path.display())))
+        outcome => {
+            outcome.map_err(|error| StartError(format!("cannot write `{}`: {error}; it says that the log was begun", path.display())))
         }
     }
 }
@@ -81,8 +85,6 @@ fn file(config: &Config) -> PathBuf {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::path::Path;
-
     use rusqlite::Connection;
 
     use super::*;
@@ -168,5 +170,13 @@ mod tests {
         assert_eq!(known(&config).unwrap().len(), 2, "neither is forgotten");
         fs::write(file(&config), "[").unwrap();
         assert!(demanded(&config).unwrap_err().contains("remove it: it is made anew"));
+    }
+
+    #[test]
+    fn folder_that_is_only_read_keeps_no_gateway_from_starting_and_a_disk_that_fails_does() {
+        let outcome = |kind: ErrorKind| written(Path::new("keys/logs-begun.json"), Err(kind.into()));
+        outcome(ErrorKind::PermissionDenied).unwrap();
+        outcome(ErrorKind::ReadOnlyFilesystem).unwrap();
+        assert!(outcome(ErrorKind::StorageFull).unwrap_err().to_string().contains("`keys/logs-begun.json`"));
     }
 }
