@@ -52,7 +52,6 @@ mod witnessed;
 mod writer;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -104,7 +103,7 @@ pub struct SqliteLedger {
     officer: OnceLock<OfficerKey>,
     fence: Arc<Fence>,
     clock: Arc<dyn Clock>,
-    _lock: File,
+    _lock: schema::FolderLock,
 }
 
 /// What callers, readers and the writer share.

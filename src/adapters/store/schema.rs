@@ -52,14 +52,24 @@ pub(super) fn make_folder(dir: &Path) -> Result<(), LedgerError> {
 /// The file whose lock keeps a second process out.
 pub(super) const LOCK: &str = "ledger.lock";
 
-/// Makes the folder and takes its lock for as long as the file is held.
-pub(super) fn lock_folder(dir: &Path) -> Result<File, LedgerError> {
+/// The lock of a folder, for as long as it is held.
+pub(super) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Given up by name: a child process that is just being started has the file open too, until it is another program.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Makes the folder and takes its lock.
+pub(super) fn lock_folder(dir: &Path) -> Result<FolderLock, LedgerError> {
     make_folder(dir)?;
     let path = dir.join(LOCK);
     let io = |source| LedgerError::Io { what: "lock", path: path.clone(), source };
     let file = File::options().create(true).append(true).open(&path).map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FolderLock(file)),
         Err(TryLockError::WouldBlock) => Err(LedgerError::InUse(dir.into())),
         Err(TryLockError::Error(source)) => Err(io(source)),
     }
@@ -179,4 +189,21 @@ fn create(conn: &mut Connection, origin: &str) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn folder_is_free_once_its_lock_is_dropped_though_a_child_process_still_has_the_file_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = lock_folder(dir.path()).unwrap();
+        let inherited = lock.0.try_clone().unwrap();
+        assert!(matches!(lock_folder(dir.path()), Err(LedgerError::InUse(_))));
+        drop(lock);
+        lock_folder(dir.path()).map(drop).unwrap();
+        drop(inherited);
+    }
 }

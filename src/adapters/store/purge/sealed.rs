@@ -24,7 +24,7 @@ use crate::core::ledger::retention::{PurgeStatement, PurgedKey};
 pub(in crate::adapters::store) struct Ended {
     store: Store,
     config: LedgerConfig,
-    _lock: std::fs::File,
+    _lock: schema::FolderLock,
 }
 
 impl Ended {
