@@ -13,6 +13,10 @@ const BOUND_US: i64 = 30_000_000;
 /// Small corrections are taken over once in this time, so that a year of them does not add up to a jump.
 const TAKEN_OVER_US: i64 = 3_600_000_000;
 
+/// How long a look at the wall clock is good for, in microseconds: until then it goes on by the time since boot. A call asks for the time some twenty
+/// times, and to read one clock costs half as much as two.
+const SEEN_FOR_US: i64 = 1_000;
+
 /// The wall clock, held against the time since boot. While they disagree, [`Clock::now`] goes on by the time since boot and
 /// [`Clock::holds`] is false. A suspended machine is no jump: the time since boot goes on in its sleep.
 pub struct SteadyClock {
@@ -20,7 +24,18 @@ pub struct SteadyClock {
     offset: AtomicI64,
     /// Time since boot at which the offset was taken.
     taken: AtomicI64,
-    read: fn() -> Reading,
+    /// Wall clock less time since boot at the latest look at both.
+    seen: AtomicI64,
+    /// Time since boot of that look.
+    seen_at: AtomicI64,
+    sources: Sources,
+}
+
+/// Where both clocks are read, each in microseconds.
+#[derive(Clone, Copy)]
+struct Sources {
+    wall: fn() -> i64,
+    boot: fn() -> i64,
 }
 
 /// Both clocks at one moment, in microseconds.
@@ -33,17 +48,33 @@ struct Reading {
 impl SteadyClock {
     /// Believes the wall clock as it is now.
     pub fn start() -> Self {
-        Self::reading(read)
+        Self::reading(Sources { wall: || SystemClock.now().as_microsecond(), boot: since_boot_us })
     }
 
-    fn reading(read: fn() -> Reading) -> Self {
-        let now = read();
-        Self { offset: AtomicI64::new(now.wall.saturating_sub(now.boot)), taken: AtomicI64::new(now.boot), read }
+    fn reading(sources: Sources) -> Self {
+        let boot = (sources.boot)();
+        let offset = (sources.wall)().saturating_sub(boot);
+        let [offset, seen] = [offset; 2].map(AtomicI64::new);
+        let [taken, seen_at] = [boot; 2].map(AtomicI64::new);
+        Self { offset, taken, seen, seen_at, sources }
+    }
+
+    /// Both clocks now; the wall clock as it was seen less than [`SEEN_FOR_US`] ago.
+    fn read(&self) -> Reading {
+        let boot = (self.sources.boot)();
+        if (0..SEEN_FOR_US).contains(&boot.saturating_sub(self.seen_at.load(Ordering::Acquire))) {
+            return Reading { wall: boot.saturating_add(self.seen.load(Ordering::Relaxed)), boot };
+        }
+        let wall = (self.sources.wall)();
+        self.seen.store(wall.saturating_sub(boot), Ordering::Relaxed);
+        // After it: whoever finds this instant finds what was seen then, or later.
+        self.seen_at.store(boot, Ordering::Release);
+        Reading { wall, boot }
     }
 
     /// The instant to go by, and whether the wall clock shows it.
     fn judge(&self) -> (i64, bool) {
-        self.judged((self.read)())
+        self.judged(self.read())
     }
 
     fn judged(&self, now: Reading) -> (i64, bool) {
@@ -82,16 +113,11 @@ impl Clock for SteadyClock {
     }
 
     fn moment(&self) -> Moment {
-        let read = (self.read)();
+        let read = self.read();
         let (now, _) = self.judged(read);
         let elapsed = Duration::from_micros(u64::try_from(read.boot).unwrap_or(0));
         Moment { now: Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX), elapsed }
     }
-}
-
-fn read() -> Reading {
-    let boot = since_boot_us();
-    Reading { wall: SystemClock.now().as_microsecond(), boot }
 }
 
 #[cfg(test)]
@@ -104,6 +130,8 @@ mod tests {
         static NOW: Cell<Reading> = const { Cell::new(Reading { wall: 1_000_000_000, boot: 0 }) };
     }
 
+    const SET_BY_HAND: Sources = Sources { wall: || NOW.get().wall, boot: || NOW.get().boot };
+
     /// Lets both clocks go on, the wall clock by something more or less.
     fn pass(seconds: i64, jump: i64) {
         let now = NOW.get();
@@ -112,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_jump_is_not_believed_and_time_goes_on_without_it() {
-        let clock = SteadyClock::reading(|| NOW.get());
+        let clock = SteadyClock::reading(SET_BY_HAND);
         let before = clock.now();
         pass(10, 3600);
         assert!(!clock.holds());
@@ -126,7 +154,7 @@ mod tests {
 
     #[test]
     fn small_corrections_never_add_up_but_come_slowly() {
-        let clock = SteadyClock::reading(|| NOW.get());
+        let clock = SteadyClock::reading(SET_BY_HAND);
         for _ in 0..100 {
             pass(3601, 20);
             assert!(clock.holds());
@@ -139,13 +167,24 @@ mod tests {
 
     #[test]
     fn both_clocks_are_of_one_moment_and_the_time_of_a_jump_is_not_told() {
-        let clock = SteadyClock::reading(|| NOW.get());
+        let clock = SteadyClock::reading(SET_BY_HAND);
         let before = clock.moment();
         assert_eq!((before.now, before.elapsed), (clock.now(), Duration::ZERO));
         pass(10, 3600);
         let after = clock.moment();
         assert_eq!(after.elapsed, Duration::from_secs(10));
         assert_eq!(after.now.duration_since(before.now).as_secs(), 10);
+    }
+
+    #[test]
+    fn a_jump_is_noticed_within_a_millisecond() {
+        let clock = SteadyClock::reading(SET_BY_HAND);
+        let before = clock.now();
+        let pass_us = |boot, wall| NOW.set(Reading { wall: NOW.get().wall + wall, boot: NOW.get().boot + boot });
+        pass_us(SEEN_FOR_US - 1, 3_600_000_000);
+        assert_eq!((clock.now().duration_since(before).as_micros(), clock.holds()), (999, true), "time goes on meanwhile");
+        pass_us(1, 1);
+        assert_eq!((clock.now().duration_since(before).as_micros(), clock.holds()), (1000, false));
     }
 
     #[test]
