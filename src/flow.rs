@@ -94,7 +94,7 @@ pub fn identify_registry(gate: &Gate, incoming: &Incoming) -> Result<CallContext
 async fn answer<'g>(gate: &'g Gate, call: VerifiedCall, incoming: &Incoming) -> (Conclusion, Turn<'g>) {
     let mut turn = None;
     match decide(gate, call, incoming, &mut turn).await {
-        Ok(decision) => (Conclusion::Answer(Box::new(decision)), turn),
+        Ok(decision) => (Conclusion::Answer(decision), turn),
         Err(refusal) => (Conclusion::Refusal(refusal), turn),
     }
 }
@@ -105,7 +105,7 @@ async fn decide<'g>(
     call: VerifiedCall,
     incoming: &Incoming,
     turn: &mut Turn<'g>,
-) -> Result<decision::Decision, Box<Refusal>> {
+) -> Result<Box<decision::Decision>, Box<Refusal>> {
     let (now, clock_holds) = gate.clock.reading();
     let permit = policy::permit(call, incoming.input(), (gate.policy)(), now)?;
     if !gate.ledger.room().takes_answers() {
@@ -162,7 +162,7 @@ fn alarm_if_unruled(decision: &decision::Decision) {
 
 /// Decides; what comes to nothing on remembered facts, or to a "no" on facts that are not fresh enough for one, is asked again live.
 /// A batch's turn ends there: whoever waits for the registry keeps nobody waiting, and the registry's own lanes hold batches back.
-async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn<'_>) -> decision::Decision {
+async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn<'_>) -> Box<decision::Decision> {
     if decision::needs_live_confirmation(&facts) {
         *turn = None;
         facts = Box::pin(registry::confirm_live(facts, &*gate.registry)).await;
@@ -176,15 +176,16 @@ async fn decided(gate: &Gate, mut facts: registry::Facts, turn: &mut Turn<'_>) -
     decision
 }
 
-fn decided_now(gate: &Gate, facts: registry::Facts) -> decision::Decision {
+/// In a place of its own at once: it is handed on many times.
+fn decided_now(gate: &Gate, facts: registry::Facts) -> Box<decision::Decision> {
     // Before it is seen how long the facts lay here, so that they are no older than that.
     let now = gate.clock.now();
-    decision::decide(registry::in_time(facts, &*gate.clock), now, now)
+    Box::new(decision::decide(registry::in_time(facts, &*gate.clock), now, now))
 }
 
 /// Counts the outcome for the holder's protection; one that may not be told becomes that of a number which is nobody's, by the same
 /// look-ups.
-async fn guarded(gate: &Gate, decision: decision::Decision, turn: &mut Turn<'_>) -> decision::Decision {
+async fn guarded(gate: &Gate, decision: Box<decision::Decision>, turn: &mut Turn<'_>) -> Box<decision::Decision> {
     let counted = policy::asked(decision.permit()).zip(decision.seen());
     match counted.map(|(asked, seen)| gate.shield.settle(&asked, seen, gate.clock.now())) {
         None | Some(Settled::Told) => decision,
