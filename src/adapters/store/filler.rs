@@ -15,7 +15,7 @@ use super::{NOT_READY, Shared};
 use crate::core::ledger::tree::Hash;
 
 /// Entries that are worth a transaction of their own.
-const ENOUGH: usize = 512;
+const ENOUGH: usize = 2048;
 /// How long fewer may wait.
 const AT_MOST: Duration = Duration::from_millis(50);
 
