@@ -7,6 +7,9 @@ use std::io::Write as _;
 
 use uuid::Uuid;
 
+use super::eight::Eight;
+use super::nested::Nested;
+
 /// Writes the members of one object, each behind a comma; [`Self::close`] makes the first comma the opening brace.
 pub struct Members<'o> {
     out: &'o mut Vec<u8>,
@@ -32,32 +35,10 @@ impl<'o> Members<'o> {
             self.out.push(b'"');
             self.out.extend_from_slice(value.as_bytes());
             self.out.push(b'"');
-        } else if has_controls(value) {
+        } else {
             // Writing a string into memory cannot fail.
             let _ = serde_json::to_writer(&mut *self.out, value);
-        } else {
-            self.out.push(b'"');
-            self.escaped(value.as_bytes());
-            self.out.push(b'"');
         }
-    }
-
-    /// JSON within JSON has a quote every few bytes: one byte after the other is cheaper than many short pieces, and where none is to be foreseen,
-    /// passing over a backslash that is there already is cheaper than to write one.
-    fn escaped(&mut self, value: &[u8]) {
-        let begins = self.out.len();
-        self.out.resize(begins + 2 * value.len(), b'\\');
-        let mut written = 0;
-        if let Some(room) = self.out.get_mut(begins..) {
-            for byte in value {
-                written += usize::from(matches!(byte, b'"' | b'\\'));
-                if let Some(place) = room.get_mut(written) {
-                    *place = *byte;
-                }
-                written += 1;
-            }
-        }
-        self.out.truncate(begins + written);
     }
 
     /// The same, left out where there is none.
@@ -66,6 +47,14 @@ impl<'o> Members<'o> {
         if let Some(value) = value {
             self.text(name, value);
         }
+    }
+
+    /// A member that is a text: this JSON.
+    pub fn nested(&mut self, name: &str, value: &Nested) {
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.push(b'"');
     }
 
     /// A member that is written as its `Display` says, a number or a truth.
@@ -129,14 +118,13 @@ impl<'o> Members<'o> {
     }
 }
 
-/// Whether a text stands in JSON as it is. No early end, so that the compiler looks at many bytes at once.
+/// Whether a text stands in JSON as it is. Most are of a few dozen bytes: eight at once, and the last eight as well where they are not eight more.
 fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'))
-}
-
-/// Whether a text has bytes that JSON writes by number or by a letter.
-fn has_controls(text: &str) -> bool {
-    text.bytes().fold(false, |found, byte| found | (byte < 0x20))
+    let bytes = text.as_bytes();
+    let Some(last) = bytes.last_chunk() else { return bytes.iter().all(|byte| *byte >= 0x20 && !matches!(byte, b'"' | b'\\')) };
+    let (eights, _) = bytes.as_chunks();
+    let special = |eight: &[u8; 8]| Eight::of(eight).special();
+    eights.iter().fold(special(last), |found, eight| found | special(eight)) == 0
 }
 
 #[cfg(test)]

@@ -57,7 +57,10 @@ pub fn encode(out: &mut Vec<u8>, id: Uuid, content: &EntryContent, tags: Option<
         object.quoted("as_of", as_of);
     }
     object.text_if("assurance", content.assurance.as_deref());
-    object.text_if("basis", content.basis.as_deref());
+    match &content.inputs {
+        Some(inputs) => object.nested("basis", inputs),
+        None => object.text_if("basis", content.basis.as_deref()),
+    }
     object.text_if("branch", content.branch.as_deref());
     object.text_if("certificate", content.certificate.as_deref());
     object.text_if("code", content.code.as_deref());

@@ -28,6 +28,7 @@ use serde::Serialize;
 use self::room::Room;
 use super::domain::document::coded_enum;
 use super::domain::identifier::Identifier;
+use super::domain::nested::Nested;
 use super::signing::Signed;
 
 pub use reader::{LogReader, LogUnreadable, ProofBundle};
@@ -149,8 +150,11 @@ pub struct EntryContent {
     /// `answer_id` of the answer to the same request that a crash lost on its way; this one does not count again.
     #[serde(default)]
     pub retry_of: Option<String>,
-    /// What the decision was derived from, as JSON.
+    /// What the decision was derived from, as JSON; of an entry that is read.
     pub basis: Option<String>,
+    /// The same for an entry that is about to be written, in whose content it stands under that name.
+    #[serde(skip)]
+    pub inputs: Option<Nested>,
     /// What a read of the log asked for, or what an agency said about a sample, as JSON; never an identifier.
     #[serde(default)]
     pub details: Option<String>,

@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use super::conclusion::Conclusion;
 use crate::core::decision::{Basis, Decision, Inputs};
 use crate::core::domain::context::CallContext;
+use crate::core::domain::nested::Nested;
 use crate::core::ledger::{Entry, EntryContent, EntryKind, RetentionClass};
 
 /// Room for usual inputs.
-const USUAL_INPUTS_LEN: usize = 256;
+const USUAL_INPUTS_LEN: usize = 384;
 
 /// The entry for a conclusion whose statement has this digest.
 pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Timestamp) -> Entry {
@@ -21,7 +22,7 @@ pub(super) fn of(conclusion: &Conclusion, statement_digest: [u8; 32], now: Times
         }
         Conclusion::Refusal(refusal) => {
             content.code = Some(refusal.code.code().into());
-            content.basis = inputs(context, None);
+            content.inputs = inputs(context, None);
             (EntryKind::Refusal, context.subject.clone())
         }
         Conclusion::Delivery(delivery) => {
@@ -81,15 +82,12 @@ fn add_decision(content: &mut EntryContent, decision: &Decision) {
     content.decree.clone_from(&verdict.decree);
     content.freshness = Some(verdict.freshness.code().into());
     content.as_of = Some(verdict.noted_as_of);
-    content.basis = inputs(decision.permit().call().agency().context(), Some(&verdict.basis));
+    content.inputs = inputs(decision.permit().call().agency().context(), Some(&verdict.basis));
 }
 
 /// The derived inputs of an entry as JSON (see [`Inputs`]); none where nothing was asked.
-fn inputs(context: &CallContext, basis: Option<&Basis>) -> Option<String> {
-    let inputs = Inputs { asked: context.asked?, basis };
-    let mut json = Vec::with_capacity(USUAL_INPUTS_LEN);
-    serde_json::to_writer(&mut json, &inputs).ok()?;
-    String::from_utf8(json).ok()
+fn inputs(context: &CallContext, basis: Option<&Basis>) -> Option<Nested> {
+    Nested::of(&Inputs { asked: context.asked?, basis }, USUAL_INPUTS_LEN)
 }
 
 /// The first 16 hex digits: enough to tell an agency's certificates apart.

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use memchr::memchr2;
 use uuid::Uuid;
 
+use crate::core::domain::eight::Eight;
+
 /// What a member holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
@@ -141,16 +143,8 @@ impl<'b> Members<'b> {
 
 /// Where the next quote or backslash stands. Most texts are short, and in JSON within JSON the next one is near: so first among eight bytes at once.
 fn next_mark(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The lowest bit that is left is that of the first byte that was zero.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    if let Some(eight) = bytes.first_chunk() {
-        let word = u64::from_le_bytes(*eight);
-        let found = zeros(word ^ u64::from_ne_bytes([b'"'; 8])) | zeros(word ^ u64::from_ne_bytes([b'\\'; 8]));
-        if found != 0 {
-            return usize::try_from(found.trailing_zeros() / 8).ok();
-        }
+    if let Some(found) = bytes.first_chunk().and_then(|eight| Eight::of(eight).first_mark()) {
+        return Some(found);
     }
     memchr2(b'"', b'\\', bytes)
 }
