@@ -11,6 +11,7 @@ use estelam::adapters::clock::SystemClock;
 use estelam::adapters::store::{ContentKek, JOURNAL_BYTES, LedgerConfig, SqliteLedger, generate_officer_key};
 use estelam::core::domain::clock::Clock as _;
 use estelam::core::domain::identifier::Identifier;
+use estelam::core::domain::nested::Nested;
 use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::ledger::{Entry, EntryContent, EntryKind, Ledger as _, RetentionClass};
 use estelam::core::signing::{Algorithm, Signer, SignerFailed};
@@ -122,7 +123,7 @@ fn entry(subject: &Identifier) -> Entry {
             decree: text("d1-1402-04-07"),
             freshness: Some("cached".into()),
             as_of: Some(SystemClock.now()),
-            basis: text("{\"kind\":\"amayesh\",\"series\":17,\"state\":\"active\",\"until\":\"2023-06-21\"}"),
+            inputs: Nested::of(&serde_json::json!({"kind": "amayesh", "series": 17, "state": "active", "until": "2023-06-21"}), 256),
             latency_us: 120,
             ..EntryContent::default()
         }),

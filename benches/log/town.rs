@@ -1,6 +1,7 @@
 //! Entries as a country's agencies would leave them: fifty million a month, always the same ones for the same numbers.
 
 use estelam::core::domain::identifier::Identifier;
+use estelam::core::domain::nested::Nested;
 use estelam::core::domain::scheme::{RawIdentifier, SHIPPED_SCHEMES, SchemeCatalogue};
 use estelam::core::ledger::{Entry, EntryContent, EntryKind, RetentionClass};
 use jiff::{SignedDuration, Timestamp};
@@ -87,14 +88,17 @@ impl Town {
                 decree: text("d1-1402-04-07"),
                 freshness: Some("cached".into()),
                 as_of: Some(time),
-                basis: text(
-                    "{\"q\":{\"t\":1795867200,\"g\":25},\"b\":{\"n\":1,\"f\":60000000000,\"a\":[34,35],\"d\":[{\"k\":\"amayesh\",\"s\":17}]}}",
-                ),
+                inputs: Nested::of(&inputs(), 256),
                 latency_us: 120 + drawn % 300,
                 ..EntryContent::default()
             }),
         }
     }
+}
+
+fn inputs() -> serde_json::Value {
+    let documents = serde_json::json!([{"k": "amayesh", "s": 17}]);
+    serde_json::json!({"q": {"t": 1_795_867_200, "g": 25}, "b": {"n": 1, "f": 60_000_000_000_u64, "a": [34, 35], "d": documents}})
 }
 
 fn pick<T: Copy>(from: &[T], drawn: u64) -> T {

@@ -149,7 +149,7 @@
 //! - **2026-11-24, salts, nonces and ids are cut from one draw of 4 KiB** of the cryptographic library's generator, and wiped as they are given: each
 //!   call of it asks the kernel. Keys draw their own.
 //! - **2026-11-24, pages of 32 KiB in the log's database, and a checkpoint every 2 MiB**: it is only appended to, so that large pages save system calls;
-//!   small steps keep the disk free for the journal, whose sync a reply waits for.
+//!   small steps (under load of 2 to 5 MB, as one transaction fills) keep the disk free for the journal, whose sync a reply waits for.
 //! - **2026-11-24, a header field that comes twice is `malformed-request`**, `Authorization` too: RFC 6750 §3.1 calls a token given in more than
 //!   one way `invalid_request` and gives it 400, which the challenge says. A body under a content coding is 415, after the token, like any body
 //!   that is not JSON as it lies there; at the token endpoint it is RFC 6749's `invalid_request`.

@@ -17,6 +17,9 @@ const TAKEN_OVER_US: i64 = 3_600_000_000;
 /// times, and to read one clock costs half as much as two.
 const SEEN_FOR_US: i64 = 1_000;
 
+/// In the place of the instant of the latest look while that is being put down.
+const LOOKING: i64 = i64::MIN;
+
 /// The wall clock, held against the time since boot. While they disagree, [`Clock::now`] goes on by the time since boot and
 /// [`Clock::holds`] is false. A suspended machine is no jump: the time since boot goes on in its sleep.
 pub struct SteadyClock {
@@ -26,7 +29,7 @@ pub struct SteadyClock {
     taken: AtomicI64,
     /// Wall clock less time since boot at the latest look at both.
     seen: AtomicI64,
-    /// Time since boot of that look.
+    /// Time since boot of that look, or [`LOOKING`].
     seen_at: AtomicI64,
     sources: Sources,
 }
@@ -62,13 +65,16 @@ impl SteadyClock {
     /// Both clocks now; the wall clock as it was seen less than [`SEEN_FOR_US`] ago.
     fn read(&self) -> Reading {
         let boot = (self.sources.boot)();
-        if (0..SEEN_FOR_US).contains(&boot.saturating_sub(self.seen_at.load(Ordering::Acquire))) {
+        let seen_at = self.seen_at.load(Ordering::Acquire);
+        if (0..SEEN_FOR_US).contains(&boot.saturating_sub(seen_at)) {
             return Reading { wall: boot.saturating_add(self.seen.load(Ordering::Relaxed)), boot };
         }
         let wall = (self.sources.wall)();
-        self.seen.store(wall.saturating_sub(boot), Ordering::Relaxed);
-        // After it: whoever finds this instant finds what was seen then, or later.
-        self.seen_at.store(boot, Ordering::Release);
+        // One at a time, and nobody who was overtaken meanwhile: whoever finds an instant finds what was seen then, or later.
+        if seen_at != LOOKING && self.seen_at.compare_exchange(seen_at, LOOKING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            self.seen.store(wall.saturating_sub(boot), Ordering::Relaxed);
+            self.seen_at.store(boot, Ordering::Release);
+        }
         Reading { wall, boot }
     }
 
@@ -185,6 +191,33 @@ mod tests {
         assert_eq!((clock.now().duration_since(before).as_micros(), clock.holds()), (999, true), "time goes on meanwhile");
         pass_us(1, 1);
         assert_eq!((clock.now().duration_since(before).as_micros(), clock.holds()), (1000, false));
+    }
+
+    thread_local! {
+        static LOOKED_AT: SteadyClock = SteadyClock::reading(Sources { wall: overtaken_once, boot: || NOW.get().boot });
+        static OVERTAKEN: Cell<bool> = const { Cell::new(true) };
+    }
+
+    /// Half a second passes, and another looks at both clocks, between the looks at one and at the other.
+    fn overtaken_once() -> i64 {
+        if !OVERTAKEN.replace(true) {
+            NOW.set(Reading { wall: NOW.get().wall + 500_000, boot: NOW.get().boot + 500_000 });
+            LOOKED_AT.with(Clock::now);
+        }
+        NOW.get().wall
+    }
+
+    #[test]
+    fn who_is_overtaken_while_looking_leaves_what_the_other_saw() {
+        LOOKED_AT.with(|clock| {
+            pass(1, 0);
+            OVERTAKEN.set(false);
+            clock.now();
+            NOW.set(Reading { wall: NOW.get().wall + 3_600_000_000, ..NOW.get() });
+            assert!(clock.holds(), "the other's look is no millisecond old");
+            pass(1, 0);
+            assert!(!clock.holds());
+        });
     }
 
     #[test]

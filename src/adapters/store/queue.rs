@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::{NOT_READY, STOPPED};
 use crate::core::ledger::{LedgerUnavailable, Receipt};
 
-/// Most entries in one transaction.
+/// Most entries in one frame of the journal.
 pub(super) const BATCH: usize = 512;
 
 /// So few callers are waited for, all of them.

@@ -1,6 +1,6 @@
 //! The deletable part of an entry as bytes: canonical JSON (RFC 8785). These bytes are final.
 //!
-//! One object: the members of [`EntryContent`] under their own names, and `id` (the entry's `answer_id` or `request_id`).
+//! One object: the members of [`EntryContent`] under their own names (`inputs` as `basis`), and `id` (the entry's `answer_id` or `request_id`).
 //! A member without a value is left out, never `null`. Tags are base64url without padding; instants are RFC 3339 in UTC.
 
 mod form;

@@ -150,9 +150,9 @@ pub struct EntryContent {
     /// `answer_id` of the answer to the same request that a crash lost on its way; this one does not count again.
     #[serde(default)]
     pub retry_of: Option<String>,
-    /// What the decision was derived from, as JSON; of an entry that is read.
+    /// What the decision was derived from, as JSON; of an entry that is read, or that is written with a text of its own (acts, alerts).
     pub basis: Option<String>,
-    /// The same for an entry that is about to be written, in whose content it stands under that name.
+    /// The same of a conclusion that is about to be written, in whose content it stands under that name.
     #[serde(skip)]
     pub inputs: Option<Nested>,
     /// What a read of the log asked for, or what an agency said about a sample, as JSON; never an identifier.

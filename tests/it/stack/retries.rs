@@ -14,7 +14,7 @@ use super::audit::patterns;
 use super::fixtures::query;
 use super::harness::{System, send};
 use super::workshop::edit_policy;
-use super::wrapped::{gate, gate_with, incoming};
+use super::wrapped::{gate, gate_with, incoming, written};
 
 /// A log whose disk goes on only after its first caller was told that it hangs.
 struct Late {
@@ -26,7 +26,7 @@ struct Late {
 #[async_trait]
 impl Ledger for Late {
     async fn append(&self, entry: Entry) -> Result<Receipt, LedgerUnavailable> {
-        self.stored.lock().unwrap().push(serde_json::to_value(&entry.content).unwrap());
+        self.stored.lock().unwrap().push(written(&entry));
         let receipt = self.inner.append(entry).await?;
         if self.hangs.swap(false, Ordering::SeqCst) { Err(LedgerUnavailable("its disk hangs")) } else { Ok(receipt) }
     }

@@ -11,7 +11,7 @@ use estelam::core::domain::clock::Clock;
 use estelam::core::domain::context::CallContext;
 use estelam::core::domain::decree::DecreeSet;
 use estelam::core::domain::identifier::Identifier;
-use estelam::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt};
+use estelam::core::ledger::{Entry, Ledger, LedgerUnavailable, Receipt, content};
 use estelam::core::policy::Permit;
 use estelam::core::registry::{Need, Registry, RegistryAnswer, RegistryUnavailable};
 use estelam::core::reply::Format;
@@ -74,17 +74,24 @@ pub async fn incoming(system: &System, agency: &str, body: &Value) -> Incoming {
     }
 }
 
+/// An entry's content as it is going to be recorded, but for the tags.
+pub fn written(entry: &Entry) -> Value {
+    let mut bytes = Vec::new();
+    content::encode(&mut bytes, entry.id, &entry.content, None);
+    serde_json::from_slice(&bytes).unwrap()
+}
+
 /// A ledger that notes what it is handed before it hands it on.
 pub struct Noting {
     pub inner: Arc<dyn Ledger>,
-    /// Whether the entry is about somebody, and its content as JSON.
+    /// Whether the entry is about somebody, and its content.
     pub noted: Mutex<Vec<(bool, Value)>>,
 }
 
 #[async_trait]
 impl Ledger for Noting {
     async fn append(&self, entry: Entry) -> Result<Receipt, LedgerUnavailable> {
-        self.noted.lock().unwrap().push((entry.subject.is_some(), serde_json::to_value(&entry.content).unwrap()));
+        self.noted.lock().unwrap().push((entry.subject.is_some(), written(&entry)));
         self.inner.append(entry).await
     }
 
