@@ -8,7 +8,7 @@ use crate::core::domain::agency::AgencyId;
 use crate::core::policy::{LoadError, Snapshot};
 
 /// Where the files of agencies that left are kept; nothing reads them as policy.
-const RETIRED: &str = "retired";
+pub(super) const RETIRED: &str = "retired";
 
 /// What the set of keys for requests has after the agency's name.
 const REQUEST_KEYS: &str = ".request-jwks.json";

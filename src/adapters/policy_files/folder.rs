@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::agency::RETIRED;
 use crate::core::domain::place::utf8;
 use crate::core::policy::{LoadError, shipped};
 
@@ -18,13 +19,21 @@ const FOLDERS: [&str; 2] = ["agencies", "cases"];
 /// Folder of agencies' files to begin with; nothing is read from there.
 const EXAMPLES: &str = "examples";
 
+/// Folders in which nothing is read as policy, and nobody expects it: examples, agencies that left, officials and what they approved, and what the
+/// demo's registry begins with.
+const UNREAD: [&str; 4] = [EXAMPLES, RETIRED, "authority", "demo"];
+
+/// How deep a folder that nothing reads is searched for policies.
+const DEPTH: usize = 8;
+
 /// How the names of the demo's agencies begin.
 const NAMES_OF_THE_DEMO: &str = "spiffe://estelam.test/";
 
-/// Reads every policy file: path inside the folder → text. Editors' leftovers (`.x.swp`, `x~`, `4913`) are passed over.
+/// Reads every policy file: path inside the folder → text. Editors' leftovers (`.x.swp`, `x~`, `x.toml.bak`, `4913`) are passed over.
 ///
 /// # Errors
-/// What cannot be read, by file; nothing is skipped in silence.
+/// What cannot be read, by file; and what looks like a policy where nothing reads it (`local.Cedar`, `local.cedar.txt`, `rules/local.cedar`): a rule in
+/// it would not be in force, and nobody would say so.
 pub fn read(dir: &Path) -> Result<BTreeMap<String, String>, Vec<LoadError>> {
     let (mut files, mut errors) = (BTreeMap::new(), Vec::new());
     read_folder(dir, "", &mut files, &mut errors);
@@ -45,13 +54,52 @@ fn read_folder(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>, e
     };
     for entry in entries {
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| is_policy(name)) else { continue };
+        let name = name.to_string_lossy();
         let path = format!("{prefix}{name}");
-        match read_file(&entry.path()) {
-            Ok(text) => drop(files.insert(path, text)),
-            Err((line, message)) => errors.push(LoadError { file: path, line, message }),
+        if entry.path().is_dir() {
+            let read = prefix.is_empty() && FOLDERS.iter().chain(&UNREAD).any(|known| *known == name);
+            if !read && !name.starts_with('.') {
+                errors.extend(policies_in(&entry.path(), &path, DEPTH).iter().map(|path| unread(path)));
+            }
+        } else if entry.file_name().to_str().is_some_and(is_policy) {
+            match read_file(&entry.path()) {
+                Ok(text) => drop(files.insert(path, text)),
+                Err((line, message)) => errors.push(LoadError { file: path, line, message }),
+            }
+        } else if looks_like_a_policy(&name) {
+            errors.push(unread(&path));
         }
     }
+}
+
+fn unread(path: &str) -> LoadError {
+    let what = "nothing reads this file; policies are NAME.toml, NAME.cedar and the like, in small letters, in the policy folder itself, in `agencies` and \
+                in `cases`: rename it or move it there, or take it out of the policy folder";
+    LoadError::of_file(path, what)
+}
+
+/// What looks like a policy in a folder that nothing reads. One that cannot be read is looked through by nobody.
+fn policies_in(dir: &Path, prefix: &str, depth: usize) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.file_name();
+        let path = format!("{prefix}/{}", name.to_string_lossy());
+        if !entry.path().is_dir() {
+            found.extend(looks_like_a_policy(&name.to_string_lossy()).then_some(path));
+        } else if depth > 0 && !name.to_string_lossy().starts_with('.') {
+            found.extend(policies_in(&entry.path(), &path, depth - 1));
+        }
+    }
+    found
+}
+
+/// Whether a name is that of a policy, or nearly: in capitals, with more behind it, in no known writing. What editors and `patch` leave is none.
+fn looks_like_a_policy(name: &str) -> bool {
+    const LEFT: [&str; 7] = ["~", ".bak", ".orig", ".old", ".rej", ".swp", ".tmp"];
+    let name = name.to_lowercase();
+    let named = [".toml", ".cedar", "jwks.json"].iter().any(|part| name.contains(part));
+    named && !name.starts_with('.') && !LEFT.iter().any(|end| name.ends_with(end))
 }
 
 fn is_policy(name: &str) -> bool {
@@ -126,6 +174,29 @@ mod tests {
     use super::*;
     use crate::core::domain::agency::AgencyId;
     use crate::core::policy::Snapshot;
+
+    #[test]
+    fn policies_that_nothing_would_read_are_told_and_what_editors_leave_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("policies");
+        assert!(install(&dir).unwrap());
+        let before = read(&dir).unwrap();
+        fs::create_dir_all(dir.join(".git/agencies")).unwrap();
+        for left in [".guardrails.cedar.swp", "guardrails.cedar~", "agencies/bank.toml.bak", "4913", "README.md", ".git/agencies/x.toml"] {
+            fs::write(dir.join(left), "forbid").unwrap();
+        }
+        assert_eq!(read(&dir).unwrap(), before);
+        fs::create_dir_all(dir.join("rules/of")).unwrap();
+        fs::create_dir_all(dir.join("Agencies")).unwrap();
+        let mistakes =
+            ["Agencies/bank.toml", "agencies/bank.TOML", "cases/more.toml.txt", "local.Cedar", "local.cedar.txt", "rules/of/local.cedar"];
+        for mistake in mistakes {
+            fs::write(dir.join(mistake), "forbid").unwrap();
+        }
+        let mut told: Vec<_> = read(&dir).unwrap_err().into_iter().map(|fault| fault.file).collect();
+        told.sort();
+        assert_eq!(told, mistakes);
+    }
 
     #[test]
     fn an_installation_begins_without_an_agency_and_each_example_can_be_its_first() {
