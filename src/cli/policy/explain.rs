@@ -119,10 +119,10 @@ impl Explain {
         if self.answer.is_some() && found.refused.is_none() && case.known_at > recorded_at {
             let registry = self.folder.place.existing_dir()?.join("registry");
             case.decrees = decrees_since(&self.config()?, &registry, case.decrees, SystemClock.now())?;
-            beside.newest_decrees = true;
+            (case.decrees_age_s, beside.newest_decrees) = (0, true);
         }
         if let (Some(at), None) = (self.at, &self.scheme) {
-            case.answer = case.answer.map(|answer| as_if_live(answer, at));
+            (case.answer, case.decrees_age_s) = (case.answer.map(|answer| as_if_live(answer, at)), 0);
             beside.as_if_live = case.answer.is_some();
         }
         Ok(Found { case, beside, ..found })
@@ -173,6 +173,7 @@ impl Explain {
             emergency: asked.has(Asked::EMERGENCY),
             province: basis.area.clone(),
             answer: basis.registry_answer(recorded.as_of, recorded.freshness),
+            decrees_age_s: basis.decrees_age_s,
             ..case(recorded.service, at, decrees)
         };
         Ok(Found { case, snapshot, files, refused, beside: Beside { name_hint: basis.name_hint, ..Beside::default() } })
@@ -251,6 +252,7 @@ fn case(service: String, at: Timestamp, decrees: DecreeSet) -> AnswerCase {
         country: None,
         answer: None,
         decrees,
+        decrees_age_s: 0,
         expect: Answered::default(),
     }
 }

@@ -207,6 +207,7 @@ impl Reader<'_> {
             country,
             answer,
             decrees,
+            decrees_age_s: 0,
             expect,
         })
     }
@@ -267,9 +268,12 @@ impl Reader<'_> {
                 "reference" => Asked::REFERENCE,
                 "nonce" => Asked::NONCE,
                 "identifier" => Asked::IDENTIFIER,
+                "signature" => Asked::SIGNATURE,
                 "receipt" => Asked::RECEIPT,
                 other => {
-                    let message = format!("`{other}` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`, `receipt`");
+                    let message = format!(
+                        "`{other}` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`, `signature`, `receipt`"
+                    );
                     return Err(self.fault(field.span().start, message));
                 }
             };

@@ -61,8 +61,13 @@ fn wanted(case: &AnswerCase, agency: &str, snapshot: &Snapshot) -> u8 {
 }
 
 fn duties(grant: &Grant) -> u8 {
-    let fields =
-        [(grant.actor, Asked::ACTOR), (grant.check, Asked::CHECK), (grant.reference, Asked::REFERENCE), (grant.nonce, Asked::NONCE)];
+    let fields = [
+        (grant.actor, Asked::ACTOR),
+        (grant.check, Asked::CHECK),
+        (grant.reference, Asked::REFERENCE),
+        (grant.nonce, Asked::NONCE),
+        (grant.signature, Asked::SIGNATURE),
+    ];
     fields.into_iter().filter_map(|(wanted, field)| wanted.then_some(field)).sum()
 }
 
@@ -112,7 +117,7 @@ fn facts(case: &AnswerCase, query: &Query<'_>) -> Facts {
 }
 
 fn evidence<'a>(case: &'a AnswerCase, answer: Option<&'a RegistryAnswer>) -> Evidence<'a> {
-    Evidence { answer, decrees: Some(&case.decrees), decrees_age_s: 0 }
+    Evidence { answer, decrees: Some(&case.decrees), decrees_age_s: case.decrees_age_s }
 }
 
 fn decided_on(case: &AnswerCase, query: &Query<'_>, answer: Option<&RegistryAnswer>) -> Verdict {

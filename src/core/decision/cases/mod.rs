@@ -59,6 +59,8 @@ pub struct AnswerCase {
     pub answer: Option<RegistryAnswer>,
     /// The decrees.
     pub decrees: DecreeSet,
+    /// For how long nobody has confirmed them, in seconds.
+    pub decrees_age_s: u32,
     /// What must come.
     pub expect: Answered,
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
+use crate::core::domain::reason::ReasonCode;
+use crate::core::domain::refusal::RefusalCode;
 use crate::core::policy::shipped;
 
 fn files() -> BTreeMap<String, String> {
@@ -57,7 +59,7 @@ fn what_is_wrong_is_said_with_its_line() {
     check(
         "expect",
         "gives = [\"name\"]\nexpect",
-        "9: `name` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`, `receipt`",
+        "9: `name` cannot be given; use `actor`, `check`, `reference`, `nonce`, `identifier`, `signature`, `receipt`",
     );
     check("clinic", "bank", "3: `one`: expected `entitled` `valid`, got `refused` `service-not-allowed`");
 }
@@ -190,4 +192,38 @@ fn whether_a_no_is_looked_up_once_more_is_a_part_of_a_case() {
         &with(true).replace("registry = \"cached\"\n", ""),
         "11: `asked_again` needs `registry = \"cached\"`: only remembered facts may not be enough",
     );
+}
+
+/// RFC 8037, appendix A.2.
+const REQUEST_KEYS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+/// What comes of the case alone.
+fn explained_alone(files: &BTreeMap<String, String>, change: impl FnOnce(&mut AnswerCase)) -> Result<ReasonCode, RefusalCode> {
+    let snapshot = Snapshot::load(files).unwrap();
+    let mut case = read(files, &snapshot.services).unwrap().into_iter().find(|case| case.name == "one").unwrap();
+    change(&mut case);
+    explained(&case, &snapshot).map(|(explanation, _)| explanation.reason).map_err(|(code, _)| code)
+}
+
+#[test]
+fn grant_that_wants_a_signed_request_gets_one_by_a_case_that_says_nothing_else() {
+    let comes_of = |gives: &str| {
+        let mut files = files();
+        files.get_mut("agencies/clinic.toml").unwrap().push_str("\n[request_signing]\nrequired = true\n");
+        files.insert("agencies/clinic.request-jwks.json".to_owned(), REQUEST_KEYS.to_owned());
+        files.insert("cases/one.toml".to_owned(), format!("{CASE}{gives}"));
+        explained_alone(&files, |_| ())
+    };
+    assert_eq!(comes_of(""), Ok(ReasonCode::Valid));
+    assert_eq!(comes_of("gives = [\"identifier\"]\n"), Err(RefusalCode::SignatureRequired));
+    assert_eq!(comes_of("gives = [\"identifier\", \"signature\"]\n"), Ok(ReasonCode::Valid));
+}
+
+#[test]
+fn decrees_that_nobody_has_confirmed_for_too_long_explain_why_nothing_was_said() {
+    let mut files = files();
+    files.insert("cases/one.toml".to_owned(), CASE.to_owned());
+    assert_eq!(explained_alone(&files, |_| ()), Ok(ReasonCode::Valid));
+    assert_eq!(explained_alone(&files, |case| case.decrees_age_s = u32::MAX - 1), Ok(ReasonCode::TooStale));
 }
