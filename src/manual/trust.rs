@@ -73,7 +73,7 @@
 //! suspended = false
 //! max_connections = 8
 //! daily_quota = 2000
-//! counter = { per_second = 20, burst = 40 }   # also background, token
+//! counter = { per_second = 20, burst = 40 }   # also background, token, token_miss
 //! ```
 //!
 //! # Cutting off

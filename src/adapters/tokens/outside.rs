@@ -71,7 +71,7 @@ impl OutsideIssuer {
             let why = TokenRejected("the token's key is not known; its issuer's keys will be fetched, so try again in half a minute");
             return Err(TokenFault::NotYet(why));
         }
-        limiter.admit(&peer.agency, Tier::TokenMiss).map_err(TokenFault::Limited)?;
+        limiter.admit_unit(&peer.agency, peer.branch.as_deref(), Tier::TokenMiss).map_err(TokenFault::Limited)?;
         verify_foreign(jws, &keys.keys).map_err(|rejected| match rejected {
             ForeignRejected::UnknownKey => TokenRejected("the token is signed with a key that is not known here"),
             ForeignRejected::Algorithm => TokenRejected("the token's algorithm is not that of its key"),

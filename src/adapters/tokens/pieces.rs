@@ -36,6 +36,8 @@ pub(super) struct Pieces {
     file: Option<Box<dyn Storage>>,
     /// Bytes of it, all of them of whole pieces.
     bytes: u64,
+    /// That when it was last written anew.
+    anew: u64,
 }
 
 impl Pieces {
@@ -44,7 +46,7 @@ impl Pieces {
     /// # Errors
     /// The folder or the file cannot be made or written.
     pub(super) fn begin(path: &Path, content: &[u8]) -> io::Result<Self> {
-        let mut pieces = Self { path: path.to_owned(), file: None, bytes: 0 };
+        let mut pieces = Self { path: path.to_owned(), file: None, bytes: 0, anew: 0 };
         pieces.write_anew(content)?;
         Ok(pieces)
     }
@@ -64,6 +66,7 @@ impl Pieces {
         File::open(folder)?.sync_all()?;
         self.file = Some(Box::new(OpenOptions::new().append(true).open(&self.path)?));
         self.bytes = content.len() as u64;
+        self.anew = self.bytes;
         Ok(())
     }
 
@@ -72,9 +75,9 @@ impl Pieces {
         self.file.is_some()
     }
 
-    /// Its length in bytes.
-    pub(super) const fn bytes(&self) -> u64 {
-        self.bytes
+    /// Whether it is longer than so many bytes, and more than twice as long as it has to be: one that has to be long is not written anew each time.
+    pub(super) const fn is_overlong(&self, bytes: u64) -> bool {
+        self.bytes > bytes && self.bytes / 2 > self.anew
     }
 
     /// Adds a piece; it is durable when this returns.
@@ -165,6 +168,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_has_to_be_long_is_overlong_only_once_it_is_twice_as_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pieces = Pieces::begin(&dir.path().join("pieces"), b"0123456789").unwrap();
+        pieces.add(b"0123456789").unwrap();
+        assert!(!pieces.is_overlong(4), "twenty bytes, and ten of them have to be there");
+        pieces.add(b"01").unwrap();
+        assert!(pieces.is_overlong(21) && !pieces.is_overlong(22));
+        pieces.write_anew(b"0123456789012345").unwrap();
+        assert!(!pieces.is_overlong(4));
+    }
+
+    #[test]
     fn half_a_piece_is_taken_back_and_what_comes_later_is_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("folder").join("pieces");
@@ -172,10 +187,10 @@ mod tests {
         let disk = pieces.onto_small_disk();
         disk.room.store(2, Ordering::SeqCst);
         assert_eq!(pieces.add(b"two;").unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!((fs::read(&path).unwrap(), pieces.bytes()), (b"one;".to_vec(), 4));
+        assert_eq!((fs::read(&path).unwrap(), pieces.bytes), (b"one;".to_vec(), 4));
         disk.room.store(100, Ordering::SeqCst);
         pieces.add(b"three;").unwrap();
-        assert_eq!((fs::read(&path).unwrap(), pieces.bytes()), (b"one;three;".to_vec(), 10));
+        assert_eq!((fs::read(&path).unwrap(), pieces.bytes), (b"one;three;".to_vec(), 10));
     }
 
     #[test]

@@ -18,10 +18,12 @@ use crate::core::token::TokenClaims;
 
 /// The tokens are spread over so many maps, because adding one copies its map.
 const SHARDS: usize = 64;
-/// Bytes after which the file is written anew without what has expired, but for what is kept of it.
+/// Bytes after which the file is written anew without what has expired, but for what is kept of it, once it is twice as long as it was then.
 const LONG_FILE: u64 = 4 * 1024 * 1024;
 /// Tokens of a map up to which it keeps expired ones too: the clock that says so may be wrong, and once it is set right, they would be good again.
 const KEPT: usize = 256;
+/// And for so long in any case: a clock that is set back by less than 30 s is believed.
+const EXPIRED_KEPT: SignedDuration = SignedDuration::from_secs(60);
 /// And so long those of an earlier version, which each question has to look at.
 const EARLIER_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
@@ -78,7 +80,7 @@ impl Revocations {
         self.remember(&key, expires_at, now);
         let Some(file) = &self.file else { return Ok(()) };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.bytes() > LONG_FILE || !file.takes_more() {
+        if file.is_overlong(LONG_FILE) || !file.takes_more() {
             return file.write_anew(self.text().as_bytes());
         }
         file.add(line(&key, expires_at).as_bytes())
@@ -111,7 +113,7 @@ impl Revocations {
         let Some(shard) = self.shard(key) else { return };
         shard.rcu(|tokens| {
             let all = tokens.len() < KEPT;
-            let counts = |until: &Timestamp| all || *until > now;
+            let counts = |until: &Timestamp| all || now.duration_since(*until) < EXPIRED_KEPT;
             let mut tokens: Tokens = tokens.iter().filter(|(_, until)| counts(until)).map(|(key, until)| (key.clone(), *until)).collect();
             tokens.insert(key.into(), expires_at);
             Arc::new(tokens)
@@ -241,7 +243,7 @@ mod tests {
         let revoked = Revocations::in_memory();
         let held = || revoked.shards.iter().map(|shard| shard.load().len()).sum::<usize>();
         for number in 0..SHARDS * KEPT * 5 / 4 {
-            revoked.remember(&number.to_string(), at(1), at(2));
+            revoked.remember(&number.to_string(), at(1), at(61));
         }
         assert!(held() <= SHARDS * KEPT, "{}", held());
     }

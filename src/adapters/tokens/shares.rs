@@ -23,6 +23,9 @@ pub(super) struct Bounds {
 /// is 13 tokens a second. Memory stays below `common` and `own` times the agencies, at about 100 bytes each.
 pub(super) const BOUNDS: Bounds = Bounds { most: 1 << 18, own: 1 << 12, common: 1 << 20 };
 
+/// Seconds for which what has expired counts as spent all the same: a clock that is set back by less than 30 s is believed.
+const EXPIRED_KEPT_S: i64 = 60;
+
 /// What was spent and has not expired.
 pub(super) struct Shares {
     bounds: Bounds,
@@ -53,7 +56,7 @@ impl Shares {
         if self.earlier.contains_key(&key) {
             return Ok(false);
         }
-        if self.earlier_until <= now && !self.earlier.is_empty() {
+        if self.earlier_until.saturating_add(EXPIRED_KEPT_S) <= now && !self.earlier.is_empty() {
             self.earlier = HashMap::new();
         }
         if self.common >= common {
@@ -150,6 +153,17 @@ mod tests {
         assert_eq!(spend(&mut shares, "school", 20, 9, (40, 30)), 6, "what others let expire is free, though they do not come again");
         let held = |client: &str| shares.agencies.get(&AgencyId::parse(client).unwrap()).unwrap().spent.len();
         assert_eq!((held("bank"), held("clinic"), held("school"), shares.common), (0, 0, 8, 6));
+    }
+
+    #[test]
+    fn what_was_spent_before_the_start_is_known_for_a_minute_after_its_end() {
+        let key = [b'b'; 32];
+        let mut shares = Shares::new(HashMap::from([(key, 100)]), SMALL);
+        let bank = AgencyId::parse("bank").unwrap();
+        assert_eq!(spend(&mut shares, "clinic", 0, 1, (200, 100 + EXPIRED_KEPT_S - 1)), 1);
+        assert_eq!(shares.first_use(&bank, key, 100, 75), Ok(false), "the clock was set back");
+        assert_eq!(spend(&mut shares, "clinic", 1, 1, (200, 100 + EXPIRED_KEPT_S)), 1);
+        assert!(!shares.knows(&bank, &key));
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub struct CachingVerifier {
 
 impl CachingVerifier {
     /// A verifier that knows these keys only and remembers about `capacity` tokens.
-    /// Each token that it does not remember is charged to the agency as [`Tier::TokenMiss`].
+    /// Each token that it does not remember is charged to the branch, where that has a bound of its own, and to the agency as [`Tier::TokenMiss`].
     pub fn new(profile: TokenProfile, keys: Vec<PinnedKey>, limiter: Arc<dyn Limiter>, capacity: usize) -> Self {
         Self {
             profile,
@@ -136,7 +136,7 @@ impl CachingVerifier {
         if jws.header.alg != key.algorithm.jose() {
             return Err(TokenRejected("the token's algorithm is not that of its key").into());
         }
-        self.limiter.admit(&peer.agency, Tier::TokenMiss).map_err(TokenFault::Limited)?;
+        self.limiter.admit_unit(&peer.agency, peer.branch.as_deref(), Tier::TokenMiss).map_err(TokenFault::Limited)?;
         if !key.is_signed(jws.signing_input, jws.signature) {
             return Err(TokenRejected("the token's signature is not good").into());
         }

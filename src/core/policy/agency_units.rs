@@ -22,6 +22,7 @@ pub(super) struct UnitFile {
     pub counter: Option<Spanned<RateFile>>,
     pub background: Option<Spanned<RateFile>>,
     pub token: Option<Spanned<RateFile>>,
+    pub token_miss: Option<Spanned<RateFile>>,
 }
 
 /// What one branch or system may do at most; the agency's own limits hold as well.
@@ -58,7 +59,12 @@ impl Reader<'_> {
     fn unit(&mut self, file: &UnitFile) -> UnitPolicy {
         const NOUGHT: &str = "0 would answer nobody; to bar a unit, write `suspended = true`";
         let mut rates = Table::default();
-        let tiers = [(Tier::Counter, &file.counter), (Tier::Background, &file.background), (Tier::Token, &file.token)];
+        let tiers = [
+            (Tier::Counter, &file.counter),
+            (Tier::Background, &file.background),
+            (Tier::Token, &file.token),
+            (Tier::TokenMiss, &file.token_miss),
+        ];
         for (tier, rate) in tiers {
             let Some(rate) = rate else { continue };
             if rate.get_ref().per_second == 0 || rate.get_ref().burst == 0 {

@@ -219,6 +219,31 @@ async fn an_agency_and_a_unit_get_and_revoke_so_many_tokens_and_hear_when_to_com
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_of_a_unit_that_were_never_seen_before_do_not_spend_what_its_agency_has() {
+    let system = System::today().await;
+    let slow = "token_miss = { per_second = 1, burst = 1 }";
+    super::workshop::edit_policy(system.dir.path(), "bank", |text| format!("{text}\n[[unit]]\nname = \"north\"\n{slow}\n"));
+    system.running.parts().policies.reload().unwrap();
+    // A good token of another certificate is looked at anew each time.
+    let of_another = system.token("bank").await;
+    let mut last = (0, String::new());
+    for _ in 0..200 {
+        let request = system.request("bank.north", "POST", "/v1/verify").bearer_auth(&of_another).header(CONTENT_TYPE, "application/json");
+        let reply = send(request.body("{}")).await;
+        last = (reply.status, reply.code().to_owned());
+        if reply.status == 429 {
+            assert!(reply.header("ratelimit-policy").contains("\"token_miss\""), "{}", reply.header("ratelimit-policy"));
+            break;
+        }
+        assert_eq!(last, (401, "token-not-bound".to_owned()));
+    }
+    assert_eq!(last, (429, "rate-limited".to_owned()));
+    let question = query("bank", "amayesh-no", "A170000001", "bank-card");
+    assert_eq!(system.ask("bank.south", &question).await.status, 200, "another branch's fresh token");
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_gets_so_many_tokens_whichever_agencies_ask() {
     let system = System::configured(|config| config.limits.tokens_per_address = 2).await;
     let mut limited = None;
