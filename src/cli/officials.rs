@@ -209,7 +209,8 @@ fn policy_version(config: &Config) -> Result<String, CliError> {
     if let Some(fault) = current.demo_only.first().filter(|_| !config.demo) {
         return Err(CliError::failed(fault));
     }
-    let faults = current.may_follow(in_force(config).as_ref()).err().unwrap_or_default();
+    let right = current.may_follow(in_force(config).as_ref()).and_then(|()| current.is_of(&config.trust_domain));
+    let faults = right.err().unwrap_or_default();
     faults.first().map_or(Ok(current.version.to_string()), |fault| Err(CliError::failed(fault)))
 }
 

@@ -62,6 +62,21 @@ fn a_version_whose_cases_cannot_be_read_does_not_take_effect() {
     assert_eq!(store.current().version, before);
 }
 
+/// The gateway would go on with them, since it looks at its listener's trust domain alone, and not start again.
+#[test]
+fn agencies_of_another_trust_domain_are_not_taken_up_by_a_running_gateway() {
+    let (_home, dir) = installed();
+    let store = PolicyStore::open(&dir).unwrap();
+    let before = store.current().version.clone();
+    for file in fs::read_dir(dir.join("agencies")).unwrap().map(|file| file.unwrap().path()) {
+        let text = fs::read_to_string(&file).unwrap().replace("spiffe://estelam.test/", "spiffe://staging.example/");
+        fs::write(file, text).unwrap();
+    }
+    let refused = lines(&store.reload().unwrap_err());
+    assert!(refused.starts_with("agencies/bank.toml: `spiffe://staging.example/agency/bank` is of another trust domain"), "{refused}");
+    assert_eq!((refused.lines().count(), store.current().version.clone()), (9, before));
+}
+
 #[test]
 fn change_that_does_not_validate_is_refused_whole() {
     let (_home, dir) = installed();

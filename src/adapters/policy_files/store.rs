@@ -115,6 +115,8 @@ impl PolicyStore {
         }
         let loaded = files.and_then(|files| load(&files, self.archive.as_ref(), self.demo));
         let loaded = loaded.and_then(|snapshot| snapshot.may_follow(Some(&current)).map(|()| snapshot));
+        // Those in force are of the gateway's own, which it looked at when it started.
+        let loaded = loaded.and_then(|snapshot| current.trust_domain().map_or(Ok(()), |ours| snapshot.is_of(ours)).map(|()| snapshot));
         match loaded.and_then(|snapshot| state.guard.as_ref().map_or(Ok(()), |guard| guard(&snapshot.version)).map(|()| snapshot)) {
             Ok(snapshot) => Ok(self.swap(&mut state, Arc::new(snapshot))),
             Err(errors) => {

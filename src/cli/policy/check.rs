@@ -33,6 +33,7 @@ impl Check {
             cases::read(&files, &snapshot.services).map_err(Fault::Files)?;
             // A gateway lets a rule of an earlier build stand without its ground; whoever checks a folder mends it.
             snapshot.may_follow(None).map_err(Fault::Files)?;
+            self.folder.trust_domain().map_or(Ok(()), |ours| snapshot.is_of(&ours)).map_err(Fault::Files)?;
             Ok(snapshot)
         });
         let snapshot = match checked {

@@ -41,6 +41,11 @@ impl Folder {
         // A configuration that is there but not usable was told by `path`.
         self.policies.is_some() || self.place.config().map_or(true, |config| config.demo)
     }
+
+    /// The trust domain of the gateway whose folder it is; none of a folder that is named by itself or not configured yet.
+    pub(super) fn trust_domain(&self) -> Option<String> {
+        self.policies.is_none().then(|| self.place.config().ok()).flatten().map(|config| config.trust_domain)
+    }
 }
 
 /// Every file of a policy folder.

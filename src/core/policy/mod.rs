@@ -23,6 +23,7 @@ mod permit_rules;
 mod shipped;
 mod subject;
 mod term;
+mod trust_domain;
 mod untried;
 
 use std::collections::BTreeMap;
