@@ -187,6 +187,7 @@ impl Parts {
 
     pub(super) fn http_state(&self, config: &Config) -> Result<Data<HttpState>, StartError> {
         let keys = self.keys.clone();
+        let (resource, signing) = (config.issuer.clone(), self.keys.clone());
         let (published, issuer, ledger) = (self.keys.clone(), config.issuer.clone(), self.ledger.clone());
         let origins: Vec<String> = origins_of(config)?.all().into_iter().map(|(origin, _)| origin).collect();
         let addresses = address_limiter(config);
@@ -205,7 +206,7 @@ impl Parts {
             key_life: Box::new(move || serde_json::to_string(&published.current().published(&issuer, &origins)).unwrap_or_default()),
             resource: Resource {
                 url: format!("{}{PROTECTED_RESOURCE}", config.issuer),
-                metadata: protected_resource_metadata(&config.issuer, self.keys.current().statements().algorithm()),
+                metadata: Box::new(move || protected_resource_metadata(&resource, signing.current().statements().algorithm())),
             },
             body_limit: config.limits.body_bytes,
             grid: Duration::from_millis(config.limits.grid_ms),

@@ -15,7 +15,7 @@ pub(super) async fn authorization_server(state: Data<HttpState>) -> HttpResponse
 
 /// `GET /.well-known/oauth-protected-resource`.
 pub(super) async fn protected_resource(state: Data<HttpState>) -> HttpResponse {
-    json(state.resource.metadata.clone(), "public, max-age=300")
+    json((state.resource.metadata)(), "public, max-age=300")
 }
 
 /// `GET /.well-known/jwks.json`.

@@ -81,12 +81,12 @@ pub struct HttpState {
     pub flood_hold: std::time::Duration,
 }
 
-/// What the gateway says of itself as a protected resource (RFC 9728), rendered once.
+/// What the gateway says of itself as a protected resource (RFC 9728).
 pub struct Resource {
     /// Where the metadata is, for challenges.
     pub url: String,
-    /// The metadata.
-    pub metadata: String,
+    /// The metadata as they are now: they name the algorithm of the key that signs statements.
+    pub metadata: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 /// What the token endpoint answers with; it holds a token, so it has no `Debug`.

@@ -1,6 +1,7 @@
 //! The token endpoint with `private_key_jwt`, an outside issuer's tokens, and the limit by address, through the whole stack.
 
 use estelam::config::OutsideIssuer;
+use estelam::core::signing::{Algorithm, Signer as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -177,6 +178,37 @@ async fn metadata_names_what_the_endpoint_does() {
     assert_eq!(metadata["revocation_endpoint_auth_signing_alg_values_supported"], json!(["PS256", "ES256", "EdDSA"]));
     assert_eq!(metadata["mtls_endpoint_aliases"]["revocation_endpoint"], metadata["revocation_endpoint"]);
     assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], Value::Bool(true));
+    system.stop().await;
+}
+
+fn keys(dir: &str, arguments: &[&str]) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_estelam"));
+    let output = command.arg("keys").args(arguments).args(["--dir", dir]).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_name_the_algorithm_of_the_key_that_signs_statements_now() {
+    let system = System::at(&super::agency_life::today(), "").await;
+    let dir = super::tools::configured(&system);
+    let named = async || {
+        let metadata = send(system.request("bank", "GET", "/.well-known/oauth-protected-resource")).await.json;
+        metadata["resource_signing_alg_values_supported"].clone()
+    };
+    assert_eq!(named().await, json!(["EdDSA"]));
+    let file = system.dir.path().join("estelam.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (eddsa, es256) = ("\nalgorithm = \"EdDSA\"\n", "\nalgorithm = \"ES256\"\n");
+    assert!(text.contains(eddsa));
+    std::fs::write(&file, text.replace(eddsa, es256)).unwrap();
+    // The key that stands by was made before; its successor is of the other algorithm.
+    for _ in 0..2 {
+        keys(&dir, &["standby", "statements"]);
+        keys(&dir, &["rotate", "statements", "--now"]);
+    }
+    let signs = |system: &System| system.running.parts().keys.current().statements().algorithm();
+    system.until("the new key", |system| signs(system) == Algorithm::Es256).await;
+    assert_eq!(named().await, json!(["ES256"]));
     system.stop().await;
 }
 
