@@ -69,7 +69,7 @@
 //! 3,000 a second p50 0.285 ms, p99 1.9. Round by round beside the build before, 14 rounds each way: 1.000 (0.954 to 1.056) and, turned round, 0.976 of the processor time, at 1.07 and 0.98 of the rate: no
 //! difference that could be told. The fence is looked at by its name, once more without its times: 265 inodes a second.
 //!
-//! 2026-12-01, noon, another machine of the kind, quiet, with twice the pace: a wall clock that is read once a millisecond and not each time (a query asks some twenty times, and 1.5 % of the
+//! 2026-12-01, noon, another machine of the kind, quiet, with more than one and a half times the pace: a wall clock that is read once a millisecond and not each time (a query asks some twenty times, and 1.5 % of the
 //! samples lay in reading clocks), decisions that stay in one place, texts looked at eight bytes at a time, a database that is filled once 2,048 entries wait where it was 512. Round by round the build with these takes
 //! 0.994 (0.981 to 1.008), 0.999 (0.980 to 1.040) and, turned round, 0.981 of the processor time of the build before, at 1.037, 1.016 and 1.015 of the rate (20 and 24 rounds): a hundredth or so. Inputs that
 //! are escaped as they are written came after those rounds. In a loop of its own a signature over 1,200 bytes takes 8.1 µs there (8.7 with another library), as long as the floor's whole request; by samples it is
